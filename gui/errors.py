@@ -80,7 +80,8 @@ class ReportDialog(Dialog):
     def __init__(self, parent: QWidget | None, trace: str = "", *, names: Iterable[str] = ()) -> None:
         """Args: `trace` is the traceback of the error, if any; `names` are further known names to be removed."""
         super().__init__(parent, self.title, self.about, width=640, height=380)
-        self._trace, self._names = trace, tuple(names)
+        self._trace = trace
+        self._names = tuple(names)
         self._report = QPlainTextEdit()
         self._report.setReadOnly(True)
         self._report.setAccessibleName(tr("Report"))
@@ -96,7 +97,8 @@ class ReportDialog(Dialog):
     def _show(self) -> None:
         from visionft.support import report_text
 
-        has_names, toolkit = self.names_box.isChecked(), f"Qt {qVersion()}"
+        has_names = self.names_box.isChecked()
+        toolkit = f"Qt {qVersion()}"
         self._report.setPlainText(report_text(self._trace, with_names=has_names, names=self._names, toolkit=toolkit))
 
 

@@ -34,7 +34,8 @@ class ImageKeys(QObject):
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if event.type() != QEvent.Type.KeyPress or not isinstance(event, QKeyEvent):
             return super().eventFilter(watched, event)
-        typed, keys = event.text().casefold(), self._edits.keys
+        typed = event.text().casefold()
+        keys = self._edits.keys
         if typed and typed in keys and not event.modifiers() & ~_HARMLESS:
             self._assign(keys[typed])
         elif name := self._command_of(event):

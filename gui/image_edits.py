@@ -55,7 +55,8 @@ class ImageEdits(QObject):
 
     def relabel(self, image_ids: Sequence[int], name: str) -> bool:
         """Give images a class; in a multi-label project take it off if all have it. Return whether it was given."""
-        project, chosen = self.project, tuple(image_ids)
+        project = self.project
+        chosen = tuple(image_ids)
         if project is None or not chosen:
             return False
         if project.task == "multi" and count_with_class(project, chosen, name) == len(chosen):

@@ -92,7 +92,8 @@ class Page(QWidget):
         self.focus_target: QWidget | None = None  # receives the focus of the page; a focus proxy would break Tab
         self.is_stale = True  # needs a refresh
         # Next to others in its line it keeps its width; alone it shrinks for the buttons: a project's name is long.
-        name, end = tr(self.title), Qt.TextElideMode.ElideRight
+        name = tr(self.title)
+        end = Qt.TextElideMode.ElideRight
         self.heading = verbatim(name, "title") if is_compact else ElidedLabel(name, "title", mode=end)
         self.subtitle = ElidedLabel(role="muted")
         self.header = Header(self.heading, self.subtitle, is_compact=is_compact)

@@ -62,7 +62,8 @@ def load_settings() -> Settings:
         return Settings()
     usable: dict[str, Any] = {}
     for each in fields(Settings) if isinstance(stored, dict) else ():
-        value, default = stored.get(each.name), getattr(Settings(), each.name)
+        value = stored.get(each.name)
+        default = getattr(Settings(), each.name)
         if each.name == "recent_projects" and isinstance(value, list):
             value = tuple(entry for entry in value if isinstance(entry, str))
         elif each.name == "shortcuts" and isinstance(value, dict):

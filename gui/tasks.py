@@ -73,7 +73,8 @@ class Failure:
             message = Message("Unexpected error: {name}: {error}", name=type(error).__name__, error=error)
             return cls(message=message, details="".join(traceback.format_exception(error)))
         log_expected(logger, error)
-        is_stop, step = isinstance(expected, JobCancelled), expected.next_step
+        is_stop = isinstance(expected, JobCancelled)
+        step = expected.next_step
         return cls(message=expected.message, hint=expected.hint, next_step=step, is_stop=is_stop)
 
 
@@ -212,7 +213,9 @@ class Task(QObject, Generic[T]):
         """Start the work in its thread."""
         work, self.work = self.work, None
         assert work is not None
-        self.waits_for, self.has_begun, self._began_s = "", True, time.monotonic()
+        self.waits_for = ""
+        self.has_begun = True
+        self._began_s = time.monotonic()
         self._thread = threading.Thread(target=self._do, args=(work,), name=TASK_THREAD, daemon=True)
         self._thread.start()
 
@@ -379,7 +382,8 @@ class Tasks(QObject):
 
         Work whose end nothing depends on is let go after a moment: it ends at its next check, unheard.
         """
-        loop, patience = QEventLoop(), QTimer(singleShot=True, interval=round(1000 * _LET_GO_S))
+        loop = QEventLoop()
+        patience = QTimer(singleShot=True, interval=round(1000 * _LET_GO_S))
         self.changed.connect(loop.quit)
         patience.timeout.connect(loop.quit)
         patience.start()

@@ -24,7 +24,8 @@ USUAL_SPREAD = 0.25
 # How many images count as wrong, of N + 2, when a trained network is calibrated on N validation images (Platt 1999).
 # docs/decisions/0036 has the figures.
 DOUBT = 1.0
-_GOLDEN, _PRECISION = (math.sqrt(5) - 1) / 2, 1e-7
+_GOLDEN = (math.sqrt(5) - 1) / 2
+_PRECISION = 1e-7
 
 
 def fit_temperature(
@@ -52,7 +53,8 @@ def fit_temperature(
     """
     if not len(targets):
         return 1.0
-    exact, share = logits.astype(np.float64), doubt / (len(targets) + 2)
+    exact = logits.astype(np.float64)
+    share = doubt / (len(targets) + 2)
 
     def cost(log_temperature: float) -> float:
         prior = 0.0 if spread is None else (log_temperature / spread) ** 2 / (2 * len(targets))

@@ -81,7 +81,8 @@ def _forms(secret: str) -> Iterator[str]:
     yield from (secret, quote(secret, safe=""), html.escape(secret), json.dumps(secret)[1:-1], every, every.upper())
     yield from (data.hex(), data.hex().upper())
     for offset in range(3):  # within three bytes, where what stands before it in the encoded text puts it
-        first, last = -(-offset * 4 // 3), (offset + len(data)) * 4 // 3
+        first = -(-offset * 4 // 3)
+        last = (offset + len(data)) * 4 // 3
         coded = base64.b64encode(b"\0" * offset + data)[first:last].decode()
         yield from (coded, coded.replace("+", "-").replace("/", "_"))
 

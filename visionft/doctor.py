@@ -211,7 +211,8 @@ def library_faults(libraries: dict[str, str | None]) -> list[Fault]:
             advice = f"Run: pip uninstall {name} opencv-python-headless, then: pip install opencv-python-headless"
             faults.append(Fault(severity="warning", message=message, advice=advice))
     for line in requirements():
-        name, floor = _name(line), re.search(r">=([\d.]+)", line)
+        name = _name(line)
+        floor = re.search(r">=([\d.]+)", line)
         found = libraries.get(name)
         if found is None:
             faults.append(_library_fault(f"{name} is not installed.", line))

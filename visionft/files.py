@@ -233,7 +233,8 @@ def read_arrays(path: Path) -> "dict[str, np.ndarray]":
     """
     try:
         with open_regular(path) as handle, zipfile.ZipFile(handle) as archive:
-            members, size = archive.infolist(), os.fstat(handle.fileno()).st_size
+            members = archive.infolist()
+            size = os.fstat(handle.fileno()).st_size
             if size > MOST_ARRAYS:
                 raise ValueError(Message("it is larger than {limit}", limit=size_text(MOST_ARRAYS)))
             if sum(max(each.file_size, each.compress_size) for each in members) > size:

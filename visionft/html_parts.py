@@ -107,7 +107,8 @@ def confusion_html(names: Sequence[str], counts: Sequence[Sequence[int]]) -> str
     head = "".join(f'<th style="{turned}">{text_html(name)}</th>' for name in names)
     body = ""
     for true, (name, row) in enumerate(zip(names, counts, strict=True)):
-        total, cells = max(1, sum(row)), ""
+        total = max(1, sum(row))
+        cells = ""
         for predicted, count in enumerate(row):
             colour = _COLOURS[0] if true == predicted else _COLOURS[1]
             shade = f"background:rgba({colour},{0.1 + 0.7 * count / total:.2f})" if count else "opacity:.3"

@@ -51,7 +51,8 @@ class EventThrottle:
             self.flush()
             self._stage = event.stage
         if is_new_stage or self.is_due:
-            self._waiting, self._last_s = None, time.monotonic()
+            self._waiting = None
+            self._last_s = time.monotonic()
             self._deliver(event)
         else:
             self._waiting = event

@@ -61,7 +61,8 @@ def start_log(program: str) -> None:
 
 def last_lines(count: int) -> list[str]:
     """Return the newest lines of the log, the oldest of them first; none where there is no log."""
-    file, lines = log_file(), list[str]()
+    file = log_file()
+    lines = list[str]()
     for each in (file.with_name(f"{LOG_FILE}.1"), file):
         with suppress(OSError):
             lines += each.read_text(encoding="utf-8", errors="replace").splitlines()

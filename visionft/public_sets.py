@@ -175,7 +175,8 @@ def _watched(wanted: PublicSet, job: JobContext) -> Generator[None]:
             if job.is_cancelled:
                 raise _DownloadCancelled
 
-    bar, patience = utils.tqdm, socket.getdefaulttimeout()
+    bar = utils.tqdm
+    patience = socket.getdefaulttimeout()
     utils.tqdm = Bar  # type: ignore[assignment]
     socket.setdefaulttimeout(PATIENCE_S)
     try:

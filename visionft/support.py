@@ -92,7 +92,8 @@ def _program_folders() -> list[tuple[str, str]]:
 
 
 def _without_paths(text: str) -> str:
-    parts, at = list[str](), 0
+    parts = list[str]()
+    at = 0
     while (start := _PATH_START.search(text, at)) is not None:
         end = _end_of_path(text, start.start())
         parts += [text[at : start.start()], PATH]

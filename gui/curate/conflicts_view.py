@@ -55,7 +55,8 @@ class OpinionReader:
 
 def _ranked(suggester: FeatureSuggester, image_ids: Sequence[int]) -> dict[int, tuple[tuple[str, float], ...]]:
     place_of = {int(image_id): place for place, image_id in enumerate(suggester.image_ids)}
-    names, ranked = suggester.class_names, dict[int, tuple[tuple[str, float], ...]]()
+    names = suggester.class_names
+    ranked = dict[int, tuple[tuple[str, float], ...]]()
     for image_id in image_ids:
         if image_id in place_of:
             shares = suggester.predictions.probabilities[place_of[image_id]]
@@ -108,7 +109,9 @@ class ConflictPanel(QWidget):
 class ConflictsView(View):
     """Images with labels that differ, of a merge or an import; a decision becomes the label, as given by a person."""
 
-    name, title, icon = "conflicts", Message("Label conflicts"), "warning"
+    name = "conflicts"
+    title = Message("Label conflicts")
+    icon = "warning"
     panel_place, panel_share = "beside", 0.5
 
     def __init__(self, curation: Curation) -> None:
@@ -200,7 +203,8 @@ class ConflictsView(View):
     @Slot()
     @Slot(int)
     def _show_current(self, _image_id: int = 0) -> None:
-        panel, current = self.panel, self.curation.selection.current_id()
+        panel = self.panel
+        current = self.curation.selection.current_id()
         if panel is None:
             return
         rows = self.rows((current,)) if current in self._ids else ()
@@ -214,7 +218,8 @@ class ConflictsView(View):
             note = tr("model: {share}", share=", ".join(known)) if known else ""
             shortcut = self.curation.state.actions.shown_keys(_SIDES[place]) if place < len(_SIDES) else ""
             cards.append((side.origin, side, note, shortcut, self._colour(side.classes)))
-        ranked, model = self._opinions.ranked.get(current), tr("Model")
+        ranked = self._opinions.ranked.get(current)
+        model = tr("Model")
         if ranked and self._is_multilabel:
             note = ", ".join(f"{name} {share:.0%}" for name, share in ranked[:3])
             cards.append((model, None, note, "", 0))

@@ -195,7 +195,8 @@ class CuratePage(Page):
     @Slot()
     def _show_scan(self) -> None:
         """Show the progress of the checks, or a reason to run them again."""
-        scan, has_results = self.curation.scan, bool(self.curation.results)
+        scan = self.curation.scan
+        has_results = bool(self.curation.results)
         restyle(self.find_button, role="primary" if self.curation.is_read and not has_results else "")
         self.find_button.set_icon_name("refresh" if has_results else "search")
         if scan.progress is not None:

@@ -61,10 +61,13 @@ class IssueScan(QObject):
 
     def start(self, checks: Iterable[str] = ()) -> None:
         """Run the given checks; without any, all of them."""
-        session, names = self._session, tuple(checks)
+        session = self._session
+        names = tuple(checks)
         if session is None or self.is_running:
             return
-        self.progress, self.share, self.checks = LOADING, JobShare(), frozenset(names or CHECKS)
+        self.progress = LOADING
+        self.share = JobShare()
+        self.checks = frozenset(names or CHECKS)
         self.failure, self.was_stopped = None, False
         work = partial(run_checks, session.path, session.images, names)
         self._handle = self._state.tasks.run(
@@ -96,7 +99,8 @@ class IssueScan(QObject):
 
     def _on_ended(self, task: "Task[ScanReport]") -> None:
         self._handle = self.progress = None
-        self.checks, self.was_stopped = frozenset(), task.was_stopped
+        self.checks = frozenset()
+        self.was_stopped = task.was_stopped
         if task.result is not None:
             skipped = {name: each for name, each in self.skipped.items() if name not in task.result.results}
             self.skipped = skipped | task.result.skipped

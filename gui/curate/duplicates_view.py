@@ -20,7 +20,10 @@ CONFLICT, EXACT, NEAR = "conflict", "exact", "near"  # kinds to filter by
 class DuplicatesView(GroupsView[DuplicateGroup]):
     """Duplicate groups; one key keeps the best image of a group, with the labels, tags and split of the others."""
 
-    name, title, icon, check = "duplicates", Message("Duplicates"), "copy", "duplicates"
+    name = "duplicates"
+    title = Message("Duplicates")
+    icon = "copy"
+    check = "duplicates"
 
     def __init__(self, curation: Curation) -> None:
         super().__init__(curation)
@@ -52,7 +55,8 @@ class DuplicatesView(GroupsView[DuplicateGroup]):
         return self._known[2]
 
     def fill(self) -> None:
-        loaded, groups = self.loaded, self.groups()
+        loaded = self.loaded
+        groups = self.groups()
         if loaded is not None:
             kinds = Counter(map(_kind_of, groups))
             self._kinds &= frozenset(kinds)

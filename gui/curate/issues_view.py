@@ -144,7 +144,8 @@ class IssuesView(View):
         return (each for image_id in self.curation.chosen() for each in self.shown_issues_of(image_id))
 
     def fill(self) -> None:
-        loaded, flagged = self.loaded, self.flagged()
+        loaded = self.loaded
+        flagged = self.flagged()
         if loaded is None:
             self._ids = ()
             return
@@ -165,7 +166,8 @@ class IssuesView(View):
         return kind.replace("_", " ").replace("-", " ").capitalize()
 
     def sentence(self) -> str:
-        summary, scan = tr(CHECKS[self.check].summary), self.curation.scan
+        summary = tr(CHECKS[self.check].summary)
+        scan = self.curation.scan
         if self.loaded is None:  # while not running either, the empty state has the summary
             return summary if self.check in scan.checks or self.check in scan.skipped else ""
         flagged = tr("{count} image is flagged.", "{count} images are flagged.", count=self.count() or 0)
@@ -177,7 +179,8 @@ class IssuesView(View):
 
     def empty(self) -> EmptyContent | None:
         scan, loaded = self.curation.scan, self.loaded
-        is_running, skipped = self.check in scan.checks, scan.skipped.get(self.check)
+        is_running = self.check in scan.checks
+        skipped = scan.skipped.get(self.check)
         if is_running and loaded is None:
             words = tr("Issues are shown here when the check is finished.")
             return EmptyContent(title=tr("The check is running"), words=words, icon="search")
@@ -242,7 +245,8 @@ class IssuesView(View):
 
     def reset(self) -> None:
         """Use the check's own threshold, and show all kinds."""
-        self._chosen_threshold, self._kinds = None, frozenset()
+        self._chosen_threshold = None
+        self._kinds = frozenset()
         self.changed.emit()
 
     def set_threshold(self, threshold: float) -> None:
@@ -280,7 +284,8 @@ class GroupsView(IssuesView, Generic[Group]):
         self._group_of: dict[int, Group] = {}
 
     def show_groups(self, groups: Iterable[Group]) -> None:
-        self.shown_groups, self._group_of = list(groups), {}
+        self.shown_groups = list(groups)
+        self._group_of = {}
         for group in self.shown_groups:
             for image_id in group.image_ids:
                 self._group_of.setdefault(image_id, group)

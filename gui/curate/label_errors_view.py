@@ -63,7 +63,8 @@ class LabelRescorer:
             if review is None or not review.follow(images):
                 features = load_features(project.path, images)
                 review = LabelReview(features, images, predictions=run_predictions(project.path, images)[1])
-            self._changes, self._issues = changes, review.issues()
+            self._changes = changes
+            self._issues = review.issues()
         self._review = review
         try:
             evidence = review.evidence(image_id, suggested) if image_id else None
@@ -126,7 +127,10 @@ class LabelEvidence(QWidget):
 class LabelErrorsView(IssuesView):
     """Probable label errors beside the large image; each decision updates the other scores in the background."""
 
-    name, title, icon, check = NAME, Message("Label errors"), "label", NAME
+    name = NAME
+    title = Message("Label errors")
+    icon = "label"
+    check = NAME
     panel_place = "beside"
 
     def __init__(self, curation: Curation) -> None:
@@ -176,7 +180,8 @@ class LabelErrorsView(IssuesView):
 
     def sentence(self) -> str:
         """Return how many of the flagged labels were decided on, and the usual sentence."""
-        words, stored = super().sentence(), self.stored
+        words = super().sentence()
+        stored = self.stored
         flagged = len(stored.result.flagged(self.threshold)) if stored is not None else 0
         done = flagged - stored.count(self.threshold) if stored is not None else 0
         return f"{tr('{done} of {of} reviewed.', done=f'{done:,}', of=f'{flagged:,}')} {words}" if done else words
@@ -225,7 +230,9 @@ class LabelErrorsView(IssuesView):
     @Slot(int)
     def _show_current(self, _image_id: int = 0) -> None:
         """Show the current image; request its nearest images and the current scores."""
-        panel, current, project = self.panel, self.curation.selection.current_id(), self.curation.project
+        panel = self.panel
+        current = self.curation.selection.current_id()
+        project = self.curation.project
         if panel is None or not panel.isVisible() or project is None:
             return
         rows = self.rows((current,)) if current in self.curation.now else ()

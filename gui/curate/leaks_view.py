@@ -70,7 +70,10 @@ def _cells(each: LeakFreeAccuracy) -> tuple[str, ...]:
 class LeaksView(GroupsView[Leak]):
     """Groups of related images in several splits; one button moves each group into one split."""
 
-    name, title, icon, check = "leaks", Message("Leaks"), "split", "leaks"
+    name = "leaks"
+    title = Message("Leaks")
+    icon = "split"
+    check = "leaks"
     gives_classes = False
 
     def __init__(self, curation: Curation) -> None:
@@ -110,7 +113,8 @@ class LeaksView(GroupsView[Leak]):
     def sentence(self) -> str:
         if self._related is None:
             return super().sentence()
-        pairs, count = sum(leak.pairs for leak in self.shown_groups), len(self.shown_groups)
+        pairs = sum(leak.pairs for leak in self.shown_groups)
+        count = len(self.shown_groups)
         words = tr("{count} group lies in several splits", "{count} groups lie in several splits", count=count)
         words += f" ({tr('{count} pair', '{count} pairs', count=pairs)})." if pairs else "."
         words += " " + tr(LOOK_ALIKES) if self._needs_confirmation() else ""

@@ -53,10 +53,12 @@ class ScoreStrip(QWidget):
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         """Draw the bars, their height by the square root: many have little, and few are bad."""
-        painter, palette = QPainter(self), theme.colours()
+        painter = QPainter(self)
+        palette = theme.colours()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(Qt.PenStyle.NoPen)
-        wide, high = self.width() / BINS, self.height() - 2
+        wide = self.width() / BINS
+        high = self.height() - 2
         most = math.sqrt(max(1, *self.counts))
         for place, count in enumerate(self.counts):
             is_shown = 1 - (place + 0.5) / BINS >= self.threshold
@@ -73,7 +75,10 @@ class ScoreStrip(QWidget):
 class QualityView(IssuesView):
     """Blurred, dark, bright, blank, odd and corrupt images."""
 
-    name, title, icon, check = "quality", Message("Quality"), "camera", "quality"
+    name = "quality"
+    title = Message("Quality")
+    icon = "camera"
+    check = "quality"
 
     def kind_title(self, kind: str) -> str:
         return tr(KINDS[kind].title) if kind in KINDS else kind

@@ -141,12 +141,14 @@ class NextStepLine(Card):
 
 
 def _cards_of(report: DatasetReport, on_open: Open) -> Iterator[ReportCard]:
-    words, button = tr("All images have a label."), ""
+    words = tr("All images have a label.")
+    button = ""
     if missing := report.images - report.labelled:
         words = tr("{count} has no label.", "{count} have no label.", count=missing)
         button = tr("Open Label")
     yield ReportCard(tr("Images"), f"{report.images:,}", words, button=button, place="label", on_open=on_open)
-    words, balance = tr("Fewer than two have images."), report.balance
+    words = tr("Fewer than two have images.")
+    balance = report.balance
     if balance is not None and balance.is_even:
         words = tr("Each has {most} images.", most=f"{balance.largest[1]:,}")
     elif balance is not None:
@@ -160,9 +162,14 @@ def _cards_of(report: DatasetReport, on_open: Open) -> Iterator[ReportCard]:
 
 
 def _check_card(check: CheckSummary, on_open: Open) -> ReportCard:
-    title, button, place, figure = tr(check.title), tr("Show issues"), check.name, "–"
+    title = tr(check.title)
+    button = tr("Show issues")
+    place = check.name
+    figure = "–"
     if check.state == "never":
-        words, button, place = tr("Not checked yet."), tr("Find issues"), f"run:{check.name}"
+        words = tr("Not checked yet.")
+        button = tr("Find issues")
+        place = f"run:{check.name}"
     elif check.skipped and not check.flagged:
         words = tr(check.skipped)
     else:
@@ -180,7 +187,8 @@ def _check_card(check: CheckSummary, on_open: Open) -> ReportCard:
 
 
 def _run_card(report: DatasetReport, on_open: Open) -> ReportCard:
-    title, run = tr("Newest run"), report.run
+    title = tr("Newest run")
+    run = report.run
     if run is None:
         words = tr("No run was evaluated yet.")
         return ReportCard(title, "–", words, button=tr("Open Train"), place="train", on_open=on_open)
@@ -198,7 +206,9 @@ def _run_card(report: DatasetReport, on_open: Open) -> ReportCard:
 class ReportView(View):
     """Cards with a figure, a sentence and a button each; below, recommended next steps."""
 
-    name, title, icon = "report", Message("Report"), "shield"
+    name = "report"
+    title = Message("Report")
+    icon = "shield"
     panel_place = "instead"
     gives_classes = False
 

@@ -96,7 +96,8 @@ def issues_after(
     verdicts: Judged,
 ) -> LoadedIssues:
     """Return the issues after a change to a few images; only issues of those are tested again."""
-    flags, newest = bytearray(issues.flags), issues.result.newest
+    flags = bytearray(issues.flags)
+    newest = issues.result.newest
     for image_id in touched:
         for place in (*issues.index.own.get(image_id, ()), *issues.index.related.get(image_id, ())):
             flags[place] = is_open(issues.result.issues[place], now, verdicts)

@@ -108,7 +108,8 @@ class Stage(QWidget):
             self.empty.show_words(empty.title, empty.words, empty.button)
         self.grid.images.set_ids(shown.ids, shown.sections)
         if is_other:
-            ids, current = self.grid.images.ids, self._left.get(view.name, 0)
+            ids = self.grid.images.ids
+            current = self._left.get(view.name, 0)
             self._curation.selection.set_current(ids.index(current) if current in ids else 0)
         self._foot.setVisible(bool(shown.ids) or bool(buttons and panel is not None and empty is None))
         self.line.setVisible(bool(shown.ids))
@@ -122,7 +123,8 @@ class Stage(QWidget):
 
     def _build(self, view: View) -> None:
         """Build a view's controls, panel and buttons."""
-        actions, buttons = self._curation.state.actions, list[Button]()
+        actions = self._curation.state.actions
+        buttons = list[Button]()
         controls, panel = view.build_controls(), view.build_panel()
         if controls is not None:
             self._controls.addWidget(controls)
@@ -178,7 +180,8 @@ class Stage(QWidget):
     @Slot()
     def _show_label(self) -> None:
         """Show the label of the selected images in the box."""
-        now, chosen = self._curation.now, self._curation.chosen()[:500]
+        now = self._curation.now
+        chosen = self._curation.chosen()[:500]
         labels = {now[image_id].labels for image_id in chosen if image_id in now}
         self.label_box.show_classes([each.name for each in self._curation.classes])
         if len(labels) == 1 and len(label := next(iter(labels))) <= 1:

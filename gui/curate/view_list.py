@@ -47,7 +47,8 @@ class ViewButton(Button):
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)
         if number := self._number():
-            painter, palette = QPainter(self), theme.colours()
+            painter = QPainter(self)
+            palette = theme.colours()
             painter.setPen(QColor(palette.accent if self.isChecked() else palette.muted))
             box = QRect(0, 0, self.width() - _PAD_PX, self.height())
             painter.drawText(box, int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter), number)

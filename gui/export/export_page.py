@@ -140,7 +140,9 @@ class ExportPage(Page):
 
         An export without a file that the target needs leaves the next step an export.
         """
-        has_export, target, options = found is not None, self.target_card.target(), self.target_card.options()
+        has_export = found is not None
+        target = self.target_card.target()
+        options = self.target_card.options()
         is_done = found is not None and is_made_with(found, options)
         self.parity_card.setVisible(has_export)
         if found is not None:
@@ -189,10 +191,13 @@ class ExportPage(Page):
             self.table.select([step.run])
 
     def export(self) -> None:
-        run, folder, session = self.run(), self.target_card.folder(), self.session
+        run = self.run()
+        folder = self.target_card.folder()
+        session = self.session
         if run is None or folder is None or session is None or self.why_not_export():
             return
-        inputs, options = (run.path, session.snapshot(), folder), self.target_card.options()
+        inputs = (run.path, session.snapshot(), folder)
+        options = self.target_card.options()
         work = partial(exporting.export_model, *inputs, options=options, project=session.project)
         title = tr("Exporting {run}", run=run.title)
         task = Task(title=title, work=work, lane=Lane.COMPUTE, page=self.name, device=True, makes_files=True)

@@ -65,7 +65,8 @@ def upload_offer(folder: Path, *, job: JobContext) -> UploadOffer:
     """
     require_network()
     job.report(Progress(stage="Checking files", done=0, total=0))
-    files, record = files_to_send(folder), read_record(folder) or {}
+    files = files_to_send(folder)
+    record = read_record(folder) or {}
     return UploadOffer(
         files=files,
         hub=hub_name(),

@@ -108,7 +108,8 @@ class ExportFollowUp(QObject):
                 self._speed_card.show_bench(found)
 
         work = partial(bench_model, export.model.parent, side=self._speed_card.side(), batches=(1,))
-        title, has_gpu = tr("Measuring an export"), self._state.settings.device != "cpu"
+        title = tr("Measuring an export")
+        has_gpu = self._state.settings.device != "cpu"
         task = Task(
             title=title, work=work, lane=Lane.COMPUTE, page="export", device=has_gpu, priority=Priority.MEASUREMENT
         )

@@ -192,9 +192,12 @@ def _distilled_text(variant: Variant) -> str:
         count=variant.learned_from,
     )
     answers = variant.answers
-    figures = {"own": f"{answers.top1:.1%}", "reference": f"{answers.reference_top1:.1%}"}
     basis = Message("{own} instead of {reference} are right.")
-    words = [learned, _basis_text(variant), tr(basis, **figures)]
+    words = [
+        learned,
+        _basis_text(variant),
+        tr(basis, own=f"{answers.top1:.1%}", reference=f"{answers.reference_top1:.1%}"),
+    ]
     if not variant.is_kept:
         loss, most = f"{100 * variant.answers.loss:.1f}", f"{100 * MOST_LOSS:.1f}"
         words.append(tr("It loses {loss} points; the limit is {n}. Use the int8 file.", loss=loss, n=most))

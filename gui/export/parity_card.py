@@ -42,7 +42,8 @@ class ParityCard(Card):
         self._verdict, self.meaning = text("", "heading", wrap=True), text("", "muted", wrap=True)
         self.figures: dict[str, QLabel] = {name: text("", "number") for name in _CAPTIONS}
         self.notes: dict[str, QLabel] = {name: text("", "small", wrap=True) for name in _CAPTIONS}
-        self._file, self._folder = ElidedLabel("", "strong"), Path()
+        self._file = ElidedLabel("", "strong")
+        self._folder = Path()
         self.warnings, self.details = text("", "small", wrap=True), text("", "small", wrap=True)
         self.mirror, self.verification = text("", "small", wrap=True), text("", "small", wrap=True)
         self.folder_button = Button("Open folder", "folder-open", role="quiet")
@@ -77,7 +78,8 @@ class ParityCard(Card):
         self._show_verdict(is_whole=True)
         compared = tr("The same images were classified by PyTorch and by ONNX Runtime.")
         self.meaning.setText(f"{tr('Exported {when}.', when=when)} {compared}" if when else compared)
-        same, total = round(parity.top1_agreement * parity.images), f"{parity.images:,}"
+        same = round(parity.top1_agreement * parity.images)
+        total = f"{parity.images:,}"
         figures = {
             "agreement": (tr("{same} of {total}", same=f"{same:,}", total=total), tr("images of the validation split")),
             "speed": (f"{latency.median_ms:.1f} ms", tr("on this computer, {chip}", chip=latency.hardware)),

@@ -94,7 +94,8 @@ class PublishDialog(QDialog):
             size=size_text(sum(each.bytes for each in offer.files)),
             hub=offer.hub,
         )
-        self.about, self._form = verbatim(words, "muted", wrap=True), QWidget()
+        self.about = verbatim(words, "muted", wrap=True)
+        self._form = QWidget()
         self.files = verbatim(files_text(offer.files), "small", wrap=True)
         plain = Message("None of your images is included. The model card has your classes, image counts and results.")
         named = Message(
@@ -132,7 +133,8 @@ class PublishDialog(QDialog):
 
     def sizeHint(self) -> QSize:
         """Return the size of the content, as far as it fits without scrolling."""
-        layout, width = self.layout(), self._width
+        layout = self.layout()
+        width = self._width
         return QSize(width, layout.totalHeightForWidth(width)) if layout is not None else super().sizeHint()
 
     def showEvent(self, event: QShowEvent) -> None:
@@ -207,7 +209,8 @@ class PublishDialog(QDialog):
         self._fit()
 
     def _show_enabled(self) -> None:
-        to, reason = self._destination(), ""
+        to = self._destination()
+        reason = ""
         if not to.repository:
             reason = tr("Enter a name for the repository.")
         elif self.which.value() == _OTHER and not to.token.strip():

@@ -40,7 +40,8 @@ class TargetCard(Card):
         self.browse_button = Button("Browse", "folder-open", on_click=self._browse)
         self.note = text("", "small", wrap=True)
         self.tiles: dict[str, ActionTile] = {}
-        self._group, self._is_decided = QButtonGroup(self), False
+        self._group = QButtonGroup(self)
+        self._is_decided = False
         self._group.buttonClicked.connect(self._on_decided)
         tiles = QGridLayout()
         tiles.setSpacing(theme.SMALL)

@@ -29,7 +29,8 @@ class UseCard(Card):
     def __init__(self) -> None:
         super().__init__(margin=theme.HUGE, spacing=theme.MEDIUM)
         self._samples = {sample.name: sample for sample in SAMPLES}
-        self._model, self._exported = MODEL_FILE, tuple[str, ...]()
+        self._model = MODEL_FILE
+        self._exported = tuple[str, ...]()
         self._heading = text("", "heading", wrap=True)
         self._files = column(spacing=theme.MEDIUM)
         self.file, self.note = text("", "strong", wrap=True), text("", "muted", wrap=True)
@@ -54,7 +55,8 @@ class UseCard(Card):
         self._begin(tr("What you get"), target.notes())
         lines: list[tuple[str, str, str]] = [("file", MODEL_FILE, tr(_MODEL))]
         for artefact in options.rows:
-            icon, name = ("folder-open" if artefact.file.endswith("/") else "file"), artefact.file.rstrip("/")
+            icon = "folder-open" if artefact.file.endswith("/") else "file"
+            name = artefact.file.rstrip("/")
             words = " ".join(tr(each) for each in (artefact.about, artefact.check) if each)
             lines.append((icon, name or tr(artefact.title), words))
         if target.sample in self._samples:
@@ -71,7 +73,8 @@ class UseCard(Card):
 
     def show_use(self, target: Target, found: ExportResult) -> None:
         """Show how a finished export is used, with the file that suits the target."""
-        self._model, self._exported = target.file(found.variants), found.files
+        self._model = target.file(found.variants)
+        self._exported = found.files
         self._begin(tr("Use it without VisionFT"), target.notes(found.files))
         self.file.setText(tr("{target}: use {file}", target=tr(target.title), file=self._model))
         self.file.setVisible(bool(found.variants))

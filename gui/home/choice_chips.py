@@ -83,7 +83,8 @@ class ChoiceChips(QWidget):
 
 def folder_parts(path: PurePath, source: str) -> list[Part]:
     """Return the folders of an image below its source, then its name: `source / site / [species] / img.jpg`."""
-    folders, parts = path.parts[:-1], [Part(source)]
+    folders = path.parts[:-1]
+    parts = [Part(source)]
     for level, name in enumerate(folders, 1):
         from_source, from_image = (LabelChoice(class_folder=each) for each in (level, level - len(folders) - 1))
         both = (from_image, from_source) if level == len(folders) else (from_source, from_image)
@@ -96,7 +97,8 @@ def name_row(path: PurePath) -> list[Part]:
 
     For `golden_retriever_12.jpg`: `golden`, `retriever`, `12` and `golden_retriever`.
     """
-    words, before = name_parts(path.stem), name_part(path.stem, 0)
+    words = name_parts(path.stem)
+    before = name_part(path.stem, 0)
     parts = [
         Part(word, LabelChoice(name_part=number), (LabelChoice(name_part=number - len(words) - 1),))
         for number, word in enumerate(words, 1)

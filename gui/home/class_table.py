@@ -172,7 +172,8 @@ class _ExampleDelegate(QStyledItemDelegate):
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: _Index) -> None:
         super().paint(painter, option, index)
         area: QRect = option.rect  # type: ignore[reportAttributeAccessIssue]
-        side, ratio = self._table.side, painter.device().devicePixelRatio()
+        side = self._table.side
+        ratio = painter.device().devicePixelRatio()
         top = area.top() + (area.height() - side) // 2
         is_left_out = index.sibling(index.row(), NAME).data(Qt.ItemDataRole.CheckStateRole) == Qt.CheckState.Unchecked
         painter.setOpacity(_LEFT_OUT_OPACITY if is_left_out else 1)
@@ -213,7 +214,8 @@ class _CountDelegate(QStyledItemDelegate):
         painter.restore()
 
     def sizeHint(self, option: QStyleOptionViewItem, index: _Index) -> QSize:
-        metrics, parts = QFontMetrics(_small(option)), index.data(SPLITS_ROLE) or ()
+        metrics = QFontMetrics(_small(option))
+        parts = index.data(SPLITS_ROLE) or ()
         width = sum(metrics.horizontalAdvance(number) + DOT_PX + theme.TIGHT + theme.SMALL for number, _ in parts)
         return super().sizeHint(option, index).expandedTo(QSize(width + 2 * _INSET, 0))
 

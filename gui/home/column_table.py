@@ -76,14 +76,16 @@ class _MarkHeader(QHeaderView):
         return QSize(max(map(metrics.horizontalAdvance, words)) + 2 * _INSET + theme.TIGHT, self.sizeHint().height())
 
     def paintSection(self, painter: QPainter, rect: QRect, section: int) -> None:
-        palette, mark = theme.colours(), self._head.mark(section)
+        palette = theme.colours()
+        mark = self._head.mark(section)
         is_class = self._head.head.titles[section] in self._head.classes
         painter.save()
         painter.fillRect(rect, QColor(palette.accent_soft if is_class else palette.sunken if mark else palette.surface))
         painter.fillRect(QRect(rect.left(), rect.bottom(), rect.width(), 1), QColor(palette.border))
         inner = rect.adjusted(_INSET, theme.TIGHT, -theme.TIGHT, -theme.TIGHT)
         lines = inner.adjusted(0, 0, 0, -inner.height() // 2), inner.adjusted(0, inner.height() // 2, 0, 0)
-        title, font = self._head.head.titles[section], _bold(self.font())
+        title = self._head.head.titles[section]
+        font = _bold(self.font())
         for area, words, ink, face in (
             (lines[0], title, palette.text, font),
             (lines[1], mark, palette.accent if is_class else palette.muted, font),
@@ -103,7 +105,8 @@ class _MarkDelegate(QStyledItemDelegate):
         self._head = model
 
     def paint(self, painter: QPainter, option: Any, index: _Index) -> None:
-        palette, title = theme.colours(), self._head.head.titles[index.column()]
+        palette = theme.colours()
+        title = self._head.head.titles[index.column()]
         if title in self._head.classes or title == self._head.image:
             is_class = title in self._head.classes
             painter.fillRect(option.rect, QColor(palette.accent_soft if is_class else palette.sunken))
@@ -178,7 +181,8 @@ class ColumnTable(QTableView):
 
     def _fit_height(self) -> None:
         """Take the height of all rows, and of the scroll bar where the columns need one."""
-        rows, header = len(self._head.head.rows) * theme.scaled(_ROW_PX), self.horizontalHeader()
+        rows = len(self._head.head.rows) * theme.scaled(_ROW_PX)
+        header = self.horizontalHeader()
         is_wide = header.length() > self.viewport().width()
         bar = self.horizontalScrollBar().sizeHint().height() if is_wide else 0
         self.setFixedHeight(header.sizeHint().height() + rows + bar + 2 * self.frameWidth())

@@ -70,7 +70,8 @@ class FoundClasses(QWidget):
         self._counts: Mapping[str, Mapping[str, int]] = {}
         self._examples: Examples = {}
         self.merge_button = Button("Merge look-alikes", "layers", on_click=self._merge)
-        self._title, self._hint = text("", "heading"), text("", "small", wrap=True)
+        self._title = text("", "heading")
+        self._hint = text("", "small", wrap=True)
         splits = {"": tr("All"), **{name: tr(title) for name, title, _, _ in PARTS}}
         self.splits = Segments(splits, tr("Images of the split"))
         self.splits.chosen.connect(self._show_split)
@@ -104,7 +105,9 @@ class FoundClasses(QWidget):
         """
         found, unlabelled = counted.classes, counted.unlabelled
         edited = self.class_map() if keeps_names and found.keys() == self._found.keys() else {}
-        self._found, self._known, self._unlabelled = dict(found), set(known), unlabelled
+        self._found = dict(found)
+        self._known = set(known)
+        self._unlabelled = unlabelled
         self._counts, self._examples = counted.class_splits, examples
         self._merged = look_alikes(found, self._known)
         self.table.complete_from(sorted({*found, *self._known}))
@@ -184,10 +187,12 @@ class FoundClasses(QWidget):
     def _show_state(self) -> None:
         """Mark renamed, merged and omitted classes, and show the possible actions."""
         new_names = [self._new_name(line) for line in range(len(self._found))]
-        palette, times = theme.colours(), Counter(new_names)
+        palette = theme.colours()
+        times = Counter(new_names)
         with QSignalBlocker(self.table):
             for line, (found, new_name) in enumerate(zip(self._found, new_names, strict=True)):
-                item, font = self._item(line, NEW_NAME), QFont()
+                item = self._item(line, NEW_NAME)
+                font = QFont()
                 font.setBold(new_name is not None and new_name != found)
                 font.setStrikeOut(new_name is None)
                 item.setFont(font)

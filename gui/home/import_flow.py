@@ -271,7 +271,8 @@ class ImportFlow(QObject):
         self._show(preview)
 
     def _show(self, preview: "ImportPreview") -> None:
-        known, changed = list[str](), ()
+        known = list[str]()
+        changed = ()
         if self._session is not None:
             known, changed = list(self._session.project.summary().classes), changed_label_files(self._session.path)
         self.panel.show_preview(

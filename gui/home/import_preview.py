@@ -175,7 +175,8 @@ class ImportPreviewPanel(QStackedWidget):
 
     def _propose_project(self) -> None:
         """Name the project after the source, once; its task follows the labels."""
-        preview, folder = self.preview, new_project.projects_folder()
+        preview = self.preview
+        folder = new_project.projects_folder()
         source = preview.path
         if self._named != source:
             self._named = source
@@ -215,7 +216,8 @@ class ImportPreviewPanel(QStackedWidget):
 
     def _show_count(self) -> None:
         """Show the number of images to import, and of those in several classes, under the new names."""
-        preview, named = self.preview, self.classes.class_map()
+        preview = self.preview
+        named = self.classes.class_map()
         several = [{named.get(name, name) for name in conflict.classes} - {None} for conflict in preview.conflicts]
         conflicts = sum(len(names) > 1 for names in several)
         words = Message("In several classes: {count}. They have no label until you decide which is correct.")

@@ -74,7 +74,8 @@ class _ReasonDelegate(QStyledItemDelegate):
     """Gives a row the height of its wrapped text; Qt's own hint forgets the padding of the style sheet."""
 
     def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:
-        hint, table = super().sizeHint(option, index), self.parent()
+        hint = super().sizeHint(option, index)
+        table = self.parent()
         assert isinstance(table, LeftOutTable)
         room = QRect(0, 0, table.columnWidth(index.column()) - 2 * _PADDING_PX, 10_000)
         words = table.fontMetrics().boundingRect(room, Qt.TextFlag.TextWordWrap, index.data())
@@ -112,14 +113,16 @@ class LeftOutCard(Card):
 
     def __init__(self) -> None:
         super().__init__(margin=theme.MEDIUM)
-        self._title, self._counts = text("", "heading"), column(spacing=theme.TIGHT)
+        self._title = text("", "heading")
+        self._counts = column(spacing=theme.TIGHT)
         self.show_button = Button("Show files", on_click=self._open)
         self._files: Sequence[LeftOutFile] = ()
         self._base = ""
         self.add(self._title, self._counts, row(self.show_button, None))
 
     def show_files(self, left_out: "ImportPreview", *, base: str) -> None:
-        self._files, self._base = left_out_files(left_out), base
+        self._files = left_out_files(left_out)
+        self._base = base
         count = len(self._files)
         self._title.setText(tr("{count} file is left out", "{count} files are left out", count=count))
         clear(self._counts)

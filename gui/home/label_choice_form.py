@@ -48,7 +48,9 @@ class LabelChoiceForm(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self._source, self._base, self._choice = Path(), Path(), AUTOMATIC
+        self._source = Path()
+        self._base = Path()
+        self._choice = AUTOMATIC
         self._is_question_open = False
         self._interpretations: Sequence[Interpretation] = ()
         self._heads: Sequence[TableHead] | None = None  # before they are read
@@ -129,7 +131,8 @@ class LabelChoiceForm(QWidget):
         """
         first = preview.interpretations[0] if preview.interpretations else None
         self._is_question_open = not is_decided and first is not None and _is_label_missing(first, choice)
-        self._interpretations, self._choice = preview.interpretations, _equal_choice(preview, choice)
+        self._interpretations = preview.interpretations
+        self._choice = _equal_choice(preview, choice)
         if preview.path != self._source:
             self._source, self._base, self._heads, self._path_number = preview.path, base, None, 0
             self._paths = example_paths(_paths(preview, base)) if base != preview.path.parent else []
@@ -204,7 +207,8 @@ class LabelChoiceForm(QWidget):
 
     def _show_fields(self) -> None:
         """Show the fields of a file that is no table, such as the questions of Label Studio."""
-        first, heads = next(iter(self._interpretations), None), self._heads
+        first = next(iter(self._interpretations), None)
+        heads = self._heads
         is_table = heads is None or any(self._interpretation_of(head) is first for head in heads)
         titles = () if first is None or is_table else [each for each in first.columns if each != first.file_column]
         self.fields.show_parts([Part(each, LabelChoice(label=each)) for each in titles[:_MOST_FIELDS]])
@@ -289,7 +293,8 @@ def _equal_choice(preview: "ImportPreview", choice: LabelChoice) -> LabelChoice:
     """Return the choice that gives the labels of a preview; automatic where there is none."""
     if choice != AUTOMATIC and preview.reading == 1:
         return choice
-    summary, first = preview.readings[preview.reading - 1], next(iter(preview.interpretations), None)
+    summary = preview.readings[preview.reading - 1]
+    first = next(iter(preview.interpretations), None)
     if summary.choice != AUTOMATIC:
         return summary.choice
     if not summary.classes and preview.reading > 1:

@@ -89,7 +89,8 @@ class ProjectForm(QWidget):
             self.folder_edit.setText(str(chosen))
 
     def _check(self) -> None:
-        fault, is_named = self.fault(), bool(self.name_edit.text().strip())
+        fault = self.fault()
+        is_named = bool(self.name_edit.text().strip())
         self._fault.setText(fault)
         self._fault.setVisible(is_named and bool(fault))
         self._place.setText("" if fault else tr("Creates the folder {path}", path=self.path))
@@ -102,7 +103,8 @@ class NewProjectDialog(Dialog):
     def __init__(self, parent: QWidget | None, *, folder: Path, name: str = "") -> None:
         about = Message("A project keeps labels, splits and training runs. Your images are never altered.")
         super().__init__(parent, Message("New project"), about, width=560)
-        self.form, self.create_button = ProjectForm(), Button("Create", role="primary")
+        self.form = ProjectForm()
+        self.create_button = Button("Create", role="primary")
         self.lay_out(self.form, accept=self.create_button, spacing=theme.MEDIUM)
         self.form.changed.connect(self._check)
         self.form.choose_task("single")

@@ -133,7 +133,8 @@ class ClassTable(ValueTable):
         self.show_rows(cells)
         by_name = {each.name: each for each in rows}
         for line in range(self.rowCount()):
-            title, bar = self.item(line, 0), self.item(line, _BAR_COLUMN)
+            title = self.item(line, 0)
+            bar = self.item(line, _BAR_COLUMN)
             assert title is not None and bar is not None
             shown = by_name[title.text()]
             title.setIcon(swatch(theme.class_colour(shown.colour).name()))

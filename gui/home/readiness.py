@@ -142,7 +142,8 @@ class Checklist(Card):
         self.buttons = {}
         for each in conditions:
             sign = IconLabel("check-circle" if each.is_met else "circle", tone="good" if each.is_met else "warn")
-            title, note = verbatim(tr(each.title), "strong"), verbatim(tr(each.note), "small", wrap=True)
+            title = verbatim(tr(each.title), "strong")
+            note = verbatim(tr(each.note), "small", wrap=True)
             line = row(sign, column(title, note, spacing=theme.HAIR), spacing=theme.MEDIUM, grows=1)
             if each.button and not each.is_met:
                 button = Button(each.button, each.icon_name, on_click=partial(self.action_chosen.emit, each.action))

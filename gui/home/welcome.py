@@ -134,7 +134,8 @@ class _ImageStrip(QWidget):
 
     def __init__(self, sample: str) -> None:
         super().__init__()
-        self._file, self._images = strip(sample), QPixmap()
+        self._file = strip(sample)
+        self._images = QPixmap()
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
@@ -144,9 +145,12 @@ class _ImageStrip(QWidget):
     def paintEvent(self, _event: QPaintEvent) -> None:
         if self._images.isNull():
             self._images = QPixmap(str(self._file))
-        painter, side, cut = QPainter(self), self.height(), self._images.height()
+        painter = QPainter(self)
+        side = self.height()
+        cut = self._images.height()
         painter.setRenderHints(QPainter.RenderHint.Antialiasing | QPainter.RenderHint.SmoothPixmapTransform)
-        step, corner = side + theme.SMALL, theme.scaled(6)
+        step = side + theme.SMALL
+        corner = theme.scaled(6)
         fitting = min((self.width() + theme.SMALL) // step, self._images.width() // max(1, cut))
         for place in range(fitting):
             outline = QPainterPath()

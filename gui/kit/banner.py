@@ -42,7 +42,8 @@ class Banner(Card):
         words = column(self._message, self._hint, None, spacing=theme.HAIR)
         words.setContentsMargins(0, theme.TIGHT, 0, theme.TIGHT)  # aligns the first line with the buttons
         self._buttons = widget_of(row(None, self.details_button, self.way_button))
-        icon, close = column(theme.TIGHT, self._icon, None), column(self.close_button, None)
+        icon = column(theme.TIGHT, self._icon, None)
+        close = column(self.close_button, None)
         self._top = row(icon, words, self._buttons, close, spacing=theme.MEDIUM, grows=1)
         self.add(self._top, self._details)
         self.hide()
@@ -51,7 +52,8 @@ class Banner(Card):
         self, message: str, hint: str = "", *, tone: Tone = "info", details: str = "", way: Way | None = None
     ) -> None:
         """Show a message; `details` stay collapsed at first, `way` is the title and callback of an action button."""
-        self.tone, self._way = tone, way[1] if way else None
+        self.tone = tone
+        self._way = way[1] if way else None
         self.way_button.setText(tr(way[0]) if way else "")
         self.way_button.setVisible(way is not None)
         self._message.setText(tr(message))

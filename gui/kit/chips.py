@@ -78,7 +78,8 @@ class ChoiceChip(Chip):
         """Set the choices; the selected one stays selected if it is still among them."""
         if tuple(choices) == self.choices:
             return
-        chosen, self.choices = self.chosen(), tuple(choices)
+        chosen = self.chosen()
+        self.choices = tuple(choices)
         self.menu().clear()
         for place, title in enumerate(choices):
             action = QAction(title.replace("&", "&&"), self.menu(), checkable=True)

@@ -73,9 +73,12 @@ class Dialog(QDialog):
         if too_much <= 0:
             return
         self._scrolls = True
-        content, buttons, last = column(spacing=layout.spacing()), column(), layout.count() - 1
+        content = column(spacing=layout.spacing())
+        buttons = column()
+        last = layout.count() - 1
         for place in range(last + 1):
-            stretch, part = layout.stretch(0), content if place < last else buttons
+            stretch = layout.stretch(0)
+            part = content if place < last else buttons
             if (item := layout.takeAt(0)) is not None:
                 part.addItem(item)
                 part.setStretch(part.count() - 1, stretch)

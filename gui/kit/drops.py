@@ -74,7 +74,8 @@ class DropZone(QFrame):
         self.choose_button = Button(button, "folder-open", role="primary")
         self.file_button = Button("Choose zip or list", "file")
         self.file_button.setToolTip(tr("A zip of images, or a CSV or JSONL file that lists images with their classes"))
-        heading, self._words = text(title, "heading"), text(words, "muted", wrap=True)
+        heading = text(title, "heading")
+        self._words = text(words, "muted", wrap=True)
         for label in (heading, self._words):
             label.setAlignment(Qt.AlignmentFlag.AlignHCenter)
         image = row(None, IconLabel("pictures", size=44, tone="accent"), None)

@@ -70,7 +70,8 @@ class Flow(QLayout):
             room -= size.width() + self.spacing()
         top = rect.top()
         for line in lines:
-            height, left = max(size.height() for _, size in line), rect.left()
+            height = max(size.height() for _, size in line)
+            left = rect.left()
             for item, size in line:
                 if moves:
                     item.setGeometry(QRect(QPoint(left, top + (height - size.height()) // 2), size))

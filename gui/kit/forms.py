@@ -104,7 +104,8 @@ class ConfigForm(QWidget):
         return bool(self.modified_names())
 
     def modified_names(self) -> list[str]:
-        shown, names = self.value(), [*self._entries, *self._unbuilt]
+        shown = self.value()
+        names = [*self._entries, *self._unbuilt]
         pairs = {name: (getattr(shown, name), getattr(self._default, name)) for name in names}
         return [name for name, (now, usual) in pairs.items() if now != usual and (now == now or usual == usual)]
 
@@ -143,14 +144,16 @@ class ConfigForm(QWidget):
         self._show_modified()
 
     def _add(self, field: dataclasses.Field[Any]) -> None:
-        meta, value = field.metadata, getattr(self._config, field.name)
+        meta = field.metadata
+        value = getattr(self._config, field.name)
         editor, edited, read, write = _editor(value, meta)
         write(value)
         edited.connect(self._on_edited)
         if not isinstance(editor, QCheckBox):
             editor.setMinimumWidth(_EDITOR_WIDTH)
         unit = f" ({tr(meta['unit'])})" if meta.get("unit") else ""
-        label, words = tr(meta.get("label", field.name)), tr(meta.get("help", ""))
+        label = tr(meta.get("label", field.name))
+        words = tr(meta.get("help", ""))
         caption = verbatim(label + unit)
         caption.setBuddy(editor)
         fault = text(role="fault", wrap=True)
@@ -187,7 +190,8 @@ class ConfigForm(QWidget):
 
 def value_words(value: object, field: dataclasses.Field[Any]) -> str:
     """Return a setting's value in words; “automatic” for the number that leaves the choice to the program."""
-    automatic, titles = field.metadata.get("automatic"), field.metadata.get("choices") or {}
+    automatic = field.metadata.get("automatic")
+    titles = field.metadata.get("choices") or {}
     if automatic is not None and value == automatic:
         return tr("automatic")
     if isinstance(value, bool):
@@ -223,7 +227,9 @@ def _editor(value: Any, meta: Mapping[str, Any]) -> _Editor:
         box = QCheckBox()
         return box, box.toggled, box.isChecked, box.setChecked
     if isinstance(value, int):
-        spin, low, high = QSpinBox(), meta.get("min"), meta.get("max")
+        spin = QSpinBox()
+        low = meta.get("min")
+        high = meta.get("max")
         spin.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         spin.installEventFilter(_WheelFilter(spin))
         spin.lineEdit().setTextMargins(7, 0, 0, 0)
@@ -231,7 +237,8 @@ def _editor(value: Any, meta: Mapping[str, Any]) -> _Editor:
         if meta.get("automatic") == spin.minimum():
             spin.setSpecialValueText(tr("automatic"))
         return spin, spin.valueChanged, spin.value, spin.setValue
-    field, automatic = QLineEdit(), meta.get("automatic")
+    field = QLineEdit()
+    automatic = meta.get("automatic")
     if not isinstance(value, float):
         return field, field.textChanged, lambda: field.text().strip(), lambda new: field.setText(str(new))
     # Numbers are typed as text (`3e-4`, `0,05`): a spin box would round small rates to two decimals.

@@ -53,7 +53,8 @@ class GridGeometry:
 
     def __init__(self, counts: Sequence[int], size: TileSize, room: QSize, *, single_row: bool = False) -> None:
         """Args: `counts` are the images of each section; with `single_row` the images beyond one row are hidden."""
-        margin, self._gap = size.gap if size.caption else 0, size.gap
+        margin = size.gap if size.caption else 0
+        self._gap = size.gap
         inner = room - QSize(2 * margin, 2 * margin)
         self.columns = size.columns(inner, sum(counts))
         width = size.width(inner, self.columns)

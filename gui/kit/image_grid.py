@@ -153,7 +153,9 @@ class ImageGrid(PullView):
 
     def updateGeometries(self) -> None:
         self._forget_geometry()
-        bar, layout, height = self.verticalScrollBar(), self.layout_now, self.viewport().height()
+        bar = self.verticalScrollBar()
+        layout = self.layout_now
+        height = self.viewport().height()
         bar.setSingleStep(layout.row_height // 3)
         bar.setPageStep(height)
         bar.setRange(0, max(0, layout.height - height))
@@ -188,7 +190,8 @@ class ImageGrid(PullView):
         self._show_place(index.row())
 
     def _show_place(self, place: int) -> None:
-        box, bar = self.rect_of(place) if place >= 0 else QRect(), self.verticalScrollBar()
+        box = self.rect_of(place) if place >= 0 else QRect()
+        bar = self.verticalScrollBar()
         if box.isNull():
             return
         top = box.top() - self.layout_now.heading_above(place)
@@ -198,7 +201,8 @@ class ImageGrid(PullView):
             bar.setValue(bar.value() + min(below, top - GAP))  # of a taller tile the top stays in view
 
     def visible_places(self, *, margin_rows: int = 0) -> list[int]:
-        top, margin = self.verticalOffset(), margin_rows * self.layout_now.row_height
+        top = self.verticalOffset()
+        margin = margin_rows * self.layout_now.row_height
         return self.layout_now.places(top - margin, top + self.viewport().height() + margin)
 
     def horizontalOffset(self) -> int:
@@ -212,7 +216,9 @@ class ImageGrid(PullView):
 
     def moveCursor(self, action: _Move, _modifiers: Qt.KeyboardModifier) -> QModelIndex:
         """Return the target image of a navigation key; at the end it stays."""
-        place, last, layout = self.selection.place, self.count() - 1, self.layout_now
+        place = self.selection.place
+        last = self.count() - 1
+        layout = self.layout_now
         page = max(1, self.viewport().height() // layout.row_height) * layout.columns
         if action in (_Move.MoveUp, _Move.MoveDown):
             to = layout.beside(place, -1 if action == _Move.MoveUp else 1)
@@ -315,7 +321,8 @@ class ImageGrid(PullView):
                 draw_heading(painter, line, sections[section], height)
         marks_current = self._lines > 0 or (self._is_overlaid and self._is_selectable) or self.hasFocus()
         for place in drawn:
-            tile, box = self.images.known_tile(self.images.ids[place]), self.rect_of(place)
+            tile = self.images.known_tile(self.images.ids[place])
+            box = self.rect_of(place)
             if tile is None or not area.intersects(box):
                 continue
             is_selected = self._is_selectable and self.selection.isSelected(self.images.index(place))

@@ -202,7 +202,9 @@ class ImageSelection(QItemSelectionModel):
 
     def select_places(self, places: Iterable[int], *, beside: bool = False) -> None:
         """Select the images at these ascending indices; `beside` keeps the present selection."""
-        marked, first, last = QItemSelection(), -1, -2
+        marked = QItemSelection()
+        first = -1
+        last = -2
         for place in (*places, -1):  # adjacent indices become one range: Qt scans all ranges on each query
             if place != last + 1:
                 if first >= 0:

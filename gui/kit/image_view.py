@@ -45,7 +45,8 @@ class ImageView(QWidget):
             self._kept.clear()
             self._reading = shown_reading()
         if path != self._path:
-            self._zoom, self._centre = 0.0, QPointF(0.5, 0.5)
+            self._zoom = 0.0
+            self._centre = QPointF(0.5, 0.5)
         self._path = path
         self._wanted = [each for each in (*([path] if path else ()), *neighbours) if each not in self._kept]
         self._reader.ask_each(self._wanted)
@@ -136,7 +137,8 @@ class ImageView(QWidget):
         target = self.image_rect()
         if self._drag is None or target.isEmpty():
             return
-        moved, self._drag = event.position() - self._drag, event.position()
+        moved = event.position() - self._drag
+        self._drag = event.position()
         self._centre -= QPointF(moved.x() / target.width(), moved.y() / target.height())
         self._keep_inside()
         self.update()

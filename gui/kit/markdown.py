@@ -52,7 +52,8 @@ def markdown_document(parent: QWidget, markdown: str, *, has_links: bool = True)
 
 
 def _fragments(block: QTextBlock) -> list[QTextFragment]:
-    found, place = list[QTextFragment](), block.begin()
+    found = list[QTextFragment]()
+    place = block.begin()
     while not place.atEnd():
         found.append(place.fragment())
         place += 1
@@ -68,7 +69,9 @@ def _tables(frame: QTextFrame) -> list[QTextTable]:
 
 def _style(block: QTextBlock, *, has_links: bool) -> None:
     """Apply the program's style to a block: headings, code, and space between paragraphs."""
-    form, space, kinds = block.blockFormat(), QTextBlockFormat(), QTextFormat.Property
+    form = block.blockFormat()
+    space = QTextBlockFormat()
+    kinds = QTextFormat.Property
     level = form.headingLevel()
     if level:
         space.setTopMargin(theme.HUGE if level > 1 else 0)
@@ -96,7 +99,8 @@ def _style(block: QTextBlock, *, has_links: bool) -> None:
 
 def _letters(form: QTextCharFormat, level: int) -> QTextCharFormat:
     """Return the character format: code in its own font, bold text semi-bold, headings large."""
-    is_code, is_bold = form.fontFixedPitch(), form.fontWeight() > QFont.Weight.Medium
+    is_code = form.fontFixedPitch()
+    is_bold = form.fontWeight() > QFont.Weight.Medium
     form.clearProperty(QTextFormat.Property.FontSizeAdjustment)
     pixels = {1: 22, 2: 16}.get(level, 14) if level else 12 if is_code else theme.FONT_PX
     form.setProperty(QTextFormat.Property.FontPixelSize, theme.scaled(pixels))

@@ -178,7 +178,8 @@ class MetricPlot(pg.PlotWidget):
             self._nothing.move(self.rect().center() - self._nothing.rect().center())
 
     def _space_ticks(self, height: int) -> None:
-        axis, is_roomy = self._item.getAxis("left"), height >= theme.scaled(_ROOMY)
+        axis = self._item.getAxis("left")
+        is_roomy = height >= theme.scaled(_ROOMY)
         if self.is_share:
             places = (0, 0.25, 0.5, 0.75, 1) if is_roomy else (0, 0.5, 1)
             axis.setTicks([[(place, f"{place:.0%}") for place in places]])

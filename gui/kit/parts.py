@@ -168,7 +168,8 @@ class Button(QPushButton):
             rail = palette.accent if self.isChecked() else palette.muted
             inks = {"primary": palette.on_accent, "quiet": palette.accent, "rail": rail}
             ink = inks.get(self.property("role"), palette.text)
-            gap, size = theme.TIGHT + 1 if self.text() else 0, theme.scaled(ICON_PX)
+            gap = theme.TIGHT + 1 if self.text() else 0
+            size = theme.scaled(ICON_PX)
             self.setIconSize(QSize(size + gap, size))
             self.setIcon(icon(self._icon_name, ink, size=size, gap=gap))
 
@@ -383,7 +384,8 @@ def scrolling(layout: QVBoxLayout, *, shrinks: bool = False) -> QScrollArea:
     def make_room(_low: int, high: int) -> None:
         nonlocal taken
         margins = layout.contentsMargins()
-        before, taken = taken, min(margins.right() + taken, SCROLLBAR_WIDTH) if high > 0 else 0
+        before = taken
+        taken = min(margins.right() + taken, SCROLLBAR_WIDTH) if high > 0 else 0
         margins.setRight(margins.right() + before - taken)
         layout.setContentsMargins(margins)
 

@@ -15,7 +15,9 @@ _TELLING_S, _TELLING_SHARE = 3.0, 0.03  # an earlier forecast is unreliable
 
 def progress_text(progress: Progress) -> str:
     """Return stage and progress, in the language of the window: "Import: 200 of 1,000"."""
-    stage, done, total = tr(progress.stage), progress.done, progress.total
+    stage = tr(progress.stage)
+    done = progress.done
+    total = progress.total
     if not done and not total:
         return stage
     write = size_text if progress.unit == "bytes" else "{:,}".format
@@ -41,7 +43,8 @@ class JobShare:
         self._began = (time.monotonic(), 0.0)  # and the share at that time
 
     def take(self, event: Progress | StepDone) -> None:
-        share, stage = event.share, "" if event.share is not None or isinstance(event, StepDone) else event.stage
+        share = event.share
+        stage = "" if event.share is not None or isinstance(event, StepDone) else event.stage
         if share is None and isinstance(event, Progress) and event.total:
             share = event.done / event.total
         now = time.monotonic()

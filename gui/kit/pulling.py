@@ -38,7 +38,8 @@ class PullView(QListView):
                 self.viewport().update()
         elif (at - self._grabbed).manhattanLength() >= QApplication.startDragDistance():
             self._grabbed = None
-            data, drag = QMimeData(), QDrag(self)
+            data = QMimeData()
+            drag = QDrag(self)
             data.setData(IMAGES_MIME, b"")
             drag.setMimeData(data)
             drag.setPixmap(self._drag_pixmap())
@@ -55,11 +56,13 @@ class PullView(QListView):
 
     def _drag_pixmap(self) -> QPixmap:
         """Return the current image with the number of dragged images."""
-        box, marked = self.visualRect(self.currentIndex()), self.selectionModel().selection()
+        box = self.visualRect(self.currentIndex())
+        marked = self.selectionModel().selection()
         count = sum(marked.at(place).height() for place in range(marked.count()))
         shown = self.viewport().grab(box).scaled(72, 72, Qt.AspectRatioMode.KeepAspectRatio)
         if count > 1:
-            painter, palette = QPainter(shown), theme.colours()
+            painter = QPainter(shown)
+            palette = theme.colours()
             words = f"{count:,}"
             room = QRect(0, 0, painter.fontMetrics().horizontalAdvance(words) + 12, 20)
             painter.fillRect(room, QColor(palette.accent))
@@ -70,7 +73,8 @@ class PullView(QListView):
 
     def draw_band(self, painter: QPainter) -> None:
         if self._band.isValid():
-            accent, band = QColor(theme.colours().accent), self._band.translated(0, -self.verticalOffset())
+            accent = QColor(theme.colours().accent)
+            band = self._band.translated(0, -self.verticalOffset())
             painter.setPen(accent)
             accent.setAlphaF(0.15)
             painter.fillRect(band, accent)

@@ -94,7 +94,8 @@ class RunTableModel(QAbstractTableModel):
         return None
 
     def data(self, index: _Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        row, column = self.rows[index.row()], index.column()
+        row = self.rows[index.row()]
+        column = index.column()
         if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.EditRole):
             return _texts(row)[column]
         if role == Qt.ItemDataRole.ToolTipRole:
@@ -132,8 +133,7 @@ def _alignment(column: int) -> Qt.AlignmentFlag:
 def _texts(row: RunRow) -> tuple[str, ...]:
     accuracy = "–" if row.accuracy is None else f"{row.accuracy:.1%}"
     loss = "–" if row.loss is None else f"{row.loss:.3f}"
-    values = {"done": row.epochs, "planned": row.planned_epochs}
-    epochs = tr("{done} of {planned}", **values) if row.planned_epochs else "–"
+    epochs = tr("{done} of {planned}", done=row.epochs, planned=row.planned_epochs) if row.planned_epochs else "–"
     return (row.title, row.backbone, row.method, epochs, accuracy, loss, row.state)
 
 
@@ -267,7 +267,9 @@ def run_rows(runs: Sequence[RunSummary]) -> list[RunRow]:
 
 
 def run_row(run: RunSummary, *, colour: int = 0) -> RunRow:
-    best, config, unseen = run.best, run.config, unseen_evaluation(run)
+    best = run.best
+    config = run.config
+    unseen = unseen_evaluation(run)
     accuracy = tr(accuracy_sentence(unseen)) if best else ""
     network, method = tr(backbone_title(config)), tr(method_title(config))
     return RunRow(

@@ -42,7 +42,8 @@ class _Bar(QWidget):
         clip.addRoundedRect(QRectF(self.rect()), 6, 6)
         painter.setClipPath(clip)
         painter.fillRect(self.rect(), QColor(palette.sunken))
-        total, left = sum(self.counts.values()) or 1, 0.0
+        total = sum(self.counts.values()) or 1
+        left = 0.0
         for name, _, token, _ in PARTS:
             width = self.width() * self.counts.get(name, 0) / total
             painter.fillRect(QRectF(left, 0, width, self.height()), QColor(getattr(palette, token)))

@@ -185,7 +185,8 @@ def apply_theme(app: QApplication, name: ThemeName, *, font_scale: float = 1.0) 
     load_fonts()
     font = QFont(_FONT_FAMILY)
     font.setPixelSize(round(FONT_PX * font_scale))
-    sheet, palette = style_sheet(chosen, font_scale), _palette(chosen)
+    sheet = style_sheet(chosen, font_scale)
+    palette = _palette(chosen)
     if (app.styleSheet(), app.palette(), app.font()) == (sheet, palette, font):
         return chosen  # avoids restyling each widget without a change
     app.setStyleSheet("")  # on replacement Qt styles each widget once for each of its ancestors (2.0 s in place of .35)

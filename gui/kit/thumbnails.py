@@ -86,7 +86,8 @@ def filling(image: QSize, side: int) -> QSize:
 
     Up to 4:3 the square is filled; a longer image leaves two sides empty, to stay recognisable.
     """
-    long, short = max(image.width(), image.height(), 1), max(1, min(image.width(), image.height()))
+    long = max(image.width(), image.height(), 1)
+    short = max(1, min(image.width(), image.height()))
     scale = side * min(long / short, 1 / SHOWN_SHARE) / long
     return QSize(max(1, round(image.width() * scale)), max(1, round(image.height() * scale)))
 
@@ -144,7 +145,8 @@ class ThumbnailStore(QObject):
     def _forget_other_reading(self) -> None:
         if self._reading != shown_reading():
             self._kept.clear()
-            self.bytes_kept, self._reading = 0, shown_reading()
+            self.bytes_kept = 0
+            self._reading = shown_reading()
 
     def close(self) -> None:
         """Stop loading and wait for the images in progress."""

@@ -76,7 +76,8 @@ class TilePainter:
 
     def _draw_over(self, painter: QPainter, box: QRect, tile: Tile, *, is_selected: bool, is_current: bool) -> None:
         """Draw over an image: label and split at the bottom, tags at the top, and the selection."""
-        ratio, line = painter.device().devicePixelRatio(), QSize(box.width(), theme.scaled(BAND_PX))
+        ratio = painter.device().devicePixelRatio()
+        line = QSize(box.width(), theme.scaled(BAND_PX))
         if tile.title and not tile.is_blank:
             foot = self._over(line, ratio, tile, painter.font())
             painter.drawPixmap(box.left(), box.bottom() - line.height() + 1, foot)
@@ -135,8 +136,10 @@ class TilePainter:
         """Return the overlay of an excluded image: a pale veil with a cross in its middle."""
 
         def draw(painter: QPainter, box: QRect) -> None:
-            palette, radius = theme.colours(), min(theme.scaled(15), box.width() / 3)
-            veil, middle = QColor(palette.canvas), QRectF(box).center()
+            palette = theme.colours()
+            radius = min(theme.scaled(15), box.width() / 3)
+            veil = QColor(palette.canvas)
+            middle = QRectF(box).center()
             veil.setAlphaF(0.66)
             painter.fillRect(box, veil)
             painter.setPen(Qt.PenStyle.NoPen)
@@ -199,7 +202,8 @@ def draw_heading(painter: QPainter, line: QRect, section: Section, height: int) 
     if section.colour is not None:
         _draw_swatch(painter, line.left(), line, theme.class_colour(section.colour), is_hollow=False)
         line = line.adjusted(16, 0, 0, 0)
-    title, room = line, painter.fontMetrics().horizontalAdvance(section.title)
+    title = line
+    room = painter.fontMetrics().horizontalAdvance(section.title)
     _draw_words(painter, title, section.title, palette.accent if section.is_current else palette.muted)
     painter.setFont(font)
     if section.aside:
@@ -215,8 +219,10 @@ def _draw_ring(painter: QPainter, box: QRect, width: float) -> None:
 def draw_image(painter: QPainter, frame: QRect, image: QPixmap, ratio: float) -> None:
     """Fill the square in the middle of `frame`; an image of the right size is copied, which is fast and sharp."""
     side = min(frame.width(), frame.height())
-    whole, square = filling(image.size(), round(side * ratio)), QSize(round(side * ratio), round(side * ratio))
-    shown, scale = whole.boundedTo(square), image.width() / whole.width()
+    whole = filling(image.size(), round(side * ratio))
+    square = QSize(round(side * ratio), round(side * ratio))
+    shown = whole.boundedTo(square)
+    scale = image.width() / whole.width()
     left = frame.left() + round((frame.width() - shown.width() / ratio) / 2)
     top = frame.top() + round((frame.height() - shown.height() / ratio) / 2)
     cut = QPoint((whole.width() - shown.width()) // 2, (whole.height() - shown.height()) // 2)

@@ -48,7 +48,8 @@ def use_language(code: str) -> None:
 
 def _translate_qt(code: str) -> None:
     """Let Qt's own texts (names of keys, buttons of its dialogs) follow."""
-    app, shown = QCoreApplication.instance(), _Language.of_qt
+    app = QCoreApplication.instance()
+    shown = _Language.of_qt
     if app is None:
         return
     if shown is not None:

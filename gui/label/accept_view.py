@@ -103,7 +103,8 @@ class AcceptView(QWidget):
         self.grid.setProperty("role", "")  # it is inside a card
         self.grid.setFixedHeight(theme.scaled(_SIDE_PX) + theme.TIGHT)
         self.size_box = choice_box("Images to check", [f"{size:,}" for size in sizes])
-        self.accuracy_label, self.proof_label = verbatim("", "strong", wrap=True), verbatim("", wrap=True)
+        self.accuracy_label = verbatim("", "strong", wrap=True)
+        self.proof_label = verbatim("", wrap=True)
         self.accept_button = Button("Accept", "check", role="primary")
         self.check_button = Button("Check a sample", "shield")
         self.cancel_button = Button("Cancel", on_click=self.closed.emit)

@@ -93,7 +93,8 @@ class BulkAccept(QObject):
             return
         self._threshold = view.slider.value() / 100
         first = int(np.searchsorted(confidences, self._threshold - 1e-9))
-        count, checks = len(ids) - first, 0
+        count = len(ids) - first
+        checks = 0
         expected = float(confidences[first:].mean()) if count else 0.0
         if project.task == "multi":
             proof = tr("Images may have several labels here: there is no check of a sample for them yet.")
@@ -164,7 +165,8 @@ class BulkAccept(QObject):
 
     def _rows(self) -> list[SuggestionCluster]:
         """Return the rows to check: as many images of a class side by side as fit."""
-        width, rows = self.sample_view.capacity(), list[SuggestionCluster]()
+        width = self.sample_view.capacity()
+        rows = list[SuggestionCluster]()
         for name, group in groupby(self._order[self._checked :], key=self._suggested):
             ids = tuple(group)
             rows += [SuggestionCluster(ids[start : start + width], name) for start in range(0, len(ids), width)]
@@ -182,12 +184,14 @@ class BulkAccept(QObject):
             self._show_question(rows[0])
 
     def _show_question(self, row: SuggestionCluster) -> None:
-        key, is_marked = self._labels.state.actions.shown_keys, bool(self._unanswered)
+        key = self._labels.state.actions.shown_keys
+        is_marked = bool(self._unanswered)
         if is_marked:
             words = tr("What is the correct class of the marked image?")
             hint = tr("Press its class key, or choose it in the list. Click again to remove the mark.")
         else:
-            words, hint = tr("Are these all “{name}”?", name=row.class_name), tr("Click each wrong image.")
+            words = tr("Are these all “{name}”?", name=row.class_name)
+            hint = tr("Click each wrong image.")
         has_wrong = any(each in self._wrong for each in row.image_ids)
         question = Question(
             words=words,

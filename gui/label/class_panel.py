@@ -85,7 +85,8 @@ class NameEdit(QLineEdit):
     def keyPressEvent(self, event: QKeyEvent) -> None:
         pasted = QGuiApplication.clipboard().text() if event.matches(QKeySequence.StandardKey.Paste) else ""
         if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
-            name, uses = self.text().strip(), event.modifiers() & Qt.KeyboardModifier.ControlModifier
+            name = self.text().strip()
+            uses = event.modifiers() & Qt.KeyboardModifier.ControlModifier
             if name:
                 self.use_wanted.emit(name) if uses else self.names_entered.emit([name])
         elif event.key() == Qt.Key.Key_Escape:
@@ -165,7 +166,8 @@ class _EntryDelegate(QStyledItemDelegate):
         self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
     ) -> None:
         entry: ClassEntry = index.data(_ROLE)
-        palette, box = theme.colours(), option.rect
+        palette = theme.colours()
+        box = option.rect
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         is_hovered = bool(option.state & QStyle.StateFlag.State_MouseOver)
@@ -280,7 +282,8 @@ class ClassPanel(Card):
         for target in (entry.name for entry in self._entries if entry.name != name):
             add(into, target, lambda target=target: self.merge_wanted.emit(name, target))
         into.setEnabled(len(self._entries) > 1)
-        place, last = self.names().index(name), self.list.count() - 1
+        place = self.names().index(name)
+        last = self.list.count() - 1
         for title, step in ((tr("Move up"), -1), (tr("Move down"), 1)):
             move = add(menu, title, lambda step=step: self._move(name, step))
             move.setEnabled(self.list.dragEnabled() and 0 <= place + step <= last)

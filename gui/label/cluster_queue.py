@@ -58,7 +58,11 @@ class ClusterQueue(QObject):
         labels.classes_changed.connect(self._show_progress)
 
     def begin(self) -> None:
-        self.is_on, self._rows, self._labelled, self._excluded, self._clicks = True, [], [], set(), 0
+        self.is_on = True
+        self._rows = []
+        self._labelled = []
+        self._excluded = set()
+        self._clicks = 0
         self._show()
         self._request()
 
@@ -100,7 +104,9 @@ class ClusterQueue(QObject):
         self._show_progress()
 
     def _show_question(self) -> None:
-        name, key, count = self._rows[0].class_name, self._labels.state.actions.shown_keys, len(self._chosen())
+        name = self._rows[0].class_name
+        key = self._labels.state.actions.shown_keys
+        count = len(self._chosen())
         if name:
             words = tr("Are these all “{name}”?", name=name)
             hint = tr("Click an image to exclude it. A class key gives the row another class.")

@@ -186,7 +186,8 @@ def class_entries(
 
     `keys` are {key: class name}; `shown` is the class of the current filter.
     """
-    key_of, looks = {name: key for key, name in keys.items()}, class_colours(classes)
+    key_of = {name: key for key, name in keys.items()}
+    looks = class_colours(classes)
     common = set.intersection(*({name for name, _ in cell.labels} for cell in chosen)) if chosen else set[str]()
     return [
         ClassEntry(

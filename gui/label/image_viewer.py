@@ -74,7 +74,8 @@ class ImageViewer(QWidget):
         self.label_pill = pill()
         self.accept_button = Button("Accept", "check")
         self.accept_button.hide()
-        self.candidates, self.evidence = CandidateBar(), NearImages(side_px=84)
+        self.candidates = CandidateBar()
+        self.evidence = NearImages(side_px=84)
         self.evidence.grid.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.evidence.hide()
         self.accept_key = ""  # shown with the button

@@ -190,7 +190,9 @@ class LabelPage(Page):
 
     def _show_bar(self) -> None:
         suggesting = self.labels.suggesting
-        now, bar, proven = suggesting.current(), self.suggestion_bar, self.labels.audit
+        now = suggesting.current()
+        bar = self.suggestion_bar
+        proven = self.labels.audit
         expected = None if now.classes & self.labels.guessed else now.expected_accuracy
         bar.show_counts(suggesting.source_text(len(now)), len(now), expected=expected)
         bar.show_audit(audit_words(proven) if proven is not None else "")
@@ -238,7 +240,8 @@ class LabelPage(Page):
     def _show_chosen(self) -> None:
         selection, is_grid = self.labels.selection, self.bulk.view is None
         chosen = selection.selected_ids(_MOST_CHOSEN) if is_grid else ()
-        labels, cells = self.labels, self._cells(chosen)
+        labels = self.labels
+        cells = self._cells(chosen)
         shown = labels.query.class_name if labels.only is None else ""
         self.panel.show_entries(class_entries(labels.classes, cells, keys=labels.keys, shown=shown))
         count = selection.selected_count() if is_grid else 0

@@ -35,7 +35,8 @@ _Shown = tuple[ImageQuery, tuple[int, ...] | None]  # the query, or just these i
 def _read(project: Project) -> Counts:
     summary = project.summary()
     audit = next((each for each in audits_of(project) if each.standing), None)
-    classes, tags = read_classes(project, summary.classes), tag_names(project)
+    classes = read_classes(project, summary.classes)
+    tags = tag_names(project)
     return summary, classes, tags, audit, read_curve(project.path)
 
 

@@ -41,13 +41,15 @@ class Labeller(QObject):
     @Slot(str)
     def assign(self, class_name: str) -> None:
         """Label the selected images with a class; in a multi-label project remove it if all have it."""
-        project, chosen = self._labels.project, self._selection.selected_ids()
+        project = self._labels.project
+        chosen = self._selection.selected_ids()
         if project is not None and self._labels.relabel(chosen, class_name):
             self._go_on(len(chosen), is_multi=project.task == "multi")
 
     def accept(self) -> None:
         """Accept the suggestions for the selected images; without any, toggle the viewer."""
-        project, chosen = self._labels.project, self._selection.selected_ids()
+        project = self._labels.project
+        chosen = self._selection.selected_ids()
         found = self._labels.suggesting.found
         suggested = {image_id: found[image_id] for image_id in chosen if image_id in found}
         if project is not None and len(suggested) > 200:  # one query is cheaper than reading each image

@@ -44,7 +44,8 @@ class _Spark(QWidget):
         curve = self._curve
         if curve is None:
             return
-        palette, box = theme.colours(), QRectF(self.rect()).adjusted(_DOT + 1, _DOT + 1, -_DOT - 1, -_DOT - 1)
+        palette = theme.colours()
+        box = QRectF(self.rect()).adjusted(_DOT + 1, _DOT + 1, -_DOT - 1, -_DOT - 1)
         low, high = min(point.low for point in curve.line), max(point.high for point in curve.line)
         first, last = np.log(curve.line[0].labels), np.log(curve.line[-1].labels)
 
@@ -99,7 +100,8 @@ class ProgressCard(Card):
         measured = "" if is_measured else tr("Measured with {labels} labels.", labels=f"{stored.curve.labels:,}")
         # the forecast for a round number of additional labels, up to the end of the curve
         added = max((each for each in _ROUND if each <= max(labels, _ROUND[0])), default=_ROUND[0])
-        forecast, then = "", stored.curve.at(labels + added)
+        forecast = ""
+        then = stored.curve.at(labels + added)
         if labels + added <= stored.curve.line[-1].labels:
             forecast = tr(
                 "{count} more would give about {share} ({low} to {high}).",

@@ -129,7 +129,8 @@ class Learner:
 
     def _update(self) -> None:
         """Bring the suggester up to date; without features there is none."""
-        project, labels = self._project, labels_so_far(self._project)
+        project = self._project
+        labels = labels_so_far(self._project)
         with self._lock:
             is_stale, self._is_stale = self._is_stale, False
             rejected = tuple(self._rejected)
@@ -210,7 +211,8 @@ class SuggestionController(QObject):
         session = self._session
         if session is None or session.project.is_read_only:
             return
-        work, title = partial(embed, session.path, session.images), tr("Looking at the images")
+        work = partial(embed, session.path, session.images)
+        title = tr("Looking at the images")
         task = Task(title=title, work=work, lane=Lane.COMPUTE, page=self._page, device=True, priority=priority)
         self._state.tasks.run(task, owner=self, on_end=lambda _outcome: self.follow())
 
@@ -356,7 +358,8 @@ class SuggestionController(QObject):
         if self._is_hidden:
             found, name = NONE, ""
         elif not found or self._prefers_labels:
-            found, name = self.learnt.found if self.learnt is not None else NONE, ""
+            found = self.learnt.found if self.learnt is not None else NONE
+            name = ""
         if found is not self.found and (found or self.found):
             self.found, self.run_name = found, name
             self.changed.emit()

@@ -74,7 +74,8 @@ class LiveView(QWidget):
         self.update()
 
     def paintEvent(self, _event: QPaintEvent) -> None:
-        palette, painter = theme.colours(), QPainter(self)
+        palette = theme.colours()
+        painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
         painter.fillRect(self.rect(), QColor(palette.sunken))
         if self.image.isNull():

@@ -59,7 +59,8 @@ class ModelChoice(QWidget):
 
     def offer(self, models: Iterable[Path]) -> None:
         """Offer these files, keeping existing files opened by hand, and the selection."""
-        before, offered = self.model(), list(models)
+        before = self.model()
+        offered = list(models)
         known = [path for group in self._groups.values() for path in group]
         self._groups = {}
         for path in (*offered, *(each for each in known if each not in offered and each.is_file())):
@@ -105,9 +106,11 @@ class ModelChoice(QWidget):
 def _titles(models: Collection[Path]) -> dict[Path, str]:
     """Return the title of each model in its record, with its folder where several have one, or the folder and file."""
     recorded = {path: (read_record(path.parent) or {}).get("title") for path in models if path.name == MODEL_FILE}
-    counts, titles = Counter(map(str, recorded.values())), dict[Path, str]()
+    counts = Counter(map(str, recorded.values()))
+    titles = dict[Path, str]()
     for path in models:
-        folder, title = path.parent.name or path.name, recorded.get(path)
+        folder = path.parent.name or path.name
+        title = recorded.get(path)
         if isinstance(title, str) and title.strip():
             titles[path] = title if counts[title] == 1 else f"{title} · {folder}"
         else:

@@ -315,7 +315,8 @@ class TryPage(Page):
         if result.unreadable:
             facts.append(tr("{count} could not be decoded", count=result.unreadable))
         facts += [tr("stopped before the end")] * result.stopped
-        words, tone = _written_text(result.images, result.path), "warn" if result.stopped else "good"
+        words = _written_text(result.images, result.path)
+        tone = "warn" if result.stopped else "good"
         self.state.say(words, "; ".join(facts) + ".", tone=tone)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:

@@ -103,7 +103,8 @@ def predict(model: Path, sources: Sequence[Path], *, device: str, job: JobContex
     job.report(Progress(stage="Opening the model", done=0, total=0))
     from visionft.export.predictor import Predictor, expand_folders
 
-    predictor, paths = Predictor(model, device=device), expand_folders(sources)
+    predictor = Predictor(model, device=device)
+    paths = expand_folders(sources)
     predictions: list[Prediction] = []
     for prediction in predictor.predict(paths):
         predictions.append(prediction)

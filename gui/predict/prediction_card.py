@@ -41,11 +41,14 @@ class ProbabilityBars(QWidget):
         return self.sizeHint()
 
     def paintEvent(self, _event: QPaintEvent) -> None:
-        palette, painter, height = theme.colours(), QPainter(self), theme.scaled(LINE_PX)
+        palette = theme.colours()
+        painter = QPainter(self)
+        height = theme.scaled(LINE_PX)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         for index, (name, share) in enumerate(self.bars):
             top, vertical = index * height, Qt.AlignmentFlag.AlignVCenter
-            words, figure = QRect(0, top, self.width(), height - 14), f"{share:.1%}"
+            words = QRect(0, top, self.width(), height - 14)
+            figure = f"{share:.1%}"
             room = self.width() - painter.fontMetrics().horizontalAdvance(figure) - 12
             font = painter.font()
             is_strong = index == 0 and not self._is_doubtful

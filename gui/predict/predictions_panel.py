@@ -208,7 +208,8 @@ class PredictionsPanel(QSplitter):
         return tuple(prediction for prediction in predictions if not prediction.error)
 
     def _show_ids(self) -> None:
-        predictions, order = self.predictions, self.order_box.currentIndex()
+        predictions = self.predictions
+        order = self.order_box.currentIndex()
         places = list(range(len(predictions)))
         if order == 1:
             places.sort(key=lambda index: predictions[index].probability)
@@ -225,7 +226,8 @@ class PredictionsPanel(QSplitter):
     def _tile(self, image_id: int) -> Tile:
         found = self.predictions[image_id - 1]
         names = () if found.error else (found.class_name,) if found.classes is None else found.classes
-        corrected, probability = self._corrected.get(found.path, ""), f"{found.probability:.0%}"
+        corrected = self._corrected.get(found.path, "")
+        probability = f"{found.probability:.0%}"
         return Tile(
             image_id=image_id,
             path=found.path,
@@ -239,7 +241,8 @@ class PredictionsPanel(QSplitter):
     @Slot(int)
     def _show_current(self, image_id: int) -> None:
         prediction = self.predictions[image_id - 1] if 0 < image_id <= len(self.predictions) else None
-        result, facts = self._result, list[str]()
+        result = self._result
+        facts = list[str]()
         if prediction is not None and result is not None and not prediction.error:
             facts = [tr("Warning: {reason}.", reason=tr(each)) for each in prediction.warnings]
             facts += [*several(prediction), speed(prediction, result.provider)]

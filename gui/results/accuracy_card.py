@@ -13,7 +13,8 @@ class AccuracyCard(Card):
 
     def __init__(self) -> None:
         super().__init__(margin=theme.LARGE, spacing=theme.TIGHT)
-        self._sentence, self._meaning = text("", "title", wrap=True), text("", wrap=True)
+        self._sentence = text("", "title", wrap=True)
+        self._meaning = text("", wrap=True)
         self._figures = ElidedLabel("", "small", mode=Qt.TextElideMode.ElideRight)
         self._progress = ProgressBar("Progress of the evaluation", width=120)
         self.add(self._sentence, self._meaning, None)

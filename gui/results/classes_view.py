@@ -133,7 +133,8 @@ class ConfusionTable(ValueTable):
             self.cell_chosen.emit(true, wrong.index(max(wrong)) if any(wrong) else true)
 
     def describe(self, true: int, predicted: int) -> str:
-        count, said = self.counts[true][predicted], shortened(self.names[predicted])
+        count = self.counts[true][predicted]
+        said = shortened(self.names[predicted])
         values = {"n": f"{count:,}", "name": shortened(self.names[true])}
         if true == predicted:
             one = Message("{n} image of “{name}” predicted correctly")
@@ -205,11 +206,13 @@ class _Head(QHeaderView):
             return
         painter.save()
         painter.setPen(QColor(theme.colours().muted))
-        length, across = rect.width() - 4, Qt.AlignmentFlag.AlignHCenter
+        length = rect.width() - 4
+        across = Qt.AlignmentFlag.AlignHCenter
         if self._is_upright:
             painter.translate(rect.left(), rect.bottom())
             painter.rotate(-90)
-            length, across = rect.height() - theme.SMALL, Qt.AlignmentFlag.AlignLeft
+            length = rect.height() - theme.SMALL
+            across = Qt.AlignmentFlag.AlignLeft
             rect = QRect(theme.TIGHT, 0, rect.height() - theme.TIGHT, rect.width())
         name = painter.fontMetrics().elidedText(self._table.names[index - FIRST], Qt.TextElideMode.ElideMiddle, length)
         painter.drawText(rect, int(across | Qt.AlignmentFlag.AlignVCenter), name)
@@ -224,8 +227,11 @@ class _CellDelegate(MarkDelegate):
         if not isinstance(table, ConfusionTable) or not table.has_matrix or index.column() < FIRST:
             super().paint(painter, option, index)
             return
-        true, count, palette = table.true_at(index.row()), index.data(VALUE_ROLE), theme.colours()
-        share, is_right = count / (sum(table.counts[true]) or 1), index.column() - FIRST == true
+        true = table.true_at(index.row())
+        count = index.data(VALUE_ROLE)
+        palette = theme.colours()
+        share = count / (sum(table.counts[true]) or 1)
+        is_right = index.column() - FIRST == true
         box = QRectF(option.rect).adjusted(1, 1, -1, -1)
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)

@@ -38,7 +38,8 @@ class ComparisonView(QWidget):
         self._place = -1  # of the chosen model
         self.note = text("", "small", wrap=True)
         right = Qt.TextElideMode.ElideRight
-        self.verdict, self.facts = text("", "strong"), ElidedLabel("", "small", mode=right)
+        self.verdict = text("", "strong")
+        self.facts = ElidedLabel("", "small", mode=right)
         self.grid = FixableGrid(thumbnails, name=Message("Images that at least one model has wrong"))
         self.strip, self.open_button = self.grid.strip, self.grid.open_button
         self._groups: Mapping[str, Sequence[Tile]] = dict.fromkeys(GROUPS, ())

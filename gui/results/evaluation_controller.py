@@ -90,7 +90,8 @@ class EvaluationController(QObject):
             priority=Priority.UNREQUESTED if by_itself else Priority.REGULAR,
         )
         self._under_way[key] = LOADING
-        last_epoch, images = run.last_epoch, self._labels_of(run)
+        last_epoch = run.last_epoch
+        images = self._labels_of(run)
 
         def on_progress(progress: Progress) -> None:
             self._under_way[key] = progress

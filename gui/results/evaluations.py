@@ -59,7 +59,8 @@ def predicted_items(predictions: Sequence[StoredPrediction], images: Images) -> 
     """Return predictions as tiles; images no longer in the project are omitted."""
     tiles = []
     for each in predictions:
-        title, true = f"{joined(each.predicted) or '–'}  {each.probability:.0%}", each.true_classes
+        title = f"{joined(each.predicted) or '–'}  {each.probability:.0%}"
+        true = each.true_classes
         detail = tr("correct") if each.is_right else tr("is {name}", name=joined(true))
         tiles.append(_tile(images, each.image_id, true, title=title, detail=detail, is_right=each.is_right))
     return list(filter(None, tiles))
@@ -80,7 +81,8 @@ def changed_items(changes: Sequence[PredictionChange], images: Images) -> list[T
 def _tile(
     images: Images, image_id: int, true: tuple[str, ...], *, title: str, detail: str, is_right: bool
 ) -> Tile | None:
-    image, tone = images.get(image_id), "good" if is_right else "bad"
+    image = images.get(image_id)
+    tone = "good" if is_right else "bad"
     if image is None:
         return None
     mark = images.mark(image, true)
@@ -98,8 +100,9 @@ def ordered(evaluation: StoredEvaluation, order: str) -> list[StoredPrediction]:
 def figures(evaluation: StoredEvaluation) -> str:
     """Return the accuracy with its 95 % interval, the balanced accuracy, and the number of unreadable images."""
     low, high = evaluation.top1_interval
-    shares = {"share": f"{evaluation.top1:.1%}", "low": f"{low:.0%}", "high": f"{high:.0%}"}
-    accuracy = tr("Accuracy {share} ({low} to {high})", **shares)
+    accuracy = tr(
+        "Accuracy {share} ({low} to {high})", share=f"{evaluation.top1:.1%}", low=f"{low:.0%}", high=f"{high:.0%}"
+    )
     balanced = tr("balanced accuracy {share}", share=f"{evaluation.balanced_accuracy:.1%}")
     unreadable = tr("{count} unreadable image", "{count} unreadable images", count=evaluation.unreadable)
     return " · ".join((accuracy, balanced, *([unreadable] if evaluation.unreadable else [])))
@@ -143,7 +146,8 @@ class StoredEvaluations:
     def get(self, run: RunSummary, split: str) -> StoredEvaluation | None:
         """Return a run's evaluation on a split; None where it was not measured."""
         file = Path(run.path) / evaluation_file(split)
-        key, time = (run.path, split), file.stat().st_mtime_ns if file.exists() else 0
+        key = (run.path, split)
+        time = file.stat().st_mtime_ns if file.exists() else 0
         if key not in self._read or self._read[key][0] != time:
             self._read[key] = (time, read_evaluation(run.path, split))
         return self._read[key][1]

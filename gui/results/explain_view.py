@@ -47,7 +47,8 @@ class HeatView(ImageView):
 
     def heat_rect(self) -> QRectF:
         """Return the rectangle of the heat map: the network's square input region."""
-        box, explanation = self.image_rect(), self._explanation
+        box = self.image_rect()
+        explanation = self._explanation
         if explanation is None or box.isEmpty():
             return QRectF()
         (height, width), (top, left, *sides) = explanation.size, explanation.box

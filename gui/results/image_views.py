@@ -147,7 +147,9 @@ class ImageViews(QObject):
         runs: Sequence[RunSummary],
     ) -> None:
         """Take a run with its evaluation; the second of several `chosen` runs is the comparison run."""
-        self._run, self._evaluation, self._runs = run, evaluation, list(runs)
+        self._run = run
+        self._evaluation = evaluation
+        self._runs = list(runs)
         self._preferred = chosen[1].name if len(chosen) > 1 else ""
         self._predicted = {each.image_id: each for each in evaluation.predictions} if evaluation else {}
 
@@ -228,7 +230,8 @@ class ImageViews(QObject):
         self.others_changed.emit()
 
     def _show_comparison(self) -> None:
-        run, name = self._run, self.comparison.other()
+        run = self._run
+        name = self.comparison.other()
         other = next((each for each in (*self._runs, *self.others.models()) if each.name == name), None)
         self._changed = {}
         if self.others.evaluating:
@@ -326,7 +329,8 @@ class ImageViews(QObject):
 
     def relabel(self, grid: FixableGrid, name: str) -> None:
         """Label the selected images, and move on; with several labels, remove a class common to all of them."""
-        session, ids = self._session, tuple(item.image_id for item in grid.strip.chosen())
+        session = self._session
+        ids = tuple(item.image_id for item in grid.strip.chosen())
         if session is None or not ids:
             return
         is_taken_off = session.project.task == "multi" and all(name in self._images.labels(each) for each in ids)

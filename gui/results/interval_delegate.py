@@ -36,14 +36,16 @@ class IntervalDelegate(QStyledItemDelegate):
         """Fit the scale to tens of percent around all (low, ..., high): from 0 on whiskers would be too small."""
         low = min((int(10 * each[0]) / 10 for each in intervals), default=0.0)
         high = max((-int(-10 * each[-1] - 0.999) / 10 for each in intervals), default=1.0)
-        self.low, self.high = max(0.0, low), min(1.0, max(high, low + 0.1))
+        self.low = max(0.0, low)
+        self.high = min(1.0, max(high, low + 0.1))
 
     def sizeHint(self, _option: QStyleOptionViewItem, _index: _Index) -> QSize:
         return QSize(theme.scaled(140 + self._text_px), theme.scaled(30))
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: _Index) -> None:
         super().paint(painter, option, index)
-        interval, palette = self._interval_of(index), theme.colours()
+        interval = self._interval_of(index)
+        palette = theme.colours()
         area = QRectF(option.rect).adjusted(11 + theme.scaled(self._text_px), 0, -12, 0)
         if interval is None or area.width() < 40:
             return
@@ -58,7 +60,9 @@ class IntervalDelegate(QStyledItemDelegate):
             tint.setAlpha(28)
             ends = QPointF(at(self.best[0]), area.top()), QPointF(at(self.best[1]), area.bottom() + 1)
             painter.fillRect(QRectF(*ends), tint)
-        (low, middle, high), y, rank = interval, area.center().y(), self._rank_of(index)
+        low, middle, high = interval
+        y = area.center().y()
+        rank = self._rank_of(index)
         painter.setPen(QPen(QColor(palette.outline if rank is None else palette.text), 1.5))
         painter.drawLine(QPointF(at(low), y), QPointF(at(high), y))
         for end in (low, high):

@@ -247,7 +247,8 @@ class ResultsPage(Page):
 
     @Slot()
     def _show_accuracy(self) -> None:
-        run, found = self.run(), self.evaluation
+        run = self.run()
+        found = self.evaluation
         progress = self.measuring.progress(run, self.split()) if run is not None else None
         self.accuracy.show_progress(progress)
         made_of = parts_words(run, self._runs) if run is not None else ""
@@ -286,7 +287,8 @@ class ResultsPage(Page):
     @Slot()
     def _show_enabled(self) -> None:
         """Show the buttons for the selected runs."""
-        run, has_runs = self.run(), bool(self._runs)
+        run = self.run()
+        has_runs = bool(self._runs)
         self.continue_button.setVisible(run is not None and can_continue(run))
         self.combine_button.setVisible(len(self._chosen()) > 1)
         for button in (self.more_button, self.export_button):
@@ -395,8 +397,11 @@ class ResultsPage(Page):
 
     def menu(self) -> QMenu | None:
         run = self.run()
-        actions = {"edit_name": self.table.edit_name, "compare": self.compare_with_other}
-        return self.actions_of_runs.menu(run, self, **actions) if run else None
+        return (
+            self.actions_of_runs.menu(run, self, edit_name=self.table.edit_name, compare=self.compare_with_other)
+            if run
+            else None
+        )
 
     def show_menu(self) -> None:
         self._show_menu_at(self.more_button.mapToGlobal(QPoint(0, self.more_button.height())))

@@ -84,9 +84,10 @@ class ReliabilityChart(Chart):
                 colour.setAlphaF(0.35 + 0.65 * each.count / largest)
                 bar = pg.BarGraphItem(x=[each.confidence], height=[each.accuracy], width=0.052, brush=colour)
                 bar.setOpts(pen=pg.mkPen(palette.surface))
-                shares = {"sure": f"{each.confidence:.0%}", "right": f"{each.accuracy:.0%}"}
                 words = Message("{count} images, confidence {sure}, accuracy {right}")
-                bar.setToolTip(tr(words, count=f"{each.count:,}", **shares))
+                bar.setToolTip(
+                    tr(words, count=f"{each.count:,}", sure=f"{each.confidence:.0%}", right=f"{each.accuracy:.0%}")
+                )
                 plot.addItem(bar)
             plot.plot([0, 1], [0, 1], pen=pg.mkPen(palette.outline, width=1.5, style=Qt.PenStyle.DashLine))
 

@@ -150,7 +150,8 @@ class SettingsPage(Page):
 
     def _choice(self, field: str, name: Text, choices: Mapping[Any, str]) -> QComboBox:
         """Return a box for a setting with fixed choices."""
-        box, values = choice_box(name, [tr(words) for words in choices.values()]), list(choices)
+        box = choice_box(name, [tr(words) for words in choices.values()])
+        values = list(choices)
         box.activated.connect(lambda place: self.state.change_settings(**{field: values[place]}))
         self._boxes.append((box, field, values))
         return box
@@ -163,7 +164,8 @@ class SettingsPage(Page):
             if folder is not None:
                 self.state.change_settings(**{field: str(folder)})
 
-        place, change = ElidedLabel("", "small"), Button("Change", on_click=choose)
+        place = ElidedLabel("", "small")
+        change = Button("Change", on_click=choose)
         reset = Button("Reset", role="quiet", on_click=lambda: self.state.change_settings(**{field: ""}))
         return place, change, reset, line("Folder", place, row(reset, change, spacing=theme.TIGHT))
 

@@ -62,7 +62,8 @@ class KeyField(Button):
         return super().event(event)
 
     def _record(self, event: QKeyEvent) -> None:
-        key, keys = Qt.Key(event.key()), pressed(event)
+        key = Qt.Key(event.key())
+        keys = pressed(event)
         if key in _MODIFIERS:
             return
         before = self._keys
@@ -103,7 +104,8 @@ class ShortcutEditor(QWidget):
             place = lengths.index(min(lengths))
             columns[place].append(self._group(heading, rows))
             lengths[place] += len(rows) + 2
-        left, right = SideBySide(*columns[:2]), SideBySide(*columns[2:])
+        left = SideBySide(*columns[:2])
+        right = SideBySide(*columns[2:])
         self.setLayout(column(SideBySide((left,), (right,))))
 
     def _group(self, heading: str, rows: Sequence[ShortcutRow]) -> Card:
@@ -119,7 +121,8 @@ class ShortcutEditor(QWidget):
 
     def _add_row(self, grid: QGridLayout, row: ShortcutRow) -> None:
         line = grid.rowCount()
-        title, field = verbatim(row.title, wrap=True), KeyField(row.title)
+        title = verbatim(row.title, wrap=True)
+        field = KeyField(row.title)
         reset = IconButton("undo", "", on_click=lambda: self.reset_wanted.emit(row.name))
         reset.show_name(tr("Take the first keys of “{title}” again", title=row.title))
         fault = text("", "fault", wrap=True)

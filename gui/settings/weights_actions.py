@@ -110,7 +110,8 @@ class WeightsActions:
     def import_file(self, path: Path | None, name: str) -> None:
         """Copy a weights file into the weights folder; where it fits several backbones, ask for the right one."""
         if path is not None and name:
-            choices, title = list(dict.fromkeys((*BACKBONES, name))), tr("What is this file for?")
+            choices = list(dict.fromkeys((*BACKBONES, name)))
+            title = tr("What is this file for?")
             chosen = dialogs.ask_choice(self._parent, title, path.name, choices, name)
             if chosen is None:
                 return

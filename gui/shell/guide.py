@@ -46,7 +46,8 @@ class Guide(QFrame):
     def __init__(self) -> None:
         super().__init__()
         self.setObjectName("guide")
-        self._place, self.words = text("", "caption"), ElidedLabel("")
+        self._place = text("", "caption")
+        self.words = ElidedLabel("")
         self.page_button = Button("", role="quiet", on_click=lambda: self.page_chosen.emit(self._step))
         self.close_button = IconButton("close", "Leave the guide", on_click=self.hide)
         self._step = ""

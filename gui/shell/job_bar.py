@@ -27,7 +27,8 @@ class TaskLine(QWidget):
         super().__init__()
         self.task = task
         self.setFixedHeight(theme.scaled(LINE_PX))
-        self._epochs, self._share = 0, JobShare()
+        self._epochs = 0
+        self._share = JobShare()
         self._icon = IconLabel("clock", size=16, tone="accent")
         self.job_button = Button("", role="quiet")
         self.job_button.setText(task.title)
@@ -103,7 +104,8 @@ class JobBar(QFrame):
         self._icon.show_icon(icon_name, "muted")
 
     def show_tasks(self, tasks: Sequence[Task[Any]]) -> None:
-        shown, kept = tasks[:MAX_LINES], {line.task: line for line in self.lines}
+        shown = tasks[:MAX_LINES]
+        kept = {line.task: line for line in self.lines}
         self.lines = []
         for place, task in enumerate(shown):
             if (line := kept.pop(task, None)) is None:

@@ -84,7 +84,8 @@ def ending_of(task: Task[Any]) -> TaskSummary | None:
         took = rough_duration_text(task.seconds)
         words = tr(failure.message if failure else Message("It took {time}.", time=took))
         return TaskSummary(title=title, words=words, page=task.page, action=tr("Show"))
-    best, time = run.result.best, rough_duration_text(run.result.seconds)
+    best = run.result.best
+    time = rough_duration_text(run.result.seconds)
     if best is None:
         words = tr("It ended before its first epoch.")
     elif best.val_accuracy is None and run.unseen is None:
@@ -101,7 +102,8 @@ class Messenger(QObject):
         """Args: `window` and `parent` are the same object, as interface and as widget."""
         super().__init__(parent)
         self._window, self._state, self._toasts = window, window.state, window.toasts
-        self._parent, self.notifier = parent, Notifier(parent)
+        self._parent = parent
+        self.notifier = Notifier(parent)
         state = window.state
         window.toasts.changed.connect(state.actions.refresh)
         state.message_raised.connect(self._on_message_raised)
@@ -150,7 +152,9 @@ class Messenger(QObject):
             self._toasts.say(event.message, tone="warn", way=way_of(event.next_step, self._window.take_step))
 
     def _on_task_ended(self, task: Task[Any], is_told: bool) -> None:
-        window, ending, failure = self._window, ending_of(task), task.failure
+        window = self._window
+        ending = ending_of(task)
+        failure = task.failure
         is_shown = ending is not None and (task.tells_result or window.current_page.name == ending.page)
         if failure is not None and not is_told:
             way = way_of(failure.next_step, window.take_step)

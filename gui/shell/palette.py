@@ -71,7 +71,8 @@ class _CommandDelegate(QStyledItemDelegate):
         return QSize(200, theme.scaled(36))
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index) -> None:
-        palette, command = theme.colours(), index.data(_ROLE)
+        palette = theme.colours()
+        command = index.data(_ROLE)
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         if option.state & QStyle.StateFlag.State_Selected:
@@ -83,7 +84,8 @@ class _CommandDelegate(QStyledItemDelegate):
         painter.setPen(QColor(palette.muted))
         side, title = command.why_not or command.keys, command.title
         if command.why_not:
-            metrics, elide = painter.fontMetrics(), Qt.TextElideMode.ElideRight
+            metrics = painter.fontMetrics()
+            elide = Qt.TextElideMode.ElideRight
             title = metrics.elidedText(title, elide, box.width() // 2)
             side = metrics.elidedText(side, elide, box.width() - metrics.horizontalAdvance(title) - theme.LARGE)
         painter.drawText(box, int(Qt.AlignmentFlag.AlignRight | vertical), side)

@@ -67,8 +67,13 @@ class ProjectCare:
         path = self._project.path
         dialog = LabelExportDialog(self._parent, name=path.name, folder=path.parent)
         if dialog.ask():
-            options = {"export_format": dialog.export_format, "for_spreadsheets": dialog.for_spreadsheets}
-            work = partial(export_labels, self._project, dialog.target, **options)
+            work = partial(
+                export_labels,
+                self._project,
+                dialog.target,
+                export_format=dialog.export_format,
+                for_spreadsheets=dialog.for_spreadsheets,
+            )
             self._run(tr("Exporting the labels of {project}", project=path.name), work, self._on_labels_exported)
 
     def _on_labels_exported(self, export: "LabelExport") -> None:
@@ -161,7 +166,8 @@ class ProjectCare:
 
     def delete(self) -> None:
         """Ask, close the project and move the program's files in its folder to the trash; never other files."""
-        path, summary = self._project.path, self._project.summary()
+        path = self._project.path
+        summary = self._project.summary()
         facts = tr("Images: {images}, training runs: {runs}.", images=summary.images, runs=len(summary.runs))
         note = tr("Labels, runs, exports and backups go to the trash, and copies of images that were made on import.")
         rest = tr("The images you imported from, and everything else in the folder, stay where they are.")

@@ -109,7 +109,8 @@ class LabelExportDialog(Dialog):
         self.target: Path | None = None
         names = dict.fromkeys((*_FIRST, *(each.name for each in FORMATS.values() if each.is_export)))
         self.tiles = {kind: ActionTile(FORMATS[kind].title, FORMATS[kind].words, checkable=True) for kind in names}
-        group, grid = QButtonGroup(self), QGridLayout()
+        group = QButtonGroup(self)
+        grid = QGridLayout()
         grid.setSpacing(theme.MEDIUM)
         for number, tile in enumerate(self.tiles.values()):
             tile.setMinimumHeight(theme.scaled(98))

@@ -45,7 +45,8 @@ class Rail(QFrame):
         button.setText(tr(title))
         button.setAccessibleName(tr(title))
         self._group.addButton(button)
-        self._buttons[name], self._titles[name] = button, tr(title)
+        self._buttons[name] = button
+        self._titles[name] = tr(title)
         (self._bottom if at_bottom else self._top).addWidget(button)
 
     def show_page(self, name: str) -> None:

@@ -268,7 +268,8 @@ def _project_actions(state: AppState, shell: Shell) -> list[Action]:
     def careful(act: "Callable[[ProjectCare], object]") -> Callable[[], object]:
         return lambda: act(shell.care)  # loaded only now
 
-    add, open_one = partial(Action, menu="Project"), partial(why_no_project, state)
+    add = partial(Action, menu="Project")
+    open_one = partial(why_no_project, state)
     return [
         Action(
             "file.share",

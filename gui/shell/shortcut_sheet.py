@@ -19,7 +19,8 @@ class ShortcutSheet(Dialog):
     def __init__(self, parent: QWidget, groups: Sequence[Group]) -> None:
         super().__init__(parent, Message("Keyboard shortcuts"))
         boxes = {heading: _group(heading, entries) for heading, entries in groups}
-        widest, gap = max(box.sizeHint().width() for box in boxes.values()), 2 * theme.HUGE
+        widest = max(box.sizeHint().width() for box in boxes.values())
+        gap = 2 * theme.HUGE
         count = max(1, min(3, (parent.width() - 2 * theme.HUGE) // (widest + gap)))
         columns = QHBoxLayout()
         columns.setSpacing(gap)

@@ -59,7 +59,8 @@ class HistogramView(QWidget):
         return (value - low) / (high - low) * self.width()
 
     def paintEvent(self, _event: QPaintEvent) -> None:
-        painter, colours = QPainter(self), theme.colours()
+        painter = QPainter(self)
+        colours = theme.colours()
         painter.fillRect(self.rect(), QColor(colours.sunken))
         heights = np.log1p(np.array(self._histogram.counts, float))
         heights = heights / max(1e-9, heights.max()) * (self.height() - 6)
@@ -67,7 +68,8 @@ class HistogramView(QWidget):
         inside, outside = QColor(colours.accent), QColor(colours.grey_line)
         for place, height in enumerate(heights):
             value = self._histogram.low + step * place
-            left, right = self._x(value), self._x(value + step)
+            left = self._x(value)
+            right = self._x(value + step)
             is_inside = self._window[0] <= value + step / 2 <= self._window[1]
             bar = QRectF(left, self.height() - height, max(1.0, right - left), height)
             painter.fillRect(bar, inside if is_inside else outside)
@@ -127,7 +129,8 @@ class WindowDialog(Dialog):
             "the project maps them to black and white; new runs, features and checks use it."
         )
         super().__init__(parent, Message("Image values"), about, width=760)
-        self._paths, self._is_closed = tuple(paths), False
+        self._paths = tuple(paths)
+        self._is_closed = False
         self._shown: Sequence[Path] = ()
         self._first, self.choice = choice, choice
         self._windows: list[Window] = []
@@ -209,7 +212,8 @@ class WindowDialog(Dialog):
     def _show_choice(self) -> None:
         choice = self.choice
         names = ["", *(choice.channels if choice is not None else ())]
-        planes, self._windows = (choice.planes if choice is not None else 1), list(self.reading.windows)
+        planes = choice.planes if choice is not None else 1
+        self._windows = list(self.reading.windows)
         self._plane_row.setVisible(planes > 1)
         self._channel_row.setVisible(len(names) > 1)
         plane = self.reading.plane

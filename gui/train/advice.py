@@ -267,7 +267,8 @@ class AdviceController(QObject):
         session = self._session
         if session is None or self.why_not():
             return
-        images, card = session.snapshot(), self._card
+        images = session.snapshot()
+        card = self._card
         accepted = labels_so_far(session.project).accepted
         device = self._state.settings.device
         work = partial(recommend, session.path, images, accepted, session.probes, device=device, tries=tries)

@@ -147,8 +147,11 @@ class TrainDraft(QObject):
             self._reader.ask(ImagesRequest(self._session, self._view.split_card.wish, known))
 
     def _take_images(self, images: TrainingImages | None) -> None:
-        was_modified, before, card = self.is_modified, self._inputs(), self._view.split_card
-        self._images, self._facts = images, images.facts if images is not None else None
+        was_modified = self.is_modified
+        before = self._inputs()
+        card = self._view.split_card
+        self._images = images
+        self._facts = images.facts if images is not None else None
         if images is not None:
             card.set_wish(images.wish)
         self._update_circumstances()
@@ -204,7 +207,9 @@ class TrainDraft(QObject):
         """Return the images as a run uses them: Start splits the images without a split."""
         if self._session is None:
             return None
-        now, wish, known = self._session.snapshot(), self._view.split_card.wish, self._images
+        now = self._session.snapshot()
+        wish = self._view.split_card.wish
+        known = self._images
         is_read = known is not None and known.now is now and known.wish == wish
         return known.divided if known and is_read else as_divided(now, wish)
 
@@ -215,8 +220,9 @@ class TrainDraft(QObject):
         counted = self._images.circumstances if self._images is not None else Circumstances()
         found = Circumstances.of(None, here=here, device=device)
         known = self.framing.found.choice if self.framing.found is not None else None
-        facts = {"images": counted.images, "unevenness": counted.unevenness, "framing": known and known.framing}
-        self._circumstances = dataclasses.replace(found, **facts)
+        self._circumstances = dataclasses.replace(
+            found, images=counted.images, unevenness=counted.unevenness, framing=known and known.framing
+        )
         self._probes = self._session.probes if self._session is not None else ()
 
     @Slot()
@@ -238,7 +244,8 @@ class TrainDraft(QObject):
         self.framing.show(config)
         classes = max(2, facts.classes) if facts else 2
         methods = train_choices.method_choices(config, classes=classes, known=self._known)
-        has_gpu, shows_all = self._circumstances.device != "cpu", view.show_all_button.isChecked()
+        has_gpu = self._circumstances.device != "cpu"
+        shows_all = view.show_all_button.isChecked()
         backbones = train_choices.backbone_choices(
             self._weights, has_gpu=has_gpu, chosen=config.backbone, shows_all=shows_all
         )
@@ -328,7 +335,8 @@ class TrainDraft(QObject):
         return self._images.untriable if self._images is not None else ""
 
     def probe(self) -> None:
-        session, snapshot = self._session, self._snapshot()
+        session = self._session
+        snapshot = self._snapshot()
         if session is None or snapshot is None or self.why_not_probe():
             return
 
@@ -358,7 +366,8 @@ class TrainDraft(QObject):
 
     def measure_framing(self) -> None:
         """Measure what the network should see, and keep it with the project in place of any choice."""
-        session, snapshot = self._session, self._snapshot()
+        session = self._session
+        snapshot = self._snapshot()
         if session is None or snapshot is None or self.why_not_measure_framing() or not self.is_ready():
             return
 

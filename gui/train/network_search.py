@@ -112,8 +112,10 @@ class NetworkSearch(Dialog):
         self._shown = [name for name in timm_names() if all(word in name for word in wanted)][:MOST_SHOWN]
         self.table.setRowCount(len(self._shown))
         for place, name in enumerate(self._shown):
-            found, family = get_backbone(name), "ResNet" if get_backbone(name).family == "resnet" else "ViT"
-            title, parameters = name.partition("/")[2], count_text(found.parameters)
+            found = get_backbone(name)
+            family = "ResNet" if get_backbone(name).family == "resnet" else "ViT"
+            title = name.partition("/")[2]
+            parameters = count_text(found.parameters)
             for side, shown in enumerate((title, family, parameters, f"{found.input_size} px", found.licence)):
                 self.table.setItem(place, side, QTableWidgetItem(shown))
         self.count.setText(tr("{shown} of {count} networks", shown=len(self._shown), count=len(timm_names())))

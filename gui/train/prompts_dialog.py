@@ -206,10 +206,12 @@ class PromptsDialog(Dialog):
         try:
             same = same_texts(all_texts(self._names, self.prompts(), self.template_set))
         except ProjectError as error:
-            words, is_valid = f"{tr(error.message)} {tr(error.hint)}", False
+            words = f"{tr(error.message)} {tr(error.hint)}"
+            is_valid = False
         else:
             warning = Message("The prompts of {names} are the same: their predictions cannot differ.")
-            words, is_valid = " ".join(tr(warning, names=", ".join(each)) for each in same), True
+            words = " ".join(tr(warning, names=", ".join(each)) for each in same)
+            is_valid = True
         self.fault.setText(words)
         self.fault.setVisible(bool(words))
         self.save_button.setEnabled(is_valid)

@@ -113,7 +113,8 @@ class QueueList(Card):
         QTimer.singleShot(0, self, lambda: self.moved.emit(number, index))
 
     def _show_enabled(self, _place: int = 0) -> None:
-        index, last = self.list.currentRow(), self.list.count() - 1
+        index = self.list.currentRow()
+        last = self.list.count() - 1
         self.up_button.setEnabled(index > 0)
         self.down_button.setEnabled(0 <= index < last)
         for button in (self.tweak_button, self.remove_button):

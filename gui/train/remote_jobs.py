@@ -61,7 +61,9 @@ class RemoteJobs(Card):
             phases: The phase of a job by its number; it was not looked at where there is none.
             followed: The number of the one that the live view shows.
         """
-        chosen, self._jobs, self._phases = self.table.currentRow(), tuple(jobs), phases
+        chosen = self.table.currentRow()
+        self._jobs = tuple(jobs)
+        self._phases = phases
         self._followed = followed
         self.table.show_rows(
             [[(each.host.name, ""), (each.job[:8], each.job), (self._state(each), "")] for each in jobs]

@@ -35,7 +35,8 @@ class RunLine(Card):
 
     def __init__(self) -> None:
         super().__init__()
-        self._words, self._left = text("", "heading", wrap=True), text("", "muted")
+        self._words = text("", "heading", wrap=True)
+        self._left = text("", "muted")
         self._bar = ProgressBar()
         self.start()
         self.body.addLayout(column(row(self._words, self._left, grows=0), self._bar, spacing=theme.TIGHT))
@@ -47,7 +48,9 @@ class RunLine(Card):
 
     def show_progress(self, progress: Progress) -> None:
         if progress.stage != self._stage:
-            self._stage, self._began_s, self._first = progress.stage, time.monotonic(), progress.done
+            self._stage = progress.stage
+            self._began_s = time.monotonic()
+            self._first = progress.done
         spent = time.monotonic() - self._began_s
         self.pace = (progress.done - self._first) / spent if spent >= _TELLING_S else 0.0
         self.show_step(progress, progress_text(progress))
@@ -240,8 +243,9 @@ class RunMonitor(QWidget):
         self.chart.add_step(self._place, event.loss)
         words = Message("Epoch {epoch} of {epochs}: {done} of {count} images")
         done = round(self._train_images * event.step / event.steps)
-        values = {"done": f"{done:,}", "count": f"{self._train_images:,}"}
-        self.line.show_step(event, tr(words, epoch=event.epoch, epochs=self._epochs, **values))
+        self.line.show_step(
+            event, tr(words, epoch=event.epoch, epochs=self._epochs, done=f"{done:,}", count=f"{self._train_images:,}")
+        )
         if not self._learns_from_features:
             self._show_speed(event.images_per_second)
         if event.memory_mb:

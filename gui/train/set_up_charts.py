@@ -134,7 +134,8 @@ class CurveChart(Chart):
         ticks = [curve.measured[0].labels, curve.labels, *(point.labels for point in curve.ahead)]
         shown = [(float(np.log2(each)), f"{each:,}") for each in dict.fromkeys(ticks)]
         item.getAxis("bottom").setTicks([shown])
-        low, high = max(0.0, np.floor(10 * (least - 0.02)) / 10), min(1.0, np.ceil(10 * (most + 0.005)) / 10)
+        low = max(0.0, np.floor(10 * (least - 0.02)) / 10)
+        high = min(1.0, np.ceil(10 * (most + 0.005)) / 10)
         step = 0.05 if high - low <= 0.2 else 0.1 if high - low <= 0.5 else 0.2
         places = np.arange(low, high + 1e-9, step)
         item.getAxis("left").setTicks([[(float(place), f"{place:.0%}") for place in places]])

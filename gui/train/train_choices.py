@@ -148,9 +148,9 @@ def backbone_choices(
         first = [name for name in names[:most] if name not in _TRY_OUT]
         shown = names if shows_all else [name for name in names if name == chosen or name in first]
         for name in shown:
-            backbone, fact = get_backbone(name), weights.get(name, _NOWHERE)
-            size = {"count": count_text(backbone.parameters), "size": backbone.input_size}
-            facts = tr("{count} parameters, {size} px", **size)
+            backbone = get_backbone(name)
+            fact = weights.get(name, _NOWHERE)
+            facts = tr("{count} parameters, {size} px", count=count_text(backbone.parameters), size=backbone.input_size)
             if fact.size and not backbone.bundled:
                 facts += f", {fact.size}" if is_here else "; " + tr("download {size}", size=fact.size)
             licence = tr("Of timm, by its own name. Licence of the weights: {licence}.", licence=backbone.licence)
@@ -174,11 +174,13 @@ def method_choices(config: TrainConfig, *, classes: int, known: KnownCost = lamb
     for name, method in METHODS.items():
         backbone = suited_backbone(name, config.backbone)
         variant = dataclasses.replace(config, method=name, backbone=backbone)
-        refusal, facts = tr(method.refusal(variant.backbone_row)), ""
+        refusal = tr(method.refusal(variant.backbone_row))
+        facts = ""
         if not refusal:
             count = parameter_count(variant, classes=classes)
-            values = {"count": count_text(count.trainable), "share": share(count.share)}
-            facts = tr("{count} trainable parameters, {share}", **values)
+            facts = tr(
+                "{count} trainable parameters, {share}", count=count_text(count.trainable), share=share(count.share)
+            )
             if (cost := known(variant)) is not None:
                 time, memory = rough_duration_text(cost.seconds), memory_text(cost.memory_mb)
                 facts += "\n" + tr("about {time}, {memory}", time=time, memory=memory)
@@ -230,7 +232,8 @@ def share(value: float) -> str:
 
 def run_summary(config: TrainConfig, facts: SetFacts | None, classes: int) -> str:
     count = parameter_count(config, classes=classes)
-    backbone, method = config.backbone_row.title, tr(config.method_row.title)
+    backbone = config.backbone_row.title
+    method = tr(config.method_row.title)
     lines = [
         ", ".join((tr("{backbone} with {method}", backbone=backbone, method=method), *epochs_words(config))) + ".",
         tr(
@@ -295,7 +298,10 @@ def start_words(cost: Estimate | None) -> str:
 
 def result_words(found: Evaluation) -> str:
     """Return the number of unseen images for which a run is right, in a sentence."""
-    values = {"right": f"{round(found.top1 * found.images):,}", "count": f"{found.images:,}"}
     words = Message("Right for {right} of {count} images it had not seen")
     several = Message("All labels right for {right} of {count} images it had not seen")
-    return tr(several if found.is_multilabel else words, **values)
+    return tr(
+        several if found.is_multilabel else words,
+        right=f"{round(found.top1 * found.images):,}",
+        count=f"{found.images:,}",
+    )

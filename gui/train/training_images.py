@@ -59,7 +59,10 @@ def read_training_images(wanted: ImagesRequest) -> TrainingImages:
     from visionft.advice.label_check import check_labels
     from visionft.advice.stored_recommendation import read_recommendation
 
-    now, wish, path, unadvisable = wanted.session.snapshot(), wanted.wish, wanted.session.path, ""
+    now = wanted.session.snapshot()
+    wish = wanted.wish
+    path = wanted.session.path
+    unadvisable = ""
     try:
         check_labels(path, now)
     except VisionFTError as error:

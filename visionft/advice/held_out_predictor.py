@@ -72,7 +72,8 @@ class HeldOutPredictor:
     def __init__(self, labelled: LabelledFeatures) -> None:
         self.labelled = labelled
         feature_map = FeatureMap.fitted(labelled.inputs)
-        rows, classes = feature_map(labelled.inputs), labelled.targets.shape[1]
+        rows = feature_map(labelled.inputs)
+        classes = labelled.targets.shape[1]
         self._state = ClosedForm(rows, classes, linear=feature_map.linear)
 
     def predict(self, known: np.ndarray) -> np.ndarray:
@@ -84,9 +85,11 @@ class HeldOutPredictor:
         outside = ~self._state.is_labelled
         probabilities[outside] = fitted.probabilities[outside]
         probabilities[fitted.left_out] = fitted.left_out_probabilities
-        wanted, is_known = self.labelled.targets > 0, np.isfinite(probabilities).all(axis=1)
+        wanted = self.labelled.targets > 0
+        is_known = np.isfinite(probabilities).all(axis=1)
         if fitted.thresholds is None:
-            right, confidence = wanted[np.arange(count), probabilities.argmax(axis=1)], probabilities.max(axis=1)
+            right = wanted[np.arange(count), probabilities.argmax(axis=1)]
+            confidence = probabilities.max(axis=1)
         else:
             right = ((probabilities >= fitted.thresholds) == wanted).all(axis=1)
             confidence = np.maximum(probabilities, 1 - probabilities).prod(axis=1)

@@ -169,7 +169,8 @@ def curve_of(
         total: Full number of labels, where these are only a sample; 0 for all.
         added: Number of added labels for the gains; 0 uses about as many as a class has.
     """
-    labels, classes = total or len(labelled), int(np.count_nonzero(labelled.counts))
+    labels = total or len(labelled)
+    classes = int(np.count_nonzero(labelled.counts))
     sizes = curve_sizes(len(labelled), classes)
     right, confidence = HeldOutPredictor(labelled).predict_sizes(sizes, seed=seed, job=job)
     weights = image_weights(len(labelled), seed=seed)
@@ -213,7 +214,8 @@ def _class_gains(
 
     The mistakes on a class fall over its own labels as all mistakes fall over all labels.
     """
-    times, wrong = labels / len(labelled), np.where(np.isfinite(right), 1 - right, 0.0)
+    times = labels / len(labelled)
+    wrong = np.where(np.isfinite(right), 1 - right, 0.0)
     mistakes = labelled.targets.T @ wrong  # (C)
     drawn = (weights * wrong) @ labelled.targets  # (B, C)
     shares = drawn / np.maximum((weights @ wrong)[:, None], 1e-9)

@@ -65,7 +65,8 @@ def draw_laws(sizes: tuple[int, ...], accuracies: np.ndarray, *, seed: int = 0) 
         accuracies: (B, K) as `weighted_means` gave them.
     """
     generator = np.random.default_rng([1, seed])
-    errors, ratio = 1.0 - accuracies, np.asarray(sizes, float) / sizes[-1]
+    errors = 1.0 - accuracies
+    ratio = np.asarray(sizes, float) / sizes[-1]
     exponents, shares = (grid.ravel() for grid in np.meshgrid(_EXPONENTS, _FLOORS, indexing="ij"))
     shapes = ratio[None, :] ** -exponents[:, None]  # (G, K)
     precision = ratio / _MISFIT**2

@@ -184,7 +184,9 @@ def recommend(
     with job.stage(weight=3):
         cost = cost_of(quick, divided, job=job)
     candidates = [with_cost(each, cost) for each in free]  # all cost as much as Quick
-    trial, trial_s, train_images = None, None, max(1, len(divided.labelled("train")))
+    trial = None
+    trial_s = None
+    train_images = max(1, len(divided.labelled("train")))
     if balanced.total_epochs and not problem:
         with job.stage(weight=3):
             cost = cost_of(balanced, divided, job=job)
@@ -195,7 +197,8 @@ def recommend(
             has_time = limits.minutes is not None and trial_s + cost.seconds <= 60 * limits.minutes
         if trial_s is not None and (has_time if tries is None else tries):
             with job.stage(weight=6):
-                trial, trial_s = run_trial(balanced, divided, features, seed=seed, job=job), None
+                trial = run_trial(balanced, divided, features, seed=seed, job=job)
+                trial_s = None
         base = max(free, key=lambda each: each.expected)
         ratio = ratio_after(trial, train_images / max(1, curve.classes))
         candidates.append(with_cost(trained_candidate(balanced, base, ratio, divided, milliseconds=speeds), cost))

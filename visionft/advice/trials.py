@@ -84,7 +84,8 @@ def run_trial(
     labelled = LabelledFeatures.of(every, features, len(images.class_names), is_multilabel=is_multilabel)
     order = nested_orders(labelled.among(np.arange(len(train))), draws=1, seed=seed)[0]
     halves = order[: len(order) // 2], order[len(order) // 2 :]
-    predictor, settings = HeldOutPredictor(labelled), trial_config(config, len(train))
+    predictor = HeldOutPredictor(labelled)
+    settings = trial_config(config, len(train))
     counts = np.zeros((2, 2), np.int64)  # by run and probe, wrong and right
     for number, known in enumerate(halves):
         learned = {train[place].image_id for place in known}

@@ -294,9 +294,12 @@ class Project(Store):
                 source, found, is_stopped = FEATURES, suggester.suggestions, False
                 unreadable = len(features.missing) + len(features.unusable)
             else:
-                folder, suggester = load_run(self.path, str(run)).path, None
+                folder = load_run(self.path, str(run)).path
+                suggester = None
                 report = suggest_labels(folder, images, job=job)
-                source, found, is_stopped = report.run, read_suggestions(folder), report.stopped
+                source = report.run
+                found = read_suggestions(folder)
+                is_stopped = report.stopped
                 unreadable = report.unreadable
             table = SuggestionTable.of(images, current_suggestions(self, found))
             sure = {
@@ -306,7 +309,9 @@ class Project(Store):
             }
             if sure:
                 self.apply(AcceptSuggestions(sure))
-        table.source, table.accepted, table.unreadable = source, len(sure), unreadable
+        table.source = source
+        table.accepted = len(sure)
+        table.unreadable = unreadable
         table.is_stopped, table.suggester = is_stopped, suggester
         return table
 

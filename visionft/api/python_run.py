@@ -221,7 +221,8 @@ class Run(_Predicts):
         have changed since. Images of classes that it does not know are left out, as in `evaluate`.
         """
         with running_job(callback) as job:
-            images, known = self._project.snapshot(), frozenset(self.class_names)
+            images = self._project.snapshot()
+            known = frozenset(self.class_names)
             labels = images.label_sets(evaluated_split(split)).items()
             labels_of = {image_id: names & known for image_id, names in labels if names & known}
             stored = read_evaluation(self.path, split)
@@ -246,7 +247,8 @@ class Run(_Predicts):
         from visionft.export.run_predictor import RunPredictor
 
         with running_job(callback) as job:
-            images, summary = self._project.snapshot(), self.summary
+            images = self._project.snapshot()
+            summary = self.summary
             key = images.digest, str(summary.best)
             if self._predictor is None or self._predictor[0] != key:
                 self._predictor = key, RunPredictor(summary, images, job=job)
@@ -272,7 +274,8 @@ class Run(_Predicts):
         out_dir = from_home(folder)
         with running_job(callback) as job:
             chosen = ExportOptions.for_target(target, **options)
-            images, facts = self._project.snapshot(), facts_of(self._project)
+            images = self._project.snapshot()
+            facts = facts_of(self._project)
             export_run(self.path, images, out_dir, options=chosen, facts=facts, job=job)
         return Model(out_dir)
 

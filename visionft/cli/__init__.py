@@ -201,7 +201,8 @@ def _run() -> int:
     try:
         return app(standalone_mode=False, obj=given) or 0
     except TyperException as error:
-        words, usage = io.StringIO(), cast(Any, error)
+        words = io.StringIO()
+        usage = cast(Any, error)
         usage.show(words)  # the parser's own, with the usage line of the command
         write_err(words.getvalue(), end="")
         return usage.exit_code

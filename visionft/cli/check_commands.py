@@ -40,7 +40,8 @@ def run_check(project: Project, check: str, *, threshold: float | None = None, k
 
 def _print_issues(found: IssueTable, *, note: str, as_json: bool) -> None:
     """Print issues, in their order: as JSON, or as lines for a person after a note."""
-    paths, issues = {image.image_id: image.path for image in found.images.images}, list(found.issues)
+    paths = {image.image_id: image.path for image in found.images.images}
+    issues = list(found.issues)
     rows = [(f"{each.score:.2f}", each.reason, paths[each.image_id]) for each in issues[:_SHOWN]]
     lines = [note, table(("score", "reason", "image"), rows) if rows else "No issues."]
     if len(issues) > _SHOWN:
@@ -161,11 +162,13 @@ def _label_errors_text(suspects: Sequence[Mapping[str, Any]], result: CheckResul
     wrong = f"about {expected:g} are wrong ({least:,} to {most:,})"
     if expected is None:
         wrong = f"the number of errors cannot be told, {least:,} to {most:,} are possible"
-    lines, rows = [f"{count_of(result.checked, 'label')} compared; {wrong}."], []
+    lines = [f"{count_of(result.checked, 'label')} compared; {wrong}."]
+    rows = []
     for each in suspects[:_SHOWN_LABELS]:
         label, change = each["label"], each["suggested"]
         if not isinstance(label, str):
-            label, change = ", ".join(label), f"-{each['doubted']}" if each["doubted"] else f"+{change}"
+            label = ", ".join(label)
+            change = f"-{each['doubted']}" if each["doubted"] else f"+{change}"
         rows.append((chance_text(each["score"]), label, change, each["path"]))
     if rows:
         lines.append(table(("wrong", "label", "suggested", "image"), rows))

@@ -74,7 +74,8 @@ def _evaluation_text(result: "Evaluation", run: Run) -> str:
         "",
         table(("class", "precision", "recall", "F1", "images"), rows),
     ]
-    present, classes = sum(score.support > 0 for score in result.per_class.values()), len(result.per_class)
+    present = sum(score.support > 0 for score in result.per_class.values())
+    classes = len(result.per_class)
     if present < classes:
         lines += ["", f"Means over classes are of {present} of {classes}: the others have no image here."]
     if not is_unseen(run.summary, result):
@@ -97,7 +98,8 @@ def leaderboard(
     """Rank all runs on the same images, with significance and cost."""
     chosen = evaluated_split(split)
     with opened_project(project, read_only=True) as opened:
-        path, snapshot = opened.path, opened.snapshot()
+        path = opened.path
+        snapshot = opened.snapshot()
     if not snapshot.labelled(chosen):
         hint = "Split the images, or choose another split."
         raise VisionFTError(f"The {chosen} split has no labelled images.", hint, NextStep("split"))
@@ -208,7 +210,8 @@ def compare(
     """
     chosen = evaluated_split(split)
     with opened_project(project, read_only=True) as opened:
-        path, snapshot = opened.path, opened.snapshot()
+        path = opened.path
+        snapshot = opened.snapshot()
     with running_job() as job:
         first, second = (_model(path, name, snapshot, chosen, job) for name in (before, after))
         found = compare_models(first, second, chosen)

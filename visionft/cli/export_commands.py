@@ -89,7 +89,8 @@ def export(
         target, mirror=mirror, opset=opset, **artefacts | dict.fromkeys(exporter or (), True)
     )
     with opened_project(project, read_only=True) as opened:
-        snapshot, facts = opened.snapshot(), facts_of(opened)
+        snapshot = opened.snapshot()
+        facts = facts_of(opened)
     summary = load_run(project, run)
     from visionft.export.exporter import export_run
 
@@ -178,7 +179,8 @@ def _variant_lines(variants: "Sequence[Variant]") -> list[str]:
             slowest = f"{per_cent} % in {slow:.1f} ms" if per_cent < 100 else f"{slow:.1f} ms of {speed.runs:,}"
             timed = (f"{speed.p50_ms:.1f} ms", slowest, f"{speed.times_faster:.2f} x")
         difference = f"{answers.top1 - answers.reference_top1:+.1%} ({low:+.1%} to {high:+.1%})"
-        file, size = each.file or f"({each.precision})", size_text(each.bytes)
+        file = each.file or f"({each.precision})"
+        size = size_text(each.bytes)
         accuracy = (f"{answers.images:,} {SPLIT_TITLES[each.split]}", f"{answers.top1:.1%}", difference)
         rows.append((file, size, *accuracy, str(answers.flips), f"{answers.ece:.3f}", *timed))
     header = ("file", "size", "judged on", "top-1", "against fp32", "others", "ECE", "time", "slowest", "faster")

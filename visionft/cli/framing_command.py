@@ -40,7 +40,8 @@ def framing(
         raise VisionFTError("The options contradict each other.", "Give --measure, --forget, or --use with a size.")
     config = TrainConfig(backbone=backbone, method="linear", device=device, framing="auto")
     with opened_project(project, read_only=not (measure or forget or use)) as opened:
-        snapshot, folder = opened.snapshot(), opened.path
+        snapshot = opened.snapshot()
+        folder = opened.path
         choice = choices.read_framing(folder, snapshot)
         if measure:
             with running_job() as job:

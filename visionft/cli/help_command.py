@@ -160,7 +160,8 @@ def _place(argument: Any) -> str:
 
 def _parameter_value(parameter: Any) -> dict[str, Any]:
     default = parameter.default() if callable(parameter.default) else parameter.default
-    is_argument, is_flag = _is_argument(parameter), getattr(parameter, "is_flag", False)
+    is_argument = _is_argument(parameter)
+    is_flag = getattr(parameter, "is_flag", False)
     annotation = parameter.type_descriptor.annotation
     while arguments := typing.get_args(annotation):  # of a list, or of what may be missing
         is_either = typing.get_origin(annotation) in (typing.Union, types.UnionType)
@@ -226,7 +227,8 @@ def _parameter_text(parameter: dict[str, Any]) -> str:
 
 def command_named(program: Any, words: list[str]) -> typer.Context:
     """Return the context of the command or group of that name, to get its help; a `VisionFTError` for none."""
-    command, context = program, typer.Context(program, info_name="visionft")
+    command = program
+    context = typer.Context(program, info_name="visionft")
     for word in words:
         inside = getattr(command, "commands", {})
         if word not in inside:

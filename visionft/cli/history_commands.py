@@ -113,7 +113,9 @@ def backup(project: ProjectDir, json: Json = False) -> None:
     """
     with opened_project(project) as opened:
         opened.back_up()
-    found, rows, automatic = list_backups(project.absolute()), [], 0
+    found = list_backups(project.absolute())
+    rows = []
+    automatic = 0
     for each in found:
         size = folder_bytes(project.absolute(), each)
         automatic += 0 if each.is_own else size

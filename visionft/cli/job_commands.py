@@ -84,7 +84,8 @@ def _packed(
     lossless: bool,
 ) -> tuple[Path, job_file.PackedJob]:
     with opened_project(project, read_only=True) as opened:
-        images, path = opened.snapshot(), opened.path
+        images = opened.snapshot()
+        path = opened.path
     chosen = preset if preset or recipe else "balanced"
     with running_job() as job:
         config = run_settings(
@@ -154,7 +155,8 @@ def import_result(
     from visionft.remote import results
 
     with opened_project(project, read_only=True) as opened:
-        images, path = opened.snapshot(), opened.path
+        images = opened.snapshot()
+        path = opened.path
     with running_job() as job:
         found = results.import_result(path, images, file, job=job)
         rows = [

@@ -195,7 +195,8 @@ def _accept_audited(project: Path, file: Path, *, require: float, as_json: bool)
         is_accepted = bool(audit.labels)  # all were in the sample
         if not is_accepted and audit.proven >= require:
             opened.apply(accept_audited(opened, sample))
-            audit, is_accepted = audits_of(opened)[0], True
+            audit = audits_of(opened)[0]
+            is_accepted = True
     text = audit.sentence
     if not is_accepted:
         command = joined(["visionft", "label", "suggest", str(project), "--audited", str(file), "--require"])
@@ -262,7 +263,8 @@ def prompts(
             opened.apply(AddClass(name))
         if set_lines:
             opened.apply(SetPrompts(_given_prompts(set(opened.snapshot().class_names), set_lines)))
-        images, report = opened.snapshot(), None
+        images = opened.snapshot()
+        report = None
         if measure:
             with running_job() as job:
                 report = evaluate_prompts(opened.path, images, backbone=backbone, templates=templates, job=job)

@@ -332,7 +332,8 @@ def split(
 def info(project: ProjectDir, json: Json = False) -> None:
     """Show counts of images, classes, splits, runs and audits."""
     with opened_project(project, read_only=True) as opened:
-        summary, conflicts = opened.summary(), find_conflicts(opened)
+        summary = opened.summary()
+        conflicts = find_conflicts(opened)
         audits, changed = audits_of(opened), changed_label_files(opened.path)
     lines = [
         f"{project}: {summary.task}-label, {count_of(summary.images, 'image')}, {summary.labelled} labelled",

@@ -147,7 +147,8 @@ def explain(
     A heat map is reliable if covering its regions changes the prediction.
     """
     with opened_project(project, read_only=True) as opened:
-        summary, snapshot = run_folder.load_run(opened.path, run), opened.snapshot()
+        summary = run_folder.load_run(opened.path, run)
+        snapshot = opened.snapshot()
     from visionft.evaluation.explain import explain_images
     from visionft.evaluation.explanation import ExplanationRequest
     from visionft.export.predictor import expand_folders

@@ -102,7 +102,8 @@ def to_schema(kind: Any) -> Schema:
         module, _, class_name = kind.partition(":")
         return to_schema(getattr(importlib.import_module(module), class_name))
     if dataclasses.is_dataclass(kind):
-        hints, properties = _hints(kind), dict[str, Schema]()
+        hints = _hints(kind)
+        properties = dict[str, Schema]()
         for name in _printed_names(kind):
             if name == "image_id":
                 properties["path"] = _any_of((str, None))

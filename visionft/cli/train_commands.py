@@ -162,7 +162,8 @@ def _print_estimate(config: TrainConfig, snapshot: Snapshot, *, as_json: bool) -
 
 def _val_accuracy(run: Run, result: TrainResult) -> float | None:
     """Return the evaluated accuracy, of several labels with their fitted thresholds; else that of the best epoch."""
-    val, best = run.evaluations.get("val"), result.best
+    val = run.evaluations.get("val")
+    best = result.best
     return val.top1 if val else best.val_accuracy if best else None
 
 
@@ -183,7 +184,8 @@ def _train_output(run: Run) -> dict[str, Any]:
 def _train_text(project: Path, run: Run) -> str:
     result = run.result
     assert result is not None, "it was trained just now"
-    best, accuracy = result.best, _val_accuracy(run, result)
+    best = result.best
+    accuracy = _val_accuracy(run, result)
     if best is None:
         return f"{result.run} was stopped before its first epoch had ended."
     parts = [f"kept epoch {best.epoch}"] if best.epochs else []  # else the head's solution is all there is
@@ -216,7 +218,8 @@ def recipe_of_run(
     """Print or write the settings of a run as a recipe."""
     chosen = load_run(project, run)
     found = Recipe.of_run(chosen)
-    text, target = found.text().rstrip("\n"), None
+    text = found.text().rstrip("\n")
+    target = None
     if output is not None and not is_stdout(output):
         target = output
         write_recipe(target, found)

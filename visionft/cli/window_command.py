@@ -37,7 +37,8 @@ def window(
     if measure + forget + has_own > 1:
         raise VisionFTError("The options contradict each other.", "Give --measure, --forget, or what to use.")
     with opened_project(project, read_only=not (forget or measure or has_own)) as opened:
-        choice, paths = opened.window, [image.path for image in opened.snapshot().images]
+        choice = opened.window
+        paths = [image.path for image in opened.snapshot().images]
         if forget:
             choice = None
             opened.apply(ChooseWindow(None))

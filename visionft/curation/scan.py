@@ -43,7 +43,8 @@ def run_checks(
         VisionFTError: As `embed`, where every check runs.
     """
     chosen = tuple(checks)
-    names, needs_features = chosen or tuple(CHECKS), not chosen and bool(images.images)
+    names = chosen or tuple(CHECKS)
+    needs_features = not chosen and bool(images.images)
     job = job.in_stages(_FEATURES_WEIGHT * needs_features + sum(CHECKS[name].weight for name in names))
     inputs = Inputs(project_dir, images, job)
     if needs_features:

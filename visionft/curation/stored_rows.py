@@ -37,7 +37,8 @@ def stored_rows(
     missing = list({keys[place]: place for place in np.flatnonzero(~exists).tolist()}.values())
     if not missing:
         return rows, exists, {}
-    reasons, waiting = dict[str, str](), list[tuple[str, Any]]()
+    reasons = dict[str, str]()
+    waiting = list[tuple[str, Any]]()
 
     def write() -> None:
         nonlocal written
@@ -69,7 +70,8 @@ def stored_rows(
 
 def _read(store: RowStore, keys: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     places = store.places(keys)
-    rows, exists = np.zeros((len(keys), *store.dtype.shape), store.dtype.base), places >= 0
+    rows = np.zeros((len(keys), *store.dtype.shape), store.dtype.base)
+    exists = places >= 0
     rows[exists], is_whole = store.rows(places[exists])
     exists[exists] = is_whole
     return rows, exists

@@ -78,7 +78,9 @@ class Comparison:
     @property
     def verdict(self) -> str:
         """Return whether the later model is better on these images, and whether that is significant, in a sentence."""
-        fixed, broken, p_value = len(self.fixed), len(self.broken), f"{self.p_value:.3f}"
+        fixed = len(self.fixed)
+        broken = len(self.broken)
+        p_value = f"{self.p_value:.3f}"
         if fixed == broken:
             return Message("Both have the same accuracy on these images.")
         if self.p_value < CHANCE:
@@ -104,8 +106,9 @@ def compare_models(before: EvaluatedModel, after: EvaluatedModel, split: Split) 
         evaluations.append(found)
     comparison = compare(*evaluations)
     if not comparison.shared:
-        titles = {"title": before.title, "title2": after.title}
-        message = Message("{title} and {title2} were evaluated on no image in common.", **titles)
+        message = Message(
+            "{title} and {title2} were evaluated on no image in common.", title=before.title, title2=after.title
+        )
         hint = "Evaluate both again, then compare."
         raise RunError(message, hint)
     return comparison
@@ -187,7 +190,8 @@ def paired_interval(fixed: int, broken: int, count: int) -> tuple[float, float]:
 
 def holm(p_values: Sequence[float]) -> list[float]:
     """Return p-values corrected for all these comparisons (Holm 1979, Scandinavian Journal of Statistics 6)."""
-    adjusted, highest = [1.0] * len(p_values), 0.0
+    adjusted = [1.0] * len(p_values)
+    highest = 0.0
     for rank, place in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
         highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[place]))
         adjusted[place] = highest

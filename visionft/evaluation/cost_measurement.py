@@ -48,8 +48,11 @@ def measure_cost(run_dir: Path, images: Snapshot, *, job: JobContext = SILENT) -
         try:
             head = _earlier_head(model.strongest, images, job=job)
         except RunError as error:
-            values = {"title": model.run.title, "error": error.message}
-            message = Message("The head that {title} started from is not measured: {error}", **values)
+            message = Message(
+                "The head that {title} started from is not measured: {error}",
+                title=model.run.title,
+                error=error.message,
+            )
             job.report(Notice(message=message))
     weights = weights_hash(run_dir / BEST_FOLDER)
     cost = MeasuredCost(weights=weights, shipped_bytes=shipped_bytes, time=time, earlier_head=head)

@@ -153,8 +153,7 @@ def explain_images(
     names = model.run.class_names
     unknown = [each.class_name for each in requests if each.class_name and each.class_name not in names]
     if unknown:
-        values = {"title": model.run.title, "unknown": repr(unknown[0])}
-        message = Message("{title} does not know the class {unknown}.", **values)
+        message = Message("{title} does not know the class {unknown}.", title=model.run.title, unknown=repr(unknown[0]))
         raise RunError(message, Message("It knows {names}.", names=", ".join(names)))
     explainer = Explainer(model, task=task)
     found: list[Explanation] = []
@@ -174,8 +173,10 @@ class Explainer:
 
     def __init__(self, model: RunModel, *, task: Task = "single") -> None:
         """Put the classifiers on the devices of their runs."""
-        self._model, self._cache = model, ImageCache.usual()
-        self._is_single, self._temperature = task == "single", temperature_of(model.run.path)
+        self._model = model
+        self._cache = ImageCache.usual()
+        self._is_single = task == "single"
+        self._temperature = temperature_of(model.run.path)
         self._views = [_View(part) for part in model.parts]
 
     def explain(self, request: ExplanationRequest) -> Explanation:
@@ -263,7 +264,8 @@ class _View:
 
 def _covers(ranks: np.ndarray, box: Box, boxes: list[Box], inputs: Tensor) -> Tensor:
     """Return (steps, 1, H, W) opacity of the fill at each pixel of a part's input, at the same places for all parts."""
-    outer, (rows, columns) = explanation.around(boxes), inputs.shape[-2:]
+    outer = explanation.around(boxes)
+    rows, columns = inputs.shape[-2:]
     down, across = rows / box.height, columns / box.width  # pixels of the input to one of the image
     height, width = max(rows, round(outer.height * down)), max(columns, round(outer.width * across))
     top = min(height - rows, round((box.top - outer.top) * down))

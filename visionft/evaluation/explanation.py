@@ -82,7 +82,6 @@ class Explanation:
             return Message("This image cannot be read: {error}", error=self.error)
         if not self.heat.any():
             return Message("Not reliable: there is no evidence for this class in the image.")
-        values = {"name": self.class_name, "n": self.beaten, "total": len(self.random_deletion)}
         if self.is_reliable:
             words = "Reliable: covering the marked regions lowers “{name}” more than {n} of {total} random orders."
         else:
@@ -90,7 +89,7 @@ class Explanation:
                 "Not reliable: covering the marked regions lowers “{name}” hardly more than covering others ({n} of "
                 "{total} random orders)."
             )
-        return Message(words, **values)
+        return Message(words, name=self.class_name, n=self.beaten, total=len(self.random_deletion))
 
 
 def normalised(heat: np.ndarray) -> np.ndarray:
@@ -120,7 +119,8 @@ def around(boxes: Sequence[Box]) -> Box:
 
 def laid_together(maps: Sequence[np.ndarray], boxes: Sequence[Box]) -> np.ndarray:
     """Return the sum of heat maps, each over its own box of an image, as (CELLS, CELLS) over the box around them."""
-    outer, total = around(boxes), np.zeros((CELLS, CELLS), np.float32)
+    outer = around(boxes)
+    total = np.zeros((CELLS, CELLS), np.float32)
     for heat, box in zip(maps, boxes, strict=True):
         rows, columns = max(1, round(CELLS * box.height / outer.height)), max(1, round(CELLS * box.width / outer.width))
         top = min(CELLS - rows, round(CELLS * (box.top - outer.top) / outer.height))

@@ -152,7 +152,8 @@ class Leaderboard:
     def pareto_front(self, cost: CostValue) -> tuple[LeaderboardRow, ...]:
         """Return the ranked models on the Pareto front of cost and accuracy, the cheapest first."""
         known = [(value, each) for each in self.ranked if (value := cost(each)) is not None]
-        best, front = -1.0, list[LeaderboardRow]()
+        best = -1.0
+        front = list[LeaderboardRow]()
         for _, each in sorted(known, key=lambda pair: (pair[0], -(pair[1].top1 or 0))):
             if (each.top1 or 0) > best:
                 best = each.top1 or 0
@@ -170,12 +171,15 @@ def read_leaderboard(
     """
     read: Evaluations = evaluations or (lambda run: read_evaluation(run.path, split))
     labels_of = images.label_sets(split)
-    titles, by_name = titles_of_runs(runs), {run.name: run for run in runs}
-    measured, others = list[tuple[LeaderboardRow, StoredEvaluation]](), list[LeaderboardRow]()
+    titles = titles_of_runs(runs)
+    by_name = {run.name: run for run in runs}
+    measured = list[tuple[LeaderboardRow, StoredEvaluation]]()
+    others = list[LeaderboardRow]()
     for run in runs:
         stored = read(run) if run.best is not None else None
         members = tuple(by_name[part.run] for part in run.parts if part.run in by_name)
-        digest, cost = labels_digest(members or (run,), images), cost_of_run(run, members)
+        digest = labels_digest(members or (run,), images)
+        cost = cost_of_run(run, members)
         figures = ("images", "top1", "top1_interval", "balanced_accuracy", "ece") if stored is not None else ()
         row = LeaderboardRow(
             run=run.name,

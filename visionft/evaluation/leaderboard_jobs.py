@@ -61,7 +61,10 @@ def measure_runs(
     from visionft.evaluation.report import evaluate_run
 
     rows = read_leaderboard(list_runs(project_dir), images, split).unmeasured
-    evaluated, timed, failed, stopped = list[str](), list[str](), dict[str, str](), False
+    evaluated = list[str]()
+    timed = list[str]()
+    failed = dict[str, str]()
+    stopped = False
     for number, row in enumerate(rows):
         job.report(Progress(stage=Message("Measuring {title}", title=row.title), done=number, total=len(rows)))
         run_dir = project_dir / RUNS_FOLDER / row.run
@@ -115,7 +118,10 @@ def fit_training_free(
 
     Backbone, weights, image size, device and seed are those of `base`.
     """
-    made, existing, left_out, stopped = list[str](), list[str](), dict[str, str](), False
+    made = list[str]()
+    existing = list[str]()
+    left_out = dict[str, str]()
+    stopped = False
     for config in training_free(base):
         title = config.method_row.title
         if reason := why_not(config, base, images):

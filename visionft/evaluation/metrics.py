@@ -42,7 +42,9 @@ def confusion_matrix(targets: np.ndarray, predictions: np.ndarray, classes: int)
 
 def class_scores(confusion: np.ndarray) -> list[ClassScore]:
     """Return precision, recall and F1 of each class of a (C, C) confusion matrix."""
-    hits, support, predicted = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
+    hits = np.diag(confusion)
+    support = confusion.sum(axis=1)
+    predicted = confusion.sum(axis=0)
     return [
         class_score(float(hit), int(count), float(chosen))
         for hit, count, chosen in zip(hits, support, predicted, strict=True)
@@ -110,7 +112,8 @@ class ReliabilityBin:
 
 def reliability(probabilities: np.ndarray, targets: np.ndarray, *, bins: int = 15) -> tuple[ReliabilityBin, ...]:
     """Return the bins behind `expected_calibration_error`, lowest confidence first."""
-    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == targets
+    confidence = probabilities.max(axis=1)
+    right = probabilities.argmax(axis=1) == targets
     which = np.minimum((confidence * bins).astype(int), bins - 1)
     counts, sums, hits = (np.bincount(which, part, bins) for part in (None, confidence, right))
     return tuple(

@@ -338,7 +338,9 @@ def measure(
     thresholds: np.ndarray | None = None,
 ) -> Evaluation:
     """Compute the metrics of any model from its outputs."""
-    probabilities, targets, count = probabilities_of(logits, temperature), logits.targets, len(logits.targets)
+    probabilities = probabilities_of(logits, temperature)
+    targets = logits.targets
+    count = len(logits.targets)
     if thresholds is None:
         confusion = metrics.confusion_matrix(targets, probabilities.argmax(axis=1), len(class_names))
         values: dict[str, Any] = {
@@ -377,7 +379,8 @@ def _decisions(logits: Logits, temperature: float) -> tuple[np.ndarray, np.ndarr
 def _multilabel_metrics(
     class_names: Sequence[str], probabilities: np.ndarray, targets: np.ndarray, thresholds: np.ndarray
 ) -> dict[str, Any]:
-    assigned, wanted = probabilities >= thresholds, targets.astype(bool)
+    assigned = probabilities >= thresholds
+    wanted = targets.astype(bool)
     hits, support, taken = (assigned & wanted).sum(axis=0), wanted.sum(axis=0), assigned.sum(axis=0)
     scores = [
         replace(

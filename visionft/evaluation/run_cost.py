@@ -97,7 +97,9 @@ def cost_of_run(run: RunSummary, members: Sequence[RunSummary] = ()) -> RunCost:
 
     For an ensemble, the cost of its members is included: they are needed to make it.
     """
-    cost, result, measured = UNKNOWN, run.result, read_cost(run.path)
+    cost = UNKNOWN
+    result = run.result
+    measured = read_cost(run.path)
     if result is not None:
         cost = RunCost(
             trainable_parameters=result.trainable_parameters,

@@ -188,10 +188,13 @@ def write_evaluation(
         probabilities: (N, C).
         thresholds: (C,) for several labels.
     """
-    lines, names = [], np.array(evaluation.class_names, object)
+    lines = []
+    names = np.array(evaluation.class_names, object)
     for image, target, row in zip(images, targets, probabilities, strict=True):
         if thresholds is None:
-            true, predicted, confidence = [int(target)], [int(row.argmax())], float(row.max())
+            true = [int(target)]
+            predicted = [int(row.argmax())]
+            confidence = float(row.max())
         else:
             true, predicted = np.flatnonzero(target).tolist(), np.flatnonzero(row >= thresholds).tolist()
             errors = [float(row[each] if each in predicted else 1 - row[each]) for each in set(true) ^ set(predicted)]
@@ -240,7 +243,8 @@ def temperature_of(run_dir: Path) -> float:
 def _metrics(run_dir: Path, split: str) -> dict[str, Any]:
     """Return the metrics; empty where continued training has replaced the evaluated weights."""
     stored: dict[str, Any] = read_json(run_dir / evaluation_file(split))
-    evaluated, current = stored.get("weights", ""), weights_hash(run_dir / BEST_FOLDER)
+    evaluated = stored.get("weights", "")
+    current = weights_hash(run_dir / BEST_FOLDER)
     return stored if not evaluated or not current or evaluated == current else {}
 
 

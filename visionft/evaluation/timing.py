@@ -84,7 +84,8 @@ def timed_calls(
     """
     for place in range(WARM_UP):
         calls[place % len(calls)]()
-    began, times_ms = time.perf_counter(), []
+    began = time.perf_counter()
+    times_ms = []
     while len(times_ms) < most_runs and not job.is_cancelled:
         call = calls[len(times_ms) % len(calls)]
         started = time.perf_counter()

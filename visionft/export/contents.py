@@ -104,7 +104,8 @@ def _own_hash(record: Mapping[str, Any]) -> str:
 
 def listed_files(record: dict[str, Any]) -> dict[str, ListedFile]:
     """Return {name: entry of the record}, without names outside the folder and invalid entries."""
-    files, found = record.get("files"), dict[str, ListedFile]()
+    files = record.get("files")
+    found = dict[str, ListedFile]()
     for name, entry in files.items() if isinstance(files, dict) else ():
         parts = PurePosixPath(name).parts
         try:

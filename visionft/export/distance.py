@@ -87,7 +87,8 @@ class Distance(nn.Module):
 
     def held_out(self, parts: Tensor, *, least: int) -> Tensor:
         """Return distances of at least `least` of the (N, D) `parts`, or all, by Gaussians without their fold."""
-        folds, distances = torch.arange(len(parts)) % FOLDS, torch.zeros(0)
+        folds = torch.arange(len(parts)) % FOLDS
+        distances = torch.zeros(0)
         for fold in range(FOLDS):
             if len(distances) < least:
                 others = Distance(parts[folds != fold], self._widths, self._stages)
@@ -105,7 +106,8 @@ def _principal(inputs: Tensor) -> tuple[Tensor, Tensor]:
     gram = (inputs @ inputs.T if is_wide else inputs.T @ inputs) / len(inputs)
     values, vectors = torch.linalg.eigh(gram)
     kept = values.flip(0)[:RANK] > 1e-9 * values[-1].clamp_min(1e-12)
-    values, vectors = values.flip(0)[:RANK][kept], vectors.flip(1)[:, :RANK][:, kept]
+    values = values.flip(0)[:RANK][kept]
+    vectors = vectors.flip(1)[:, :RANK][:, kept]
     if is_wide:
         vectors = inputs.T @ vectors / (values * len(inputs)).sqrt()
     return values, vectors
@@ -124,7 +126,8 @@ def fit_distance(loaded: LoadedRun, images: Snapshot, *, job: JobContext) -> tup
         return None
     is_frozen = loaded.run.config.method_row.caches_features
     stages = range(len(widths)) if is_frozen or len(widths) == 1 else [len(widths) - 2]
-    distance, val = Distance(train, widths, stages), _features(loaded, images, "val", BORDERING, job=job)
+    distance = Distance(train, widths, stages)
+    val = _features(loaded, images, "val", BORDERING, job=job)
     return distance, draw_border(distance, train, val, is_frozen=is_frozen)
 
 
@@ -155,7 +158,8 @@ def _features(loaded: LoadedRun, images: Snapshot, split: Split, most: int, *, j
         chosen, _ = run_images(loaded.run, images, split)
     except RunError:  # the split is empty
         return found[0]
-    stage, stages = Message("Measuring distances on {split}", split=split), loaded.classifier.stages
+    stage = Message("Measuring distances on {split}", split=split)
+    stages = loaded.classifier.stages
     for outputs, _ in output_batches(loaded, spread(chosen, most), stages, stage=stage, job=job):
         found.append(torch.from_numpy(outputs))
         job.check_cancelled()
@@ -167,7 +171,10 @@ class WithOutputs(nn.Module):
 
     def __init__(self, network: nn.Module, backbone: Backbone, *, distance: Distance | None, embeds: bool) -> None:
         super().__init__()
-        self.network, self.distance, self._stages, self._embeds = network, distance, Stages(backbone), embeds
+        self.network = network
+        self.distance = distance
+        self._stages = Stages(backbone)
+        self._embeds = embeds
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Map (B, 3, H, W) normalised images to (B, C) logits, then (B,) distances, then (B, K) embeddings."""

@@ -69,7 +69,8 @@ def _made(export: "Export") -> Variant:
         taught = _taught(export, job)
     learned_from = len(taught.soft_labels)
     with tempfile.TemporaryDirectory(prefix="visionft-") as temporary:
-        run_dir, out_dir = Path(temporary) / "runs" / "001", Path(temporary) / "export"
+        run_dir = Path(temporary) / "runs" / "001"
+        out_dir = Path(temporary) / "export"
         with job.stage(weight=8):
             train(_config(export, learned_from), taught, run_dir, job=_as_one_stage(job))
         job.check_cancelled()
@@ -86,7 +87,8 @@ def _taught(export: "Export", job: JobContext) -> Snapshot:
     own = {each.image_id: _with_labels(each, row) for each, row in zip(*_labelled(export, "train"), strict=True)}
     held_out = {image.image_id for split in ("val", "test") for image in export.images.labelled(split)}
     known = [image for image in export.images.images if image.image_id not in held_out]
-    chosen, soft = list(spread(known, MOST_IMAGES)), dict[int, tuple[float, ...]]()
+    chosen = list(spread(known, MOST_IMAGES))
+    soft = dict[int, tuple[float, ...]]()
     learning = list[SnapshotImage]()
     for logits, places in logit_batches(export.model, chosen, stage=Message("Predicting all images"), job=job):
         job.check_cancelled()
@@ -135,7 +137,8 @@ def _compared(export: "Export", made: ExportResult, learned_from: int, job: JobC
     """Compare the small network, int8 where that kept its accuracy, with `model.onnx` on held-out images."""
     int8 = next((each for each in made.variants if each.is_kept), None)
     content = _content(export, made.model.with_name(int8.file if int8 else MODEL_FILE))
-    path, name = export.folder / MODEL_FILE, variant_file("distilled")
+    path = export.folder / MODEL_FILE
+    name = variant_file("distilled")
     reference = path.read_bytes()
     sessions = {
         MODEL_FILE: open_session(path, reference, device="cpu"),

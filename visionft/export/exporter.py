@@ -390,8 +390,12 @@ class Export:
         pairs = ((expected, found), (index.probabilities(found), predictor.probabilities(pixels)))
         difference = max(float(np.abs(first - second).max()) for first, second in pairs)
         if difference > MAX_ABS_DIFF:
-            names = {"name": INDEX_FILE, "other": MODEL_FILE}
-            message = Message("{name} differs from {other} by {difference}.", difference=f"{difference:.2g}", **names)
+            message = Message(
+                "{name} differs from {other} by {difference}.",
+                difference=f"{difference:.2g}",
+                name=INDEX_FILE,
+                other=MODEL_FILE,
+            )
             raise ExportError(message, "Nothing was kept.")
         return len(memory)
 

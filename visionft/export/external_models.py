@@ -179,7 +179,8 @@ def _evaluate(model: ExternalModel, images: Snapshot, split: Split, job: JobCont
         job.check_cancelled()
     if not places:
         raise nothing_readable(Message("{count} image", "{count} images", count=split))
-    known, read = np.concatenate(values), tuple(chosen[place] for place in places)
+    known = np.concatenate(values)
+    read = tuple(chosen[place] for place in places)
     far = np.full((len(known), len(unknown)), min(float(known.min()), 0.0) - _FAR)
     logits = Logits(np.hstack([known, far]), read, targets[places], len(chosen) - len(read))
     thresholds = None if opened.thresholds is None else np.append(opened.thresholds, np.ones(len(unknown)))

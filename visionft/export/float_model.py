@@ -35,7 +35,8 @@ def write_float_model(export: "Export") -> None:
     if export.model.is_combined:
         export.leave_out(Message("An ensemble has no float model: each part prepares images in its own way."))
         return
-    loaded, model = export.model.strongest, onnx.ModelProto()
+    loaded = export.model.strongest
+    model = onnx.ModelProto()
     model.CopyFrom(export.networks[0])
     network: Any = loaded.classifier
     if export.options.mirror:

@@ -63,7 +63,8 @@ def export_network(
         verbose=False,
     )
     model = onnx.load(path)
-    graph, names = model.graph, Counter[str]()
+    graph = model.graph
+    names = Counter[str]()
     for node in graph.node:
         scopes = next((each.value for each in node.metadata_props if each.key == _SCOPES), "[]")
         modules = [module for module in ast.literal_eval(scopes)[:-1] if not module.startswith("_")]
@@ -139,7 +140,8 @@ def hide_outputs(model: Any) -> dict[str, str]:
 
     found: dict[str, str] = {}
     for name, key in RETURNING.items():
-        outputs, returned = model.graph.output, onnx.ModelProto()
+        outputs = model.graph.output
+        returned = onnx.ModelProto()
         for place in [place for place, output in enumerate(outputs) if output.name == name]:
             returned.graph.output.append(outputs[place])
             del outputs[place]
@@ -320,7 +322,8 @@ def describe_values(model: Any, task: Task) -> None:
 
 def describe_model(model: Any, metadata: dict[str, Any]) -> None:
     """Set the doc string of the whole model, from its content and metadata; a viewer shows it first."""
-    graph, classes = model.graph, len(metadata["class_names"])
+    graph = model.graph
+    classes = len(metadata["class_names"])
     several = {"single": "one of", "multi": "which of"}[metadata["task"]]
     lines = [
         f"Tells {several} {classes} classes an image shows. Made by VisionFT from the run {metadata['run']}.",

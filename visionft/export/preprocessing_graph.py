@@ -16,7 +16,8 @@ from visionft.data.preprocess import WHOLE, PreprocessConfig
 
 def preprocessing_model(preprocessing: PreprocessConfig, opset: int) -> Any:
     """Return a model from `image`, uint8 [batch, height, width, 3], to `pixels`, float32 [batch, 3, rows, columns]."""
-    (height, width), graph = preprocessing.shape, _Graph()
+    height, width = preprocessing.shape
+    graph = _Graph()
     part, sides = _cropped(graph, preprocessing)
     is_cubic = preprocessing.interpolation == "bicubic"
     rows = columns = _windows(graph, sides[0], height, is_cubic=is_cubic, axis="rows")
@@ -30,7 +31,8 @@ def normalising_model(preprocessing: PreprocessConfig, opset: int) -> Any:
     """Return a model from `image`, uint8 [1, rows, columns, 3], to `pixels`, float32 [1, 3, rows, columns]."""
     from onnx import TensorProto
 
-    (height, width), graph = preprocessing.shape, _Graph()
+    height, width = preprocessing.shape
+    graph = _Graph()
     turned = graph.add("Transpose", ["image"], "turned", perm=[0, 3, 1, 2])
     _normalise(graph, graph.add("Cast", [turned], "floats", to=TensorProto.FLOAT), preprocessing)
     return _model(graph, [1, height, width, 3], [1, 3, height, width], opset)

@@ -144,7 +144,9 @@ def measure_parity(
     expected_outputs: Outputs, got_outputs: Outputs, decoded: Sequence[np.ndarray], *, job: JobContext
 ) -> Parity:
     """Compare two models on decoded images of any size, so that crop, resize and normalisation are compared as well."""
-    differences, distance_differences, agreements = list[float](), [0.0], list[np.ndarray]()
+    differences = list[float]()
+    distance_differences = [0.0]
+    agreements = list[np.ndarray]()
 
     def add(pixels: np.ndarray) -> None:
         (expected, distances), (got, got_distances) = expected_outputs(pixels), got_outputs(pixels)

@@ -162,8 +162,12 @@ def write_compared(
     parity = measure_parity(onnx_model.outputs, PyTorchPredictor(path).outputs, decoded, job=job)
     if not parity.is_equal or parity.max_abs_diff > MAX_PYTORCH_DIFF:
         path.unlink()
-        names = {"name": PYTORCH_FILE, "other": MODEL_FILE, "difference": f"{parity.max_abs_diff:.2g}"}
-        message = Message("{name} differs from {other} by {difference}.", **names)
+        message = Message(
+            "{name} differs from {other} by {difference}.",
+            name=PYTORCH_FILE,
+            other=MODEL_FILE,
+            difference=f"{parity.max_abs_diff:.2g}",
+        )
         raise ExportError(message, "The ONNX file holds it all.")
     return parity
 

@@ -107,7 +107,8 @@ def _components(model: "RunModel") -> dict[str, Any]:
 
 
 def _part(part: "LoadedRun") -> dict[str, Any]:
-    config, weights = part.run.config, base_weights_of(part.run)
+    config = part.run.config
+    weights = base_weights_of(part.run)
     caveat = config.backbone_row.caveat if weights.source == PRETRAINED else ""
     origin = {name: getattr(weights, name) for name in ("source", "file", "origin", "revision", "sha256", "licence")}
     for name in ("source", "origin"):  # of a user's file only its name, not the user's folders
@@ -134,7 +135,8 @@ def record_of(
     measured = asdict(result)
     for name in ("model", "float_model", "files"):
         del measured[name]
-    components, run = _components(model), model.run
+    components = _components(model)
+    run = model.run
     caveats = dict.fromkeys(part["caveat"] for part in components.get("parts", [components]) if "caveat" in part)
     if any(each.precision == "distilled" and each.is_kept for each in result.variants):
         caveats |= dict.fromkeys(filter(None, [get_backbone(SMALL_NETWORK).caveat]))

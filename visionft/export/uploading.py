@@ -111,7 +111,8 @@ class _UploadProgress:
     def __init__(self, total: int, job: JobContext) -> None:
         self.job = job
         self.is_sending = False
-        self._total, self._done = total, dict[str, int]()
+        self._total = total
+        self._done = dict[str, int]()
         self._report()
 
     def note(self, name: str, done: int) -> None:

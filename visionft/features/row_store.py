@@ -31,7 +31,8 @@ class RowStore:
 
     def __init__(self, folder: Path, dtype: np.dtype) -> None:
         """Open the store in `folder`; the first `append` makes the folder."""
-        self._folder, self.dtype = folder, np.dtype(dtype)
+        self._folder = folder
+        self.dtype = np.dtype(dtype)
         self._places: dict[bytes, int] = {}
         self._checksums: list[int] = []
         self.reload()
@@ -49,7 +50,9 @@ class RowStore:
             rows = (self._folder / ROWS).stat().st_size // self.dtype.itemsize
             is_cut = rows < len(self) or (self._folder / KEYS).stat().st_size < len(self) * _KEY.size
         except FileNotFoundError:
-            added, rows, is_cut = b"", 0, bool(len(self))
+            added = b""
+            rows = 0
+            is_cut = bool(len(self))
         if is_cut:  # not by us: everything is read again
             self._places, self._checksums = {}, []
             if rows:

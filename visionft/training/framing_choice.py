@@ -157,7 +157,8 @@ def measure_framing(
     best = measured(base, weight=1.0)
     probes, framings = [best], ("centre", "whole")
     for size in sizes_above(base):
-        before, square = best, replace(base, image_size=size)
+        before = best
+        square = replace(base, image_size=size)
         for framing in framings:
             settings = with_aspect(replace(square, framing=framing), chosen)
             if framing == "whole" and settings.preprocessing == square.preprocessing:

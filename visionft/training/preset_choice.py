@@ -57,7 +57,8 @@ def preset_of_project(
         RunError: The user cancelled before the first backbone was compared.
     """
     circumstances = project_circumstances(images, project_dir, device=trains_on or device)
-    suited, probes = preset_backbones(preset, circumstances), tuple[Probe, ...]()
+    suited = preset_backbones(preset, circumstances)
+    probes = tuple[Probe, ...]()
     if not backbone and len(suited) > 1:
         probes = probe_backbones(suited, TrainConfig(device=device), images, job=job)
         job.report(Notice(message=evidence(probes)))

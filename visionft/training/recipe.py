@@ -90,7 +90,8 @@ class Recipe:
 
     def text(self) -> str:
         """Return it as TOML (ConfigError: the name of its weights file cannot be written)."""
-        config, path = self.config, Path(self.config.weights)
+        config = self.config
+        path = Path(self.config.weights)
         if path.is_absolute() and path.is_relative_to(Path.home()):  # another computer may have it there too
             config = dataclasses.replace(config, weights=f"~/{path.relative_to(Path.home()).as_posix()}")
         lines = [f"{_VERSION} = {FORMAT_VERSION}", f"{_PROGRAM} = {toml_value(self.program)}"]
@@ -115,7 +116,8 @@ def write_recipe(path: Path, recipe: Recipe) -> None:
 def read_recipe(path: Path) -> Recipe:
     """Read a recipe (ConfigError: it is none, or has unknown or mistyped settings); ranges are not checked."""
     text = _read(path)
-    values, lines = parse_toml(text, path.name), lines_of(text)
+    values = parse_toml(text, path.name)
+    lines = lines_of(text)
     _check_parts(values, path.name, lines)
     try:
         config = parse_settings(values.get(SETTINGS, {}), values.get(_VERSION, FORMAT_VERSION))
@@ -147,7 +149,9 @@ def _read(path: Path) -> str:
 
 
 def _check_parts(values: dict[str, Any], name: str, lines: Mapping[str, int]) -> None:
-    version, program, found = values.get(_VERSION, FORMAT_VERSION), values.get(_PROGRAM, ""), list[Problem]()
+    version = values.get(_VERSION, FORMAT_VERSION)
+    program = values.get(_PROGRAM, "")
+    found = list[Problem]()
     if type(version) is not int or version < 1:
         found.append(Problem(_VERSION, Message("must be a whole number from 1, got {version}", version=repr(version))))
     elif version > FORMAT_VERSION:

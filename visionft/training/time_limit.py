@@ -22,7 +22,9 @@ class TimeLimit:
 
     def __init__(self, seconds: float, job: JobContext) -> None:
         """Begin to count `seconds`."""
-        self._began, self._seconds, self._job = time.monotonic(), seconds, job
+        self._began = time.monotonic()
+        self._seconds = seconds
+        self._job = job
         self.is_over = False
 
     @property
@@ -59,7 +61,8 @@ def fitted_to_time(
     if config.total_epochs <= 1:
         return config
     check_config(config, images)
-    sized, facts = with_aspect(config, images), SetFacts.of(images)
+    sized = with_aspect(config, images)
+    facts = SetFacts.of(images)
     cost = measure_steps(sized, images, job=job)
 
     def takes(epochs: int) -> float:

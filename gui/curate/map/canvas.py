@@ -34,7 +34,9 @@ class MapImages:
     def __init__(
         self, thumbnails: ThumbnailStore, load: Callable[[Sequence[int]], Iterable[Tile]], redraw: Callable[[], None]
     ) -> None:
-        self._thumbnails, self._redraw, self._images = thumbnails, redraw, ImageModel(load)
+        self._thumbnails = thumbnails
+        self._redraw = redraw
+        self._images = ImageModel(load)
         self._shown: list[tuple[int, int, QPointF]] = []  # place, image id, position
         thumbnails.set_side(theme.scaled(_CARD_PX))
 
@@ -51,7 +53,8 @@ class MapImages:
         return tuple(image_id for _, image_id, _ in self._shown)
 
     def follow(self, drawn: RenderedFrame, image_ids: np.ndarray, ratio: float, size: QSize) -> None:
-        side, self._shown = theme.scaled(_SIDE_PX), []
+        side = theme.scaled(_SIDE_PX)
+        self._shown = []
         if len(drawn.places) * side * side * _ROOM > size.width() * size.height():
             return
         at = drawn.screen / ratio
@@ -92,7 +95,8 @@ class MapImages:
 
     def paint_card(self, painter: QPainter, tile: Tile, at: QPointF, room: QRectF) -> None:
         """Paint an image with its facts, beside the hovered mark."""
-        side, pad = theme.scaled(_CARD_PX), theme.SMALL
+        side = theme.scaled(_CARD_PX)
+        pad = theme.SMALL
         lines = [each for each in (tile.title, tile.detail, tile.path.name, tile.aside, tile.mark) if each][:3]
         height = round(side + len(lines) * painter.fontMetrics().height() + 2.5 * pad)
         width, gap = side + 2 * pad, theme.LARGE
@@ -317,7 +321,8 @@ class MapCanvas(QWidget):
         self._paint_ring(painter, drawn, self._current, palette.accent)
         if self._hovered >= 0 and not self._lasso:
             image_id = int(self.image_ids[self._hovered])
-            at, tile = self._paint_ring(painter, drawn, image_id, palette.text), self.images.tile(image_id)
+            at = self._paint_ring(painter, drawn, image_id, palette.text)
+            tile = self.images.tile(image_id)
             if at is not None and tile is not None:
                 self.images.paint_card(painter, tile, at, QRectF(self.rect()))
         if self._lasso:

@@ -42,7 +42,8 @@ class MapWidget(MapCanvas):
             self._pulled_from = at
             self.move_by(by.x(), by.y())
         elif self._lasso:
-            start, is_rectangle = self._pressed_at, event.modifiers() & Qt.KeyboardModifier.ShiftModifier
+            start = self._pressed_at
+            is_rectangle = event.modifiers() & Qt.KeyboardModifier.ShiftModifier
             corners = [start, QPointF(at.x(), start.y()), at, QPointF(start.x(), at.y())]
             self._lasso = corners if is_rectangle else [*self._lasso, at]
             self.update()

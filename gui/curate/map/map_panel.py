@@ -86,7 +86,8 @@ class MapLegend(QScrollArea):
 
 
 def mark_icon(colour: str, shape: int, *, is_hollow: bool = False) -> QIcon:
-    size, ratio = theme.scaled(_MARK_PX), 2
+    size = theme.scaled(_MARK_PX)
+    ratio = 2
     image = QPixmap(QSize(size, size) * ratio)
     image.setDevicePixelRatio(ratio)
     image.fill(Qt.GlobalColor.transparent)

@@ -89,7 +89,8 @@ def _coloured(project: Project, images: Snapshot, ids: Sequence[int], by: str) -
     if by == BY_DATE:
         return _by_date(project, ids)
     names = images.class_names
-    class_of, without = dict[int, str](), tr("no label")
+    class_of = dict[int, str]()
+    without = tr("no label")
     if by.startswith(BY_RUN):
         without = tr("not evaluated")
         for split in SPLITS:

@@ -34,7 +34,9 @@ def draw(project_dir: Path, images: Snapshot, method: Method, *, again: bool, jo
 class MapView(View):
     """Images at positions by their appearance."""
 
-    name, title, icon = "map", Message("Map"), "map"
+    name = "map"
+    title = Message("Map")
+    icon = "map"
     panel_place = "beside"
     panel_share = 0.55
 

@@ -100,7 +100,8 @@ class Raster:
 
         Points of a higher layer (N,) cover those of a lower one.
         """
-        self._styles, self._shapes = styles.astype(np.intp), shapes
+        self._styles = styles.astype(np.intp)
+        self._shapes = shapes
         keys = (self._chance,) if layers is None else (self._chance, layers)
         order = np.lexsort(keys)
         self._order = order[shown[order]]
@@ -135,7 +136,8 @@ class Raster:
             groups = [(shape, at[places], style[places]) for shape, places in chosen if len(places)]
         for part, colours in enumerate((mixed(inks.core, inks.ground, 0.5), inks.core)):  # the edges, then the cores
             for shape, places, styles in groups:
-                values, target = colours[styles], np.empty_like(places)
+                values = colours[styles]
+                target = np.empty_like(places)
                 for dy, dx in _offsets(shape, round(4 * radius))[part]:
                     np.add(places, dy * stride + dx, out=target)
                     flat[target] = values
@@ -163,7 +165,8 @@ def _offsets(shape: int, quarters: int) -> tuple[tuple[tuple[int, int], ...], tu
     else:
         covered = x * x + y * y <= radius * radius
     share = covered.reshape(2 * reach + 1, 8, 2 * reach + 1, 8).mean(axis=(1, 3))
-    edge, core = np.argwhere((share >= 0.2) & (share < 0.75)) - reach, np.argwhere(share >= 0.75) - reach
+    edge = np.argwhere((share >= 0.2) & (share < 0.75)) - reach
+    core = np.argwhere(share >= 0.75) - reach
     return tuple((y, x) for y, x in edge.tolist()), tuple((y, x) for y, x in core.tolist())
 
 

@@ -82,7 +82,8 @@ class RankReader:
             return RankResult(refusal=error.message)
 
     def _rank(self, project: Project, examples: Examples, newest: int) -> RankResult:
-        kind, sides = current_kind(project.path), (examples.like, examples.unlike)
+        kind = current_kind(project.path)
+        sides = (examples.like, examples.unlike)
         files = tuple(each for side in sides for each in side if isinstance(each, Path))
         if kind is None:
             return RankResult(has_features=False, unseen=files)
@@ -156,7 +157,9 @@ class ExampleStrip(QWidget):
 class SimilarView(View):
     """The images most similar to examples, and least similar to counter-examples."""
 
-    name, title, icon = "similar", Message("Similar"), "search"
+    name = "similar"
+    title = Message("Similar")
+    icon = "search"
     panel_place = "above"
 
     def __init__(self, curation: Curation) -> None:

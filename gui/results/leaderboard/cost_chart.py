@@ -92,7 +92,8 @@ class CostChart(Chart):
         board, cost = self._board, self._cost
         known = [] if board is None else [(value, each) for each in board.ranked if (value := cost.of(each))]
         self._points = sorted(((math.log10(value), each) for value, each in known), key=lambda pair: pair[0])
-        ranked, front = 0 if board is None else len(board.ranked), self.front()
+        ranked = 0 if board is None else len(board.ranked)
+        front = self.front()
         missing = ranked - len(self._points)
         if not ranked:
             words = tr("Runs are shown here once they are measured.")
@@ -159,7 +160,8 @@ class CostChart(Chart):
                 self._plot.addItem(line)
             brush = pg.mkBrush(theme.class_colour(self._colours.get(each.run, 0)))
             pen = pg.mkPen(palette.text if is_chosen else palette.surface, width=2)
-            place, size = (x, each.top1 or 0.0), 15 if is_chosen else 11
+            place = (x, each.top1 or 0.0)
+            size = 15 if is_chosen else 11
             dots.addPoints([{"pos": place, "size": size, "brush": brush, "pen": pen, "data": each}])
         dots.sigClicked.connect(lambda _item, points, _event: self.run_chosen.emit(points[0].data().run))
         self._plot.addItem(dots)
@@ -169,7 +171,8 @@ class CostChart(Chart):
         named = [pair for pair in self._points if self._stands_out(pair[1], front)]
         named.sort(key=lambda pair: (pair[1].run != self._chosen, -(pair[1].top1 or 0)))
         view = self._plot.getPlotItem().getViewBox()
-        metrics, taken = QFontMetricsF(self.font()), list[QRectF]()
+        metrics = QFontMetricsF(self.font())
+        taken = list[QRectF]()
         ground = pg.mkColor(theme.colours().surface)
         ground.setAlpha(190)
         room = view.mapRectToScene(view.boundingRect())

@@ -79,7 +79,8 @@ class LeaderboardController(QObject):
     ) -> None:
         """Take all runs and the selected one; `colours` are places by the runs' names."""
         self._runs, self._chosen, self._colours, self._split = runs, chosen, colours, split
-        base, (images, known, _) = self._base(), self._refusal
+        base = self._base()
+        images, known, _ = self._refusal
         if self._session is not None and (known != base or images is None or images is not self._session.kept_snapshot):
             self._refusals.ask((self._session, base))  # reads all images
 
@@ -191,7 +192,8 @@ class LeaderboardController(QObject):
 
     def _base(self) -> TrainConfig:
         """Return the base settings: the selected run's backbone and device, where it has weights to build on."""
-        run, usual = self._chosen, TrainConfig()
+        run = self._chosen
+        usual = TrainConfig()
         if run is None or run.config.weights == RANDOM:
             return usual
         config = run.config

@@ -30,7 +30,8 @@ def sentence(board: Leaderboard) -> str:
     if board.split == "val":
         words = Message("{title} has the highest validation accuracy: {share}.")
     start = tr(words, title=best.title, share=f"{best.top1:.1%}")
-    tied, others = sum(each.is_tied for each in board.ranked), len(board.ranked) - 1
+    tied = sum(each.is_tied for each in board.ranked)
+    others = len(board.ranked) - 1
     words = tr("Its difference to {count} of {others} others is not significant.", count=tied, others=others)
     if not others:
         return start
@@ -68,8 +69,14 @@ def cost_parts(cost: RunCost) -> list[str]:
     if cost.drift is not None:
         parts.append(tr("feature drift {drift}", drift=f"{cost.drift:.3f}" if cost.drift else "0"))
     if (head := cost.earlier_head) is not None:
-        values = {"run": head.run, "now": f"{head.accuracy:.1%}", "before": f"{head.accuracy_before:.1%}"}
-        parts.append(tr("accuracy of the head of {run}: {now}, before {before}", **values))
+        parts.append(
+            tr(
+                "accuracy of the head of {run}: {now}, before {before}",
+                run=head.run,
+                now=f"{head.accuracy:.1%}",
+                before=f"{head.accuracy_before:.1%}",
+            )
+        )
     return parts
 
 

@@ -45,7 +45,9 @@ class FramingCard(Card):
 
     def show_framing(self, found: ProjectFraming, config: TrainConfig) -> None:
         """Show the framing of a run with these settings, and the project's choice in the editor."""
-        seen, choice, image = found.applied(config), found.choice, found.shown
+        seen = found.applied(config)
+        choice = found.choice
+        image = found.shown
         own = choice.framing if choice is not None and choice.is_own else None
         is_known = config.framing != "auto" or choice is not None
         self.picture.show_picture(image.picture if image is not None else None)
@@ -73,7 +75,8 @@ class FramingCard(Card):
         self.words.setText(words)
 
     def _wanted(self) -> Framing:
-        framing, size = list(FRAMINGS)[self.framing_box.currentIndex()], SIZES[self.size_box.currentIndex()]
+        framing = list(FRAMINGS)[self.framing_box.currentIndex()]
+        size = SIZES[self.size_box.currentIndex()]
         return Framing(framing=framing, image_size=size, region=self._region if framing == "region" else "")
 
     @Slot()
@@ -106,5 +109,6 @@ def _name(framing: str, shape: tuple[int, int]) -> str:
 
 def _trial_line(trial: FramingTrial) -> str:
     share = "–" if trial.accuracy is None else f"{trial.accuracy:.1%}"
-    name, time = _name(trial.framing.framing, trial.shape), f"{trial.milliseconds:.0f}"
+    name = _name(trial.framing.framing, trial.shape)
+    time = f"{trial.milliseconds:.0f}"
     return tr("{framing}: {share}, {time} ms an image", framing=name, share=share, time=time)

@@ -67,7 +67,8 @@ class FramingController(QObject):
 
     def choose(self, framing: Framing | None) -> None:
         """Keep the user's choice with the project, for this draft and the next runs; None: it is measured."""
-        session, config = self._session, self._config()
+        session = self._session
+        config = self._config()
         if session is None:
             return
         if session.project.is_read_only:

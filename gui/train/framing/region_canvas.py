@@ -101,7 +101,8 @@ class RegionCanvas(SeenPart):
 
     def _sides_at(self, at: QPointF) -> _Sides | None:
         """Return the sides of the region that a drag from here moves; None outside."""
-        drawn, reach = self.part_on_screen(), theme.scaled(_REACH_PX)
+        drawn = self.part_on_screen()
+        reach = theme.scaled(_REACH_PX)
         if self.region is None or not drawn.adjusted(-reach, -reach, reach, reach).contains(at):
             return None
         across = (abs(at.x() - drawn.right()) <= reach) - (abs(at.x() - drawn.left()) <= reach)
@@ -111,7 +112,8 @@ class RegionCanvas(SeenPart):
     def paint_part(self, painter: QPainter) -> None:
         """Draw the handles too, in the accent colour while the keyboard moves them."""
         super().paint_part(painter)
-        drawn, side = self.part_on_screen(), theme.scaled(_HANDLE_PX)
+        drawn = self.part_on_screen()
+        side = theme.scaled(_HANDLE_PX)
         painter.setPen(QColor(theme.OVER_IMAGE))
         painter.setBrush(QColor(theme.colours().accent if self.hasFocus() else theme.DARK.text))
         centre = drawn.center()

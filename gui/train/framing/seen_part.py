@@ -91,7 +91,8 @@ class SeenPart(QWidget):
         return QRectF(left, top, max(1, size.width()), max(1, size.height()))
 
     def part_on_screen(self) -> QRectF:
-        target, part = self.target(), self.part or QRectF(0, 0, 1, 1)
+        target = self.target()
+        part = self.part or QRectF(0, 0, 1, 1)
         return QRectF(
             target.left() + part.left() * target.width(),
             target.top() + part.top() * target.height(),
@@ -111,7 +112,8 @@ class SeenPart(QWidget):
 
     def paint_part(self, painter: QPainter) -> None:
         """Dim the rest of the image and draw the outline, light on dark: visible on every image."""
-        seen, shade = self.part_on_screen(), QColor(theme.OVER_IMAGE)
+        seen = self.part_on_screen()
+        shade = QColor(theme.OVER_IMAGE)
         shade.setAlpha(_DIM_ALPHA)
         rest = QPainterPath()
         rest.addRect(self.target())

@@ -57,7 +57,8 @@ def _issues(result: CheckResult, images: Mapping[int, SnapshotImage]) -> tuple[I
         number, group = group_of.get(image_id, (0, None))
         related = tuple(other for _, other in others)
         if group is not None:  # its group first, and some equal images without a comparison
-            within, compared = frozenset(group.image_ids), {image_id, *related}
+            within = frozenset(group.image_ids)
+            compared = {image_id, *related}
             more = (other for other in group.image_ids if other not in compared)
             related = (*sorted(related, key=lambda other: other not in within), *islice(more, _MOST_RELATED))
         name = images[nearest].path.name

@@ -70,7 +70,9 @@ def fingerprints(project_dir: Path, snapshot: Snapshot, *, job: JobContext) -> F
     Raises:
         JobCancelled: The user cancelled; fingerprints computed so far are stored.
     """
-    cache, images, reading = ImageCache.usual(), snapshot.images, snapshot.image_reading
+    cache = ImageCache.usual()
+    images = snapshot.images
+    reading = snapshot.image_reading
     keys = [reading.content_key(image.sha256) for image in images]
 
     def measure(place: int) -> np.ndarray | str:
@@ -101,7 +103,9 @@ def fingerprint(decoded: DecodedImage) -> np.ndarray:
     edges = float(np.abs(cv2.Laplacian(grey.astype(np.float32), cv2.CV_32F)).mean())
     digest = hashlib.blake2b(decoded.pixels.data, digest_size=16, key=repr(decoded.size).encode()).digest()
     row = np.zeros((), ROW)
-    row["hashes"], row["contrast"], row["sharpness"] = hashes_of(frequencies), contrast, edges / max(contrast, 1.0)
+    row["hashes"] = hashes_of(frequencies)
+    row["contrast"] = contrast
+    row["sharpness"] = edges / max(contrast, 1.0)
     row["digest"] = np.frombuffer(digest, np.uint8)
     row["height"], row["width"] = (
         round(side * part / whole)

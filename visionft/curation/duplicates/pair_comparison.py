@@ -82,7 +82,8 @@ def fit_tail(scores: np.ndarray, images: int) -> Tail:
         return Tail(USUAL, float("nan"), len(values))
 
     def loss(parameters: np.ndarray) -> float:
-        mean, deviation = parameters[0], np.exp(parameters[1])
+        mean = parameters[0]
+        deviation = np.exp(parameters[1])
         inside = norm.cdf(high, mean, deviation) - norm.cdf(low, mean, deviation)
         # a weak prior of a plausible width: else few pairs would give a needle
         return float(
@@ -90,7 +91,8 @@ def fit_tail(scores: np.ndarray, images: int) -> Tail:
         ) + 4 * float((parameters[1] - np.log(0.25)) ** 2)
 
     found = minimize(loss, np.array([0.8, np.log(0.25)]), method="Nelder-Mead").x
-    mean, deviation = float(found[0]), float(np.exp(found[1]))
+    mean = float(found[0])
+    deviation = float(np.exp(found[1]))
     inside = norm.cdf(high, mean, deviation) - norm.cdf(low, mean, deviation)
 
     def expected(score: float) -> float:
@@ -183,7 +185,8 @@ class _PairComparer:
     def __init__(self, inputs: Inputs, prints: Fingerprints, *, is_screened: bool) -> None:
         self._is_screened = is_screened
         self._inputs, self._prints = inputs, prints
-        self._cache, self._reading = ImageCache.usual(), inputs.images.image_reading
+        self._cache = ImageCache.usual()
+        self._reading = inputs.images.image_reading
         self._glance = lru_cache(8 * _KNOWN_IMAGES)(self._new_glance)
         self._prepared = lru_cache(_KNOWN_IMAGES)(self._new_prepared)
         folder = f"{_SCORES}-screened" if is_screened else _SCORES
@@ -192,7 +195,8 @@ class _PairComparer:
 
     def compare(self, candidates: np.ndarray) -> list[DuplicatePair]:
         """Return those of (P, 3) candidate pairs with a score above 0."""
-        images, found = self._prints.images, list[DuplicatePair]()
+        images = self._prints.images
+        found = list[DuplicatePair]()
         starts = range(0, len(candidates), _PAIRS)
         job = self._inputs.job.in_stages(max(1, len(starts)))
         for start in starts:

@@ -177,7 +177,8 @@ def glance(coarse: np.ndarray) -> CoarseTemplate:
 
 def prepare(pixels: np.ndarray) -> RegistrationImage:
     """Prepare a decoded image (H, W, 3) for registration."""
-    grey, enlarged = grey_of(pixels), max(1.0, SIDE / max(pixels.shape[:2]))
+    grey = grey_of(pixels)
+    enlarged = max(1.0, SIDE / max(pixels.shape[:2]))
     valid = cv2.erode((grey < 250).astype(np.uint8), np.ones((5, 5), np.uint8))
     return RegistrationImage(
         {size: _band(_resized(grey, size), size) for size in (_MIDDLE, SIDE)}, valid, _NOISE * enlarged**1.5
@@ -220,7 +221,8 @@ def register(first: RegistrationImage, second: RegistrationImage, starts: Sequen
 
     The order of the two makes no significant difference; `starts` are of `places`.
     """
-    best, tried = (0.0, 0.0), list[Alignment]()
+    best = (0.0, 0.0)
+    tried = list[Alignment]()
     for place in starts:
         if len(tried) >= _TRIES or best[0] > _SURE:
             break

@@ -34,7 +34,8 @@ def class_overlaps(targets: np.ndarray, probabilities: np.ndarray, class_names: 
     likeliest true class among those at least as probable as they are on average for the images labelled so; without one
     it does not count. `targets` (N, C) are one-hot, `probabilities` (N, C) held out.
     """
-    given, counts = targets.argmax(axis=1), targets.sum(axis=0, dtype=np.float64)
+    given = targets.argmax(axis=1)
+    counts = targets.sum(axis=0, dtype=np.float64)
     thresholds = np.einsum("nc,nc->c", targets, probabilities, dtype=np.float64) / np.maximum(counts, 1)
     joint = np.zeros((len(counts), len(counts)))
     for part in parts(*targets.shape):
@@ -111,7 +112,8 @@ def result_of(
     """Return the current state of a review as a result of the check."""
     is_single = images.task == "single"
     overlaps = class_overlaps(review.targets, review.probabilities, review.class_names) if is_single else []
-    shares, count = review.shares, len(review)
+    shares = review.shares
+    count = len(review)
     least, most = review.possible_errors if count >= _FEWEST else (0, count)
     has_estimate = most - least <= _WIDEST * count
     return CheckResult(

@@ -160,7 +160,8 @@ def estimate_mixture(
         is_present: (N,) mask of the images to count.
         by_image: Error probabilities of labels, and their images (B) -> (B,) probability of a label error in an image.
     """
-    every, log_likelihoods = range(len(blends)), np.array([blend.log_prior for blend in blends])
+    every = range(len(blends))
+    log_likelihoods = np.array([blend.log_prior for blend in blends])
     for part in parts(*targets.shape):
         places = np.arange(part.start, part.stop)[is_present[part]]
         for at, probabilities in zip(every, probabilities_of(places, every), strict=True):
@@ -181,7 +182,8 @@ def estimate_mixture(
             totals[at] += of_images.sum()
             variances[at] += (of_images * (1 - of_images)).sum()
         shares[part], wrong[part] = mean, error
-    totals, spreads = totals[is_possible], np.sqrt(variances[is_possible])
+    totals = totals[is_possible]
+    spreads = np.sqrt(variances[is_possible])
     least, most = (totals - 2 * spreads).min(), (totals + 2 * spreads).max()
     possible = max(0.0, float((1 - _MODEL_ERROR) * least)), float((1 + _MODEL_ERROR) * most)
     return MixtureEstimate(int(log_likelihoods.argmax()), shares, wrong, possible)
@@ -232,7 +234,8 @@ class _Problem:
         centred = stacked if is_multilabel else stacked - stacked.mean(axis=2, keepdims=True)
         self._scales = np.maximum(centred.std(axis=(1, 2)), _LEAST)
         self._votes, self._targets = centred / self._scales[:, None, None], targets[chosen]
-        self._is_multilabel, self._count = is_multilabel, len(votes)
+        self._is_multilabel = is_multilabel
+        self._count = len(votes)
         self._levels = targets.shape[1] if is_multilabel else 0
         self._penalty = _PENALTY[0] + _PENALTY[1] / max(1, len(chosen))
         self.start = np.concatenate([np.full(self._count, 2 / self._count), np.zeros(self._levels), [_START, _START]])
@@ -290,7 +293,8 @@ class _Problem:
         self, logits: np.ndarray, rates: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:
         """Return each label's likelihood (N, C), its slope by its logit, and by the rates."""
-        shares, is_present = sigmoid(logits), self._targets > 0
+        shares = sigmoid(logits)
+        is_present = self._targets > 0
         missing, added = rates
         present = (1 - missing) * shares + added * (1 - shares)
         slope = (1 - missing - added) * shares * (1 - shares)

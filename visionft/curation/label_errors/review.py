@@ -161,7 +161,8 @@ class LabelReview:
     @property
     def shares(self) -> dict[str, dict[str, float]]:
         """The weight of each vote, and its agreement: the share of given labels predicted by it alone."""
-        is_multi, right = self._is_multilabel, np.zeros(len(self.vote_names))
+        is_multi = self._is_multilabel
+        right = np.zeros(len(self.vote_names))
         for part in parts(*self._targets.shape):
             places = np.arange(part.start, part.stop)[self._is_present[part]]
             levelled = np.array(self._held_out(places)) + self.blend.levels
@@ -261,7 +262,8 @@ class LabelReview:
 
     def _probabilities(self, places: np.ndarray, chosen: Sequence[int]) -> Iterator[np.ndarray]:
         """Yield the (B, C) probabilities of the true classes of images (B) by each of some blends."""
-        votes, has_run = self._held_out(places), self._run_row[places] >= 0
+        votes = self._held_out(places)
+        has_run = self._run_row[places] >= 0
         of_run = self._run_logits[self._run_row[places[has_run]]]
         for at in chosen:
             shares = self._blends[at].probabilities(votes)
@@ -300,7 +302,8 @@ class LabelReview:
     def _issue(self, place: int) -> Issue:
         image, shares, target = self._images[place], self._shares[place], self._targets[place]
         score = round(float(self._scores[place]), 6)
-        values, chance = {"probability": score}, chance_text(float(self._scores[place]))
+        values = {"probability": score}
+        chance = chance_text(float(self._scores[place]))
         if self._is_multilabel:
             index = int(np.where(self._is_known, self._wrong[place], 0).argmax())
             name = self.class_names[index]

@@ -89,7 +89,9 @@ class _Classifier(NamedTuple):
 def _grid(rows: Rows, targets: np.ndarray, *, is_multilabel: bool) -> list[_Classifier]:
     """Return the classifiers to choose from, for the engine's rows (N, D) and targets (N, C)."""
     width, counts = rows.shape[1] - 1, targets.sum(axis=0)  # without the intercept
-    norm, total, sums = 0.0, np.zeros(width), np.zeros((width, targets.shape[1]))
+    norm = 0.0
+    total = np.zeros(width)
+    sums = np.zeros((width, targets.shape[1]))
     for part in parts(len(rows), width):
         inputs = rows[part][:, :-1]
         norm += np.einsum("nd,nd->", inputs, inputs, dtype=np.float64)
@@ -112,7 +114,8 @@ class NeighbourVote:
     def __init__(self, neighbours: Neighbours, taking_part: np.ndarray, *, is_multilabel: bool = False) -> None:
         """Store (N, K) neighbours of each image, and the (N,) mask of images in use."""
         self._places, self._cosines = neighbours.places, neighbours.products
-        self._taking_part, self._is_multilabel = taking_part.copy(), is_multilabel
+        self._taking_part = taking_part.copy()
+        self._is_multilabel = is_multilabel
 
     def held_out(self, places: np.ndarray, targets: np.ndarray, counts: np.ndarray) -> np.ndarray:
         """Return (B, C) logits: of one class among all, or for several labels of each class against its absence.

@@ -46,7 +46,9 @@ def groupings(images: Snapshot) -> tuple[Grouping, ...]:
 
 def _tested(kind: str, groups: Sequence[tuple[int, ...]], images: Snapshot) -> Grouping:
     """Return groups with whether they are plausible: at least one, and none as large as the set itself."""
-    count, largest, members = len(images.images), max(map(len, groups), default=0), sum(map(len, groups))
+    count = len(images.images)
+    largest = max(map(len, groups), default=0)
+    members = sum(map(len, groups))
     is_plausible = False
     if not groups:
         reason = Message("No two images share it.")

@@ -172,11 +172,13 @@ def mend(leaks: Iterable[Leak], images: Snapshot) -> AssignSplits | None:
     The target is the split with most of its images. On ties it is the split with the largest deficit of its class,
     measured against the counts before the move.
     """
-    wanted, labels_of = Counter[tuple[Split, int]](), {image.image_id: image.labels for image in images.images}
+    wanted = Counter[tuple[Split, int]]()
+    labels_of = {image.image_id: image.labels for image in images.images}
     for image in images.images:
         if image.split is not None:
             wanted.update((image.split, label) for label in image.labels)
-    have, moved = Counter(wanted), dict[int, Split | None]()
+    have = Counter(wanted)
+    moved = dict[int, Split | None]()
     for leak in leaks:
         labels = Counter(label for ids in leak.images.values() for each in ids for label in labels_of[each])
 

@@ -247,7 +247,8 @@ def _draw(folder: Path, features: Features, method: Method, seed: int, most: int
     elif len(rows) <= most:
         points = lay_out(rows, seed=seed, job=job)
     else:
-        drawn, points = np.sort(np.random.default_rng(seed).choice(len(rows), most, replace=False)), _two(rows)
+        drawn = np.sort(np.random.default_rng(seed).choice(len(rows), most, replace=False))
+        points = _two(rows)
         points[drawn] = lay_out(rows[drawn], seed=seed, job=job)
         others = np.setdiff1d(np.arange(len(rows)), drawn, assume_unique=True)
         points[others] = place_among(rows[drawn], points[drawn], rows[others], job=job)
@@ -268,7 +269,8 @@ def _draw(folder: Path, features: Features, method: Method, seed: int, most: int
 
 def _place_new(drawing: _StoredMap, features: Features, job: JobContext) -> None:
     """Place images added after the drawing on the map; those with a position keep it."""
-    store, contents = drawing.store, [image.sha256 for image in features.images]
+    store = drawing.store
+    contents = [image.sha256 for image in features.images]
     _, first = np.unique(contents, return_index=True)
     places = store.places([contents[place] for place in first])
     is_placed = places >= 0

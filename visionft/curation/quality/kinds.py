@@ -263,7 +263,8 @@ def _low_information(images: MeasuredImages) -> KindScores:
 
 def _grey(images: MeasuredImages) -> KindScores:
     is_grey = images["chroma"] <= 0.02  # five of 255 levels: rounding and JPEG differences between equal channels
-    share, of_all = images.peers.greater_share(is_grey), is_grey.mean()
+    share = images.peers.greater_share(is_grey)
+    of_all = is_grey.mean()
     return KindScores(
         np.where(is_grey, np.clip(1 - share / _USUAL_SHARE / 2, 0.0, 1.0), 0.0),
         lambda _: Message("Grey: without colour, as {share} of all images are.", share=f"{of_all:.1%}"),

@@ -86,7 +86,8 @@ def _png_corruption(content: bytes) -> str:
     """Verify the checksums of the pixel chunks: Pillow skips those."""
     place = len(_PNG)
     while place + 12 <= len(content):
-        length, kind = int.from_bytes(content[place : place + 4], "big"), content[place + 4 : place + 8]
+        length = int.from_bytes(content[place : place + 4], "big")
+        kind = content[place + 4 : place + 8]
         end = place + 8 + length
         if end + 4 > len(content):
             break

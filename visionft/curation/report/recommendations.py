@@ -59,7 +59,8 @@ def _issues(report: DatasetReport) -> Iterator[Recommendation]:
     order = {"leaks": 0, "duplicates": 1, "label-errors": 2}
     for check in sorted(report.checks, key=lambda check: order.get(check.name, 9)):
         if check.flagged:
-            flagged, counted = f"{check.flagged:,}", count_of(check.checked, "image")
+            flagged = f"{check.flagged:,}"
+            counted = count_of(check.checked, "image")
             share = Message("{flagged} of {counted} are flagged.", flagged=flagged, counted=counted)
             yield Recommendation(
                 Message("Review the issues of “{what}”.", what=check.title),

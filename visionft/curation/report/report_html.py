@@ -184,7 +184,8 @@ class _Writer:
         )
 
     def _check(self, check: CheckSummary) -> str:
-        tone, words = "warn", count_of(check.flagged, "image")
+        tone = "warn"
+        words = count_of(check.flagged, "image")
         if check.state == "never":
             tone, words = "quiet", "not checked yet"
         elif not check.flagged:
@@ -242,7 +243,8 @@ class _Writer:
 
     def _image(self, image_id: int) -> str:
         """Return an image; its data are embedded once for each occurrence."""
-        path, source = self.report.paths.get(image_id), self.thumbnails.get(image_id, "")
+        path = self.report.paths.get(image_id)
+        source = self.thumbnails.get(image_id, "")
         if path is None:
             return ""
         name = text_html(path.name)

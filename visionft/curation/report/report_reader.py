@@ -164,7 +164,8 @@ def _newest_run(project: Project, images: Snapshot, leaks: CheckResult | None) -
         title, accuracies, unseen = folder.name, (), split == "test"
         with contextlib.suppress(VisionFTError):  # without the run its evaluation is still readable
             run = read_run(folder)
-            title, unseen = run.title, is_unseen(run, evaluation)
+            title = run.title
+            unseen = is_unseen(run, evaluation)
             accuracies = accuracies_of_run(run, images, related_images(project, leaks)) if leaks is not None else ()
         return EvaluatedRun(
             run=evaluation.run,

@@ -82,14 +82,16 @@ def bench_model(
             "Threads are 0 to 1,024, images 1 to 8,192 pixels wide, and a batch takes up to 3,600 seconds."
         )
         raise ExportError(reason, "Choose other numbers.")
-    first, side = Predictor(model_or_folder, device="cpu").path, side or 512
+    first = Predictor(model_or_folder, device="cpu").path
+    side = side or 512
     paths = [first] if model_or_folder.is_file() else [first, *sorted(first.parent.glob("model_*.onnx"))]
     speeds: list[ModelSpeed] = []
     for number, path in enumerate(paths, start=1):
         job.report(Progress(stage="Measuring its speed", done=number, total=len(paths)))
         if job.is_cancelled:
             break
-        content, providers = read_model(path), set[str]()
+        content = read_model(path)
+        providers = set[str]()
         for device in ("cpu", "auto"):
             session = open_session(path, content, device=device, threads=threads)
             if [(each.name, takes_any_size(each.shape)) for each in session.get_inputs()] != [(INPUT, True)]:

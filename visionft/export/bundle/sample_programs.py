@@ -201,7 +201,8 @@ def run_samples(folder: Path, images: Sequence[Path], *, others: Sequence[str] =
         expected[name] = list(itertools.islice((each for each in predictions if not each.error), 2))
     if not expected[MODEL_FILE]:
         return ()
-    runs, programs = [run_python(folder, expected)], [NODE]
+    runs = [run_python(folder, expected)]
+    programs = [NODE]
     if (folder / PYTORCH_FILE).is_file():
         programs.insert(0, PYTORCH)
     if Predictor(folder / MODEL_FILE, device="cpu").image_reading != AS_STORED:

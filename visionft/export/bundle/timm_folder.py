@@ -173,7 +173,8 @@ def measure_transform(
 
 def _config(loaded: LoadedRun, temperature: float) -> dict[str, Any]:
     classifier, preprocessing = loaded.classifier, loaded.preprocessing
-    backbone, names = classifier.backbone, list(loaded.run.class_names)
+    backbone = classifier.backbone
+    names = list(loaded.run.class_names)
     body: Any = classifier.body
     original = {name: body.pretrained_cfg.get(name) for name in ("pool_size", "first_conv", "classifier")}
     return {

@@ -145,7 +145,9 @@ def verify_export(folder: Path, *, images: Path | None = None, job: JobContext =
         if fault := _fault(folder, name, entry):
             faults.append(FileFault(name=name, fault=fault))
     intact = files.keys() - {each.name for each in faults}
-    answers, sample, why_not_run = list[AnswerCheck](), "", ""
+    answers = list[AnswerCheck]()
+    sample = ""
+    why_not_run = ""
     if MODEL_FILE in intact:
         recorded = record.get("reference")
         recorded = recorded if isinstance(recorded, dict) else {}
@@ -190,7 +192,9 @@ def _compare_on_images(
     job: JobContext,
 ) -> list[AnswerCheck]:
     """Add the agreement of each model file with `model.onnx` on the user's images, decoded one by one."""
-    paths, count, same = expand_folders([images])[:MOST_IMAGES], 0, Counter[str]()
+    paths = expand_folders([images])[:MOST_IMAGES]
+    count = 0
+    same = Counter[str]()
     for done, path in enumerate(paths, start=1):
         job.check_cancelled()
         with suppress(ImageError):
@@ -244,7 +248,8 @@ def files_to_send(folder: Path) -> tuple[UploadFile, ...]:
     """
     settle(folder)
     record = read_record(folder) or {}
-    listed, step = listed_files(record), NextStep("export")
+    listed = listed_files(record)
+    step = NextStep("export")
     if not listed:
         message = Message("{folder} holds no export that can be sent.", folder=folder)
         raise ExportError(message, "Export the run again.", step)

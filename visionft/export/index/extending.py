@@ -68,7 +68,9 @@ def change_index(
     changed = index.without(removed) if removed else index
     contents = {each.sha256 for each in changed.images.values()}
     embeddings, labels, entries = list[np.ndarray](), list[int](), list[IndexEntry]()
-    known, left_out, stopped = 0, list[tuple[str, str]](), False
+    known = 0
+    left_out = list[tuple[str, str]]()
+    stopped = False
     for number, (path, class_index) in enumerate(files, start=1):
         try:
             if class_index is None:

@@ -62,11 +62,15 @@ def _fixed(export: "Export") -> Form:
     Rounding moved a linear probe on 100 x 100 images of hands by up to .021, and changed no class.
     """
     export.job.report(Progress(stage="Writing the file of a fixed size", done=0, total=0))
-    preprocessing, network, task = export.model.strongest.preprocessing, _network(export), export.images.task
+    preprocessing = export.model.strongest.preprocessing
+    network = _network(export)
+    task = export.images.task
     traced = export.traced_network(network, preprocessing.shape, is_fixed=True)
     made = fixed_model(traced, preprocessing, export.metadata, task=task, opset=export.options.opset)
-    content, prepare = made.SerializeToString(), fixed_input(preprocessing)
-    session, activation = trusted_session(content), softmax if task == "single" else sigmoid
+    content = made.SerializeToString()
+    prepare = fixed_input(preprocessing)
+    session = trusted_session(content)
+    activation = softmax if task == "single" else sigmoid
     for pixels in export.pixels[:16]:
         given = prepare(pixels)
         inputs = preprocessing.normalise_batch(torch.from_numpy(given))
@@ -145,11 +149,14 @@ def _compared(
     Raises:
         ExportError: A probability differs by more than the limit, or too many top classes do.
     """
-    session, changed, largest = trusted_session((export.folder / source).read_bytes()), 0, 0.0
+    session = trusted_session((export.folder / source).read_bytes())
+    changed = 0
+    largest = 0.0
     for number, pixels in enumerate(export.pixels, start=1):
         export.job.check_cancelled()
         export.job.report(Progress(stage="Comparing the files for phones", done=number, total=len(export.pixels)))
-        expected, found = session.run([OUTPUT], {INPUT: pixels[None]})[0], run(pixels)
+        expected = session.run([OUTPUT], {INPUT: pixels[None]})[0]
+        found = run(pixels)
         largest = max(largest, float(np.abs(expected - found).max()))
         changed += int(expected.argmax()) != int(found.argmax())
     most = max(1, round((1 - FP16_LEAST_AGREEMENT) * len(export.pixels)))

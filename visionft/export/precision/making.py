@@ -82,7 +82,9 @@ def at_half_precision(network: Any, head: str) -> Any:
     body = {node.name for node in body_nodes(graph, head) if node.op_type not in in_float}
     inside = {name for node in graph.node if node.name in body for name in node.output} & floats
     weights = {tensor.name: tensor for tensor in graph.initializer}
-    nodes, halves, made = list[Any](), dict[str, Any](), set[str]()
+    nodes = list[Any]()
+    halves = dict[str, Any]()
+    made = set[str]()
 
     def cast(source: str, target: str, kind: int) -> None:
         if target not in made:
@@ -136,12 +138,15 @@ def write_variant(export: "Export", precision: Precision) -> None:
         export.job.report(Progress(stage="Converting to fp16", done=0, total=0))
         pairs = zip(export.networks, export.model.parts, strict=True)
         networks = [at_half_precision(network, part.classifier.backbone.head) for network, part in pairs]
-        bits, in_float, calibrated_on = 16, tuple[str, ...](), 0
+        bits = 16
+        in_float = tuple[str, ...]()
+        calibrated_on = 0
     else:
         networks, in_float, calibrated_on = _in_bytes(export)
         bits = BITS
     model = export.whole_model(networks)
-    path, device = export.folder / variant_file(precision), _DEVICES[precision]
+    path = export.folder / variant_file(precision)
+    device = _DEVICES[precision]
     reference = (export.folder / MODEL_FILE).read_bytes()
     sessions = {
         MODEL_FILE: session_with_distance(path, reference, device="cpu"),
@@ -201,7 +206,9 @@ def _divide_distance(model: Any, stretch: float) -> None:
 
 def _in_bytes(export: "Export") -> tuple[list[Any], tuple[str, ...], int]:
     """Return the networks of the parts in integers, their layers in float, and the number of calibration images."""
-    networks, in_float, calibrated_on = list[Any](), list[str](), 0
+    networks = list[Any]()
+    in_float = list[str]()
+    calibrated_on = 0
     for network, part in zip(export.networks, export.model.parts, strict=True):
         plan = Plan.of(network, part.classifier.backbone.head)
         training, _ = run_images(part.run, export.images, "train")

@@ -124,7 +124,8 @@ class PrecisionSearch:
         tried = [self._try(())]
         if tried[0].accuracy >= wanted:
             return tried[0]
-        order, count = self._units_by_benefit(), 1
+        order = self._units_by_benefit()
+        count = 1
         while count <= MOST_RESTORED * len(order) and tried[-1].accuracy < wanted:
             tried.append(self._try([name for unit in order[:count] for name in unit]))
             count *= 2
@@ -145,7 +146,8 @@ class PrecisionSearch:
     def _units_by_benefit(self) -> list[tuple[str, ...]]:
         """Return the units of the plan, the most helpful in float first: by the remaining change of the logits."""
         inputs = self.inputs[:: max(1, len(self.inputs) // COMPARED)][:COMPARED]
-        expected, change = self._logits(self.network, inputs), dict[tuple[str, ...], float]()
+        expected = self._logits(self.network, inputs)
+        change = dict[tuple[str, ...], float]()
         for number, unit in enumerate(self.plan.units):
             self.job.report(Progress(stage="Comparing layers in int8", done=number, total=len(self.plan.units)))
             change[unit] = float(np.square(self._logits(self._quantised(unit), inputs) - expected).mean())
@@ -161,7 +163,8 @@ class PrecisionSearch:
     @cached_property
     def _weights(self) -> Mapping[str, np.ndarray]:
         """Return the weights in integers, by the names of their constants."""
-        nearest, weights = quantise(self.network, self.plan, self.statistics.ranges), dict[str, np.ndarray]()
+        nearest = quantise(self.network, self.plan, self.statistics.ranges)
+        weights = dict[str, np.ndarray]()
         for name, rounded in round_weights(self.network, self.plan, nearest, self.statistics.moments):
             weights[name] = rounded
             self.job.check_cancelled()
@@ -172,7 +175,8 @@ class PrecisionSearch:
         return quantise(self.network, self.plan, self.statistics.ranges, weights=self._weights, in_float=in_float)
 
     def _logits(self, network: Any, inputs: np.ndarray) -> np.ndarray:
-        session, rows = trusted_session(network.SerializeToString()), []
+        session = trusted_session(network.SerializeToString())
+        rows = []
         for start in range(0, len(inputs), BATCH):
             self.job.check_cancelled()
             rows.append(session.run([LOGITS], {NETWORK_INPUT: inputs[start : start + BATCH]})[0])

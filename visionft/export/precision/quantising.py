@@ -155,7 +155,8 @@ def observe(network: Any, plan: Plan, inputs: Iterable[np.ndarray]) -> Calibrati
     import onnx
     from onnx import TensorProto, helper
 
-    names, draw = _activations(network, plan), np.random.default_rng(0)
+    names = _activations(network, plan)
+    draw = np.random.default_rng(0)
     inner = [name for name in names if name != NETWORK_INPUT]
     model = onnx.ModelProto()
     model.CopyFrom(network)
@@ -164,7 +165,8 @@ def observe(network: Any, plan: Plan, inputs: Iterable[np.ndarray]) -> Calibrati
     session = trusted_session(model.SerializeToString())
     samples = {name: list[np.ndarray]() for name in names}
     extremes = dict.fromkeys(names, (0.0, 0.0))
-    layers, images = _layer_grams(network, plan), 0
+    layers = _layer_grams(network, plan)
+    images = 0
     for image in inputs:
         images += 1
         seen = {NETWORK_INPUT: image, **dict(zip(inner, session.run(inner, {NETWORK_INPUT: image}), strict=True))}
@@ -195,7 +197,8 @@ def byte_range(values: np.ndarray, lowest: float, highest: float) -> tuple[float
 
 def _activations(network: Any, plan: Plan) -> list[str]:
     """Return the tensors to convert to bytes: inputs of the plan's nodes, and outputs except those kept in float."""
-    constants, wanted = {tensor.name for tensor in network.graph.initializer}, {*plan.layers, *plan.between}
+    constants = {tensor.name for tensor in network.graph.initializer}
+    wanted = {*plan.layers, *plan.between}
     names: dict[str, None] = {}
     for node in network.graph.node:
         if node.name in wanted:
@@ -255,7 +258,8 @@ def _layer_grams(network: Any, plan: Plan) -> list[_LayerInputGram]:
         is_usual = attributes.get("group", 1) == 1 and set(attributes.get("dilations", [1])) == {1}
         if width <= MOST_WIDTH and is_usual:
             kernel = tuple(shape[2:]) if is_convolution else ()
-            strides, pads = tuple(attributes.get("strides", (1, 1))), tuple(attributes.get("pads", (0, 0, 0, 0)))
+            strides = tuple(attributes.get("strides", (1, 1)))
+            pads = tuple(attributes.get("pads", (0, 0, 0, 0)))
             products = np.zeros((width, width), np.float32)
             found.append(_LayerInputGram(node.name, node.input[0], kernel, strides, pads, products))
     return found

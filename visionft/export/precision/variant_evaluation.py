@@ -77,7 +77,8 @@ def run_models(
     Raises:
         RunError: None can be read.
     """
-    read, rows = list[int](), {name: list[list[np.ndarray]]() for name in sessions}
+    read = list[int]()
+    rows = {name: list[list[np.ndarray]]() for name in sessions}
     for place, pixels in readable_images(images, reading):
         job.check_cancelled()
         job.report(Progress(stage="Comparing the variants", done=place, total=len(images)))
@@ -146,7 +147,8 @@ def distance_stretch(reference: ModelOutputs, own: ModelOutputs) -> float:
 
 def time_both(reference: Any, variant: Any, pixels: np.ndarray, job: JobContext) -> VariantLatency:
     """Time the sessions of two files alternately on one decoded uint8 (H, W, 3) image."""
-    sessions, processor_s = (reference, variant), np.zeros(2)
+    sessions = (reference, variant)
+    processor_s = np.zeros(2)
 
     def classify(place: int) -> None:
         began = time.process_time()
@@ -161,7 +163,8 @@ def time_both(reference: Any, variant: Any, pixels: np.ndarray, job: JobContext)
         raise JobCancelled
     pairs = times[: len(times) // 2 * 2].reshape(-1, 2)
     usual, own = map(spread_of, pairs.T)
-    faster, provider = float(np.median(pairs[:, 0] / pairs[:, 1])), variant.get_providers()[0]
+    faster = float(np.median(pairs[:, 0] / pairs[:, 1]))
+    provider = variant.get_providers()[0]
     if provider == PROCESSOR and processor_s.all():
         faster = min(faster, processor_s[0] / processor_s[1])  # a busy computer may delay one of the two more often
     return VariantLatency(

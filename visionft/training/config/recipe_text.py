@@ -102,7 +102,8 @@ def lines_of(text: str) -> dict[str, int]:
 
     Options are called as everywhere else, wherever they stand: `rank` below `[settings.methods.lora]` is `lora.rank`.
     """
-    table, found = "", dict[str, int]()
+    table = ""
+    found = dict[str, int]()
     for number, line in enumerate(text.splitlines(), start=1):
         if match := _TABLE.match(line):
             heading = match[1].replace(f"{SETTINGS}.{METHODS_FIELD}.", f"{SETTINGS}.")

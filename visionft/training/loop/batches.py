@@ -141,7 +141,8 @@ def cached_features(
     on_batch: Callable[[Batch], None],
 ) -> Batch:
     """Run all batches of `source` once through `extract`, (B, 3, H, W) -> (B, D): features in place of the images."""
-    parts, done = list[Batch](), 0
+    parts = list[Batch]()
+    done = 0
     for batch in source.epoch(0):
         on_batch(batch)
         if len(batch.images):

@@ -182,8 +182,17 @@ class CheckpointKeeper:
                     "Training gained too little on the validation images: the linear probe of the start is kept "
                     "(accuracy {accuracy}, after training {before})."
                 )
-            figures = {"accuracy": done.accuracy_text, "before": before.accuracy_text}
-            job.report(Notice(message=Message(text, share=f"{done.share:.0%}", epoch=done.epoch, **figures)))
+            job.report(
+                Notice(
+                    message=Message(
+                        text,
+                        share=f"{done.share:.0%}",
+                        epoch=done.epoch,
+                        accuracy=done.accuracy_text,
+                        before=before.accuracy_text,
+                    )
+                )
+            )
 
     def close(self, *, stopped: bool) -> None:
         """End the curves; delete the saved start of a run that has ended."""
@@ -226,7 +235,8 @@ def find_interpolation(
         return figures(end.state[_SHARE], validate_held_out(training_data, objective)), end
     if not training_data.val_images:
         return None
-    of_end, found = training_data.calibrate_head(), None
+    of_end = training_data.calibrate_head()
+    found = None
     of_probe = lowest = np.full(len(of_end), np.nan)
     for share in INTERPOLATION_SHARES:
         classifier.load_trainable_state(classifier.interpolated(start.model, end.model, share))

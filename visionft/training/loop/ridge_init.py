@@ -30,12 +30,14 @@ def set_gentle_head(head: nn.Linear, features: Tensor, targets: Tensor) -> None:
     inputs, labels = features.double().cpu(), targets.cpu()
     wanted = (labels if labels.ndim == 2 else nn.functional.one_hot(labels, head.out_features)).double()
     sums = Scatter.of(inputs, wanted, torch.ones(len(inputs)))
-    covariance, centred = sums.covariance(), inputs - sums.mean
+    covariance = sums.covariance()
+    centred = inputs - sums.mean
     ridge = STRENGTH * float(covariance.diagonal().mean())
     weight = solve(covariance, sums.moment / sums.count - torch.outer(sums.mean, sums.prior), ridge=ridge)  # (D, C)
     if labels.ndim == 2:
         share = sums.prior.clamp(_RAREST, 1 - _RAREST)
-        weight, offset = weight / (share * (1 - share)), share.logit()
+        weight = weight / (share * (1 - share))
+        offset = share.logit()
     else:
         leverage = (centred * solve(covariance, centred.T, ridge=ridge).T).sum(dim=1) / sums.count + 1 / sums.count
         leverage = leverage.clamp(max=0.999)[:, None]

@@ -121,7 +121,8 @@ class TrainStep:
         self.micro_batch = config.micro_batch_size or config.batch_size
         self.average = ModelEma(classifier, config.ema_decay) if config.ema_decay else None
         self._mixing = MixupCutmix(config.mixup, config.cutmix) if trained is classifier else MixupCutmix(0, 0)
-        groups, rate = classifier.parameter_groups(config.weight_decay), config.peak_learning_rate
+        groups = classifier.parameter_groups(config.weight_decay)
+        rate = config.peak_learning_rate
         self._scales = [group.pop("lr_scale") for group in groups]
         self._parameters = [parameter for group in groups for parameter in group["params"]]
         if config.optimizer == "sgd":

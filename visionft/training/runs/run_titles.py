@@ -22,8 +22,12 @@ def backbone_title(config: TrainConfig) -> str:
 
 def config_title(config: TrainConfig, *, number: str = "") -> Message:
     """Return the title for settings: `LoRA, ResNet-18`, with a number `LoRA 3, ResNet-18`."""
-    values = {"method": method_title(config), "number": number and f" {number}", "backbone": backbone_title(config)}
-    return Message("{method}{number}, {backbone}", **values)
+    return Message(
+        "{method}{number}, {backbone}",
+        method=method_title(config),
+        number=number and f" {number}",
+        backbone=backbone_title(config),
+    )
 
 
 def titles_of_runs(runs: Sequence[RunSummary]) -> dict[str, Message]:
@@ -41,8 +45,9 @@ def _title(run: RunSummary, has_number: bool = False) -> Message:
         return Message("{title}{number}", title=run.notes.title, number=suffix)
     if run.parts:
         parts = sorted((_number(part.run) for part in run.parts), key=lambda each: (len(each), each))
-        values = {"method": method_title(run.config), "members": " + ".join(parts), "number": suffix}
-        return Message("{method} {members}{number}", **values)
+        return Message(
+            "{method} {members}{number}", method=method_title(run.config), members=" + ".join(parts), number=suffix
+        )
     return config_title(run.config, number=number)
 
 

@@ -64,7 +64,8 @@ def front_matter(record: Mapping[str, Any], files: Collection[str]) -> str:
     if MODULE_FILE in files:
         library = "transformers"
         tags += [library, "custom_code"]
-    licence, weights = str(record["license"]), record["weights"]
+    licence = str(record["license"])
+    weights = record["weights"]
     origin = str(weights.get("origin", ""))
     is_repository = weights.get("source") == "pretrained" and origin.count("/") == 1 and " " not in origin
     lines = ["---", f"license: {_LICENCES.get(licence, 'other')}"]

@@ -60,7 +60,8 @@ def model_card(record: Record, files: Mapping[str, ListedFile]) -> str:
 
 
 def _summary(record: Record) -> str:
-    steps, network = record["preprocessing"], escaped(record["network"]["architecture"])
+    steps = record["preprocessing"]
+    network = escaped(record["network"]["architecture"])
     amount = "one" if record["task"] == "single" else "any number"
     origin = f"made from {escaped(record['backbone'])} ({network}; method: {escaped(record['method_title'])})"
     if parts := record.get("parts"):
@@ -236,7 +237,8 @@ def _files(record: Record, files: Mapping[str, ListedFile]) -> Iterable[str]:
         rows.append([code(name), size_text(each.bytes), purpose])
     rows.append([code(RECORD_FILE), "", "all content of this card, for programs; size and SHA-256 of every file"])
     yield table(["file", "size", "content"], rows)
-    parity, latency = record["parity"], Latency(**record["latency"])
+    parity = record["parity"]
+    latency = Latency(**record["latency"])
     yield (
         f"{code(MODEL_FILE)} was compared with PyTorch on {parity['images']:,} images: the largest difference of a "
         f"probability is {parity['max_abs_diff']:.1e}, {parity['top1_agreement']:.1%} of the top classes agree."
