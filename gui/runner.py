@@ -26,7 +26,7 @@ from visionft.training.runs.run_folder import (
     new_run_dir,
     read_run,
     run_title,
-)  # fmt: skip
+)
 
 if TYPE_CHECKING:
     from visionft.data.types import Snapshot

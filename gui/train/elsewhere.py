@@ -99,10 +99,13 @@ class ElsewhereDialog(Dialog):
         by_file.add(text("With a file", "heading"))
         for parts in (
             (text("1. Save the job, and copy the file to the other computer.", wrap=True), self.save_button),
-            (text("2. There, with VisionFT installed:"), verbatim(command),
-             CopyButton("Copy", lambda: command, role="quiet")),
+            (
+                text("2. There, with VisionFT installed:"),
+                verbatim(command),
+                CopyButton("Copy", lambda: command, role="quiet"),
+            ),
             (text("3. Copy the result back, and open it here.", wrap=True), self.open_button),
-        ):  # fmt: skip
+        ):
             by_file.body.addLayout(row(*parts, grows=0))
         key = Message("Your SSH key is used. The program is installed there once. The job runs on when you leave.")
         by_ssh.body.addLayout(column(text("Through SSH", "heading"), text(key, "muted", wrap=True), spacing=theme.HAIR))
@@ -321,9 +324,16 @@ class Elsewhere(QObject):
             self._state.page_requested.emit(RESULTS)
 
     def _run(
-        self, title: str, work: Any, lane: Lane, on_done: Callable[[Any], object], *,
-        makes_files: bool = False, priority: Priority = Priority.REGULAR, **callbacks: Any,
-    ) -> Task[Any]:  # fmt: skip
+        self,
+        title: str,
+        work: Any,
+        lane: Lane,
+        on_done: Callable[[Any], object],
+        *,
+        makes_files: bool = False,
+        priority: Priority = Priority.REGULAR,
+        **callbacks: Any,
+    ) -> Task[Any]:
         is_here = lane is Lane.COMPUTE
         task = Task(
             title=title, work=work, lane=lane, page=TRAIN, device=is_here, makes_files=makes_files, priority=priority

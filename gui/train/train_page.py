@@ -75,8 +75,14 @@ class TrainPage(Page):
         self._views = QStackedWidget()
         self.switch = Segments({name: tr(title) for name, title in _VIEWS.items()}, tr("Train"))
         self.switch.buttons[QUEUE].hide()
-        for button in (self.pause_button, self.stop_button, self.results_button, self.enqueue_button,
-                       self.resume_button, self.start_button):  # fmt: skip
+        for button in (
+            self.pause_button,
+            self.stop_button,
+            self.results_button,
+            self.enqueue_button,
+            self.resume_button,
+            self.start_button,
+        ):
             self.action_row.addWidget(button)
         self._live_layout, self._queue_layout = QVBoxLayout(), QVBoxLayout()
         self._views.addWidget(self.setup)
@@ -96,15 +102,21 @@ class TrainPage(Page):
             (self.pause_button, "run.pause", tr("Pause after this step and free the device; Resume continues there")),
             (self.stop_button, "run.end", tr("End the run after this step; the best checkpoint is kept")),
             (setup.measure_button, "run.measure", tr("Train a few steps to measure time and memory on this computer")),
-            (setup.measure_all_button, "run.measure",
-             tr("Measure every method with these settings and show the cost on its card")),
+            (
+                setup.measure_all_button,
+                "run.measure",
+                tr("Measure every method with these settings and show the cost on its card"),
+            ),
             (setup.rates_button, "run.find_rate", ""),
             (setup.probe_button, "run.probe", tr("Measure the networks here on your images, without training")),
-            (setup.framing_card.measure_button, "run.measure_framing",
-             tr("Compare the centre square with the whole image, in several sizes, on your images")),
+            (
+                setup.framing_card.measure_button,
+                "run.measure_framing",
+                tr("Compare the centre square with the whole image, in several sizes, on your images"),
+            ),
             (setup.prompts_button, "run.prompts", ""),
             (setup.elsewhere_button, "run.elsewhere", ""),
-        ):  # fmt: skip
+        ):
             self.state.actions.attach(button, action, tip)
         self.state.settings_changed.connect(self.mark_stale)  # the device to train on
         self.state.tasks.changed.connect(self._on_tasks_changed)
@@ -254,9 +266,11 @@ class TrainPage(Page):
                 act(session.runner)
             else:
                 session.splitter.split(
-                    self.setup.split_card.wish, page=self.name, or_without_test=True,
+                    self.setup.split_card.wish,
+                    page=self.name,
+                    or_without_test=True,
                     then=lambda _report: self.draft.when_read(act_if_ready),
-                )  # fmt: skip
+                )
 
         self.draft.when_read(act_or_split)
 
@@ -325,9 +339,11 @@ class TrainPage(Page):
     def _on_run_begun(self, title: str, config: TrainConfig, earlier: RunSummary | None) -> None:
         chart, self._has_run, self._has_results = self.monitor.chart, True, False
         self.monitor.start(
-            title, epochs=config.total_epochs, patience=config.patience,
+            title,
+            epochs=config.total_epochs,
+            patience=config.patience,
             learns_from_features=config.method_row.caches_features,
-        )  # fmt: skip
+        )
         if (session := self.session) is not None:
             self.monitor.sorted.start(
                 lambda: {image.image_id: image.path for image in session.snapshot().images},
@@ -353,9 +369,12 @@ class TrainPage(Page):
         else:
             result = run.result
             self.monitor.finish(
-                seconds=result.seconds, was_stopped=result.stopped, run=self._title_of(result.run),
-                is_paused=how == "paused", result=result_words(run.unseen) if run.unseen is not None else "",
-            )  # fmt: skip
+                seconds=result.seconds,
+                was_stopped=result.stopped,
+                run=self._title_of(result.run),
+                is_paused=how == "paused",
+                result=result_words(run.unseen) if run.unseen is not None else "",
+            )
             self._has_results = result.best is not None and how != "paused"
         self._show_readiness()
 

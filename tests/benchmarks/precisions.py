@@ -31,9 +31,13 @@ from visionft.training.runs.run_folder import list_runs
 NETWORKS = {"resnet18": "fc", "vit_small_patch16_224": "head"}
 IMAGES = {".2 MP": (384, 512), "1 MP": (866, 1155), "12 MP": (3000, 4000)}
 PLAIN = PreprocessConfig(
-    height=224, width=224, crop_share=0.875, interpolation="bilinear",
-    mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225),
-)  # fmt: skip
+    height=224,
+    width=224,
+    crop_share=0.875,
+    interpolation="bilinear",
+    mean=(0.485, 0.456, 0.406),
+    std=(0.229, 0.224, 0.225),
+)
 
 
 def measure_run(run_dir: Path, images: Snapshot) -> None:

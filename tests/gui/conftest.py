@@ -242,8 +242,11 @@ def indexes() -> Callable[[QAbstractItemView], list[QModelIndex]]:
 
 OLD_RUN, NEW_RUN = "001-resnet18-lora", "002-vit_tiny-linear"
 ANSWERS: run_files.Answers = (
-    ("blue", "blue", 0.8), ("blue", "green", 0.7), ("green", "green", 0.9), ("red", "blue", 0.95),
-)  # fmt: skip
+    ("blue", "blue", 0.8),
+    ("blue", "green", 0.7),
+    ("green", "green", 0.9),
+    ("red", "blue", 0.95),
+)
 
 
 @pytest.fixture
@@ -287,14 +290,38 @@ def image_ids(window: MainWindow, project_dir: Path) -> list[int]:
 def int8_variant() -> Variant:
     """Return an int8 variant: 26 % of the size, 2.2 times as fast, 0.3 points less accuracy, recommended."""
     answers = VariantAgreement(
-        images=378, top1=0.894, reference_top1=0.897, difference=(-0.015, 0.010), flips=8, ece=0.03,
-        reference_ece=0.04, max_abs_diff=0.28, max_distance_diff=0.05,
-    )  # fmt: skip
+        images=378,
+        top1=0.894,
+        reference_top1=0.897,
+        difference=(-0.015, 0.010),
+        flips=8,
+        ece=0.03,
+        reference_ece=0.04,
+        max_abs_diff=0.28,
+        max_distance_diff=0.05,
+    )
     speed = VariantLatency(
-        p50_ms=9.6, p99_ms=12.0, reference_p50_ms=21.2, reference_p99_ms=25.0, times_faster=2.2, runs=60,
-        provider="CPUExecutionProvider", width=320, height=240, processor="",
-    )  # fmt: skip
+        p50_ms=9.6,
+        p99_ms=12.0,
+        reference_p50_ms=21.2,
+        reference_p99_ms=25.0,
+        times_faster=2.2,
+        runs=60,
+        provider="CPUExecutionProvider",
+        width=320,
+        height=240,
+        processor="",
+    )
     return Variant(
-        precision="int8", file="model_int8.onnx", bytes=24_000_000, reference_bytes=94_000_000, sha256="",
-        answers=answers, temperature=1.2, bits=7, in_float=("layer1.0.conv2",), speed=speed, verdict="recommended",
-    )  # fmt: skip
+        precision="int8",
+        file="model_int8.onnx",
+        bytes=24_000_000,
+        reference_bytes=94_000_000,
+        sha256="",
+        answers=answers,
+        temperature=1.2,
+        bits=7,
+        in_float=("layer1.0.conv2",),
+        speed=speed,
+        verdict="recommended",
+    )

@@ -22,13 +22,15 @@ from visionft.project.safety.backups import list_backups
 from visionft.training.config.train_config import TrainConfig
 from visionft.weights.states import weights_states
 
-NAMES = words_of((
-    "project red green blue flowers",  # of the test's data
-    "Oxford-IIIT Pet EuroSAT COCO CVAT FiftyOne Pascal VOC Label Studio Create ML Hybrid ViT Starter",
-    "JavaScript Kotlin Swift",
-    "Strg Umschalt Entf Leertaste Rücktaste Return Enter Tab Herunter Bild aufwärts abwärts",  # keys
-    "Deutsch English kB MB GB log MIT and Apache",
-))  # fmt: skip
+NAMES = words_of(
+    (
+        "project red green blue flowers",  # of the test's data
+        "Oxford-IIIT Pet EuroSAT COCO CVAT FiftyOne Pascal VOC Label Studio Create ML Hybrid ViT Starter",
+        "JavaScript Kotlin Swift",
+        "Strg Umschalt Entf Leertaste Rücktaste Return Enter Tab Herunter Bild aufwärts abwärts",  # keys
+        "Deutsch English kB MB GB log MIT and Apache",
+    )
+)
 
 
 @pytest.fixture

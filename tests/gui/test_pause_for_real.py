@@ -11,9 +11,15 @@ from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import read_run
 
 TINY = TrainConfig(
-    backbone="test_resnet", method="lora", weights="random", image_size=32, batch_size=4, epochs=200, device="cpu",
+    backbone="test_resnet",
+    method="lora",
+    weights="random",
+    image_size=32,
+    batch_size=4,
+    epochs=200,
+    device="cpu",
     augmentation="none",
-)  # fmt: skip
+)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::FutureWarning")

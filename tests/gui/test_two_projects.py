@@ -22,9 +22,15 @@ from visionft.training.config.train_config import TrainConfig
 
 LEFT, CONTROL = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.ControlModifier
 TINY = TrainConfig(
-    backbone="test_resnet", method="linear", weights="random", image_size=32, batch_size=4, epochs=1, device="cpu",
+    backbone="test_resnet",
+    method="linear",
+    weights="random",
+    image_size=32,
+    batch_size=4,
+    epochs=1,
+    device="cpu",
     augmentation="none",
-)  # fmt: skip
+)
 
 
 def draw(folder: Path, names: tuple[str, ...], count: int) -> Path:

@@ -26,9 +26,18 @@ OPTIONS = {
     "knn": [None, KnnOptions(layers="last")],
 }
 SMALL = [
-    "resnet18_in1k", "starter_resnet", "starter_vit", "hybrid_vit", "test_resnet", "test_vit", "resnet18",
-    "resnet50", "dinov2_small", "pe_core_s", "siglip2_b",
-]  # fmt: skip
+    "resnet18_in1k",
+    "starter_resnet",
+    "starter_vit",
+    "hybrid_vit",
+    "test_resnet",
+    "test_vit",
+    "resnet18",
+    "resnet50",
+    "dinov2_small",
+    "pe_core_s",
+    "siglip2_b",
+]
 PAIRS = [
     (backbone, method)
     for backbone in BACKBONES

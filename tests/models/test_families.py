@@ -22,13 +22,23 @@ from models.shapes import ViTShape
 SMALL_RESNET = {"channels": (8, 12, 16, 24), "layers": (1, 1, 1, 1)}
 SMALL_VIT = {"embed_dim": 32, "depth": 2, "num_heads": 2, "img_size": 64}
 RESNETS = [
-    "resnet18", "resnet26", "resnet50", "resnet50d", "seresnet50", "ecaresnet50t", "wide_resnet50_2",
+    "resnet18",
+    "resnet26",
+    "resnet50",
+    "resnet50d",
+    "seresnet50",
+    "ecaresnet50t",
+    "wide_resnet50_2",
     "resnetblur50",
-]  # fmt: skip
+]
 VITS = [
-    "vit_tiny_patch16_224", "vit_base_patch16_clip_224", "deit3_small_patch16_224",
-    "vit_base_patch16_siglip_224", "vit_base_patch16_siglip_gap_224", "vit_medium_patch16_reg4_gap_256",
-]  # fmt: skip
+    "vit_tiny_patch16_224",
+    "vit_base_patch16_clip_224",
+    "deit3_small_patch16_224",
+    "vit_base_patch16_siglip_224",
+    "vit_base_patch16_siglip_gap_224",
+    "vit_medium_patch16_reg4_gap_256",
+]
 FAMILIES = {
     **dict.fromkeys(RESNETS, SMALL_RESNET),
     "resnext50_32x4d": {"channels": (32, 32, 32, 64), "layers": (1, 1, 1, 1)},
@@ -39,8 +49,10 @@ PE_CORE = replace(  # a timm `Eva` with rotary attention
     BACKBONES["pe_core_s"],
     model_args={"embed_dim": 64, "depth": 2, "num_heads": 2, "attn_pool_num_heads": 2},
     shape=ViTShape(width=64, depth=2, heads=2, mlp_width=256, patch=16, has_rotary=True),
-    parameters=0, features=64, input_size=64,
-)  # fmt: skip
+    parameters=0,
+    features=64,
+    input_size=64,
+)
 LORA_ON_ALL = {"lora": LoraOptions(rank=2, targets="all")}
 
 

@@ -61,9 +61,12 @@ def test_missing_unused_and_misfilled_translations_are_named():
         ("{count} box", "{count} boxes"): ["ein Kasten", ""],
     }
     assert problems(found, messages) == [
-        "missing: New {name}", "missing: {count} box", "unused: Gone", "placeholders differ: Old {name}",
+        "missing: New {name}",
+        "missing: {count} box",
+        "unused: Gone",
+        "placeholders differ: Old {name}",
         "placeholders differ: {count} box",
-    ]  # fmt: skip
+    ]
 
 
 @pytest.mark.parametrize("path", catalogues().values(), ids=list(catalogues()))

@@ -85,9 +85,15 @@ def test_a_killed_run_ends_with_the_same_bits(
         pytest.skip("--torture leaves none for this method")
     is_tiny = backbone.startswith("test_")
     config = TrainConfig(
-        backbone=backbone, method=method, epochs=EPOCHS, weights="random" if is_tiny else "pretrained",
-        image_size=32 if is_tiny else 64, batch_size=8, device="cpu", ema_decay=0.9,
-    )  # fmt: skip
+        backbone=backbone,
+        method=method,
+        epochs=EPOCHS,
+        weights="random" if is_tiny else "pretrained",
+        image_size=32 if is_tiny else 64,
+        batch_size=8,
+        device="cpu",
+        ema_decay=0.9,
+    )
     rng, runs = random.Random(f"{backbone} {method}"), 0
     (tmp_path / "job.pickle").write_bytes(pickle.dumps((config, snapshot)))
     server = fork_server(WORK, tmp_path / "job.pickle")

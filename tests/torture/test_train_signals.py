@@ -21,8 +21,25 @@ from visionft.cli import main
 from visionft.training.runs.run_folder import checkpoint_faults, read_run
 
 pytestmark = [pytest.mark.long, pytest.mark.skipif(os.name == "nt", reason="process groups")]
-TINY = ("--backbone", "test_resnet", "--method", "full", "--epochs", "3", "--device", "cpu", "--json",
-        "--set", "weights=random", "--set", "image_size=32", "--set", "batch_size=8", "--set", "workers=2")  # fmt: skip
+TINY = (
+    "--backbone",
+    "test_resnet",
+    "--method",
+    "full",
+    "--epochs",
+    "3",
+    "--device",
+    "cpu",
+    "--json",
+    "--set",
+    "weights=random",
+    "--set",
+    "image_size=32",
+    "--set",
+    "batch_size=8",
+    "--set",
+    "workers=2",
+)
 
 
 @pytest.fixture

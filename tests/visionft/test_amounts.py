@@ -8,11 +8,19 @@ from visionft.amounts import count_text, duration_text, memory_text, share_text,
 @pytest.mark.parametrize(
     ("size", "words"),
     [
-        (0, "0 bytes"), (999, "999 bytes"), (1000, "1.0 kB"), (1500, "1.5 kB"), (9_949, "9.9 kB"), (9_951, "10 kB"),
-        (999_499, "999 kB"), (999_500, "1.0 MB"), (123_456_789, "123 MB"), (2 * 10**9, "2.0 GB"),
+        (0, "0 bytes"),
+        (999, "999 bytes"),
+        (1000, "1.0 kB"),
+        (1500, "1.5 kB"),
+        (9_949, "9.9 kB"),
+        (9_951, "10 kB"),
+        (999_499, "999 kB"),
+        (999_500, "1.0 MB"),
+        (123_456_789, "123 MB"),
+        (2 * 10**9, "2.0 GB"),
         (5 * 10**15, "5,000 TB"),
     ],
-)  # fmt: skip
+)
 def test_sizes_go_in_steps_of_a_thousand(size: int, words: str) -> None:
     assert size_text(size) == words
 

@@ -157,8 +157,11 @@ def test_a_run_is_evaluated_and_its_mistakes_and_history_are_tables(project):
 def test_mistakes_are_true_of_the_labels_as_they_are_now(own):
     run = own.train("quick", callback=print, **TINY)
     images = own.images
-    tests = [(id_, name) for id_, name, split in zip(*(images[c] for c in ("image_id", "label", "split")), strict=True)
-             if split == "test"]  # fmt: skip
+    tests = [
+        (id_, name)
+        for id_, name, split in zip(*(images[c] for c in ("image_id", "label", "split")), strict=True)
+        if split == "test"
+    ]
     wrong = set(run.mistakes(callback=print)["image_id"])
     image_id, label = next(each for each in tests if each[0] not in wrong)
     own.label(image_id, "green" if label != "green" else "red")  # not evaluated anew by the caller
@@ -253,9 +256,14 @@ def test_a_time_limit_plans_fewer_epochs_and_stops_at_the_end_of_one(own, monkey
     limit = TimeLimit(10, JobContext(events.append))
     clock[0] += 4
     done = {
-        "train_loss": 1, "train_accuracy": 1, "val_loss": 1, "val_accuracy": 1, "learning_rate": 1,
-        "images_per_second": 1, "is_best": True,
-    }  # fmt: skip
+        "train_loss": 1,
+        "train_accuracy": 1,
+        "val_loss": 1,
+        "val_accuracy": 1,
+        "learning_rate": 1,
+        "images_per_second": 1,
+        "is_best": True,
+    }
     for epoch, seconds, is_over in ((1, 2, False), (2, 7, True)):
         limit.job.report(EpochDone(epoch=epoch, epochs=3, seconds=seconds, **done))
         assert limit.job.is_cancelled == is_over
@@ -314,14 +322,19 @@ def test_results_show_themselves_in_a_notebook(project, image_folder):
     assert evaluation._repr_html_().count("<td") == 1 + len(run.class_names) ** 2
     assert run.history._repr_html_().count("<svg") == 2
     prediction = run.predict(image_folder / "red" / "01.png", callback=print)
-    assert prediction._repr_html_().count("<img") == 1 and run.predict(
-        np.zeros((9, 9, 3), np.uint8))._repr_html_().count("<img") == 0  # fmt: skip
+    assert (
+        prediction._repr_html_().count("<img") == 1
+        and run.predict(np.zeros((9, 9, 3), np.uint8))._repr_html_().count("<img") == 0
+    )
     evil = "<script>alert(1)</script>"
     hostile = [
-        Table(path=[str(image_folder / evil)], label=[evil]), replace(prediction, class_name=evil, path=Path(evil)),
-        replace(prediction, top5=((evil, 0.5),)), replace(prediction, error=evil), replace(evaluation, run=evil),
+        Table(path=[str(image_folder / evil)], label=[evil]),
+        replace(prediction, class_name=evil, path=Path(evil)),
+        replace(prediction, top5=((evil, 0.5),)),
+        replace(prediction, error=evil),
+        replace(evaluation, run=evil),
         replace(evaluation, per_class={evil: next(iter(evaluation.per_class.values()))}, confusion=((1,),)),
-    ]  # fmt: skip
+    ]
     for value in (images, evaluation, run.history, prediction, *hostile):
         text = value._repr_html_()
         assert "<script" not in text and str(image_folder) not in text

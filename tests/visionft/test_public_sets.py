@@ -86,8 +86,11 @@ def test_a_set_is_fetched_checked_and_can_be_imported(served: Path, tmp_path: Pa
     assert target == list_file(PETS, tmp_path / "sets")
     lines = [json.loads(line) for line in target.read_text().splitlines()]
     assert [(line["label"], line.get("split")) for line in lines] == [
-        ("Abyssinian", None), ("Beagle", None), ("Abyssinian", "test"), ("Beagle", "test")
-    ]  # fmt: skip
+        ("Abyssinian", None),
+        ("Beagle", None),
+        ("Abyssinian", "test"),
+        ("Beagle", "test"),
+    ]
     assert events[-1].done == sum(file.stat().st_size for file in served.iterdir())
     assert not list(target.parent.rglob("*.gz")) and not list((tmp_path / "sets").glob(".*"))
     with Project.create(tmp_path / "project") as project:

@@ -34,9 +34,7 @@ def page(open_curate, grey_dir, use_views) -> CuratePage:
         for each, score in sorted(scores.items(), key=lambda item: -item[1])
     )
     facts = {"pairs": [list(pair) for pair in PAIRS], "best": list(BEST)}
-    result = CheckResult(
-        check="duplicates", issues=findings, threshold=0.93, checked=12, newest=12, facts=facts
-    )  # fmt: skip
+    result = CheckResult(check="duplicates", issues=findings, threshold=0.93, checked=12, newest=12, facts=facts)
     write_result(grey_dir, result)
     return open_curate(grey_dir)
 

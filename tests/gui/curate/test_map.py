@@ -125,9 +125,15 @@ def test_a_click_catches_one_and_hidden_ones_are_not_caught(qtbot, canvas):
 def test_wheel_keys_and_pulling_change_what_is_seen(qtbot, canvas):
     where = QPointF(at(canvas, 4))
     wheel = QWheelEvent(
-        where, canvas.mapToGlobal(where), QPoint(), QPoint(0, 240), Qt.MouseButton.NoButton, NONE,
-        Qt.ScrollPhase.NoScrollPhase, False,
-    )  # fmt: skip
+        where,
+        canvas.mapToGlobal(where),
+        QPoint(),
+        QPoint(0, 240),
+        Qt.MouseButton.NoButton,
+        NONE,
+        Qt.ScrollPhase.NoScrollPhase,
+        False,
+    )
     before = canvas.camera
     QApplication.sendEvent(canvas, wheel)
     assert canvas.camera.scale == pytest.approx(before.scale * 1.44, rel=1e-3)

@@ -23,10 +23,15 @@ def _write_export(folder: Path, write_model: Callable[..., Path]) -> Path:
     size = {"width": 48, "height": 40}
     latency = {"median_ms": 2.0, "p95_ms": 3.0, "runs": 9, "provider": "CPUExecutionProvider", **size}
     record = {
-        "bytes": model.stat().st_size, "sha256": sha256_file(model), "temperature": 1.0, "opset": 20, "large_ms": 46.0,
-        "parity": {"images": 3, "max_abs_diff": 0.0, "top1_agreement": 1.0, "batches": [1]}, "latency": latency,
+        "bytes": model.stat().st_size,
+        "sha256": sha256_file(model),
+        "temperature": 1.0,
+        "opset": 20,
+        "large_ms": 46.0,
+        "parity": {"images": 3, "max_abs_diff": 0.0, "top1_agreement": 1.0, "batches": [1]},
+        "latency": latency,
         "files": {name: asdict(each) for name, each in list_contents(folder).items()},
-    }  # fmt: skip
+    }
     (folder / "export.json").write_text(json.dumps(record))
     return folder
 

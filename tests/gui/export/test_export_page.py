@@ -47,16 +47,22 @@ def exporting(monkeypatch):
         out_dir.mkdir(parents=True, exist_ok=True)
         (out_dir / "model.onnx").write_bytes(b"x" * 1_500_000)
         result = ExportResult(
-            model=out_dir / "model.onnx", bytes=1_500_000, sha256="a", temperature=1.0, opset=options["options"].opset,
+            model=out_dir / "model.onnx",
+            bytes=1_500_000,
+            sha256="a",
+            temperature=1.0,
+            opset=options["options"].opset,
             parity=Parity(images=19, max_abs_diff=3.2e-6, top1_agreement=1.0, batches=(1, 2, 7)),
             latency=Latency(
                 median_ms=10.42 + len(asked), p95_ms=13.9, runs=60, provider="CPUExecutionProvider", width=48, height=40
             ),
             float_model=out_dir / "model_float.onnx" if "float-input" in options["options"].artefacts else None,
-            samples=RUNS, files=("model.onnx", "model_float.onnx", "huggingface/config.json"),
-            mirror=MIRROR if options["options"].mirror else None, target=options["options"].target,
+            samples=RUNS,
+            files=("model.onnx", "model_float.onnx", "huggingface/config.json"),
+            mirror=MIRROR if options["options"].mirror else None,
+            target=options["options"].target,
             artefacts=options["options"].artefacts,
-        )  # fmt: skip
+        )
         left_out = {"model", "float_model", "samples", "files"}
         record = {name: value for name, value in asdict(result).items() if name not in left_out}
         record["samples"] = {each.name: {"agrees": each.agrees, "why_not": each.why_not} for each in RUNS}

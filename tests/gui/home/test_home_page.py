@@ -32,8 +32,10 @@ def test_choosing_a_folder_of_images_makes_a_project_and_imports_them(
     assert window.state.path.name == "images"
     assert page.overview.sheet.count_label.text().startswith("25")
     assert page.overview.class_table.texts() == [
-        ["blue", "7", "0", "0", "0", ""], ["green", "8", "0", "0", "0", ""], ["red", "10", "0", "0", "0", ""]
-    ]  # fmt: skip
+        ["blue", "7", "0", "0", "0", ""],
+        ["green", "8", "0", "0", "0", ""],
+        ["red", "10", "0", "0", "0", ""],
+    ]
     assert page.overview.report.isVisible()
 
 

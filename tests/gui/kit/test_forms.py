@@ -88,9 +88,15 @@ def test_the_wheel_over_a_field_without_focus_changes_nothing(form):
     spin = form.editor("epochs")
     spin.clearFocus()
     wheel = QWheelEvent(
-        QPointF(5, 5), QPointF(5, 5), QPointF(0, -120).toPoint(), QPointF(0, -120).toPoint(),
-        Qt.MouseButton.NoButton, Qt.KeyboardModifier.NoModifier, Qt.ScrollPhase.NoScrollPhase, False,
-    )  # fmt: skip
+        QPointF(5, 5),
+        QPointF(5, 5),
+        QPointF(0, -120).toPoint(),
+        QPointF(0, -120).toPoint(),
+        Qt.MouseButton.NoButton,
+        Qt.KeyboardModifier.NoModifier,
+        Qt.ScrollPhase.NoScrollPhase,
+        False,
+    )
     QApplication.sendEvent(spin, wheel)
     assert form.value() == TrainConfig()
 

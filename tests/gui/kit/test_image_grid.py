@@ -64,9 +64,13 @@ def asking(qtbot, thumbnails):
 
 
 @given(
-    counts=st.lists(st.integers(1, 40), min_size=1, max_size=6), width=st.integers(150, 1500),
-    least=st.integers(40, 140), grows=st.booleans(), is_bare=st.booleans(), single_row=st.booleans(),
-)  # fmt: skip
+    counts=st.lists(st.integers(1, 40), min_size=1, max_size=6),
+    width=st.integers(150, 1500),
+    least=st.integers(40, 140),
+    grows=st.booleans(),
+    is_bare=st.booleans(),
+    single_row=st.booleans(),
+)
 def test_every_image_is_found_where_it_stands(counts, width, least, grows, is_bare, single_row):
     most = 258 if grows and not is_bare else least
     size = TileSize(least=least, most=most, caption=24, heading=22 if len(counts) > 1 else 0, is_bare=is_bare)
@@ -125,11 +129,18 @@ def test_a_image_fills_its_tile_however_small_it_is(qtbot, make, thumbnails, tmp
 @pytest.mark.parametrize(
     ("keys", "place"),
     [
-        ([Qt.Key.Key_Right], 6), ([Qt.Key.Key_Left], 4), ([Qt.Key.Key_Up], 1), ([Qt.Key.Key_Down], 9),
-        ([Qt.Key.Key_Home], 0), ([Qt.Key.Key_End], 19), ([Qt.Key.Key_Up] * 3, 1), ([Qt.Key.Key_PageDown], 17),
-        ([Qt.Key.Key_End, Qt.Key.Key_Right], 19), ([Qt.Key.Key_Home, Qt.Key.Key_Left], 0),
+        ([Qt.Key.Key_Right], 6),
+        ([Qt.Key.Key_Left], 4),
+        ([Qt.Key.Key_Up], 1),
+        ([Qt.Key.Key_Down], 9),
+        ([Qt.Key.Key_Home], 0),
+        ([Qt.Key.Key_End], 19),
+        ([Qt.Key.Key_Up] * 3, 1),
+        ([Qt.Key.Key_PageDown], 17),
+        ([Qt.Key.Key_End, Qt.Key.Key_Right], 19),
+        ([Qt.Key.Key_Home, Qt.Key.Key_Left], 0),
     ],
-)  # fmt: skip
+)
 def test_keys_move(qtbot, make, keys, place):
     grid = make(20)
     grid.selection.set_current(5)

@@ -19,15 +19,24 @@ def run(
     """Return a run with these accuracies by epoch, from 0; the loss falls to the end."""
     epochs = tuple(
         epoch_done(
-            epoch=number, epochs=len(accuracies) - 1, val_loss=1 / (number + 1), val_accuracy=accuracy,
-            is_best=number == kept, share=share,
+            epoch=number,
+            epochs=len(accuracies) - 1,
+            val_loss=1 / (number + 1),
+            val_accuracy=accuracy,
+            is_best=number == kept,
+            share=share,
         )
         for number, accuracy in enumerate(accuracies)
-    )  # fmt: skip
+    )
     return RunSummary(
-        name=name, path=Path(name), config=TrainConfig(method=method), class_names=("a",), epochs=epochs, result=None,
+        name=name,
+        path=Path(name),
+        config=TrainConfig(method=method),
+        class_names=("a",),
+        epochs=epochs,
+        result=None,
         has_weights=has_weights,
-    )  # fmt: skip
+    )
 
 
 def test_the_accuracy_is_that_of_test_and_never_the_one_that_chose_the_epoch(tmp_path):

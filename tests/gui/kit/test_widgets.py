@@ -80,9 +80,15 @@ def test_the_wheel_zooms_at_the_pointer_and_stays_inside(qtbot, tmp_path):
 
 def wheel(view: ImageView, *, up: bool) -> None:
     event = QWheelEvent(
-        QPointF(20, 20), view.mapToGlobal(QPointF(20, 20)), QPoint(), QPoint(0, 120 if up else -120),
-        Qt.MouseButton.NoButton, Qt.KeyboardModifier.NoModifier, Qt.ScrollPhase.NoScrollPhase, False,
-    )  # fmt: skip
+        QPointF(20, 20),
+        view.mapToGlobal(QPointF(20, 20)),
+        QPoint(),
+        QPoint(0, 120 if up else -120),
+        Qt.MouseButton.NoButton,
+        Qt.KeyboardModifier.NoModifier,
+        Qt.ScrollPhase.NoScrollPhase,
+        False,
+    )
     QApplication.sendEvent(view, event)
 
 

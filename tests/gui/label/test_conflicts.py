@@ -58,8 +58,9 @@ def test_a_key_decides_and_undo_brings_the_question_back(qtbot, page: LabelPage)
     cell = page.grid.tile(page.grid.selection.current_id())
     assert conflicts == 1 and not cell.labels
     assert [(each.name, each.colour, Path(each.origin).name) for each in cell.candidates] == [
-        ("blue", 0, "zz again.png"), ("red", 2, "red_000.png"),
-    ]  # fmt: skip
+        ("blue", 0, "zz again.png"),
+        ("red", 2, "red_000.png"),
+    ]
     qtbot.keyClick(page.grid, Qt.Key.Key_3)
     assert stored(page) == (labelled + 1, 0)
     cell = page.grid.tile(page.grid.selection.current_id())

@@ -22,10 +22,14 @@ def folder(tmp_path, write_model, int8_variant) -> Path:
     size = (folder / "model_int8.onnx").stat().st_size
     int8 = dataclasses.replace(int8_variant, bytes=size, reference_bytes=4 * size)
     fp16 = dataclasses.replace(
-        int8, precision="fp16", file="model_fp16.onnx", reference_bytes=2 * size, bits=16,
+        int8,
+        precision="fp16",
+        file="model_fp16.onnx",
+        reference_bytes=2 * size,
+        bits=16,
         speed=dataclasses.replace(int8.speed, times_faster=0.8),
         answers=dataclasses.replace(int8.answers, top1=0.897, flips=0),
-    )  # fmt: skip
+    )
     files = {name: asdict(each) for name, each in list_contents(folder).items()}
     hashes = {"sha256": files["model.onnx"]["sha256"], "files": files}
     record = {"parity": {}, "variants": [asdict(fp16), asdict(int8)], **hashes}

@@ -19,8 +19,13 @@ IMAGES = {
 
 def answer(tmp_path: Path, *, contradicting: bool = True) -> Prediction:
     others = (Neighbour(2, ("bee",), 0.4, 0.1),) if contradicting else ()
-    said = Evidence(("ant",), (("ant", 0.9), ("bee", 0.1)), (Neighbour(1, ("ant",), 0.8, 0.9),), others,
-                    (Neighbour(3, ("ant",), 1.0, 0.0),))  # fmt: skip
+    said = Evidence(
+        ("ant",),
+        (("ant", 0.9), ("bee", 0.1)),
+        (Neighbour(1, ("ant",), 0.8, 0.9),),
+        others,
+        (Neighbour(3, ("ant",), 1.0, 0.0),),
+    )
     return Prediction(path=tmp_path / "asked.png", class_name="ant", probability=0.9, top5=said.ranked, evidence=said)
 
 

@@ -14,9 +14,12 @@ NAMES = ("glass", "plastic", "paper")
 
 
 def found(
-    confusion: list[list[int]], names: tuple[str, ...] = NAMES, *, several: bool = False,
+    confusion: list[list[int]],
+    names: tuple[str, ...] = NAMES,
+    *,
+    several: bool = False,
     probability: float = 0.6,
-) -> StoredEvaluation:  # fmt: skip
+) -> StoredEvaluation:
     """Return an evaluation with these counts; for several labels a row of (true negatives, ...) for each class."""
     pairs = (
         [] if several else [(t, s) for t, line in enumerate(confusion) for s, n in enumerate(line) for _ in range(n)]
@@ -26,9 +29,17 @@ def found(
     support = [sum(true == place for true, _ in pairs) for place in range(len(names))]
     low, high = wilson_interval(7 if several else right, images)
     return StoredEvaluation(
-        run="001", split="val", images=images, unreadable=0, top1=(7 if several else right) / images,
-        top1_interval=(low, high), balanced_accuracy=0.5, ece=0.0, temperature=1.0,
-        mean_average_precision=0.5 if several else None, confusion=tuple(map(tuple, confusion)),
+        run="001",
+        split="val",
+        images=images,
+        unreadable=0,
+        top1=(7 if several else right) / images,
+        top1_interval=(low, high),
+        balanced_accuracy=0.5,
+        ece=0.0,
+        temperature=1.0,
+        mean_average_precision=0.5 if several else None,
+        confusion=tuple(map(tuple, confusion)),
         per_class={
             name: ClassScore(precision=0, recall=0, recall_interval=(0, 1), f1=0, support=1 if several else count)
             for name, count in zip(names, support, strict=True)
@@ -37,7 +48,7 @@ def found(
             StoredPrediction(image_id=number, true_classes=(names[t],), predicted=(names[s],), probability=probability)
             for number, (t, s) in enumerate(pairs)
         ),
-    )  # fmt: skip
+    )
 
 
 def plain(words: str) -> str:
@@ -81,9 +92,17 @@ def test_only_few_images_are_called_uncertain():
 
 def test_the_accuracy_without_leaked_images_is_shown():
     leak_free = LeakFreeAccuracy(
-        run="001", title="001", split="val", images=100, leaked=20, accuracy=0.8, accuracy_interval=(0.71, 0.87),
-        of_leaked=1.0, without=0.75, without_interval=(0.65, 0.83),
-    )  # fmt: skip
+        run="001",
+        title="001",
+        split="val",
+        images=100,
+        leaked=20,
+        accuracy=0.8,
+        accuracy_interval=(0.71, 0.87),
+        of_leaked=1.0,
+        without=0.75,
+        without_interval=(0.65, 0.83),
+    )
     evaluation = found([[40, 10, 0], [0, 20, 0], [10, 0, 20]])
     words = accuracy_text.meaning(evaluation, leak_free)
     assert words.startswith("20 ") and "75% (65% to 83%)" in words

@@ -23,12 +23,19 @@ OLD, NEW = "001-resnet18-lora", "002-vit_tiny-linear"
 def explained(asked, *, deletion: float) -> tuple[Explanation, ...]:
     return tuple(
         Explanation(
-            image_id=each.image_id, path=each.path, class_name=each.class_name or "blue", probability=0.9,
-            method="Grad-CAM", size=(40, 48), box=Box(1, 5, 38, 38), heat=np.eye(4, dtype=np.float32),
-            deletion=deletion, random_deletion=(0.5,) * 12,
+            image_id=each.image_id,
+            path=each.path,
+            class_name=each.class_name or "blue",
+            probability=0.9,
+            method="Grad-CAM",
+            size=(40, 48),
+            box=Box(1, 5, 38, 38),
+            heat=np.eye(4, dtype=np.float32),
+            deletion=deletion,
+            random_deletion=(0.5,) * 12,
         )
         for each in asked
-    )  # fmt: skip
+    )
 
 
 def test_explaining_shows_where_it_looked(qtbot, page, show, monkeypatch, finish, image_ids):

@@ -43,11 +43,23 @@ def row(run: str, top1: float, *, p_value: float | None = None, ms: float = 0.0,
         to_best = DifferenceToBest(won=1, lost=9, difference=-0.08, interval=(-0.13, -0.01), p_value=p_value)
     cost = RunCost(seconds=ms, time=timed(ms), shipped_bytes=2_000_000) if ms else RunCost()
     common = {
-        "run": run, "title": f"Run {run}", "method": "LoRA", "backbone": "ResNet", "is_training_free": False,
-        "is_live": False, "state": "measured", "rank": 1, "images": 100, "top1": top1,
-        "top1_interval": (top1 - 0.1, min(1.0, top1 + 0.05)), "balanced_accuracy": top1, "ece": 0.05,
-        "to_best": to_best, "cost": cost, "is_timed_here": bool(ms),
-    }  # fmt: skip
+        "run": run,
+        "title": f"Run {run}",
+        "method": "LoRA",
+        "backbone": "ResNet",
+        "is_training_free": False,
+        "is_live": False,
+        "state": "measured",
+        "rank": 1,
+        "images": 100,
+        "top1": top1,
+        "top1_interval": (top1 - 0.1, min(1.0, top1 + 0.05)),
+        "balanced_accuracy": top1,
+        "ece": 0.05,
+        "to_best": to_best,
+        "cost": cost,
+        "is_timed_here": bool(ms),
+    }
     return LeaderboardRow(**{**common, **values})
 
 
@@ -74,9 +86,14 @@ def test_the_sentence_has_the_best_and_the_insignificant_differences():
 def test_the_cost_of_a_run_in_a_line():
     head = EarlierHead(run="001-a", classes=3, images=60, accuracy_before=0.8, accuracy=0.7)
     cost = RunCost(
-        trainable_share=0.0064, memory_mb=340, seconds=41, time=timed(3.21), shipped_bytes=62_000_000, drift=0.031,
+        trainable_share=0.0064,
+        memory_mb=340,
+        seconds=41,
+        time=timed(3.21),
+        shipped_bytes=62_000_000,
+        drift=0.031,
         earlier_head=head,
-    )  # fmt: skip
+    )
     amounts = ("0.6%", "41 s", "357 MB", "3.2 ms", "62 MB", "0.031", "001-a")
     assert all(amount in part for amount, part in zip(amounts, words.cost_parts(cost), strict=True))
     assert "a processor" in words.cost_tip(cost)

@@ -72,8 +72,9 @@ def test_first_keys_come_back_one_by_one_unless_taken_meanwhile_and_all_at_once(
 def test_the_search_narrows_the_commands(qtbot, page):
     qtbot.keyClicks(page.keys.search_edit, "zoom")
     assert [name for name, field in page.keys.fields.items() if field.isVisibleTo(page.keys)] == [
-        "viewer.zoom_in", "viewer.zoom_out",
-    ]  # fmt: skip
+        "viewer.zoom_in",
+        "viewer.zoom_out",
+    ]
 
 
 def test_the_devices_that_are_here_can_be_chosen(qtbot, page, monkeypatch):

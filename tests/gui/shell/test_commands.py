@@ -27,12 +27,18 @@ def test_no_two_commands_share_a_key_where_both_work(actions):
 @pytest.mark.parametrize(
     ("name", "keys", "other"),
     [
-        ("edit.undo", "Ctrl+K", "help.commands"), ("label.next", "Ctrl+K", "help.commands"),
-        ("viewer.fit", "A", "label.previous"), ("edit.undo", "G", "typing"), ("label.next", "3", "digits"),
-        ("label.next", "G", ""), ("queue.remove", "X", ""), ("edit.undo", "F5", ""), ("edit.undo", "", ""),
+        ("edit.undo", "Ctrl+K", "help.commands"),
+        ("label.next", "Ctrl+K", "help.commands"),
+        ("viewer.fit", "A", "label.previous"),
+        ("edit.undo", "G", "typing"),
+        ("label.next", "3", "digits"),
+        ("label.next", "G", ""),
+        ("queue.remove", "X", ""),
+        ("edit.undo", "F5", ""),
+        ("edit.undo", "", ""),
         ("edit.undo", "Ctrl+Z", ""),
     ],
-)  # fmt: skip
+)
 def test_keys_that_cannot_be_are_refused_with_the_reason(actions, name, keys, other):
     fault = actions.fault_of(name, keys)
     assert bool(fault) == bool(other) and ("." not in other or actions[other].title in fault)

@@ -70,9 +70,18 @@ def test_the_keyboard_reaches_a_message_and_comes_back(qtbot, window):
 TASK = Task(title="Training ResNet-18", work=lambda **_: None, lane=Lane.TRAINING, page="train")
 BEST = epoch_done(epoch=7, epochs=9, val_accuracy=0.934)
 TESTED = Evaluation(
-    run="001-run", split="test", images=60, top1=0.694, top1_interval=(0.56, 0.79), balanced_accuracy=0.7, ece=0.1,
-    temperature=1.0, per_class={}, confusion=(), unreadable=0,
-)  # fmt: skip
+    run="001-run",
+    split="test",
+    images=60,
+    top1=0.694,
+    top1_interval=(0.56, 0.79),
+    balanced_accuracy=0.7,
+    ece=0.1,
+    temperature=1.0,
+    per_class={},
+    confusion=(),
+    unreadable=0,
+)
 RESULT = TrainedRun(result=result(best=BEST, seconds=80), evaluations={"test": TESTED}, unseen=TESTED)
 
 

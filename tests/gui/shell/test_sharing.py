@@ -59,8 +59,10 @@ def test_the_images_are_shared_as_forecast_and_their_folder_opens(qtbot, window,
     share(act)
     finish()
     assert [[word for word in words.split() if word.isdigit()] for words in said] == [
-        ["11", "2"], ["8", "2"], ["11", "12", "5"],
-    ] and "kB" in said[2]  # fmt: skip
+        ["11", "2"],
+        ["8", "2"],
+        ["11", "12", "5"],
+    ] and "kB" in said[2]
     for number, count in ((1, 12), (2, 12), (3, 11)):
         with Project.open(tmp_path / "shared" / f"person-{number}", read_only=True) as project:
             images = project.snapshot().images

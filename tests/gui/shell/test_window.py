@@ -38,10 +38,14 @@ def palette(window, project_dir):
 @pytest.mark.parametrize(
     ("typed", "command"),
     [
-        ("split", "project.split"), ("export lab", "project.export_labels"), ("lost", "project.relink"),
-        ("font", "view.larger"), ("delete project", "project.delete"), ("go res", "page.results"),
+        ("split", "project.split"),
+        ("export lab", "project.export_labels"),
+        ("lost", "project.relink"),
+        ("font", "view.larger"),
+        ("delete project", "project.delete"),
+        ("go res", "page.results"),
     ],
-)  # fmt: skip
+)
 def test_a_word_finds_its_command(qtbot, window, palette, typed, command):
     qtbot.keyClicks(palette.field, typed)
     assert palette.listed()[0].title == window.state.actions.title(command)

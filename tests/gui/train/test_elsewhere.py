@@ -22,8 +22,14 @@ from visionft.training.runs.run_folder import list_runs
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::FutureWarning")
 CONFIG = TrainConfig(
-    backbone="test_resnet", method="lora", weights="random", image_size=32, batch_size=8, epochs=2, workers=0,
-)  # fmt: skip
+    backbone="test_resnet",
+    method="lora",
+    weights="random",
+    image_size=32,
+    batch_size=8,
+    epochs=2,
+    workers=0,
+)
 
 
 @pytest.fixture

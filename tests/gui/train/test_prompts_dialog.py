@@ -64,9 +64,17 @@ def test_few_images_are_told_as_a_count_and_not_as_a_share(dialog) -> None:
 
     classes = scored("cat", 1, 1.0), scored("dog", 40, 0.95), scored("wolf", 2, 0.5)
     report = PromptReport(
-        backbone="b", templates="photo", metric="accuracy", images=43, accuracy=0.9, interval=(0.8, 0.95),
-        by_templates={"photo": 0.9}, by_names=0.9, classes=classes, same=(),
-    )  # fmt: skip
+        backbone="b",
+        templates="photo",
+        metric="accuracy",
+        images=43,
+        accuracy=0.9,
+        interval=(0.8, 0.95),
+        by_templates={"photo": 0.9},
+        by_names=0.9,
+        classes=classes,
+        same=(),
+    )
     dialog.show_report(report)
     assert [row[1] for row in dialog.classes.texts()] == ["1 of 1", "95%", "1 of 2"]
     assert dialog.lines.texts()[0][1] == "1 of 1"

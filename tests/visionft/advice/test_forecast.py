@@ -10,9 +10,14 @@ def trial(*, only_run: int, only_probe: int, images: int = 1000) -> Trial:
     wrong = images // 10
     right = images - wrong - only_run - only_probe
     return Trial(
-        train_images=images // 2, epochs=4, both_right=right, only_run=only_run, only_probe=only_probe,
-        both_wrong=wrong, seconds=1.0,
-    )  # fmt: skip
+        train_images=images // 2,
+        epochs=4,
+        both_right=right,
+        only_run=only_run,
+        only_probe=only_probe,
+        both_wrong=wrong,
+        seconds=1.0,
+    )
 
 
 def test_the_prior_gain_of_training_grows_with_the_images_of_a_class():

@@ -11,9 +11,15 @@ from visionft.project.splits import assign_splits
 from visionft.training.config.train_config import TrainConfig
 
 TINY = TrainConfig(
-    backbone="test_resnet", method="full", weights="random", image_size=32, batch_size=8, epochs=30, device="cpu",
+    backbone="test_resnet",
+    method="full",
+    weights="random",
+    image_size=32,
+    batch_size=8,
+    epochs=30,
+    device="cpu",
     workers=0,
-)  # fmt: skip
+)
 
 
 def test_a_trial_is_shorter_the_more_images_there_are_and_never_longer_than_the_run():

@@ -26,9 +26,14 @@ from visionft.project.store import Project
 from visionft.training.config.train_config import TrainConfig
 
 KINDS: dict[str, tuple[type, ...]] = {
-    "boolean": (bool,), "integer": (int,), "number": (int, float), "string": (str,), "null": (type(None),),
-    "array": (list,), "object": (dict,),
-}  # fmt: skip
+    "boolean": (bool,),
+    "integer": (int,),
+    "number": (int, float),
+    "string": (str,),
+    "null": (type(None),),
+    "array": (list,),
+    "object": (dict,),
+}
 
 
 def faults(value: Any, schema: dict[str, Any], place: str = "$") -> list[str]:

@@ -120,8 +120,11 @@ def test_a_stop_signal_to_the_group_keeps_the_best(project, tiny, number: signal
     command = [sys.executable, "-m", "visionft", "train", str(project), "--backbone", "test_resnet", "--method", "full"]
     process = subprocess.Popen(
         [*command, *tiny, "--set", "workers=1", "--epochs", "1000", "--json"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-    )  # fmt: skip
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
     runs = project / "runs"
     deadline = time.monotonic() + 120
     while not list(runs.glob("*/best/manifest.json")) and time.monotonic() < deadline and process.poll() is None:

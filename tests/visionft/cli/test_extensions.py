@@ -19,8 +19,22 @@ odd = json:dumps
 project = json:dumps
 """
 RUN = "001-test_resnet-scale"
-TRAIN = ("--backbone", "test_resnet", "--method", "scale", "--epochs", "1", "--device", "cpu",
-         "--set", "weights=random", "--set", "image_size=32", "--set", "workers=0")  # fmt: skip
+TRAIN = (
+    "--backbone",
+    "test_resnet",
+    "--method",
+    "scale",
+    "--epochs",
+    "1",
+    "--device",
+    "cpu",
+    "--set",
+    "weights=random",
+    "--set",
+    "image_size=32",
+    "--set",
+    "workers=0",
+)
 
 
 @pytest.fixture
@@ -70,8 +84,13 @@ def test_a_broken_row_is_named_and_the_program_goes_on(values, tmp_path: Path) -
     (diagnosis,) = values(("doctor",))
     state = {(each["group"].partition(".")[2], each["name"]): each["error"] for each in diagnosis["extensions"]}
     used = {key for key, error in state.items() if not error}
-    assert used == {("methods", "scale"), ("formats", "pairs"), ("checks", "low-contrast"),
-                    ("exporters", "class-list"), ("commands", "label.count")}  # fmt: skip
+    assert used == {
+        ("methods", "scale"),
+        ("formats", "pairs"),
+        ("checks", "low-contrast"),
+        ("exporters", "class-list"),
+        ("commands", "label.count"),
+    }
     broken = {("checks", "quality"), ("checks", "gone"), ("methods", "odd"), ("commands", "project")}
     assert set(state) - used == broken
     told = [each["message"] for each in diagnosis["problems"] if "broken 1.0" in each["message"]]

@@ -114,9 +114,15 @@ HELD = plain(Held("x", (1, 2), ("y", 0.5), "a", {"z": [Path("/p")]}), {7: Path("
 
 def test_images_are_printed_by_their_paths_and_properties_under_their_names() -> None:
     assert HELD == {
-        "name": "x", "sizes": [1, 2], "pair": ["y", 0.5], "kind": "a", "more": {"z": ["/p"]}, "is_large": False,
-        "path": "/7.png", "images": ["/7.png"],
-    }  # fmt: skip
+        "name": "x",
+        "sizes": [1, 2],
+        "pair": ["y", 0.5],
+        "kind": "a",
+        "more": {"z": ["/p"]},
+        "is_large": False,
+        "path": "/7.png",
+        "images": ["/7.png"],
+    }
 
 
 def test_schemas_say_what_fits(faults_of) -> None:

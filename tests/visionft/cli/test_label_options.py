@@ -33,8 +33,12 @@ def empty(tmp_path: Path) -> Path:
 def sites(tmp_path: Path) -> Path:
     """Return a folder of images by site and species, with two tables of them."""
     places = {"north": ("ant+wasp", "bee"), "south": ("bee", "fly")}
-    names = [f"{site}/{kind}/{size}_{n}.png" for site, kinds in places.items() for kind in kinds
-             for n, size in enumerate(("big", "small", "big"))]  # fmt: skip
+    names = [
+        f"{site}/{kind}/{size}_{n}.png"
+        for site, kinds in places.items()
+        for kind in kinds
+        for n, size in enumerate(("big", "small", "big"))
+    ]
     folder = draw(tmp_path / "my sites", *names)
     for table, titles in {"one.csv": "image,who", "other.csv": "picture,mood"}.items():
         rows = "".join(f"{name},{titles[-1]}{n % 2}\n" for n, name in enumerate(names))
@@ -63,10 +67,18 @@ def test_an_option_says_what_gives_the_labels(value, tmp_path: Path, sites: Path
 
 @pytest.mark.parametrize(
     "options",
-    ["--class-folder 1 --name-part 1", "--class-folder 1 --label-column who", "--class-folder 0",
-     "--name-part 1 --file-column image", "--from-boxes --separator ,", "--without-labels --from-boxes",
-     "--class-folder 7", "--name-part 9", "--table none.csv --label-column who"],
-)  # fmt: skip
+    [
+        "--class-folder 1 --name-part 1",
+        "--class-folder 1 --label-column who",
+        "--class-folder 0",
+        "--name-part 1 --file-column image",
+        "--from-boxes --separator ,",
+        "--without-labels --from-boxes",
+        "--class-folder 7",
+        "--name-part 9",
+        "--table none.csv --label-column who",
+    ],
+)
 def test_options_that_contradict_each_other_or_give_nothing_are_refused(refused, empty: Path, sites: Path, options):
     assert refused("import", empty, sites, *options.split())
 
@@ -94,9 +106,15 @@ def test_a_source_without_labels_is_told_with_the_options_that_give_them(run, va
 
 @pytest.mark.parametrize(
     "choice",
-    [AUTOMATIC, LabelChoice(class_folder=-2, separator=" "), LabelChoice(name_part=0), LabelChoice(is_unlabelled=True),
-     LabelChoice(table="a b/c.csv", file="f", label="-l"), LabelChoice(takes_marks=True)],
-)  # fmt: skip
+    [
+        AUTOMATIC,
+        LabelChoice(class_folder=-2, separator=" "),
+        LabelChoice(name_part=0),
+        LabelChoice(is_unlabelled=True),
+        LabelChoice(table="a b/c.csv", file="f", label="-l"),
+        LabelChoice(takes_marks=True),
+    ],
+)
 def test_the_words_of_a_choice_are_read_as_this_choice(choice: LabelChoice):
     words = list(option_words(choice))
     given: dict[str, object] = {}

@@ -22,8 +22,22 @@ from visionft.training.runs.run_folder import new_run_dir
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="mounts and capabilities of Linux")
 RUN = "001-test_resnet-lora"
-TRAIN = ("--backbone", "test_resnet", "--method", "lora", "--epochs", "1", "--set", "weights=random", "--set",
-         "image_size=32", "--set", "batch_size=8", "--device", "cpu")  # fmt: skip
+TRAIN = (
+    "--backbone",
+    "test_resnet",
+    "--method",
+    "lora",
+    "--epochs",
+    "1",
+    "--set",
+    "weights=random",
+    "--set",
+    "image_size=32",
+    "--set",
+    "batch_size=8",
+    "--device",
+    "cpu",
+)
 # Root is not bound by permissions while it has these two.
 _BOUND = ("setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-dac_override,-dac_read_search")
 

@@ -27,9 +27,13 @@ def closed_pipe(*arguments: object, also_stderr: bool = False) -> subprocess.Com
     os.close(reading)
     try:
         return subprocess.run(
-            [*COMMAND, *map(str, arguments)], stdout=writing, stderr=writing if also_stderr else subprocess.PIPE,
-            text=True, timeout=120, check=False,
-        )  # fmt: skip
+            [*COMMAND, *map(str, arguments)],
+            stdout=writing,
+            stderr=writing if also_stderr else subprocess.PIPE,
+            text=True,
+            timeout=120,
+            check=False,
+        )
     finally:
         os.close(writing)
 
@@ -122,10 +126,13 @@ def test_names_do_not_steer_the_terminal(run, project: Path, tmp_path: Path) -> 
     Image.new("RGB", (40, 40), (9, 9, 9)).save(folder / f"a{hostile}.png")
     (folder / f"b{hostile}.png").write_bytes(b"no image")
     inputs = (
-        ("import", project, folder.parent), ("import", project, folder.parent, "--json"), (f"info{hostile}",),
-        ("label", "set", project, f"x{hostile}", folder / "none.png"), ("project", "info", f"{project}{hostile}"),
+        ("import", project, folder.parent),
+        ("import", project, folder.parent, "--json"),
+        (f"info{hostile}",),
+        ("label", "set", project, f"x{hostile}", folder / "none.png"),
+        ("project", "info", f"{project}{hostile}"),
         ("label", "set", project, "x", f"{folder}/c{hostile}.png"),
-    )  # fmt: skip
+    )
     for _, stdout, stderr in [run(*words) for words in inputs]:
         assert not STEERING.search(stdout + stderr), (stdout, stderr)
     (folder / f"a{hostile}.png").unlink()

@@ -169,9 +169,15 @@ def test_runs_are_ranked_evaluated_and_timed(run, value, train, project: Path) -
     command = ["visionft", "run", "leaderboard", str(project)]
     empty = value("run", "leaderboard", project)
     assert empty == {
-        "split": "val", "images": empty["images"], "best": None, "front_by_time": [], "front_by_seconds": [],
-        "models": [], "made": None, "measured": None,
-    }  # fmt: skip
+        "split": "val",
+        "images": empty["images"],
+        "best": None,
+        "front_by_time": [],
+        "front_by_seconds": [],
+        "models": [],
+        "made": None,
+        "measured": None,
+    }
     assert joined([*command, "--make"]) in run("run", "leaderboard", project)[1]
 
     names = {train(project, "linear"), train(project, "lora", "--epochs", 1)}

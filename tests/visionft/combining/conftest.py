@@ -27,9 +27,15 @@ def trained(snapshot: Snapshot, tmp_path_factory: pytest.TempPathFactory) -> Pat
     project = tmp_path_factory.mktemp("combining")
     for number, (backbone, method, size) in enumerate(RUNS, start=1):
         config = TrainConfig(
-            backbone=backbone, method=method, weights="random", image_size=size, batch_size=8, epochs=1, device="cpu",
+            backbone=backbone,
+            method=method,
+            weights="random",
+            image_size=size,
+            batch_size=8,
+            epochs=1,
+            device="cpu",
             workers=0,
-        )  # fmt: skip
+        )
         images = reordered(snapshot) if method == "lora" else snapshot
         train(config, images, project / "runs" / f"{number:03d}-{backbone}-{method}")
     return project

@@ -225,9 +225,14 @@ def test_several_labels(snapshot: Snapshot, tmp_path: Path) -> None:
     )
     for number, size in enumerate((32, 64), start=1):
         config = TrainConfig(
-            backbone="test_resnet", method="linear", weights="random", image_size=size, device="cpu", workers=0,
+            backbone="test_resnet",
+            method="linear",
+            weights="random",
+            image_size=size,
+            device="cpu",
+            workers=0,
             seed=number,
-        )  # fmt: skip
+        )
         train(config, several, tmp_path / "runs" / f"{number:03d}-test_resnet-linear")
     found = combine(tmp_path, ["1", "2"], several)
     evaluation = evaluate_run(load_run(tmp_path, found.run).path, several, "test")

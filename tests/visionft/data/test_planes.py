@@ -155,11 +155,13 @@ def test_damaged_stacks_give_pixels_or_a_reason(tmp_path: Path, compression, cap
         ("a.tif", planes(3), {"axes": "ZYX", "compression": "zlib"}, ImageReading(window="400,1300", plane="max")),
         ("a.tif", np.moveaxis(planes(3), 0, 2), {"photometric": "rgb"}, ImageReading(window="400,1300")),
         (
-            "a.ome.tif", planes(3, 2), {"axes": "ZCYX", "channels": ["DAPI", "GFP"]},
+            "a.ome.tif",
+            planes(3, 2),
+            {"axes": "ZCYX", "channels": ["DAPI", "GFP"]},
             ImageReading(window="400,900;500,1300;600,1400", plane="middle", channels=",GFP,DAPI"),
         ),
     ],
-)  # fmt: skip
+)
 def test_predict_py_reads_values_as_the_program_does(tmp_path: Path, write_model, name, values, options, reading):
     model = write_model(tmp_path / "model.onnx", image_reading=reading.to_dict())
     path, script = write(tmp_path / name, values, **options), Path(resources.__file__).parent / "predict.py"
@@ -177,10 +179,15 @@ def test_a_raw_photograph_is_developed(tmp_path: Path) -> None:
     pytest.importorskip("rawpy")
     identity = (1, 1, 0, 1, 0, 1, 0, 1, 1, 1, 0, 1, 0, 1, 0, 1, 1, 1)
     tags = [
-        (33421, 3, 2, (2, 2), True), (33422, 1, 4, (0, 1, 1, 2), True), (50706, 1, 4, (1, 4, 0, 0), True),
-        (50708, 2, 0, "Test", True), (50721, 10, 9, identity, True), (50717, 4, 1, 4095, True),
-        (50728, 5, 3, (1, 1, 1, 1, 1, 1), True), (50778, 3, 1, 21, True),
-    ]  # fmt: skip
+        (33421, 3, 2, (2, 2), True),
+        (33422, 1, 4, (0, 1, 1, 2), True),
+        (50706, 1, 4, (1, 4, 0, 0), True),
+        (50708, 2, 0, "Test", True),
+        (50721, 10, 9, identity, True),
+        (50717, 4, 1, 4095, True),
+        (50728, 5, 3, (1, 1, 1, 1, 1, 1), True),
+        (50778, 3, 1, 21, True),
+    ]
     values = np.tile(np.linspace(0, 4095, 64).astype("uint16"), (48, 1))
     tifffile.imwrite(tmp_path / "a.dng", values, photometric=32803, extratags=tags, metadata=None)
     pixels, header = decode(tmp_path / "a.dng"), read_header(tmp_path / "a.dng")

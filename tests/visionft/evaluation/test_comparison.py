@@ -23,10 +23,18 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory):
         path.mkdir(exist_ok=True)
         score = {"precision": 1, "recall": 1, "f1": 1, "support": 1}
         stored = {
-            "run": name, "split": "val", "images": len(predictions), "top1": 1, "top1_interval": [0, 1],
-            "balanced_accuracy": 1, "ece": 0, "temperature": 1, "unreadable": 0,
-            "per_class": {"cat": score, "dog": score}, "confusion": [[0, 0], [0, 0]],
-        }  # fmt: skip
+            "run": name,
+            "split": "val",
+            "images": len(predictions),
+            "top1": 1,
+            "top1_interval": [0, 1],
+            "balanced_accuracy": 1,
+            "ece": 0,
+            "temperature": 1,
+            "unreadable": 0,
+            "per_class": {"cat": score, "dog": score},
+            "confusion": [[0, 0], [0, 0]],
+        }
         lines = [
             json.dumps({"image_id": image_id, "classes": [true], "predicted": [predicted], "probability": 0.9})
             for image_id, (true, predicted) in predictions.items()

@@ -40,17 +40,29 @@ def make_run(tmp_path: Path) -> Callable[..., RunSummary]:
         path = tmp_path / "runs" / name
         path.mkdir(parents=True)
         lines = [
-            {"image_id": n, "classes": [CLASSES[n % 2]], "predicted": [CLASSES[(n + (n in wrong)) % 2]],
-             "probability": 0.9}
+            {
+                "image_id": n,
+                "classes": [CLASSES[n % 2]],
+                "predicted": [CLASSES[(n + (n in wrong)) % 2]],
+                "probability": 0.9,
+            }
             for n in range(count)
-        ]  # fmt: skip
+        ]
         score = {"precision": 1, "recall": 1, "f1": 1, "support": 1}
         top1 = (count - len(wrong)) / max(1, count)
         stored = {
-            "run": name, "split": "val", "images": count, "top1": top1, "top1_interval": [0, 1],
-            "balanced_accuracy": top1, "ece": 0.1, "temperature": 1, "unreadable": 0, "confusion": [[0, 0], [0, 0]],
+            "run": name,
+            "split": "val",
+            "images": count,
+            "top1": top1,
+            "top1_interval": [0, 1],
+            "balanced_accuracy": top1,
+            "ece": 0.1,
+            "temperature": 1,
+            "unreadable": 0,
+            "confusion": [[0, 0], [0, 0]],
             "per_class": dict.fromkeys(CLASSES, score),
-        }  # fmt: skip
+        }
         if count:
             (path / "evaluation-val.json").write_text(json.dumps(stored))
             (path / "predictions-val.jsonl").write_text("\n".join(map(json.dumps, lines)))

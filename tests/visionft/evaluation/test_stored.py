@@ -18,10 +18,18 @@ def write(folder: Path, lines: list[dict[str, object]], names: tuple[str, ...] =
     folder.mkdir(parents=True, exist_ok=True)
     score = {"precision": 1, "recall": 1, "f1": 1, "support": 1}
     stored = {
-        "run": folder.name, "split": "val", "images": len(lines), "top1": 1, "top1_interval": [0, 1],
-        "balanced_accuracy": 1, "ece": 0, "temperature": 1, "unreadable": 0,
-        "per_class": dict.fromkeys(names, score), "confusion": [],
-    }  # fmt: skip
+        "run": folder.name,
+        "split": "val",
+        "images": len(lines),
+        "top1": 1,
+        "top1_interval": [0, 1],
+        "balanced_accuracy": 1,
+        "ece": 0,
+        "temperature": 1,
+        "unreadable": 0,
+        "per_class": dict.fromkeys(names, score),
+        "confusion": [],
+    }
     numbered = [{"image_id": number, "probability": 0.9, **line} for number, line in enumerate(lines)]
     (folder / "evaluation-val.json").write_text(json.dumps(stored))
     (folder / "predictions-val.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in numbered))

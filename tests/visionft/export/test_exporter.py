@@ -40,9 +40,15 @@ from visionft.training.runs.run_model import load_run_model
 
 # Once merged, the other pairs are one of these graphs (`test_classifier.py` holds merged against unmerged networks).
 GRAPHS = [
-    ("test_resnet", "full"), ("test_resnet", "adapter"), ("test_resnet", "knn"), ("test_vit", "lora"),
-    ("test_vit", "adapter"), ("test_vit", "prefix"), ("test_vit", "prototype"), ("hybrid_vit", "lora"),
-]  # fmt: skip
+    ("test_resnet", "full"),
+    ("test_resnet", "adapter"),
+    ("test_resnet", "knn"),
+    ("test_vit", "lora"),
+    ("test_vit", "adapter"),
+    ("test_vit", "prefix"),
+    ("test_vit", "prototype"),
+    ("hybrid_vit", "lora"),
+]
 PAIRS = [
     pytest.param(backbone, method, marks=[] if (backbone, method) in GRAPHS else pytest.mark.long)
     for backbone in ("test_resnet", "test_vit", "hybrid_vit")
@@ -240,9 +246,20 @@ def test_unreadable_images_come_back_with_their_reason(export_of, tmp_path: Path
 
 def test_what_is_proven_of_the_labels_stands_in_the_record(run_of, snapshot, tmp_path):
     audit = Audit(
-        audit_id=1, at=1_700_000_000_000, source="features", threshold=0.9, suggestions=1000, sample=299, wrong=0,
-        most_wrong=9, confidence=0.95, seed=7, is_finished=True, labels=1000, standing=998,
-    )  # fmt: skip
+        audit_id=1,
+        at=1_700_000_000_000,
+        source="features",
+        threshold=0.9,
+        suggestions=1000,
+        sample=299,
+        wrong=0,
+        most_wrong=9,
+        confidence=0.95,
+        seed=7,
+        is_finished=True,
+        labels=1000,
+        standing=998,
+    )
     export_run(run_of("test_resnet", "linear"), snapshot, tmp_path / "out", facts=ProjectFacts(audits=[audit]))
     (told,) = json.loads((tmp_path / "out" / "export.json").read_text())["label_audits"]
     assert "99.1%" in told["sentence"]

@@ -194,9 +194,11 @@ def test_a_sound_file_of_foreign_make_is_used(tmp_path: Path) -> None:
 NAMES = ("{", "5", "null", "[]", '{"a": 1}', "[1, 2, 3]", '["a", "", "c"]', '["a", "b", "c", "d"]', DEEP)
 LIMITS = ("{", "[1, 2]", '"x"', '{"a": 1}', "[NaN, 1, 1]", "[[1], [1, 2], 3]", f"[1{'0' * 400}, 1, 1]", DEEP)
 INPUTS = (
-    [("photo", *IMAGE[1:])], [("image", TensorProto.UINT8, ["batch", "height", "width", 4])],
-    [("image", FLOAT, ["batch", 8])], [IMAGE, ("more", FLOAT, [1])],
-)  # fmt: skip
+    [("photo", *IMAGE[1:])],
+    [("image", TensorProto.UINT8, ["batch", "height", "width", 4])],
+    [("image", FLOAT, ["batch", 8])],
+    [IMAGE, ("more", FLOAT, [1])],
+)
 
 
 def test_foreign_files_are_refused_with_their_fault(tmp_path: Path) -> None:

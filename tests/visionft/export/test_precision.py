@@ -172,21 +172,40 @@ def test_stopping_keeps_nothing(run_of, snapshot: Snapshot, tmp_path: Path) -> N
     stages: list[str] = []
     with pytest.raises(JobCancelled):
         export_run(
-            run_of("test_resnet", "full"), snapshot, tmp_path / "out", options=BOTH,
-            job=JobContext(lambda event: stages.append(getattr(event, "stage", "")),
-            lambda: "Comparing the variants" in stages)
-        )  # fmt: skip
+            run_of("test_resnet", "full"),
+            snapshot,
+            tmp_path / "out",
+            options=BOTH,
+            job=JobContext(
+                lambda event: stages.append(getattr(event, "stage", "")), lambda: "Comparing the variants" in stages
+            ),
+        )
     assert not (tmp_path / "out").exists()
 
 
 ANSWERS = VariantAgreement(
-    images=400, top1=0.9, reference_top1=0.9, difference=(-0.01, 0.01), flips=2, ece=0.02, reference_ece=0.02,
-    max_abs_diff=0.01, max_distance_diff=0.0,
-)  # fmt: skip
+    images=400,
+    top1=0.9,
+    reference_top1=0.9,
+    difference=(-0.01, 0.01),
+    flips=2,
+    ece=0.02,
+    reference_ece=0.02,
+    max_abs_diff=0.01,
+    max_distance_diff=0.0,
+)
 SPEED = VariantLatency(
-    p50_ms=5, p99_ms=6, reference_p50_ms=10, reference_p99_ms=12, times_faster=2, runs=50,
-    provider="CPUExecutionProvider", width=100, height=100, processor="",
-)  # fmt: skip
+    p50_ms=5,
+    p99_ms=6,
+    reference_p50_ms=10,
+    reference_p99_ms=12,
+    times_faster=2,
+    runs=50,
+    provider="CPUExecutionProvider",
+    width=100,
+    height=100,
+    processor="",
+)
 
 
 @pytest.mark.parametrize(
@@ -204,7 +223,7 @@ SPEED = VariantLatency(
         ("fp16", {"images": 20, "flips": 1, "top1": 0.85}, 1.0, "not_faster"),
         ("fp16", {"images": 400, "flips": 4, "top1": 0.89}, 1.0, "wrong"),
     ],
-)  # fmt: skip
+)
 def test_only_what_is_right_and_faster_is_recommended(precision, changed, speed: float, verdict: str) -> None:
     speeds = dataclasses.replace(SPEED, times_faster=speed)
     assert judge(precision, dataclasses.replace(ANSWERS, **changed), speeds) == verdict

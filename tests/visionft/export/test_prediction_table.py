@@ -26,11 +26,13 @@ def test_one_label_stands_as_it_is():
 
 def test_several_labels_are_a_json_array_as_in_an_export_of_labels():
     labels = ("tench, Tinca tinca", 'the "wolf"', "=sum")
-    rows = read([
-        answer("unreadable.png", class_name="", probability=0.0, error="broken"),
-        answer("a.png", classes=labels),
-        answer("none.png", classes=()),
-    ])  # fmt: skip
+    rows = read(
+        [
+            answer("unreadable.png", class_name="", probability=0.0, error="broken"),
+            answer("a.png", classes=labels),
+            answer("none.png", classes=()),
+        ]
+    )
     assert list(rows[0]) == ["path", "labels", "probability", "distance", "unlike", "error"]
     assert json.loads(rows[1]["labels"]) == list(labels)
     assert rows[0]["labels"] == rows[2]["labels"] == "" and rows[0]["error"] == "broken"

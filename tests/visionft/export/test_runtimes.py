@@ -103,8 +103,11 @@ def run(*words: object, cwd: Path | None = None) -> str:
 ASKED = {
     "onnxruntime-node": functools.partial(javascript, "onnxruntime-node"),
     "onnxruntime-web": functools.partial(javascript, "onnxruntime-web"),
-    "openvino": openvino, "reference": reference, "opencv": opencv, "tract": tract,
-}  # fmt: skip
+    "openvino": openvino,
+    "reference": reference,
+    "opencv": opencv,
+    "tract": tract,
+}
 
 
 @pytest.fixture(scope="module")

@@ -16,13 +16,27 @@ from visionft.export.options import TARGETS, ExportOptions, is_made_with, target
 from visionft.export.precision.variants import MOST_DOUBT, Variant, VariantAgreement
 
 ANSWERS = VariantAgreement(
-    images=400, top1=0.9, reference_top1=0.9, difference=(-0.01, 0.01), flips=1, ece=0, reference_ece=0,
-    max_abs_diff=0.1, max_distance_diff=0,
-)  # fmt: skip
+    images=400,
+    top1=0.9,
+    reference_top1=0.9,
+    difference=(-0.01, 0.01),
+    flips=1,
+    ece=0,
+    reference_ece=0,
+    max_abs_diff=0.1,
+    max_distance_diff=0,
+)
 INT8 = Variant(
-    precision="int8", file="model_int8.onnx", bytes=24, reference_bytes=94, sha256="", answers=ANSWERS, temperature=1,
-    bits=7, verdict="not_faster",
-)  # fmt: skip
+    precision="int8",
+    file="model_int8.onnx",
+    bytes=24,
+    reference_bytes=94,
+    sha256="",
+    answers=ANSWERS,
+    temperature=1,
+    bits=7,
+    verdict="not_faster",
+)
 
 
 @pytest.mark.parametrize("target", TARGETS.values(), ids=list(TARGETS))
@@ -49,9 +63,16 @@ def test_an_export_names_its_target_and_an_earlier_one_is_known_by_its_files():
     latency = Latency(median_ms=1, p95_ms=1, runs=60, provider="CPUExecutionProvider", width=1, height=1)
     parity = Parity(images=1, max_abs_diff=0, top1_agreement=1, batches=(1,))
     found = ExportResult(
-        model=Path(MODEL_FILE), bytes=1, sha256="", temperature=1, opset=20, parity=parity, latency=latency,
-        target="web", artefacts=("int8", "web-runtime"),
-    )  # fmt: skip
+        model=Path(MODEL_FILE),
+        bytes=1,
+        sha256="",
+        temperature=1,
+        opset=20,
+        parity=parity,
+        latency=latency,
+        target="web",
+        artefacts=("int8", "web-runtime"),
+    )
     assert target_of(found) is TARGETS["web"]
     assert is_made_with(found, ExportOptions.for_target("web"))  # also where a file was left out with a reason
     assert not is_made_with(found, ExportOptions.for_target("server"))

@@ -33,9 +33,16 @@ from visionft.training.runs.run_folder import load_run
 from visionft.training.runs.run_snapshot import read_snapshot
 
 CONFIG = TrainConfig(
-    backbone="test_resnet", method="lora", weights="random", image_size=32, batch_size=8, epochs=2, device="cpu",
-    workers=0, precision="fp32",
-)  # fmt: skip
+    backbone="test_resnet",
+    method="lora",
+    weights="random",
+    image_size=32,
+    batch_size=8,
+    epochs=2,
+    device="cpu",
+    workers=0,
+    precision="fp32",
+)
 
 
 @pytest.fixture(scope="session")
@@ -197,10 +204,14 @@ def test_hostile_and_damaged_jobs_are_refused_before_anything_is_left(change, th
 @pytest.mark.parametrize(
     "change",
     [
-        outside, newer, replaced("result.json", b"{}"), replaced("best/model.safetensors", b"no"),
-        replaced("config.json", b"7"), replaced("config.json", b"{}"),
+        outside,
+        newer,
+        replaced("result.json", b"{}"),
+        replaced("best/model.safetensors", b"no"),
+        replaced("config.json", b"7"),
+        replaced("config.json", b"{}"),
     ],
-)  # fmt: skip
+)
 def test_hostile_and_damaged_results_are_refused_before_anything_is_left(change, project, images, there):
     bad = rewritten(there / "a.vftresult", there / "bad.vftresult", change)
     with pytest.raises(VisionFTError):
@@ -210,9 +221,17 @@ def test_hostile_and_damaged_results_are_refused_before_anything_is_left(change,
 
 def test_events_survive_their_file_and_foreign_lines_are_passed_over(tmp_path):
     done = EpochDone(
-        epoch=1, epochs=2, train_loss=0.5, train_accuracy=0.5, val_loss=0.4, val_accuracy=0.75, learning_rate=1e-3,
-        seconds=1.0, images_per_second=10.0, is_best=True,
-    )  # fmt: skip
+        epoch=1,
+        epochs=2,
+        train_loss=0.5,
+        train_accuracy=0.5,
+        val_loss=0.4,
+        val_accuracy=0.75,
+        learning_rate=1e-3,
+        seconds=1.0,
+        images_per_second=10.0,
+        is_best=True,
+    )
     with recorded(JobContext(), tmp_path / "events.jsonl") as job:
         job.report(done)
     (line,) = (tmp_path / "events.jsonl").read_text().splitlines()

@@ -133,12 +133,21 @@ def test_a_result_names_its_job_by_a_uuid(number, tmp_path):
 @pytest.mark.parametrize(
     "values",
     [
-        "no JSON", [], {}, {"address": "-oProxyCommand=x"}, {"address": "me@-oX"}, {"address": "a b"},
-        {"address": "me@there", "port": "22"}, {"address": "me@there", "port": True},
-        {"address": "me@there", "port": 70000}, {"address": "me@there", "port": -1}, {"address": "$(touch X)"},
-        {"address": "x" * 1000}, '{"address": "me@there"' + " " * 200_000 + "}",
+        "no JSON",
+        [],
+        {},
+        {"address": "-oProxyCommand=x"},
+        {"address": "me@-oX"},
+        {"address": "a b"},
+        {"address": "me@there", "port": "22"},
+        {"address": "me@there", "port": True},
+        {"address": "me@there", "port": 70000},
+        {"address": "me@there", "port": -1},
+        {"address": "$(touch X)"},
+        {"address": "x" * 1000},
+        '{"address": "me@there"' + " " * 200_000 + "}",
     ],
-)  # fmt: skip
+)
 def test_a_damaged_or_unsafe_record_is_no_job(values, tmp_path):
     write_record(tmp_path, values)
     assert sent_jobs(tmp_path) == ()
@@ -156,11 +165,17 @@ def test_a_folder_that_is_a_link_is_no_job_and_nothing_behind_it_is_deleted(tmp_
 @pytest.mark.parametrize(
     ("text", "address", "port"),
     [
-        ("me@there", "me@there", None), ("there", "there", None), ("ssh://there", "there", None),
-        ("ssh://me@there:2222", "me@there", 2222), ("ssh://me@[::1]:22", "me@::1", 22), ("ssh://::1", "", None),
-        ("ssh://-oX@there", "", None), ("ssh://there:0", "", None), ("ssh://me@there:22/x", "", None),
+        ("me@there", "me@there", None),
+        ("there", "there", None),
+        ("ssh://there", "there", None),
+        ("ssh://me@there:2222", "me@there", 2222),
+        ("ssh://me@[::1]:22", "me@::1", 22),
+        ("ssh://::1", "", None),
+        ("ssh://-oX@there", "", None),
+        ("ssh://there:0", "", None),
+        ("ssh://me@there:22/x", "", None),
     ],
-)  # fmt: skip
+)
 def test_an_address_is_read_with_its_port(text, address, port):
     if not address:
         with pytest.raises(RemoteError):

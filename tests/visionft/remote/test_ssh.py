@@ -47,8 +47,18 @@ def port_of(host: Host) -> int:
 def submit_words(host: Host, project: Path, epochs: int) -> list[str]:
     options = [f"--ssh={each}" for each in host.options]
     settings = [word for each in f"{SETTINGS} epochs={epochs}".split() for word in ("--set", each)]
-    return ["job", "submit", host.address, str(project), "--preset", "quick", *settings, *options,
-            "--program", host.program]  # fmt: skip
+    return [
+        "job",
+        "submit",
+        host.address,
+        str(project),
+        "--preset",
+        "quick",
+        *settings,
+        *options,
+        "--program",
+        host.program,
+    ]
 
 
 def test_a_job_goes_there_is_followed_and_comes_back(host, project, run):
@@ -154,6 +164,11 @@ def test_the_wheel_of_this_program_installs_and_starts(tmp_path):
     program = f"import sys; sys.path.insert(0, {str(target)!r}); import visionft; print(visionft.__file__)"
     done = subprocess.run([sys.executable, "-P", "-c", program], check=True, capture_output=True, text=True)
     assert done.stdout.startswith(str(target))
-    started = subprocess.run([target / "bin" / "visionft", "--version"], capture_output=True, text=True, check=False,
-                             env=os.environ | {"PYTHONPATH": str(target)})  # fmt: skip
+    started = subprocess.run(
+        [target / "bin" / "visionft", "--version"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"PYTHONPATH": str(target)},
+    )
     assert started.returncode == 0, started.stderr

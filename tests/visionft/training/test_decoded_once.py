@@ -24,9 +24,15 @@ from visionft.training.estimate import SetFacts, StepCost, estimate_run, extrapo
 from visionft.training.loop.train import train
 
 CONFIG = TrainConfig(
-    backbone="test_resnet", method="full", weights="random", image_size=32, batch_size=8, device="cpu", epochs=3,
+    backbone="test_resnet",
+    method="full",
+    weights="random",
+    image_size=32,
+    batch_size=8,
+    device="cpu",
+    epochs=3,
     precision="fp32",
-)  # fmt: skip
+)
 
 
 @pytest.fixture

@@ -107,7 +107,7 @@ def test_a_recipe_written_by_hand_may_say_little(tmp_path) -> None:
         ("weights = 'random'\n[settings]\nseed = 1", "line 1, weights: "),
         ("a = " + "[" * 5000, "TOML"),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_recipe_is_said_with_its_line(text, said, tmp_path) -> None:
     with pytest.raises(ConfigError, match=said) as raised:
         read_recipe(saved(tmp_path / "r.toml", text))

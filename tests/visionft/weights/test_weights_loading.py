@@ -157,9 +157,11 @@ def _nested() -> torch.Tensor:
 
 
 STRANGE = {
-    "complex64": lambda: torch.zeros(4, dtype=torch.complex64), "meta": lambda: torch.empty(4, device="meta"),
-    "sparse": lambda: torch.eye(4).to_sparse_csr(), "nested": _nested,
-}  # fmt: skip
+    "complex64": lambda: torch.zeros(4, dtype=torch.complex64),
+    "meta": lambda: torch.empty(4, device="meta"),
+    "sparse": lambda: torch.eye(4).to_sparse_csr(),
+    "nested": _nested,
+}
 
 
 @pytest.mark.filterwarnings("ignore:Sparse CSR tensor support")

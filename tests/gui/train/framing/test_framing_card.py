@@ -32,9 +32,12 @@ def trial(framing: Framing, shape: tuple[int, int], accuracy: float) -> FramingT
 
 
 MEASURED = FramingChoice(
-    framing=WHOLE, backbone="resnet18_in1k", images=21, labelled=25,
+    framing=WHOLE,
+    backbone="resnet18_in1k",
+    images=21,
+    labelled=25,
     trials=(trial(Framing(), (160, 160), 0.75), trial(WHOLE, (192, 256), 0.875)),
-)  # fmt: skip
+)
 
 
 @pytest.fixture

@@ -97,18 +97,27 @@ class History(RuleBasedStateMachine):
     @rule(name=NAMES, other=NAMES, third=NAMES, what=st.integers(0, 6))
     def edit_classes(self, name: str, other: str, third: str, what: int) -> None:
         changes = (
-            AddClass(name), RenameClass(name, other), MergeClasses((name, other), third), DeleteClass(name),
-            ColorClass(name, "#00ff00"), SetShortcut(name, "k"), OrderClasses((name, other)),
-        )  # fmt: skip
+            AddClass(name),
+            RenameClass(name, other),
+            MergeClasses((name, other), third),
+            DeleteClass(name),
+            ColorClass(name, "#00ff00"),
+            SetShortcut(name, "k"),
+            OrderClasses((name, other)),
+        )
         self.do(lambda project: project.apply(changes[what]))
 
     @rule(ids=IDS, what=st.integers(0, 6), split=st.sampled_from(["train", "val", "test", None]))
     def edit_images(self, ids, what: int, split) -> None:
         changes = (
-            RemoveImages(ids), RestoreImages(ids), TagImages(ids, "t1"), UntagImages(ids, "t1"),
-            ReviewImages(ids, "done" if split else None), WriteNote(ids[0], f"note {split}"),
+            RemoveImages(ids),
+            RestoreImages(ids),
+            TagImages(ids, "t1"),
+            UntagImages(ids, "t1"),
+            ReviewImages(ids, "done" if split else None),
+            WriteNote(ids[0], f"note {split}"),
             AssignSplits(dict.fromkeys(ids, split)),
-        )  # fmt: skip
+        )
         self.do(lambda project: project.apply(changes[what]))
 
     @rule(seed=st.integers(0, 3), again=st.booleans())

@@ -30,13 +30,24 @@ def rows(project: Project):
 
 
 CHANGES = [
-    AddClass("horse"), LabelImages((1, 7), "horse"), LabelImages((1, 7), "dog", source="suggestion"),
-    UnlabelImages((1, 7)), UnlabelImages((1, 7), "cat"), AssignSplits({1: "train", 2: "val", 3: "test"}),
-    RemoveImages((1, 12)), RenameClass("cat", "Katze <b>&amp; 🐈"), MergeClasses(("cat",), "dog"),
-    MergeClasses(("cat", "dog"), "animal"), DeleteClass("cat"), ColorClass("cat", "#E69F00"), SetShortcut("cat", "k"),
-    OrderClasses(("dog", "cat")), TagImages((1, 2), "blurred"), ReviewImages((1, 2), "done"),
+    AddClass("horse"),
+    LabelImages((1, 7), "horse"),
+    LabelImages((1, 7), "dog", source="suggestion"),
+    UnlabelImages((1, 7)),
+    UnlabelImages((1, 7), "cat"),
+    AssignSplits({1: "train", 2: "val", 3: "test"}),
+    RemoveImages((1, 12)),
+    RenameClass("cat", "Katze <b>&amp; 🐈"),
+    MergeClasses(("cat",), "dog"),
+    MergeClasses(("cat", "dog"), "animal"),
+    DeleteClass("cat"),
+    ColorClass("cat", "#E69F00"),
+    SetShortcut("cat", "k"),
+    OrderClasses(("dog", "cat")),
+    TagImages((1, 2), "blurred"),
+    ReviewImages((1, 2), "done"),
     WriteNote(3, "=looks like a dog\nsecond line"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.title)

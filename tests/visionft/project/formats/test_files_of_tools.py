@@ -20,9 +20,19 @@ from visionft.project.store import Project
 
 FIXTURES = Path(__file__).parents[3] / "fixtures/label_formats"
 NAMES = [
-    "a.jpg", "with blank.jpg", "comma, x.jpg", "Ümläut.jpg", "sub/same.jpg", "other/same.jpg", "007.jpg",
-    "sub/deep/x.jpg", "it's.jpg", "b.jpg", "c.jpg", "d.c.jpg",
-]  # fmt: skip
+    "a.jpg",
+    "with blank.jpg",
+    "comma, x.jpg",
+    "Ümläut.jpg",
+    "sub/same.jpg",
+    "other/same.jpg",
+    "007.jpg",
+    "sub/deep/x.jpg",
+    "it's.jpg",
+    "b.jpg",
+    "c.jpg",
+    "d.c.jpg",
+]
 CLASSES = ["glass", "Ümläut", "a, b", "007", "null", "with blank"]
 SPLITS = ["train", "val", "test"]
 SINGLE = [(CLASSES[number % 6],) if number != 9 else () for number in range(12)]
@@ -103,10 +113,15 @@ def test_tables_of_several_encodings(name: str, text: str, encoding: str, folder
 @pytest.mark.parametrize(
     ("cell", "separator"),
     [
-        ("['cat', 'big dog']", ""), ('["cat", "big dog"]', ""), ("['cat' 'big dog']", ""), ("[cat, big dog]", ","),
-        ("cat, big dog", ","), ("cat;big dog", ";"), ('{"choices":["cat","big dog"]}', ""),
+        ("['cat', 'big dog']", ""),
+        ('["cat", "big dog"]', ""),
+        ("['cat' 'big dog']", ""),
+        ("[cat, big dog]", ","),
+        ("cat, big dog", ","),
+        ("cat;big dog", ";"),
+        ('{"choices":["cat","big dog"]}', ""),
     ],
-)  # fmt: skip
+)
 def test_several_classes_in_a_cell(cell: str, separator: str, folder: Path, multi: Project) -> None:
     quoted = cell.replace('"', '""')
     write(folder, "table.csv", f'file,choices\na.jpg,"{quoted}"\nc.jpg,[]\nd.jpg,\n')

@@ -81,13 +81,19 @@ def test_labels_of_a_csv_reach_images_that_are_there(tmp_path: Path, images: Pat
 @pytest.mark.parametrize(
     ("titles", "row"),
     [
-        ("label", "../../../etc/passwd,x"), ("label", "cat/none.png,x"), ("label", ",x"),
-        ("label,split", "cat/0.png,x,weekend"), ("label", "cat/0.png,x,y,z"), ("labels", "cat/0.png,x|y"),
-        ("label", 'cat/0.png,"a\nb"'), ("label", f"cat/0.png,{'x' * 400}"), ("label", f"{'y' * 5000},a"),
+        ("label", "../../../etc/passwd,x"),
+        ("label", "cat/none.png,x"),
+        ("label", ",x"),
+        ("label,split", "cat/0.png,x,weekend"),
+        ("label", "cat/0.png,x,y,z"),
+        ("labels", "cat/0.png,x|y"),
+        ("label", 'cat/0.png,"a\nb"'),
+        ("label", f"cat/0.png,{'x' * 400}"),
+        ("label", f"{'y' * 5000},a"),
         ("label", f'"{"y" * 2_000_000},a'),
     ],
     ids=range(10),
-)  # fmt: skip
+)
 def test_hostile_rows_are_listed_and_the_others_taken(empty: Project, images: Path, titles: str, row: str) -> None:
     report = import_source(empty, write_csv(images, f"file_name,{titles}\n{row}\ndog/7.png,good\n"))
     (rejected,) = report.unreadable + report.skipped
@@ -97,11 +103,17 @@ def test_hostile_rows_are_listed_and_the_others_taken(empty: Project, images: Pa
 @pytest.mark.parametrize(
     "data",
     [
-        b"", b"\n\n", b"a,b,c\n1,2,3\n", b"file,label\na.jpg,\x94L\x8c\xa2\n", b'"' + b"x" * 2_000_000,
-        b'"file_name,label\na.png,x', b" ,fox\n", b"a\0.png,fox\n",
+        b"",
+        b"\n\n",
+        b"a,b,c\n1,2,3\n",
+        b"file,label\na.jpg,\x94L\x8c\xa2\n",
+        b'"' + b"x" * 2_000_000,
+        b'"file_name,label\na.png,x',
+        b" ,fox\n",
+        b"a\0.png,fox\n",
     ],
     ids=("empty", "blank", "no file column", "not UTF-8", "a cell of 2 MB", "an open quote", "a blank name", "a NUL"),
-)  # fmt: skip
+)
 def test_files_that_are_no_tables_are_refused(empty: Project, tmp_path: Path, data: bytes) -> None:
     (tmp_path / "labels.csv").write_bytes(data)
     with pytest.raises(ProjectError) as caught:

@@ -159,11 +159,14 @@ def test_what_is_lost_of_an_image_is_told_by_preview_and_import(empty: Project, 
 
 ROWS = st.lists(  # content, copy, class and split of each file
     st.tuples(
-        st.integers(0, 5), st.integers(0, 1), st.sampled_from(["", "ant", "bee", "cow"]),
+        st.integers(0, 5),
+        st.integers(0, 1),
+        st.sampled_from(["", "ant", "bee", "cow"]),
         st.sampled_from(["", "train", "val"]),
     ),
-    min_size=1, max_size=14,
-)  # fmt: skip
+    min_size=1,
+    max_size=14,
+)
 COLUMNS = LabelChoice(table="list.csv", file="file_name", label="label")
 
 
@@ -183,9 +186,12 @@ def stated(conflicts: Sequence[Conflict]) -> list[object]:
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    first=ROWS, later=ROWS, task=st.sampled_from(["single", "multi"]), batch=st.sampled_from([2, 5, 500]),
+    first=ROWS,
+    later=ROWS,
+    task=st.sampled_from(["single", "multi"]),
+    batch=st.sampled_from([2, 5, 500]),
     decided=st.sampled_from(["", "label", "rename", "remove"]),
-)  # fmt: skip
+)
 def test_a_preview_agrees_with_the_import_on_contradicting_copies(
     first, later, task: Task, batch: int, decided: str, tmp_path_factory: pytest.TempPathFactory, draw
 ):

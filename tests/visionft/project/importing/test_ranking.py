@@ -75,10 +75,13 @@ def test_a_table_names_the_ids_of_class_folders(tmp_path: Path, draw) -> None:
     assert classes_of(tmp_path / "set") == {"cat": 4, "dog": 4}
 
 
-@pytest.mark.parametrize(("file", "text"), [
-    ("words.txt", "n02085620\tChihuahua\nn02102040\tspringer\nn00000001\tother\n"),
-    ("LOC_synset_mapping.txt", "n02085620 Chihuahua\nn02102040 springer\n"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("words.txt", "n02085620\tChihuahua\nn02102040\tspringer\nn00000001\tother\n"),
+        ("LOC_synset_mapping.txt", "n02085620 Chihuahua\nn02102040 springer\n"),
+    ],
+)
 def test_a_file_beside_class_folders_names_their_ids(tmp_path: Path, draw, file: str, text: str) -> None:
     for number in range(6):
         draw(tmp_path / "set/train" / ("n02085620", "n02102040")[number % 2] / f"{number}.png", number)
@@ -116,7 +119,7 @@ CHOICES = [
     (LabelChoice(label="b"), {"x": 2, "y": 2}),
     (LabelChoice(table="more/second.csv", label="b"), {"u": 2, "v": 2}),
     (LabelChoice(is_unlabelled=True), {}),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("choice", "classes"), CHOICES, ids=str)
@@ -137,10 +140,16 @@ def test_the_choice_of_the_user_counts(tmp_path: Path, draw, choice: LabelChoice
         assert import_source(project, source, choice=choice).classes == classes
 
 
-@pytest.mark.parametrize("choice", [
-    LabelChoice(class_folder=3), LabelChoice(class_folder=-4), LabelChoice(name_part=7), LabelChoice(table="x.csv"),
-    LabelChoice(label="colour"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "choice",
+    [
+        LabelChoice(class_folder=3),
+        LabelChoice(class_folder=-4),
+        LabelChoice(name_part=7),
+        LabelChoice(table="x.csv"),
+        LabelChoice(label="colour"),
+    ],
+)
 def test_a_choice_that_gives_nothing_says_so(folders: Path, choice: LabelChoice) -> None:
     table(folders, "label", lambda number, _: number % 2)
     with pytest.raises(ProjectError) as caught:

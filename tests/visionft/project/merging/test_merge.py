@@ -49,9 +49,18 @@ def state(project: Project):
 def test_a_merge_takes_what_one_side_knows_and_asks_where_both_differ(project: Project, copy: Path) -> None:
     project.apply(LabelImages((1, 2, 3), "dog"))
     project.apply(AssignSplits({1: "test"}))
-    change(copy, LabelImages((1, 2), "bird"), LabelImages((4, 7), "cat"), LabelImages((3,), "dog"), RemoveImages((12,)),
-           TagImages((5,), "blurred"), WriteNote(6, "a note"), JudgeFine("quality", ((5, 0),)),
-           JudgeFine("duplicates", ((5, 6),)), AssignSplits({1: "train"}))  # fmt: skip
+    change(
+        copy,
+        LabelImages((1, 2), "bird"),
+        LabelImages((4, 7), "cat"),
+        LabelImages((3,), "dog"),
+        RemoveImages((12,)),
+        TagImages((5,), "blurred"),
+        WriteNote(6, "a note"),
+        JudgeFine("quality", ((5, 0),)),
+        JudgeFine("duplicates", ((5, 6),)),
+        AssignSplits({1: "train"}),
+    )
     project.apply(RemoveImages((11,)))
     before, content = state(project), (copy / DATABASE).read_bytes()
     forecast = merge_projects(project, [copy], is_preview=True)

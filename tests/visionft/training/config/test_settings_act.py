@@ -51,11 +51,26 @@ def test_training_works_with_each_option(changes, snapshot, tmp_path, tiny) -> N
 def test_a_solved_head_depends_on_no_setting_of_steps(snapshot, tmp_path, tiny) -> None:
     config = tiny("linear")
     others = dataclasses.replace(
-        config, epochs=9, learning_rate=1.0, weight_decay=0.9, warmup_share=0.5, label_smoothing=0.4, gradient_clip=0.1,
-        augmentation="medium", micro_batch_size=2, optimizer="sgd", patience=1, mixup=0.5, cutmix=0.5, ema_decay=0.9,
-        interpolation=False, ridge_init=False, least_gain=0.5, gradient_checkpointing=True,
+        config,
+        epochs=9,
+        learning_rate=1.0,
+        weight_decay=0.9,
+        warmup_share=0.5,
+        label_smoothing=0.4,
+        gradient_clip=0.1,
+        augmentation="medium",
+        micro_batch_size=2,
+        optimizer="sgd",
+        patience=1,
+        mixup=0.5,
+        cutmix=0.5,
+        ema_decay=0.9,
+        interpolation=False,
+        ridge_init=False,
+        least_gain=0.5,
+        gradient_checkpointing=True,
         patch_dropout=0.3,
-    )  # fmt: skip
+    )
     names = [each.name for each in dataclasses.fields(config)]
     changed = {name for name in names if getattr(config, name) != getattr(others, name)}
     assert changed | {"progressive_resizing"} == config.unused_settings  # this one is for a ResNet

@@ -18,9 +18,15 @@ from visionft.training.runs.run_folder import delete_weights, read_run
 from visionft.training.runs.run_model import load_trained
 
 CONFIG = TrainConfig(
-    backbone="test_resnet", method="adapter", weights="random", image_size=32, epochs=1, batch_size=8, device="cpu",
+    backbone="test_resnet",
+    method="adapter",
+    weights="random",
+    image_size=32,
+    epochs=1,
+    batch_size=8,
+    device="cpu",
     workers=0,
-)  # fmt: skip
+)
 FIRST = "001-test_resnet-adapter"
 
 
@@ -33,9 +39,14 @@ def project(snapshot: Snapshot, tmp_path: Path) -> Path:
 def fresh(classes: int, **changes):
     config = replace(CONFIG, start_from=FIRST, **changes)
     return config, build_classifier(
-        config.backbone_row, config.method_row, classes=classes, options=config.method_options, weights=None,
-        shape=(32, 32), seed=9,
-    ).eval()  # fmt: skip
+        config.backbone_row,
+        config.method_row,
+        classes=classes,
+        options=config.method_options,
+        weights=None,
+        shape=(32, 32),
+        seed=9,
+    ).eval()
 
 
 def test_it_has_the_weights_of_the_earlier_run_classes_are_matched_by_name_and_new_ones_start_fresh(project) -> None:

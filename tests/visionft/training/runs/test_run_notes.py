@@ -28,7 +28,7 @@ from visionft.training.runs.run_folder import (
     require_weights,
     scan_runs,
     weights_bytes,
-)  # fmt: skip
+)
 from visionft.training.runs.run_snapshot import read_snapshot
 from visionft.training.runs.run_titles import config_title, titles_of_runs
 

@@ -16,40 +16,83 @@ FILES = {name: ListedFile(bytes=1000, sha256="0" * 64) for name in ("model.onnx"
 
 def record(name: str = "blue", **changes):
     figures = {
-        "images": 9, "unreadable": 0, "top1": 8 / 9, "top1_interval": [0.565, 0.98], "balanced_accuracy": 0.9,
-        "ece": 0.05, "ece_before": 0.1,
+        "images": 9,
+        "unreadable": 0,
+        "top1": 8 / 9,
+        "top1_interval": [0.565, 0.98],
+        "balanced_accuracy": 0.9,
+        "ece": 0.05,
+        "ece_before": 0.1,
         "classes": {
             each: {"images": 3, "recall": 0.67, "recall_interval": [0.21, 0.94], "precision": 1.0, "f1": 0.8}
             for each in (name, "green")
         },
         "confused": [{"true": name, "said": "green", "images": 1}],
-    }  # fmt: skip
+    }
     honest = {"split": "test", "images": 9, "leaked": 3, "without": 5 / 6, "without_interval": [0.44, 0.97]}
     return {
-        "title": "001-run", "run": "001-run", "backbone": "resnet18",
-        "method": "lora", "method_title": "LoRA", "task": "single",
-        "license": "Apache-2.0", "class_names": [name, "green"], "visionft": "0.1",
+        "title": "001-run",
+        "run": "001-run",
+        "backbone": "resnet18",
+        "method": "lora",
+        "method_title": "LoRA",
+        "task": "single",
+        "license": "Apache-2.0",
+        "class_names": [name, "green"],
+        "visionft": "0.1",
         "network": {"architecture": "resnet18", "model_args": {}},
         "preprocessing": {"size": 64, "width": 64, "height": 64},
-        "weights": {"source": "pretrained", "file": "model.safetensors", "origin": "timm/resnet18.a1_in1k",
-                    "revision": "", "licence": "Apache-2.0", "sha256": "ab"},
+        "weights": {
+            "source": "pretrained",
+            "file": "model.safetensors",
+            "origin": "timm/resnet18.a1_in1k",
+            "revision": "",
+            "licence": "Apache-2.0",
+            "sha256": "ab",
+        },
         "caveats": ["not settled law"],
         "label_audits": [{"sentence": "At least 99 % of 100 accepted labels are right."}],
-        "data": {"images": {"train": 30, "val": 9, "test": 9}, "unlabelled": 2,
-                 "classes": {each: {"train": 15, "val": 3, "test": 3} for each in (name, "green")},
-                 "labelled_by": {"person": 40, "import": 8, "suggestion": 0},
-                 "near_duplicates": {"groups": 1, "images": 2, "looked_at": 48}, "leaks": [honest]},
+        "data": {
+            "images": {"train": 30, "val": 9, "test": 9},
+            "unlabelled": 2,
+            "classes": {each: {"train": 15, "val": 3, "test": 3} for each in (name, "green")},
+            "labelled_by": {"person": 40, "import": 8, "suggestion": 0},
+            "near_duplicates": {"groups": 1, "images": 2, "looked_at": 48},
+            "leaks": [honest],
+        },
         "metrics": {"val": figures, "test": figures},
-        "training": {"settings": {"epochs": 2, "batch_size": 8, "learning_rate": 0.0, "weight_decay": 0.05,
-                                  "augmentation": "light", "label_smoothing": 0.1, "seed": 0, "lora": {"rank": 8}},
-                     "epochs": 2, "kept_epoch": 1, "seconds": 3.0, "device": "cpu", "precision": "fp32",
-                     "trainable_parameters": 10, "parameters": 100},
+        "training": {
+            "settings": {
+                "epochs": 2,
+                "batch_size": 8,
+                "learning_rate": 0.0,
+                "weight_decay": 0.05,
+                "augmentation": "light",
+                "label_smoothing": 0.1,
+                "seed": 0,
+                "lora": {"rank": 8},
+            },
+            "epochs": 2,
+            "kept_epoch": 1,
+            "seconds": 3.0,
+            "device": "cpu",
+            "precision": "fp32",
+            "trainable_parameters": 10,
+            "parameters": 100,
+        },
         "border": {"kind": "x", "split": "val", "images": 9, "share": 0.95},
         "parity": {"images": 9, "max_abs_diff": 1e-6, "top1_agreement": 1.0},
-        "latency": {"median_ms": 1.0, "p95_ms": 2.0, "p99_ms": 3.0, "runs": 300, "provider": "CPUExecutionProvider",
-                    "width": 64, "height": 64},
+        "latency": {
+            "median_ms": 1.0,
+            "p95_ms": 2.0,
+            "p99_ms": 3.0,
+            "runs": 300,
+            "provider": "CPUExecutionProvider",
+            "width": 64,
+            "height": 64,
+        },
         **changes,
-    }  # fmt: skip
+    }
 
 
 def header_of(card: str) -> dict:
@@ -76,8 +119,19 @@ def test_a_licence_that_the_hub_does_not_know_keeps_its_name() -> None:
 def test_the_card_says_what_was_measured_and_what_was_not() -> None:
     card = model_card(record(), FILES)
     certified, leak, cost = "At least 99 % of 100 accepted labels are right", "3 of 9 images", "10 of 100 parameters"
-    for figure in ("**88.9%** | 56.5% to 98.0%", leak, "**83.3%**", "40 by", "8 imported", "1 group", "3.0 ms",
-                   certified, "not settled law", cost, "10.00%"):  # fmt: skip
+    for figure in (
+        "**88.9%** | 56.5% to 98.0%",
+        leak,
+        "**83.3%**",
+        "40 by",
+        "8 imported",
+        "1 group",
+        "3.0 ms",
+        certified,
+        "not settled law",
+        cost,
+        "10.00%",
+    ):
         assert figure in card, figure
     figures = record()["metrics"]["val"]
     chosen = model_card(record(metrics={"val": figures}), FILES)
@@ -91,12 +145,21 @@ def test_the_card_says_what_was_measured_and_what_was_not() -> None:
 
 def test_variants_are_listed_with_their_loss() -> None:
     answers = {
-        "images": 400, "top1": 0.9, "reference_top1": 0.905, "difference": (-0.01, 0.0), "flips": 3, "ece": 0.02,
-    }  # fmt: skip
+        "images": 400,
+        "top1": 0.9,
+        "reference_top1": 0.905,
+        "difference": (-0.01, 0.0),
+        "flips": 3,
+        "ece": 0.02,
+    }
     kept = {
-        "precision": "int8", "file": "model_int8.onnx", "bytes": 11_000_000, "answers": answers,
-        "speed": {"times_faster": 2.34}, "verdict": "recommended",
-    }  # fmt: skip
+        "precision": "int8",
+        "file": "model_int8.onnx",
+        "bytes": 11_000_000,
+        "answers": answers,
+        "speed": {"times_faster": 2.34},
+        "verdict": "recommended",
+    }
     dropped = kept | {"precision": "fp16", "file": "", "speed": None, "verdict": "wrong"}
     card = model_card(record(bytes=44_000_000, variants=[kept, dropped]), FILES)
     (row,) = [line.split(" | ") for line in card.splitlines() if line.startswith("| `model_int8.onnx`")]
@@ -127,5 +190,12 @@ def test_any_text_stays_one_line_without_markup(text: str) -> None:
 def test_any_text_is_the_same_text_or_printable_in_the_header(text: str) -> None:
     header = yaml.safe_load(front_matter(record(run=text, license=text), FILES).strip("-\n"))
     assert set(header) <= {
-        "license", "license_name", "library_name", "pipeline_tag", "tags", "base_model", "metrics", "model-index",
-    }  # fmt: skip
+        "license",
+        "license_name",
+        "library_name",
+        "pipeline_tag",
+        "tags",
+        "base_model",
+        "metrics",
+        "model-index",
+    }
