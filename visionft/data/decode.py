@@ -39,7 +39,7 @@ IMAGE_SUFFIXES: Final = frozenset(
     | RAW_SUFFIXES
 )
 
-_ORIENTATION_TAG = 0x0112
+_ORIENTATION_TAG = 0x0112  # of EXIF: 1 is upright
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,

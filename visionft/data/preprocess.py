@@ -27,7 +27,7 @@ _FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.B
 _LARGE = 1024  # side of a crop in pixels
 _Choice = Callable[[int, int], Any]  # of one of two numbers, which may be symbolic
 Region = tuple[int, int, int, int]  # left, top, right and bottom of a part of an image, in thousandths of its sides
-WHOLE: Region = (0, 0, 1000, 1000)
+WHOLE: Region = (0, 0, 1000, 1000)  # in thousandths of the sides
 LEAST_REGION_PX = 16  # of a side: a patch of the ViTs
 
 

@@ -45,6 +45,8 @@ _RIDGE: Final = 1e-6  # keeps the equations of the class means solvable, where a
 _ROWS: Final = 8192  # turned at a time: copies of more never lie in memory
 _NO_SPREAD: Final = 1e-9  # share of the variation that is rounding: copies of one image
 FOLDS: Final = 10
+# The grid of the search: shrinkage of the within-class covariance (`MetricSpace.fitted`), length of the axes between
+# classes (`MetricSpace.weights`), and the number of voters, temperature and smoothing of the vote (`VoteParameters`).
 SHRINKAGES: Final = (0.2, 0.5, 0.8)
 EMPHASES: Final = (1.0, 2.0, 4.0)
 NEIGHBOURS: Final = (10, 30, 100)
