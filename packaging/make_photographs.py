@@ -76,7 +76,7 @@ def centred_features(images: Snapshot, chosen: Sequence[SnapshotImage]) -> np.nd
     from visionft.training.loop.run_context import RunContext
 
     config = TrainConfig(method="linear", precision="fp32", device="cpu")
-    context = RunContext(config, classes=len(images.class_names))
+    context = RunContext.of_run(config, classes=len(images.class_names))
     context.classifier.eval()
     features = cached_features(
         plain_batches(config, images, chosen, ProcessShard(device=context.accelerator.device)),

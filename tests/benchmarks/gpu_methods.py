@@ -24,7 +24,7 @@ TRAINED = ("full", "linear", "adapter", "lora", "prefix")  # the others are comp
 
 def measure(config: TrainConfig, steps: int) -> tuple[float, float, float]:
     """Return the trainable share, images a second and peak MiB of `steps` optimiser steps after some to warm up."""
-    assembly = RunContext(config, classes=CLASSES)
+    assembly = RunContext.of_run(config, classes=CLASSES)
     device, classifier = assembly.accelerator.device, assembly.classifier
     train_step = TrainStep(
         classifier,

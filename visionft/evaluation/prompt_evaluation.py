@@ -17,7 +17,7 @@ from visionft.evaluation.metrics import average_precision, wilson_interval
 from visionft.features.embedding import features_under
 from visionft.features.feature_store import Features
 from visionft.jobs import SILENT, JobContext
-from visionft.training.config.train_config import TrainConfig
+from visionft.training.config.feature_spec import FeatureSpec
 from visionft.zero_shot.class_texts import DEFAULT_TEMPLATES, TEMPLATE_SETS, ClassTexts, all_texts, same_texts, texts_of
 
 _EQUAL = 1e-5  # cosines closer than this are of the same text
@@ -113,8 +113,8 @@ def evaluate_prompts(
     lines = [[texts_of(each.class_name, (line,), templates) for line in each.lines] for each in classes]
     everything = [each for group in (*per_set.values(), by_name, *lines) for each in group]
     labelled = replace(images, images=chosen)
-    network = TrainConfig(backbone=row.name, method="linear", image_reading=images.image_reading)
-    features = features_under(project_dir, labelled.images, network, job=job)
+    spec = FeatureSpec(backbone=row.name, image_reading=images.image_reading)
+    features = features_under(project_dir, labelled.images, spec, job=job)
     encoder = open_text_side(row, job=job)
     texts = list(dict.fromkeys(text for each in everything for text in each.texts))
     points = dict(zip(texts, encoder.encode(texts, job=job).numpy(), strict=True))

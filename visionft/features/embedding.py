@@ -7,9 +7,9 @@ seconds of work. Several processes may share the work, each with a part of the i
 import contextlib
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -33,8 +33,8 @@ from visionft.features.feature_store import (
 )
 from visionft.features.row_store import RowStore
 from visionft.jobs import SILENT, JobCancelled, JobContext
-from visionft.training.base_weights import ensure_weights
-from visionft.training.config.train_config import TrainConfig
+from visionft.training.base_weights import ensure_network
+from visionft.training.config.feature_spec import FeatureSpec
 from visionft.training.framing import with_aspect
 from visionft.weights.locations import PRETRAINED, local_file
 from visionft.weights.records import checked_sha256
@@ -84,17 +84,16 @@ def embed(
         RunError: None of the images can be read.
     """
     current = latest_kind(project_dir)
-    settings: dict[str, Any] = {"image_size": size}
+    spec = FeatureSpec(backbone=backbone or DEFAULT_BACKBONE, image_size=size)
     if current is not None and backbone in ("", current.backbone):
-        backbone, settings = current.backbone, current.settings | ({"image_size": size} if size else {})
+        spec = replace(current.spec, image_size=size or current.size)
     elif not backbone and current is None and (project_dir / FOLDER / CURRENT).exists():
         message = Message("The backbone of the features cannot be read: they are computed again.")
         job.report(Notice(message=message, level="warning"))
-    settings["image_reading"] = images.image_reading
-    config = TrainConfig(backbone=backbone or DEFAULT_BACKBONE, method="linear", device=device, **settings)
+    spec = replace(spec, image_reading=images.image_reading)
     number, parts = part
     mine = [each for each in images.images if parts == 1 or zlib.crc32(each.sha256.encode()) % parts == number - 1]
-    kind, before, unreadable, is_cancelled = _compute(project_dir, mine, config, job)
+    kind, before, unreadable, is_cancelled = _compute(project_dir, mine, spec, device, job)
     make_current(project_dir, kind)
     store = kind.store(project_dir)
     if unreadable and not len(store):
@@ -127,9 +126,14 @@ def embedded(project_dir: Path, images: Snapshot, *, job: JobContext = SILENT) -
 
 
 def features_under(
-    project_dir: Path, images: Sequence[SnapshotImage], config: TrainConfig, *, job: JobContext = SILENT
+    project_dir: Path,
+    images: Sequence[SnapshotImage],
+    spec: FeatureSpec,
+    *,
+    device: str = "auto",
+    job: JobContext = SILENT,
 ) -> Features:
-    """Return the features of images by the frozen network of a run's settings; missing ones are computed.
+    """Return the features of images by a frozen network; missing ones are computed.
 
     The project's current features (`make_current`) stay.
 
@@ -137,17 +141,15 @@ def features_under(
         JobCancelled: The user cancelled; computed features are kept.
         WeightsError: The network's weights cannot be had.
     """
-    config = with_aspect(config, images)
-    path = local_file(config.backbone_row) if config.weights == PRETRAINED else None
+    spec = with_aspect(spec, images)
+    path = local_file(spec.backbone_row) if spec.weights == PRETRAINED else None
     if path is not None:  # without loading the network where all images have features
-        sha256 = checked_sha256(config.backbone_row, path)
-        kind = known_kind(project_dir, config.backbone, config.preprocessing.key, sha256)
+        sha256 = checked_sha256(spec.backbone_row, path)
+        kind = known_kind(project_dir, spec.backbone, spec.preprocessing.key, sha256)
         known = features_of(kind, kind.store(project_dir), images) if kind else None
         if known is not None and not known.missing:
             return known
-    same = ("backbone", "image_size", "framing", "aspect", "region", "image_reading", "device", "weights", "seed")
-    config = TrainConfig(method="linear", **{name: getattr(config, name) for name in same})
-    kind, _, unreadable, is_cancelled = _compute(project_dir, images, config, job)
+    kind, _, unreadable, is_cancelled = _compute(project_dir, images, spec, device, job)
     if is_cancelled:
         raise JobCancelled
     for image, reason in unreadable:
@@ -158,7 +160,7 @@ def features_under(
 
 
 def _compute(
-    project_dir: Path, images: Sequence[SnapshotImage], config: TrainConfig, job: JobContext
+    project_dir: Path, images: Sequence[SnapshotImage], spec: FeatureSpec, device: str, job: JobContext
 ) -> tuple[FeatureKind, int, list[tuple[SnapshotImage, str]], bool]:
     """Compute and store the missing features of images, one of each content.
 
@@ -167,33 +169,33 @@ def _compute(
     """
     from visionft.training.loop.run_context import RunContext, release
 
-    if not ensure_weights(config, job=job):
+    if not ensure_network(spec, job=job):
         raise JobCancelled
-    context = RunContext(config, classes=1)
+    context = RunContext.of_features(spec, device=device)
     try:
         loaded = context.classifier.loaded
         kind = FeatureKind(
-            backbone=config.backbone,
-            size=config.input_size,
-            weights=loaded.sha256 if loaded is not None else f"random {config.seed}",
-            preprocessing=config.preprocessing.key,
+            backbone=spec.backbone,
+            size=spec.input_size,
+            weights=loaded.sha256 if loaded is not None else f"random {spec.seed}",
+            preprocessing=spec.preprocessing.key,
             widths=tuple(context.classifier.head_parts),
-            framing=config.framing,
-            aspect=config.aspect,
-            region=config.region,
-            image_reading=config.image_reading,
+            framing=spec.framing,
+            aspect=spec.aspect,
+            region=spec.region,
+            image_reading=spec.image_reading,
         )
         store = kind.store(project_dir)
         features = features_of(kind, store, images)
         todo = list({image.sha256: image for image in features.missing}.values())
-        unreadable, is_cancelled = _fill(store, todo, config, context, job)
+        unreadable, is_cancelled = _fill(store, todo, spec, context, job)
     finally:
         release(context.classifier, None)
     return kind, len(features), unreadable, is_cancelled
 
 
 def _fill(
-    store: RowStore, todo: list[SnapshotImage], config: TrainConfig, context: "RunContext", job: JobContext
+    store: RowStore, todo: list[SnapshotImage], spec: FeatureSpec, context: "RunContext", job: JobContext
 ) -> tuple[list[tuple[SnapshotImage, str]], bool]:
     """Compute and keep the features of images; return the unreadable ones, and whether it was cancelled."""
     import torch
@@ -204,7 +206,7 @@ def _fill(
     unreadable: list[tuple[SnapshotImage, str]] = []
     if not todo:
         return unreadable, False
-    dataset = ImageDataset(todo, config.preprocessing, task=None, near_side=config.near_side)
+    dataset = ImageDataset(todo, spec.preprocessing, task=None, near_side=spec.near_side())
     workers = choose_workers(-1, dataset, device=context.device.kind)
     sampler = EpochSampler(len(todo), BATCH, seed=0, shuffle=False)
     loader = ImageLoader(dataset, sampler, workers=workers, device=context.accelerator.device)

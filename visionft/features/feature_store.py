@@ -20,6 +20,7 @@ from visionft.features.row_store import RowStore
 from visionft.files import read_json, write_json
 from visionft.heads.numerics import ScaledRows, part_scaling, unit_rows
 from visionft.project.store import project_reading
+from visionft.training.config.feature_spec import FeatureSpec
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +35,7 @@ class FeatureKind:
     weights: str  # SHA-256 of the weights' file; of random ones the seed
     preprocessing: str  # the preprocessing as text
     widths: tuple[int, ...]  # of the multi-stage features, the network's own embedding last; their sum is D
-    framing: str = "centre"  # how images are framed, as settings of a run; likewise `aspect` and `region`
+    framing: str = "centre"  # how images are framed, as in a `FeatureSpec`; likewise `aspect` and `region`
     aspect: float = 0.0
     region: str = ""
     image_reading: ImageReading = AS_STORED
@@ -46,10 +47,10 @@ class FeatureKind:
         return f"{safe}-{self.size}-{digest[:12]}"
 
     @property
-    def settings(self) -> dict[str, Any]:
-        """Return the settings of a run that decide how its images become inputs."""
-        names = ("framing", "aspect", "region", "image_reading")
-        return {"image_size": self.size, **{name: getattr(self, name) for name in names}}
+    def spec(self) -> FeatureSpec:
+        """Return what gives these features, with the pretrained weights that are here."""
+        names = ("backbone", "framing", "aspect", "region", "image_reading")
+        return FeatureSpec(image_size=self.size, **{name: getattr(self, name) for name in names})
 
     def store(self, project_dir: Path) -> RowStore:
         """Return the rows of this kind: (D,) float16 each."""

@@ -73,7 +73,7 @@ def _features_of(queries: Sequence[SnapshotImage], project_dir: Path, index: Ind
     """Return the features of the queries as the index has them: stored ones, or computed now."""
     features = features_of(index.kind, index.kind.store(project_dir), queries)
     if features.missing:
-        features = features_under(project_dir, queries, index.network, job=job)
+        features = features_under(project_dir, queries, index.spec, device=index.device, job=job)
     if features.kind != index.kind:
         hint = Message("Fetch the weights that were used before, or make a new run.")
         message = Message("The weights of {backbone} are not those of the embeddings.", backbone=index.kind.backbone)

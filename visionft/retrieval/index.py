@@ -25,7 +25,7 @@ from visionft.files import atomic_path, write_error
 from visionft.heads.knn.knn_fitting import FittedKnn, fit_memory
 from visionft.heads.knn.memory import KnnClassifier
 from visionft.jobs import SILENT, JobContext
-from visionft.training.config.train_config import TrainConfig
+from visionft.training.config.feature_spec import FeatureSpec
 from visionft.training.runs.run_folder import LIVE_INDEX_FILE, RUNS_FOLDER, RunSummary, require_weights
 
 logger = logging.getLogger(__name__)
@@ -47,7 +47,8 @@ class Index:
     class_names: tuple[str, ...]
     images: Mapping[int, SnapshotImage]  # {image id: image} of the indexed images
     kind: FeatureKind  # the feature extractor
-    network: TrainConfig  # settings of the network and its weights
+    spec: FeatureSpec  # its network, weights and input
+    device: str = "auto"  # where it computes
     accuracy: float | None = None  # held-out accuracy; None where no class has two images
     held_out: Mapping[int, np.ndarray] = field(default_factory=dict[int, np.ndarray])
 
@@ -93,8 +94,7 @@ def open_index(project_dir: Path, images: Snapshot, *, job: JobContext = SILENT)
         return _fit(indexed, features, kind.widths, job=job)
 
     path = project_dir / FOLDER / f"{kind.folder_name}.safetensors"
-    network = TrainConfig(backbone=kind.backbone, method="linear", **kind.settings)
-    return _read_or_fit(path, index_digest(indexed, kind.folder_name), indexed, kind, network, fit, job)
+    return _read_or_fit(path, index_digest(indexed, kind.folder_name), indexed, kind, kind.spec, "auto", fit, job)
 
 
 def run_index(run: RunSummary, images: Snapshot, *, job: JobContext = SILENT) -> Index:
@@ -113,7 +113,7 @@ def run_index(run: RunSummary, images: Snapshot, *, job: JobContext = SILENT) ->
     project_dir = run.path.parent.parent if run.path.parent.name == RUNS_FOLDER else run.path
 
     def features_of(chosen: Sequence[SnapshotImage]) -> Features:
-        return features_under(project_dir, chosen, config, job=job)
+        return features_under(project_dir, chosen, config.features, device=config.device, job=job)
 
     def fit() -> FittedKnn:
         options: Any = config.method_options
@@ -128,7 +128,8 @@ def run_index(run: RunSummary, images: Snapshot, *, job: JobContext = SILENT) ->
         )
 
     digest = index_digest(indexed, run.name)
-    return _read_or_fit(run.path / LIVE_INDEX_FILE, digest, indexed, features_of(()).kind, config, fit, job)
+    path, kind = run.path / LIVE_INDEX_FILE, features_of(()).kind
+    return _read_or_fit(path, digest, indexed, kind, config.features, config.device, fit, job)
 
 
 def _fit(
@@ -176,7 +177,8 @@ def _read_or_fit(
     digest: str,
     indexed: Snapshot,
     kind: FeatureKind,
-    network: TrainConfig,
+    spec: FeatureSpec,
+    device: str,
     fit: Callable[[], FittedKnn],
     job: JobContext,
 ) -> Index:
@@ -196,7 +198,7 @@ def _read_or_fit(
         except VisionFTError as error:  # a project that cannot be written still has an index
             logger.warning("The index is not cached: %s", error)
     images = {image_id: by_id[image_id] for image_id in memory.image_ids.tolist()}
-    return Index(memory, indexed.class_names, images, kind, network, accuracy, held_out)
+    return Index(memory, indexed.class_names, images, kind, spec, device=device, accuracy=accuracy, held_out=held_out)
 
 
 def write_index(path: Path, arrays: Mapping[str, np.ndarray], about: Mapping[str, Any]) -> None:

@@ -159,7 +159,7 @@ def measure_steps(config: TrainConfig, images: Snapshot, *, job: JobContext = SI
 
     began = time.perf_counter()
     dry = dataclasses.replace(config, weights="random", compile=False, progressive_resizing=1.0, tensorboard=False)
-    context = RunContext(dry, classes=len(images.class_names))
+    context = RunContext.of_run(dry, classes=len(images.class_names))
     setup_s = time.perf_counter() - began
     dry = dataclasses.replace(dry, workers=training_workers(dry, images, context.device.kind))
     few = spread(images.labelled("train"), dry.batch_size * FEW_BATCHES)

@@ -4,17 +4,20 @@ import contextlib
 import dataclasses
 import statistics
 from collections.abc import Sequence
+from typing import TypeVar
 
 from visionft.data.decode import read_header
 from visionft.data.preprocess import PreprocessConfig
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.errors import ImageError
-from visionft.training.config.train_config import LARGEST_ASPECT, LEAST_ASPECT, TrainConfig
+from visionft.training.config.feature_spec import LARGEST_ASPECT, LEAST_ASPECT, FeatureSpec
+from visionft.training.config.train_config import TrainConfig
 
 MOST_HEADERS = 400
+FramedT = TypeVar("FramedT", TrainConfig, FeatureSpec)
 
 
-def with_aspect(config: TrainConfig, images: Snapshot | Sequence[SnapshotImage]) -> TrainConfig:
+def with_aspect(config: FramedT, images: Snapshot | Sequence[SnapshotImage]) -> FramedT:
     """Return the settings with the aspect ratio that they leave to the images: the median of at most 400 headers.
 
     A framing that was left to a measurement (`framing_choice`) is the centre square. A snapshot also says how its

@@ -39,7 +39,7 @@ def find_learning_rate(
         raise ConfigError((Problem("learning_rate", "a head that is solved for has no learning rate", hint),))
     if not ensure_weights(config, job=job):
         raise JobCancelled
-    context = RunContext(config, classes=len(images.class_names))
+    context = RunContext.of_run(config, classes=len(images.class_names))
     rates, losses, average = np.geomspace(LOWEST, HIGHEST, steps), list[float](), 0.0
     try:
         data, train_step = open_trial(config, images, context, job)

@@ -101,7 +101,7 @@ def probe(
     began = time.perf_counter()
     job.report(Progress(stage=stage, done=0, total=0))
     config = with_aspect(replace(config, image_reading=images.image_reading), chosen)
-    context = RunContext(config, classes=len(images.class_names))
+    context = RunContext.of_run(config, classes=len(images.class_names))
     try:
         source = plain_batches(config, images, chosen, ProcessShard(device=context.accelerator.device))
 

@@ -10,7 +10,8 @@ from gui.kit.thumbnails import THUMBNAIL_PX
 from gui.session import ProjectSession
 from gui.train.framing.seen_part import ReadImage, read_image
 from visionft.data.types import Snapshot
-from visionft.training.config.train_config import CENTRE, LARGEST_ASPECT, LEAST_ASPECT, TrainConfig
+from visionft.training.config.feature_spec import LARGEST_ASPECT, LEAST_ASPECT
+from visionft.training.config.train_config import CENTRE, TrainConfig
 from visionft.training.framing import measured_aspect
 from visionft.training.framing_choice import LEAST_IMAGES, FramingChoice, is_due, read_framing
 from visionft.training.loop.subsets import spread
@@ -47,7 +48,7 @@ class ProjectFraming:
             config = framing.applied(config)
         if not config.frames or config.aspect:
             return config
-        left, top, right, bottom = config.region_box
+        left, top, right, bottom = config.features.region_box
         aspect = min(LARGEST_ASPECT, max(LEAST_ASPECT, self.aspect * (right - left) / (bottom - top)))
         return dataclasses.replace(config, aspect=round(aspect, 3))
 

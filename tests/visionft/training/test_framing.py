@@ -82,10 +82,10 @@ def test_a_run_sees_its_frame_from_training_to_the_exported_file(
 
 def test_features_of_one_framing_are_not_taken_for_another(corners: Snapshot, tmp_path: Path) -> None:
     config = dataclasses.replace(TINY, backbone="starter_resnet", method="linear", weights="pretrained")
-    square = features_under(tmp_path, corners.images, config)
-    framed = features_under(tmp_path, corners.images, dataclasses.replace(config, **WHOLE))
+    square = features_under(tmp_path, corners.images, config.features)
+    framed = features_under(tmp_path, corners.images, dataclasses.replace(config, **WHOLE).features)
     assert square.kind.folder_name != framed.kind.folder_name and not np.allclose(square.vectors, framed.vectors)
-    again = features_under(tmp_path, corners.images, config)
+    again = features_under(tmp_path, corners.images, config.features)
     assert np.array_equal(again.vectors, square.vectors)
 
 

@@ -15,8 +15,9 @@ from models.methods.table import DEFAULT_METHOD, METHODS, get_method
 from models.settings import setting
 from models.shapes import InputShape
 from visionft.data.image_reading import AS_STORED, ImageReading
-from visionft.data.preprocess import WHOLE, PreprocessConfig, Region, is_region, parsed_region
+from visionft.data.preprocess import PreprocessConfig
 from visionft.errors import ConfigError, NextStep, Problem
+from visionft.training.config.feature_spec import LARGEST_ASPECT, USUAL_DETAIL, FeatureSpec
 
 # 2: a prefix has a softmax of its own unless `prefix.softmax` says otherwise. 3: `head_start` is called `ridge_init`.
 # 4: a linear probe is solved in closed form, over several stages, unless `linear.solver` and `linear.layers` say else.
@@ -26,7 +27,6 @@ METHODS_FIELD: Final = "methods"
 READING = "image_reading"  # in a run's `config.json`, where it is not as stored
 NETWORK = "network"  # in a run's `config.json`: how timm builds its network, for other programs; nothing here reads it
 
-LEAST_ASPECT, LARGEST_ASPECT = 0.05, 20.0
 MIRRORED_LIMIT = 400  # images up to that a solved head looks at mirrored as well: later the gain is small
 INTERPOLATION_SHARES = (0.0, 0.5, 0.75)  # of the way from the start to the best epoch, tried at the end of a run
 
@@ -88,7 +88,7 @@ class TrainConfig:
         help="Width of the input divided by its height, but for the centre square. 0 measures it on the images.")
     region: str = setting("", label="Region", advanced=True,
         help="Left, top, right and bottom of the region, as shares of the image's sides: 0.1,0.2,0.9,0.8.")
-    detail: float = setting(2.0, label="Detail kept", limits=(1.0, 8.0), advanced=True,
+    detail: float = setting(USUAL_DETAIL, label="Detail kept", limits=(1.0, 8.0), advanced=True,
         help="Images are shrunk to about this multiple of the image size and kept so on disk, before any crop.")
     seed: int = setting(0, label="Seed", limits=(0, 2**31 - 1), advanced=True,
         help="Same seed, same run.")
@@ -155,34 +155,29 @@ class TrainConfig:
         return self.methods.get(self.method) or self.method_row.options()
 
     @property
+    def features(self) -> FeatureSpec:
+        """Return what decides the features that its network starts from."""
+        return FeatureSpec(**{each.name: getattr(self, each.name) for each in dataclasses.fields(FeatureSpec)})
+
+    @property
     def input_size(self) -> int:
         """Return the side in pixels of a square of as many pixels as the network's input."""
-        return self.image_size or self.backbone_row.input_size
+        return self.features.input_size
 
     @property
     def frames(self) -> bool:
         """Tell whether the network sees another part of an image than the centre square."""
-        return self.framing in ("whole", "region")
+        return self.features.frames
 
     @property
     def input_shape(self) -> InputShape:
         """Return (height, width) of the network's input, in pixels; a square where the aspect ratio is impossible."""
-        has_aspect = self.frames and LEAST_ASPECT <= self.aspect <= LARGEST_ASPECT
-        return self.backbone_row.input_shape(self.input_size, self.aspect if has_aspect else 1.0)
+        return self.features.input_shape
 
     @property
     def preprocessing(self) -> PreprocessConfig:
-        """Return how images become the network's input. Outside the centre square all of the frame is seen."""
-        found = PreprocessConfig.for_backbone(self.backbone_row, self.input_shape)
-        found = dataclasses.replace(found, image_reading=self.image_reading)
-        if not self.frames:
-            return found
-        return dataclasses.replace(found, crop_share=1.0, region=self.region_box)
-
-    @property
-    def region_box(self) -> Region:
-        """Return the part of an image that is used: all of it, but for the framing `region`."""
-        return parsed_region(self.region) if self.framing == "region" and is_region(self.region) else WHOLE
+        """Return how images become the network's input."""
+        return self.features.preprocessing
 
     @property
     def total_epochs(self) -> int:
@@ -202,8 +197,7 @@ class TrainConfig:
     @property
     def near_side(self) -> int:
         """Return about how many pixels of an image's shorter side are looked at; see `data.decode`."""
-        left, top, right, bottom = self.region_box
-        return round(self.input_size * self.detail * 1000 / min(right - left, bottom - top))
+        return self.features.near_side(self.detail)
 
     @property
     def needs_base_weights(self) -> bool:

@@ -3,17 +3,20 @@
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch  # noqa: TID253
 
 from models.classifier import Classifier, build_classifier
 from models.messages import Message
+from models.methods.linear import LinearOptions, LinearProbe
+from models.methods.method import Method, MethodOptions
 from visionft.devices import Device, pick_device
 from visionft.errors import RunError
 from visionft.events import Notice
 from visionft.jobs import JobContext
 from visionft.training.base_weights import base_weights_for, check_base_weights
+from visionft.training.config.feature_spec import FeatureSpec
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.checkpoint import BEST, load_checkpoint
 from visionft.training.runs.held_out import HeldOutPredictions
@@ -22,26 +25,71 @@ from visionft.weights.weights_loading import weights_loader
 
 
 class RunContext:
-    def __init__(self, config: TrainConfig, *, classes: int) -> None:
-        """Build everything; pretrained weights must be on this computer (`starting.ensure_weights`)."""
-        self.device: Device = pick_device(config.device)
-        self.precision = self.device.precision if config.precision == "auto" else config.precision
+    def __init__(
+        self,
+        spec: FeatureSpec,
+        method: Method[Any],
+        options: MethodOptions,
+        *,
+        classes: int,
+        device: str = "auto",
+        precision: str = "auto",
+        patch_dropout: float = 0.0,
+        checkpoints_gradients: bool = False,
+    ) -> None:
+        """Build everything; pretrained weights must be on this computer (`base_weights.ensure_network`).
+
+        Args:
+            spec: The network, its weights and its input.
+            method: What is added to the network.
+            options: Of the method.
+            classes: Outputs of the head.
+            device: `auto`, `cuda`, `mps` or `cpu`; likewise `precision`: `auto`, `fp32`, `bf16` or `fp16`.
+            precision: Of the computation; the weights stay fp32.
+            patch_dropout: Share of a ViT's patches left out in training.
+            checkpoints_gradients: Whether activations are computed twice to save memory.
+
+        Raises:
+            ConfigError: There is no such device here, or the method refuses the network.
+            WeightsError: The weights cannot be read.
+        """
+        self.device: Device = pick_device(device)
+        self.precision = self.device.precision if precision == "auto" else precision
         self.accelerator = _make_accelerator(self.device, self.precision)
         classifier = build_classifier(
-            config.backbone_row,
-            config.method_row,
+            spec.backbone_row,
+            method,
             classes=classes,
-            options=config.method_options,
-            weights=weights_loader(config.weights),
-            shape=config.input_shape,
-            patch_dropout=config.patch_dropout,
-            seed=config.seed,
+            options=options,
+            weights=weights_loader(spec.weights),
+            shape=spec.input_shape,
+            patch_dropout=patch_dropout,
+            seed=spec.seed,
         )
-        if config.gradient_checkpointing:
+        if checkpoints_gradients:
             classifier.checkpoint_gradients()
         if self.device.kind == "cuda" and self.precision == "bf16":
             classifier.shrink_frozen(torch.bfloat16)
         self.classifier = classifier.to_device(self.accelerator.device, precision=self.precision)
+
+    @classmethod
+    def of_run(cls, config: TrainConfig, *, classes: int) -> Self:
+        """Return the context of a run by its settings."""
+        return cls(
+            config.features,
+            config.method_row,
+            config.method_options,
+            classes=classes,
+            device=config.device,
+            precision=config.precision,
+            patch_dropout=config.patch_dropout,
+            checkpoints_gradients=config.gradient_checkpointing,
+        )
+
+    @classmethod
+    def of_features(cls, spec: FeatureSpec, *, device: str = "auto") -> Self:
+        """Return the context of a frozen network whose features are asked for: those of all stages."""
+        return cls(spec, LinearProbe(), LinearOptions(), classes=1, device=device)
 
 
 def _make_accelerator(device: Device, precision: str) -> Any:

@@ -100,7 +100,7 @@ class _Run:
         self.config, self.images, self.is_new = config, images, is_new
         self._began = time.monotonic()
         job.report(Progress(stage="Loading the network", done=0, total=0))
-        context = RunContext(config, classes=len(images.class_names))
+        context = RunContext.of_run(config, classes=len(images.class_names))
         self.device, self.precision = context.device, context.precision
         self.accelerator, self.classifier = context.accelerator, context.classifier
         self.weights = base_weights.base_weights_for(config, self.classifier.loaded)

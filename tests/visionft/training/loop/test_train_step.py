@@ -45,7 +45,7 @@ def test_the_average_stays_where_the_loss_scaler_skips_a_step() -> None:
         backbone="test_vit", method="lora", weights="random", image_size=32, batch_size=8, device="cpu", ema_decay=0.9,
         precision="fp32",
     )  # fmt: skip
-    context = RunContext(config, classes=3)
+    context = RunContext.of_run(config, classes=3)
     context.accelerator.scaler = torch.amp.GradScaler("cpu", init_scale=3e38)  # type: ignore[attr-defined]
     train_step = TrainStep(
         context.classifier, context.classifier, config, Objective("single", 3), accelerator=context.accelerator,

@@ -1,0 +1,70 @@
+"""What decides the features of an image: a frozen network, and what it sees of the image. Torch-free."""
+
+import dataclasses
+from dataclasses import dataclass
+
+from models.backbone import Backbone
+from models.catalog import DEFAULT_BACKBONE, get_backbone
+from models.shapes import InputShape
+from visionft.data.image_reading import AS_STORED, ImageReading
+from visionft.data.preprocess import WHOLE, PreprocessConfig, Region, is_region, parsed_region
+from visionft.weights.locations import PRETRAINED
+
+LEAST_ASPECT, LARGEST_ASPECT = 0.05, 20.0
+USUAL_DETAIL = 2.0  # images are kept at about this multiple of the input's size
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureSpec:
+    """A frozen network and what it sees of an image. Equal specs give equal features, as long as the weights are equal.
+
+    Stored features are found by a `FeatureKind`: the same, with the hash of the weights in place of their name.
+    """
+
+    backbone: str = DEFAULT_BACKBONE  # of the catalog, or timm/NAME
+    weights: str = PRETRAINED  # or random, or the path of a file
+    seed: int = 0  # of random weights
+    image_size: int = 0  # side in pixels of a square of as many pixels as the input; 0: the backbone's own
+    framing: str = "centre"  # centre, whole or region
+    aspect: float = 0.0  # width / height of the input, in 0.05..20, but for the centre square; 0: not measured yet
+    region: str = ""  # left, top, right, bottom as shares of the image's sides, such as 0.1,0.2,0.9,0.8
+    image_reading: ImageReading = AS_STORED
+
+    @property
+    def backbone_row(self) -> Backbone:
+        return get_backbone(self.backbone)
+
+    @property
+    def input_size(self) -> int:
+        """Return the side in pixels of a square of as many pixels as the network's input."""
+        return self.image_size or self.backbone_row.input_size
+
+    @property
+    def frames(self) -> bool:
+        """Tell whether the network sees another part of an image than the centre square."""
+        return self.framing in ("whole", "region")
+
+    @property
+    def input_shape(self) -> InputShape:
+        """Return (height, width) of the network's input, in pixels; a square where the aspect ratio is impossible."""
+        has_aspect = self.frames and LEAST_ASPECT <= self.aspect <= LARGEST_ASPECT
+        return self.backbone_row.input_shape(self.input_size, self.aspect if has_aspect else 1.0)
+
+    @property
+    def preprocessing(self) -> PreprocessConfig:
+        """Return how images become the network's input. Outside the centre square all of the frame is seen."""
+        found = PreprocessConfig.for_backbone(self.backbone_row, self.input_shape)
+        found = dataclasses.replace(found, image_reading=self.image_reading)
+        if not self.frames:
+            return found
+        return dataclasses.replace(found, crop_share=1.0, region=self.region_box)
+
+    @property
+    def region_box(self) -> Region:
+        """Return the part of an image that is used: all of it, but for the framing `region`."""
+        return parsed_region(self.region) if self.framing == "region" and is_region(self.region) else WHOLE
+
+    def near_side(self, detail: float = USUAL_DETAIL) -> int:
+        """Return about how many pixels of an image's shorter side are looked at; see `data.decode`."""
+        left, top, right, bottom = self.region_box
+        return round(self.input_size * detail * 1000 / min(right - left, bottom - top))
