@@ -181,7 +181,9 @@ class ContactSheet(Card):
         rest = summary.images - summary.labelled
         self.count_label.setText(tr("{count} image", "{count} images", count=summary.images))
         self._note.setText(tr("{count} without a label", count=f"{rest:,}") if rest else "")
-        groups = [(name, shown.colours[name], rows) for name, rows in shown.overview.samples.items() if rows]
+        groups: list[tuple[str, ClassColour | None, tuple[queries.ImageRow, ...]]] = [
+            (name, shown.colours[name], rows) for name, rows in shown.overview.samples.items() if rows
+        ]
         if shown.unlabelled:
             groups.append((tr("Without label"), None, shown.unlabelled))
         sections = tuple(Section(name, colour, len(rows)) for name, colour, rows in groups)
