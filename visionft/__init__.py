@@ -9,7 +9,9 @@ import os
 from typing import Any
 
 __version__ = "0.1.0"
-__all__ = [  # pyright: ignore
+# The names come from `visionft.api` on their first use, which a type checker does not follow.
+# pyright: reportUnsupportedDunderAll=false
+__all__ = [
     "Model",
     "Project",
     "Run",
