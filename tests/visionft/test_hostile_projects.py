@@ -89,6 +89,7 @@ STARTS = {  # who starts a program, gives a file to another one, or imports by a
     "import_module": {"doctor.py", "hugging_face.py", "matlab.py", "spreadsheets.py", "lazy_function.py",
                       "chart_loader.py"},
     "importlib.import_module": {"__init__.py", "doctor.py", "schemas.py"},  # of `visionft`: `visionft.api` alone
+    "pkgutil.resolve_name": {"artefacts.py"},  # of names in the table of the source and of installed packages
     "torch.export.load": {"pytorch_file.py"},
     "shutil.rmtree": {
         "keeping.py", "run_folder.py", "checkpoint.py", "external_models.py", "timm_folder.py", "publishing.py",

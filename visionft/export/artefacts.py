@@ -11,12 +11,13 @@ An installed package adds a row by an entry point of the group `visionft.exporte
 
     CLASS_LIST = Artefact(name="class-list", title="Classes as JSON", file="classes.json", write=write_classes)
 
-Torch-free: a `write` of the program imports the libraries that it needs.
+Torch-free: the rows of the program name their functions, whose modules load torch.
 """
 
+import pkgutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import Any, Final
 
 from models.extensions import extension_rows
 from models.messages import Message, choose_one
@@ -35,9 +36,6 @@ from visionft.export.contents import (
 )
 from visionft.export.precision.variants import variant_file
 
-if TYPE_CHECKING:
-    from visionft.export.exporter import Export
-
 
 @dataclass(frozen=True, kw_only=True)
 class Artefact:
@@ -46,9 +44,10 @@ class Artefact:
     Attributes:
         name: Its name in the record, and in commands: `model export --NAME` and `--no-NAME`.
         title: Label of its box.
-        write: Writes it into `export.folder`, which has `model.onnx` and `labels.txt` and is not published yet, and
-            adds what it measured to `export`. All files of the folder are listed in the record. Where this run cannot
-            have it, it says so by `export.leave_out(reason)`; an `ExportError` stops the export.
+        write: A function of one `visionft.export.exporter.Export`, or its name as `module:function`, which is imported
+            when the file is made. It writes into `export.folder`, which has `model.onnx` and `labels.txt` and is not
+            published yet, and adds what it measured to `export`. All files of the folder are listed in the record.
+            Where this run cannot have it, it says so by `export.leave_out(reason)`; an `ExportError` stops the export.
         about: What it is for.
         check: How it is compared before it is kept; empty where nothing is computed.
         file: The file by which it is known; a folder ends with `/`. Empty where only `write` knows.
@@ -65,7 +64,7 @@ class Artefact:
 
     name: str
     title: str
-    write: Callable[["Export"], None]
+    write: Callable[[Any], None] | str
     about: str = ""
     check: str = ""
     file: str = ""
@@ -88,66 +87,14 @@ class Artefact:
         """Return its title and what it is for, where there is no box to read."""
         return f"{self.title}. {self.about}" if self.about else self.title
 
+    def make(self, export: Any) -> None:
+        """Write it into the folder of an export (a `visionft.export.exporter.Export`), as `write` says."""
+        write = pkgutil.resolve_name(self.write) if isinstance(self.write, str) else self.write
+        write(export)
+
     def is_among(self, files: Iterable[str]) -> bool:
         """Return whether these files of an export hold it."""
         return bool(self.file) and any(name.startswith(self.file) for name in files)
-
-
-def _write_float_model(export: "Export") -> None:
-    from visionft.export.float_model import write_float_model
-
-    write_float_model(export)
-
-
-def _write_fp16(export: "Export") -> None:
-    from visionft.export.precision.making import write_variant
-
-    write_variant(export, "fp16")
-
-
-def _write_int8(export: "Export") -> None:
-    from visionft.export.precision.making import write_variant
-
-    write_variant(export, "int8")
-
-
-def _write_small_network(export: "Export") -> None:
-    from visionft.export.distilling import write_small_network
-
-    write_small_network(export)
-
-
-def _write_phone_files(export: "Export") -> None:
-    from visionft.export.phone.making import write_phone_files
-
-    write_phone_files(export)
-
-
-def _write_pytorch_file(export: "Export") -> None:
-    from visionft.export.pytorch_file import write_pytorch_form
-
-    write_pytorch_form(export)
-
-
-def _write_timm_folder(export: "Export") -> None:
-    from visionft.export.bundle.timm_folder import write_framework_files
-
-    write_framework_files(export)
-
-
-def _write_triton(export: "Export") -> None:
-    from visionft.export.bundle.triton import write_triton
-
-    write_triton(export.folder, export.model.run.title)
-
-
-def _write_web_runtime(export: "Export") -> None:
-    from visionft.export.bundle.web_runtime import write_runtime
-
-    try:
-        write_runtime(export.folder)
-    except ExportError as error:
-        export.leave_out(error.message)
 
 
 # In the order of writing: ONNX Runtime's format of the phone is made of the variants before it.
@@ -155,7 +102,7 @@ _OWN: Final = (
     Artefact(
         name="fp16",
         title=Message("fp16 variant"),
-        write=_write_fp16,
+        write="visionft.export.precision.making:write_fp16",
         about=Message("Half the size: weights in half precision, for GPUs."),
         check=Message("Kept only where it predicts alike on validation images."),
         file=variant_file("fp16"),
@@ -167,7 +114,7 @@ _OWN: Final = (
     Artefact(
         name="int8",
         title=Message("int8 variant"),
-        write=_write_int8,
+        write="visionft.export.precision.making:write_int8",
         about=Message("A quarter of the size: weights in 8-bit integers, fast on processors."),
         check=Message("Kept only where it is as accurate on validation images."),
         file=variant_file("int8"),
@@ -180,7 +127,7 @@ _OWN: Final = (
     Artefact(
         name="distil",
         title=Message("Train a small network on its predictions (some minutes)"),
-        write=_write_small_network,
+        write="visionft.export.distilling:write_small_network",
         about=Message(
             "The Starter ResNet learns the model's predictions of all images, labelled or not, then becomes int8."
         ),
@@ -195,7 +142,7 @@ _OWN: Final = (
     Artefact(
         name="float-input",
         title=Message("Also write model_float.onnx"),
-        write=_write_float_model,
+        write="visionft.export.float_model:write_float_model",
         about=Message("For programs that crop, resize and normalise images themselves."),
         check=Message("Compared with PyTorch."),
         file=FLOAT_MODEL_FILE,
@@ -206,7 +153,7 @@ _OWN: Final = (
     Artefact(
         name="phone",
         title=Message("Files for phones"),
-        write=_write_phone_files,
+        write="visionft.export.phone.making:write_phone_files",
         about=Message(
             "model_fixed.onnx for one image of a fixed size, as NPUs need; a file in ONNX Runtime's own format; and a "
             "Core ML model, where coremltools is installed."
@@ -226,7 +173,7 @@ _OWN: Final = (
     Artefact(
         name="pytorch",
         title=Message("Also write model.pt2"),
-        write=_write_pytorch_file,
+        write="visionft.export.pytorch_file:write_pytorch_form",
         about=Message("The whole model, of every method, for PyTorch alone: images in, probabilities out."),
         check=Message("Compared with model.onnx."),
         file=PYTORCH_FILE,
@@ -236,7 +183,7 @@ _OWN: Final = (
     Artefact(
         name="huggingface",
         title=Message("Folder for timm and Hugging Face"),
-        write=_write_timm_folder,
+        write="visionft.export.bundle.timm_folder:write_framework_files",
         about=Message("config.json and model.safetensors, loaded by timm as a network with equal output."),
         check=Message("Compared with PyTorch; what timm cannot build is loaded by transformers from model.pt2."),
         file=f"{TIMM_FOLDER}/",
@@ -255,7 +202,7 @@ _OWN: Final = (
     Artefact(
         name="triton",
         title=Message("Model repository for Triton"),
-        write=_write_triton,
+        write="visionft.export.bundle.triton:write_repository",
         about=Message("A folder that NVIDIA's Triton Inference Server serves as it is."),
         file=f"{TRITON_FOLDER}/",
         purposes={f"{TRITON_FOLDER}/": "model repository for NVIDIA's Triton Inference Server"},
@@ -265,7 +212,7 @@ _OWN: Final = (
     Artefact(
         name="web-runtime",
         title=Message("ONNX Runtime for browsers"),
-        write=_write_web_runtime,
+        write="visionft.export.bundle.web_runtime:write_for_page",
         about=Message("ONNX Runtime beside the page (41 MB), so that nothing has to be fetched for it."),
         file=f"{RUNTIME_FOLDER}/",
         purposes={f"{RUNTIME_FOLDER}/": "ONNX Runtime for browsers (MIT)"},

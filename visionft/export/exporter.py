@@ -135,7 +135,7 @@ def export_run(
         for row in rows:
             job.check_cancelled()
             with job.stage(weight=row.weight):
-                row.write(export)
+                row.make(export)
         result = export.finish(out_dir, parity, facts)
     logger.info("export ends: %d bytes, %s", result.bytes, result.parity)
     return result

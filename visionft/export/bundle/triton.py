@@ -9,9 +9,12 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from visionft.export.contents import LABELS_FILE, MODEL_FILE, TRITON_FOLDER
+
+if TYPE_CHECKING:
+    from visionft.export.exporter import Export
 
 # Triton joins waiting requests with images of one size; 8 of 12 megapixels take about 2 GB in the graph.
 MOST_BATCHED: Final = 8
@@ -21,6 +24,11 @@ _LONGEST_NAME: Final = 60
 def model_name(title: str) -> str:
     """Return a model's name in addresses and folders: letters and digits of ASCII, `_` and `-`."""
     return re.sub(r"[^A-Za-z0-9-]+", "_", title).strip("_-")[:_LONGEST_NAME] or "classifier"
+
+
+def write_repository(export: "Export") -> None:
+    """Write the repository of an export's model, named after its run."""
+    write_triton(export.folder, export.model.run.title)
 
 
 def write_triton(folder: Path, title: str) -> None:

@@ -5,12 +5,15 @@
 
 import shutil
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from models.messages import Message
 from visionft.errors import ExportError
 from visionft.export.bundle.sample_programs import ROOT
 from visionft.export.contents import RUNTIME_FOLDER
+
+if TYPE_CHECKING:
+    from visionft.export.exporter import Export
 
 # The page loads the first pair where the browser has WebGPU, else the second, which is half as large.
 RUNTIME_FILES: Final = (
@@ -27,6 +30,14 @@ def runtime_files() -> list[str]:
     """Return the files of the runtime, relative to an export's folder; none where this program came without it."""
     has_all = all((ROOT / "web_runtime" / name).is_file() for name in RUNTIME_FILES)
     return [f"{RUNTIME_FOLDER}/{name}" for name in RUNTIME_FILES] if has_all else []
+
+
+def write_for_page(export: "Export") -> None:
+    """Copy the runtime into an export's folder, or say why it is left out."""
+    try:
+        write_runtime(export.folder)
+    except ExportError as error:
+        export.leave_out(error.message)
 
 
 def write_runtime(folder: Path) -> None:

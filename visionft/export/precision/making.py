@@ -132,6 +132,16 @@ _MOST_BYTES = 256 * 2**20  # of these images in memory
 _DEVICES: dict[Precision, str] = {"fp16": "auto", "int8": "cpu"}  # half precision is for GPUs, integers for processors
 
 
+def write_fp16(export: "Export") -> None:
+    """Write the fp16 variant, as `write_variant`."""
+    write_variant(export, "fp16")
+
+
+def write_int8(export: "Export") -> None:
+    """Write the int8 variant, as `write_variant`."""
+    write_variant(export, "int8")
+
+
 def write_variant(export: "Export", precision: Precision) -> None:
     """Convert the networks of an export, evaluate them beside `model.onnx`, and write the file if it is accurate."""
     if precision == "fp16":
