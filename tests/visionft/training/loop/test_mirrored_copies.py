@@ -78,7 +78,7 @@ def test_copies_help_where_classes_are_symmetric(config, upright, tmp_path, monk
     [
         ("linear", {}, 400, True),
         ("linear", {}, 401, False),
-        ("linear", {"linear": LinearOptions(solver="gradient")}, 60, False),
+        ("linear", {"methods": {"linear": LinearOptions(solver="gradient")}}, 60, False),
         ("full", {}, 400, True),
         ("full", {}, 401, False),
         ("prototype", {}, 60, False),
