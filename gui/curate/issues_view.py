@@ -20,13 +20,16 @@ from gui.curate.view import Command, EmptyContent, View, ViewContent, plain_tile
 from gui.kit import dialogs, theme
 from gui.kit.chips import Chip
 from gui.kit.flow import Flow
+from gui.kit.fold import Fold
+from gui.kit.forms import ConfigForm
 from gui.kit.image_model import Section, Tile
-from gui.kit.parts import IconButton, row, text, widget_of
+from gui.kit.parts import Button, IconButton, column, restyle, row, text, widget_of
 from gui.kit.theme import ClassColour
 from gui.kit.translation import tr
 from gui.next_steps import way_of
 from models.messages import Message
-from visionft.curation.check import APPROXIMATE_TEXT, Issue
+from models.settings import range_problems
+from visionft.curation.check import APPROXIMATE_TEXT, Check, CheckResult, Issue
 from visionft.curation.duplicates.duplicate_groups import DuplicateGroup, are_look_alikes
 from visionft.curation.leaks.leak_check import Leak
 from visionft.curation.table import CHECKS
@@ -93,6 +96,48 @@ class IssueFilter(QWidget):
             self.chips[kind].setVisible(len(kinds) > 1)
 
 
+class CheckSettings(Fold):
+    """The settings of a check as a form, with the button that runs the check with them.
+
+    It follows the settings of the last result, unless the user has changed something since.
+    """
+
+    def __init__(self, check: Check, *, on_edited: Callable[[Check], object], on_run: Callable[[], object]) -> None:
+        """Args: `on_edited` receives the check with valid settings, also with those of a result."""
+        form = ConfigForm(check)
+        form.setMaximumWidth(theme.scaled(420))
+        run_button = Button("Find issues", "refresh", on_click=on_run)
+        run_button.setToolTip(tr("Run this check with these settings"))
+        super().__init__("Settings", form, row(run_button, None))
+        self.form, self.run_button = form, run_button
+        self._on_edited = on_edited
+        self._usual = self._applied = check  # as in the table; as of the last result
+        self._is_running = False
+        form.edited.connect(self._take)
+
+    def show_result(self, result: CheckResult | None, *, is_running: bool) -> None:
+        """Show the settings that a result was made with; the button waits while checks are running."""
+        before, self._applied = self._applied, self._usual.with_settings_of(result)
+        self._is_running = is_running
+        if self._applied != before and self.form.value() == before:
+            self.form.set_value(self._applied)
+            self._on_edited(self._applied)
+        self._show_button()
+
+    def _take(self) -> None:
+        check = self.form.value()
+        problems = range_problems(check)
+        self.form.show_problems(problems)
+        self._show_button()
+        if not problems:
+            self._on_edited(check)
+
+    def _show_button(self) -> None:
+        check = self.form.value()
+        self.run_button.setEnabled(not self._is_running and not range_problems(check))
+        restyle(self.run_button, role="" if check == self._applied else "primary")
+
+
 class IssuesView(View):
     """The issues of one check. Subclasses set `check` and override methods."""
 
@@ -146,6 +191,10 @@ class IssuesView(View):
     def fill(self) -> None:
         loaded = self.loaded
         flagged = self.flagged()
+        if self.settings is not None:
+            self.settings.show_result(loaded and loaded.result, is_running=self.curation.scan.is_running)
+        if self.all_controls is not self.controls:  # before the first result there is nothing to narrow
+            self.controls.setVisible(loaded is not None)
         if loaded is None:
             self._ids = ()
             return
@@ -186,7 +235,13 @@ class IssuesView(View):
             return EmptyContent(title=tr("The check is running"), words=words, icon="search")
         if skipped is not None and (loaded is None or not is_running):
             button, act = way_of(skipped.next_step, self.curation.state.step_requested.emit) or ("", None)
-            return EmptyContent(title=tr(skipped.message), words=tr(skipped.hint), button=tr(button), act=act)
+            return EmptyContent(
+                title=tr(skipped.message),
+                words=tr(skipped.hint),
+                button=tr(button),
+                act=act,
+                keeps_controls=self.settings is not None,
+            )
         if loaded is None:
             return EmptyContent(
                 title=tr("The check was cancelled") if scan.was_stopped else tr("Not checked yet"),
@@ -194,6 +249,7 @@ class IssuesView(View):
                 icon="search",
                 button=tr("Find issues"),
                 act=partial(scan.start, [self.check] if self.curation.results else []),
+                keeps_controls=self.settings is not None,
             )
         if self.shown().ids:
             return None
@@ -210,7 +266,7 @@ class IssuesView(View):
             title=tr("All issues are resolved") if is_resolved else tr("No issues found"),
             words=tr("{count} image was checked.", "{count} images were checked.", count=loaded.result.checked),
             icon="check-circle",
-            keeps_controls=bool(loaded.issues),  # the slider, for low scores
+            keeps_controls=bool(loaded.issues) or self.settings is not None,  # the slider, for low scores
         )
 
     def shown(self) -> ViewContent:
@@ -240,8 +296,24 @@ class IssuesView(View):
         """Return widgets of the view at the left of the threshold."""
         return ()
 
+    @cached_property
+    def settings(self) -> CheckSettings | None:
+        """The settings of the check; None for a check without any."""
+        check = CHECKS[self.check]
+        if not check.settings:
+            return None
+        return CheckSettings(check, on_edited=self._configure, on_run=partial(self.curation.scan.start, [self.check]))
+
+    def _configure(self, check: Check) -> None:
+        self.curation.scan.configured[self.check] = check
+
+    @cached_property
+    def all_controls(self) -> QWidget:
+        """The threshold with the kinds, and the settings of the check where it has any."""
+        return self.controls if self.settings is None else widget_of(column(self.controls, self.settings))
+
     def build_controls(self) -> QWidget | None:
-        return self.controls
+        return self.all_controls
 
     def reset(self) -> None:
         """Use the check's own threshold, and show all kinds."""
