@@ -46,7 +46,7 @@ class IssueScan(QObject):
         self._handle: Task[Any] | None = None
         self.progress: Progress | None = None  # None while no task runs
         self.share = JobShare()
-        self.configured: dict[str, Check] = {}  # checks with the settings in their form, by name
+        self.configured: dict[str, Check] = {}  # checks with the settings that the user chose, by name
         self.checks: frozenset[str] = frozenset()  # running or queued in this task
         self.skipped: dict[str, SkippedCheck] = {}  # checks that could not run last time
         self.failure: Failure | None = None  # error of the last task

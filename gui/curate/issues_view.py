@@ -14,22 +14,20 @@ from typing import Generic, TypeVar
 from PySide6.QtCore import QSignalBlocker, Qt
 from PySide6.QtWidgets import QSlider, QWidget
 
+from gui.curate.check_settings import CheckSettings
 from gui.curate.curation import Curation
 from gui.curate.result_reader import LoadedIssues
 from gui.curate.view import Command, EmptyContent, View, ViewContent, plain_tile
 from gui.kit import dialogs, theme
 from gui.kit.chips import Chip
 from gui.kit.flow import Flow
-from gui.kit.fold import Fold
-from gui.kit.forms import ConfigForm
 from gui.kit.image_model import Section, Tile
-from gui.kit.parts import Button, IconButton, column, restyle, row, text, widget_of
+from gui.kit.parts import Button, IconButton, row, text, widget_of
 from gui.kit.theme import ClassColour
 from gui.kit.translation import tr
 from gui.next_steps import way_of
 from models.messages import Message
-from models.settings import range_problems
-from visionft.curation.check import APPROXIMATE_TEXT, Check, CheckResult, Issue
+from visionft.curation.check import APPROXIMATE_TEXT, Check, Issue
 from visionft.curation.duplicates.duplicate_groups import DuplicateGroup, are_look_alikes
 from visionft.curation.leaks.leak_check import Leak
 from visionft.curation.table import CHECKS
@@ -69,8 +67,13 @@ class IssueFilter(QWidget):
         self.reset_button = IconButton("undo", "Reset the threshold", on_click=on_reset)
         self.chips: dict[str, Chip] = {}
         line = row(text("Surest", "small"), self.slider, text("More", "small"), self._count, self.reset_button)
-        self._flow = Flow(*before, widget_of(line))
+        self._line = widget_of(line)
+        self._flow = Flow(*before, self._line)
         self.setLayout(self._flow)
+
+    def show_whether_checked(self, is_checked: bool) -> None:
+        """Show the threshold once there is a result."""
+        self._line.setVisible(is_checked)
 
     def show_threshold(self, threshold: float, usual: float) -> None:
         with QSignalBlocker(self.slider):
@@ -94,48 +97,6 @@ class IssueFilter(QWidget):
                 self._flow.addWidget(chip)
             self.chips[kind].show_words(f"{title} {count:,}", is_on=kind in chosen)
             self.chips[kind].setVisible(len(kinds) > 1)
-
-
-class CheckSettings(Fold):
-    """The settings of a check as a form, with the button that runs the check with them.
-
-    It follows the settings of the last result, unless the user has changed something since.
-    """
-
-    def __init__(self, check: Check, *, on_edited: Callable[[Check], object], on_run: Callable[[], object]) -> None:
-        """Args: `on_edited` receives the check with valid settings, also with those of a result."""
-        form = ConfigForm(check)
-        form.setMaximumWidth(theme.scaled(420))
-        run_button = Button("Find issues", "refresh", on_click=on_run)
-        run_button.setToolTip(tr("Run this check with these settings"))
-        super().__init__("Settings", form, row(run_button, None))
-        self.form, self.run_button = form, run_button
-        self._on_edited = on_edited
-        self._usual = self._applied = check  # as in the table; as of the last result
-        self._is_running = False
-        form.edited.connect(self._take)
-
-    def show_result(self, result: CheckResult | None, *, is_running: bool) -> None:
-        """Show the settings that a result was made with; the button waits while checks are running."""
-        before, self._applied = self._applied, self._usual.with_settings_of(result)
-        self._is_running = is_running
-        if self._applied != before and self.form.value() == before:
-            self.form.set_value(self._applied)
-            self._on_edited(self._applied)
-        self._show_button()
-
-    def _take(self) -> None:
-        check = self.form.value()
-        problems = range_problems(check)
-        self.form.show_problems(problems)
-        self._show_button()
-        if not problems:
-            self._on_edited(check)
-
-    def _show_button(self) -> None:
-        check = self.form.value()
-        self.run_button.setEnabled(not self._is_running and not range_problems(check))
-        restyle(self.run_button, role="" if check == self._applied else "primary")
 
 
 class IssuesView(View):
@@ -191,10 +152,9 @@ class IssuesView(View):
     def fill(self) -> None:
         loaded = self.loaded
         flagged = self.flagged()
-        if self.settings is not None:
-            self.settings.show_result(loaded and loaded.result, is_running=self.curation.scan.is_running)
-        if self.all_controls is not self.controls:  # before the first result there is nothing to narrow
-            self.controls.setVisible(loaded is not None)
+        self.controls.show_whether_checked(loaded is not None)
+        if self.settings_button is not None:
+            self.settings_button.setEnabled(not self.curation.scan.is_running)
         if loaded is None:
             self._ids = ()
             return
@@ -240,7 +200,7 @@ class IssuesView(View):
                 words=tr(skipped.hint),
                 button=tr(button),
                 act=act,
-                keeps_controls=self.settings is not None,
+                keeps_controls=self.settings_button is not None,
             )
         if loaded is None:
             return EmptyContent(
@@ -249,7 +209,7 @@ class IssuesView(View):
                 icon="search",
                 button=tr("Find issues"),
                 act=partial(scan.start, [self.check] if self.curation.results else []),
-                keeps_controls=self.settings is not None,
+                keeps_controls=self.settings_button is not None,
             )
         if self.shown().ids:
             return None
@@ -266,7 +226,7 @@ class IssuesView(View):
             title=tr("All issues are resolved") if is_resolved else tr("No issues found"),
             words=tr("{count} image was checked.", "{count} images were checked.", count=loaded.result.checked),
             icon="check-circle",
-            keeps_controls=bool(loaded.issues) or self.settings is not None,  # the slider, for low scores
+            keeps_controls=bool(loaded.issues) or self.settings_button is not None,  # the slider, for low scores
         )
 
     def shown(self) -> ViewContent:
@@ -289,31 +249,35 @@ class IssuesView(View):
             on_threshold=self.set_threshold,
             on_kind=self.toggle_kind,
             on_reset=self.reset,
-            before=self.before_controls(),
+            before=[*self.before_controls(), *([self.settings_button] if self.settings_button is not None else [])],
         )
 
     def before_controls(self) -> Sequence[QWidget]:
         """Return widgets of the view at the left of the threshold."""
         return ()
 
+    @property
+    def configured(self) -> Check:
+        """The check with the settings that the user chose last, or those of its result."""
+        known = self.curation.scan.configured.get(self.check)
+        return known or CHECKS[self.check].with_settings_of(self.loaded.result if self.loaded is not None else None)
+
     @cached_property
-    def settings(self) -> CheckSettings | None:
-        """The settings of the check; None for a check without any."""
-        check = CHECKS[self.check]
-        if not check.settings:
+    def settings_button(self) -> Button | None:
+        """The button that asks for settings of the check; None for a check without any."""
+        if not CHECKS[self.check].settings:
             return None
-        return CheckSettings(check, on_edited=self._configure, on_run=partial(self.curation.scan.start, [self.check]))
+        return Button("Settings", "settings", on_click=self.ask_settings)
 
-    def _configure(self, check: Check) -> None:
-        self.curation.scan.configured[self.check] = check
-
-    @cached_property
-    def all_controls(self) -> QWidget:
-        """The threshold with the kinds, and the settings of the check where it has any."""
-        return self.controls if self.settings is None else widget_of(column(self.controls, self.settings))
+    def ask_settings(self) -> None:
+        """Ask for settings, and run the check with them."""
+        dialog = CheckSettings(self.configured, CHECKS[self.check], self.curation.window)
+        if dialog.ask():
+            self.curation.scan.configured[self.check] = dialog.form.value()
+            self.curation.scan.start([self.check])
 
     def build_controls(self) -> QWidget | None:
-        return self.all_controls
+        return self.controls
 
     def reset(self) -> None:
         """Use the check's own threshold, and show all kinds."""

@@ -56,7 +56,7 @@ class CheckResult:
     """The result of a check; `facts` are more results by name: counts, rows of a table, the source of the threshold."""
 
     check: str
-    issues: tuple[Issue, ...]  # by falling score, down to scores hardly worth a review
+    issues: tuple[Issue, ...]  # by falling score (`Check.run` sorts them), down to scores hardly worth a review
     threshold: float  # default score from which an issue is flagged
     checked: int  # number of checked images
     unreadable: tuple[tuple[int, str], ...] = ()  # (image id, reason) of images not checked
@@ -166,7 +166,8 @@ class Check(ABC):
             raise ProjectError("There are no images yet.", "Import some first.")
         newest = max(image.image_id for image in inputs.images.images)
         found = self.find_issues(inputs)
-        result = replace(found, data=inputs.images.digest, newest=newest, settings=self.settings)
+        issues = tuple(sorted(found.issues, key=lambda each: -each.score))  # equal ones in the order of the check
+        result = replace(found, issues=issues, data=inputs.images.digest, newest=newest, settings=self.settings)
         write_result(inputs.project_dir, result)
         return result
 

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 import pytest
+from modal import answer
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QSpinBox
-from visible_texts import visible_texts
 
+from gui.curate.check_settings import CheckSettings
 from models.settings import setting
 from visionft.curation.check import Check, CheckResult, Inputs, Issue, read_result
 from visionft.curation.table import CHECKS
@@ -38,52 +38,76 @@ def first_check(use_views) -> None:
     use_views(check=FirstCheck())
 
 
-def press_find(qtbot, view) -> None:
-    qtbot.mouseClick(view.settings.run_button, LEFT)
+def choose(qtbot, view, act) -> None:
+    """Press the button for settings, act on the form, and press the button that runs the check."""
+
+    def act_and_run(dialog: CheckSettings) -> None:
+        act(dialog)
+        qtbot.mouseClick(dialog.run_button, LEFT)
+
+    answer(CheckSettings, act_and_run)
+    qtbot.mouseClick(view.settings_button, LEFT)
     qtbot.waitUntil(lambda: not view.curation.scan.is_running, timeout=20_000)
+
+
+def write(qtbot, editor, text: str) -> None:
+    editor.selectAll()
+    qtbot.keyClicks(editor, text)
 
 
 def test_a_check_runs_with_the_settings_of_its_form(qtbot, open_curate, grey_dir):
     page = open_curate(grey_dir, "first")
     view = page.view
-    view.settings.open()
-    form = view.settings.form
-    assert view.settings.isVisible() and not view.controls.isVisible()  # before the first result
-    assert "Highest number" in visible_texts(page)
-    most = form.editor("most")
-    assert isinstance(most, QSpinBox)
-    most.setValue(5)
-    press_find(qtbot, view)
-    qtbot.waitUntil(lambda: view.loaded is not None, timeout=10_000)
-    assert len(page.grid.images.ids) == 5 and view.controls.isVisible()
+    assert view.settings_button.isVisible() and not view.controls.slider.isVisible()  # before the first result
+    choose(qtbot, view, lambda dialog: write(qtbot, dialog.form.editor("most"), "5"))
+    qtbot.waitUntil(lambda: len(page.grid.images.ids) == 5, timeout=10_000)
+    assert view.controls.slider.isVisible()
     assert read_result(grey_dir, "first").settings == {"most": 5, "share": 0.9}
-    most.setValue(7)
-    assert len(page.grid.images.ids) == 5  # until it runs
-    qtbot.mouseClick(page.find_button, LEFT)  # all checks, with the settings in their forms
-    qtbot.waitUntil(lambda: len(page.grid.images.ids) == 7, timeout=20_000)
+    qtbot.mouseClick(page.find_button, LEFT)  # all checks, with the settings that were chosen
+    qtbot.waitUntil(lambda: not view.curation.scan.is_running, timeout=20_000)
+    assert read_result(grey_dir, "first").settings["most"] == 5
 
 
 def test_an_invalid_setting_is_named_and_not_used(qtbot, open_curate, grey_dir):
     view = open_curate(grey_dir, "first").view
-    view.settings.open()
-    share = view.settings.form.editor("share")
-    share.selectAll()
-    qtbot.keyClicks(share, "9")  # of 1
-    assert view.settings.form.first_fault() is share and not view.settings.run_button.isEnabled()
-    share.selectAll()
-    qtbot.keyClicks(share, "0.6")
-    assert view.settings.form.first_fault() is None
-    press_find(qtbot, view)
+    seen = []
+
+    def act(dialog: CheckSettings) -> None:
+        share = dialog.form.editor("share")
+        write(qtbot, share, "9")  # of 1
+        seen.append((dialog.form.first_fault() is share, dialog.run_button.isEnabled()))
+        write(qtbot, share, "0.6")
+        seen.append((dialog.form.first_fault(), dialog.run_button.isEnabled()))
+
+    choose(qtbot, view, act)
+    assert seen == [(True, False), (None, True)]
     assert read_result(grey_dir, "first").settings["share"] == 0.6
 
 
-def test_the_page_opens_with_the_settings_of_the_last_result(qtbot, open_curate, grey_dir):
+def test_a_closed_dialog_changes_nothing(qtbot, open_curate, grey_dir):
+    view = open_curate(grey_dir, "first").view
+
+    def act(dialog: CheckSettings) -> None:
+        write(qtbot, dialog.form.editor("most"), "5")
+        dialog.reject()
+
+    answer(CheckSettings, act)
+    qtbot.mouseClick(view.settings_button, LEFT)
+    assert not view.curation.scan.is_running and view.configured == FirstCheck()
+
+
+def test_the_form_opens_with_the_settings_of_the_last_result(qtbot, open_curate, grey_dir):
     with Project.open(grey_dir) as project:
         check = CHECKS["first"].with_settings(["most=2"])
         check.run(Inputs(grey_dir, project.snapshot()))
     page = open_curate(grey_dir, "first")
-    assert page.view.settings.form.editor("most").value() == 2 and len(page.grid.images.ids) == 2
-    page.view.settings.open()
-    qtbot.mouseClick(page.view.settings.form.reset_button, LEFT)
-    press_find(qtbot, page.view)
+    assert len(page.grid.images.ids) == 2
+    seen = []
+
+    def act(dialog: CheckSettings) -> None:
+        seen.append(dialog.form.value())
+        qtbot.mouseClick(dialog.form.reset_button, LEFT)
+
+    choose(qtbot, page.view, act)
+    assert seen == [check]
     qtbot.waitUntil(lambda: len(page.grid.images.ids) == 3, timeout=10_000)

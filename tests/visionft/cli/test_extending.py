@@ -36,7 +36,11 @@ def test_each_row_of_the_page_is_used(run_elsewhere, image_folder: Path, tmp_pat
     images = sorted(folder.rglob("*.png"))
     lines = [f"{image.relative_to(folder).as_posix()} = {image.parent.name}" for image in images]
     (folder / "labels.pairs").write_text("\n".join(lines))
-    settings = [word for text in ("weights=random", "image_size=32", "workers=0") for word in ("--set", text)]
+    settings = [
+        word
+        for text in ("weights=random", "image_size=32", "workers=0", "centroid.shrink=0.1")
+        for word in ("--set", text)
+    ]
     commands = (
         ("doctor",),
         ("project", "new", project),

@@ -109,6 +109,18 @@ def test_settings_act_and_are_stored_with_the_result(tmp_path, snapshot):
     assert Low().with_settings_of(stored) == check
 
 
+def test_issues_are_stored_by_falling_score(tmp_path, snapshot):
+    class Unsorted(Odd):
+        def find_issues(self, inputs: Inputs) -> CheckResult:
+            scores = {1: 0.2, 2: 0.9, 3: 0.5, 4: 0.9}
+            issues = tuple(finding(image_id, inputs.images, score) for image_id, score in scores.items())
+            return CheckResult(check=self.name, issues=issues, threshold=0.5, checked=4)
+
+    result = Unsorted().run(Inputs(tmp_path, snapshot))
+    assert [each.image_id for each in result.issues] == [2, 4, 3, 1]
+    assert read_result(tmp_path, "odd") == result
+
+
 def test_every_invalid_setting_is_named(tmp_path):
     with pytest.raises(ConfigError) as raised:
         Low().with_settings(["least=1", "most=many", "share"])
