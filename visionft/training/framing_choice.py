@@ -145,7 +145,7 @@ def measure_framing(
     check_config(config, images)
     chosen = probed_images(images)
     usual = {"framing": "centre", "image_size": 0, "aspect": 0.0, "region": "", "image_reading": images.image_reading}
-    base = replace(config, method="linear", **usual)
+    base = replace(config, **usual)
 
     job = job.in_stages(_TRIALS)
 

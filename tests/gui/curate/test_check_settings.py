@@ -64,7 +64,7 @@ def test_a_check_runs_with_the_settings_of_its_form(qtbot, open_curate, grey_dir
     assert view.controls.slider.isVisible()
     assert read_result(grey_dir, "first").settings == {"most": 5, "share": 0.9}
     qtbot.mouseClick(page.find_button, LEFT)  # all checks, with the settings that were chosen
-    qtbot.waitUntil(lambda: not view.curation.scan.is_running, timeout=20_000)
+    qtbot.waitUntil(lambda: not view.curation.scan.is_running, timeout=60_000)
     assert read_result(grey_dir, "first").settings["most"] == 5
 
 
