@@ -138,7 +138,7 @@ def test_features_of_an_earlier_version_are_found_again(tmp_path: Path):
         found = features_under(project.path, images.images, spec, device="cpu")
         assert (found.kind.aspect, len(found), found.missing) == (1.333, 4, ())
         assert contents(project.path / "features") == before
-        features_under(project.path, images.images, dataclasses.replace(spec, image_size=64), device="cpu")
+        features_under(project.path, images.images, dataclasses.replace(spec, image_size=96), device="cpu")
         assert contents(project.path / "features") != before  # other features are computed
 
 
