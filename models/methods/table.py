@@ -41,11 +41,11 @@ def _is_usable(row: Any) -> bool:
     method = cast("Method[Any]", row)
     needed = ("name", "title", "summary", "when", "learning_rate", "options")
     if missing := [name for name in needed if not hasattr(method, name)]:
-        raise TypeError(f"{type(row).__name__} has no {', '.join(missing)}")
+        raise TypeError(f"{type(method).__name__} has no {', '.join(missing)}")
     if not method.name.isidentifier():  # as in `lora.rank`, and in the names of runs
         raise TypeError(f"the name {method.name!r} has other characters than letters, digits and _")
     if not isinstance(method.options(), MethodOptions):
-        raise TypeError(f"{type(row).__name__}.options is no subclass of MethodOptions")
+        raise TypeError(f"{type(method).__name__}.options is no subclass of MethodOptions")
     return True
 
 

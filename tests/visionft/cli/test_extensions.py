@@ -83,7 +83,7 @@ def values(run_elsewhere, sample_extension: Path, tmp_path: Path) -> Callable[..
     """Return a function: commands -> JSON of each, in a process with the extension installed."""
 
     def values(*commands: Sequence[object]) -> list[Any]:
-        path = os.pathsep.join(map(str, (sample_extension, tmp_path)))
+        path = os.pathsep.join([str(sample_extension), str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
         answers = run_elsewhere(*((*command, "--json") for command in commands), PYTHONPATH=path)
         assert all(code == 0 for code, *_ in answers), answers
         return [json.loads(stdout) for _, stdout, _ in answers]
