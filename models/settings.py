@@ -1,11 +1,16 @@
 """Settings as frozen dataclasses; field metadata feeds form, command line, docs and range checks. Torch-free."""
 
 import dataclasses
+import typing
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
-from models.errors import Problem
+from models.errors import ConfigError, Problem
 from models.messages import Message
+
+_T = TypeVar("_T")
+_TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+_TYPE_NAMES: dict[type, str] = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
 
 
 def setting(
@@ -76,3 +81,47 @@ def _range_fault(value: Any, metadata: Any) -> str:
     if high is not None and value > high:
         return Message("must be at most {high}, got {value}", high=f"{high:g}", value=f"{value:g}")
     return ""
+
+
+def build(kind: type[_T], values: dict[str, Any], prefix: str = "") -> _T:
+    """Build a settings dataclass from plain values (ConfigError: all faults at once, named with the prefix)."""
+    hints = typing.get_type_hints(kind)
+    known = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    arguments, found = dict[str, Any](), list[Problem]()
+    for name, value in values.items():
+        try:
+            if name not in known:
+                raise ConfigError((Problem(prefix + name, "is not a setting of this version", "Update this program."),))
+            arguments[name] = _checked(hints[name], value, prefix + name)
+        except ConfigError as error:
+            found += error.problems
+    if found:
+        raise ConfigError(tuple(found))
+    return kind(**arguments)
+
+
+def _checked(kind: Any, value: Any, name: str) -> Any:
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if type(value) is not kind:
+        raise _mistyped(name, kind, value)
+    return value
+
+
+def _mistyped(name: str, kind: type, value: Any) -> ConfigError:
+    message = Message("must be {kind}, got {text}", kind=_TYPE_NAMES[kind], text=repr(value))
+    return ConfigError((Problem(name, message),))
+
+
+def with_text(settings: _T, name: str, text: str, *, key: str = "") -> _T:
+    """Return a copy of a settings dataclass with one field set from its text, such as `4` or `true`.
+
+    Raises:
+        ConfigError: The text is not of the field's type; the fault is named `key`, or by the field.
+    """
+    kind: Any = typing.get_type_hints(type(settings))[name]
+    try:
+        value = _TRUTH[text.lower()] if kind is bool else kind(text)
+    except (KeyError, ValueError):
+        raise _mistyped(key or name, kind, text) from None
+    return dataclasses.replace(settings, **{name: value})  # type: ignore[type-var]

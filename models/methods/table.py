@@ -35,11 +35,18 @@ METHODS: dict[str, Method[Any]] = {
 
 
 def _is_usable(row: Any) -> bool:
+    """Return whether an extension's row is a method (TypeError: it is one that lacks something, which is named)."""
     if not isinstance(row, Method):
         return False
     method = cast("Method[Any]", row)
-    is_whole = all(hasattr(method, name) for name in ("title", "summary", "when", "learning_rate"))
-    return is_whole and method.name.isidentifier() and isinstance(method.options(), MethodOptions)
+    needed = ("name", "title", "summary", "when", "learning_rate", "options")
+    if missing := [name for name in needed if not hasattr(method, name)]:
+        raise TypeError(f"{type(method).__name__} has no {', '.join(missing)}")
+    if not method.name.isidentifier():  # as in `lora.rank`, and in the names of runs
+        raise TypeError(f"the name {method.name!r} has other characters than letters, digits and _")
+    if not isinstance(method.options(), MethodOptions):
+        raise TypeError(f"{type(method).__name__}.options is no subclass of MethodOptions")
+    return True
 
 
 METHODS.update(extension_rows("visionft.methods", _is_usable, taken=METHODS))

@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import get_args
@@ -19,10 +19,13 @@ from PIL import Image
 import visionft
 import visionft.api
 from models.errors import Action, NextStep
+from models.settings import setting
 from visionft.api import console
 from visionft.api.console import ProgressLine, running_job
 from visionft.api.python_steps import CALLS, call_for
 from visionft.api.tables import Table
+from visionft.curation.check import Check, CheckResult, Issue
+from visionft.curation.table import CHECKS
 from visionft.demo import demo_configs
 from visionft.errors import ConfigError, ExportError, ImageError, ProjectError, RunError, VisionFTError, WeightsError
 from visionft.events import EpochDone, Progress
@@ -34,6 +37,23 @@ from visionft.training.time_limit import TimeLimit
 
 ROOT = Path(__file__).parents[2]
 TINY = {"backbone": "test_resnet", "weights": "random", "image_size": 32, "framing": "centre", "workers": 0}
+
+
+@dataclass(frozen=True)
+class First(Check):
+    """Flags the images up to a number."""
+
+    name, title, summary = "first", "First images", "The images that came first."
+
+    most: int = setting(2, label="Highest number", help="Number of the last flagged image.", limits=(1, 100))
+
+    def find_issues(self, inputs):
+        images = sorted(inputs.images.images, key=lambda image: image.image_id)[: self.most]
+        issues = tuple(
+            Issue(image_id=each.image_id, sha256=each.sha256, score=1, kind="first", reason="It came first.")
+            for each in images
+        )
+        return CheckResult(check=self.name, issues=issues, threshold=0.5, checked=len(inputs.images.images))
 
 
 @pytest.fixture(scope="module")
@@ -245,6 +265,19 @@ def test_checks_and_suggestions_are_tables(own, monkeypatch):
         own.check("nonsense")
     found = own.check("quality", threshold=0.0, callback=lambda _event: None)
     assert len({len(column) for column in found.values()}) == 1 and "reason" in found
+
+
+def test_the_settings_of_a_check_are_arguments(own, monkeypatch):
+    monkeypatch.setitem(CHECKS, "first", First())
+    quiet = {"callback": lambda _event: None}
+    assert len(own.check("first", **quiet)["path"]) == 2
+    found = own.check("first", most=5, **quiet)
+    assert len(found["path"]) == 5 and found.result.settings == {"most": 5}
+    assert len(own.check(First(most=4), **quiet)["path"]) == 4
+    with pytest.raises(ConfigError, match="most"):
+        own.check("first", least=5, **quiet)
+    with pytest.raises(ConfigError, match="most"):
+        own.check("first", most=0, **quiet)
 
 
 def test_a_time_limit_plans_fewer_epochs_and_stops_at_the_end_of_one(own, monkeypatch):

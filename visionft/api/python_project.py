@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from visionft.api.console import Callback, in_python_terms, running_job
 from visionft.api.python_run import Run
 from visionft.api.tables import IssueTable, SuggestionTable, Table
-from visionft.errors import VisionFTError
 from visionft.files import from_home
 from visionft.project.edits.changes import AcceptSuggestions
 from visionft.project.edits.verdicts import verdicts_of
@@ -27,6 +26,7 @@ from visionft.training.time_limit import TimeLimit, fitted_to_time
 
 if TYPE_CHECKING:
     from visionft.combining.combine import Combination
+    from visionft.curation.check import Check
 
 
 class Project(Store):
@@ -207,26 +207,34 @@ class Project(Store):
             return check_project(self, check_contents=contents, job=job)
 
     def check(
-        self, name: str, *, threshold: float | None = None, kind: str = "", callback: Callback | None = None
+        self,
+        name: "str | Check",
+        *,
+        threshold: float | None = None,
+        kind: str = "",
+        callback: Callback | None = None,
+        **settings: Any,
     ) -> IssueTable:
         """Run a check, and return its open issues, the worst first.
 
         Args:
-            name: `duplicates`, `label-errors`, `leaks`, `quality`, or one of an extension.
+            name: `duplicates`, `label-errors`, `leaks`, `quality`, one of an extension, or the check itself.
             threshold: Score from which an image is listed; None for the check's own.
             kind: Only issues of this kind, such as `blurred`; empty for all.
+            **settings: Of a check that has any; the others have their defaults. `result.settings` of the table has all.
 
         Raises:
             ProjectError: There is nothing to check.
+            ConfigError: The check has no such setting, or it is invalid; all problems at once.
         """
         from visionft.curation.check import Inputs, open_issues
-        from visionft.curation.table import CHECKS
+        from visionft.curation.table import get_check
 
         with running_job(callback) as job:
-            if name not in CHECKS:
-                raise VisionFTError(f"There is no check “{name}”.", f"There are {', '.join(CHECKS)}.")
+            check = get_check(name) if isinstance(name, str) else name
+            check = check.with_settings(as_assignments(settings))
             images = self.snapshot()
-            result = CHECKS[name].run(Inputs(self.path, images, job))
+            result = check.run(Inputs(self.path, images, job))
             least = result.threshold if threshold is None else threshold
             issues = open_issues(result, images, verdicts_of(self, result.check), threshold=least, kind=kind)
         return IssueTable.of(images, result, issues)

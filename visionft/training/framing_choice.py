@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from models.messages import Message
+from models.settings import build
 from visionft.data.types import Snapshot
 from visionft.errors import ConfigError, VisionFTError
 from visionft.events import Notice
@@ -28,7 +29,7 @@ from visionft.project.names import count_of
 from visionft.records import none_if_unreadable
 from visionft.training.base_weights import ensure_weights
 from visionft.training.config.checks import check_config, config_problems
-from visionft.training.config.train_config import Framing, TrainConfig, build
+from visionft.training.config.train_config import Framing, TrainConfig
 from visionft.training.framing import with_aspect
 from visionft.training.probing import Probe, probe, probed_images
 
@@ -144,7 +145,7 @@ def measure_framing(
     check_config(config, images)
     chosen = probed_images(images)
     usual = {"framing": "centre", "image_size": 0, "aspect": 0.0, "region": "", "image_reading": images.image_reading}
-    base = replace(config, method="linear", **usual)
+    base = replace(config, **usual)
 
     job = job.in_stages(_TRIALS)
 

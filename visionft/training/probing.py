@@ -72,7 +72,7 @@ def probe_backbones(
     found: list[Probe] = []
     job = job.in_stages(max(1, len(names)))
     for name in names:
-        settings = replace(config, backbone=name, method="linear", image_size=0, weights="pretrained")
+        settings = replace(config, backbone=name, image_size=0, weights="pretrained")
         stage = Message("Trying {title}", title=get_backbone(name).title)
         try:
             with job.stage(weight=1):
@@ -91,7 +91,10 @@ def probed_images(images: Snapshot) -> tuple[SnapshotImage, ...]:
 def probe(
     config: TrainConfig, images: Snapshot, chosen: Sequence[SnapshotImage], *, stage: str, job: JobContext
 ) -> Probe:
-    """Measure one backbone at one framing by the settings of a linear probe (JobCancelled)."""
+    """Measure a closed-form head on the features of `config`: its network, framing and image reading (JobCancelled).
+
+    Device, precision, seed, batch size and loader processes are those of `config`, too; its method does not matter.
+    """
     import torch
 
     from visionft.heads.linear_head import fit_head
@@ -101,7 +104,7 @@ def probe(
     began = time.perf_counter()
     job.report(Progress(stage=stage, done=0, total=0))
     config = with_aspect(replace(config, image_reading=images.image_reading), chosen)
-    context = RunContext.of_run(config, classes=len(images.class_names))
+    context = RunContext.of_features(config.features, device=config.device, precision=config.precision)
     try:
         source = plain_batches(config, images, chosen, ProcessShard(device=context.accelerator.device))
 

@@ -13,11 +13,52 @@ BROKEN = """
 [visionft.checks]
 quality = json:JSONDecoder
 gone = no_such_package:CHECK
+narrow = incomplete_check:NARROW
 [visionft.methods]
 odd = json:dumps
+with-hyphen = incomplete_method:HYPHEN
+hasty = incomplete_method:HASTY
 [visionft.commands]
 project = json:dumps
 """
+METHOD = """
+from models.methods.method import Method, MethodOptions
+
+
+class Hyphen(Method):
+    name, title, summary, when, learning_rate, options = "with-hyphen", "Hyphen", "One.", "Never.", 1e-3, MethodOptions
+
+
+class Hasty(Method):
+    name, title, summary, learning_rate = "hasty", "Hasty", "Lacks two attributes.", 1e-3
+
+
+HYPHEN, HASTY = Hyphen(), Hasty()
+"""
+CHECK = """
+from models.settings import setting
+from visionft.curation.check import Check
+
+
+class NarrowCheck(Check):
+    name, title, summary = "narrow", "Narrow", "Its settings are not in a dataclass."
+    least = setting(1, label="Least", help="Width.")
+
+    def find_issues(self, inputs): ...
+
+
+NARROW = NarrowCheck()
+"""
+# What the error of an unusable row names, for its author.
+NAMED = {
+    ("checks", "quality"): "visionft.checks",
+    ("checks", "gone"): "no_such_package",
+    ("checks", "narrow"): "@dataclass",
+    ("methods", "odd"): "visionft.methods",
+    ("methods", "with-hyphen"): "with-hyphen",
+    ("methods", "hasty"): "when, options",
+    ("commands", "project"): "project",
+}
 RUN = "001-test_resnet-scale"
 TRAIN = (
     "--backbone",
@@ -42,7 +83,7 @@ def values(run_elsewhere, sample_extension: Path, tmp_path: Path) -> Callable[..
     """Return a function: commands -> JSON of each, in a process with the extension installed."""
 
     def values(*commands: Sequence[object]) -> list[Any]:
-        path = os.pathsep.join(map(str, (sample_extension, tmp_path)))
+        path = os.pathsep.join([str(sample_extension), str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
         answers = run_elsewhere(*((*command, "--json") for command in commands), PYTHONPATH=path)
         assert all(code == 0 for code, *_ in answers), answers
         return [json.loads(stdout) for _, stdout, _ in answers]
@@ -81,6 +122,8 @@ def test_a_broken_row_is_named_and_the_program_goes_on(values, tmp_path: Path) -
     folder.mkdir()
     (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
     (folder / "entry_points.txt").write_text(BROKEN)
+    (tmp_path / "incomplete_method.py").write_text(METHOD)
+    (tmp_path / "incomplete_check.py").write_text(CHECK)
     (diagnosis,) = values(("doctor",))
     state = {(each["group"].partition(".")[2], each["name"]): each["error"] for each in diagnosis["extensions"]}
     used = {key for key, error in state.items() if not error}
@@ -91,7 +134,7 @@ def test_a_broken_row_is_named_and_the_program_goes_on(values, tmp_path: Path) -
         ("exporters", "class-list"),
         ("commands", "label.count"),
     }
-    broken = {("checks", "quality"), ("checks", "gone"), ("methods", "odd"), ("commands", "project")}
-    assert set(state) - used == broken
+    assert set(state) - used == set(NAMED)
+    assert {key: word for key, word in NAMED.items() if word not in state[key]} == {}, state
     told = [each["message"] for each in diagnosis["problems"] if "broken 1.0" in each["message"]]
-    assert len(told) == len(broken)
+    assert len(told) == len(NAMED)

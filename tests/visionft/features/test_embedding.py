@@ -11,11 +11,14 @@ from visionft.data.types import Snapshot
 from visionft.errors import ProjectError, RunError
 from visionft.events import Notice, Progress
 from visionft.features import embedding
-from visionft.features.embedding import embed, embedded
+from visionft.features.embedding import embed, embedded, features_under
 from visionft.features.feature_store import current_kind, features_of, load_features
 from visionft.jobs import JobCancelled, JobContext
 from visionft.project.importing.importer import import_source
 from visionft.project.store import Project
+from visionft.training.config.feature_spec import FeatureSpec
+
+FIXTURES = Path(__file__).parents[2] / "fixtures"
 
 
 @pytest.fixture
@@ -118,3 +121,26 @@ def test_other_weights_are_another_kind(project: Project):
     assert dataclasses.replace(before, weights="other").folder_name != before.folder_name
     assert len(features_of(before, before.store(project.path), project.snapshot().images)) == 48
     assert load_features(project.path, project.snapshot()).kind.backbone == "starter_vit"
+
+
+def test_features_of_an_earlier_version_are_found_again(tmp_path: Path):
+    """`features_v1` was written by commit 0f8423e6, from a `TrainConfig`: the current features, and those of a run."""
+    stored = FIXTURES / "features_v1"
+    with Project.create(tmp_path / "project") as project:
+        import_source(project, stored / "images")
+        shutil.copytree(stored / "features", project.path / "features")
+        images = project.snapshot()
+        before = contents(project.path / "features")
+        assert not embedded(project.path, images).missing
+        report = embed(project.path, images, device="cpu")
+        assert (report.backbone, report.size, report.known, report.added) == ("resnet18_in1k", 64, 4, 0)
+        spec = FeatureSpec(backbone="resnet18_in1k", image_size=128, framing="whole", weights="pretrained")
+        found = features_under(project.path, images.images, spec, device="cpu")
+        assert (found.kind.aspect, len(found), found.missing) == (1.333, 4, ())
+        assert contents(project.path / "features") == before
+        features_under(project.path, images.images, dataclasses.replace(spec, image_size=96), device="cpu")
+        assert contents(project.path / "features") != before  # other features are computed
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.suffix != ".lock"}

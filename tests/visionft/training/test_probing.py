@@ -29,6 +29,13 @@ def test_each_backbone_is_measured_on_the_same_images(snapshot) -> None:
     assert "100.0%" in evidence(found) and "39" in evidence(found)
 
 
+def test_the_method_of_the_settings_does_not_matter(snapshot) -> None:
+    names = ("starter_vit",)
+    (first,) = probe_backbones(names, replace(CONFIG, method="linear"), snapshot)
+    (again,) = probe_backbones(names, replace(CONFIG, method="full"), snapshot)
+    assert first.losses == again.losses and first.framing == again.framing
+
+
 def test_a_later_backbone_needs_a_clearly_lower_loss_on_the_same_images() -> None:
     generator = random.Random(0)
     losses = [generator.expovariate(1) for _ in range(200)]

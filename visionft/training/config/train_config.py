@@ -2,17 +2,16 @@
 
 import dataclasses
 import math
-import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Self
 
 from models.backbone import RESTRICTED_LICENCES
 from models.catalog import DEFAULT_BACKBONE, Backbone, get_backbone
 from models.messages import Message
 from models.methods.method import Method, MethodOptions
 from models.methods.table import DEFAULT_METHOD, METHODS, get_method
-from models.settings import setting
+from models.settings import build, setting, with_text
 from models.shapes import InputShape
 from visionft.data.image_reading import AS_STORED, ImageReading
 from visionft.data.preprocess import PreprocessConfig
@@ -30,8 +29,6 @@ NETWORK = "network"  # in a run's `config.json`: how timm builds its network, fo
 MIRRORED_LIMIT = 400  # images up to that a solved head looks at mirrored as well: later the gain is small
 INTERPOLATION_SHARES = (0.0, 0.5, 0.75)  # of the way from the start to the best epoch, tried at the end of a run
 
-
-_T = TypeVar("_T")
 
 _OF_STEPS = frozenset({
     "epochs", "learning_rate", "weight_decay", "warmup_share", "label_smoothing", "gradient_clip", "augmentation",
@@ -318,40 +315,6 @@ def _no_group(name: str, value: Any) -> ConfigError:
     return ConfigError((Problem(name, Message("must be a group of settings, got {value}", value=repr(value))),))
 
 
-def build(kind: type[_T], values: dict[str, Any], prefix: str = "") -> _T:
-    """Build a settings dataclass from plain values (ConfigError: all faults at once, named with the prefix)."""
-    hints = typing.get_type_hints(kind)
-    known = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
-    arguments, found = dict[str, Any](), list[Problem]()
-    for name, value in values.items():
-        try:
-            if name not in known:
-                raise ConfigError((Problem(prefix + name, "is not a setting of this version", "Update this program."),))
-            arguments[name] = _checked(hints[name], value, prefix + name)
-        except ConfigError as error:
-            found += error.problems
-    if found:
-        raise ConfigError(tuple(found))
-    return kind(**arguments)
-
-
-def _checked(kind: Any, value: Any, name: str) -> Any:
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if type(value) is not kind:
-        raise _mistyped(name, kind, value)
-    return value
-
-
-def _mistyped(name: str, kind: type, value: Any) -> ConfigError:
-    message = Message("must be {kind}, got {text}", kind=_TYPE_NAMES[kind], text=repr(value))
-    return ConfigError((Problem(name, message),))
-
-
-_TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
-_TYPE_NAMES: dict[type, str] = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
-
-
 def assign(config: TrainConfig, assignment: str) -> TrainConfig:
     """Return a copy with one text applied, `KEY=VALUE` or `METHOD.KEY=VALUE` (ConfigError: it is invalid)."""
     key, equals, text = (part.strip() for part in assignment.partition("="))
@@ -362,10 +325,5 @@ def assign(config: TrainConfig, assignment: str) -> TrainConfig:
     fields = {field.name for field in dataclasses.fields(owner)}
     if name not in fields or (owner is config and name in (METHODS_FIELD, READING)):
         raise ConfigError((Problem(key, "there is no such setting", next_step=NextStep("list_settings")),))
-    kind: Any = typing.get_type_hints(type(owner))[name]
-    try:
-        value = _TRUTH[text.lower()] if kind is bool else kind(text)
-    except (KeyError, ValueError):
-        raise _mistyped(key, kind, text) from None
-    changed = dataclasses.replace(owner, **{name: value})
+    changed = with_text(owner, name, text, key=key)
     return config.with_options(method, changed) if dot else changed

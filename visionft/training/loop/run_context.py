@@ -87,9 +87,9 @@ class RunContext:
         )
 
     @classmethod
-    def of_features(cls, spec: FeatureSpec, *, device: str = "auto") -> Self:
+    def of_features(cls, spec: FeatureSpec, *, device: str = "auto", precision: str = "auto") -> Self:
         """Return the context of a frozen network whose features are asked for: those of all stages."""
-        return cls(spec, LinearProbe(), LinearOptions(), classes=1, device=device)
+        return cls(spec, LinearProbe(), LinearOptions(), classes=1, device=device, precision=precision)
 
 
 def _make_accelerator(device: Device, precision: str) -> Any:
