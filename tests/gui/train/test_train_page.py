@@ -118,7 +118,7 @@ def test_start_divides_the_images_as_it_said_and_trains(qtbot, unsplit, scripted
 
 def test_too_few_images_for_a_test_set_are_trained_without_one_and_it_is_said(window, unsplit, scripted, qtbot, finish):
     page, told = unsplit(red=2, blue=4), []
-    window.state.tasks.reported.connect(lambda _handle, event: told.append(event))
+    window.state.tasks.reported.connect(lambda _task, event: told.append(event))
     qtbot.mouseClick(page.start_button, LEFT)
     qtbot.waitUntil(lambda: bool(scripted[0]), timeout=10_000)
     finish()
