@@ -215,9 +215,9 @@ class Runner(QObject):
 
             unseen = unseen_evaluation(run, evaluations)
         self.run_ended.emit(how, run, unseen, message)
-        if how != "stopped" or run is None or run.best is None or self._is_closing:
+        if how != "stopped" or run is None or self._is_closing:
             return
-        if run.path.is_dir():
+        if run.result is not None and run.result.best is not None and run.path.is_dir():
             work = partial(evaluate_held_out, run.path, self._snapshot())
             title = tr("Evaluating {run}", run=run.title)
             task = Task(title=title, work=work, lane=Lane.COMPUTE, page=RESULTS, device=True)

@@ -101,7 +101,7 @@ def _evaluated(
     is_one_process = os.environ.get("WORLD_SIZE", "1") == "1"  # several would evaluate the same images
     is_complete = result.best is not None and not result.stopped
     evaluations = evaluate_held_out(run_dir, images, job=job) if is_complete and is_one_process else {}
-    if not run_dir.is_dir():
+    if not (run_dir / "config.json").is_file():
         return _without_folder(result, config, run_dir, images), {}
     # Of several processes, one alone writes the result.
     return replace(read_run(run_dir), result=result), evaluations

@@ -52,7 +52,7 @@ class RunModel:
 
     @property
     def is_combined(self) -> bool:
-        return len(self.parts) > 1
+        return len(self.members) > 1
 
     @property
     def classifier(self) -> Classifier:
