@@ -4,7 +4,7 @@ The only module that starts training tasks. It knows the tasks and the queue of 
 """
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -25,12 +25,11 @@ from visionft.training.runs.run_folder import (
     first_title,
     new_run_dir,
     read_run,
-    run_title,
 )
 
 if TYPE_CHECKING:
-    from visionft.data.types import Snapshot
-    from visionft.evaluation.unseen import TrainedRun
+    from visionft.data.types import Snapshot, Split
+    from visionft.evaluation.stored import Evaluation
 
 resume_and_evaluate = lazy_function("visionft.evaluation.trained_run:resume_and_evaluate")
 train_and_evaluate = lazy_function("visionft.evaluation.trained_run:train_and_evaluate")
@@ -46,7 +45,8 @@ class Runner(QObject):
     queue_changed = Signal()
     run_begun = Signal(str, object, object)  # title, TrainConfig; RunSummary of a run that goes on, or None
     run_reported = Signal(object)  # Event
-    run_ended = Signal(str, object, object)  # Ending; TrainedRun, or None if it did not begin or failed; Message
+    # Ending; RunSummary, or None if it did not begin or failed; its Evaluation on unseen images, or None; Message
+    run_ended = Signal(str, object, object, object)
     run_evaluated = Signal()  # a stopped run; a finished one is evaluated before `run_ended`
     offer_changed = Signal(object)  # RunSummary to resume, or None
 
@@ -60,7 +60,7 @@ class Runner(QObject):
         self._is_closing = False
         self._current: QueuedRun | None = None
         self._resumed = ""  # the name of the resumed run, if any
-        self._task: Task[TrainedRun] | None = None
+        self._task: Task[tuple[RunSummary, Mapping[Split, Evaluation]]] | None = None
         self.queue = RunQueue(project_dir)
         self.offer: RunSummary | None = self.queue.unfinished_run()
 
@@ -115,7 +115,12 @@ class Runner(QObject):
         self._run(run, work, first_title(run_dir))
 
     def _run(
-        self, run: QueuedRun, work: "Callable[..., TrainedRun]", title: str, *, earlier: RunSummary | None = None
+        self,
+        run: QueuedRun,
+        work: "Callable[..., tuple[RunSummary, Mapping[Split, Evaluation]]]",
+        title: str,
+        *,
+        earlier: RunSummary | None = None,
     ) -> None:
         self._current, self._is_pausing = run, False
         task_title = tr("Going on with {run}", run=title) if earlier else tr("Training {run}", run=title)
@@ -164,9 +169,7 @@ class Runner(QObject):
             self.queue.dismiss(run.name)
             self._set_offer(None)
             self.queue_changed.emit()
-            from visionft.evaluation.unseen import TrainedRun
-
-            self._tell_end("stopped", TrainedRun(result=run.result, evaluations={}) if run.result else None)
+            self._tell_end("stopped", run if run.result is not None else None)
 
     def keep_waiting(self) -> None:
         """Start no further run; a run not yet started returns to the queue. Called before the project closes."""
@@ -174,9 +177,10 @@ class Runner(QObject):
         if self._task is not None and not self._task.is_running:
             self.pause()
 
-    def _on_ended(self, task: "Task[TrainedRun]") -> None:
+    def _on_ended(self, task: "Task[tuple[RunSummary, Mapping[Split, Evaluation]]]") -> None:
         run, self._current, self._task = self._current, None, None
-        result, failure = task.result and task.result.result, task.failure
+        trained, evaluations = task.result or (None, {})
+        result, failure = trained and trained.result, task.failure
         how: Ending = "failed" if failure else "stopped" if result is None or result.stopped else "finished"
         if how == "stopped" or self._is_pausing:
             self._goes_on = False
@@ -193,19 +197,29 @@ class Runner(QObject):
             self._goes_on = True
         self._is_pausing = False
         self.queue_changed.emit()
-        self._tell_end(how, task.result, failure.message if failure else "")
+        self._tell_end(how, trained, evaluations, failure.message if failure else "")
         if self._goes_on and not self._is_closing:
             self._take_next()
 
-    def _tell_end(self, how: Ending, run: "TrainedRun | None", message: str = "") -> None:
+    def _tell_end(
+        self,
+        how: Ending,
+        run: RunSummary | None,
+        evaluations: "Mapping[Split, Evaluation] | None" = None,
+        message: str = "",
+    ) -> None:
         """Announce the end; evaluate a stopped run in a separate task: stopping must not take longer because of it."""
-        self.run_ended.emit(how, run, message)
-        if how != "stopped" or run is None or run.result.best is None or self._is_closing:
+        unseen = None
+        if run is not None and evaluations:
+            from visionft.evaluation.unseen import unseen_evaluation  # slow to import: not at the start
+
+            unseen = unseen_evaluation(run, evaluations)
+        self.run_ended.emit(how, run, unseen, message)
+        if how != "stopped" or run is None or self._is_closing:
             return
-        run_dir = self._project_dir / RUNS_FOLDER / run.result.run
-        if run_dir.is_dir():
-            work = partial(evaluate_held_out, run_dir, self._snapshot())
-            title = tr("Evaluating {run}", run=run_title(run_dir))
+        if run.result is not None and run.result.best is not None and run.path.is_dir():
+            work = partial(evaluate_held_out, run.path, self._snapshot())
+            title = tr("Evaluating {run}", run=run.title)
             task = Task(title=title, work=work, lane=Lane.COMPUTE, page=RESULTS, device=True)
             self._tasks.run(task, owner=self, on_done=lambda _none: self.run_evaluated.emit())
 

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from PySide6.QtCore import QObject, Signal
 
@@ -15,12 +15,12 @@ from models.messages import Message
 from visionft.errors import ProjectError, VisionFTError
 from visionft.events import Notice, Progress
 from visionft.jobs import JobContext
+from visionft.project.db.journal import Effects
 from visionft.project.splits import SplitReport, SplitRequest, assign_splits, missing_texts
 from visionft.project.store import Project
 
 if TYPE_CHECKING:
     from visionft.data.types import Snapshot
-    from visionft.project.db.journal import Effects
     from visionft.project.edits.changes import Change
     from visionft.training.probing import Probe
 
@@ -155,17 +155,24 @@ class ProjectSession(QObject):
             self._probed = (snapshot, probes)
 
     def apply(self, change: "Change") -> bool:
-        """Apply a durable change, then notify the screens of its effects; on failure report the reason."""
-        return self._mutate(lambda: self.project.apply(change))
+        """Apply a durable change; return whether it was made."""
+        return self.run(self.project.apply, change) is not None
 
-    def run(self, act: "Callable[[], T]") -> "T | None":
-        """Run an action that changes the project itself, and refresh all screens; None after a reported failure."""
+    def run(self, act: "Callable[..., T]", *inputs: Any) -> "T | None":
+        """Run an action that changes the project, notify the screens, and return its result.
+
+        The screens are told of the `Effects` that it returns, or that all may have changed; None after a reported
+        failure.
+        """
         try:
-            result = act()
+            result = act(*inputs)
         except VisionFTError as error:
             self.refused.emit(error)
             return None
-        self._note_change()
+        if not isinstance(result, Effects):
+            self._note_change()
+        elif result:
+            self._note_change(result)
         return result
 
     def check_place(self) -> None:
@@ -176,31 +183,21 @@ class ProjectSession(QObject):
             self.refused.emit(error)
 
     def undo(self) -> bool:
-        return self._mutate(self.project.undo)
+        return self.run(self.project.undo) is not None
 
     def redo(self) -> bool:
-        return self._mutate(self.project.redo)
+        return self.run(self.project.redo) is not None
 
     def go_to(self, step_id: int) -> bool:
         """Undo or redo to a point of the history."""
-        return self._mutate(lambda: self.project.go_to(step_id))
+        return self.run(self.project.go_to, step_id) is not None
 
     def close(self) -> None:
         """Close the project. Its tasks have ended and its pages are deleted by now."""
         self.project.close()
         self.deleteLater()
 
-    def _mutate(self, act: "Callable[[], Effects | None]") -> bool:
-        try:
-            effects = act()
-        except VisionFTError as error:
-            self.refused.emit(error)
-            return False
-        if effects:
-            self._note_change(effects)
-        return True
-
-    def _note_change(self, effects: "Effects | None" = None) -> None:
+    def _note_change(self, effects: Effects | None = None) -> None:
         self._changes += 1
         self._snapshot = None
         if effects is None or effects.has_new_settings:  # what each screen shows of the images may be another

@@ -93,7 +93,7 @@ def _train(
     page, runner, ended = _show(studio, "train"), session.runner, []
     late = _LateStep(config)
     runner.run_reported.connect(late.hear)
-    runner.run_ended.connect(lambda how, _run, message: ended.append((how, message)))
+    runner.run_ended.connect(lambda how, _run, _unseen, message: ended.append((how, message)))
     runner.start(config)
     _press(page, "Live run")
     if when_late is not None:

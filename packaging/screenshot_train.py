@@ -120,7 +120,7 @@ def several_tasks(studio: Any) -> None:
 
 def offered(studio: Any) -> None:
     """Offer to resume an interrupted run."""
-    studio.state.tasks.end(lambda _handle: True)
+    studio.state.tasks.end(lambda _task: True)
     page = studio.window.page("train")
     for run in page.runner.queue.runs:
         page.runner.remove(run.number)

@@ -100,7 +100,7 @@ class Studio:
 
     def close(self) -> None:
         """Let go of everything."""
-        self.state.tasks.end(lambda _handle: True)
+        self.state.tasks.end(lambda _task: True)
         if self.dialog is not None:
             self.dialog.close()
         self.window.close()

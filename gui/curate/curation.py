@@ -43,7 +43,7 @@ class IssueScan(QObject):
     def __init__(self, state: AppState, session: ProjectSession | None, *, page: str, parent: QObject) -> None:
         super().__init__(parent)
         self._state, self._session, self._page = state, session, page
-        self._handle: Task[Any] | None = None
+        self._task: Task[Any] | None = None
         self.progress: Progress | None = None  # None while no task runs
         self.share = JobShare()
         self.configured: dict[str, Check] = {}  # checks with the settings that the user chose, by name
@@ -58,7 +58,7 @@ class IssueScan(QObject):
 
     @property
     def is_stopping(self) -> bool:
-        return self._handle is not None and self._handle.is_stopping
+        return self._task is not None and self._task.is_stopping
 
     def start(self, checks: Iterable[str] = ()) -> None:
         """Run the given checks; without any, all of them."""
@@ -71,7 +71,7 @@ class IssueScan(QObject):
         self.checks = frozenset(names or CHECKS)
         self.failure, self.was_stopped = None, False
         work = partial(run_checks, session.path, session.images, names, configured=dict(self.configured))
-        self._handle = self._state.tasks.run(
+        self._task = self._state.tasks.run(
             Task(title=tr("Finding issues"), work=work, lane=Lane.COMPUTE, page=self._page, device=True),
             owner=self,
             on_failed=self._on_failed,
@@ -82,8 +82,8 @@ class IssueScan(QObject):
 
     def stop(self) -> None:
         """Cancel the task; results so far are kept."""
-        if self._handle is not None:
-            self._handle.stop()
+        if self._task is not None:
+            self._task.stop()
             self.changed.emit()
 
     def _on_failed(self, failure: Failure) -> None:
@@ -99,7 +99,7 @@ class IssueScan(QObject):
             self.stored.emit()
 
     def _on_ended(self, task: "Task[ScanReport]") -> None:
-        self._handle = self.progress = None
+        self._task = self.progress = None
         self.checks = frozenset()
         self.was_stopped = task.was_stopped
         if task.result is not None:

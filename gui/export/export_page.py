@@ -20,7 +20,7 @@ from gui.export.use_card import UseCard
 from gui.kit import theme
 from gui.kit.empty_state import EmptyState
 from gui.kit.parts import Button, Card, column, restyle, scrolling, text
-from gui.kit.run_table import RunTable, best_run, run_row, run_rows
+from gui.kit.run_table import RunTable, best_run, quality_words
 from gui.kit.side_by_side import SideBySide
 from gui.kit.translation import tr
 from gui.page import Page
@@ -29,6 +29,7 @@ from gui.state import AppState
 from gui.tasks import Lane, Task
 from models.messages import Message
 from visionft.errors import NextStep
+from visionft.evaluation.unseen import unseen_evaluation
 from visionft.export.contents import MODEL_FILE
 from visionft.export.export_result import ExportResult, read_export
 from visionft.export.options import is_made_with, target_of
@@ -105,7 +106,7 @@ class ExportPage(Page):
 
     def refresh(self) -> None:
         known = list_runs(self.session.path) if self.session is not None else []
-        rows = [row for row, run in zip(run_rows(known), known, strict=True) if run.best is not None]
+        colours = {run.name: index for index, run in enumerate(known)}
         self._runs = {run.name: run for run in known if run.best is not None}
         self._stack.setCurrentIndex(1 if self._runs else 0)
         if self.session is None:
@@ -114,7 +115,8 @@ class ExportPage(Page):
             words = Message("Export a training run to one file, verified against the trained network.")
             self.empty.show_words("Nothing to export yet", words, "Train a model")
         best = best_run(list(self._runs.values()))
-        self.table.set_rows(rows, preferred=best.name if best is not None else max(self._runs, default=""))
+        preferred = best.name if best is not None else max(self._runs, default="")
+        self.table.set_runs(list(self._runs.values()), colours=colours, preferred=preferred)
         self.table.setFixedHeight(min(self.table.height_of_rows(), theme.scaled(300)))
         self._show_target()
 
@@ -131,7 +133,7 @@ class ExportPage(Page):
             effect = Message("Exporting again replaces the files in the folder {name}.")
         name = folder.name if folder is not None else ""
         self.target_card.note.setText(self.why_not_export() or tr(effect, name=name))
-        self._kept.setText(run_row(run).kept if run is not None else "")
+        self._kept.setText(quality_words(run, unseen_evaluation(run)) if run is not None else "")
         made = datetime.datetime.fromtimestamp(found.model.stat().st_mtime) if found is not None else None
         self._show_found(found, when=f"{made:%Y-%m-%d %H:%M}" if made is not None else "")
 

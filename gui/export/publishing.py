@@ -252,14 +252,14 @@ class Publisher(QObject):
         super().__init__(window)
         self._state, self._window = state, window
         self._dialog: PublishDialog | None = None
-        self._handle: Task[Any] | None = None
+        self._task: Task[Any] | None = None
 
     def why_not(self) -> str:
-        return tr("An export is being sent already.") if self._handle is not None else ""
+        return tr("An export is being sent already.") if self._task is not None else ""
 
     def begin(self, folder: Path) -> None:
         """Read the files to send of an export, then show the dialog."""
-        if self._handle is not None:
+        if self._task is not None:
             return
 
         def show_dialog(offer: UploadOffer) -> None:
@@ -272,7 +272,7 @@ class Publisher(QObject):
 
         work = partial(exporting.upload_offer, folder)
         task = Task(title=tr("Verifying an export"), work=work, lane=Lane.DISK, page="export")
-        self._handle = self._state.tasks.run(task, owner=self, on_done=show_dialog, on_end=self._on_end)
+        self._task = self._state.tasks.run(task, owner=self, on_done=show_dialog, on_end=self._on_end)
         self.changed.emit()
 
     def _send(self, folder: Path, to: Destination, keeps_token: bool) -> None:
@@ -290,7 +290,7 @@ class Publisher(QObject):
         task = Task(
             title=tr("Sending {name}", name=folder.name), work=work, lane=Lane.DISK, page="export", makes_files=True
         )
-        self._handle = self._state.tasks.run(
+        self._task = self._state.tasks.run(
             task,
             owner=self,
             on_done=show_sent,
@@ -308,14 +308,14 @@ class Publisher(QObject):
         self._state.say(failure.message, failure.hint, tone=tone, details=failure.details, next_step=failure.next_step)
 
     def _on_end(self, task: Task[UploadOffer] | Task[UploadResult]) -> None:
-        self._handle = None
+        self._task = None
         if self._dialog is not None and not task.has_begun:
             self._dialog.show_form()  # it was cancelled while it waited
         self.changed.emit()
 
     def _stop(self) -> None:
-        if self._handle is not None:
-            self._handle.stop()
+        if self._task is not None:
+            self._task.stop()
 
     def _forget_dialog(self) -> None:
         self._dialog = None

@@ -63,8 +63,8 @@ class ImportFlow(QObject):
         self._shown_choice: LabelChoice  # of the preview
         self._reading = 0  # the user's; 0 for none
         self._unpacked: TemporaryDirectory[str] | None = None
-        self._handle: Task[Any] | None = None
-        self._tables_handle: Task[Any] | None = None
+        self._task: Task[Any] | None = None
+        self._tables_task: Task[Any] | None = None
         self._is_leaving = self._is_outdated = False
 
     @cached_property
@@ -105,15 +105,15 @@ class ImportFlow(QObject):
 
     def _look_again(self) -> None:
         assert self._preview is not None
-        if self._handle is None:
+        if self._task is None:
             self._look(self._preview.path, is_shown=True)
         else:
             self._is_outdated = True
-            self._handle.stop()
+            self._task.stop()
 
     def _look(self, source: Path, *, is_shown: bool = False) -> None:
-        if self._tables_handle is not None:  # read afterwards
-            self._tables_handle.stop()
+        if self._tables_task is not None:  # read afterwards
+            self._tables_task.stop()
         project = self._session.project if self._session is not None else None
         if self._unpacked is None and source.is_file():
             from visionft.project.importing.sources import UNPACKED_PREFIX
@@ -129,13 +129,13 @@ class ImportFlow(QObject):
             unpacked=Path(self._unpacked.name) if self._unpacked is not None else None,
             known_facts=self._preview.known_facts if self._preview is not None else None,
         )
-        self._run(self._task(tr("Looking at {name}", name=source.name), work), self._on_scanned, is_shown=is_shown)
+        self._run(self._new_task(tr("Looking at {name}", name=source.name), work), self._on_scanned, is_shown=is_shown)
 
     def fetch(self, wanted: "PublicSet", folder: Path) -> None:
         """Download a public data set into `folder` and show its contents, like any other source."""
         if self.is_free():
             title = tr("Downloading {name}", name=wanted.title)
-            self._run(self._task(title, partial(fetch_set, wanted, folder), makes_files=True), self._on_fetched)
+            self._run(self._new_task(title, partial(fetch_set, wanted, folder), makes_files=True), self._on_fetched)
 
     def run_import(self, task: "Task[ImportReport | None]") -> None:
         self._preview = None
@@ -167,27 +167,27 @@ class ImportFlow(QObject):
             replaces_labels=self.panel.replaces_labels,
         )
         self._unpacked = None  # deleted by the import
-        task = self._task(tr("Importing {name}", name=preview.path.name), work, writes=True)
+        task = self._new_task(tr("Importing {name}", name=preview.path.name), work, writes=True)
         self._state.import_requested.emit(task)  # to the page of the session that is open now: it may be a new one
 
     @Slot()
     def cancel(self) -> None:
         """Leave the preview and cancel any running task. Images imported so far stay."""
-        if self._handle is not None:
+        if self._task is not None:
             self._is_leaving = True
             self.panel.progress.show_stopping()
-            self._handle.stop()
+            self._task.stop()
         else:
             self._leave()
 
     def is_free(self) -> bool:
         """Return whether a task can begin, or say that an import is under way."""
-        if self._handle is not None:
+        if self._task is not None:
             words = tr("Wait for its end, or cancel it, before the next one.")
             self._state.say(tr("An import is under way."), words)
-        return self._handle is None
+        return self._task is None
 
-    def _task(self, title: str, work: Work[Any], **fields: Any) -> Task[Any]:
+    def _new_task(self, title: str, work: Work[Any], **fields: Any) -> Task[Any]:
         return Task(title=title, work=work, lane=Lane.DISK, page="project", **fields)
 
     def _run(self, task: Task[Any], on_done: Callable[[Any], object], *, is_shown: bool = False) -> None:
@@ -197,7 +197,7 @@ class ImportFlow(QObject):
         if not is_shown:
             self.panel.setCurrentWidget(self.panel.progress)
         self._set_active(True)
-        self._handle = self._state.tasks.run(
+        self._task = self._state.tasks.run(
             task, owner=self, on_done=on_done, on_event=self._show_event, on_end=self._on_ended
         )
 
@@ -210,11 +210,11 @@ class ImportFlow(QObject):
         if self._preview is not None:
             show_images_as(self._session.project.image_reading if self._session is not None else AS_STORED)
         self._preview = None
-        if self._tables_handle is not None:
-            self._tables_handle.stop()
+        if self._tables_task is not None:
+            self._tables_task.stop()
         if self._has_unpacked() and self._unpacked is not None:
             work = short_work("Delete temporary files", self._unpacked.cleanup)
-            task = self._task(tr("Deleting temporary files"), work, outlives_project=True)
+            task = self._new_task(tr("Deleting temporary files"), work, outlives_project=True)
             self._state.tasks.run(task, owner=self)
             self._unpacked = None
         self.close()
@@ -232,7 +232,7 @@ class ImportFlow(QObject):
     def _read_tables(self) -> None:
         """Show the first rows of the source's tables, for the choice of a column."""
         preview = self._preview
-        if preview is None or self._handle is not None or self._tables_handle is not None:
+        if preview is None or self._task is not None or self._tables_task is not None:
             return  # read after the preview
 
         def show(heads: "tuple[TableHead, ...] | None") -> None:
@@ -240,11 +240,11 @@ class ImportFlow(QObject):
                 self.panel.choice.show_tables(heads)
 
         def end(_task: Task[object]) -> None:
-            self._tables_handle = None
+            self._tables_task = None
 
         unpacked = Path(self._unpacked.name) if self._has_unpacked() and self._unpacked is not None else None
-        task = self._task(tr("Looking for tables"), partial(tables_in, preview.path, unpacked=unpacked))
-        self._tables_handle = self._state.tasks.run(task, owner=self, on_done=show, on_end=end)
+        task = self._new_task(tr("Looking for tables"), partial(tables_in, preview.path, unpacked=unpacked))
+        self._tables_task = self._state.tasks.run(task, owner=self, on_done=show, on_end=end)
 
     def close(self) -> None:
         """Delete the temporary files, and wait for the thumbnails being read."""
@@ -287,15 +287,14 @@ class ImportFlow(QObject):
         )
 
     def _on_fetched(self, listed: Path | None) -> None:
-        self._handle = None
+        self._task = None
         if listed is not None and not self._is_leaving:
             self.scan(listed)
 
     def _on_ended(self, task: Task[object]) -> None:
-        handle = self._handle
-        if handle is not None and handle is not task:
+        if self._task is not None and self._task is not task:
             return  # the downloaded set is being scanned
-        self._handle = None
+        self._task = None
         is_outdated, self._is_outdated = self._is_outdated, False
         if is_outdated and self._preview is not None and not self._is_leaving:
             self._look(self._preview.path, is_shown=True)
@@ -304,5 +303,5 @@ class ImportFlow(QObject):
         elif task.failure is not None:  # the source cannot be read with the new choice: the last preview stays
             self._reading, self._choice = self._preview.reading, self._shown_choice
             self._show(self._preview)
-        if self._handle is None and self._preview is not None and self.panel.choice.needs_tables:
+        if self._task is None and self._preview is not None and self.panel.choice.needs_tables:
             self._read_tables()

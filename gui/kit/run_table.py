@@ -1,7 +1,6 @@
-"""The table of training runs: colour, name (edited in place), figures; pinned runs on top; and runs as its rows."""
+"""The table of training runs: colour, name (edited in place), figures; pinned runs on top; and runs in words."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from PySide6.QtCore import (
@@ -22,12 +21,14 @@ from gui.kit import theme
 from gui.kit.icons import pixmap
 from gui.kit.translation import tr
 from models.messages import Message
+from visionft.evaluation.stored import Evaluation
 from visionft.evaluation.unseen import accuracy_sentence, unseen_evaluation
 from visionft.training.runs.run_folder import RunSummary
 from visionft.training.runs.run_titles import backbone_title, method_title
 
 _Index = QModelIndex | QPersistentModelIndex
-SORT_ROLE, ROW_ROLE = Qt.ItemDataRole.UserRole, Qt.ItemDataRole.UserRole + 1
+# For sorting; a `RunSummary`; the index of its colour, the same in the chart.
+SORT_ROLE, RUN_ROLE, COLOUR_ROLE = (Qt.ItemDataRole.UserRole + number for number in range(3))
 _COLUMNS = (
     Message("Name"),
     Message("Backbone"),
@@ -37,26 +38,9 @@ _COLUMNS = (
     Message("Loss"),
     Message("State"),
 )
-_NUMERIC = _OF_BEST = (3, 4, 5)  # columns about the best epoch; their tooltip names it
+EPOCHS, ACCURACY, LOSS = 3, 4, 5
+_NUMERIC = _OF_BEST = (EPOCHS, ACCURACY, LOSS)  # columns about the best epoch; their tooltip names it
 ROW_PX = 32
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunRow:
-    """The figures of one run."""
-
-    name: str  # of its folder, the identifier
-    title: str
-    colour: int  # the index of its colour, the same in the chart
-    backbone: str
-    method: str
-    epochs: int
-    planned_epochs: int
-    accuracy: float | None  # on unseen images; None where that was not measured
-    loss: float | None  # on validation, of the best epoch; None before the first epoch has ended
-    state: str
-    is_pinned: bool = False
-    kept: str = ""  # the accuracy, the best epoch and the reason for it, in words
 
 
 class RunTableModel(QAbstractTableModel):
@@ -66,16 +50,25 @@ class RunTableModel(QAbstractTableModel):
 
     def __init__(self) -> None:
         super().__init__()
-        self.rows: list[RunRow] = []
+        self.runs: list[RunSummary] = []
         self.is_editable = False
+        self._unseen: list[Evaluation | None] = []  # of each run, as `unseen_evaluation`
+        self._texts: list[tuple[str, ...]] = []  # the cells of each run
+        self._colours: Mapping[str, int] = {}
 
-    def set_rows(self, rows: list[RunRow]) -> None:
+    def set_runs(self, runs: Sequence[RunSummary], colours: Mapping[str, int]) -> bool:
+        """Show these runs with colours by name; return whether anything changed."""
+        unseen = [unseen_evaluation(run) for run in runs]
+        if (list(runs), unseen, colours) == (self.runs, self._unseen, self._colours):
+            return False
         self.beginResetModel()
-        self.rows = rows
+        self.runs, self._unseen, self._colours = list(runs), unseen, colours
+        self._texts = list(map(run_texts, runs, unseen))
         self.endResetModel()
+        return True
 
     def rowCount(self, parent: _Index = QModelIndex()) -> int:  # noqa: B008
-        return len(self.rows)
+        return len(self.runs)
 
     def columnCount(self, parent: _Index = QModelIndex()) -> int:  # noqa: B008
         return len(_COLUMNS)
@@ -94,35 +87,33 @@ class RunTableModel(QAbstractTableModel):
         return None
 
     def data(self, index: _Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        row = self.rows[index.row()]
+        run, unseen, texts = self.runs[index.row()], self._unseen[index.row()], self._texts[index.row()]
         column = index.column()
         if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.EditRole):
-            return _texts(row)[column]
+            return texts[column]
+        if role == Qt.ItemDataRole.ToolTipRole and column == 0:
+            return run.title if run.title == run.name else f"{run.title}\n{run.name}"
         if role == Qt.ItemDataRole.ToolTipRole:
-            return _tip(row, column)
-        if role == Qt.ItemDataRole.AccessibleTextRole and column == 0 and row.is_pinned:
-            return f"{row.title}, {tr('pinned')}"
+            return (column in _OF_BEST and quality_words(run, unseen)) or texts[column]
+        if role == Qt.ItemDataRole.AccessibleTextRole and column == 0 and run.notes.is_pinned:
+            return f"{run.title}, {tr('pinned')}"
         if role == SORT_ROLE:
-            return _sort_values(row)[column]
-        if role == ROW_ROLE:
-            return row
+            return _sort_value(run, unseen, texts, column)
+        if role == RUN_ROLE:
+            return run
+        if role == COLOUR_ROLE:
+            return self._colours[run.name]
         if role == Qt.ItemDataRole.TextAlignmentRole:
             return _alignment(column)
         return None
 
     def setData(self, index: _Index, value: Any, role: int = Qt.ItemDataRole.EditRole) -> bool:
         """Emit `renamed` after an edit by the user; the owner of the runs then updates the table."""
-        row = self.rows[index.row()]
-        if role != Qt.ItemDataRole.EditRole or str(value).strip() == row.title:
+        run = self.runs[index.row()]
+        if role != Qt.ItemDataRole.EditRole or str(value).strip() == run.title:
             return False
-        self.renamed.emit(row.name, str(value).strip())
+        self.renamed.emit(run.name, str(value).strip())
         return True
-
-
-def _tip(row: RunRow, column: int) -> str:
-    if column == 0:
-        return row.title if row.title == row.name else f"{row.title}\n{row.name}"
-    return row.kept if column in _OF_BEST and row.kept else _texts(row)[column]
 
 
 def _alignment(column: int) -> Qt.AlignmentFlag:
@@ -130,24 +121,41 @@ def _alignment(column: int) -> Qt.AlignmentFlag:
     return side | Qt.AlignmentFlag.AlignVCenter
 
 
-def _texts(row: RunRow) -> tuple[str, ...]:
-    accuracy = "–" if row.accuracy is None else f"{row.accuracy:.1%}"
-    loss = "–" if row.loss is None else f"{row.loss:.3f}"
-    epochs = tr("{done} of {planned}", done=row.epochs, planned=row.planned_epochs) if row.planned_epochs else "–"
-    return (row.title, row.backbone, row.method, epochs, accuracy, loss, row.state)
+def run_texts(run: RunSummary, unseen: Evaluation | None) -> tuple[str, ...]:
+    """Return the cells of a run; `unseen` is its `unseen_evaluation`, the only accuracy shown."""
+    done, planned, loss = run.last_epoch, run.config.total_epochs, _loss(run)
+    return (
+        run.title,
+        tr(backbone_title(run.config)),
+        tr(method_title(run.config)),
+        tr("{done} of {planned}", done=done, planned=planned) if planned else "–",
+        "–" if unseen is None else f"{unseen.top1:.1%}",
+        "–" if loss is None else f"{loss:.3f}",
+        run_state(run),
+    )
 
 
-def _sort_values(row: RunRow) -> tuple[Any, ...]:
-    accuracy = -1.0 if row.accuracy is None else row.accuracy
-    loss = float("inf") if row.loss is None else row.loss
-    return (row.title.casefold(), row.backbone, row.method, row.epochs, accuracy, loss, row.state)
+def _sort_value(run: RunSummary, unseen: Evaluation | None, texts: tuple[str, ...], column: int) -> str | float:
+    """Return the value to sort a cell by: the figure where it shows one, else its text; unknown ones count as worst."""
+    if column == EPOCHS:
+        return run.last_epoch
+    if column == ACCURACY:
+        return -1.0 if unseen is None else unseen.top1
+    if column == LOSS:
+        return float("inf") if (loss := _loss(run)) is None else loss
+    return texts[column].casefold() if column == 0 else texts[column]
+
+
+def _loss(run: RunSummary) -> float | None:
+    """Return the validation loss of the best epoch; None before the first epoch has ended, or without validation."""
+    return run.best.val_loss if run.best else None
 
 
 class _PinnedFirst(QSortFilterProxyModel):
     """Sorts by the selected column; pinned runs stay on top in both directions."""
 
     def lessThan(self, left: _Index, right: _Index) -> bool:
-        first, second = left.data(ROW_ROLE).is_pinned, right.data(ROW_ROLE).is_pinned
+        first, second = left.data(RUN_ROLE).notes.is_pinned, right.data(RUN_ROLE).notes.is_pinned
         if first != second:
             return first == (self.sortOrder() == Qt.SortOrder.AscendingOrder)
         return left.data(SORT_ROLE) < right.data(SORT_ROLE)
@@ -157,17 +165,17 @@ class _NameDelegate(QStyledItemDelegate):
     """A run's name after its colour, with a pin if it is pinned."""
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: _Index) -> None:
-        row: RunRow = index.data(ROW_ROLE)
+        is_pinned = index.data(RUN_ROLE).notes.is_pinned
         name = QStyleOptionViewItem(option)
-        name.rect = option.rect.adjusted(20, 0, -theme.scaled(22) if row.is_pinned else 0, 0)
+        name.rect = option.rect.adjusted(20, 0, -theme.scaled(22) if is_pinned else 0, 0)
         super().paint(painter, name, index)
         swatch = QRectF(option.rect.left() + 11, option.rect.center().y() - 5, 11, 11)
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(theme.class_colour(row.colour))
+        painter.setBrush(theme.class_colour(index.data(COLOUR_ROLE)))
         painter.drawRoundedRect(swatch, 3, 3)
-        if row.is_pinned:
+        if is_pinned:
             side = theme.scaled(14)
             image = pixmap("pin", theme.colours().accent, size=side)
             painter.drawPixmap(option.rect.right() - side - 6, option.rect.center().y() - side // 2, image)
@@ -229,29 +237,29 @@ class RunTable(QTableView):
         rows = max(1, self.model().rowCount()) * self.verticalHeader().defaultSectionSize()
         return self.horizontalHeader().sizeHint().height() + rows + 2
 
-    def set_rows(self, rows: list[RunRow], *, preferred: str) -> None:
-        """Show these runs; select the preferred one, unless the user selected others that still exist."""
-        if rows == self._rows.rows:
-            return
+    def set_runs(self, runs: Sequence[RunSummary], *, colours: Mapping[str, int], preferred: str) -> None:
+        """Show these runs, with colours by name; select the preferred one, unless the user selected others of them."""
         chosen = [] if self.selected() == [self._preferred] else self.selected()
-        self._preferred = preferred
         was_silent = self.blockSignals(True)  # one selection change, not one per step
-        self._rows.set_rows(rows)
-        kept = [name for name in chosen if any(row.name == name for row in rows)]
-        self.select(kept or ([preferred] if preferred else []))
+        has_changed = self._rows.set_runs(runs, colours)
+        if has_changed:
+            self._preferred = preferred
+            kept = [name for name in chosen if any(run.name == name for run in runs)]
+            self.select(kept or ([preferred] if preferred else []))
         self.blockSignals(was_silent)
-        self.selection_changed.emit(self.selected())
+        if has_changed:
+            self.selection_changed.emit(self.selected())
 
     def selected(self) -> list[str]:
         indexes = sorted(self.selectionModel().selectedRows(), key=lambda index: index.row())
-        return [index.data(ROW_ROLE).name for index in indexes]
+        return [index.data(RUN_ROLE).name for index in indexes]
 
     def select(self, names: list[str]) -> None:
         self.clearSelection()
         flags = QItemSelectionModel.SelectionFlag.Select | QItemSelectionModel.SelectionFlag.Rows
         for line in range(self.model().rowCount()):
             index = self.model().index(line, 0)
-            if index.data(ROW_ROLE).name in names:
+            if index.data(RUN_ROLE).name in names:
                 self.selectionModel().select(index, flags)
                 # Not the view's own `setCurrentIndex`: it toggles while Ctrl is down, and Ctrl+5 opens a page.
                 self.selectionModel().setCurrentIndex(index, QItemSelectionModel.SelectionFlag.NoUpdate)
@@ -261,31 +269,10 @@ class RunTable(QTableView):
             self.edit(min(indexes, key=lambda index: index.row()))
 
 
-def run_rows(runs: Sequence[RunSummary]) -> list[RunRow]:
-    """Return table rows of runs, each with its own colour."""
-    return [run_row(run, colour=index) for index, run in enumerate(runs)]
-
-
-def run_row(run: RunSummary, *, colour: int = 0) -> RunRow:
-    best = run.best
-    config = run.config
-    unseen = unseen_evaluation(run)
-    accuracy = tr(accuracy_sentence(unseen)) if best else ""
-    network, method = tr(backbone_title(config)), tr(method_title(config))
-    return RunRow(
-        name=run.name,
-        title=run.title,
-        colour=colour,
-        backbone=network,
-        method=method,
-        epochs=run.last_epoch,
-        planned_epochs=config.total_epochs,
-        accuracy=unseen.top1 if unseen else None,
-        loss=best.val_loss if best else None,
-        state=run_state(run),
-        is_pinned=run.notes.is_pinned,
-        kept=" ".join(filter(None, (accuracy, kept_words(run)))),
-    )
+def quality_words(run: RunSummary, unseen: Evaluation | None) -> str:
+    """Return the accuracy of a run, its best epoch and the reason for that, in words."""
+    accuracy = tr(accuracy_sentence(unseen)) if run.best else ""
+    return " ".join(filter(None, (accuracy, kept_words(run))))
 
 
 def kept_words(run: RunSummary) -> str:

@@ -133,8 +133,9 @@ class BackgroundReader(QObject, Generic[_Result]):
         """Read; runs in a thread. Errors end here, because an exception keeps its frames alive."""
         try:
             return self._read(*inputs)
-        except (VisionFTError, OSError) as error:  # the project was closed meanwhile, or its folder is gone
-            logger.warning("Not read: %s", error)
+        except (VisionFTError, OSError) as error:  # the project's folder is gone, or a page has outlived its project
+            if self._executor is not None:  # else nobody waits for it
+                logger.warning("Not read: %s", error)
         except Exception:
             if self._executor is not None:  # else its project may be closed meanwhile
                 logger.exception("Reading failed unexpectedly")

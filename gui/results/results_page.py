@@ -9,7 +9,7 @@ from gui.kit.banner import Banner
 from gui.kit.empty_state import EmptyState
 from gui.kit.leak_free_accuracies import LeakFreeAccuracies
 from gui.kit.parts import Button, Card, column, row, scrolling
-from gui.kit.run_table import RunTable, can_continue, run_rows
+from gui.kit.run_table import RunTable, can_continue
 from gui.kit.translation import tr
 from gui.page import Page
 from gui.results import accuracy_text, evaluations
@@ -173,8 +173,7 @@ class ResultsPage(Page):
             self._is_test_shown = True
             with QSignalBlocker(self.split_box):
                 self.split_box.setCurrentIndex(tuple(SPLITS.values()).index("test"))
-        rows = run_rows(runs)
-        self._colours = {each.name: each.colour for each in rows}
+        self._colours = {run.name: index for index, run in enumerate(runs)}
         self._stack.setCurrentIndex(1 if runs or damaged else 0)
         self._show_empty()
         many = tr("{count} training runs; choose several with Ctrl to compare or combine them", count=len(runs))
@@ -189,7 +188,7 @@ class ResultsPage(Page):
             hint = Message("Restore it from a copy, or delete it. The other runs are not affected.")
             self.damaged.show_message(message, hint, tone="warn", details="\n".join(damaged.values()))
         with QSignalBlocker(self.table):  # its choice is shown below, also where it is unchanged
-            self.table.set_rows(rows, preferred=max(self._runs, default=""))
+            self.table.set_runs(runs, colours=self._colours, preferred=max(self._runs, default=""))
         self._fit_table()
         self._show_read()
 

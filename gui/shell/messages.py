@@ -3,9 +3,10 @@
 They come from the state, from tasks (notices and results), and from interrupted runs to resume.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, QTimer
 from PySide6.QtWidgets import QApplication, QSystemTrayIcon, QWidget
@@ -22,6 +23,11 @@ from gui.tasks import Task
 from models.messages import Message
 from visionft.amounts import rough_duration_text
 from visionft.events import Event, Notice
+from visionft.training.runs.run_folder import RunSummary, TrainResult
+
+if TYPE_CHECKING:
+    from visionft.data.types import Split
+    from visionft.evaluation.stored import Evaluation
 
 _OFFER, _UNDO = "offer", "edit.undo"
 
@@ -76,23 +82,26 @@ def ending_of(task: Task[Any]) -> TaskSummary | None:
     """Return the message about an ended task; None for a cancelled one."""
     if task.was_stopped:
         return None
-    from visionft.evaluation.unseen import TrainedRun, accuracy_words  # slow to import: not at the start
-
-    failure, run = task.failure, task.result
+    failure = task.failure
     title = tr("{job}: done", job=task.title) if failure is None else tr("{job}: failed", job=task.title)
-    if failure is not None or not isinstance(run, TrainedRun):
-        took = rough_duration_text(task.seconds)
-        words = tr(failure.message if failure else Message("It took {time}.", time=took))
-        return TaskSummary(title=title, words=words, page=task.page, action=tr("Show"))
-    best = run.result.best
-    time = rough_duration_text(run.result.seconds)
-    if best is None:
-        words = tr("It ended before its first epoch.")
-    elif best.val_accuracy is None and run.unseen is None:
-        words = tr("It predicts from your prompts, not validated; it took {time}.", time=time)
-    else:
-        words = tr("Accuracy: {accuracy}; it took {time}.", accuracy=accuracy_words(run.unseen), time=time)
-    return TaskSummary(title=title, words=words, page="results", action=tr("See results"))
+    match task.result:
+        case (RunSummary(result=TrainResult() as result) as run, evaluations) if failure is None:  # training has ended
+            words = _accuracy_in_words(run, result, evaluations)
+            return TaskSummary(title=title, words=words, page="results", action=tr("See results"))
+    took = rough_duration_text(task.seconds)
+    words = tr(failure.message if failure else Message("It took {time}.", time=took))
+    return TaskSummary(title=title, words=words, page=task.page, action=tr("Show"))
+
+
+def _accuracy_in_words(run: RunSummary, result: TrainResult, evaluations: "Mapping[Split, Evaluation]") -> str:
+    from visionft.evaluation.unseen import accuracy_words, unseen_evaluation  # slow to import: not at the start
+
+    unseen, time = unseen_evaluation(run, evaluations), rough_duration_text(result.seconds)
+    if result.best is None:
+        return tr("It ended before its first epoch.")
+    if result.best.val_accuracy is None and unseen is None:
+        return tr("It predicts from your prompts, not validated; it took {time}.", time=time)
+    return tr("Accuracy: {accuracy}; it took {time}.", accuracy=accuracy_words(unseen), time=time)
 
 
 class Messenger(QObject):

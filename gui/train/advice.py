@@ -215,7 +215,7 @@ class AdviceController(QObject):
         super().__init__(parent)
         self._state, self._session, self._card = state, session, card
         self._use, self._shown = use, shown
-        self._handle: Task[Any] | None = None
+        self._task: Task[Any] | None = None
         self._images: Snapshot | None = None  # the snapshot behind the displayed recommendation
         self._has_read_stored = False
         self._refusal = ""  # the reason why no recommendation is possible yet
@@ -233,7 +233,7 @@ class AdviceController(QObject):
         card = self._card
         card.setVisible(images is not None and bool(images.now.images))
         self._refusal = images.unadvisable if images is not None else ""
-        if images is None or self._handle is not None:
+        if images is None or self._task is not None:
             return
         if not self._has_read_stored:
             self._has_read_stored = True
@@ -253,11 +253,11 @@ class AdviceController(QObject):
 
     def why_not(self) -> str:
         """Return the reason why no recommendation can be requested now; empty when it can."""
-        if self._handle is not None:
+        if self._task is not None:
             return tr("Models are being compared already.")
-        for handle in self._state.tasks.requested:
-            if handle.lane is Lane.TRAINING:
-                return tr("“{task}” is computing: wait until it has ended.", task=handle.title)
+        for task in self._state.tasks.requested:
+            if task.lane is Lane.TRAINING:
+                return tr("“{task}” is computing: wait until it has ended.", task=task.title)
         return self._refusal
 
     def start(self, tries: bool = False) -> None:
@@ -286,7 +286,7 @@ class AdviceController(QObject):
             elif not failure.is_stop:
                 card.show_question(f"{tr(failure.message)} {tr(failure.hint)}".strip())
 
-        self._handle = self._state.tasks.run(
+        self._task = self._state.tasks.run(
             Task(title=title, work=work, lane=Lane.COMPUTE, page=TRAIN, device=True, priority=Priority.MEASUREMENT),
             owner=self,
             on_done=on_done,
@@ -298,11 +298,11 @@ class AdviceController(QObject):
         self._state.actions.refresh()
 
     def cancel(self) -> None:
-        if self._handle is not None:
-            self._handle.stop()
+        if self._task is not None:
+            self._task.stop()
 
     def _on_ended(self, task: "Task[Recommendation]") -> None:
-        self._handle = None
+        self._task = None
         card = self._card
         if task.result is None and task.was_stopped:
             if card.recommendation is not None:

@@ -329,9 +329,9 @@ class TrainDraft(QObject):
 
     def why_not_probe(self) -> str:
         """Return the reason why no backbone can be compared on the images now; empty when it is possible."""
-        for handle in self._state.tasks.requested:
-            if handle.lane in (Lane.COMPUTE, Lane.TRAINING):
-                return tr("“{task}” is computing: wait until it has ended.", task=handle.title)
+        for task in self._state.tasks.requested:
+            if task.lane in (Lane.COMPUTE, Lane.TRAINING):
+                return tr("“{task}” is computing: wait until it has ended.", task=task.title)
         return self._images.untriable if self._images is not None else ""
 
     def probe(self) -> None:

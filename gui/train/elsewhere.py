@@ -304,15 +304,14 @@ class Elsewhere(QObject):
         imported = task.result[1] if task.result is not None else None
         message = tr(task.failure.message) if task.failure is not None else tr("The job is no longer followed.")
         if imported is not None:
-            from visionft.evaluation.unseen import TrainedRun, unseen_evaluation
+            from visionft.evaluation.unseen import unseen_evaluation
 
             with contextlib.suppress(RunError):
                 run = read_run(session.path / RUNS_FOLDER / imported.run)
                 if run.result is not None:
-                    trained = TrainedRun(result=run.result, evaluations={}, unseen=unseen_evaluation(run))
-                    session.runner.run_ended.emit("finished", trained, "")
+                    session.runner.run_ended.emit("finished", run, unseen_evaluation(run), "")
                     return
-        session.runner.run_ended.emit("failed", None, message)
+        session.runner.run_ended.emit("failed", None, None, message)
 
     def _show_imported(self, found: "ImportedResult") -> None:
         session = self._session

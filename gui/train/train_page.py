@@ -29,11 +29,11 @@ from visionft.events import Event
 from visionft.project.queries import class_rows
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.metrics_file import read_steps
-from visionft.training.runs.run_folder import RUNS_FOLDER, RunSummary, load_run, run_title
+from visionft.training.runs.run_folder import RunSummary, load_run
 
 if TYPE_CHECKING:
     from gui.train.run_monitor import RunMonitor
-    from visionft.evaluation.unseen import TrainedRun
+    from visionft.evaluation.stored import Evaluation
 
 SETUP, LIVE, QUEUE = "setup", "live", "queue"
 _VIEWS = {SETUP: Message("Set up"), LIVE: Message("Live run"), QUEUE: Message("Queue")}
@@ -358,11 +358,11 @@ class TrainPage(Page):
         curves = {run.title: [(each.epoch, *each.figures) for each in run.epochs if each.figures] for run in runs}
         chart.set_context([(name, points) for name, points in curves.items() if name != title])
 
-    @Slot(str, object, object)
-    def _on_run_ended(self, how: Ending, run: "TrainedRun | None", message: str) -> None:
+    @Slot(str, object, object, object)
+    def _on_run_ended(self, how: Ending, run: RunSummary | None, unseen: "Evaluation | None", message: str) -> None:
         if how == "failed":
             self.monitor.fail(message)
-        elif run is None:
+        elif run is None or run.result is None:
             self.monitor.show_nothing()  # it was cancelled before its start
             self._has_run = False
             self.show_view(SETUP)
@@ -371,15 +371,12 @@ class TrainPage(Page):
             self.monitor.finish(
                 seconds=result.seconds,
                 was_stopped=result.stopped,
-                run=self._title_of(result.run),
+                run=run.title,
                 is_paused=how == "paused",
-                result=result_words(run.unseen) if run.unseen is not None else "",
+                result=result_words(unseen) if unseen is not None else "",
             )
             self._has_results = result.best is not None and how != "paused"
         self._show_readiness()
-
-    def _title_of(self, run: str) -> str:
-        return run_title(self.session.path / RUNS_FOLDER / run) if self.session is not None else run
 
     @Slot(object)
     def _on_run_reported(self, event: Event) -> None:  # of a runner that outlives the page: no lambda

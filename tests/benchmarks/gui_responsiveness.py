@@ -118,7 +118,7 @@ def measure(project: Path, seconds: float) -> None:
             delays += spin(0.2)
         percentiles("delay while the learning libraries load", delays)
         percentiles("delay while training", spin(seconds))
-        state.tasks.end(lambda _handle: True)
+        state.tasks.end(lambda _task: True)
         print(f"the run ended as {page.monitor.state()} after {page.monitor.chart.point_counts()}")
 
 

@@ -92,7 +92,7 @@ def measure(images: Path, project: Path, seconds: float) -> None:
         end = time.monotonic() + seconds
         journey.until("find issues", lambda: state.actions.run("curate.find_issues"), lambda: time.monotonic() > end)
         journey.label(" while finding issues")
-        tasks.end(lambda _handle: True)
+        tasks.end(lambda _task: True)
         window.show_page("train")
         page = window.page("train")
         assert isinstance(page, TrainPage)
@@ -102,7 +102,7 @@ def measure(images: Path, project: Path, seconds: float) -> None:
         journey.until("train", page.start, lambda: time.monotonic() > end)
         journey.label(" while training")
         print(f"training: {page.monitor.line.words()}")
-        journey.until("stop", lambda: tasks.end(lambda _handle: True), lambda: not tasks.pending)
+        journey.until("stop", lambda: tasks.end(lambda _task: True), lambda: not tasks.pending)
         window.show_page("project")
 
         def is_shown() -> object:

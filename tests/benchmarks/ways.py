@@ -2,8 +2,9 @@
 
 A way is what happens between a user's act and its effect: a label key and the stored label; *Start training*, the first
 point of the chart and the result; an import; an export for the web. Counted are the modules of the named packages in
-which a function is called meanwhile, in any thread, and their classes of which an object is made. `--list` names
-them; `--root FOLDER` counts those of another checkout, to compare two versions.
+which a function is called meanwhile, in any thread of Python's, and their classes of which an object is made. Threads
+of Qt, in which earlier versions worked, are not seen. `--list` names them; `--root FOLDER` counts those of another
+checkout, to compare two versions.
 """
 
 import sys
@@ -54,21 +55,27 @@ class Count:
         self.types: set[str] = set()
         self._packages = packages
         self._seen: set[CodeType | tuple[CodeType, type]] = set()
+        self._is_watching = False
+        # From now on: a thread that begins earlier, such as that of a page which reads, has part in the way too.
+        threading.setprofile(self._on_call)
 
     @contextmanager
     def watched(self) -> Iterator[None]:
-        """Count in this thread, and in threads that begin meanwhile."""
-        threading.setprofile(self._on_call)
+        """Count in this thread, and in those that have begun since this object was made."""
+        self._is_watching = True
         sys.setprofile(self._on_call)
         try:
             yield
         finally:
             sys.setprofile(None)
             threading.setprofile(None)
+            self._is_watching = False
 
     def _on_call(self, frame: FrameType, event: str, _argument: Any) -> None:
+        if event != "call" or not self._is_watching:
+            return
         code = frame.f_code
-        if event != "call" or (code in self._seen and code.co_name != "__init__"):
+        if code in self._seen and code.co_name != "__init__":
             return
         self._seen.add(code)
         if self._is_on_way(name := str(frame.f_globals.get("__name__"))) and code.co_name != "<module>":

@@ -147,7 +147,7 @@ def state(qapp: QApplication) -> Iterator[AppState]:
     """Return a fresh state, closed afterwards."""
     state = AppState()
     yield state
-    state.tasks.end(lambda _handle: True)
+    state.tasks.end(lambda _task: True)
     state.close_project()
     state.deleteLater()
 
@@ -164,7 +164,7 @@ def window(qtbot, qapp: QApplication, state: AppState) -> Iterator[MainWindow]:
     try:
         qtbot.waitUntil(lambda: not state.tasks.pending, timeout=20_000)
     finally:
-        state.may_stop = lambda _handles: True  # nobody is there to answer
+        state.may_stop = lambda _tasks: True  # nobody is there to answer
         window.close()
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
-from run_events import epoch_done, result, started
+from run_events import ended_run, epoch_done, result, started
 
 from gui import runner
 from gui.run_queue import RunQueue
@@ -15,7 +15,6 @@ from gui.runner import offer_words
 from gui.train import setup_measurements
 from gui.train.train_page import LIVE, SETUP, TrainPage
 from visionft.errors import RunError
-from visionft.evaluation.trained_run import TrainedRun
 from visionft.events import Progress
 from visionft.files import write_json
 from visionft.training.config.train_config import TrainConfig
@@ -74,7 +73,7 @@ class Engine:
         run = read_run(run_dir)
         ended = result(run=run_dir.name, best=run.best, stopped=stopped)
         write_json(run_dir / "result.json", dataclasses.asdict(ended))
-        return TrainedRun(result=ended, evaluations={})
+        return read_run(run_dir), {}
 
     def _wait(self, job) -> bool:
         deadline = time.monotonic() + 10
@@ -252,7 +251,7 @@ def test_a_pause_before_the_run_has_a_folder_loses_nothing(qtbot, page, window, 
     def train_run(*_inputs, job):
         while not job.is_cancelled:
             time.sleep(0.003)
-        return TrainedRun(result=result(run="001-x", stopped=True), evaluations={})
+        return ended_run(run="001-x", stopped=True), {}
 
     monkeypatch.setattr(runner, "train_and_evaluate", train_run)
     draft(page, 6)

@@ -57,7 +57,7 @@ def owner(qapp) -> Iterator[QObject]:
 def tasks(qapp) -> Iterator[Tasks]:
     tasks = Tasks()
     yield tasks
-    tasks.end(lambda _handle: True)
+    tasks.end(lambda _task: True)
     tasks.deleteLater()
 
 
@@ -119,7 +119,7 @@ def test_a_task_waits_for_memory_of_the_graphics_card_and_begins_when_there_is_e
     assert not evaluating.is_running
     free[0] = 9000
     qtbot.waitUntil(lambda: evaluating.is_running)
-    tasks.end(lambda _handle: True)
+    tasks.end(lambda _task: True)
     tasks.deleteLater()
 
 
@@ -162,7 +162,7 @@ def test_ending_waits_only_for_what_must_end(tasks, run, fields, is_let_go):
     handle = run(deaf, Lane.DISK, **fields)
     assert handle.asks_to_close is bool(fields) and deaf.begun.wait(5)
     threading.Timer(0.6, deaf.open.set).start()
-    tasks.end(lambda _handle: True)
+    tasks.end(lambda _task: True)
     assert deaf.open.is_set() is not is_let_go and not tasks.pending
 
 
@@ -234,7 +234,7 @@ def test_ending_stops_all_and_waits_until_they_have_told_so(tasks, run):
     lanes = (Lane.TRAINING, Lane.COMPUTE, Lane.COMPUTE, Lane.DISK)
     for gate, lane in zip(gates, lanes, strict=True):
         run(gate, lane, on_end=ends.append)
-    tasks.end(lambda _handle: True)
+    tasks.end(lambda _task: True)
     assert not tasks.pending and len(ends) == 4 and all(task.was_stopped for task in ends)
     assert [gate.was_stopped for gate in gates] == [True, True, False, True]
 
@@ -257,5 +257,5 @@ def test_the_bar_shows_every_task_with_its_own_stop_and_what_waits(qtbot, window
     qtbot.waitUntil(gates[3].begun.is_set)
     assert gates[1].was_stopped and not gates[0].was_stopped and not gates[2].was_stopped
     bar.lines[3].stop_button.click()
-    window.state.tasks.end(lambda _handle: True)
+    window.state.tasks.end(lambda _task: True)
     assert not bar.lines and bar.idle.isVisible() and bar.idle.text()

@@ -20,7 +20,6 @@ from visionft.project.importing.importer import import_source
 from visionft.project.splits import assign_splits
 from visionft.project.store import Project
 from visionft.training.config.presets import Circumstances, preset_config
-from visionft.training.runs.run_folder import read_run
 
 SIDE = 64
 RANDOM = np.random.default_rng(0)
@@ -99,14 +98,13 @@ def test_faint_classes_are_told_apart_by_the_exported_file(write: Callable[[Path
         images = project.snapshot()
     config = preset_config("quick", Circumstances.of(images, device="cpu"), backbone="starter_resnet")
     config = dataclasses.replace(config, device="cpu", workers=0, framing="centre", image_size=96)
-    run = train_and_evaluate(config, images, tmp_path / "project" / "runs" / "001-a")
-    assert run.evaluations["test"].top1 >= 0.9
-    folder = tmp_path / "project" / "runs" / run.result.run
-    assert read_run(folder).config.image_reading == reading
+    run, evaluations = train_and_evaluate(config, images, tmp_path / "project" / "runs" / "001-a")
+    assert evaluations["test"].top1 >= 0.9
+    assert run.config.image_reading == reading
     # The export keeps the reading of the run, whatever the project's is by then.
     with Project.open(tmp_path / "project") as project:
         project.apply(ChooseWindow(None))
-    export_run(folder, images, tmp_path / "export")
+    export_run(run.path, images, tmp_path / "export")
     predictor = Predictor(tmp_path / "export" / MODEL_FILE)
     assert predictor.image_reading == reading
     test = images.labelled("test")

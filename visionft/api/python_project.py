@@ -412,5 +412,5 @@ class Project(Store):
             if limit is not None:
                 config = fitted_to_time(config, images, self.path, limit.left, job=job)
                 job = limit.job
-            trained = train_and_evaluate(config, images, new_run_dir(self.path, config), job=job)
-            return Run(load_run(self.path, trained.result.run).path, self)
+            run, _evaluations = train_and_evaluate(config, images, new_run_dir(self.path, config), job=job)
+            return Run(load_run(self.path, run.name).path, self)

@@ -100,18 +100,20 @@ class Model(_Predicts):
         predictor: The loaded file: its metadata, probabilities of pixels, embeddings, index.
     """
 
-    def __init__(self, path: str | Path, *, device: str = "auto") -> None:
+    def __init__(self, path: str | Path, *, device: str = "auto", export: ExportResult | None = None) -> None:
         """Load an export, from its file or its folder.
 
         Args:
             path: `model.onnx`, a variant of it, or the folder that holds it.
             device: `auto`, `cpu` or `cuda`.
+            export: Its measurements, where it was made just now; else they are read from its record.
 
         Raises:
             ExportError: It is missing, not an export, or changed since; or the requested GPU is missing.
         """
         with in_python_terms():
             self.predictor = Predictor(from_home(path), device=device)
+        self._export = export
 
     def __repr__(self) -> str:
         return f"Model({str(self.path)!r}, {len(self.class_names)} classes)"
@@ -129,7 +131,7 @@ class Model(_Predicts):
     @property
     def export(self) -> ExportResult | None:
         """Return the measurements of the export: size, comparison with PyTorch, latency; None without a record."""
-        return read_export(self.path.parent)
+        return self._export or read_export(self.path.parent)
 
     def _loaded(self, callback: Callback | None) -> Predictor:
         return self.predictor
@@ -276,8 +278,8 @@ class Run(_Predicts):
             chosen = ExportOptions.for_target(target, **options)
             images = self._project.snapshot()
             facts = facts_of(self._project)
-            export_run(self.path, images, out_dir, options=chosen, facts=facts, job=job)
-        return Model(out_dir)
+            result = export_run(self.path, images, out_dir, options=chosen, facts=facts, job=job)
+        return Model(out_dir, export=result)
 
     def resume(self, *, callback: Callback | None = None) -> "Run":
         """Continue the run where it was stopped, on its original images, and return it.

@@ -19,11 +19,9 @@ from visionft.evaluation.timing import runs_for
 from visionft.export.artefacts import ARTEFACTS
 from visionft.export.bundle.card.markdown import SPLIT_TITLES
 from visionft.export.contents import PYTORCH_FILE, SCRIPT_FILE
-from visionft.export.options import DEFAULT_TARGET, ExportOptions, Target, option_metadata, target_named
+from visionft.export.options import DEFAULT_TARGET, Target, option_metadata, target_named
 from visionft.export.precision.variants import LEAST_SPEED_UP, MOST_DOUBT, MOST_LOSS, PRECISIONS
-from visionft.export.record import facts_of
 from visionft.project.names import count_of
-from visionft.training.runs.run_folder import load_run
 
 if TYPE_CHECKING:
     from visionft.export.bundle.benching import Benchmark
@@ -85,18 +83,14 @@ def export(
     if precision:
         named = PRECISIONS if "all" in precision else precision
         artefacts |= dict.fromkeys(PRECISIONS, False) | dict.fromkeys(named, True)
-    options = ExportOptions.for_target(
-        target, mirror=mirror, opset=opset, **artefacts | dict.fromkeys(exporter or (), True)
-    )
+    artefacts |= dict.fromkeys(exporter or (), True)
     with opened_project(project, read_only=True) as opened:
-        snapshot = opened.snapshot()
-        facts = facts_of(opened)
-    summary = load_run(project, run)
-    from visionft.export.exporter import export_run
-
-    with running_job() as job:
-        result = export_run(summary.path, snapshot, out_dir, options=options, facts=facts, job=job)
-        print_result(result, lambda: _export_text(result, target_named(target)), as_json=json)
+        found = opened.run(run)
+        with running_job() as job:
+            model = found.export(out_dir, target=target, callback=job, mirror=mirror, opset=opset, **artefacts)
+            result = model.export
+            assert result is not None, "it was exported just now"
+            print_result(result, lambda: _export_text(result, target_named(target)), as_json=json)
 
 
 def _export_text(result: "ExportResult", target: Target) -> str:

@@ -135,8 +135,10 @@ def run(
             return
         if running.is_launched():  # the command that launched it evaluates and writes the result
             return
-        result = trained.result
-        top1 = {split: each.top1 for split, each in trained.evaluations.items()}
+        run, evaluations = trained
+        result = run.result
+        assert result is not None, "it has ended"
+        top1 = {split: each.top1 for split, each in evaluations.items()}
         target = None if result.stopped else running.result_file(file)
         value = {"file": target, "run": result.run, "stopped": result.stopped, "seconds": result.seconds, "top1": top1}
         again = joined(["visionft", "job", "run", str(file)])

@@ -27,7 +27,7 @@ from visionft.retrieval.live_view import load_current_model
 from visionft.training.loop.subsets import spread
 from visionft.training.runs.manifest import weights_hash
 from visionft.training.runs.run_folder import BEST_FOLDER, load_run, read_run
-from visionft.training.runs.run_model import LoadedRun, load_trained
+from visionft.training.runs.run_model import RunModel, load_run_model
 
 TIMED_IMAGES = 8
 
@@ -124,7 +124,7 @@ def _some_pixels(images: Sequence[SnapshotImage], reading: ImageReading) -> list
     return pixels
 
 
-def _unseen(earlier: LoadedRun, images: Snapshot) -> tuple[tuple[SnapshotImage, ...], np.ndarray]:
+def _unseen(earlier: RunModel, images: Snapshot) -> tuple[tuple[SnapshotImage, ...], np.ndarray]:
     """Return images that the head of a run was not fitted to, of validation or else of test, and their targets.
 
     Raises:
@@ -137,20 +137,20 @@ def _unseen(earlier: LoadedRun, images: Snapshot) -> tuple[tuple[SnapshotImage, 
     return run_images(earlier.run, images, "test")
 
 
-def _earlier_head(loaded: LoadedRun, images: Snapshot, *, job: JobContext) -> EarlierHead:
+def _earlier_head(loaded: RunModel, images: Snapshot, *, job: JobContext) -> EarlierHead:
     """Evaluate the head of the run that this one was continued from, on the features of both.
 
     Raises:
         RunError: That run, its weights or images of its classes are gone, or its head reads other features.
     """
     run = loaded.run
-    earlier = load_trained(load_run(run.path.parent.parent, run.config.start_from))
+    earlier = load_run_model(load_run(run.path.parent.parent, run.config.start_from))
     if earlier.classifier.head_parts != loaded.classifier.head_parts:
         message = Message("The head of {title} reads other features.", title=earlier.run.title)
         raise RunError(message, "Choose a run of the same method.")
     chosen, targets = _unseen(earlier, images)
 
-    def accuracy(part: LoadedRun, outputs_of: Callable[[Tensor], Tensor], stage: str) -> tuple[float, int]:
+    def accuracy(part: RunModel, outputs_of: Callable[[Tensor], Tensor], stage: str) -> tuple[float, int]:
         right = count = 0
         for outputs, places in output_batches(part, chosen, outputs_of, stage=stage, job=job):
             right += int(are_right(outputs, targets[places]).sum())

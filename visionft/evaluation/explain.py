@@ -30,7 +30,7 @@ from visionft.events import Progress
 from visionft.jobs import SILENT, JobContext
 from visionft.retrieval.live_view import load_current_model
 from visionft.training.runs.run_folder import read_run
-from visionft.training.runs.run_model import LoadedRun, RunModel, load_run_model
+from visionft.training.runs.run_model import RunModel, load_run_model
 
 GRAD_CAM, ATTENTION = "Grad-CAM", "attention"
 
@@ -240,7 +240,7 @@ class Explainer:
 class _View:
     """A trained classifier, its preprocessing, and the evidence for a class in its network."""
 
-    def __init__(self, loaded: LoadedRun) -> None:
+    def __init__(self, loaded: RunModel) -> None:
         self.preprocessing, self.near_side = loaded.preprocessing, loaded.run.config.near_side
         self._device = pick_device(loaded.run.config.device).kind
         self.classifier = loaded.classifier.to_device(self._device).eval().requires_grad_(False)

@@ -25,7 +25,7 @@ from visionft.project.names import count_of
 from visionft.retrieval.live_view import load_current_model
 from visionft.training.runs.manifest import weights_hash
 from visionft.training.runs.run_folder import BEST_FOLDER, RunSummary, read_run
-from visionft.training.runs.run_model import LoadedRun, RunModel
+from visionft.training.runs.run_model import RunModel
 
 logger = logging.getLogger(__name__)
 
@@ -228,7 +228,7 @@ def logit_batches(
             yield model.mixed(rows), places
 
 
-def _of_mirrored(part: LoadedRun) -> Callable[[torch.Tensor], torch.Tensor]:
+def _of_mirrored(part: RunModel) -> Callable[[torch.Tensor], torch.Tensor]:
     """Return the classifier of mirror images; with the logits of the images themselves behind, for `_held_out`."""
     forward = part.classifier
     if part.held_out is None:
@@ -237,7 +237,7 @@ def _of_mirrored(part: LoadedRun) -> Callable[[torch.Tensor], torch.Tensor]:
 
 
 def _held_out(
-    part: LoadedRun,
+    part: RunModel,
     chosen: Sequence[SnapshotImage],
     batches: Iterator[tuple[np.ndarray, list[int]]],
     *,
@@ -258,7 +258,7 @@ def _held_out(
 
 
 def output_batches(
-    loaded: LoadedRun,
+    loaded: RunModel,
     chosen: Sequence[SnapshotImage],
     forward: Callable[[torch.Tensor], torch.Tensor],
     *,
@@ -275,7 +275,7 @@ def output_batches(
 
 
 def _batches(
-    loaded: LoadedRun,
+    loaded: RunModel,
     chosen: Sequence[SnapshotImage],
     forward: Callable[[torch.Tensor], torch.Tensor],
     *,

@@ -1,12 +1,16 @@
-"""Training a run and evaluating it: one job of the command line and of the window."""
+"""Training a run and evaluating it: one job of the command line and of the window.
+
+The run and its evaluations are handed on to whoever shows them, so that nobody reads them again from its folder.
+"""
 
 import os
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from visionft.data.types import Snapshot, Split
 from visionft.errors import VisionFTError
 from visionft.evaluation.report import Evaluation, evaluate_splits
-from visionft.evaluation.unseen import TrainedRun, unseen_of
 from visionft.events import Notice
 from visionft.jobs import SILENT, JobCancelled, JobContext
 from visionft.training.base_weights import stopped_before_start
@@ -15,15 +19,23 @@ from visionft.training.framing_choice import framing_passes, resolved_framing
 from visionft.training.loop.progress import image_passes
 from visionft.training.loop.train import resume, train
 from visionft.training.runs.metrics_file import StepRecorder
-from visionft.training.runs.run_folder import TrainResult, read_run
+from visionft.training.runs.run_folder import RunSummary, TrainResult, read_run
 from visionft.training.runs.run_snapshot import read_snapshot
 
 
-def train_and_evaluate(config: TrainConfig, images: Snapshot, run_dir: Path, *, job: JobContext = SILENT) -> TrainedRun:
+def train_and_evaluate(
+    config: TrainConfig, images: Snapshot, run_dir: Path, *, job: JobContext = SILENT
+) -> tuple[RunSummary, Mapping[Split, Evaluation]]:
     """Train a new run and evaluate it on the validation and test split.
 
     Args:
+        config: Its settings.
+        images: The images of the project.
         run_dir: Folder of the run; if another run has taken it meanwhile, the next number is used.
+
+    Returns:
+        The run, with its `result`, and its evaluations. A cancelled run has no evaluation, and no folder where it was
+        cancelled before its start.
 
     Raises:
         ConfigError, RunError, WeightsError: As `train`.
@@ -37,7 +49,7 @@ def train_and_evaluate(config: TrainConfig, images: Snapshot, run_dir: Path, *, 
             config = resolved_framing(config, images, project_dir, job=job)
     except JobCancelled:
         stopped = stopped_before_start(config, classes=len(images.class_names), run_dir=run_dir)
-        return TrainedRun(result=stopped, evaluations={})
+        return _without_folder(stopped, config, run_dir, images), {}
     with job.stage(weight=training):
         recorder = StepRecorder(run_dir.parent, job)
         result = train(config, images, run_dir, is_new=True, job=job.with_report(recorder))
@@ -45,8 +57,8 @@ def train_and_evaluate(config: TrainConfig, images: Snapshot, run_dir: Path, *, 
         return _evaluated(result, config, run_dir.with_name(result.run), images, job)
 
 
-def resume_and_evaluate(run_dir: Path, *, job: JobContext = SILENT) -> TrainedRun:
-    """Resume a cancelled or killed run on its original images, and evaluate it.
+def resume_and_evaluate(run_dir: Path, *, job: JobContext = SILENT) -> tuple[RunSummary, Mapping[Split, Evaluation]]:
+    """Resume a cancelled or killed run on its original images, and evaluate it; returns as `train_and_evaluate`.
 
     Raises:
         RunError, WeightsError: As `resume`.
@@ -85,8 +97,24 @@ def _evaluated_images(images: Snapshot) -> int:
 
 def _evaluated(
     result: TrainResult, config: TrainConfig, run_dir: Path, images: Snapshot, job: JobContext
-) -> TrainedRun:
+) -> tuple[RunSummary, Mapping[Split, Evaluation]]:
     is_one_process = os.environ.get("WORLD_SIZE", "1") == "1"  # several would evaluate the same images
     is_complete = result.best is not None and not result.stopped
     evaluations = evaluate_held_out(run_dir, images, job=job) if is_complete and is_one_process else {}
-    return TrainedRun(result=result, evaluations=evaluations, unseen=unseen_of(config, evaluations))
+    if not (run_dir / "config.json").is_file():
+        return _without_folder(result, config, run_dir, images), {}
+    # Of several processes, one alone writes the result.
+    return replace(read_run(run_dir), result=result), evaluations
+
+
+def _without_folder(result: TrainResult, config: TrainConfig, run_dir: Path, images: Snapshot) -> RunSummary:
+    """Return a run that was cancelled before its start."""
+    return RunSummary(
+        name=result.run,
+        path=run_dir,
+        config=config,
+        class_names=images.class_names,
+        epochs=(),
+        result=result,
+        has_weights=False,
+    )

@@ -8,7 +8,6 @@ cross-validation; its validation images are judged by predictions of heads fitte
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 from models.messages import Message
 from visionft.data.types import SnapshotImage, Split
@@ -16,44 +15,28 @@ from visionft.errors import RunError
 from visionft.evaluation.stored import Evaluation, read_evaluation
 from visionft.project.names import count_of
 from visionft.retrieval.live_view import is_live, members_of
-from visionft.training.config.train_config import TrainConfig
-from visionft.training.runs.run_folder import RunSummary, TrainResult, read_run
+from visionft.training.runs.run_folder import RunSummary, read_run
 from visionft.training.runs.run_snapshot import read_snapshot
 
 
-@dataclass(frozen=True, kw_only=True)
-class TrainedRun:
-    """What training made, as handed on to whoever shows it: nobody reads it again from the run's folder.
+def unseen_evaluation(run: RunSummary, evaluations: Mapping[Split, Evaluation] | None = None) -> Evaluation | None:
+    """Return the evaluation of a run on test, else on validation where that is unseen; None where neither is.
 
-    Attributes:
-        result: Also of a cancelled run.
-        evaluations: By split; none where it was cancelled or could not be evaluated.
+    Args:
+        run: The run.
+        evaluations: Its evaluations, where they were measured just now; None reads them from its folder.
     """
-
-    result: TrainResult
-    evaluations: Mapping[Split, Evaluation]
-    unseen: Evaluation | None = None  # as `unseen_evaluation`
-
-
-def unseen_evaluation(run: RunSummary) -> Evaluation | None:
-    """Return the evaluation of a run on test, else on validation where that is unseen; None where neither is."""
-    found = (read_evaluation(run.path, split, with_predictions=False) for split in ("test", "val"))
+    splits: tuple[Split, ...] = ("test", "val")
+    if evaluations is None:
+        found = (read_evaluation(run.path, split, with_predictions=False) for split in splits)
+    else:
+        found = map(evaluations.get, splits)
     return next((each for each in found if each is not None and is_unseen(run, each)), None)
-
-
-def unseen_of(config: TrainConfig, evaluations: Mapping[Split, Evaluation]) -> Evaluation | None:
-    """Do `unseen_evaluation` for a run of these settings that was just evaluated: nothing is read from its folder."""
-    found = (evaluations.get(split) for split in ("test", "val"))
-    return next((each for each in found if each is not None and _is_unseen(config, each, is_combined=False)), None)
 
 
 def is_unseen(run: RunSummary, evaluation: Evaluation) -> bool:
     """Return whether no image of an evaluation trained or chose the run."""
-    return _is_unseen(run.config, evaluation, is_combined=bool(run.parts))
-
-
-def _is_unseen(config: TrainConfig, evaluation: Evaluation, *, is_combined: bool) -> bool:
-    has_chosen = config.total_epochs > 0 or is_combined or evaluation.is_multilabel
+    has_chosen = run.config.total_epochs > 0 or bool(run.parts) or evaluation.is_multilabel
     return not evaluation.seen and not (evaluation.split == "val" and has_chosen)
 
 

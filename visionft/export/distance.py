@@ -30,7 +30,7 @@ from visionft.export.predictor import DISTANCE, EMBEDDING
 from visionft.heads.linear_head import standardization
 from visionft.jobs import JobContext
 from visionft.training.loop.subsets import spread
-from visionft.training.runs.run_model import LoadedRun
+from visionft.training.runs.run_model import RunModel
 
 SHARE = 0.95  # of in-distribution images are below the border; the others are false alarms
 FITTED, BORDERING = 1000, 500  # most images to fit the Gaussian and to set the border
@@ -113,7 +113,7 @@ def _principal(inputs: Tensor) -> tuple[Tensor, Tensor]:
     return values, vectors
 
 
-def fit_distance(loaded: LoadedRun, images: Snapshot, *, job: JobContext) -> tuple[Distance, Border] | None:
+def fit_distance(loaded: RunModel, images: Snapshot, *, job: JobContext) -> tuple[Distance, Border] | None:
     """Fit the distance to a run's training images and set its border; None where there are too few images.
 
     All stages of a frozen network are used. After training, the embedding represents the differences between the
@@ -151,7 +151,7 @@ def draw_border(distance: Distance, train: Tensor, val: Tensor, *, is_frozen: bo
     return Border(kind="mahalanobis", split=split, images=len(distances), share=SHARE)
 
 
-def _features(loaded: LoadedRun, images: Snapshot, split: Split, most: int, *, job: JobContext) -> Tensor:
+def _features(loaded: RunModel, images: Snapshot, split: Split, most: int, *, job: JobContext) -> Tensor:
     """Return the (N, D) multi-stage features of up to `most` images, evenly spread over a split."""
     found = [torch.zeros(0, sum(Stages(loaded.classifier.backbone).widths))]
     try:
@@ -187,7 +187,7 @@ class WithOutputs(nn.Module):
         return tuple(found)
 
 
-def with_outputs(part: LoadedRun, distance: Distance | None, *, embeds: bool) -> tuple[nn.Module, list[str]]:
+def with_outputs(part: RunModel, distance: Distance | None, *, embeds: bool) -> tuple[nn.Module, list[str]]:
     """Return a part's merged network for tracing, from normalised images, and the names of its outputs in order."""
     names = [LOGITS, *[DISTANCE] * (distance is not None), *[EMBEDDING] * embeds]
     network = part.classifier.merged()

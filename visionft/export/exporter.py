@@ -79,7 +79,7 @@ from visionft.training.base_weights import base_weights_of
 from visionft.training.runs.exchange import ADAPTER_FOLDER, complete_exchange
 from visionft.training.runs.exchange import CONFIG_FILE as ADAPTER_CONFIG
 from visionft.training.runs.run_folder import read_run
-from visionft.training.runs.run_model import LoadedRun, RunModel
+from visionft.training.runs.run_model import RunModel
 
 logger = logging.getLogger(__name__)
 
@@ -243,7 +243,7 @@ class Export:
         """Say why a requested file is left out; it stands in the record, on the page and on the model card."""
         self.left_out.append(reason)
 
-    def traced(self, part: LoadedRun, distance: Distance | None) -> Any:
+    def traced(self, part: RunModel, distance: Distance | None) -> Any:
         """Return a classifier as an ONNX model with logits and, where requested, distances and embeddings."""
         network, outputs = with_outputs(part, distance, embeds=self.has_index)
         return self.traced_network(network, part.preprocessing.shape, outputs=outputs)

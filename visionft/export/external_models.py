@@ -245,9 +245,10 @@ def _open_run(model: ExternalModel) -> _Classifier:
 
         loaded = load_run_model(run, job=job)
         # Held-out predictions are by the ids of its own project's images.
-        own = tuple(replace(part, held_out=None) for part in loaded.parts)
+        members = tuple(replace(member, held_out=None) for member in loaded.members)
+        own = replace(loaded, held_out=None, members=members)
         temperature = temperature_of(run.path)
-        for outputs, places in logit_batches(replace(loaded, parts=own), images, stage=stage, job=job):
+        for outputs, places in logit_batches(own, images, stage=stage, job=job):
             yield outputs / temperature, places
 
     return _Classifier(class_names=run.class_names, thresholds=thresholds, learned=learned_images(run), batches=batches)

@@ -22,7 +22,7 @@ from visionft.export.predictor import Predictor
 from visionft.jobs import SILENT, JobContext
 from visionft.training.loop.subsets import spread
 from visionft.training.runs.run_folder import RunSummary
-from visionft.training.runs.run_model import LoadedRun, RunModel
+from visionft.training.runs.run_model import RunModel
 
 logger = logging.getLogger(__name__)
 
@@ -112,7 +112,7 @@ class Reference:
         return rows, self._distance(strongest.classifier.stages(network_inputs(strongest, pixels))).numpy()
 
 
-def network_inputs(part: LoadedRun, pixels: Sequence[np.ndarray] | np.ndarray) -> torch.Tensor:
+def network_inputs(part: RunModel, pixels: Sequence[np.ndarray] | np.ndarray) -> torch.Tensor:
     """Map uint8 (B, H, W, 3) images to a classifier's (B, 3, S, S) input."""
     return torch.stack([part.preprocessing.apply(each) for each in pixels])
 

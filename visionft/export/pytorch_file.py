@@ -26,7 +26,7 @@ from visionft.export.graph import LOGITS
 from visionft.export.predictor import DISTANCE, OUTPUT, Predictor
 from visionft.export.pytorch_comparison import measure_parity
 from visionft.jobs import JobContext
-from visionft.training.runs.run_model import LoadedRun, RunModel
+from visionft.training.runs.run_model import RunModel
 
 if TYPE_CHECKING:
     from visionft.export.exporter import Export
@@ -39,7 +39,7 @@ _NOTES = ("stack_trace", "nn_module_stack", "source_fn_stack", "from_node")  # p
 class _Part(nn.Module):
     """One network, from images to its outputs, preprocessing included (as `PreprocessConfig.apply`)."""
 
-    def __init__(self, part: LoadedRun, distance: Distance | None, *, embeds: bool, averages_mirror: bool) -> None:
+    def __init__(self, part: RunModel, distance: Distance | None, *, embeds: bool, averages_mirror: bool) -> None:
         super().__init__()
         self.network, self.names = with_outputs(part, distance, embeds=embeds)
         self._preprocessing, self._averages_mirror = part.preprocessing, averages_mirror

@@ -33,7 +33,7 @@ from visionft.training.runs.run_folder import RunSummary
 from visionft.weights.locations import PRETRAINED
 
 if TYPE_CHECKING:
-    from visionft.training.runs.run_model import LoadedRun, RunModel
+    from visionft.training.runs.run_model import RunModel
 
 _MOST_CONFUSIONS = 5
 _STEPS = "largest box of the input's aspect ratio in the region, antialiased resize, normalise"
@@ -106,7 +106,7 @@ def _components(model: "RunModel") -> dict[str, Any]:
     return found
 
 
-def _part(part: "LoadedRun") -> dict[str, Any]:
+def _part(part: "RunModel") -> dict[str, Any]:
     config = part.run.config
     weights = base_weights_of(part.run)
     caveat = config.backbone_row.caveat if weights.source == PRETRAINED else ""

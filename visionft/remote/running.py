@@ -6,23 +6,23 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
 from filelock import FileLock
 
 from models.messages import Message
-from visionft.data.types import Snapshot
+from visionft.data.types import Snapshot, Split
 from visionft.errors import RunError, VisionFTError
+from visionft.evaluation.stored import Evaluation
 from visionft.evaluation.trained_run import evaluate_held_out, resume_and_evaluate, train_and_evaluate
-from visionft.evaluation.unseen import TrainedRun, unseen_of
 from visionft.files import publish_folder, read_json, temporary_folder, write_json
 from visionft.jobs import SILENT, JobContext
 from visionft.remote.job_file import RESULT_SUFFIX, SETTINGS, PackedJob, read_job
 from visionft.remote.packed_file import Content, Manifest, PackedFileError, pack, unpack
 from visionft.training.config.train_config import TrainConfig
-from visionft.training.runs.run_folder import RUNS_FOLDER, RunSummary, new_run_dir, read_run, scan_runs
+from visionft.training.runs.run_folder import RunSummary, new_run_dir, scan_runs
 from visionft.training.runs.run_snapshot import read_snapshot
 from visionft.weights.locations import PRETRAINED, RANDOM
 
@@ -73,11 +73,11 @@ def run_job(
     machines: Machines = Machines(),
     events: Path | None = None,
     job: JobContext = SILENT,
-) -> TrainedRun | None:
+) -> tuple[RunSummary, Mapping[Split, Evaluation]] | None:
     """Train a job, or go on with it where it was stopped, and write its result beside it.
 
-    Everything lies in the folder of `job_folder`. A stopped run writes no result. Returns None on all machines but the
-    first.
+    Everything lies in the folder of `job_folder`. A stopped run writes no result. Returns the run and its evaluations,
+    None on all machines but the first.
 
     Args:
         job_file: The file of `pack_job`.
@@ -99,10 +99,11 @@ def run_job(
         launch_processes(job_file, processes, machines, events, job)
     if machines.number:
         return None
-    trained = _finished(folder, job) if launches else _train(folder, job)
-    if not trained.result.stopped and not is_launched():
-        write_result(result_file(job_file), facts.job, folder / RUNS_FOLDER / trained.result.run, trained)
-    return trained
+    run, evaluations = _finished(folder, job) if launches else _train(folder, job)
+    assert run.result is not None, "it has ended"
+    if not run.result.stopped and not is_launched():
+        write_result(result_file(job_file), facts.job, run, evaluations)
+    return run, evaluations
 
 
 def is_launched() -> bool:
@@ -152,7 +153,7 @@ def _settings(folder: Path) -> tuple[TrainConfig, Snapshot]:
         raise PackedFileError(Message("The job file is damaged: {reason}.", reason=error), "Pack it again.") from error
 
 
-def _train(folder: Path, job: JobContext) -> TrainedRun:
+def _train(folder: Path, job: JobContext) -> tuple[RunSummary, Mapping[Split, Evaluation]]:
     try:
         return _train_or_resume(folder, job)
     except RuntimeError as error:
@@ -164,7 +165,7 @@ def _train(folder: Path, job: JobContext) -> TrainedRun:
         ) from error
 
 
-def _train_or_resume(folder: Path, job: JobContext) -> TrainedRun:
+def _train_or_resume(folder: Path, job: JobContext) -> tuple[RunSummary, Mapping[Split, Evaluation]]:
     if (run := _latest(folder)) is None:
         config, images = _unpacked(folder)
         return train_and_evaluate(config, images, new_run_dir(folder, config), job=job)
@@ -176,13 +177,13 @@ def _latest(folder: Path) -> RunSummary | None:
     return runs[-1] if runs else None
 
 
-def _finished(folder: Path, job: JobContext) -> TrainedRun:
+def _finished(folder: Path, job: JobContext) -> tuple[RunSummary, Mapping[Split, Evaluation]]:
     """Return the run of the folder, evaluated: several processes that train together do not evaluate."""
     run = _latest(folder)
     if run is None or run.result is None:
         raise RunError("The run did not begin.", "Look at the messages above, then run the job again.")
     evaluations = {} if run.result.stopped else evaluate_held_out(run.path, None, job=job)
-    return TrainedRun(result=run.result, evaluations=evaluations, unseen=unseen_of(run.config, evaluations))
+    return run, evaluations
 
 
 def launch_processes(job_file: Path, processes: int, machines: Machines, events: Path | None, job: JobContext) -> None:
@@ -226,15 +227,15 @@ def launch_processes(job_file: Path, processes: int, machines: Machines, events:
         raise RunError(message, "Look at the messages above, of all machines; a single process needs no launcher.")
 
 
-def write_result(target: Path, number: str, run_dir: Path, trained: TrainedRun) -> None:
+def write_result(target: Path, number: str, run: RunSummary, evaluations: Mapping[Split, Evaluation]) -> None:
     """Write the result of a job: the run's files but those for resuming, and the accuracies measured here."""
-    config = dataclasses.replace(read_run(run_dir).config, weights=PRETRAINED)
-    found = {split: {"top1": each.top1, "images": each.images} for split, each in trained.evaluations.items()}
-    facts = {"job": number, "evaluations": found, "device": trained.result.device}
+    config = dataclasses.replace(run.config, weights=PRETRAINED)
+    found = {split: {"top1": each.top1, "images": each.images} for split, each in evaluations.items()}
+    facts = {"job": number, "evaluations": found, "device": run.result.device if run.result else ""}
 
     def contents() -> Iterator[Content]:
-        for path in sorted(run_dir.rglob("*")):
-            name = path.relative_to(run_dir)
+        for path in sorted(run.path.rglob("*")):
+            name = path.relative_to(run.path)
             if path.is_file() and not _stays(name):
                 yield Content(name.as_posix(), path)
         yield Content("config.json", json.dumps(config.to_dict()).encode())

@@ -47,7 +47,7 @@ class MapView(View):
         self._by = BY_CLASS  # the attribute for the colours
         self._read: MapData | None = None
         self._is_dirty = True
-        self._handle: Task[Any] | None = None
+        self._task: Task[Any] | None = None
         self._drawing: Method | None = None
         self._has_placed, self._unplaceable = False, 0  # images without a position after a drawing are not tried again
         self.failure: Failure | None = None
@@ -104,7 +104,7 @@ class MapView(View):
         self.controls.show_ways(read.ways)
         if self._has_placed:
             self._has_placed, self._unplaceable = False, read.without
-        new = read.without - self._unplaceable if read.map is not None and self._handle is None else 0
+        new = read.without - self._unplaceable if read.map is not None and self._task is None else 0
         self.controls.show_without(max(0, new))
         if read.map is not None:
             self.panel.show_map(read)
@@ -113,7 +113,7 @@ class MapView(View):
 
     def _begin_by_itself(self, read: MapData) -> None:
         """Compute a missing map: principal axes at once, then t-SNE; only where features already exist."""
-        if not read.has_features or self._handle is not None:
+        if not read.has_features or self._task is not None:
             return
         wanted = read.method if read.map is not None else "pca"
         if (read.map is None or read.map.method != wanted) and wanted not in self._refused:
@@ -122,11 +122,11 @@ class MapView(View):
     def draw(self, method: Method | None = None, *, again: bool = False) -> None:
         """Compute the map, or place new images on it."""
         session, chosen = self.curation.session, method or self._method
-        if session is None or self._handle is not None:
+        if session is None or self._task is not None:
             return
         self.failure, self._drawing = None, chosen
         work = partial(draw, session.path, session.snapshot(), chosen, again=again)
-        self._handle = self.curation.state.tasks.run(
+        self._task = self.curation.state.tasks.run(
             Task(title=tr("Drawing the map"), work=work, lane=Lane.COMPUTE, page="curate"),
             owner=self,
             on_failed=self._on_failed,
@@ -135,8 +135,8 @@ class MapView(View):
         self.changed.emit()
 
     def stop(self) -> None:
-        if self._handle is not None:
-            self._handle.stop()
+        if self._task is not None:
+            self._task.stop()
 
     def _on_failed(self, failure: Failure) -> None:
         self.failure = None if failure.is_stop else failure
@@ -146,7 +146,7 @@ class MapView(View):
             self._refused.add(self._drawing)
         else:
             self._has_placed = True
-        self._handle = self._drawing = None
+        self._task = self._drawing = None
         self._dirty()
 
     def sentence(self) -> str:
@@ -187,7 +187,7 @@ class MapView(View):
                 button=tr("Draw the map"),
                 act=act,
             )
-        if self._handle is not None or read is None:
+        if self._task is not None or read is None:
             words = tr("Embeddings are computed once for each image; then the map takes seconds.")
             return EmptyContent(
                 title=tr("The map is being drawn"), words=words, icon="map", button=tr("Stop"), act=self.stop

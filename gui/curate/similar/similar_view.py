@@ -175,7 +175,7 @@ class SimilarView(View):
         self.examples = Examples()
         self._ranked: RankResult | None = None
         self._requested: tuple[object, ...] = ()
-        self._handle: Task[Any] | None = None
+        self._task: Task[Any] | None = None
         self.failure: Failure | None = None
         self._reader = BackgroundReader(RankReader(), self._on_ranked, parent=self)
         curation.scan.ended.connect(self._rank_again)
@@ -245,18 +245,18 @@ class SimilarView(View):
 
     def _on_ranked(self, ranked: RankResult) -> None:
         self._ranked = ranked
-        if ranked.unseen and self._handle is None and self.failure is None:
+        if ranked.unseen and self._task is None and self.failure is None:
             self._compute_features(ranked.unseen)
         self.changed.emit()
         self.curation.selection.set_current(0)
 
     def _compute_features(self, files: Sequence[Path]) -> None:
         session = self.curation.session
-        if session is None or self._handle is not None:
+        if session is None or self._task is not None:
             return
         self.failure = None
         work = partial(compute_features, session.path, session.images, tuple(files))
-        self._handle = self.curation.state.tasks.run(
+        self._task = self.curation.state.tasks.run(
             Task(title=tr("Looking at the images"), work=work, lane=Lane.COMPUTE, page="curate", device=True),
             owner=self,
             on_failed=self._on_failed,
@@ -268,7 +268,7 @@ class SimilarView(View):
         self.failure = failure
 
     def _on_ended(self, _task: object) -> None:
-        self._handle = None
+        self._task = None
         self._rank_again()
 
     def sentence(self) -> str:
@@ -284,10 +284,10 @@ class SimilarView(View):
             return EmptyContent(
                 title=tr("No example yet"), words=words, icon="search", button=button, act=self.ask_file
             )
-        if self._handle is not None:
+        if self._task is not None:
             words = tr("Embeddings are computed once for each image; then a search takes no time.")
             return EmptyContent(
-                title=tr("Looking at the images"), words=words, icon="search", button=tr("Stop"), act=self._handle.stop
+                title=tr("Looking at the images"), words=words, icon="search", button=tr("Stop"), act=self._task.stop
             )
         if self.failure is not None:
             act = partial(self._compute_features, self._ranked.unseen if self._ranked is not None else ())

@@ -8,7 +8,8 @@ import pytest
 from run_events import epoch_done
 from run_files import write_evaluation
 
-from gui.kit.run_table import best_run, kept_words, run_row
+from gui.kit.run_table import ACCURACY, LOSS, best_run, kept_words, quality_words, run_texts
+from visionft.evaluation.unseen import unseen_evaluation
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import RunSummary
 
@@ -44,11 +45,14 @@ def test_the_accuracy_is_that_of_test_and_never_the_one_that_chose_the_epoch(tmp
     trained.path.mkdir(parents=True)
     answers = [("red", "red", 0.9)]
     write_evaluation(tmp_path, "001", [1], answers, top1=0.9)
-    row = run_row(trained)
-    assert (row.accuracy, row.loss) == (None, pytest.approx(1 / 2)) and "%" not in row.kept.partition(".")[0]
+    unseen = unseen_evaluation(trained)
+    cells = run_texts(trained, unseen)
+    assert unseen is None and not any(map(str.isdigit, cells[ACCURACY])) and cells[LOSS] == "0.500"
+    assert "%" not in quality_words(trained, unseen).partition(".")[0]
     write_evaluation(tmp_path, "001", [1], answers, split="test", top1=0.69, images=60)
-    row = run_row(trained)
-    assert row.accuracy == 0.69 and re.findall(r"[\d.]*\d", row.kept)[:4] == ["69.0", "15", "85", "60"]
+    unseen = unseen_evaluation(trained)
+    assert run_texts(trained, unseen)[ACCURACY] == "69.0%"
+    assert re.findall(r"[\d.]*\d", quality_words(trained, unseen))[:4] == ["69.0", "15", "85", "60"]
 
 
 @pytest.mark.parametrize(

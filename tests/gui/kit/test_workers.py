@@ -189,6 +189,23 @@ def test_a_reading_that_lasts_ends_unheard_once_its_reader_is_closed(qtbot, impa
     assert not made.heard
 
 
+def test_a_reading_that_fails_after_its_reader_was_closed_is_not_reported(qtbot, impatient, caplog):
+    begun, may_end = threading.Event(), threading.Event()
+
+    def refuse_late() -> None:
+        begun.set()
+        may_end.wait(5)
+        raise VisionFTError("The project is closed.")
+
+    late = Reader(refuse_late)
+    late.reader.ask()
+    assert begun.wait(5)
+    late.reader.close()
+    may_end.set()
+    qtbot.waitUntil(lambda: not workers.work_let_go())
+    assert not caplog.records and not late.heard
+
+
 def test_collection_happens_on_the_main_thread_only(qtbot, qapp):
     class Canary:
         def __init__(self):

@@ -9,7 +9,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLineEdit
 
 from gui.kit import dialogs, theme
-from gui.kit.run_table import ROW_ROLE
+from gui.kit.run_table import COLOUR_ROLE, RUN_ROLE
 from gui.kit.value_table import MARK_ROLE
 from gui.results.classes_view import FIRST
 from gui.results.details_view import CALIBRATION, CURVES, SETTINGS
@@ -94,8 +94,8 @@ def test_two_runs_lie_over_each_other_in_the_colours_of_the_table(page, show):
     show(DETAILS, CURVES)
     assert [run.title for run in page.details.chart.runs] == [NEW, OLD]
     table = page.table.model()
-    rows = [table.index(line, 0).data(ROW_ROLE) for line in range(table.rowCount())]
-    colours = {row.name: theme.class_colour(row.colour).name() for row in rows}
+    rows = [table.index(line, 0) for line in range(table.rowCount())]
+    colours = {row.data(RUN_ROLE).name: theme.class_colour(row.data(COLOUR_ROLE)).name() for row in rows}
     expected = [colours[run.name] for run in page.details.chart.runs]
     for plot in page.details.chart.findChildren(PlotWidget):
         lines = [item for item in plot.getPlotItem().listDataItems() if isinstance(item, PlotDataItem)]

@@ -2,19 +2,17 @@
 
 import threading
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QSystemTrayIcon
-from run_events import epoch_done, result
+from run_events import ended_run, epoch_done
 
 from gui.shell.messages import Notifier, ending_of
 from gui.tasks import Lane, Task
 from visionft.errors import VisionFTError
 from visionft.evaluation.stored import Evaluation
-from visionft.evaluation.unseen import TrainedRun
 from visionft.jobs import JobCancelled
 from visionft.project.edits.changes import AddClass
 
@@ -82,7 +80,8 @@ TESTED = Evaluation(
     confusion=(),
     unreadable=0,
 )
-RESULT = TrainedRun(result=result(best=BEST, seconds=80), evaluations={"test": TESTED}, unseen=TESTED)
+RUN = ended_run(best=BEST, seconds=80)
+RESULT = RUN, {"test": TESTED}
 
 
 @pytest.fixture
@@ -146,7 +145,7 @@ def test_a_failure_is_told_as_well_and_a_stop_is_not(qapp):
     stopped = ended(lambda **_: RESULT)
     stopped.was_stopped = True
     assert ending_of(stopped) is None
-    ending = ending_of(ended(lambda **_: replace(RESULT, unseen=None)))
+    ending = ending_of(ended(lambda **_: (RUN, {})))
     assert ending is not None and "%" not in ending.words  # what chose the epoch is no accuracy
 
 

@@ -8,12 +8,11 @@ from operator import attrgetter
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
-from run_events import epoch_done, result, started, step
+from run_events import ended_run, epoch_done, started, step
 
 from gui import runner
 from gui.train.train_page import TrainPage
 from visionft.errors import WeightsError
-from visionft.evaluation.trained_run import TrainedRun
 from visionft.events import Notice
 from visionft.training.config.presets import differs
 from visionft.training.config.train_config import TrainConfig
@@ -44,8 +43,7 @@ def scripted(monkeypatch):
         deadline = time.monotonic() + (5 if is_slow else 0)
         while time.monotonic() < deadline and not job.is_cancelled:
             time.sleep(0.005)
-        ended = result(best=epoch_done(epoch=2), stopped=job.is_cancelled)
-        return TrainedRun(result=ended, evaluations={})
+        return ended_run(best=epoch_done(epoch=2), stopped=job.is_cancelled), {}
 
     monkeypatch.setattr(runner, "train_and_evaluate", train_run)
     return asked, script
@@ -120,7 +118,7 @@ def test_start_divides_the_images_as_it_said_and_trains(qtbot, unsplit, scripted
 
 def test_too_few_images_for_a_test_set_are_trained_without_one_and_it_is_said(window, unsplit, scripted, qtbot, finish):
     page, told = unsplit(red=2, blue=4), []
-    window.state.tasks.reported.connect(lambda _handle, event: told.append(event))
+    window.state.tasks.reported.connect(lambda _task, event: told.append(event))
     qtbot.mouseClick(page.start_button, LEFT)
     qtbot.waitUntil(lambda: bool(scripted[0]), timeout=10_000)
     finish()

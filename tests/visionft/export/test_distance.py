@@ -26,7 +26,7 @@ from visionft.export.prediction_table import csv_text
 from visionft.export.predictor import Predictor
 from visionft.jobs import SILENT
 from visionft.training.runs.run_folder import read_run
-from visionft.training.runs.run_model import load_trained
+from visionft.training.runs.run_model import load_run_model
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ def test_only_the_parts_that_tell_are_looked_at() -> None:
 
 @pytest.mark.parametrize("method", ["linear", "full"])
 def test_a_network_that_learned_is_judged_by_an_earlier_stage(method: str, run_of, snapshot: Snapshot) -> None:
-    loaded = load_trained(read_run(run_of("test_resnet", method)))
+    loaded = load_run_model(read_run(run_of("test_resnet", method)))
     fitted = fit_distance(loaded, snapshot, job=SILENT)
     widths = Stages(loaded.classifier.backbone).widths
     assert fitted is not None and len(widths) == 3

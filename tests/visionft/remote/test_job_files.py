@@ -110,9 +110,11 @@ def test_a_run_trained_elsewhere_is_the_run_trained_here(project, images, there,
 def test_a_stopped_job_goes_on_to_the_same_weights(there, elsewhere):
     job, seen = Path(shutil.copy(there / "a.vftjob", elsewhere / "a.vftjob")), []
     stops_early = JobContext(seen.append, lambda: any(isinstance(each, EpochDone) for each in seen))
-    assert run_job(job, job=stops_early).result.stopped and not result_file(job).exists()
+    stopped, _ = run_job(job, job=stops_early)
+    assert stopped.result.stopped and not result_file(job).exists()
     assert RunStarted in map(type, seen)
-    assert not run_job(job).result.stopped and result_file(job).exists()
+    ended, _ = run_job(job)
+    assert not ended.result.stopped and result_file(job).exists()
     best = job_folder(job) / "runs" / "001-test_resnet-lora" / "best"
     first = job_folder(there / "a.vftjob") / "runs" / "001-test_resnet-lora" / "best"
     assert read_manifest(best)["model.safetensors"] == read_manifest(first)["model.safetensors"]
@@ -243,8 +245,8 @@ def test_events_survive_their_file_and_foreign_lines_are_passed_over(tmp_path):
 @pytest.mark.slow
 def test_two_processes_train_a_job_and_one_writes_its_result(there, elsewhere):
     job = Path(shutil.copy(there / "a.vftjob", elsewhere / "a.vftjob"))
-    trained = run_job(job, processes=2, events=elsewhere / "events.jsonl")
-    assert set(trained.evaluations) == {"val", "test"} and result_file(job).exists()
+    _, evaluations = run_job(job, processes=2, events=elsewhere / "events.jsonl")
+    assert set(evaluations) == {"val", "test"} and result_file(job).exists()
     events = [read_event(line) for line in (elsewhere / "events.jsonl").read_text().splitlines()]
     started = [each for each in events if isinstance(each, RunStarted)]
     assert [each.processes for each in started] == [2]

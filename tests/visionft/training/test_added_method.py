@@ -34,7 +34,7 @@ from models.parameters import count_parameters
 from visionft.cli import main
 from visionft.training.estimate import estimate_run
 from visionft.training.loop.train import train
-from visionft.training.runs.run_model import load_trained
+from visionft.training.runs.run_model import load_run_model
 from visionft.training.runs.run_snapshot import read_snapshot
 from visionft.training.runs.run_folder import delete_weights, read_run
 
@@ -44,7 +44,7 @@ result = train(config, images, folder / "001-scale")
 count = count_parameters(config.backbone_row, config.method_row, classes=3, shape=(32, 32))
 facts["counted"] = [count.trainable, count.total]
 facts["trained"] = [result.trainable_parameters, result.total_parameters]
-classifier = load_trained(read_run(folder / "001-scale")).classifier
+classifier = load_run_model(read_run(folder / "001-scale")).classifier
 facts["state"] = sorted(classifier.trainable_state())
 factors = classifier.network.conv1[-1].factors
 facts["moved"] = not torch.equal(factors, torch.full_like(factors, 1.25))

@@ -52,16 +52,20 @@ def quick(images: Snapshot):
 
 def test_a_run_sees_what_was_measured_best(borders: Snapshot, tmp_path: Path) -> None:
     events = []
-    run = train_and_evaluate(quick(borders), borders, tmp_path / "runs" / "001-a", job=JobContext(events.append))
-    assert isinstance(run.unseen, Evaluation)
-    stored = unseen_evaluation(read_run(tmp_path / "runs" / run.result.run))  # what is handed on is what was written
+    run, evaluations = train_and_evaluate(
+        quick(borders), borders, tmp_path / "runs" / "001-a", job=JobContext(events.append)
+    )
+    assert run == read_run(run.path) and run.path.parent == tmp_path / "runs"  # what is handed on is what was written
+    unseen = unseen_evaluation(run, evaluations)
+    assert isinstance(unseen, Evaluation)
+    stored = unseen_evaluation(run)
     assert stored is not None
-    assert dataclasses.asdict(stored) == dataclasses.asdict(stored) | dataclasses.asdict(run.unseen)
-    choice, kept = read_framing(tmp_path, borders), read_run(tmp_path / "runs" / run.result.run).config
+    assert dataclasses.asdict(stored) == dataclasses.asdict(stored) | dataclasses.asdict(unseen)
+    choice, kept = read_framing(tmp_path, borders), run.config
     assert choice is not None and choice.framing.framing == "whole" and kept.framing == "whole"
     assert (kept.image_size, kept.aspect) == (choice.framing.image_size, choice.framing.aspect) and kept.aspect == 2.5
     assert choice.chosen.accuracy > choice.trials[0].accuracy + 0.2 and choice.images == 50
-    assert run.evaluations["test"].top1 >= 0.9
+    assert evaluations["test"].top1 >= 0.9
     assert str(round(100 * choice.chosen.accuracy)) in "".join(e.message for e in events if isinstance(e, Notice))
     before = (tmp_path / FILE).read_bytes()
     again = resolved_framing(quick(borders), borders, tmp_path)  # from the file: the labels are the same
@@ -94,7 +98,7 @@ def test_what_cannot_be_measured_keeps_the_centre_square(borders: Snapshot, tmp_
     with pytest.raises(JobCancelled):
         measure_framing(tmp_path, borders, quick(borders), job=JobContext(cancelled=stop_after(1)))
     stopped = JobContext(cancelled=stop_after(1))
-    run = train_and_evaluate(quick(borders), borders, tmp_path / "runs" / "001-a", job=stopped)
+    run, _ = train_and_evaluate(quick(borders), borders, tmp_path / "runs" / "001-a", job=stopped)
     assert run.result.stopped and not (tmp_path / "runs").exists() and read_framing(tmp_path, borders) is None
     (tmp_path / FILE).write_text("{")
     assert read_framing(tmp_path, borders) is None

@@ -27,7 +27,7 @@ from visionft.export.export_result import TransformEffect
 from visionft.export.pytorch_file import write_pytorch_form
 from visionft.files import write_json
 from visionft.training.loop.subsets import spread
-from visionft.training.runs.run_model import LoadedRun, RunModel
+from visionft.training.runs.run_model import RunModel
 
 if TYPE_CHECKING:
     from visionft.export.exporter import Export
@@ -103,14 +103,14 @@ def _refused(title: str, reason: str) -> ExportError:
     return ExportError(message, "The ONNX file holds it all.")
 
 
-def _model_args(loaded: LoadedRun) -> dict[str, Any]:
+def _model_args(loaded: RunModel) -> dict[str, Any]:
     backbone = loaded.classifier.backbone
     size = {"img_size": loaded.preprocessing.shape} if backbone.family == "vit" else {}
     return {**backbone.model_args, **size}
 
 
 @torch.no_grad()
-def write_timm_folder(folder: Path, network: nn.Module, loaded: LoadedRun, temperature: float) -> None:
+def write_timm_folder(folder: Path, network: nn.Module, loaded: RunModel, temperature: float) -> None:
     """Write `huggingface/` into an export's folder, and compare the network timm builds from it with the classifier.
 
     Args:
@@ -144,7 +144,7 @@ def write_timm_folder(folder: Path, network: nn.Module, loaded: LoadedRun, tempe
 
 @torch.no_grad()
 def measure_transform(
-    folder: Path, loaded: LoadedRun, decoded: Sequence[np.ndarray], temperature: float, task: Task
+    folder: Path, loaded: RunModel, decoded: Sequence[np.ndarray], temperature: float, task: Task
 ) -> TransformEffect:
     """Measure timm's own transform of the network in an export's folder against the run's preprocessing.
 
@@ -171,7 +171,7 @@ def measure_transform(
     return TransformEffect(images=len(images), max_abs_diff=max(differences), changed=changed)
 
 
-def _config(loaded: LoadedRun, temperature: float) -> dict[str, Any]:
+def _config(loaded: RunModel, temperature: float) -> dict[str, Any]:
     classifier, preprocessing = loaded.classifier, loaded.preprocessing
     backbone = classifier.backbone
     names = list(loaded.run.class_names)

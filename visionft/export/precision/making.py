@@ -45,7 +45,7 @@ from visionft.export.pytorch_comparison import readable_images
 from visionft.files import sha256_file
 from visionft.jobs import JobContext
 from visionft.training.loop.subsets import spread
-from visionft.training.runs.run_model import LoadedRun
+from visionft.training.runs.run_model import RunModel
 
 if TYPE_CHECKING:
     from visionft.export.exporter import Export
@@ -231,7 +231,7 @@ def _in_bytes(export: "Export") -> tuple[list[Any], tuple[str, ...], int]:
     return networks, tuple(dict.fromkeys(in_float)), calibrated_on
 
 
-def _judged(export: "Export", part: LoadedRun) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, LogitDecoder]:
+def _judged(export: "Export", part: RunModel) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, LogitDecoder]:
     """Return preprocessed validation images, their targets, held-out logits, and the decoder of a part's logits."""
     images, targets = run_images(part.run, export.images, "val")
     most = max(16, min(SEARCHED, _MOST_BYTES // (12 * math.prod(part.preprocessing.shape))))
@@ -252,7 +252,7 @@ def _judged(export: "Export", part: LoadedRun) -> tuple[np.ndarray, np.ndarray, 
 
 
 def _inputs(
-    part: LoadedRun, images: Sequence[SnapshotImage], stage: str, job: JobContext
+    part: RunModel, images: Sequence[SnapshotImage], stage: str, job: JobContext
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Yield the indices of readable images, and the images preprocessed, (1, 3, H, W).
 

@@ -57,6 +57,7 @@ class Database:
         self._readers: list[sqlite3.Connection] = []
         self._in_use: Counter[sqlite3.Connection] = Counter()  # readers, and how often each is in use now
         self._released = threading.Condition()
+        self._is_closed = False
         self._writer: sqlite3.Connection | None = None
         self._copy: Path | None = None
         self._identity = (0, 0)  # of the writer's open file
@@ -130,19 +131,22 @@ class Database:
         """The database file to read: the project's, or a private copy of it."""
         return self._copy / DATABASE if self._copy else self.file
 
-    def reader(self) -> sqlite3.Connection:
-        """Return this thread's read-only connection; it sees committed data."""
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = self._local.connection = schema.connect(self.read_file, writable=False)
-            self._readers.append(connection)
-        return connection
-
     @contextmanager
     def reading(self) -> Generator[sqlite3.Connection]:
-        """Yield this thread's read-only connection; it stays open meanwhile, whoever closes the database."""
-        connection = self.reader()
-        self._in_use[connection] += 1
+        """Yield this thread's read-only connection, which sees committed data; it stays open until the block ends.
+
+        Raises:
+            ProjectError: The database is closed. A thread that still works for a closed project must not open it again:
+                its folder may be moved or deleted, and it is sealed.
+        """
+        with self._released:
+            if self._is_closed:
+                raise ProjectError("The project is closed.", "Open it again.")
+            connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+            if connection is None:
+                connection = self._local.connection = schema.connect(self.read_file, writable=False)
+                self._readers.append(connection)
+            self._in_use[connection] += 1
         try:
             yield connection
         finally:
@@ -204,6 +208,8 @@ class Database:
     def close(self) -> None:
         """Checkpoint the log into the database file and release the lock, despite any errors. May be called twice."""
         own = getattr(self._local, "connection", None)
+        with self._released:
+            self._is_closed = True
         with self._writing, ExitStack() as last_to_first:
             if self._copy is not None:
                 last_to_first.callback(shutil.rmtree, self._copy, ignore_errors=True)

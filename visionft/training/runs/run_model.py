@@ -1,6 +1,6 @@
 """The model of a run: its own network, or the weighted networks of an ensemble.
 
-Evaluation, suggestions, explanation and export use a `RunModel` for both alike.
+Evaluation, suggestions, explanation and export use a `RunModel` for both alike; `RunModel.parts` are the networks.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,14 +23,69 @@ from visionft.training.runs.run_folder import BEST_FOLDER, RunSummary, read_run,
 from visionft.weights.weights_loading import weights_loader
 
 
-@dataclass(frozen=True)
-class LoadedRun:
-    """A run's best classifier in evaluation mode on the CPU, and how images become its input."""
+@dataclass(frozen=True, kw_only=True)
+class RunModel:
+    """The network of a run, or the networks of an ensemble, each with its input, and how they are mixed.
+
+    Attributes:
+        run: The run, with the classes that it predicts now.
+        factors: Factor on the logits of each of the `parts`: a member's weight over its temperature; 1 for a run alone.
+        columns: For each of the `parts`, the columns of the run's classes in its logits.
+        network: The best classifier in evaluation mode, on the CPU; None for an ensemble, which has its members'.
+        held_out: In place of the network's own answers for images that its head was fitted to.
+        members: The models of an ensemble's members; empty for every other run.
+        labels: Digest of the labels that it predicts from; empty where training fixed its predictions.
+    """
 
     run: RunSummary
-    classifier: Classifier
-    preprocessing: PreprocessConfig
-    held_out: HeldOutPredictions | None = None  # in place of its own answers for images that its head was fitted to
+    factors: tuple[float, ...]
+    columns: tuple[tuple[int, ...], ...]
+    network: Classifier | None = None
+    held_out: HeldOutPredictions | None = None
+    members: tuple["RunModel", ...] = ()
+    labels: str = ""
+
+    @property
+    def parts(self) -> tuple["RunModel", ...]:
+        """Return the models with a network each: the members of an ensemble, or the model itself."""
+        return self.members or (self,)
+
+    @property
+    def is_combined(self) -> bool:
+        return len(self.members) > 1
+
+    @property
+    def classifier(self) -> Classifier:
+        """Return the network of one of the `parts`; an ensemble has none of its own."""
+        assert self.network is not None, "an ensemble predicts by its parts"
+        return self.network
+
+    @property
+    def preprocessing(self) -> PreprocessConfig:
+        """Return how images become the input of one of the `parts`: members can have other input sizes."""
+        assert not self.members, "an ensemble predicts by its parts"
+        return self.run.config.preprocessing
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """Return how much each part counts; they add up to 1."""
+        return tuple(part.share for part in self.run.parts) or (1.0,)
+
+    @property
+    def strongest(self) -> "RunModel":
+        """Return the part with the largest weight, to represent the run where only one network can."""
+        return self.parts[int(np.argmax(self.shares))]
+
+    def mixed(self, answers: Sequence[np.ndarray]) -> np.ndarray:
+        """Mix the (N, C) logits of all parts, in their order, to the run's: sum of factor x logits.
+
+        Its softmax is the normalised product of the members' probabilities, each to the power of its weight (a
+        logarithmic opinion pool; Genest and Zidek 1986); for several labels, likewise of each one's sigmoid.
+        """
+        if not self.is_combined:
+            return answers[0]
+        terms = zip(self.factors, answers, self.columns, strict=True)
+        return sum(factor * values[:, list(columns)] for factor, values, columns in terms)  # type: ignore[return-value]
 
 
 @dataclass(frozen=True)
@@ -41,7 +96,29 @@ class FittedHead:
     state: Mapping[str, Tensor]
 
 
-def load_trained(run: RunSummary, head: FittedHead | None = None, *, job: JobContext = SILENT) -> LoadedRun:
+def load_run_model(
+    run: RunSummary, heads: Mapping[str, FittedHead] | None = None, *, job: JobContext = SILENT
+) -> RunModel:
+    """Load the model of a run; `heads` replaces those of runs by name (RunError: weights are missing or damaged)."""
+    require_weights(run)
+    heads = heads or {}
+    if not run.parts:
+        return _load_network(run, heads.get(run.name), job=job)
+    if fault := fault_of(run.path / BEST_FOLDER):
+        message = Message("The combination {run} is damaged: {fault}.", run=run.title, fault=fault)
+        raise RunError(message, "Combine its parts again.")
+    parts = [_part_of(run, part, is_refitted=part.run in heads) for part in run.parts]
+    members = tuple(_load_network(part, heads.get(part.name), job=job) for part in parts)
+    known = {frozenset(member.run.class_names) for member in members}
+    for head in heads.values():  # the ensemble has the classes of now where all of its members know them
+        if known == {frozenset(head.class_names)}:
+            run = replace(run, class_names=head.class_names)
+    factors = tuple(part.share / part.temperature for part in run.parts)
+    columns = tuple(columns_of(run.class_names, member.run) for member in members)
+    return RunModel(run=run, factors=factors, columns=columns, members=members)
+
+
+def _load_network(run: RunSummary, head: FittedHead | None = None, *, job: JobContext = SILENT) -> RunModel:
     """Rebuild the best classifier of a run, with `head` in place of its own (RunError: its weights cannot be used)."""
     require_weights(run)
     if head is not None:
@@ -69,64 +146,8 @@ def load_trained(run: RunSummary, head: FittedHead | None = None, *, job: JobCon
     except ValueError as error:
         message = Message("The checkpoint of {name} does not fit its settings: {reason}.", name=run.name, reason=error)
         raise RunError(message, "Train again.") from error
-    return LoadedRun(run, classifier.eval(), config.preprocessing, best.held_out)
-
-
-@dataclass(frozen=True)
-class RunModel:
-    run: RunSummary
-    parts: tuple[LoadedRun, ...]  # the classifiers: the run's own, or the members of an ensemble
-    factors: tuple[float, ...]  # factor on each member's logits: its weight over its temperature; 1 for a single one
-    columns: tuple[tuple[int, ...], ...]  # for each member, the columns of the run's classes in its logits
-    labels: str = ""  # digest of the labels that it predicts from; empty where training fixed its predictions
-
-    @property
-    def is_combined(self) -> bool:
-        return len(self.parts) > 1
-
-    @property
-    def shares(self) -> tuple[float, ...]:
-        """Return how much each part counts; they add up to 1."""
-        return tuple(part.share for part in self.run.parts) or (1.0,)
-
-    @property
-    def strongest(self) -> LoadedRun:
-        """Return the member with the largest weight, to represent the run where only one network can."""
-        return self.parts[int(np.argmax(self.shares))]
-
-    def mixed(self, answers: Sequence[np.ndarray]) -> np.ndarray:
-        """Mix the (N, C) logits of all parts, in their order, to the run's: sum of factor x logits.
-
-        Its softmax is the normalised product of the members' probabilities, each to the power of its weight (a
-        logarithmic opinion pool; Genest and Zidek 1986); for several labels, likewise of each one's sigmoid.
-        """
-        if not self.is_combined:
-            return answers[0]
-        terms = zip(self.factors, answers, self.columns, strict=True)
-        return sum(factor * values[:, list(columns)] for factor, values, columns in terms)  # type: ignore[return-value]
-
-
-def load_run_model(
-    run: RunSummary, heads: Mapping[str, FittedHead] | None = None, *, job: JobContext = SILENT
-) -> RunModel:
-    """Load the model of a run; `heads` replaces those of runs by name (RunError: weights are missing or damaged)."""
-    require_weights(run)
-    heads = heads or {}
-    if not run.parts:
-        loaded = load_trained(run, heads.get(run.name), job=job)
-        return RunModel(loaded.run, (loaded,), (1.0,), (tuple(range(len(loaded.run.class_names))),))
-    if fault := fault_of(run.path / BEST_FOLDER):
-        message = Message("The combination {run} is damaged: {fault}.", run=run.title, fault=fault)
-        raise RunError(message, "Combine its parts again.")
-    parts = [_part_of(run, part, is_refitted=part.run in heads) for part in run.parts]
-    loaded_parts = tuple(load_trained(part, heads.get(part.name), job=job) for part in parts)
-    known = {frozenset(loaded.run.class_names) for loaded in loaded_parts}
-    for head in heads.values():  # the ensemble has the classes of now where all of its members know them
-        if known == {frozenset(head.class_names)}:
-            run = replace(run, class_names=head.class_names)
-    factors = tuple(part.share / part.temperature for part in run.parts)
-    columns = tuple(columns_of(run.class_names, loaded.run) for loaded in loaded_parts)
-    return RunModel(run, loaded_parts, factors, columns)
+    columns = tuple(range(len(run.class_names)))
+    return RunModel(run=run, factors=(1.0,), columns=(columns,), network=classifier.eval(), held_out=best.held_out)
 
 
 def columns_of(class_names: Sequence[str], part: RunSummary) -> tuple[int, ...]:

@@ -339,6 +339,23 @@ def test_nothing_is_said_to_be_saved_once_the_folder_is_gone(project: Project, t
             assert "kept" in moved.snapshot().class_names and "lost" not in moved.snapshot().class_names
 
 
+def test_a_closed_project_is_not_opened_again_by_who_still_reads(project: Project, tmp_path: Path) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(1) as reader:
+        assert reader.submit(project.snapshot).result().images
+        project.close()
+        files = sorted(path.name for path in project.path.iterdir())
+        for read in (reader.submit(project.snapshot).result, project.summary):
+            with pytest.raises(ProjectError):
+                read()
+    assert sorted(path.name for path in project.path.iterdir()) == files  # no log beside the sealed file
+    project.path.rename(tmp_path / "moved")
+    with pytest.raises(ProjectError) as refused:
+        project.snapshot()
+    assert str(project.path) not in str(refused.value)  # it is closed, not gone
+
+
 def test_changes_from_several_threads_queue(project: Project) -> None:
     from concurrent.futures import ThreadPoolExecutor
 

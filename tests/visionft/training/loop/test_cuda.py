@@ -8,7 +8,7 @@ from visionft.jobs import JobContext
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.train import resume, train
 from visionft.training.runs.run_folder import read_run
-from visionft.training.runs.run_model import load_trained
+from visionft.training.runs.run_model import load_run_model
 
 torch = pytest.importorskip("torch")
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")]
@@ -30,7 +30,7 @@ def test_every_method_trains_on_the_gpu_and_continues(method, snapshot, tmp_path
 
 def test_a_run_of_the_gpu_is_read_back_on_the_cpu(snapshot, tmp_path) -> None:
     train(dataclasses.replace(SETTINGS, method="lora"), snapshot, tmp_path / "run")
-    classifier = load_trained(read_run(tmp_path / "run")).classifier.eval()
+    classifier = load_run_model(read_run(tmp_path / "run")).classifier.eval()
     images = torch.rand(4, 3, 32, 32)
     with torch.inference_mode():
         on_cpu = classifier.to("cpu")(images)

@@ -11,7 +11,7 @@ from visionft.events import EpochDone, Event, Progress, RunStarted, StepDone
 from visionft.jobs import JobContext
 from visionft.training.loop.train import resume, train
 from visionft.training.runs.run_folder import list_runs, load_run, new_run_dir, read_run
-from visionft.training.runs.run_model import load_trained
+from visionft.training.runs.run_model import load_run_model
 from visionft.training.runs.run_snapshot import read_snapshot
 
 
@@ -38,7 +38,7 @@ def test_every_method_leaves_a_run_that_can_be_read_back(method, snapshot, tmp_p
     assert not run.is_unfinished
     assert result.seconds > sum(epoch.seconds for epoch in run.epochs)  # with reading images and setting up
     assert run.class_names == snapshot.class_names
-    trained = load_trained(run)
+    trained = load_run_model(run)
     assert tensors(run_dir, "best").keys() == trained.classifier.trainable_state().keys()
     assert (run_dir / "peft" / "adapter_config.json").exists() == (method == "lora")
 
@@ -67,7 +67,7 @@ def test_stopping_before_the_first_epoch_ends_well(snapshot, tmp_path, tiny, sto
     result = train(tiny("full", "test_resnet"), snapshot, tmp_path / "run", job=JobContext(cancelled=stop_after(3)))
     assert result.stopped and result.best is None
     with pytest.raises(RunError, match="run "):
-        load_trained(read_run(tmp_path / "run"))
+        load_run_model(read_run(tmp_path / "run"))
     resumed = train(tiny("full", "test_resnet"), snapshot, tmp_path / "run")
     assert not resumed.stopped and [epoch.epoch for epoch in read_run(tmp_path / "run").epochs] == [0, 1, 2]
 
@@ -79,7 +79,7 @@ def test_what_a_run_begins_with_is_kept_where_training_only_harms(snapshot, tmp_
     start = run.epochs[0]
     assert start.epoch == 0 and start.train_loss is None and start.is_best
     assert result.best == start and max(epoch.val_accuracy for epoch in run.epochs[1:]) <= start.val_accuracy
-    load_trained(run)
+    load_run_model(run)
 
 
 def test_stopping_while_features_are_computed_ends_within_a_batch(snapshot, tmp_path, tiny, stop_after) -> None:

@@ -15,7 +15,7 @@ from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.run_context import warm_start
 from visionft.training.loop.train import resume, train
 from visionft.training.runs.run_folder import delete_weights, read_run
-from visionft.training.runs.run_model import load_trained
+from visionft.training.runs.run_model import load_run_model
 
 CONFIG = TrainConfig(
     backbone="test_resnet",
@@ -54,7 +54,7 @@ def test_it_has_the_weights_of_the_earlier_run_classes_are_matched_by_name_and_n
     before = classifier.head.weight.detach().clone()
     warm_start(classifier, config, ("red", "violet", "blue", "green"), project)
     learnt = classifier.trainable_state()
-    known = load_trained(read_run(project / "runs" / FIRST)).classifier.trainable_state()
+    known = load_run_model(read_run(project / "runs" / FIRST)).classifier.trainable_state()
     assert learnt.keys() == known.keys()
     for name, value in known.items():
         own = learnt[name][[2, 3, 0]] if name.startswith("fc.") else learnt[name]  # blue, green, red

@@ -19,7 +19,7 @@ from visionft.training.loop.train import resume, train
 from visionft.training.runs.checkpoint import load_checkpoint, load_newest
 from visionft.training.runs.manifest import fault_of
 from visionft.training.runs.run_folder import checkpoint_faults, delete_weights, read_run, require_weights
-from visionft.training.runs.run_model import load_trained
+from visionft.training.runs.run_model import load_run_model
 
 CONFIG = TrainConfig(
     backbone="test_vit", method="lora", epochs=3, weights="random", image_size=32, batch_size=8, device="cpu"
@@ -154,4 +154,4 @@ def test_a_run_of_the_first_version_is_read_and_loaded(tmp_path) -> None:
     assert not TrainConfig.from_dict({**values, "head_start": False}).ridge_init
     progress = RunProgress.from_state(load_newest(folder).state["progress"])
     assert (progress.epoch, progress.best_val_accuracy, progress.best_epoch) == (3, 1.0, 1)
-    assert load_trained(run).classifier.head.out_features == 2
+    assert load_run_model(run).classifier.head.out_features == 2

@@ -23,7 +23,7 @@ from visionft.training.runs.held_out import FILE, read_held_out
 from visionft.training.runs.manifest import MANIFEST, weights_hash, write_manifest
 from visionft.training.runs.metrics_file import read_metrics
 from visionft.training.runs.run_folder import read_run
-from visionft.training.runs.run_model import load_run_model, load_trained
+from visionft.training.runs.run_model import load_run_model
 
 
 @pytest.fixture(params=["single", "multi"])
@@ -45,7 +45,7 @@ def config(tiny) -> TrainConfig:
 
 def own_accuracy(run_dir: Path, images: Snapshot) -> float:
     """Return the share of validation images right by the network itself."""
-    loaded, val = load_trained(read_run(run_dir)), images.labelled("val")
+    loaded, val = load_run_model(read_run(run_dir)), images.labelled("val")
     targets = np.array([np.bincount(each.labels, minlength=3) for each in val])
     targets = targets if images.task == "multi" else targets.argmax(axis=1)
     found = [
