@@ -271,7 +271,7 @@ def run_row(run: RunSummary, *, colour: int = 0) -> RunRow:
     config = run.config
     unseen = unseen_evaluation(run)
     accuracy = tr(accuracy_sentence(unseen)) if best else ""
-    network, method = tr(backbone_title(config)), tr(method_title(config))
+    network, method = tr(backbone_title(config.backbone)), tr(method_title(config.method))
     return RunRow(
         name=run.name,
         title=run.title,

@@ -30,8 +30,8 @@ from visionft.training.config.presets import PRESETS
 
 if TYPE_CHECKING:
     from gui.train.set_up_charts import CurveChart
-    from visionft.advice.model_candidates import ModelCandidate
     from visionft.advice.recommend import Recommendation
+    from visionft.evaluation.leaderboard import ComparedModel
     from visionft.training.config.train_config import TrainConfig
     from visionft.training.probing import Probe
 
@@ -109,13 +109,13 @@ class AdviceCard(Card):
         self.sentence.setText(tr(recommendation_text.sentence(found)))
         self.words.setText(tr("Images, labels or splits have changed since this recommendation."))
         self.table.show_rows(
-            [_cells(each) for each in found.candidates],
-            marked=[place for place, each in enumerate(found.candidates) if each.name == found.chosen],
+            [_cells(each) for each in found.rows],
+            marked=[place for place, each in enumerate(found.rows) if each.name == found.chosen],
         )
         self.table.fit_rows()
         self.evidence.setText("\n".join(map(tr, recommendation_text.evidence(found))))
         self.conditions.setText("\n".join(map(tr, recommendation_text.conditions(found))))
-        best, class_name = found.best, found.curve.best_gain.class_name
+        best, class_name = found.recommended, found.curve.best_gain.class_name
         title = PRESETS[best.preset].title if best.preset else tr(best.title)
         use = tr("Show in Results") if best.kind == "run" else tr("Use “{what}”", what=shortened(title, _LONGEST_NAME))
         self.use_button.setText(use)
@@ -138,7 +138,7 @@ class AdviceCard(Card):
     def show_draft(self, config: "TrainConfig") -> None:
         """Offer the recommended settings unless the draft has them already."""
         if self.recommendation is not None:
-            best = self.recommendation.best
+            best = self.recommendation.recommended
             is_same = (config.method, config.backbone) == (best.method, best.backbone) and best.kind != "run"
             self.use_button.setVisible(not is_same)
 
@@ -165,16 +165,17 @@ class AdviceCard(Card):
         self._details.setVisible(is_open)
 
 
-def _cells(candidate: "ModelCandidate") -> list[tuple[str, object]]:
-    share = f"{candidate.accuracy:.1%} ({candidate.low:.0%}–{candidate.high:.0%})"
-    seconds, milliseconds, size_mb = candidate.seconds, candidate.milliseconds, candidate.size_mb
-    making = tr("exists") if candidate.kind == "run" else "–" if seconds is None else rough_duration_text(seconds)
+def _cells(model: "ComparedModel") -> list[tuple[str, object]]:
+    low, high = model.top1_interval or (0.0, 1.0)
+    share = f"{model.top1 or 0.0:.1%} ({low:.0%}–{high:.0%})"
+    seconds, milliseconds, size = model.cost.seconds, model.milliseconds, model.cost.shipped_bytes
+    making = tr("exists") if model.kind == "run" else "–" if seconds is None else rough_duration_text(seconds)
     return [
-        (tr(candidate.title), candidate.title),
-        (tr("about {share}", share=share) if candidate.is_forecast else share, candidate.accuracy),
+        (tr(model.title), model.title),
+        (tr("about {share}", share=share) if model.kind == "trained" else share, model.top1),
         (making, seconds or 0.0),
         ("–" if milliseconds is None else f"{milliseconds:.0f} ms", milliseconds or 0.0),
-        ("–" if size_mb is None else size_text(size_mb * 1e6), size_mb or 0.0),
+        ("–" if size is None else size_text(size), size or 0.0),
     ]
 
 
@@ -207,7 +208,7 @@ class AdviceController(QObject):
         session: ProjectSession | None,
         card: AdviceCard,
         *,
-        use: "Callable[[ModelCandidate], object]",
+        use: "Callable[[ComparedModel], object]",
         shown: Callable[[], object],
         parent: QObject,
     ) -> None:
@@ -313,10 +314,10 @@ class AdviceController(QObject):
 
     def _use_recommended(self) -> None:
         found = self._card.recommendation
-        if found is not None and found.best.kind == "run":
+        if found is not None and found.recommended.kind == "run":
             self._state.page_requested.emit("results")
         elif found is not None:
-            self._use(found.best)
+            self._use(found.recommended)
 
     def _label_more(self) -> None:
         found = self._card.recommendation

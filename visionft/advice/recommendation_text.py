@@ -6,23 +6,25 @@ import numpy as np
 
 from models.catalog import known_backbone
 from models.messages import Message, sentences
+from visionft.advice.choice import WORTH, best_free, best_trained, is_worth
 from visionft.advice.learning_curve import Gain
-from visionft.advice.recommend import WORTH, Recommendation, best_free, best_trained, is_worth
+from visionft.advice.recommend import Recommendation
 from visionft.amounts import rough_duration_text
 from visionft.project.names import count_of
 
 
 def sentence(found: Recommendation) -> str:
-    best, more = found.best, found.curve.best_gain
-    free, trained = best_free(found.candidates), best_trained(found.candidates)
-    values = {"what": best.title, "share": f"{best.accuracy:.0%}", "low": f"{best.low:.0%}", "high": f"{best.high:.0%}"}
+    best, more = found.recommended, found.curve.best_gain
+    free, trained = best_free(found.rows), best_trained(found.rows)
+    low, high = best.top1_interval or (0.0, 1.0)
+    values = {"what": best.title, "share": f"{best.top1 or 0.0:.0%}", "low": f"{low:.0%}", "high": f"{high:.0%}"}
     if not best.is_unseen:
         return Message("Use “{what}”: nothing is expected to be clearly better.", **values)
     if best.kind == "run":
         return Message(
             "Use “{what}”, accuracy {share} ({low} to {high}): nothing is expected to be clearly better.", **values
         )
-    if best.is_forecast:
+    if best.kind == "trained":
         words = Message("Train with “{what}”: an accuracy of about {share} is expected ({low} to {high}).", **values)
         if free is None:
             return words
@@ -45,20 +47,20 @@ def evidence(found: Recommendation) -> Iterator[str]:
     )
     if found.problem:
         yield found.problem
-    elif not any(each.is_forecast or each.kind == "run" for each in found.candidates):
+    elif not any(each.kind != "free" for each in found.rows):
         yield Message("Training is left out: with so few images it varies more than it gains.")
-    for each in found.candidates:
+    for each in found.rows:
         if not each.is_unseen:
             yield Message(
                 "The accuracy of “{what}” is that of the {counted} that chose it: likely too high.",
                 what=each.title,
                 counted=count_of(each.images, "validation image"),
             )
-        if abs(each.expected - each.accuracy) >= WORTH / 2:
+        if abs(each.expected - (each.top1 or 0.0)) >= WORTH / 2:
             yield Message(
                 "“{what}” has an accuracy of {share} on {counted}; so few prove little, {more} is expected.",
                 what=each.title,
-                share=f"{each.accuracy:.1%}",
+                share=f"{each.top1 or 0.0:.1%}",
                 counted=count_of(each.images, "image"),
                 more=f"{each.expected:.1%}",
             )
@@ -70,7 +72,7 @@ def evidence(found: Recommendation) -> Iterator[str]:
             images=f"{trial.images:,}",
             probe=f"{trial.both_right + trial.only_probe:,}",
         )
-    elif best_trained(found.candidates) is not None:
+    elif best_trained(found.rows) is not None:
         yield Message(
             "With training: a forecast from other data sets with about {images} images a class; yours may differ.",
             images=f"{found.train_images / max(1, found.curve.classes):,.0f}",
@@ -78,8 +80,8 @@ def evidence(found: Recommendation) -> Iterator[str]:
 
 
 def conditions(found: Recommendation) -> Iterator[str]:
-    best, twice = found.best, found.curve.ahead[0]
-    refused = [each for each in found.candidates if each.refusal]
+    best, twice = found.recommended, found.curve.ahead[0]
+    refused = [each for each in found.rows if each.refusal]
     beyond = max(refused, key=lambda each: each.expected, default=None)
     if beyond is not None and is_worth(best.expected, beyond.expected):
         yield Message(

@@ -73,7 +73,7 @@ def recommend(
     Every candidate is listed with its accuracy, measured or forecast.
     """
     from visionft.advice import recommendation_text
-    from visionft.advice.recommend import Limits
+    from visionft.advice.choice import Limits
     from visionft.advice.recommend import recommend as compute
     from visionft.advice.stored_recommendation import store_recommendation
     from visionft.suggest.feature_suggester import labels_so_far
@@ -105,23 +105,24 @@ def recommend(
 
 def _recommendation_text(found: "Recommendation", value: Mapping[str, Any]) -> str:
     rows = []
-    for each in found.candidates:
-        seconds = each.seconds
+    for each in found.rows:
+        seconds, size = each.cost.seconds, each.cost.shipped_bytes
+        low, high = each.top1_interval or (0.0, 1.0)
         rows.append(
             (
                 "*" if each.name == found.chosen else "",
                 each.title,
-                f"{each.accuracy:.1%}",
-                f"{each.low:.1%} to {each.high:.1%}",
-                "forecast" if each.is_forecast else f"measured on {each.images:,}",
-                "-" if seconds is None else rough_duration_text(seconds) if seconds else "exists",
+                f"{each.top1 or 0.0:.1%}",
+                f"{low:.1%} to {high:.1%}",
+                "forecast" if each.kind == "trained" else f"measured on {each.images:,}",
+                "exists" if each.kind == "run" else "-" if seconds is None else rough_duration_text(seconds),
                 "-" if each.milliseconds is None else f"{each.milliseconds:.0f} ms",
-                "-" if each.size_mb is None else size_text(each.size_mb * 1e6),
+                "-" if size is None else size_text(size),
             )
         )
     header = ("", "model", "accuracy", "95 % interval", "", "to make", "an image", "size")
     lines = [value["sentence"], "", table(header, rows)]
-    lines += [f"{each.title}: {each.refusal}" for each in found.candidates if each.refusal]
+    lines += [f"{each.title}: {each.refusal}" for each in found.rows if each.refusal]
     lines += ["", "Evidence:", *(f"  {line}" for line in value["evidence"])]
     return "\n".join([*lines, "Other options:", *(f"  {line}" for line in value["conditions"])])
 

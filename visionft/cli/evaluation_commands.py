@@ -17,7 +17,7 @@ from visionft.cli.schemas import prints
 from visionft.data.types import Snapshot, Split, evaluated_split
 from visionft.errors import NextStep, RunError, VisionFTError
 from visionft.evaluation.comparison import Comparison, EvaluatedModel, compare_models
-from visionft.evaluation.leaderboard import Leaderboard, LeaderboardRow, read_leaderboard
+from visionft.evaluation.leaderboard import ComparedModel, Leaderboard, read_leaderboard
 from visionft.evaluation.leaderboard_jobs import (
     EvaluationBatchReport,
     TrainingFreeReport,
@@ -41,7 +41,7 @@ _LEADERBOARD = {
     "best": str | None,
     "front_by_time": list[str],
     "front_by_seconds": list[str],
-    "models": list[LeaderboardRow],
+    "models": list[ComparedModel],
     "made": TrainingFreeReport | None,
     "measured": EvaluationBatchReport | None,
 }
@@ -150,7 +150,7 @@ def _known(value: Any, show: Callable[[Any], str], missing: str = "-") -> str:
     return missing if value is None else show(value)
 
 
-def _difference(row: LeaderboardRow) -> str:
+def _difference(row: ComparedModel) -> str:
     if row.to_best is None:
         return "the best" if row.rank == 1 else row.reason.rstrip(".").lower()
     found, (low, high) = row.to_best, row.to_best.interval
@@ -158,14 +158,14 @@ def _difference(row: LeaderboardRow) -> str:
     return f"{100 * found.difference:+.1f} ({100 * low:+.1f} to {100 * high:+.1f}), {p_value}"
 
 
-def _milliseconds(row: LeaderboardRow) -> str:
+def _milliseconds(row: ComparedModel) -> str:
     time = row.cost.time
     if time is None:
         return "-"
     return f"{time.median_ms:.1f} ms" if row.is_timed_here else f"({time.median_ms:.1f} ms elsewhere)"
 
 
-_Columns = dict[str, Callable[[LeaderboardRow], str]]
+_Columns = dict[str, Callable[[ComparedModel], str]]
 _QUALITY: _Columns = {
     "rank": lambda row: _known(row.rank, lambda rank: f"{rank} ≈" if row.is_tied else str(rank)),
     "model": lambda row: row.title,

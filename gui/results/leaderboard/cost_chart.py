@@ -16,7 +16,7 @@ from gui.kit.translation import tr
 from gui.results.leaderboard.leaderboard_text import number
 from models.messages import Text, shortened
 from visionft.amounts import duration_text, size_text
-from visionft.evaluation.leaderboard import Leaderboard, LeaderboardRow
+from visionft.evaluation.leaderboard import ComparedModel, Leaderboard
 
 _LONGEST_NAME = 26
 _FEW = 12  # up to this many points every interval is drawn
@@ -27,7 +27,7 @@ class Cost:
     """A cost of a model: its name, its value, and the format of an amount."""
 
     title: Text
-    of: Callable[[LeaderboardRow], float | None]
+    of: Callable[[ComparedModel], float | None]
     words: Callable[[float], str]
 
 
@@ -48,7 +48,7 @@ class CostChart(Chart):
         self._board: Leaderboard | None = None
         self._colours: Mapping[str, int] = {}
         self._chosen = ""
-        self._points: list[tuple[float, LeaderboardRow]] = []
+        self._points: list[tuple[float, ComparedModel]] = []
         self.cost_box = choice_box("Cost to compare with", [tr(each.title) for each in COSTS])
         self.cost_box.currentIndexChanged.connect(lambda _place: self.redraw())
         self._settle = QTimer(self, singleShot=True, interval=60)
@@ -138,7 +138,7 @@ class CostChart(Chart):
         pen = pg.mkPen(theme.colours().good, width=1.6, style=Qt.PenStyle.DashLine)
         self._plot.plot([x for x, _ in corners], [y for _, y in corners], pen=pen)
 
-    def _stands_out(self, row: LeaderboardRow, front: list[str]) -> bool:
+    def _stands_out(self, row: ComparedModel, front: list[str]) -> bool:
         """Return whether a run is emphasized and named: the selected one and the front (only its best if many runs)."""
         shown = front if len(self._points) <= _FEW else front[-1:]
         return row.run == self._chosen or row.run in shown
@@ -147,7 +147,7 @@ class CostChart(Chart):
         """Draw the dots, each with its interval where there is room for them."""
         palette = theme.colours()
 
-        def tip(x: float, y: float, data: LeaderboardRow) -> str:
+        def tip(x: float, y: float, data: ComparedModel) -> str:
             return f"{tr(data.title)}\n{data.top1 or 0:.1%} · {self._cost.words(10**x)}"
 
         dots = pg.ScatterPlotItem(hoverable=True, tip=tip)

@@ -5,8 +5,9 @@ from typing import Any
 from gui.kit.translation import tr
 from models.messages import Message
 from visionft.amounts import duration_text, memory_text, size_text
-from visionft.evaluation.leaderboard import REASONS, Leaderboard, LeaderboardRow
+from visionft.evaluation.leaderboard import REASONS, ComparedModel, Leaderboard
 from visionft.evaluation.run_cost import RunCost
+from visionft.training.runs.run_titles import method_title
 
 NONE = "–"
 _LAST = float("inf")  # unknown values sort last
@@ -95,14 +96,14 @@ def number(milliseconds: float) -> str:
     return f"{milliseconds:.0f}" if milliseconds >= 20 else f"{milliseconds:.1f}".removesuffix(".0")
 
 
-def rank(row: LeaderboardRow) -> str:
+def rank(row: ComparedModel) -> str:
     """Return the rank; runs without a significant difference to the best are marked."""
     if row.rank is None:
         return NONE
     return f"{row.rank} ≈" if row.is_tied else str(row.rank)
 
 
-def difference(row: LeaderboardRow) -> str:
+def difference(row: ComparedModel) -> str:
     """Return the difference to the best in points, or the reason for a missing rank."""
     if row.to_best is None:
         return tr("the best") if row.rank == 1 else tr(_SHORT_REASONS.get(row.state, ""))
@@ -110,13 +111,14 @@ def difference(row: LeaderboardRow) -> str:
     return tr("{points}, not significant", points=points) if row.is_tied else points
 
 
-def name(row: LeaderboardRow) -> str:
+def name(row: ComparedModel) -> str:
     """Return the title with the method, and whether the model predicts from the current labels."""
-    method = "" if row.method in row.title else tr(row.method)
+    title = method_title(row.method)
+    method = "" if title in row.title else tr(title)
     return " · ".join(filter(None, (tr(row.title), method, tr("current labels") if row.is_live else "")))
 
 
-def tip(row: LeaderboardRow) -> str:
+def tip(row: ComparedModel) -> str:
     lines = [name(row), row.run]
     if row.state != "measured":
         lines.append(tr(REASONS[row.state]))
@@ -129,7 +131,7 @@ def tip(row: LeaderboardRow) -> str:
     return "\n".join(lines)
 
 
-def cells(row: LeaderboardRow, order: int) -> list[tuple[str, Any]]:
+def cells(row: ComparedModel, order: int) -> list[tuple[str, Any]]:
     """Return a row of the table, the one at place `order`: the text and the sort key of each cell."""
     cost, ms = row.cost, row.milliseconds
     time = f"{number(ms)} ms" if ms is not None else tr("elsewhere") if cost.time is not None else NONE

@@ -15,7 +15,7 @@ from gui.results.interval_delegate import LEFT, IntervalDelegate
 from gui.results.leaderboard import leaderboard_text
 from gui.results.leaderboard.cost_chart import CostChart
 from models.messages import Message, Text
-from visionft.evaluation.leaderboard import Leaderboard, LeaderboardRow
+from visionft.evaluation.leaderboard import ComparedModel, Leaderboard
 
 _Index = QModelIndex | QPersistentModelIndex
 HEADERS: tuple[Text, ...] = (
@@ -94,7 +94,7 @@ class LeaderboardTable(ValueTable):
                             item.setIcon(swatch(theme.class_colour(colours.get(row.run, 0)).name()))
         self.choose(chosen)
 
-    def row_at(self, line: int) -> LeaderboardRow | None:
+    def row_at(self, line: int) -> ComparedModel | None:
         item = self.item(line, RANK)
         return item.data(ROW_ROLE) if item is not None else None
 
@@ -120,7 +120,7 @@ class LeaderboardTable(ValueTable):
 
 
 def _interval_of(index: _Index) -> tuple[float, float, float] | None:
-    row: LeaderboardRow | None = index.data(ROW_ROLE)
+    row: ComparedModel | None = index.data(ROW_ROLE)
     if row is None or row.top1_interval is None:
         return None
     return row.top1_interval[0], row.top1 or 0.0, row.top1_interval[1]

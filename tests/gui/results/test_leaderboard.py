@@ -22,7 +22,7 @@ from gui.results.leaderboard.leaderboard_view import (
     LeaderboardView,
 )
 from gui.results.results_page import COMPARE, MISTAKES
-from visionft.evaluation.leaderboard import REASONS, DifferenceToBest, Leaderboard, LeaderboardRow
+from visionft.evaluation.leaderboard import REASONS, ComparedModel, DifferenceToBest, Leaderboard
 from visionft.evaluation.leaderboard_jobs import TrainingFreeReport
 from visionft.evaluation.run_cost import EarlierHead, MeasuredCost, PredictionTime, RunCost, write_cost
 from visionft.evaluation.timing import computer_id
@@ -37,7 +37,7 @@ def timed(ms: float) -> PredictionTime:
     return PredictionTime(median_ms=ms, p95_ms=ms, runs=9, images=8, device="a processor", computer=computer_id())
 
 
-def row(run: str, top1: float, *, p_value: float | None = None, ms: float = 0.0, **values) -> LeaderboardRow:
+def row(run: str, top1: float, *, p_value: float | None = None, ms: float = 0.0, **values) -> ComparedModel:
     to_best = None
     if p_value is not None:
         to_best = DifferenceToBest(won=1, lost=9, difference=-0.08, interval=(-0.13, -0.01), p_value=p_value)
@@ -45,8 +45,8 @@ def row(run: str, top1: float, *, p_value: float | None = None, ms: float = 0.0,
     common = {
         "run": run,
         "title": f"Run {run}",
-        "method": "LoRA",
-        "backbone": "ResNet",
+        "method": "lora",
+        "backbone": "resnet18_in1k",
         "is_training_free": False,
         "is_live": False,
         "state": "measured",
@@ -58,12 +58,12 @@ def row(run: str, top1: float, *, p_value: float | None = None, ms: float = 0.0,
         "ece": 0.05,
         "to_best": to_best,
         "cost": cost,
-        "is_timed_here": bool(ms),
+        "milliseconds": ms or None,
     }
-    return LeaderboardRow(**{**common, **values})
+    return ComparedModel(**{**common, **values})
 
 
-def board(*rows: LeaderboardRow) -> Leaderboard:
+def board(*rows: ComparedModel) -> Leaderboard:
     return Leaderboard(split="val", images=100, rows=rows)
 
 
@@ -107,7 +107,7 @@ def test_a_row_has_its_rank_and_difference_or_the_reason_without():
     assert words.difference(TIED).startswith("−8.0, ") and words.difference(WORSE) == "−8.0"
     assert "−13.0" in words.tip(WORSE) and REASONS["other_images"] in words.tip(STALE)
     assert words.name(WORSE).count(" · ") > words.name(BEST).count(" · ") == words.name(TIED).count(" · ")
-    elsewhere = row("e", 0.9, ms=3, is_timed_here=False)
+    elsewhere = row("e", 0.9, ms=3, milliseconds=None)
     assert words.cells(elsewhere, 0)[TIME][0] not in ("3 ms", words.NONE)
 
 

@@ -4,7 +4,7 @@ import threading
 import time
 
 import pytest
-from advice_samples import candidate, recommendation
+from advice_samples import model, recommendation
 from PySide6.QtCore import Qt
 
 from gui.train import advice
@@ -18,7 +18,7 @@ from visionft.project.edits.changes import UnlabelImages
 LEFT = Qt.MouseButton.LeftButton
 
 
-FULL, LINEAR = candidate("full", "trained", 0.86, preset="balanced"), candidate("linear", "free", 0.80, preset="quick")
+FULL, LINEAR = model("full", "trained", 0.86, preset="balanced"), model("linear", "free", 0.80, preset="quick")
 FOUND = recommendation(FULL, LINEAR, gain=0.02)
 
 
@@ -103,12 +103,12 @@ def test_labels_that_change_during_the_request_make_it_outdated(qtbot, window, p
     assert card.sentence.text() == sentence(FOUND) and card.words.isVisible()
 
 
-PROTOTYPE = candidate("prototype", "free", 0.8)  # without a preset
+PROTOTYPE = model("prototype", "free", 0.8)  # without a preset
 
 
 @pytest.mark.parametrize(("best", "preset"), [(LINEAR, "quick"), (PROTOTYPE, "best")])
 def test_the_recommended_settings_become_the_draft(qtbot, window, page, engine, best, preset):
-    engine[0][0] = recommendation(best, candidate("knn", "free", 0.7))
+    engine[0][0] = recommendation(best, model("knn", "free", 0.7))
     card = request(qtbot, window, page)
     page.draft.take_preset("best")
     assert page.config().method == "full" and card.use_button.isVisible()
