@@ -133,16 +133,16 @@ def cost_of(config: TrainConfig, images: Snapshot, *, job: JobContext) -> Estima
 
 
 def not_made(
-    models: Sequence[ComparedModel], runs: Mapping[ComparedModel, int], train_images: int
+    models: Sequence[ComparedModel], runs: Sequence[tuple[ComparedModel, int]], train_images: int
 ) -> list[ComparedModel]:
     """Return the models without a run from about as many labels.
 
     Args:
         models: Models that are not made yet.
-        runs: {run: number of its training images}.
+        runs: Runs, each with the number of its training images.
         train_images: Number of training images now.
     """
-    made = {(run.method, run.backbone) for run, images in runs.items() if images >= _SAME_LABELS * train_images}
+    made = {(run.method, run.backbone) for run, images in runs if images >= _SAME_LABELS * train_images}
     return [each for each in models if (each.method, each.backbone) not in made]
 
 

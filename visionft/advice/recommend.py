@@ -137,7 +137,7 @@ def recommend(
     split: Split = "test" if images.labelled("test") else "val"
     runs = {run.name: run for run in list_runs(project_dir)}
     board = read_leaderboard(tuple(runs.values()), images, split)
-    learned = {each: training_images(runs[each.run].path) for each in board.ranked}
+    learned = [(each, training_images(runs[each.run].path)) for each in board.ranked]
     models = [*board.ranked, *not_made(models, learned, train_images)]
     models = [replace(each, refusal=limits.refusal(each)) for each in models]
     gain = curve.best_gain

@@ -7,9 +7,11 @@ import pytest
 from advice_samples import model, recommendation
 from PySide6.QtCore import Qt
 
+from gui.kit.model_table import ACCURACY, MADE, NAME, SIZE
 from gui.train import advice
 from gui.train.advice import AdviceCard
-from visionft.advice.recommendation_text import conditions, sentence
+from visionft.advice.comparison_text import advice as sentence
+from visionft.advice.comparison_text import conditions
 from visionft.advice.stored_recommendation import read_recommendation, store_recommendation
 from visionft.errors import ProjectError
 from visionft.jobs import JobCancelled
@@ -53,8 +55,8 @@ def test_a_request_shows_a_sentence_a_table_and_a_curve(qtbot, window, page, eng
     request(qtbot, window, page)
     assert card.sentence.text() == sentence(FOUND) and not card.recommend_button.isVisible()
     rows = card.table.texts()
-    assert [row[0] for row in rows] == ["Full", "Linear"]
-    assert "86.0% (82%–89%)" in rows[0][1] and rows[1][1] == "80.0% (76%–83%)"
+    assert card.table.names() == ["full", "linear"] and [row[ACCURACY] for row in rows] == ["86%", "80.0%"]
+    assert rows[0][NAME].startswith("Full") and "90 s" not in rows[0][MADE] and rows[0][SIZE] == "64 MB"
     assert len(card.chart.curve.measured) == 2 and card.chart.curve.line[-1].labels == 100
     assert next(conditions(FOUND)) in card.conditions.text()
     qtbot.mouseClick(card.fold_button, LEFT)

@@ -10,7 +10,7 @@ from visionft.advice.models_to_make import not_made
 def test_a_run_from_about_as_many_labels_replaces_its_method(train_images: int, names: list[str]):
     methods = [model("linear", "free", 0.8), model("full", "trained", 0.85)]
     run = model("001", "run", 0.82, method="linear")
-    assert [each.name for each in not_made(methods, {run: train_images}, 100)] == names
+    assert [each.name for each in not_made(methods, [(run, train_images)], 100)] == names
 
 
 def test_eight_images_that_are_right_do_not_make_a_run_perfect():

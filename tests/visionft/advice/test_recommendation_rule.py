@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.messages import Message
-from visionft.advice.choice import NO_LIMITS, Limits, best_trained, choose, is_worth
-from visionft.advice.recommendation_text import conditions, evidence, sentence
+from visionft.advice.choice import NO_LIMITS, Limits, best_trained, cheapest, choose, is_worth
+from visionft.advice.comparison_text import advice, conditions, evidence
 from visionft.errors import VisionFTError
 
 LINEAR = ("linear", "free", 0.80)
@@ -33,6 +33,38 @@ def test_a_point_or_a_quarter_of_the_errors_is_worth_training(accuracy: float, b
 )
 def test_the_chosen_model(candidates, chosen: str):
     assert choose([model(*each) for each in candidates], NO_LIMITS).name == chosen
+
+
+@pytest.mark.parametrize(
+    ("runs", "chosen"),
+    [
+        # Not significantly worse, and cheaper: (name, accuracy, rank, milliseconds, images).
+        ([("001", 0.9, 1, 20.0, 1000), ("002", 0.895, 1, 5.0, 1000)], "002"),
+        # Cheaper, but significantly worse.
+        ([("001", 0.9, 1, 20.0, 1000), ("002", 0.895, 2, 5.0, 1000)], "001"),
+        # 6 of 10 are not significantly less than 9 of 10, and yet not as good.
+        ([("001", 0.9, 1, 20.0, 10), ("002", 0.6, 1, 5.0, 10)], "001"),
+        # A time that is not known does not count as low; then the smaller one, here the more accurate.
+        ([("001", 0.9, 1, None, 1000), ("002", 0.895, 1, 5.0, 1000)], "002"),
+        ([("001", 0.9, 1, None, 1000), ("002", 0.895, 1, None, 1000)], "001"),
+    ],
+)
+def test_among_runs_the_cheapest_that_is_not_significantly_worse_is_chosen(runs, chosen: str):
+    models = [
+        model(name, "run", accuracy, rank=rank, milliseconds=milliseconds, images=images)
+        for name, accuracy, rank, milliseconds, images in runs
+    ]
+    found = cheapest(models)
+    assert found is not None and found.run == chosen == choose(models, NO_LIMITS).run
+    worse = model("linear", "free", 0.85)
+    assert choose([worse, *models], NO_LIMITS).run == chosen
+
+
+def test_training_is_compared_with_the_best_run_and_not_with_the_cheapest():
+    best, cheap = model("001", "run", 0.857, images=5000), model("002", "run", 0.85, images=5000, milliseconds=2.0)
+    assert choose([best, cheap], NO_LIMITS).run == "002"
+    assert choose([best, cheap, model("full", "trained", 0.862)], NO_LIMITS).run == "001"
+    assert choose([best, cheap, model("full", "trained", 0.87)], NO_LIMITS).name == "full"
 
 
 def test_few_images_and_limits_count_against_a_model():
@@ -75,8 +107,8 @@ def test_limits_refuse_a_long_training_and_too_much_memory():
 )
 def test_the_sentence_has_the_figures_of_the_choice(candidates, values, figures):
     found = recommendation(*[model(*each) for each in candidates], **values)
-    assert all(figure in sentence(found) for figure in figures)
-    assert ("red" in sentence(found)) == ("red" in figures)
+    assert all(figure in advice(found) for figure in figures)
+    assert ("red" in advice(found)) == ("red" in figures)
 
 
 def test_few_validation_images_and_a_better_candidate_beyond_the_limits_are_explained():

@@ -9,7 +9,7 @@ import pytest
 import run_events
 
 from visionft.data.types import Snapshot, SnapshotImage
-from visionft.evaluation.leaderboard import Leaderboard, ComparedModel, read_leaderboard
+from visionft.evaluation.leaderboard import ComparedModel, Leaderboard, read_leaderboard
 from visionft.evaluation.run_cost import MeasuredCost, PredictionTime, write_cost
 from visionft.evaluation.timing import computer_id
 from visionft.events import EpochDone
