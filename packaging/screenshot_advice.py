@@ -4,8 +4,9 @@ import math
 from typing import Any
 
 from visionft.advice.learning_curve import CurvePoint, Gain, LearningCurve
-from visionft.advice.model_candidates import ModelCandidate
 from visionft.advice.recommend import Recommendation
+from visionft.evaluation.leaderboard import ComparedModel, State
+from visionft.evaluation.run_cost import RunCost
 
 _LONG = "Kaffeebecher mit Deckel, zerdrückt oder zerrissen"
 
@@ -21,10 +22,10 @@ def advised(studio: Any) -> None:
 
 def _recommendation() -> Recommendation:
     found = (
-        _candidate("full", "Full fine-tuning", 0.931, forecast=True, seconds=215.0, size_mb=64.0),
-        _candidate("003", "Zweiter Versuch mit den Bildern der Nachtschicht, ResNet-50", 0.902, seconds=0.0),
-        _candidate("linear", "Linear probe", 0.884, seconds=12.0, size_mb=64.0),
-        _candidate("prototype", "Prototype", 0.702, seconds=9.0, size_mb=64.0),
+        _model("full", "Full fine-tuning", 0.931, forecast=True, seconds=215.0),
+        _model("003", "Zweiter Versuch mit den Bildern der Nachtschicht, ResNet-50", 0.902, seconds=0.0),
+        _model("linear", "Linear probe", 0.884, seconds=12.0),
+        _model("prototype", "Prototype", 0.702, seconds=9.0),
     )
     more = Gain(class_name=_LONG, labels=97, recall=0.71, added=100, gain=0.021, low=0.004, high=0.038)
     points = tuple(_point(labels) for labels in (220, 330, 500, 760, 1150, 1764))
@@ -40,7 +41,9 @@ def _recommendation() -> Recommendation:
     )
     return Recommendation(
         chosen="full",
-        candidates=found,
+        split="test",
+        images=412,
+        rows=found,
         curve=curve,
         to_label=(1,),
         trial=None,
@@ -57,29 +60,27 @@ def _point(labels: int) -> CurvePoint:
     return CurvePoint(labels=labels, accuracy=accuracy, low=accuracy - spread, high=accuracy + spread)
 
 
-def _candidate(
+def _model(
     name: str,
     title: str,
     accuracy: float,
     *,
     forecast: bool = False,
     seconds: float,
-    size_mb: float | None = None,
     refusal: str = "",
-) -> ModelCandidate:
-    kind = "run" if not seconds else "trained" if forecast else "free"
-    return ModelCandidate(
-        name=name,
+) -> ComparedModel:
+    state: State = "measured" if not seconds else "forecast" if forecast else "held_out"
+    return ComparedModel(
+        run="" if seconds else name,
         title=title,
-        kind=kind,
         method=name,
         backbone="resnet18_in1k",
-        accuracy=accuracy,
-        low=accuracy - 0.03,
-        high=accuracy + 0.025,
-        images=0 if forecast else 1764,
-        seconds=seconds,
-        milliseconds=21.0 if seconds else None,
-        size_mb=size_mb,
+        state=state,
+        rank=None if seconds else 1,
+        top1=accuracy,
+        top1_interval=(accuracy - 0.03, accuracy + 0.025),
+        images=0 if forecast else 412 if state == "measured" else 1764,
+        cost=RunCost(seconds=seconds or 97.0, shipped_bytes=64_000_000),
+        milliseconds=21.0,
         refusal=refusal,
     )

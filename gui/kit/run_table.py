@@ -126,8 +126,8 @@ def run_texts(run: RunSummary, unseen: Evaluation | None) -> tuple[str, ...]:
     done, planned, loss = run.last_epoch, run.config.total_epochs, _loss(run)
     return (
         run.title,
-        tr(backbone_title(run.config)),
-        tr(method_title(run.config)),
+        tr(backbone_title(run.config.backbone)),
+        tr(method_title(run.config.method)),
         tr("{done} of {planned}", done=done, planned=planned) if planned else "–",
         "–" if unseen is None else f"{unseen.top1:.1%}",
         "–" if loss is None else f"{loss:.3f}",

@@ -11,13 +11,13 @@ from PySide6.QtGui import QColor, QPainter, QPen, QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QStyle, QStyleOptionViewItem, QWidget
 
 from gui.kit import theme
+from gui.kit.interval_delegate import LEFT, IntervalDelegate
 from gui.kit.parts import column, text, widget_of
 from gui.kit.side_by_side import divided
 from gui.kit.thumbnails import ThumbnailStore
 from gui.kit.translation import tr
 from gui.kit.value_table import VALUE_ROLE, MarkDelegate, ValueTable
 from gui.results.fixable_grid import FixableGrid
-from gui.results.interval_delegate import LEFT, IntervalDelegate
 from models.messages import Message, shortened
 from visionft.amounts import FEW, share_text
 from visionft.evaluation.metrics import ClassScore

@@ -7,22 +7,23 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QBoxLayout, QVBoxLayout
+from PySide6.QtWidgets import QAbstractItemView, QBoxLayout, QVBoxLayout
 
 from gui.kit import theme
 from gui.kit.flow import Flow
 from gui.kit.fold import FoldButton
+from gui.kit.model_table import OF_PLANS, ModelTable
 from gui.kit.parts import Button, Card, column, row, text, widget_of
 from gui.kit.progress import progress_text
 from gui.kit.translation import tr
-from gui.kit.value_table import ValueTable
 from gui.runner import TRAIN
 from gui.session import ProjectSession
 from gui.state import AppState
 from gui.tasks import Failure, Lane, Priority, Task
 from gui.train.training_images import TrainingImages
 from models.messages import Message, shortened
-from visionft.amounts import rough_duration_text, size_text
+from visionft.advice import comparison_text as words
+from visionft.amounts import rough_duration_text
 from visionft.data.types import Snapshot
 from visionft.jobs import JobContext
 from visionft.libraries import load_libraries
@@ -30,8 +31,8 @@ from visionft.training.config.presets import PRESETS
 
 if TYPE_CHECKING:
     from gui.train.set_up_charts import CurveChart
-    from visionft.advice.model_candidates import ModelCandidate
     from visionft.advice.recommend import Recommendation
+    from visionft.evaluation.leaderboard import ComparedModel
     from visionft.training.config.train_config import TrainConfig
     from visionft.training.probing import Probe
 
@@ -59,22 +60,16 @@ class AdviceCard(Card):
         self.trial_button = Button("Run trials", "play", role="quiet", on_click=lambda: self.requested.emit(True))
         self.again_button = Button("Compare again", "refresh", role="quiet")
         self.again_button.clicked.connect(lambda _checked=False: self.requested.emit(False))
-        headers = (
-            Message("Model"),
-            Message("Accuracy (95 % interval)"),
-            Message("Time to make"),
-            Message("Time per image"),
-            Message("Size"),
-        )
-        self.table = ValueTable(headers, name="Compared models", is_sortable=False)
+        self.table = ModelTable(OF_PLANS)
+        self.table.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
         self.evidence, self.conditions = text("", "small", wrap=True), text("", "small", wrap=True)
         self.chart: CurveChart | None = None
         self._chart_box = QVBoxLayout()
         evidence = column(text("Evidence", "strong"), self.evidence, spacing=theme.HAIR)
         options = column(text("Other options", "strong"), self.conditions, spacing=theme.HAIR)
-        left = column(self.table, evidence, options, None, spacing=theme.MEDIUM)
-        self._details_layout = row(left, self._chart_box, spacing=theme.HUGE, grows=0)
-        self._details = widget_of(self._details_layout)
+        reasons = column(evidence, options, None, spacing=theme.MEDIUM)
+        self._reasons_layout = row(reasons, self._chart_box, spacing=theme.HUGE, grows=0)
+        self._details = widget_of(column(self.table, self._reasons_layout, spacing=theme.MEDIUM))
         self.fold_button = FoldButton("Details", self._details)
         self.fold_button.toggled.connect(self._show_details)
         title = column(text("Do you need to train?", "heading"), self.words, self.sentence, spacing=theme.HAIR)
@@ -89,33 +84,28 @@ class AdviceCard(Card):
         super().resizeEvent(event)
         is_narrow = event.size().width() < theme.scaled(900)
         direction = QBoxLayout.Direction
-        self._details_layout.setDirection(direction.TopToBottom if is_narrow else direction.LeftToRight)
+        self._reasons_layout.setDirection(direction.TopToBottom if is_narrow else direction.LeftToRight)
 
-    def show_question(self, words: str = "", *, can_request: bool = True) -> None:
+    def show_question(self, message: str = "", *, can_request: bool = True) -> None:
         """Show the button to request a recommendation, with a failure; or the reason why none is possible."""
         self.recommendation = None
-        self.words.setText(words or tr(QUESTION))
+        self.words.setText(message or tr(QUESTION))
         self._show_state(can_request=can_request)
 
-    def show_stage(self, words: str) -> None:
-        self.words.setText(words)
+    def show_stage(self, stage: str) -> None:
+        self.words.setText(stage)
         self._show_state(is_running=True)
 
     def show_recommendation(self, found: "Recommendation", *, is_outdated: bool = False) -> None:
         """Show a recommendation; `is_outdated` marks one made before images, labels or splits changed."""
-        from visionft.advice import recommendation_text
-
         self.recommendation = found
-        self.sentence.setText(tr(recommendation_text.sentence(found)))
+        self.sentence.setText(tr(words.advice(found)))
         self.words.setText(tr("Images, labels or splits have changed since this recommendation."))
-        self.table.show_rows(
-            [_cells(each) for each in found.candidates],
-            marked=[place for place, each in enumerate(found.candidates) if each.name == found.chosen],
-        )
+        self.table.show_models(found, marked=found.chosen)
         self.table.fit_rows()
-        self.evidence.setText("\n".join(map(tr, recommendation_text.evidence(found))))
-        self.conditions.setText("\n".join(map(tr, recommendation_text.conditions(found))))
-        best, class_name = found.best, found.curve.best_gain.class_name
+        self.evidence.setText("\n".join(map(tr, words.evidence(found))))
+        self.conditions.setText("\n".join(map(tr, words.conditions(found))))
+        best, class_name = found.recommended, found.curve.best_gain.class_name
         title = PRESETS[best.preset].title if best.preset else tr(best.title)
         use = tr("Show in Results") if best.kind == "run" else tr("Use “{what}”", what=shortened(title, _LONGEST_NAME))
         self.use_button.setText(use)
@@ -138,7 +128,7 @@ class AdviceCard(Card):
     def show_draft(self, config: "TrainConfig") -> None:
         """Offer the recommended settings unless the draft has them already."""
         if self.recommendation is not None:
-            best = self.recommendation.best
+            best = self.recommendation.recommended
             is_same = (config.method, config.backbone) == (best.method, best.backbone) and best.kind != "run"
             self.use_button.setVisible(not is_same)
 
@@ -163,19 +153,6 @@ class AdviceCard(Card):
                 self._chart_box.addStretch(1)
             self.chart.show_curve(self.recommendation.curve)
         self._details.setVisible(is_open)
-
-
-def _cells(candidate: "ModelCandidate") -> list[tuple[str, object]]:
-    share = f"{candidate.accuracy:.1%} ({candidate.low:.0%}–{candidate.high:.0%})"
-    seconds, milliseconds, size_mb = candidate.seconds, candidate.milliseconds, candidate.size_mb
-    making = tr("exists") if candidate.kind == "run" else "–" if seconds is None else rough_duration_text(seconds)
-    return [
-        (tr(candidate.title), candidate.title),
-        (tr("about {share}", share=share) if candidate.is_forecast else share, candidate.accuracy),
-        (making, seconds or 0.0),
-        ("–" if milliseconds is None else f"{milliseconds:.0f} ms", milliseconds or 0.0),
-        ("–" if size_mb is None else size_text(size_mb * 1e6), size_mb or 0.0),
-    ]
 
 
 def recommend(
@@ -207,7 +184,7 @@ class AdviceController(QObject):
         session: ProjectSession | None,
         card: AdviceCard,
         *,
-        use: "Callable[[ModelCandidate], object]",
+        use: "Callable[[ComparedModel], object]",
         shown: Callable[[], object],
         parent: QObject,
     ) -> None:
@@ -313,10 +290,10 @@ class AdviceController(QObject):
 
     def _use_recommended(self) -> None:
         found = self._card.recommendation
-        if found is not None and found.best.kind == "run":
+        if found is not None and found.recommended.kind == "run":
             self._state.page_requested.emit("results")
         elif found is not None:
-            self._use(found.best)
+            self._use(found.recommended)
 
     def _label_more(self) -> None:
         found = self._card.recommendation

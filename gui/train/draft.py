@@ -39,7 +39,7 @@ from visionft.training.framing_choice import LEAST_IMAGES, choose_framing
 from visionft.training.probing import preset_configs
 
 if TYPE_CHECKING:
-    from visionft.advice.model_candidates import ModelCandidate
+    from visionft.evaluation.leaderboard import ComparedModel
     from visionft.training.probing import Probe
 
 
@@ -125,11 +125,11 @@ class TrainDraft(QObject):
         self._view.show_problems(())
         self.show(self._baseline)
 
-    def use(self, candidate: "ModelCandidate") -> None:
+    def use(self, model: "ComparedModel") -> None:
         """Apply the recommended settings: a preset, or a preset with another method."""
-        self.take_preset(candidate.preset or self.preset)
-        if not candidate.preset or candidate.backbone != self.config.backbone:
-            self.take(dataclasses.replace(self.config, method=candidate.method, backbone=candidate.backbone))
+        self.take_preset(model.preset or self.preset)
+        if not model.preset or model.backbone != self.config.backbone:
+            self.take(dataclasses.replace(self.config, method=model.method, backbone=model.backbone))
 
     def _preset_configs(self) -> dict[str, TrainConfig]:
         return preset_configs(self._circumstances, self._probes, device=self._state.settings.device)

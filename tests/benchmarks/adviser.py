@@ -26,10 +26,10 @@ import numpy as np
 from bench import divide, heading, read_options, row
 from presets_table import preset
 
+from visionft.advice.choice import is_worth
 from visionft.advice.forecast import forecast_accuracy, ratio_after
 from visionft.advice.learning_curve import curve_of, labelled_images
-from visionft.advice.model_candidates import training_free_candidates
-from visionft.advice.recommend import is_worth
+from visionft.advice.models_to_make import held_out_models
 from visionft.advice.trials import Trial, run_trial
 from visionft.data.types import Snapshot
 from visionft.features.embedding import embedded
@@ -71,12 +71,12 @@ def look(images: Snapshot, folder: Path, seed: int, trial: Trial | None, feature
     labelled, total = labelled_images(features, images)
     curve, laws = curve_of(labelled, images.class_names, total=total, seed=seed)
     quick = config_of(images, folder, "quick")
-    free = training_free_candidates(labelled, laws, quick, images, milliseconds={}, job=SILENT)
+    free = held_out_models(labelled, laws, quick, images, milliseconds={}, job=SILENT)
     best = max(free, key=lambda each: each.expected)
     ratio = ratio_after(trial, len(images.labelled("train")) / curve.classes)
     return {
-        "quick": (best.accuracy, best.low, best.high),
-        "balanced": forecast_accuracy(1 - best.accuracy, best.images, ratio),
+        "quick": (best.top1 or 0.0, *(best.top1_interval or (0.0, 1.0))),
+        "balanced": forecast_accuracy(1 - (best.top1 or 0.0), best.images, ratio),
     }
 
 

@@ -1,6 +1,6 @@
-"""Recommend whether to train: compare all model candidates, measured or forecast, within limits.
+"""Recommend whether to train: compare the runs with the models that can still be made, within limits.
 
-Training is recommended only where it gains enough over the best free candidate.
+Training is recommended only where it gains enough over the best model without it.
 """
 
 import time
@@ -9,22 +9,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from models.messages import Message
+from visionft.advice.choice import NO_LIMITS, Limits, choose
 from visionft.advice.forecast import ratio_after
 from visionft.advice.label_check import check_labels
 from visionft.advice.learning_curve import LearningCurve, curve_of, labelled_images
-from visionft.advice.model_candidates import (
-    ModelCandidate,
+from visionft.advice.models_to_make import (
     cost_of,
-    merge_runs,
-    run_candidates,
-    trained_candidate,
-    training_free_candidates,
+    forecast_model,
+    held_out_models,
+    not_made,
+    training_images,
     with_cost,
 )
 from visionft.advice.trials import HALVES, Trial, can_try, run_trial, trial_config
-from visionft.amounts import memory_text, rough_duration_text
-from visionft.data.types import Snapshot
-from visionft.errors import VisionFTError
+from visionft.data.types import Snapshot, Split
+from visionft.evaluation.leaderboard import ComparedModel, Leaderboard, read_leaderboard
 from visionft.features.embedding import embedded
 from visionft.features.feature_store import Features
 from visionft.jobs import SILENT, JobContext
@@ -35,82 +34,15 @@ from visionft.training.config.presets import preset_backbones
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.preset_choice import project_circumstances
 from visionft.training.probing import Probe, preset_configs, probe_backbones
-
-WORTH = 0.01  # less than a point is not worth training for ...
-_WORTH_OF_ERRORS = 0.25  # ... unless it removes this share of the remaining errors
+from visionft.training.runs.run_folder import list_runs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """Limits on making a model; None for no limit.
+class Recommendation(Leaderboard):
+    """The ranked runs and the models that are not made yet, the most accurate first; with the recommended one.
 
     Attributes:
-        minutes: Of computing; with 0 nothing is trained.
-        memory_mb: In MiB.
-    """
-
-    minutes: float | None = None
-    memory_mb: int | None = None
-
-    def refusal(self, candidate: ModelCandidate) -> str:
-        """Return the reason against a candidate under these limits; empty for none."""
-        if candidate.refusal or candidate.kind == "run":
-            return candidate.refusal
-        if self.memory_mb is not None and (candidate.memory_mb or 0) > self.memory_mb:
-            return Message("It needs {memory} of memory.", memory=memory_text(candidate.memory_mb or 0))
-        if self.minutes is None or not candidate.is_forecast:
-            return ""
-        if candidate.seconds is None or candidate.seconds > 60 * self.minutes:
-            takes = rough_duration_text(candidate.seconds) if candidate.seconds is not None else "an unknown time"
-            return Message("It takes about {time}.", time=takes)
-        return ""
-
-
-def is_worth(accuracy: float, better: float) -> bool:
-    gain = round(better - accuracy, 6)  # .69 - .68 is less than .01
-    return gain > 0 and gain >= min(WORTH, _WORTH_OF_ERRORS * (1 - accuracy))
-
-
-def choose(candidates: Sequence[ModelCandidate], limits: Limits) -> ModelCandidate:
-    """Return the recommended candidate: training only where it is worth it over the best free one.
-
-    Without training, an existing run about as good as the best one is chosen first: it is already there.
-
-    Raises:
-        VisionFTError: Nothing is possible.
-    """
-    trained, free = best_trained(candidates), best_free(candidates)
-    if free is None and trained is None:
-        least = min(each.memory_mb or 0 for each in candidates)
-        raise VisionFTError(
-            Message("No model fits into {memory} of memory.", memory=memory_text(limits.memory_mb or 0)),
-            Message("The smallest needs {memory} to be made.", memory=memory_text(least)),
-        )
-    if free is None or (trained is not None and is_worth(free.expected, trained.expected)):
-        return trained or candidates[0]
-    run = _best([each for each in candidates if each.kind == "run"]) or free
-    return free if any(each and is_worth(run.expected, each.expected) for each in (free, trained)) else run
-
-
-def best_trained(candidates: Sequence[ModelCandidate]) -> ModelCandidate | None:
-    return _best([each for each in candidates if each.is_forecast])
-
-
-def best_free(candidates: Sequence[ModelCandidate]) -> ModelCandidate | None:
-    """Return the most accurate run or training-free method; None without any."""
-    return _best([each for each in candidates if not each.is_forecast])
-
-
-def _best(candidates: Sequence[ModelCandidate]) -> ModelCandidate | None:
-    return max((each for each in candidates if not each.refusal), key=lambda each: each.expected, default=None)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recommendation:
-    """A recommendation with its figures; `recommendation_text` explains it.
-
-    Attributes:
-        candidates: All compared candidates, the most accurate first.
+        chosen: Name of the recommended model.
         to_label: Ids of unlabelled images to label first, at most as many as the best gain of `curve` assumes.
         trial_s: Estimated seconds of short runs; None where they were run or cannot be.
         backbone: The feature extractor of the curve and of the training-free methods.
@@ -118,7 +50,6 @@ class Recommendation:
     """
 
     chosen: str
-    candidates: tuple[ModelCandidate, ...]
     curve: LearningCurve
     to_label: tuple[int, ...]
     trial: Trial | None
@@ -129,8 +60,8 @@ class Recommendation:
     seconds: float
 
     @property
-    def best(self) -> ModelCandidate:
-        return next(each for each in self.candidates if each.name == self.chosen)
+    def recommended(self) -> ComparedModel:
+        return next(each for each in self.rows if each.name == self.chosen)
 
 
 def recommend(
@@ -138,7 +69,7 @@ def recommend(
     images: Snapshot,
     *,
     accepted: frozenset[int] = frozenset(),
-    limits: Limits = Limits(),
+    limits: Limits = NO_LIMITS,
     device: str = "auto",
     probes: Sequence[Probe] = (),
     tries: bool | None = None,
@@ -180,10 +111,10 @@ def recommend(
     quick, balanced = presets["quick"], presets["balanced"]
     speeds = {probe.backbone: probe.milliseconds for probe in probes}
     with job.stage(weight=2):
-        free = training_free_candidates(labelled, laws, quick, divided, milliseconds=speeds, job=job)
+        free = held_out_models(labelled, laws, quick, divided, milliseconds=speeds, job=job)
     with job.stage(weight=3):
         cost = cost_of(quick, divided, job=job)
-    candidates = [with_cost(each, cost) for each in free]  # all cost as much as Quick
+    models = [with_cost(each, cost) for each in free]  # all cost as much as Quick
     trial = None
     trial_s = None
     train_images = max(1, len(divided.labelled("train")))
@@ -201,14 +132,20 @@ def recommend(
                 trial_s = None
         base = max(free, key=lambda each: each.expected)
         ratio = ratio_after(trial, train_images / max(1, curve.classes))
-        candidates.append(with_cost(trained_candidate(balanced, base, ratio, divided, milliseconds=speeds), cost))
+        models.append(with_cost(forecast_model(balanced, base, ratio, divided, milliseconds=speeds), cost))
     job.check_cancelled()
-    candidates = merge_runs(candidates, run_candidates(project_dir, images), train_images)
-    candidates = [replace(each, refusal=limits.refusal(each)) for each in candidates]
+    split: Split = "test" if images.labelled("test") else "val"
+    runs = {run.name: run for run in list_runs(project_dir)}
+    board = read_leaderboard(tuple(runs.values()), images, split)
+    learned = [(each, training_images(runs[each.run].path)) for each in board.ranked]
+    models = [*board.ranked, *not_made(models, learned, train_images)]
+    models = [replace(each, refusal=limits.refusal(each)) for each in models]
     gain = curve.best_gain
     return Recommendation(
-        chosen=choose(candidates, limits).name,
-        candidates=tuple(sorted(candidates, key=lambda each: -each.accuracy)),
+        split=split,
+        images=board.images,
+        rows=tuple(sorted(models, key=lambda each: -(each.top1 or 0.0))),
+        chosen=choose(models, limits).name,
         curve=curve,
         to_label=_images_to_label(features, images, accepted, class_name=gain.class_name, count=gain.added),
         trial=trial,

@@ -14,6 +14,7 @@ from visionft.data.types import Snapshot
 from visionft.errors import VisionFTError
 from visionft.files import read_json, write_json
 from visionft.records import none_if_unreadable
+from visionft.training.config.presets import PRESETS
 
 if TYPE_CHECKING:
     from visionft.advice.learning_curve import LearningCurve
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 FILE: Final = "recommendation.json"
+_TEXTS = ("title", "refusal")  # of a model
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,8 +46,8 @@ def store_recommendation(project_dir: Path, images: Snapshot, found: "Recommenda
     try:
         labelled = sum(bool(image.labels) for image in images.images)
         values: dict[str, Any] = dataclasses.asdict(found) | {"problem": store_message(found.problem)}
-        for each in values["candidates"]:
-            each["refusal"] = store_message(each["refusal"])
+        for each in values["rows"]:
+            each |= {name: store_message(each[name]) for name in _TEXTS}
         write_json(project_dir / FILE, {"images": images.digest, "labelled": labelled, "recommendation": values})
     except (OSError, VisionFTError) as error:
         logger.warning("The recommendation was not saved: %s", error)
@@ -60,9 +62,45 @@ def read_recommendation(project_dir: Path, images: Snapshot) -> "Recommendation 
     from visionft.advice.recommend import Recommendation
 
     values = stored["recommendation"]
-    for texts, name in ((values, "problem"), *((each, "refusal") for each in values["candidates"])):
-        texts[name] = load_message(texts[name])
-    return _restored(Recommendation, values)
+    values["problem"] = load_message(values["problem"])
+    if "candidates" in values:
+        values |= _since_one_type(values.pop("candidates"))
+    for each in values["rows"]:
+        each |= {name: load_message(each[name]) for name in _TEXTS}
+    found: Recommendation = _restored(Recommendation, values)
+    if found.chosen not in (each.name for each in found.rows):
+        raise ValueError(f"{found.chosen} is none of the models")
+    if found.recommended.preset not in ("", *PRESETS):
+        raise ValueError(f"{found.recommended.preset} is no preset")
+    return found
+
+
+def _since_one_type(candidates: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the rows of a file written before runs and other models had one type (docs/decisions/0074).
+
+    Their ranks and splits were not stored: they are told again with the next recommendation.
+    """
+    states = {"run": "measured", "free": "held_out", "trained": "forecast"}
+    rows = []
+    for each in candidates:
+        is_run = each["kind"] == "run"
+        size_mb = each["size_mb"]
+        cost = {
+            "seconds": None if is_run else each["seconds"],  # 0 stood for an existing run
+            "memory_mb": each["memory_mb"],
+            "shipped_bytes": None if size_mb is None else round(size_mb * 1e6),
+        }
+        kept = ("title", "method", "backbone", "images", "milliseconds", "preset", "refusal", "is_unseen")
+        row = {
+            "run": each["name"] if is_run else "",
+            "state": states[each["kind"]],
+            "is_training_free": each["kind"] == "free",
+            "top1": each["accuracy"],
+            "top1_interval": [each["low"], each["high"]],
+            "cost": cost,
+        }
+        rows.append(row | {name: each[name] for name in kept})
+    return {"split": "val", "images": 0, "rows": rows}
 
 
 @none_if_unreadable

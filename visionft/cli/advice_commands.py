@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Option
 
-from visionft.amounts import FEW, rough_duration_text, size_text
+from visionft.advice import comparison_text as words
+from visionft.amounts import FEW
 from visionft.cli.arguments import MOST, Device, Json, ProjectDir, Seed
 from visionft.cli.output import opened_project, print_result, running_job, table
 from visionft.cli.schemas import prints
@@ -23,6 +24,16 @@ _RECOMMENDATION = {
     "evidence": list[str],
     "conditions": list[str],
 }
+_COLUMNS = (
+    words.NAME,
+    words.ACCURACY,
+    words.INTERVAL,
+    words.IMAGES,
+    words.DIFFERENCE,
+    words.MADE,
+    words.TIME,
+    words.SIZE,
+)
 
 
 @prints("visionft.advice.learning_curve:LearningCurve")
@@ -72,8 +83,7 @@ def recommend(
 
     Every candidate is listed with its accuracy, measured or forecast.
     """
-    from visionft.advice import recommendation_text
-    from visionft.advice.recommend import Limits
+    from visionft.advice.choice import Limits
     from visionft.advice.recommend import recommend as compute
     from visionft.advice.stored_recommendation import store_recommendation
     from visionft.suggest.feature_suggester import labels_so_far
@@ -96,32 +106,19 @@ def recommend(
     value = {
         "recommendation": found,
         "to_label": [paths[each] for each in found.to_label if each in paths],
-        "sentence": recommendation_text.sentence(found),
-        "evidence": list(recommendation_text.evidence(found)),
-        "conditions": list(recommendation_text.conditions(found)),
+        "sentence": words.advice(found),
+        "evidence": list(words.evidence(found)),
+        "conditions": list(words.conditions(found)),
     }
     print_result(value, lambda: _recommendation_text(found, value), as_json=json)
 
 
 def _recommendation_text(found: "Recommendation", value: Mapping[str, Any]) -> str:
-    rows = []
-    for each in found.candidates:
-        seconds = each.seconds
-        rows.append(
-            (
-                "*" if each.name == found.chosen else "",
-                each.title,
-                f"{each.accuracy:.1%}",
-                f"{each.low:.1%} to {each.high:.1%}",
-                "forecast" if each.is_forecast else f"measured on {each.images:,}",
-                "-" if seconds is None else rough_duration_text(seconds) if seconds else "exists",
-                "-" if each.milliseconds is None else f"{each.milliseconds:.0f} ms",
-                "-" if each.size_mb is None else size_text(each.size_mb * 1e6),
-            )
-        )
-    header = ("", "model", "accuracy", "95 % interval", "", "to make", "an image", "size")
-    lines = [value["sentence"], "", table(header, rows)]
-    lines += [f"{each.title}: {each.refusal}" for each in found.candidates if each.refusal]
+    rows = [
+        ("*" if each.name == found.chosen else "", *(column.text(each) for column in _COLUMNS)) for each in found.rows
+    ]
+    lines = [value["sentence"], "", table(("", *(column.title for column in _COLUMNS)), rows)]
+    lines += [f"{each.title}: {each.refusal}" for each in found.rows if each.refusal]
     lines += ["", "Evidence:", *(f"  {line}" for line in value["evidence"])]
     return "\n".join([*lines, "Other options:", *(f"  {line}" for line in value["conditions"])])
 

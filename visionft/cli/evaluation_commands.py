@@ -1,13 +1,13 @@
 """`visionft evaluate`, `run leaderboard` and `run compare`: the metrics, ranks and differences of runs."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
 from models.catalog import DEFAULT_BACKBONE
-from visionft.amounts import duration_text, memory_text, size_text
+from visionft.advice import comparison_text as words
 from visionft.api import Run
 from visionft.cli import completion
 from visionft.cli.arguments import BackboneName, Device, Json, ProjectDir, RunName, SplitName
@@ -17,7 +17,7 @@ from visionft.cli.schemas import prints
 from visionft.data.types import Snapshot, Split, evaluated_split
 from visionft.errors import NextStep, RunError, VisionFTError
 from visionft.evaluation.comparison import Comparison, EvaluatedModel, compare_models
-from visionft.evaluation.leaderboard import Leaderboard, LeaderboardRow, read_leaderboard
+from visionft.evaluation.leaderboard import ComparedModel, Leaderboard, read_leaderboard
 from visionft.evaluation.leaderboard_jobs import (
     EvaluationBatchReport,
     TrainingFreeReport,
@@ -35,13 +35,34 @@ if TYPE_CHECKING:
     from visionft.evaluation.stored import Evaluation
 
 _SHOWN_CHANGES = 10
+_QUALITY = (
+    words.RANK,
+    words.NAME,
+    words.RUN,
+    words.ACCURACY,
+    words.INTERVAL,
+    words.DIFFERENCE,
+    words.BALANCED,
+    words.ECE,
+)
+_COST = (
+    words.NAME,
+    words.TRAINED_SHARE,
+    words.MADE,
+    words.MEMORY,
+    words.TIME,
+    words.SIZE,
+    words.TRAINED,
+    words.DRIFT,
+    words.HEAD,
+)
 _LEADERBOARD = {
     "split": Split,
     "images": int,
     "best": str | None,
     "front_by_time": list[str],
     "front_by_seconds": list[str],
-    "models": list[LeaderboardRow],
+    "models": list[ComparedModel],
     "made": TrainingFreeReport | None,
     "measured": EvaluationBatchReport | None,
 }
@@ -65,7 +86,8 @@ def _evaluation_text(result: "Evaluation", run: Run) -> str:
         )
     rows = []
     for name, score in result.per_class.items():
-        rates = (_known(rate, "{:.3f}".format, "not measured") for rate in (score.precision, score.recall, score.f1))
+        scores = (score.precision, score.recall, score.f1)
+        rates = ("not measured" if each is None else f"{each:.3f}" for each in scores)
         rows.append((name, *rates, score.support))
     lines = [
         f"{result.run} on {count_of(result.images, result.split + ' image')}: top-1 {result.top1:.1%} "
@@ -128,10 +150,10 @@ def _leaderboard_text(board: Leaderboard, project: Path, left_out: Mapping[str, 
     command = ["visionft", "run", "leaderboard", str(project)]
     if not board.rows:
         return f"No runs yet. Training-free models are fitted by: {joined([*command, '--make'])}"
-    chosen = " They chose the epochs of the trained runs: likely too high." if board.split == "val" else ""
-    lines = [f"{count_of(board.images, 'labelled image')} of {board.split}, the same for all.{chosen}", ""]
+    lines = [words.ranking(board), words.facts(board), ""]
     for columns in (_QUALITY, _COST):
-        lines += [table(tuple(columns), [[show(each) for show in columns.values()] for each in board.rows]), ""]
+        rows = [[column.text(each) for column in columns] for each in board.rows]
+        lines += [table([column.title for column in columns], rows), ""]
     if any(each.is_tied for each in board.ranked):
         lines.append(
             f"≈ not significantly worse than the best on {count_of(board.images, 'image')} (McNemar's exact test, "
@@ -141,54 +163,9 @@ def _leaderboard_text(board: Leaderboard, project: Path, left_out: Mapping[str, 
     if devices:
         lines.append(f"Times: one image at a time, from decoded pixels, PyTorch, fp32, {'; '.join(devices)}.")
     if left := len(board.unmeasured):
-        words = joined([*command, "--split", board.split, "--measure"])
-        lines.append(f"{count_of(left, 'model')} to evaluate or to time here: {words}")
+        measure = joined([*command, "--split", board.split, "--measure"])
+        lines.append(f"{count_of(left, 'model')} to evaluate or to time here: {measure}")
     return "\n".join([*lines, *(f"Not fitted: {name}: {reason}" for name, reason in left_out.items())])
-
-
-def _known(value: Any, show: Callable[[Any], str], missing: str = "-") -> str:
-    return missing if value is None else show(value)
-
-
-def _difference(row: LeaderboardRow) -> str:
-    if row.to_best is None:
-        return "the best" if row.rank == 1 else row.reason.rstrip(".").lower()
-    found, (low, high) = row.to_best, row.to_best.interval
-    p_value = "p < 0.01" if found.p_value < 0.01 else f"p {found.p_value:.2f}"
-    return f"{100 * found.difference:+.1f} ({100 * low:+.1f} to {100 * high:+.1f}), {p_value}"
-
-
-def _milliseconds(row: LeaderboardRow) -> str:
-    time = row.cost.time
-    if time is None:
-        return "-"
-    return f"{time.median_ms:.1f} ms" if row.is_timed_here else f"({time.median_ms:.1f} ms elsewhere)"
-
-
-_Columns = dict[str, Callable[[LeaderboardRow], str]]
-_QUALITY: _Columns = {
-    "rank": lambda row: _known(row.rank, lambda rank: f"{rank} ≈" if row.is_tied else str(rank)),
-    "model": lambda row: row.title,
-    "run": lambda row: row.run,
-    "accuracy": lambda row: _known(row.top1, "{:.1%}".format),
-    "95 % interval": lambda row: _known(row.top1_interval, lambda ends: "{:.1%} to {:.1%}".format(*ends)),
-    "difference to the best": _difference,
-    "balanced": lambda row: _known(row.balanced_accuracy, "{:.1%}".format),
-    "ECE": lambda row: _known(row.ece, "{:.3f}".format),
-}
-_COST: _Columns = {
-    "model": lambda row: row.title,
-    "trained": lambda row: _known(row.cost.trainable_share, "{:.2%}".format),
-    "made in": lambda row: _known(row.cost.seconds, duration_text),
-    "memory": lambda row: _known(row.cost.memory_mb, memory_text),
-    "an image": _milliseconds,
-    "size": lambda row: _known(row.cost.shipped_bytes, size_text),
-    "trained size": lambda row: _known(row.cost.trained_bytes, size_text),
-    "drift": lambda row: _known(row.cost.drift, "{:.3f}".format),
-    "earlier head": lambda row: _known(
-        row.cost.earlier_head, lambda head: f"{head.run}: {head.accuracy:.1%}, before {head.accuracy_before:.1%}"
-    ),
-}
 
 
 @prints(Comparison)

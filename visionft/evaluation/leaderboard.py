@@ -1,4 +1,4 @@
-"""The leaderboard of a project on one split: accuracy, significance and cost of each model. Torch-free.
+"""The comparison of a project's models on one split: accuracy, significance and cost of each. Torch-free.
 
 Only models measured on the current images and labels are ranked; the others are listed below with the reason. Models
 are compared with the best one image by image, with a correction for the number of comparisons, so that the chance
@@ -15,9 +15,10 @@ from visionft.evaluation.comparison import CHANCE, compare, holm, paired_interva
 from visionft.evaluation.run_cost import UNKNOWN, RunCost, cost_of_run
 from visionft.evaluation.stored import StoredEvaluation, read_evaluation
 from visionft.evaluation.timing import computer_id
+from visionft.evaluation.unseen import is_unseen
 from visionft.retrieval.live_view import labels_digest
 from visionft.training.runs.run_folder import RunSummary
-from visionft.training.runs.run_titles import backbone_title, method_title, titles_of_runs
+from visionft.training.runs.run_titles import titles_of_runs
 
 State = Literal[
     "measured",
@@ -28,9 +29,12 @@ State = Literal[
     "unmeasured",
     "no_weights",
     "no_checkpoint",
+    "held_out",
+    "forecast",
 ]
+Kind = Literal["run", "free", "trained"]
 Evaluations = Callable[[RunSummary], StoredEvaluation | None]
-CostValue = Callable[["LeaderboardRow"], float | None]
+CostValue = Callable[["ComparedModel"], float | None]
 
 REASONS: Mapping[State, str] = {
     "measured": "",
@@ -41,6 +45,8 @@ REASONS: Mapping[State, str] = {
     "unmeasured": Message("It was not evaluated on these images."),
     "no_weights": Message("Its weights were deleted, so it cannot be evaluated."),
     "no_checkpoint": Message("It has no checkpoint yet."),
+    "held_out": Message("It is not made yet: its accuracy is that of held-out images."),
+    "forecast": Message("It is not trained yet: its accuracy is a forecast."),
 }
 
 
@@ -68,29 +74,39 @@ class DifferenceToBest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LeaderboardRow:
-    """One model of the leaderboard.
+class ComparedModel:
+    """One model of a comparison: a run, or a model that is not made yet.
 
     Attributes:
-        run: Its folder's name; `title` is the name for display, a message where nobody gave it one.
-        is_training_free: Whether nothing was trained; for an ensemble, none of its members.
+        run: Its folder's name; empty for a model that is not made yet.
+        title: The name for display, a message where nobody gave it one.
+        method: The name of its method, as `--method` takes it; `backbone` likewise.
+        state: Whether its accuracy is that of the current images, and how it was found.
+        is_training_free: Whether nothing is trained; for an ensemble, none of its members.
         is_live: Whether it predicts from the current labels, as k-NN does.
-        rank: From 1 among models measured on these images; models not significantly worse than the best share 1.
-        images: Number of images behind all figures up to `ece`; 0 where it was not measured.
+        is_unseen: Whether no image behind its accuracy trained or chose it.
+        rank: From 1 among runs measured on these images; runs not significantly worse than the best share 1.
+        images: Number of images behind all figures up to `ece`; 0 where it was not measured, as for a forecast.
+        top1: Accuracy, measured or forecast; `top1_interval` is its 95 % interval.
         to_best: None for the best itself, and for models without a rank.
-        is_timed_here: Whether its time was measured on this computer, in the same way as the others.
+        cost: Of a run, what it took to make; of another, what it would take.
+        milliseconds: Time per image on this computer; None where it was not measured here. Of a run the image is
+            decoded already; of another, reading the image is included.
         has_weights: Whether its weights exist, as measuring needs them.
+        preset: The preset to make it with; empty for none.
+        refusal: Reason against making it; empty for none.
     """
 
-    COMPUTED: ClassVar = ("is_tied", "milliseconds", "reason")
+    COMPUTED: ClassVar = ("name", "kind", "expected", "is_tied", "is_timed_here", "reason")
 
     run: str
     title: str
     method: str
     backbone: str
-    is_training_free: bool
-    is_live: bool
     state: State
+    is_training_free: bool = True
+    is_live: bool = False
+    is_unseen: bool = True
     rank: int | None = None
     images: int = 0
     top1: float | None = None
@@ -99,8 +115,31 @@ class LeaderboardRow:
     ece: float | None = None
     to_best: DifferenceToBest | None = None
     cost: RunCost = UNKNOWN
-    is_timed_here: bool = False
+    milliseconds: float | None = None
     has_weights: bool = True
+    preset: str = ""
+    refusal: str = ""
+
+    @property
+    def name(self) -> str:
+        """Return the run's name, or the method's where there is no run yet."""
+        return self.run or self.method
+
+    @property
+    def kind(self) -> Kind:
+        """Return "run", or how it would be made: "free" without training, "trained" with it."""
+        return "free" if self.state == "held_out" else "trained" if self.state == "forecast" else "run"
+
+    @property
+    def expected(self) -> float:
+        """Return the accuracy that models measured on different images are compared by, to a tenth of a point.
+
+        A measured one counts half an image more as right, and as wrong (Jeffreys): eight of eight is not perfect.
+        """
+        accuracy = self.top1 or 0.0
+        if self.images:
+            accuracy = (accuracy * self.images + 0.5) / (self.images + 1)
+        return round(accuracy, 3)
 
     @property
     def reason(self) -> str:
@@ -112,19 +151,20 @@ class LeaderboardRow:
         return self.to_best is not None and not self.to_best.is_significant
 
     @property
+    def is_timed_here(self) -> bool:
+        """Return whether its time was measured on this computer."""
+        return self.milliseconds is not None
+
+    @property
     def needs_evaluation(self) -> bool:
         """Return whether evaluating it now would rank it."""
         return self.state in ("other_images", "other_labels", "unmeasured")
 
     @property
     def needs_timing(self) -> bool:
-        """Return whether its cost is missing and can be measured on this computer."""
-        return self.state not in ("no_weights", "no_checkpoint") and self.has_weights and not self.is_timed_here
-
-    @property
-    def milliseconds(self) -> float | None:
-        """Return the time per image on this computer; None where it was not measured here."""
-        return self.cost.time.median_ms if self.cost.time is not None and self.is_timed_here else None
+        """Return whether it is a run whose cost is missing and can be measured on this computer."""
+        is_measurable = self.kind == "run" and self.state not in ("no_weights", "no_checkpoint")
+        return is_measurable and self.has_weights and not self.is_timed_here
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,27 +173,27 @@ class Leaderboard:
 
     split: Split
     images: int
-    rows: tuple[LeaderboardRow, ...]
+    rows: tuple[ComparedModel, ...]
 
     @property
-    def best(self) -> LeaderboardRow | None:
+    def best(self) -> ComparedModel | None:
         """Return the model with the highest accuracy; None where none was measured."""
         return next(iter(self.ranked), None)
 
     @property
-    def ranked(self) -> tuple[LeaderboardRow, ...]:
+    def ranked(self) -> tuple[ComparedModel, ...]:
         return tuple(each for each in self.rows if each.rank is not None)
 
     @property
-    def unmeasured(self) -> tuple[LeaderboardRow, ...]:
+    def unmeasured(self) -> tuple[ComparedModel, ...]:
         """Return the models with a missing evaluation or cost, as far as measuring can add them."""
         return tuple(each for each in self.rows if each.needs_evaluation or each.needs_timing)
 
-    def pareto_front(self, cost: CostValue) -> tuple[LeaderboardRow, ...]:
+    def pareto_front(self, cost: CostValue) -> tuple[ComparedModel, ...]:
         """Return the ranked models on the Pareto front of cost and accuracy, the cheapest first."""
         known = [(value, each) for each in self.ranked if (value := cost(each)) is not None]
         best = -1.0
-        front = list[LeaderboardRow]()
+        front = list[ComparedModel]()
         for _, each in sorted(known, key=lambda pair: (pair[0], -(pair[1].top1 or 0))):
             if (each.top1 or 0) > best:
                 best = each.top1 or 0
@@ -173,24 +213,25 @@ def read_leaderboard(
     labels_of = images.label_sets(split)
     titles = titles_of_runs(runs)
     by_name = {run.name: run for run in runs}
-    measured = list[tuple[LeaderboardRow, StoredEvaluation]]()
-    others = list[LeaderboardRow]()
+    measured = list[tuple[ComparedModel, StoredEvaluation]]()
+    others = list[ComparedModel]()
     for run in runs:
         stored = read(run) if run.best is not None else None
         members = tuple(by_name[part.run] for part in run.parts if part.run in by_name)
         digest = labels_digest(members or (run,), images)
         cost = cost_of_run(run, members)
         figures = ("images", "top1", "top1_interval", "balanced_accuracy", "ece") if stored is not None else ()
-        row = LeaderboardRow(
+        row = ComparedModel(
             run=run.name,
             title=titles[run.name],
-            method=method_title(run.config),
-            backbone=backbone_title(run.config),
+            method=run.config.method,
+            backbone=run.config.backbone,
+            state=_state(run, stored, labels_of, digest),
             is_training_free=not any(each.config.total_epochs for each in members or (run,)),
             is_live=bool(digest),
-            state=_state(run, stored, labels_of, digest),
+            is_unseen=stored is None or is_unseen(run, stored),
             cost=cost,
-            is_timed_here=cost.time is not None and cost.time.computer == computer_id(),
+            milliseconds=cost.time.median_ms if cost.time and cost.time.computer == computer_id() else None,
             has_weights=run.has_weights and not run.faults,
             **{name: getattr(stored, name) for name in figures},
         )
@@ -229,7 +270,7 @@ def _state(
     return "other_labels" if stored.labels != digest else "other_images"
 
 
-def _ranked(measured: Sequence[tuple[LeaderboardRow, StoredEvaluation]]) -> list[LeaderboardRow]:
+def _ranked(measured: Sequence[tuple[ComparedModel, StoredEvaluation]]) -> list[ComparedModel]:
     if not measured:
         return []
     (best, best_stored), *others = measured

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import pyqtgraph as pg
@@ -13,29 +12,16 @@ from gui.kit import theme
 from gui.kit.metric_plot import Chart, bare_plot, dress
 from gui.kit.parts import choice_box, column, row, text
 from gui.kit.translation import tr
-from gui.results.leaderboard.leaderboard_text import number
-from models.messages import Text, shortened
-from visionft.amounts import duration_text, size_text
-from visionft.evaluation.leaderboard import Leaderboard, LeaderboardRow
+from models.messages import shortened
+from visionft.advice import comparison_text as words
+from visionft.advice.comparison_text import Column
+from visionft.evaluation.leaderboard import ComparedModel, Leaderboard
 
 _LONGEST_NAME = 26
 _FEW = 12  # up to this many points every interval is drawn
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """A cost of a model: its name, its value, and the format of an amount."""
-
-    title: Text
-    of: Callable[[LeaderboardRow], float | None]
-    words: Callable[[float], str]
-
-
-COSTS = (
-    Cost("Time per image", lambda each: each.milliseconds, lambda value: f"{number(value)} ms"),
-    Cost("Training time", lambda each: each.cost.seconds, duration_text),
-    Cost("Size to ship", lambda each: each.cost.shipped_bytes, size_text),
-)
+COSTS = (words.TIME, words.MADE, words.SIZE)
 
 
 class CostChart(Chart):
@@ -48,7 +34,7 @@ class CostChart(Chart):
         self._board: Leaderboard | None = None
         self._colours: Mapping[str, int] = {}
         self._chosen = ""
-        self._points: list[tuple[float, LeaderboardRow]] = []
+        self._points: list[tuple[float, ComparedModel]] = []
         self.cost_box = choice_box("Cost to compare with", [tr(each.title) for each in COSTS])
         self.cost_box.currentIndexChanged.connect(lambda _place: self.redraw())
         self._settle = QTimer(self, singleShot=True, interval=60)
@@ -81,7 +67,7 @@ class CostChart(Chart):
         return [each.run for each in self._board.pareto_front(self._cost.of)] if self._board is not None else []
 
     @property
-    def _cost(self) -> Cost:
+    def _cost(self) -> Column:
         return COSTS[max(0, self.cost_box.currentIndex())]
 
     def restyle(self) -> None:
@@ -96,19 +82,19 @@ class CostChart(Chart):
         front = self.front()
         missing = ranked - len(self._points)
         if not ranked:
-            words = tr("Runs are shown here once they are measured.")
+            note = tr("Runs are shown here once they are measured.")
         elif missing:
-            words = tr(
+            note = tr(
                 "{count} run is missing: its cost was not measured on this computer.",
                 "{count} runs are missing: their cost was not measured on this computer.",
                 count=missing,
             )
         elif len(front) == 1:
             title = next(each.title for _, each in self._points if each.run == front[0])
-            words = tr("{title} is the cheapest and the most accurate.", title=title)
+            note = tr("{title} is the cheapest and the most accurate.", title=title)
         else:
-            words = tr("The line connects the Pareto front: no other model is both cheaper and more accurate.")
-        self.note.setText(words)
+            note = tr("The line connects the Pareto front: no other model is both cheaper and more accurate.")
+        self.note.setText(note)
         if self._points:
             self._show_ranges()
             self._draw_front(front)
@@ -138,7 +124,7 @@ class CostChart(Chart):
         pen = pg.mkPen(theme.colours().good, width=1.6, style=Qt.PenStyle.DashLine)
         self._plot.plot([x for x, _ in corners], [y for _, y in corners], pen=pen)
 
-    def _stands_out(self, row: LeaderboardRow, front: list[str]) -> bool:
+    def _stands_out(self, row: ComparedModel, front: list[str]) -> bool:
         """Return whether a run is emphasized and named: the selected one and the front (only its best if many runs)."""
         shown = front if len(self._points) <= _FEW else front[-1:]
         return row.run == self._chosen or row.run in shown
@@ -147,7 +133,7 @@ class CostChart(Chart):
         """Draw the dots, each with its interval where there is room for them."""
         palette = theme.colours()
 
-        def tip(x: float, y: float, data: LeaderboardRow) -> str:
+        def tip(x: float, y: float, data: ComparedModel) -> str:
             return f"{tr(data.title)}\n{data.top1 or 0:.1%} · {self._cost.words(10**x)}"
 
         dots = pg.ScatterPlotItem(hoverable=True, tip=tip)
@@ -177,15 +163,15 @@ class CostChart(Chart):
         ground.setAlpha(190)
         room = view.mapRectToScene(view.boundingRect())
         for x, each in named:
-            words = shortened(tr(each.title), _LONGEST_NAME)
+            shown = shortened(tr(each.title), _LONGEST_NAME)
             at = view.mapViewToScene(QPointF(x, each.top1 or 0.0))
-            size = QSizeF(metrics.horizontalAdvance(words) + 12, metrics.height() + 4)
+            size = QSizeF(metrics.horizontalAdvance(shown) + 12, metrics.height() + 4)
             is_right = at.x() + size.width() > room.right()
             place = QRectF(at - QPointF(size.width() if is_right else 0, size.height()), size)
             if place.left() < room.left() or any(place.intersects(other) for other in taken):
                 continue
             taken.append(place)
-            name = pg.TextItem(words, color=theme.colours().text, anchor=(1.04 if is_right else -0.04, 1.15))
+            name = pg.TextItem(shown, color=theme.colours().text, anchor=(1.04 if is_right else -0.04, 1.15))
             name.setFont(self.font())
             name.fill = pg.mkBrush(ground)
             name.setPos(x, each.top1 or 0.0)
@@ -197,11 +183,11 @@ class CostChart(Chart):
         self._settle.start()
 
 
-def _round_costs(low: float, high: float, words: Callable[[float], str]) -> list[tuple[float, str]]:
+def _round_costs(low: float, high: float, shown: Callable[[float], str]) -> list[tuple[float, str]]:
     """Return (place, text) of some of the costs 1, 2, 5, 10 ... in a range of their decimal logarithms."""
     decades = range(math.floor(low), math.ceil(high) + 1)
     found = [step * 10.0**decade for decade in decades for step in (1, 2, 5)]
     inside = [value for value in found if low <= math.log10(value) <= high]
     if len(inside) > 4:
         inside = [value for value in inside if math.log10(value) % 1 < 1e-9] or inside[::3]
-    return [(math.log10(value), words(value)) for value in inside]
+    return [(math.log10(value), shown(value)) for value in inside]

@@ -14,11 +14,11 @@ from gui.kit.lazy_function import lazy_function
 from gui.kit.translation import tr
 from gui.kit.workers import BackgroundReader
 from gui.results.evaluations import StoredEvaluations
-from gui.results.leaderboard import leaderboard_text
 from gui.runner import RESULTS
 from gui.session import ProjectSession
 from gui.state import AppState
 from gui.tasks import Lane, Priority, Task
+from visionft.advice import comparison_text as words
 from visionft.data.types import Snapshot, Split
 from visionft.evaluation.leaderboard import Leaderboard, read_leaderboard
 from visionft.evaluation.leaderboard_jobs import TrainingFreeReport, training_free, why_not
@@ -90,7 +90,7 @@ class LeaderboardController(QObject):
             return "", ""
         by_name = {run.name: run for run in self._runs}
         cost = cost_of_run(run, [by_name[part.run] for part in run.parts if part.run in by_name])
-        return " · ".join(leaderboard_text.cost_parts(cost)), leaderboard_text.cost_tip(cost)
+        return " · ".join(map(tr, words.cost_parts(cost))), tr(words.cost_tip(cost))
 
     def close(self) -> None:
         self._reader.close()

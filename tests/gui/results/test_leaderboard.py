@@ -1,31 +1,32 @@
 """The leaderboard: ranks, significance and costs; a click selects; evaluating and building are tasks."""
 
 import json
-import re
 from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from leaderboard_samples import BEST, FOUR, STALE, TIED, WORSE, board, row, timed
 from PySide6.QtCore import Qt
 from run_events import result
 
-from gui.results.leaderboard import leaderboard_controller
-from gui.results.leaderboard import leaderboard_text as words
-from gui.results.leaderboard.cost_chart import CostChart
-from gui.results.leaderboard.leaderboard_view import (
+from gui.kit.model_table import (
     ACCURACY,
+    BALANCED,
     DIFFERENCE,
+    ECE,
     NAME,
+    OF_PLANS,
     RANK,
     TIME,
-    LeaderboardTable,
-    LeaderboardView,
+    TRAINED,
+    ModelTable,
 )
+from gui.results.leaderboard import leaderboard_controller
+from gui.results.leaderboard.cost_chart import CostChart
+from gui.results.leaderboard.leaderboard_view import LeaderboardView
 from gui.results.results_page import COMPARE, MISTAKES
-from visionft.evaluation.leaderboard import REASONS, DifferenceToBest, Leaderboard, LeaderboardRow
 from visionft.evaluation.leaderboard_jobs import TrainingFreeReport
-from visionft.evaluation.run_cost import EarlierHead, MeasuredCost, PredictionTime, RunCost, write_cost
-from visionft.evaluation.timing import computer_id
+from visionft.evaluation.run_cost import MeasuredCost, write_cost
 from visionft.files import write_json
 from visionft.training.config.train_config import TrainConfig
 
@@ -33,108 +34,40 @@ LEFT = Qt.MouseButton.LeftButton
 OLD, NEW = "001-resnet18-lora", "002-vit_tiny-linear"
 
 
-def timed(ms: float) -> PredictionTime:
-    return PredictionTime(median_ms=ms, p95_ms=ms, runs=9, images=8, device="a processor", computer=computer_id())
-
-
-def row(run: str, top1: float, *, p_value: float | None = None, ms: float = 0.0, **values) -> LeaderboardRow:
-    to_best = None
-    if p_value is not None:
-        to_best = DifferenceToBest(won=1, lost=9, difference=-0.08, interval=(-0.13, -0.01), p_value=p_value)
-    cost = RunCost(seconds=ms, time=timed(ms), shipped_bytes=2_000_000) if ms else RunCost()
-    common = {
-        "run": run,
-        "title": f"Run {run}",
-        "method": "LoRA",
-        "backbone": "ResNet",
-        "is_training_free": False,
-        "is_live": False,
-        "state": "measured",
-        "rank": 1,
-        "images": 100,
-        "top1": top1,
-        "top1_interval": (top1 - 0.1, min(1.0, top1 + 0.05)),
-        "balanced_accuracy": top1,
-        "ece": 0.05,
-        "to_best": to_best,
-        "cost": cost,
-        "is_timed_here": bool(ms),
-    }
-    return LeaderboardRow(**{**common, **values})
-
-
-def board(*rows: LeaderboardRow) -> Leaderboard:
-    return Leaderboard(split="val", images=100, rows=rows)
-
-
-BEST = row("b", 0.9, ms=20, is_training_free=True)
-TIED = row("t", 0.88, p_value=0.3, ms=5)
-WORSE = row("w", 0.7, p_value=0.001, ms=40, rank=3, is_live=True)
-STALE = row("s", 0.95, state="other_images", rank=None)
-FOUR = board(BEST, TIED, WORSE, STALE)
-
-
-def test_the_sentence_has_the_best_and_the_insignificant_differences():
-    assert re.findall("Run .|[0-9.]+%|[0-9]+", words.sentence(FOUR)) == ["Run b", "90.0%", "1", "2"]
-    alone = words.sentence(board(BEST))
-    sure, unsure = (words.sentence(board(BEST, other)) for other in (WORSE, TIED))
-    assert sure != unsure and sure.startswith(alone) and unsure.startswith(alone)
-    assert "Run" not in words.sentence(board(STALE))
-    assert re.findall("[0-9]+", words.facts(FOUR)) == ["100", "1"]
-
-
-def test_the_cost_of_a_run_in_a_line():
-    head = EarlierHead(run="001-a", classes=3, images=60, accuracy_before=0.8, accuracy=0.7)
-    cost = RunCost(
-        trainable_share=0.0064,
-        memory_mb=340,
-        seconds=41,
-        time=timed(3.21),
-        shipped_bytes=62_000_000,
-        drift=0.031,
-        earlier_head=head,
-    )
-    amounts = ("0.6%", "41 s", "357 MB", "3.2 ms", "62 MB", "0.031", "001-a")
-    assert all(amount in part for amount, part in zip(amounts, words.cost_parts(cost), strict=True))
-    assert "a processor" in words.cost_tip(cost)
-    assert words.cost_parts(RunCost()) == [] and words.cost_tip(RunCost()) == ""
-    assert words.cost_parts(RunCost(drift=0.0))[0].endswith(" 0")
-
-
-def test_a_row_has_its_rank_and_difference_or_the_reason_without():
-    assert words.rank(BEST) == "1" and words.rank(TIED) == "1 ≈" and words.rank(WORSE) == "3"
-    assert words.rank(STALE) == "–" and words.difference(STALE)
-    assert words.difference(TIED).startswith("−8.0, ") and words.difference(WORSE) == "−8.0"
-    assert "−13.0" in words.tip(WORSE) and REASONS["other_images"] in words.tip(STALE)
-    assert words.name(WORSE).count(" · ") > words.name(BEST).count(" · ") == words.name(TIED).count(" · ")
-    elsewhere = row("e", 0.9, ms=3, is_timed_here=False)
-    assert words.cells(elsewhere, 0)[TIME][0] not in ("3 ms", words.NONE)
-
-
 @pytest.fixture
-def table(qtbot) -> LeaderboardTable:
-    table = LeaderboardTable()
+def table(qtbot) -> ModelTable:
+    table = ModelTable()
     qtbot.addWidget(table)
     table.resize(1300, 400)
     table.show()
-    table.show_board(FOUR, colours={"b": 0, "t": 1, "w": 2, "s": 3}, chosen="t")
+    table.show_models(FOUR, colours={"b": 0, "t": 1, "w": 2, "s": 3}, chosen="t")
     return table
 
 
-def test_the_table_is_sorted_by_rank_and_each_column_by_its_values(qtbot, table: LeaderboardTable):
-    assert table.runs() == ["b", "t", "w", "s"]
+def test_the_table_is_sorted_by_rank_and_each_column_by_its_values(qtbot, table: ModelTable):
+    assert table.names() == ["b", "t", "w", "s"]
     for column, expected in ((TIME, ["t", "b", "w", "s"]), (ACCURACY, ["w", "t", "b", "s"])):
         table.sortByColumn(column, Qt.SortOrder.AscendingOrder)
-        assert table.runs() == expected
-    table.show_board(FOUR, colours={}, chosen="w")
-    assert table.runs() == ["w", "t", "b", "s"], "the order that was chosen stays"
+        assert table.names() == expected
+    table.show_models(FOUR, colours={}, chosen="w")
+    assert table.names() == ["w", "t", "b", "s"], "the order that was chosen stays"
 
 
-def test_a_narrow_table_keeps_who_how_good_and_how_sure(qtbot, table: LeaderboardTable):
+def test_a_narrow_table_keeps_who_how_good_and_how_sure(qtbot, table: ModelTable):
     for width in (1300, 700, 480):
         table.resize(width, 300)
         assert not any(table.isColumnHidden(column) for column in (RANK, NAME, ACCURACY))
         assert table.isColumnHidden(DIFFERENCE) == (width < 800)
+
+
+def test_a_table_of_what_can_be_made_keeps_what_making_it_takes(qtbot):
+    table = ModelTable(OF_PLANS)
+    qtbot.addWidget(table)
+    table.show()
+    table.show_models(FOUR, marked="t")
+    for width, hidden in ((1300, {BALANCED, ECE, TRAINED}), (800, {RANK, DIFFERENCE, BALANCED, ECE, TRAINED})):
+        table.resize(width, 300)
+        assert {column for column in range(table.columnCount()) if table.isColumnHidden(column)} == hidden
 
 
 def test_the_chart_draws_what_was_timed_here_and_the_front(qtbot):
@@ -160,19 +93,19 @@ def test_the_chart_draws_what_was_timed_here_and_the_front(qtbot):
 
 def show_board(qtbot, page) -> LeaderboardView:
     qtbot.mouseClick(page.view_buttons.button(COMPARE), LEFT)
-    qtbot.waitUntil(lambda: bool(page.leaderboard.view.table.runs()), timeout=5000)
+    qtbot.waitUntil(lambda: bool(page.leaderboard.view.table.names()), timeout=5000)
     return page.leaderboard.view
 
 
 def test_the_page_shows_all_runs_and_a_click_chooses_one(qtbot, page):
     assert page.view_buttons.checkedId() == MISTAKES
     view = show_board(qtbot, page)
-    assert set(view.table.runs()) == {OLD, NEW} and page.table.selected() == [NEW]
-    line = view.table.runs().index(OLD)
+    assert set(view.table.names()) == {OLD, NEW} and page.table.selected() == [NEW]
+    line = view.table.names().index(OLD)
     qtbot.mouseClick(view.table.viewport(), LEFT, pos=view.table.visualItemRect(view.table.item(line, NAME)).center())
     assert page.table.selected() == [OLD] and page.run().name == OLD
     page.table.select([NEW])
-    assert {index.row() for index in view.table.selectedIndexes()} == {view.table.runs().index(NEW)}
+    assert {index.row() for index in view.table.selectedIndexes()} == {view.table.names().index(NEW)}
 
 
 def test_the_cost_is_shown_with_the_accuracy(qtbot, page, project_dir: Path):
@@ -219,7 +152,7 @@ def test_training_free_models_are_fitted_on_the_selected_backbone(qtbot, page, w
     finish()
     assert asked[0].backbone == "vit_tiny" and page.view_buttons.checkedId() == COMPARE
     assert window.toasts.message().startswith("1 ") and "E404" in window.toasts.newest.hint()
-    qtbot.waitUntil(lambda: "003-vit_tiny-prototype" in page.leaderboard.view.table.runs(), timeout=5000)
+    qtbot.waitUntil(lambda: "003-vit_tiny-prototype" in page.leaderboard.view.table.names(), timeout=5000)
 
 
 def test_a_project_without_runs_offers_training_free_models_and_is_split_first(

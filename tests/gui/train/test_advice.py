@@ -4,12 +4,14 @@ import threading
 import time
 
 import pytest
-from advice_samples import candidate, recommendation
+from advice_samples import model, recommendation
 from PySide6.QtCore import Qt
 
+from gui.kit.model_table import ACCURACY, MADE, NAME, SIZE
 from gui.train import advice
 from gui.train.advice import AdviceCard
-from visionft.advice.recommendation_text import conditions, sentence
+from visionft.advice.comparison_text import advice as sentence
+from visionft.advice.comparison_text import conditions
 from visionft.advice.stored_recommendation import read_recommendation, store_recommendation
 from visionft.errors import ProjectError
 from visionft.jobs import JobCancelled
@@ -18,7 +20,7 @@ from visionft.project.edits.changes import UnlabelImages
 LEFT = Qt.MouseButton.LeftButton
 
 
-FULL, LINEAR = candidate("full", "trained", 0.86, preset="balanced"), candidate("linear", "free", 0.80, preset="quick")
+FULL, LINEAR = model("full", "trained", 0.86, preset="balanced"), model("linear", "free", 0.80, preset="quick")
 FOUND = recommendation(FULL, LINEAR, gain=0.02)
 
 
@@ -53,8 +55,8 @@ def test_a_request_shows_a_sentence_a_table_and_a_curve(qtbot, window, page, eng
     request(qtbot, window, page)
     assert card.sentence.text() == sentence(FOUND) and not card.recommend_button.isVisible()
     rows = card.table.texts()
-    assert [row[0] for row in rows] == ["Full", "Linear"]
-    assert "86.0% (82%–89%)" in rows[0][1] and rows[1][1] == "80.0% (76%–83%)"
+    assert card.table.names() == ["full", "linear"] and [row[ACCURACY] for row in rows] == ["86%", "80.0%"]
+    assert rows[0][NAME].startswith("Full") and "90 s" not in rows[0][MADE] and rows[0][SIZE] == "64 MB"
     assert len(card.chart.curve.measured) == 2 and card.chart.curve.line[-1].labels == 100
     assert next(conditions(FOUND)) in card.conditions.text()
     qtbot.mouseClick(card.fold_button, LEFT)
@@ -103,12 +105,12 @@ def test_labels_that_change_during_the_request_make_it_outdated(qtbot, window, p
     assert card.sentence.text() == sentence(FOUND) and card.words.isVisible()
 
 
-PROTOTYPE = candidate("prototype", "free", 0.8)  # without a preset
+PROTOTYPE = model("prototype", "free", 0.8)  # without a preset
 
 
 @pytest.mark.parametrize(("best", "preset"), [(LINEAR, "quick"), (PROTOTYPE, "best")])
 def test_the_recommended_settings_become_the_draft(qtbot, window, page, engine, best, preset):
-    engine[0][0] = recommendation(best, candidate("knn", "free", 0.7))
+    engine[0][0] = recommendation(best, model("knn", "free", 0.7))
     card = request(qtbot, window, page)
     page.draft.take_preset("best")
     assert page.config().method == "full" and card.use_button.isVisible()

@@ -103,9 +103,11 @@ def test_a_recommendation_without_time_for_training(value, refused, labelled_pro
     found = value("recommend", labelled_project, "--budget", 0, "--device", "cpu")
     made = found["recommendation"]
     assert made["chosen"] in ("linear", "knn", "prototype") and made["trial"] is None
-    candidates = {each["name"]: each for each in made["candidates"]}
-    assert all(each["low"] <= each["accuracy"] <= each["high"] for each in candidates.values())
-    assert "full" not in candidates and not candidates["linear"]["is_forecast"]  # too few images to train on
+    models = {each["name"]: each for each in made["rows"]}
+    for each in models.values():
+        low, high = each["top1_interval"]
+        assert low <= each["top1"] <= high
+    assert "full" not in models and models["linear"]["kind"] == "free"  # too few images to train on
     assert found["sentence"] and found["evidence"] and found["conditions"]
     refused("recommend", labelled_project, "--memory", 1, "--device", "cpu")
 

@@ -9,7 +9,7 @@ import pytest
 import run_events
 
 from visionft.data.types import Snapshot, SnapshotImage
-from visionft.evaluation.leaderboard import Leaderboard, LeaderboardRow, read_leaderboard
+from visionft.evaluation.leaderboard import ComparedModel, Leaderboard, read_leaderboard
 from visionft.evaluation.run_cost import MeasuredCost, PredictionTime, write_cost
 from visionft.evaluation.timing import computer_id
 from visionft.events import EpochDone
@@ -78,7 +78,7 @@ def make_run(tmp_path: Path) -> Callable[..., RunSummary]:
     return make_run
 
 
-def by_run(board: Leaderboard) -> dict[str, LeaderboardRow]:
+def by_run(board: Leaderboard) -> dict[str, ComparedModel]:
     return {each.run: each for each in board.rows}
 
 

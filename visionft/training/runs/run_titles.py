@@ -10,23 +10,25 @@ from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import RunSummary
 
 
-def method_title(config: TrainConfig) -> str:
-    method = known_method(config.method)
-    return method.title if method else config.method
+def method_title(name: str) -> str:
+    """Return the title of a method; its name where it is not installed."""
+    method = known_method(name)
+    return method.title if method else name
 
 
-def backbone_title(config: TrainConfig) -> str:
-    backbone = known_backbone(config.backbone)
-    return backbone.title if backbone else config.backbone
+def backbone_title(name: str) -> str:
+    """Return the title of a backbone; its name where it is not known here."""
+    backbone = known_backbone(name)
+    return backbone.title if backbone else name
 
 
 def config_title(config: TrainConfig, *, number: str = "") -> Message:
     """Return the title for settings: `LoRA, ResNet-18`, with a number `LoRA 3, ResNet-18`."""
     return Message(
         "{method}{number}, {backbone}",
-        method=method_title(config),
+        method=method_title(config.method),
         number=number and f" {number}",
-        backbone=backbone_title(config),
+        backbone=backbone_title(config.backbone),
     )
 
 
@@ -46,7 +48,10 @@ def _title(run: RunSummary, has_number: bool = False) -> Message:
     if run.parts:
         parts = sorted((_number(part.run) for part in run.parts), key=lambda each: (len(each), each))
         return Message(
-            "{method} {members}{number}", method=method_title(run.config), members=" + ".join(parts), number=suffix
+            "{method} {members}{number}",
+            method=method_title(run.config.method),
+            members=" + ".join(parts),
+            number=suffix,
         )
     return config_title(run.config, number=number)
 

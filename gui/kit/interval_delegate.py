@@ -4,15 +4,16 @@ from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPen
-from PySide6.QtWidgets import QStyledItemDelegate, QStyleOptionViewItem, QTableWidget
+from PySide6.QtWidgets import QStyleOptionViewItem, QTableWidget
 
 from gui.kit import theme
+from gui.kit.value_table import MarkDelegate
 
 _Index = QModelIndex | QPersistentModelIndex
 LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 
 
-class IntervalDelegate(QStyledItemDelegate):
+class IntervalDelegate(MarkDelegate):
     """The text of a cell, then a dot with whiskers on the scale of all rows; the interval `best` is shaded behind them.
 
     A row without a rank has a hollow dot, the first one is green.
