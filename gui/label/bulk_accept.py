@@ -50,8 +50,8 @@ class BulkAccept(QObject):
         self._wrong: dict[int, str] = {}  # the right classes of the marked images; empty until answered
         self._width = 0  # images per row at the last layout
         self._pause = QTimer(self, singleShot=True, interval=60)
-        self._pause.timeout.connect(self._show_offer)
         view, sample = self.accept_view, self.sample_view
+        self._pause.timeout.connect(lambda: view.isVisible() and self._show_offer())
         view.slider.setValue(round(100 * self._threshold))
         view.size_box.setCurrentIndex(SIZES.index(SAMPLE))
         view.slider.valueChanged.connect(lambda _percent: self._show_other_threshold())

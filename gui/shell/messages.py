@@ -23,11 +23,11 @@ from gui.tasks import Task
 from models.messages import Message
 from visionft.amounts import rough_duration_text
 from visionft.events import Event, Notice
-from visionft.training.runs.run_folder import RunSummary, TrainResult
 
 if TYPE_CHECKING:
     from visionft.data.types import Split
     from visionft.evaluation.stored import Evaluation
+    from visionft.training.runs.run_folder import RunSummary, TrainResult
 
 _OFFER, _UNDO = "offer", "edit.undo"
 
@@ -80,6 +80,8 @@ class TaskSummary:
 
 def ending_of(task: Task[Any]) -> TaskSummary | None:
     """Return the message about an ended task; None for a cancelled one."""
+    from visionft.training.runs.run_folder import RunSummary, TrainResult  # slow to import: not at the start
+
     if task.was_stopped:
         return None
     failure = task.failure
@@ -93,7 +95,7 @@ def ending_of(task: Task[Any]) -> TaskSummary | None:
     return TaskSummary(title=title, words=words, page=task.page, action=tr("Show"))
 
 
-def _accuracy_in_words(run: RunSummary, result: TrainResult, evaluations: "Mapping[Split, Evaluation]") -> str:
+def _accuracy_in_words(run: "RunSummary", result: "TrainResult", evaluations: "Mapping[Split, Evaluation]") -> str:
     from visionft.evaluation.unseen import accuracy_words, unseen_evaluation  # slow to import: not at the start
 
     unseen, time = unseen_evaluation(run, evaluations), rough_duration_text(result.seconds)

@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import Qt
 
+from gui.kit.run_table import kept_words
 from gui.results import run_actions
 from visionft.combining.combine import Combination
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.manifest import Part, write_manifest, write_parts
+from visionft.training.runs.run_titles import method_title
 
 LEFT = Qt.MouseButton.LeftButton
 OLD, NEW = "001-resnet18-lora", "002-vit_tiny-linear"
@@ -62,8 +64,8 @@ def test_a_combination_is_made_chosen_and_shows_its_parts(qtbot, page, window, c
     qtbot.waitUntil(lambda: page.table.selected() == [MADE])
     assert sorted(combined[0]) == [OLD, NEW]
     assert "60% 002 + 40% 001" in page.accuracy.words()[2]
-    row = next(row for row in page.table.model().sourceModel().rows if row.name == MADE)
-    assert row.method and "2" in row.kept and [each.tone for each in said] == ["good"]
+    run = next(run for run in page.table.model().sourceModel().runs if run.name == MADE)
+    assert method_title(run.config.method) and "2" in kept_words(run) and [each.tone for each in said] == ["good"]
     assert page.why_not_train_on()
     entries = [each.isEnabled() for each in page.menu().actions()]
     assert entries[:4] == [True, True, False, False] and entries[5:7] == [False, True]  # without retrain, edit, recipe
