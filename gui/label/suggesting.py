@@ -136,8 +136,9 @@ class Learner:
             rejected = tuple(self._rejected)
         if is_stale or labels.class_names != self._class_names:
             self._class_names, self._suggester, self._passed = (), None, 0  # after a failed read, retry the next time
-            if current_kind(project.path) is not None:
-                features = load_features(project.path, project.snapshot())
+            images = project.snapshot()
+            if current_kind(project.path, images.image_reading) is not None:
+                features = load_features(project.path, images)
                 self._missing = len(features.missing)
                 self._suggester = FeatureSuggester(features, labels, is_multilabel=project.task == "multi")
         elif self._suggester is not None:
@@ -202,7 +203,7 @@ class SuggestionController(QObject):
             return
         self._prefers_labels, self._is_hidden, self._has_begun = True, False, True
         self._show_best()
-        if current_kind(self._session.path) is None:
+        if current_kind(self._session.path, self._session.project.image_reading) is None:
             self._compute_features()
         else:
             self.follow()

@@ -7,7 +7,7 @@ counter-examples beside three examples .89 and .88 (with half of their mean subt
 them .57 and .59).
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -132,7 +132,7 @@ def examples_from_files(
         ImageError: One cannot be read.
         VisionFTError: As `embed`.
     """
-    queries = replace(images, images=tuple(map(query_image, files)), prompts=())
+    queries = query_images(images, files)
     if load_features(project_dir, queries).missing:
         for path, reason in embed(project_dir, queries, job=job).unreadable:
             raise ImageError(Message("{path} cannot be read: {reason}", path=path, reason=reason))
@@ -149,8 +149,16 @@ def compute_features(project_dir: Path, images: Snapshot, files: Collection[Path
     examples_from_files(project_dir, images, embedded(project_dir, images, job=job), files, job=job)
 
 
-def query_image(path: Path) -> SnapshotImage:
-    """Return a file outside the project as an image without an id or a label (ImageError: it cannot be read)."""
+def query_images(images: Snapshot, files: Iterable[Path]) -> Snapshot:
+    """Return files outside a project as images without an id or a label, to be read as its images are.
+
+    Raises:
+        ImageError: One cannot be read.
+    """
+    return replace(images, images=tuple(map(_query_image, files)), prompts=())
+
+
+def _query_image(path: Path) -> SnapshotImage:
     try:
         return SnapshotImage(0, path.resolve(), sha256_file(path), (), None)
     except OSError as error:

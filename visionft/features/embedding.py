@@ -115,7 +115,7 @@ def embedded(project_dir: Path, images: Snapshot, *, job: JobContext = SILENT) -
     Raises:
         JobCancelled: The user cancelled; computed features are kept.
     """
-    kind = current_kind(project_dir)
+    kind = current_kind(project_dir, images.image_reading)
     if kind is not None:
         known = features_of(kind, kind.store(project_dir), images.images)
         if not known.missing:

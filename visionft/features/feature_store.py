@@ -19,7 +19,6 @@ from visionft.errors import NextStep, ProjectError
 from visionft.features.row_store import RowStore
 from visionft.files import read_json, write_json
 from visionft.heads.numerics import ScaledRows, part_scaling, unit_rows
-from visionft.project.store import project_reading
 from visionft.training.config.feature_spec import FeatureSpec
 
 logger = logging.getLogger(__name__)
@@ -103,10 +102,10 @@ class Features:
         return unit_rows((vectors.astype(np.float32) - means) / divisors)
 
 
-def current_kind(project_dir: Path) -> FeatureKind | None:
-    """Return which features everybody reads; None without any of images as the project reads them now."""
+def current_kind(project_dir: Path, image_reading: ImageReading) -> FeatureKind | None:
+    """Return which features everybody reads; None without any of images read so (`Snapshot.image_reading`)."""
     kind = latest_kind(project_dir)
-    return kind if kind is not None and kind.image_reading == project_reading(project_dir) else None
+    return kind if kind is not None and kind.image_reading == image_reading else None
 
 
 def latest_kind(project_dir: Path) -> FeatureKind | None:
@@ -149,17 +148,17 @@ def known_kind(project_dir: Path, backbone: str, preprocessing: str, weights: st
     return next((each for each in found if (each.backbone, each.preprocessing, each.weights) == wanted), None)
 
 
-def load_features(project_dir: Path, images: Snapshot | Sequence[SnapshotImage]) -> Features:
+def load_features(project_dir: Path, images: Snapshot) -> Features:
     """Return the known features of images; nothing is computed (see `embedding.embed`).
 
     Raises:
-        ProjectError: There are no features at all.
+        ProjectError: There are no features of images that are read as these.
     """
-    kind = current_kind(project_dir)
+    kind = current_kind(project_dir, images.image_reading)
     if kind is None:
         step = NextStep("embed", project=project_dir)
         raise ProjectError("The images have no embeddings yet.", "Compute their features.", step)
-    return features_of(kind, kind.store(project_dir), images.images if isinstance(images, Snapshot) else images)
+    return features_of(kind, kind.store(project_dir), images.images)
 
 
 def features_of(kind: FeatureKind, store: RowStore, images: Sequence[SnapshotImage]) -> Features:

@@ -23,7 +23,7 @@ from visionft.events import Notice, Progress
 from visionft.files import fsync_folder, fsync_tree, publish_folder, temporary_folder, write_error
 from visionft.jobs import SILENT, JobContext
 from visionft.project.db import journal, schema
-from visionft.project.db.database import DATABASE, Database, RollBack, read_setting
+from visionft.project.db.database import DATABASE, Database, RollBack
 from visionft.project.db.journal import Effects, Step
 from visionft.project.db.roots import IMAGES_FOLDER, Roots
 from visionft.project.db.sqlite_errors import expected_errors
@@ -312,14 +312,6 @@ class Project:
         self._changes += 1
         if self._schedule is not None:
             self._schedule.note_change()
-
-
-def project_reading(project_dir: Path) -> ImageReading:
-    """Return how the images of a project are read that need not be open (ProjectError: it cannot be read)."""
-    with suppress(ValueError):
-        choice = read_window(read_setting(project_dir, WINDOW))
-        return choice.reading if choice is not None else AS_STORED
-    return AS_STORED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

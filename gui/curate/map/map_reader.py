@@ -61,7 +61,7 @@ def read_map_data(project: Project, method: Method, by: str) -> MapData:
     """Read the map of a project with its colouring; safe in any thread."""
     images = project.snapshot()
     found = read_map(project.path, images, method=method) or read_map(project.path, images, method="pca")
-    has_features = current_kind(project.path) is not None
+    has_features = current_kind(project.path, images.image_reading) is not None
     ways = {BY_CLASS: tr("Class"), BY_SPLIT: tr("Split"), BY_ERROR: tr("Label error"), BY_DATE: tr("Date added")}
     runs = [
         run for run in list_runs(project.path) if any((run.path / evaluation_file(split)).exists() for split in SPLITS)

@@ -26,7 +26,7 @@ _SETTLE_MS = 200  # after the last move of the map the grid shows the visible im
 
 def draw(project_dir: Path, images: Snapshot, method: Method, *, again: bool, job: JobContext) -> None:
     """Compute the map, or place new images on it, in a task."""
-    if current_kind(project_dir) is None or load_features(project_dir, images).missing:
+    if current_kind(project_dir, images.image_reading) is None or load_features(project_dir, images).missing:
         load_libraries(job)  # slow; only needed to compute features: a map of known features appears at once
     draw_map(project_dir, images, method=method, again=again, job=job)
 

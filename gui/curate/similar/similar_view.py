@@ -25,7 +25,7 @@ from gui.kit.workers import BackgroundReader
 from gui.state import ChosenImages
 from gui.tasks import Failure, Lane, Task
 from models.messages import Message
-from visionft.curation.similar import RankedImage, Ranking, examples_from_files, query_image, ranking_of
+from visionft.curation.similar import RankedImage, Ranking, examples_from_files, query_images, ranking_of
 from visionft.data.decode import IMAGE_SUFFIXES
 from visionft.data.types import Snapshot
 from visionft.errors import VisionFTError
@@ -82,7 +82,7 @@ class RankReader:
             return RankResult(refusal=error.message)
 
     def _rank(self, project: Project, examples: Examples, newest: int) -> RankResult:
-        kind = current_kind(project.path)
+        kind = current_kind(project.path, project.image_reading)
         sides = (examples.like, examples.unlike)
         files = tuple(each for side in sides for each in side if isinstance(each, Path))
         if kind is None:
@@ -92,7 +92,7 @@ class RankReader:
             images = project.snapshot()
             self._cached = (key, ranking_of(project.path, load_features(project.path, images)), images)
         _, ranking, images = self._cached
-        unseen = tuple(path for path in files if load_features(project.path, (query_image(path),)).missing)
+        unseen = tuple(image.path for image in load_features(project.path, query_images(images, files)).missing)
         missing = {image.image_id for image in ranking.features.missing}
         if unseen or not len(ranking.features) or missing.intersection(examples.like):
             self._cached = None  # more results follow once features are computed

@@ -13,6 +13,7 @@ import pytest
 import safetensors.torch
 
 from visionft.cli import main
+from visionft.features.embedding import embed
 from visionft.project.importing.importer import import_source
 from visionft.project.splits import assign_splits
 from visionft.project.store import Project
@@ -119,6 +120,17 @@ def test_a_project_without_write_permission_is_said(place: Path, bound) -> None:
     train, export = bound(("train", project, *TRAIN), ("model", "export", project, RUN, project / "out"))
     assert_is_said(train, str(project / "runs"), "Permission denied")
     assert_is_said(export, "Permission denied")
+
+
+def test_the_features_and_the_report_of_a_project_without_write_permission_are_read(place: Path, bound) -> None:
+    project, page = place / "project", place / "report.html"
+    with Project.open(project) as opened:
+        embed(project, opened.snapshot(), backbone="starter_resnet", size=32, device="cpu")
+    subprocess.run(["chmod", "-R", "a-w", str(project)], check=True)
+    image = next((place / "images").rglob("*.png"))
+    for code, _, stderr in bound(("curate", "similar", project, image), ("curate", "report", project, page, "--as-is")):
+        assert code == 0, stderr
+    assert page.exists()
 
 
 @pytest.mark.parametrize("closed", ["runs", "project.db"])

@@ -17,7 +17,7 @@ from visionft.curation.leaks.leak_check import Leaks
 from visionft.curation.quality.quality_check import Quality
 from visionft.curation.report.dataset_report import DatasetReport, EvaluatedRun, WeakClass
 from visionft.curation.report.recommendations import recommend_actions
-from visionft.curation.report.report_html import report_html, write_report
+from visionft.curation.report.report_html import report_html, save_report, write_report
 from visionft.curation.report.report_reader import read_report, stale_checks
 from visionft.html_parts import thumbnail
 from visionft.jobs import JobCancelled, JobContext
@@ -189,6 +189,13 @@ def test_the_file_is_complete_and_needs_no_network(checked, tmp_path):
     assert targets <= {f"#{attributes['id']}" for _, attributes in page.tags if attributes.get("id")}
     assert not any(word in html for word in ("http:", "https:", "url(", "@import"))
     assert thumbnail(tmp_path / "gone.png") == ""
+
+
+def test_a_report_of_a_closed_project_leaves_its_folder_as_it_was(checked: Project, tmp_path: Path) -> None:
+    checked.close()
+    files = sorted(checked.path.iterdir())
+    assert save_report(checked.path, tmp_path / "report.html").exists()
+    assert sorted(checked.path.iterdir()) == files  # no log beside the sealed file
 
 
 def test_names_are_escaped_and_of_many_issues_and_classes_only_some_are_shown(checked):

@@ -26,7 +26,7 @@ def test_names_near_the_images_predict_them(project: Project, tiny_clip: str) ->
     assert report.interval and 0.8 < report.interval[0] < 1 and report.interval[1] == 1
     assert [each.is_name_alone for each in report.classes] == [True] * 3 and report.same == ()
     assert set(report.by_templates) == {"photo", "seven", "none"} and report.by_templates["photo"] == 1.0
-    assert current_kind(project.path) is None  # the project's own features are its own business
+    assert current_kind(project.path, project.image_reading) is None  # the project's own features are its own business
 
 
 def test_each_line_is_evaluated_alone_and_a_wrong_one_is_found(project: Project, tiny_clip: str) -> None:

@@ -55,9 +55,9 @@ def test_processes_share_the_work_and_a_last_call_finds_nothing_left(project: Pr
 
 def test_a_damaged_note_of_the_network_is_made_good_or_said(project: Project):
     small(project)
-    kind, images, said = current_kind(project.path), project.snapshot(), list[object]()
+    kind, images, said = current_kind(project.path, project.image_reading), project.snapshot(), list[object]()
     (project.path / "features" / "current.json").write_text('{"folder": "starter')
-    assert current_kind(project.path) == kind
+    assert current_kind(project.path, project.image_reading) == kind
     assert not embedded(project.path, images, job=JobContext(said.append)).missing
     (project.path / "features" / kind.folder_name / "about.json").write_text("")
     embed(project.path, images, size=32, job=JobContext(said.append, lambda: True))
@@ -72,9 +72,10 @@ def test_inputs_are_centred_and_numbers_that_are_none_are_set_aside(project: Pro
     assert np.allclose(features.inputs[:].mean(axis=0), 0, atol=1e-5)
     assert np.allclose([np.square(part).sum(axis=1).mean() for part in parts], 1, atol=1e-4)
     assert np.allclose(np.linalg.norm(features.directions, axis=1), 1, atol=1e-5)
-    kind, image = features.kind, dataclasses.replace(project.snapshot().images[0], sha256="2" * 64)
+    images = project.snapshot()
+    kind, image = features.kind, dataclasses.replace(images.images[0], sha256="2" * 64)
     kind.store(project.path).append([image.sha256], np.full((1, sum(kind.widths)), np.nan, np.float16))
-    features = load_features(project.path, (image, *project.snapshot().images[1:]))
+    features = load_features(project.path, dataclasses.replace(images, images=(image, *images.images[1:])))
     assert features.unusable == (image,) and len(features) == 47 and np.isfinite(features.inputs[:]).all()
 
 
@@ -114,9 +115,9 @@ def test_without_features_or_a_readable_image_there_is_an_error(project: Project
 
 def test_other_weights_are_another_kind(project: Project):
     small(project)
-    before = current_kind(project.path)
+    before = current_kind(project.path, project.image_reading)
     embed(project.path, project.snapshot(), backbone="starter_vit", size=64, device="cpu")
-    after = current_kind(project.path)
+    after = current_kind(project.path, project.image_reading)
     assert before is not None and after is not None and before.folder_name != after.folder_name
     assert dataclasses.replace(before, weights="other").folder_name != before.folder_name
     assert len(features_of(before, before.store(project.path), project.snapshot().images)) == 48

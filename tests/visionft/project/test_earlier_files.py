@@ -13,7 +13,7 @@ from visionft.project.edits.setting_changes import ChooseWindow
 from visionft.project.image_window import Histogram, WindowChoice
 from visionft.project.safety.backup_restore import restore_backup
 from visionft.project.safety.backups import list_backups
-from visionft.project.store import Project, project_reading
+from visionft.project.store import Project
 from visionft.training.config.train_config import Framing
 from visionft.training.framing_choice import FramingChoice, FramingTrial, read_framing
 
@@ -39,7 +39,6 @@ def folder(tmp_path: Path) -> Path:
 def test_the_choices_of_an_older_project_are_those_of_its_files(folder: Path) -> None:
     (folder / "window.json").write_text(json.dumps(asdict(WINDOW)))
     (folder / "framing.json").write_text(json.dumps(OWN | {"backbone": "", "images": 0, "labelled": 0}))
-    assert project_reading(folder) == WINDOW.reading  # before it is updated
     for is_read_only in (True, False, False):
         with Project.open(folder, read_only=is_read_only) as project:
             assert project.window == WINDOW and not project.notices
@@ -81,7 +80,6 @@ def test_a_damaged_window_is_told_until_it_is_chosen_again(folder: Path, content
     for is_read_only in (True, False, False):
         with Project.open(folder, read_only=is_read_only) as project:
             assert len(project.notices) == 1 and project.image_reading == AS_STORED
-            assert project_reading(folder) == AS_STORED
     with Project.open(folder) as project:
         project.apply(ChooseWindow(WINDOW))
     with Project.open(folder) as project:

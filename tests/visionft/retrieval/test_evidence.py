@@ -35,7 +35,7 @@ def image(project: Project, class_name: str, number: int = 0):
 
 def with_noise(project: Project, width: int) -> FeatureKind:
     """Give the images other features, of noise, and return their kind."""
-    kind, images = current_kind(project.path), project.snapshot().images
+    kind, images = current_kind(project.path, project.image_reading), project.snapshot().images
     assert kind is not None
     other = replace(kind, weights="other", widths=(width,))
     rows = np.random.default_rng(1).normal(size=(len(images), width)).astype(np.float16)

@@ -175,7 +175,7 @@ def draw_map(
 
 def read_map(project_dir: Path, images: Snapshot, *, method: Method = "tsne") -> ImageMap | None:
     """Return the stored map; None where there is none. Images without a position are left out."""
-    kind = current_kind(project_dir)
+    kind = current_kind(project_dir, images.image_reading)
     if kind is None:
         return None
     folder = _folder(project_dir, kind, method)

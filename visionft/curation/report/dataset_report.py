@@ -9,6 +9,7 @@ from models.messages import Message
 from visionft.amounts import FEW
 from visionft.curation.check import Issue
 from visionft.curation.leaks.leak_free_accuracy import LeakFreeAccuracy
+from visionft.data.image_reading import ImageReading
 from visionft.data.types import Split, Task
 from visionft.project.overview import Inventory
 
@@ -118,9 +119,10 @@ class Recommendation:
 class DatasetReport:
     """A dataset report."""
 
-    HIDDEN: ClassVar = ("paths", "labels")
+    HIDDEN: ClassVar = ("image_reading", "paths", "labels")
 
     project: Path
+    image_reading: ImageReading  # of the project
     task: Task
     images: int
     labelled: int

@@ -17,7 +17,7 @@ from visionft.files import write_text
 from visionft.html_parts import text_html, thumbnail
 from visionft.jobs import SILENT, JobContext
 from visionft.project.names import count_of
-from visionft.project.store import Project, project_reading
+from visionft.project.store import Project
 
 _RECOMMENDED, _EXAMPLES = 8, 5  # images in a row
 _CLASSES, _WEAKEST = 60, 12  # in the tables
@@ -29,10 +29,9 @@ _STATES: Final = {"never": "not checked yet", "stale": "flagged before the last 
 def write_report(report: DatasetReport, target: Path, *, job: JobContext = SILENT) -> None:
     """Write the report as an HTML file, atomically (VisionFTError: the file cannot be written)."""
     thumbnails: dict[int, str] = {}
-    reading = project_reading(report.project)
     for done, (image_id, path) in enumerate(report.paths.items(), start=1):
         job.check_cancelled()
-        thumbnails[image_id] = thumbnail(path, reading)
+        thumbnails[image_id] = thumbnail(path, report.image_reading)
         job.report(Progress(stage="Writing the report", done=done, total=len(report.paths)))
     write_text(target, report_html(report, thumbnails))
 

@@ -55,6 +55,7 @@ def read_report(project: Project, skipped: Mapping[str, str] | None = None) -> D
     )
     report = DatasetReport(
         project=project.path,
+        image_reading=images.image_reading,
         task=images.task,
         images=len(images.images),
         labelled=summary.labelled,

@@ -225,18 +225,6 @@ class Database:
             self._local = threading.local()
 
 
-def read_setting(folder: Path, key: str) -> str | None:
-    """Return a setting of a project that is not open here; None where it has none (ProjectError: it cannot be read)."""
-    file = folder / DATABASE
-    if not file.exists():
-        return None
-    with expected_errors(file), closing(schema.connect(file, writable=False)) as connection:
-        if schema.version_of(connection) < schema.SETTINGS_FROM:
-            return settings_in_files(folder).get(key)
-        row = connection.execute("SELECT value FROM setting WHERE key = ?", (key,)).fetchone()
-        return str(row[0]) if row else None
-
-
 def _remove_empty_log(file: Path) -> None:
     """Let SQLite delete the `-wal` and `-shm` files of a reader, unless another process has the database open.
 

@@ -1,6 +1,7 @@
 """How the images of a project are read and framed is a step of its history."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from visionft.project.merging.merge import merge_projects
 from visionft.project.merging.sharing import share_project
 from visionft.project.safety.checking import check_project
 from visionft.project.splits import assign_splits
-from visionft.project.store import Project, duplicate_project, project_reading
+from visionft.project.store import Project, duplicate_project
 
 OWN = WindowChoice(reading=ImageReading(window="500,900"), is_own=True)
 
@@ -49,7 +50,7 @@ def test_undo_takes_back_the_window_and_nothing_else(project: Project) -> None:
     measured, divided = project.window, splits(project)
     effects = project.apply(ChooseWindow(OWN))
     assert effects.has_new_settings and not project.apply(ChooseWindow(OWN))  # no step that changes nothing
-    assert project.snapshot().image_reading == project_reading(project.path) == OWN.reading
+    assert project.snapshot().image_reading == project.image_reading == OWN.reading
     project.undo()
     assert project.window == measured and splits(project) == divided and None not in divided
     project.redo()
@@ -63,12 +64,11 @@ def test_undo_takes_back_the_window_and_nothing_else(project: Project) -> None:
         assert again.window == measured and splits(again) == divided
 
 
-def test_a_window_that_an_import_measures_goes_and_comes_with_it(project: Project, deep: Path, tmp_path: Path) -> None:
+def test_a_window_that_an_import_measures_goes_and_comes_with_it(project: Project, deep: Path) -> None:
     measured = project.window
     assert measured is not None and not measured.is_own and len(project.history()) == 1
     project.undo()
     assert project.window is None and not project.snapshot().images
-    Image.new("L", (20, 20)).save(tmp_path / "flat.png")
     project.redo()
     assert project.window == measured and len(project.snapshot().images) == 12
     project.undo()
@@ -77,13 +77,23 @@ def test_a_window_that_an_import_measures_goes_and_comes_with_it(project: Projec
     assert project.window == OWN  # what the user chose stays
 
 
+def test_a_window_without_images_does_not_outlive_the_next_import(tmp_path: Path) -> None:
+    (tmp_path / "flat").mkdir()
+    Image.new("L", (20, 20)).save(tmp_path / "flat" / "a.png")
+    with Project.create(tmp_path / "p") as opened:
+        opened.apply(ChooseWindow(replace(OWN, is_own=False)))
+        import_source(opened, tmp_path / "flat")
+        assert opened.window is None
+
+
 def test_the_python_interface_takes_it_back_too(project: Project) -> None:
     measured = project.image_reading
     project.apply(ChooseWindow(OWN))
     project.close()
     with visionft.open(project.path) as opened:
         opened.undo()
-    assert project_reading(project.path) == measured
+    with Project.open(project.path, read_only=True) as opened:
+        assert opened.image_reading == measured
 
 
 @pytest.mark.parametrize(
@@ -130,7 +140,6 @@ def test_a_damaged_window_is_told_and_mended_by_choosing_again(project: Project,
     project.close()
     with Project.open(project.path) as again:
         assert len(again.notices) == 1 and again.window is None and again.snapshot().image_reading == AS_STORED
-        assert project_reading(again.path) == AS_STORED
         again.apply(ChooseWindow(OWN))
     with Project.open(project.path) as again:
         assert not again.notices and again.window == OWN and not check_project(again).repaired
