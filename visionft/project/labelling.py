@@ -1,4 +1,4 @@
-"""Label images by file path, for the command line and the Try page."""
+"""Label images by file or id: for Python, the command line and the Try page."""
 
 import json
 import operator
@@ -48,7 +48,8 @@ def label_images(project: Project, class_name: str, images: ImageChoice) -> Effe
         find_image(project, from_home(each)) if isinstance(each, str | Path) else operator.index(each)
         for each in chosen
     ]
-    known = project.snapshot().by_id
+    query = "SELECT id FROM image WHERE removed_at IS NULL AND id IN (SELECT value FROM json_each(?))"
+    known = {row[0] for row in project.fetch(query, json.dumps(ids))}
     if unknown := [each for each in ids if each not in known]:
         step = NextStep("import_images", project=project.path)
         message = Message("There is no image {image_id} in the project.", image_id=unknown[0])

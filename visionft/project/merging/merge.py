@@ -1,8 +1,8 @@
 """Merge another copy of a project into this one: one change, so that one undo takes it back.
 
 Images are matched by content, classes by `match_classes`. Images that only the other project has are added where their
-file can be read: in place, or copied where it lies in the other project's own folder. Runs, audits and certificates
-stay where they were made: they state facts about the labels of that project.
+file can be read: in place, or copied where it lies in the other project's own folder. Runs and audits stay where they
+were made: they state facts about the labels of that project.
 """
 
 import json
@@ -22,7 +22,7 @@ from visionft.errors import ImageError, ProjectError
 from visionft.events import Progress
 from visionft.foreign_text import printable
 from visionft.jobs import SILENT, JobContext
-from visionft.project.db.roots import IMAGES_FOLDER, folder_of
+from visionft.project.db.roots import IMAGES_FOLDER, Roots, folder_of
 from visionft.project.edits import changes
 from visionft.project.edits.image_changes import tag_images
 from visionft.project.edits.import_changes import FileFacts, FileLocation, ImportedImage, insert_images
@@ -96,6 +96,7 @@ class _Arrival:
     # {target: file} of the images in the other project's own folder.
     copies: dict[Path, Path] = field(default_factory=dict[Path, Path])
     missing: tuple[str, ...] = ()
+    image_reading: ImageReading | None = None  # of its images in this project; None without any to add
     window: ChooseWindow | None = None  # how this project reads the images, where it has none of its own
 
 
@@ -166,8 +167,10 @@ def merge_projects(
             origins=_origins(project.path, there.path),
             earlier=tuple((each.origins[1], each.there) for each in arrivals),
         )
+        # As one merge after the other: the first images that come in decide how those of an empty project are read.
+        decided = next((each.image_reading for each in arrivals if each.new), None)
         arrivals.append(arrival)
-        _find_files(project, here, arrival, is_preview=is_preview, job=job)
+        _find_files(project, here, arrival, decided, is_preview=is_preview, job=job)
         if job.is_cancelled:
             return MergeReport(projects=(), agreement=None, stopped=True)
     matches = [match_classes(here, each.there, each.class_map) for each in arrivals]
@@ -232,17 +235,26 @@ def _renamed(here: Side, there: Side, match: ClassMatch) -> dict[str, str]:
     return {name: own for name, own in matched.items() if name != own}
 
 
-def _find_files(project: Project, here: Side, arrival: _Arrival, *, is_preview: bool, job: JobContext) -> None:
-    """Read the files of the images that only the other project has; those that are not as recorded are missing."""
+def _find_files(
+    project: Project, here: Side, arrival: _Arrival, decided: ImageReading | None, *, is_preview: bool, job: JobContext
+) -> None:
+    """Read the files of the images that only the other project has; those that are not as recorded are missing.
+
+    Args:
+        decided: How to read them, if an earlier project of this merge decided it.
+    """
     wanted = [images[0] for sha256, images in arrival.there.images.items() if sha256 not in here.images]
     if not wanted:
         return
     folder = arrival.there.path
     source = Source(folder, folder, Listing(tuple(map(_source_file, wanted))))
-    if is_preview:
+    if decided is not None:
+        image_reading = decided
+    elif is_preview:
         image_reading = image_reading_of_files(project, source, job)
     else:
         image_reading, arrival.window = window_of_import(project, source, job)
+    arrival.image_reading = image_reading
     roots = project.roots()
     taken = set(project.fetch("SELECT root_id, path FROM image"))
     missing: list[str] = []
@@ -257,7 +269,7 @@ def _find_files(project: Project, here: Side, arrival: _Arrival, *, is_preview: 
                 if facts is None or place in taken:
                     missing.append(printable(image.path))
                 else:
-                    arrival.new[image.sha256] = (facts, _location(project, arrival, image, place))
+                    arrival.new[image.sha256] = (facts, _location(project, roots, arrival, image, place))
     arrival.missing = tuple(missing)
 
 
@@ -270,10 +282,13 @@ def _facts_of(image: SideImage, *, image_reading: ImageReading) -> FileFacts | N
     return facts if facts.sha256 == image.sha256 else None
 
 
-def _location(project: Project, arrival: _Arrival, image: SideImage, place: tuple[int, str] | None) -> FileLocation:
+def _location(
+    project: Project, roots: Roots, arrival: _Arrival, image: SideImage, place: tuple[int, str] | None
+) -> FileLocation:
     """Return where the file of an added image will be: a copy if the other project owns it, else where it is.
 
     Args:
+        roots: Of this project.
         place: The id of the root of this project that holds the file, and its path there.
     """
     if arrival.there.owns(image.path):
@@ -281,7 +296,7 @@ def _location(project: Project, arrival: _Arrival, image: SideImage, place: tupl
         name = copy_name(image.sha256, image.path)
         arrival.copies[folder / name] = image.path
         return FileLocation(folder, name)
-    base = project.roots().path_of(place[0], "") if place is not None else image.base
+    base = roots.path_of(place[0], "") if place is not None else image.base
     return FileLocation(base, image.path.relative_to(base).as_posix())
 
 

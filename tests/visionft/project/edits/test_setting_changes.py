@@ -133,6 +133,26 @@ def test_copies_of_a_project_read_their_images_as_it_does(project: Project, tmp_
         assert empty.window is None
 
 
+@pytest.mark.parametrize("first", ["flat", "deep", "deeper"])
+def test_projects_merged_at_once_are_read_as_if_merged_one_by_one(first: str, deep: Path, tmp_path: Path) -> None:
+    for name, image in {
+        "flat": Image.new("L", (20, 20)),
+        "deeper": Image.fromarray(np.arange(20_000, 20_600, dtype=np.uint16).reshape(20, 30)),
+    }.items():
+        (tmp_path / name).mkdir()
+        image.save(tmp_path / name / "a.tif")
+    others = list[Path]()
+    for name in sorted(("flat", "deep", "deeper"), key=lambda name: name != first):
+        with Project.create(tmp_path / f"of {name}") as other:
+            import_source(other, tmp_path / name)
+            others.append(other.path)
+    with Project.create(tmp_path / "one by one") as stepwise, Project.create(tmp_path / "at once") as whole:
+        for path in others:
+            merge_projects(stepwise, [path])
+        merge_projects(whole, others)
+        assert whole.window == stepwise.window and (whole.window is None) == (first == "flat")
+
+
 @pytest.mark.parametrize("value", ["", "{", "[]", "5", '{"reading": 5}', '{"reading": {"window": "9,1"}}', "[" * 5000])
 def test_a_damaged_window_is_told_and_mended_by_choosing_again(project: Project, value: str) -> None:
     with project.repairing() as connection:
