@@ -6,8 +6,9 @@ looks at them.
 
 import json
 import logging
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from models.messages import Message
 from visionft.events import Notice
@@ -32,16 +33,16 @@ def settings_in_files(folder: Path) -> dict[str, str]:
     except (OSError, ValueError) as error:
         logger.warning("%s of %s cannot be read: %s", WINDOW_FILE, folder, error)
         found[WINDOW] = UNREADABLE
-    framing = _own_framing(folder)
-    return found | ({FRAMING: json.dumps(framing)} if framing is not None else {})
+    with suppress(OSError, ValueError):  # see `file_notices`
+        if (framing := _own_framing(folder)) is not None:
+            found[FRAMING] = json.dumps(framing)
+    return found
 
 
 def file_notices(folder: Path) -> list[Notice]:
     """Return what the user is told of files that cannot be read, when an older project is opened."""
     try:
-        read_json(folder / FRAMING_FILE)
-    except FileNotFoundError:
-        return []
+        _own_framing(folder)
     except (OSError, ValueError):
         words = Message("{file} cannot be read: what the network sees is measured again.", file=FRAMING_FILE)
         return [Notice(message=words, level="warning")]
@@ -49,9 +50,20 @@ def file_notices(folder: Path) -> list[Notice]:
 
 
 def _own_framing(folder: Path) -> dict[str, Any] | None:
-    """Return the fields of a framing that the user chose, without trials; None where there is none."""
+    """Return the fields of a framing that the user chose, without trials; None where there is none.
+
+    Raises:
+        OSError, ValueError: The file cannot be read, or the user's choice in it is damaged.
+    """
     try:
-        stored = read_json(folder / FRAMING_FILE)
-        return dict(stored["framing"]) if stored["trials"] == [] else None
-    except (OSError, ValueError, TypeError, KeyError):
+        stored: Any = read_json(folder / FRAMING_FILE)
+    except FileNotFoundError:
         return None
+    if not isinstance(stored, dict):
+        raise ValueError("it is no framing of a project")
+    values = cast("dict[str, Any]", stored)
+    if values.get("trials") != []:
+        return None
+    if not isinstance(values.get("framing"), dict):
+        raise ValueError("its framing is none")
+    return values["framing"]

@@ -107,6 +107,9 @@ def resolved_framing(
         return config
     check_config(config, images)
     choice = read_framing(project_dir, images)
+    if images.framing and (choice is None or not choice.is_own):
+        words = Message("The choice of what the network sees is damaged: choose it again.")
+        job.report(Notice(message=words, level="warning"))
     is_alone = os.environ.get("WORLD_SIZE", "1") == "1"
     can_measure = is_alone and len(probed_images(images)) >= LEAST_IMAGES
     if can_measure and is_due(choice, images) and ensure_weights(config, job=job):

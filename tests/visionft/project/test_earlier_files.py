@@ -104,8 +104,14 @@ def test_no_damage_of_a_framing_is_more_than_a_missing_one(folder: Path) -> None
         with Project.open(copy, read_only=True) as project:
             choice = read_framing(copy, project.snapshot())
             assert choice is None or choice.framing.image_size < 10_000
-            if content in ("", "{"):
-                assert len(project.notices) == 1 and choice is None
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "5", json.dumps(OWN | {"framing": 5})])
+def test_a_choice_of_framing_that_cannot_be_kept_is_told(folder: Path, content: str) -> None:
+    (folder / "framing.json").write_text(content)
+    for is_read_only in (True, False):
+        with Project.open(folder, read_only=is_read_only) as project:
+            assert len(project.notices) == 1 and read_framing(folder, project.snapshot()) is None
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need privileges there")

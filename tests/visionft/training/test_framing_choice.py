@@ -90,6 +90,14 @@ def test_it_is_measured_again_when_the_labels_have_doubled(borders: Snapshot, tm
     assert read_framing(tmp_path, borders) is None
 
 
+@pytest.mark.parametrize("framing", ["5", "{", '{"image_size": "large"}'])
+def test_a_damaged_choice_is_told_to_who_trains(borders: Snapshot, tmp_path: Path, framing: str) -> None:
+    few = dataclasses.replace(borders, images=(*borders.images[:8], *borders.images[40:44]), framing=framing)
+    said = list[object]()
+    assert resolved_framing(quick(few), few, tmp_path, job=JobContext(said.append)).framing == "centre"
+    assert [each.level for each in said if isinstance(each, Notice)] == ["warning"]
+
+
 def test_what_cannot_be_measured_keeps_the_centre_square(borders: Snapshot, tmp_path: Path, stop_after) -> None:
     few = dataclasses.replace(borders, images=(*borders.images[:8], *borders.images[40:44]))
     assert resolved_framing(quick(few), few, tmp_path).framing == "centre" and read_framing(tmp_path, few) is None

@@ -73,12 +73,13 @@ def test_stopping_before_the_first_epoch_ends_well(snapshot, tmp_path, tiny, sto
 
 
 def test_what_a_run_begins_with_is_kept_where_training_only_harms(snapshot, tmp_path, tiny) -> None:
-    config = tiny("lora", "starter_vit", weights="pretrained", epochs=2, learning_rate=3.0, gradient_clip=0.0)
+    # Every weight moves so far that one class is predicted for all images: .33, by each of four seeds.
+    config = tiny("full", "starter_vit", weights="pretrained", epochs=2, learning_rate=10.0, gradient_clip=0.0)
     result = train(config, snapshot, tmp_path / "run")
     run = read_run(tmp_path / "run")
     start = run.epochs[0]
     assert start.epoch == 0 and start.train_loss is None and start.is_best
-    assert result.best == start and max(epoch.val_accuracy for epoch in run.epochs[1:]) <= start.val_accuracy
+    assert result.best == start and max(epoch.val_accuracy for epoch in run.epochs[1:]) < start.val_accuracy
     load_run_model(run)
 
 
