@@ -12,9 +12,8 @@ from visionft.errors import ImageError
 BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1")
 _HINT = "Open it in an image editor and save it again as JPEG or PNG, or leave it out."
 _MAX_META = 16 * 2**20  # bytes; phones write some kilobytes
-_MOST_BOXES = (
-    1000  # of a file; one has a handful (`ftyp`, `meta`, `mdat`), and empty ones of 8 bytes could go on forever
-)
+# Of a file: one has a handful (`ftyp`, `meta`, `mdat`), and empty ones of 8 bytes could go on forever.
+_MOST_BOXES = 1000
 
 
 def is_heif(handle: BinaryIO) -> bool:

@@ -14,9 +14,8 @@ from visionft.data.image_reading import FIRST, MAXIMUM, MIDDLE, ImageReading, Wi
 from visionft.data.limits import check_size
 from visionft.errors import ImageError
 
-MOST_VALUES: Final = (
-    4_000_000_000  # of all planes of a projection: 1,000 planes of 2,000 x 2,000 pixels, each read once
-)
+# Of all planes of a projection: 1,000 planes of 2,000 x 2,000 pixels, each read once.
+MOST_VALUES: Final = 4_000_000_000
 _BANDS: Final = (
     (500.0, 2),
     (565.0, 1),

@@ -21,9 +21,8 @@ from visionft.errors import ImageError
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what is wrong with a file is told by its error
 _OF_PILLOW = ("uint8", "bool", "uint16", "int16", "uint32", "int32", "float32")  # Pillow reads one sample of these
 _GREY = ("L", "I;16", "I;16B", "I", "F")
-_LONGEST_XML = (
-    20_000_000  # characters of OME-XML, parsed whole; 20,000 planes of 70 (`<TiffData FirstZ=...`) take 1.4 million
-)
+# Characters of OME-XML, which is parsed whole; 20,000 planes of 70 (`<TiffData FirstZ=...`) take 1.4 million.
+_LONGEST_XML = 20_000_000
 _MOST_CHANNELS = 64  # imaging mass cytometry has about 40
 _MOST_PLANES = 20_000  # ten minutes of a film of 30 images a second have 18,000
 _TOPS = (1.0, 255.0, 65535.0)  # greatest values of floats: shares, and those of 8 and 16 bits

@@ -140,7 +140,7 @@ _VERSION_5 = (
         at INTEGER NOT NULL,
         PRIMARY KEY (image_id, finding)) WITHOUT ROWID""",
     # Audits of bulk-accepted labels, failed ones too: a random sample was checked. Shares are millionths
-    # (a REAL would be rounded). `certified`: the labels covered by a passed audit, `classes`
+    # (a REAL would be rounded). `certified`: the labels covered by an accepted audit, `classes`
     # their ids as JSON: a class may have been deleted since.
     """CREATE TABLE audit (
         id INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -7,7 +7,7 @@ within a project's database; a restored backup has the audits of its time.
 import json
 import sqlite3
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import ClassVar
 
 from models.messages import Message
@@ -68,6 +68,9 @@ class Audit:
             counted=count_of(self.suggestions, "accepted label"),
             **values,
         )
+
+
+_FIELDS = tuple(each.name for each in fields(Audit))  # in the order of the query in `_read`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,8 +166,8 @@ def store_drawn(
 ) -> AuditSample:
     """Write an unfinished audit of `suggested` ({image id: class names}) and its sample, outside the history.
 
-    The columns `allowed`, `rightness`, `planned`, `number` and `is_passed` are those of the acceptance tests of earlier
-    versions, which read an audit as a test that any number of wrong labels passes.
+    The columns `allowed`, `rightness`, `planned`, `number` and `is_passed` are of the acceptance tests of earlier
+    versions; nothing reads them any more, and they may not be empty.
     """
     places = {image_id: place for place, image_id in enumerate(sample)}
     values = {
@@ -230,35 +233,5 @@ def _read(connection: sqlite3.Connection, most: int = -1) -> tuple[Audit, ...]:
                 AND classes = (SELECT json_group_array(class_id) FROM (
                     SELECT class_id FROM label WHERE label.image_id = certified.image_id ORDER BY class_id))), 0)
         FROM audit LEFT JOIN certified ON audit_id = audit.id GROUP BY audit.id ORDER BY audit.id DESC LIMIT ?"""
-    return tuple(
-        Audit(
-            audit_id=audit_id,
-            at=at,
-            source=source,
-            threshold=threshold,
-            suggestions=suggestions,
-            sample=sample,
-            wrong=wrong,
-            most_wrong=most_wrong,
-            confidence=confidence,
-            seed=seed,
-            is_finished=bool(is_finished),
-            labels=labels,
-            standing=standing,
-        )
-        for (
-            audit_id,
-            at,
-            source,
-            threshold,
-            suggestions,
-            sample,
-            wrong,
-            most_wrong,
-            confidence,
-            seed,
-            is_finished,
-            labels,
-            standing,
-        ) in connection.execute(query, (most,))
-    )
+    rows = (dict(zip(_FIELDS, row, strict=True)) for row in connection.execute(query, (most,)))
+    return tuple(replace(Audit(**row), is_finished=bool(row["is_finished"])) for row in rows)

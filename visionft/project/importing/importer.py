@@ -147,8 +147,8 @@ def import_source(
             known_facts=known_facts or {},
             image_reading=image_reading,
         )
-        started = _Import(project, examiner, copy=copies, window=window, replaces_labels=replaces_labels)
-        report = started.run(job=job)
+        importing = _Import(project, examiner, copy=copies, window=window, replaces_labels=replaces_labels)
+        report = importing.run(job=job)
         if not (report.stopped or opened.is_unpacked):
             _keep_label_files(project, path, report)
         return report
@@ -303,7 +303,8 @@ class _Import:
             window=self.window,
         )
         effects = self.project.apply(change, continues=self.step_id)
-        self.step_id, self.window = effects.step_id or self.step_id, None
+        self.step_id = effects.step_id or self.step_id
+        self.window = None
         self._count(new, known)
 
     def _placed(self, batch: Batch) -> tuple[list[ImportedImage], list[ImportedImage]]:
