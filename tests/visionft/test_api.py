@@ -29,7 +29,7 @@ from visionft.curation.table import CHECKS
 from visionft.demo import demo_configs
 from visionft.errors import ConfigError, ExportError, ImageError, ProjectError, RunError, VisionFTError, WeightsError
 from visionft.events import EpochDone, Progress
-from visionft.jobs import JobContext
+from visionft.jobs import JobCancelled, JobContext
 from visionft.project.edits.changes import AssignSplits
 from visionft.training import time_limit
 from visionft.training.run_settings import run_settings
@@ -205,6 +205,14 @@ def test_a_stopped_run_is_resumed(own):
     assert set(run.evaluations) == {"val", "test"} and run.unseen.split == "test"
     with pytest.raises(RunError):
         run.resume(callback=seen.append)
+
+
+def test_a_run_that_is_cancelled_before_it_has_a_folder_is_none(own):
+    stop = JobContext(cancelled=lambda: True)
+    for framing in ("auto", "centre"):
+        with pytest.raises(JobCancelled):
+            own.train(method="linear", callback=stop, **TINY | {"framing": framing})
+    assert not own.runs and not list((own.path / "runs").glob("*"))
 
 
 def test_suggestions_label_what_is_sure(own, image_folder):

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 from visionft.api.console import Callback, in_python_terms, running_job
 from visionft.api.python_run import Run
 from visionft.api.tables import IssueTable, SuggestionTable, Table
+from visionft.data.types import Snapshot
 from visionft.files import from_home
+from visionft.jobs import JobCancelled, JobContext
 from visionft.project.edits.changes import AcceptSuggestions
 from visionft.project.edits.verdicts import verdicts_of
 from visionft.project.importing.importer import ImportReport, import_source
@@ -354,18 +356,33 @@ class Project(Store):
             ConfigError: A setting is not known or invalid, or the images are unsuitable, such as without a split.
         """
         with running_job(callback) as job:
-            given = {name: value for name, value in (("backbone", backbone), ("method", method)) if value}
-            given |= {name: settings.pop(name) for name in ("device",) if name in settings}
-            is_complete = preset or method or recipe is not None
-            return run_settings(
-                self.snapshot(),
-                self.path,
-                given,
-                as_assignments(settings),
-                preset=preset if is_complete else DEFAULT_PRESET,
-                recipe_file=None if recipe is None else from_home(recipe),
-                job=job,
+            return self._settings(
+                self.snapshot(), preset, backbone=backbone, method=method, recipe=recipe, job=job, **settings
             )
+
+    def _settings(
+        self,
+        images: Snapshot,
+        preset: str | None,
+        *,
+        backbone: str = "",
+        method: str = "",
+        recipe: str | Path | None = None,
+        job: JobContext,
+        **settings: Any,
+    ) -> TrainConfig:
+        given = {name: value for name, value in (("backbone", backbone), ("method", method)) if value}
+        given |= {name: settings.pop(name) for name in ("device",) if name in settings}
+        is_complete = preset or method or recipe is not None
+        return run_settings(
+            images,
+            self.path,
+            given,
+            as_assignments(settings),
+            preset=preset if is_complete else DEFAULT_PRESET,
+            recipe_file=None if recipe is None else from_home(recipe),
+            job=job,
+        )
 
     def train(
         self,
@@ -395,7 +412,8 @@ class Project(Store):
             ConfigError: Settings or images are unsuitable; all problems at once.
             ProjectError: The images cannot be split.
             WeightsError: The pretrained weights are missing.
-            RunError: The run was interrupted before it began, no image can be read, or memory is too small.
+            JobCancelled: The run was interrupted before it began; there is no run.
+            RunError: It was interrupted while backbones were compared, no image can be read, or memory is too small.
         """
         from visionft.evaluation.trained_run import train_and_evaluate
 
@@ -408,9 +426,11 @@ class Project(Store):
             if isinstance(preset, TrainConfig):
                 config = override_settings(preset, {}, as_assignments(settings))
             else:
-                config = self.settings(preset, callback=job, **settings)
+                config = self._settings(images, preset, job=job, **settings)
             if limit is not None:
                 config = fitted_to_time(config, images, self.path, limit.left, job=job)
                 job = limit.job
             run, _evaluations = train_and_evaluate(config, images, new_run_dir(self.path, config), job=job)
-            return Run(load_run(self.path, run.name).path, self)
+            if not run.path.is_dir():
+                raise JobCancelled
+        return Run(run.path, self)
