@@ -4,10 +4,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from models.messages import choose_one
 from visionft.api.console import Callback, in_python_terms, running_job
 from visionft.api.python_run import Run
 from visionft.api.tables import IssueTable, SuggestionTable, Table
 from visionft.data.types import Snapshot
+from visionft.errors import VisionFTError
 from visionft.files import from_home
 from visionft.jobs import JobCancelled, JobContext
 from visionft.project.edits.changes import AcceptSuggestions
@@ -221,13 +223,14 @@ class Project(Store):
 
         Args:
             name: `duplicates`, `label-errors`, `leaks`, `quality`, one of an extension, or the check itself.
-            threshold: Score from which an image is listed; None for the check's own.
-            kind: Only issues of this kind, such as `blurred`; empty for all.
+            threshold: Score from which an image is listed, 0 to 1; None for the check's own.
+            kind: Only issues of this kind, of `kinds` of the check, such as `blurred`; empty for all.
             **settings: Of a check that has any; the others have their defaults. `result.settings` of the table has all.
 
         Raises:
             ProjectError: There is nothing to check.
             ConfigError: The check has no such setting, or it is invalid; all problems at once.
+            VisionFTError: The check has no such kind, or the threshold is not from 0 to 1.
         """
         from visionft.curation.check import Inputs, open_issues
         from visionft.curation.table import get_check
@@ -235,6 +238,9 @@ class Project(Store):
         with running_job(callback) as job:
             check = get_check(name) if isinstance(name, str) else name
             check = check.with_settings(as_assignments(settings))
+            _refuse_no_share("threshold", threshold)
+            if kind and check.kinds and kind not in check.kinds:
+                raise VisionFTError(f"There is no kind “{kind}”.", choose_one(check.kinds))
             images = self.snapshot()
             result = check.run(Inputs(self.path, images, job))
             least = result.threshold if threshold is None else threshold
@@ -252,11 +258,12 @@ class Project(Store):
                 `check("duplicates")` first.
 
         Raises:
-            VisionFTError: They are, and it is not `sure`.
+            VisionFTError: They are, and it is not `sure`; or the threshold is not above 0 and at most 1.
         """
         from visionft.curation.duplicates.duplicate_groups import current_groups, keep_best_images
 
         with running_job(callback) as job:
+            _refuse_no_share("threshold", threshold)
             result = self.check("duplicates", callback=job).result
             groups = current_groups(self, result, threshold=threshold)
             return keep_best_images(self, result, groups, is_sure=sure)
@@ -284,17 +291,19 @@ class Project(Store):
 
         Args:
             run: The run that suggests; None to suggest from the labels so far.
-            accept: Label the images whose confidence is at least this, as one step; None labels none.
+            accept: Label the images whose confidence is at least this, 0 to 1, as one step; None labels none.
 
         Raises:
             ProjectError: There are too few labels to learn from.
             RunError: There is no such run, or it cannot be read.
+            VisionFTError: `accept` is not from 0 to 1.
         """
         from visionft.features.embedding import embedded
         from visionft.suggest.feature_suggester import need_error, open_suggester
         from visionft.suggest.suggestions import FEATURES, current_suggestions, read_suggestions, suggest_labels
 
         with running_job(callback) as job:
+            _refuse_no_share("accept", accept)
             images = self.snapshot()
             if run is None:
                 features = embedded(self.path, images, job=job)
@@ -434,3 +443,8 @@ class Project(Store):
             if not run.path.is_dir():
                 raise JobCancelled
         return Run(run.path, self)
+
+
+def _refuse_no_share(name: str, value: float | None) -> None:
+    if value is not None and not 0 <= value <= 1:
+        raise VisionFTError(f"{name}={value} is not a share of 1.", "Give a number from 0 to 1, such as 0.9.")
