@@ -26,7 +26,7 @@ from visionft.api.python_steps import CALLS, call_for
 from visionft.api.tables import Table
 from visionft.curation.check import Check, CheckResult, Issue
 from visionft.curation.table import CHECKS
-from visionft.data.image_reading import ImageReading
+from visionft.data.image_reading import AS_STORED, ImageReading
 from visionft.demo import demo_configs
 from visionft.errors import ConfigError, ExportError, ImageError, ProjectError, RunError, VisionFTError, WeightsError
 from visionft.events import EpochDone, Progress
@@ -398,7 +398,7 @@ def test_weights_are_fetched_and_imported(tmp_path):
         visionft.import_weights(tmp_path / "none.pth", callback=print)
 
 
-def test_results_show_themselves_in_a_notebook(project, image_folder):
+def test_results_show_themselves_in_a_notebook(project, image_folder, tmp_path):
     run = project.run(1)
     images = project.images
     shown = images._repr_html_()
@@ -411,8 +411,12 @@ def test_results_show_themselves_in_a_notebook(project, image_folder):
         prediction._repr_html_().count("<img") == 1
         and run.predict(np.zeros((9, 9, 3), np.uint8))._repr_html_().count("<img") == 0
     )
-    windowed = replace(prediction, image_reading=ImageReading(window="0,1"))
-    assert windowed._repr_html_() != prediction._repr_html_()  # the pixels that the model sees
+    Image.fromarray(np.arange(4096, dtype=np.uint16).reshape(64, 64)).save(tmp_path / "depth.png")
+    stored, windowed = (
+        replace(prediction, path=tmp_path / "depth.png", image_reading=reading)._repr_html_()
+        for reading in (AS_STORED, ImageReading(window="0,100"))
+    )
+    assert stored.count("<img") == windowed.count("<img") == 1 and stored != windowed  # the pixels that the model sees
     assert "image_reading" not in prediction.to_dict()
     evil = "<script>alert(1)</script>"
     hostile = [
