@@ -34,19 +34,27 @@ _installed = cache(entry_points)  # 13 ms: every installed package's metadata is
 
 
 def extension_rows(group: str, kind: type[T] | Callable[[Any], bool], *, taken: Collection[str] = ()) -> dict[str, T]:
-    """Return the usable rows of a group by name; `kind` is their class or a test, `taken` are the program's own."""
+    """Return the usable rows of a group by name.
+
+    Args:
+        group: The group of the entry points.
+        kind: The class of the rows, or a test of one; an error that it raises says what is wrong.
+        taken: Names that no row may have. Names that differ in `-` and `_` alone are equal, as in a keyword of Python.
+    """
     rows: dict[str, Any] = {}
+    spelled = {name.replace("-", "_") for name in taken}
     for entry in _installed().select(group=group):
         error = ""
         try:
             row = entry.load()
             if not (isinstance(row, kind) if isinstance(kind, type) else kind(row)):
                 raise TypeError(f"{entry.value} is not a row of {entry.group}")
-            if entry.name in taken or entry.name in rows:
+            if entry.name.replace("-", "_") in spelled:
                 raise ValueError(f"the name {entry.name!r} is taken")
             if getattr(row, "name", entry.name) != entry.name:
                 raise ValueError(f"its name is {row.name!r}, its entry point is called {entry.name!r}")
             rows[entry.name] = row
+            spelled.add(entry.name.replace("-", "_"))
         except Exception as failure:  # code of others fails in any way, and the program goes on without it
             error = f"{type(failure).__name__}: {failure}"
             logger.warning("extension %s of %s is skipped: %s", entry.name, group, error)

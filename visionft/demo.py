@@ -93,9 +93,10 @@ def run_demo(out: Path, sample: Sample = "photographs", *, job: JobContext = SIL
             runs.append((run, result))
             job.check_cancelled()
         best, _ = max(runs, key=lambda pair: _validation_accuracy(pair[1]))
-        evaluation = best.evaluate("test", callback=job)
+        if (stored := read_evaluation(best.path, "test")) is None:
+            best.evaluate("test", callback=job)  # the evaluation after training failed; this raises its error
+            stored = read_evaluation(best.path, "test")
         model = best.export(out / "export", callback=job)
-        stored = read_evaluation(best.path, "test")
         assert stored is not None and model.export is not None, "they were written just now"
         paths = [images.by_id[each.image_id].path for each in stored.predictions]
         pairs = list(zip(stored.predictions, model.stream(paths), strict=True))
@@ -114,9 +115,9 @@ def run_demo(out: Path, sample: Sample = "photographs", *, job: JobContext = SIL
             for config, (_, result) in zip(configs, runs, strict=True)
         ),
         exported_run=best.name,
-        test_images=evaluation.images,
-        test_top1=evaluation.top1,
-        test_interval=evaluation.top1_interval,
+        test_images=stored.images,
+        test_top1=stored.top1,
+        test_interval=stored.top1_interval,
         export=model.export,
         predicted=len(pairs),
         predicted_right=sum((answer.class_name,) == each.true_classes for each, answer in pairs),

@@ -35,7 +35,10 @@ class Record:
     __slots__ = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Return {field: value} of JSON types; paths are text, tuples are lists, nested records are dicts."""
+        """Return {field: value} of JSON types, without the fields named in `HIDDEN`.
+
+        Paths are text, tuples are lists, nested records are dicts.
+        """
         found: dict[str, Any] = plain_value(self)
         return found
 
@@ -43,7 +46,9 @@ class Record:
 def plain_value(value: Any) -> Any:
     """Return a value, a dataclass or a collection of them as JSON types: dict, list, text, number, bool or None."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: plain_value(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        hidden = getattr(value, "HIDDEN", ())
+        names = [field.name for field in dataclasses.fields(value) if field.name not in hidden]
+        return {name: plain_value(getattr(value, name)) for name in names}
     if isinstance(value, Mapping):
         return {str(key): plain_value(each) for key, each in value.items()}
     if isinstance(value, list | tuple | set | frozenset):

@@ -65,6 +65,9 @@ class TargetCard(Card):
     def _form(self) -> QGridLayout:
         among_many = [self.boxes[row.name] for row in ARTEFACTS.values() if not row.offered_for]
         boxes = column(self.mirror_box, *among_many, spacing=theme.SMALL)
+        for artefact in ARTEFACTS.values():
+            if not artefact.is_available:  # an export says why it is left out
+                self.boxes[artefact.name].hide()
         place = row(self.place_edit, self.browse_button, grows=0)
         fields = QGridLayout()
         fields.setHorizontalSpacing(theme.LARGE)
@@ -117,7 +120,7 @@ class TargetCard(Card):
         for artefact in ARTEFACTS.values():
             box = self.boxes[artefact.name]
             if artefact.offered_for:
-                box.setVisible(target.name in artefact.offered_for)
+                box.setVisible(artefact.is_available and target.name in artefact.offered_for)
             elif artefact.targets:
                 box.setChecked(target.name in artefact.targets)
         self.changed.emit()

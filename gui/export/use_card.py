@@ -55,6 +55,8 @@ class UseCard(Card):
         self._begin(tr("What you get"), target.notes())
         lines: list[tuple[str, str, str]] = [("file", MODEL_FILE, tr(_MODEL))]
         for artefact in options.rows:
+            if not artefact.is_available:
+                continue
             icon = "folder-open" if artefact.file.endswith("/") else "file"
             name = artefact.file.rstrip("/")
             words = " ".join(tr(each) for each in (artefact.about, artefact.check) if each)

@@ -26,10 +26,11 @@ from visionft.api.python_steps import CALLS, call_for
 from visionft.api.tables import Table
 from visionft.curation.check import Check, CheckResult, Issue
 from visionft.curation.table import CHECKS
+from visionft.data.image_reading import AS_STORED, ImageReading
 from visionft.demo import demo_configs
 from visionft.errors import ConfigError, ExportError, ImageError, ProjectError, RunError, VisionFTError, WeightsError
 from visionft.events import EpochDone, Progress
-from visionft.jobs import JobContext
+from visionft.jobs import JobCancelled, JobContext
 from visionft.project.edits.changes import AssignSplits
 from visionft.training import time_limit
 from visionft.training.run_settings import run_settings
@@ -194,6 +195,29 @@ def test_mistakes_are_true_of_the_labels_as_they_are_now(own):
     assert image_id not in run.mistakes(callback=print)["image_id"]
 
 
+def test_mistakes_of_a_run_that_follows_the_labels_are_of_now(own):
+    run = own.train(method="knn", callback=print, **TINY)
+    images = own.images
+    of_split = {
+        split: [each for each, name in zip(images["image_id"], images["split"], strict=True) if name == split]
+        for split in ("train", "test")
+    }
+
+    def evaluated() -> bool:
+        seen = []
+        run.mistakes(callback=seen.append)
+        return bool(seen)
+
+    assert not evaluated()
+    own.label(of_split["train"][0], "a new class")
+    assert evaluated() and not evaluated()
+    own.label(of_split["test"][0], "a new class")
+    assert evaluated() and not evaluated() and of_split["test"][0] in run.mistakes(callback=print)["image_id"]
+    own.label(of_split["test"][0], "a class without training images")
+    evaluated()
+    assert not evaluated()
+
+
 def test_a_stopped_run_is_resumed(own):
     seen = []
     epochs = {"method": "full", "epochs": 3, "patience": 0} | TINY
@@ -205,6 +229,14 @@ def test_a_stopped_run_is_resumed(own):
     assert set(run.evaluations) == {"val", "test"} and run.unseen.split == "test"
     with pytest.raises(RunError):
         run.resume(callback=seen.append)
+
+
+def test_a_run_that_is_cancelled_before_it_has_a_folder_is_none(own):
+    stop = JobContext(cancelled=lambda: True)
+    for framing in ("auto", "centre"):
+        with pytest.raises(JobCancelled):
+            own.train(method="linear", callback=stop, **TINY | {"framing": framing})
+    assert not own.runs and not list((own.path / "runs").glob("*"))
 
 
 def test_suggestions_label_what_is_sure(own, image_folder):
@@ -258,6 +290,26 @@ def test_an_export_names_targets_and_options(project, tmp_path):
     with pytest.raises(VisionFTError, match="nonsense"):
         project.run(1).export(tmp_path / "out", nonsense=True)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_share_and_a_kind_that_cannot_be_are_refused(own, monkeypatch):
+    for share in (5, -0.1, float("nan")):
+        for call in (
+            lambda share: own.check("quality", threshold=share, callback=print),
+            lambda share: own.keep_best(threshold=share, callback=print),
+            lambda share: own.suggest(accept=share, callback=print),
+        ):
+            with pytest.raises(VisionFTError, match="share"):
+                call(share)
+    with pytest.raises(VisionFTError, match="share"):
+        own.keep_best(threshold=0, callback=print)
+    for name in ("quality", "duplicates", "leaks", "label-errors"):
+        with pytest.raises(VisionFTError, match="blury") as caught:
+            own.check(name, kind="blury", callback=print)
+        assert all(kind in caught.value.hint for kind in CHECKS[name].kinds)
+    assert not own.check("quality", kind="corrupt", callback=print)["path"]
+    monkeypatch.setitem(CHECKS, First.name, First())  # it does not say which kinds it has
+    assert not own.check("first", kind="second", callback=print)["path"]
 
 
 def test_checks_and_suggestions_are_tables(own, monkeypatch):
@@ -346,7 +398,7 @@ def test_weights_are_fetched_and_imported(tmp_path):
         visionft.import_weights(tmp_path / "none.pth", callback=print)
 
 
-def test_results_show_themselves_in_a_notebook(project, image_folder):
+def test_results_show_themselves_in_a_notebook(project, image_folder, tmp_path):
     run = project.run(1)
     images = project.images
     shown = images._repr_html_()
@@ -359,6 +411,13 @@ def test_results_show_themselves_in_a_notebook(project, image_folder):
         prediction._repr_html_().count("<img") == 1
         and run.predict(np.zeros((9, 9, 3), np.uint8))._repr_html_().count("<img") == 0
     )
+    Image.fromarray(np.arange(4096, dtype=np.uint16).reshape(64, 64)).save(tmp_path / "depth.png")
+    stored, windowed = (
+        replace(prediction, path=tmp_path / "depth.png", image_reading=reading)._repr_html_()
+        for reading in (AS_STORED, ImageReading(window="0,100"))
+    )
+    assert stored.count("<img") == windowed.count("<img") == 1 and stored != windowed  # the pixels that the model sees
+    assert "image_reading" not in prediction.to_dict()
     evil = "<script>alert(1)</script>"
     hostile = [
         Table(path=[str(image_folder / evil)], label=[evil]),

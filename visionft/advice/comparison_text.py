@@ -312,6 +312,14 @@ def _interval(ends: tuple[float, float]) -> str:
     return f"{ends[0]:.1%} – {ends[1]:.1%}"
 
 
+def _signed_interval(ends: tuple[float, float]) -> str:
+    return f"{_signed(ends[0])} – {_signed(ends[1])}"
+
+
+def _p_value(value: float) -> str:
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
 def _small_share(share: float) -> str:
     """Return a share; small ones keep their first digit."""
     return f"{share:.0%}" if share >= 0.1 else f"{share:.1%}" if share >= 0.001 else f"{share:.2%}"
@@ -341,6 +349,10 @@ ACCURACY = Column(Message("Accuracy"), lambda each: each.top1, shown=_accuracy)
 INTERVAL = Column(Message("95 % interval"), lambda each: each.top1_interval, _interval)
 IMAGES = Column(Message("Images"), lambda each: each.images or None, "{:,}".format)
 DIFFERENCE = Column(Message("Difference to the best"), lambda each: each.rank, shown=_difference)
+DIFFERENCE_INTERVAL = Column(
+    Message("95 % interval"), lambda each: each.to_best.interval if each.to_best else None, _signed_interval
+)
+P_VALUE = Column(Message("p"), lambda each: each.to_best.p_value if each.to_best else None, _p_value)
 BALANCED = Column(Message("Balanced accuracy"), lambda each: each.balanced_accuracy, _share)
 ECE = Column(Message("ECE"), lambda each: each.ece, _three_digits)
 MADE = Column(Message("Time to make"), lambda each: each.cost.seconds, duration_text, _made_in)

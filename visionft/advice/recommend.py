@@ -79,7 +79,8 @@ def recommend(
     """Compare training-free models with forecasts of training, and recommend one.
 
     Args:
-        project_dir: The project's folder; its runs count where they were measured on today's validation images.
+        project_dir: The project's folder; its runs count where they were measured on today's test images, or where
+            there is none on today's validation images.
         images: Its images, labels and splits; images without a split are divided as training would divide them.
         accepted: Images with a label accepted from suggestions only.
         limits: Limits on making a model.

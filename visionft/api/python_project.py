@@ -4,10 +4,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from models.messages import choose_one
 from visionft.api.console import Callback, in_python_terms, running_job
 from visionft.api.python_run import Run
 from visionft.api.tables import IssueTable, SuggestionTable, Table
+from visionft.data.types import Snapshot
+from visionft.errors import VisionFTError
 from visionft.files import from_home
+from visionft.jobs import JobCancelled, JobContext
 from visionft.project.edits.changes import AcceptSuggestions
 from visionft.project.edits.verdicts import verdicts_of
 from visionft.project.importing.importer import ImportReport, import_source
@@ -219,13 +223,14 @@ class Project(Store):
 
         Args:
             name: `duplicates`, `label-errors`, `leaks`, `quality`, one of an extension, or the check itself.
-            threshold: Score from which an image is listed; None for the check's own.
-            kind: Only issues of this kind, such as `blurred`; empty for all.
+            threshold: Score from which an image is listed, 0 to 1; None for the check's own.
+            kind: Only issues of this kind, of `kinds` of the check, such as `blurred`; empty for all.
             **settings: Of a check that has any; the others have their defaults. `result.settings` of the table has all.
 
         Raises:
             ProjectError: There is nothing to check.
             ConfigError: The check has no such setting, or it is invalid; all problems at once.
+            VisionFTError: The check has no such kind, or the threshold is not from 0 to 1.
         """
         from visionft.curation.check import Inputs, open_issues
         from visionft.curation.table import get_check
@@ -233,6 +238,9 @@ class Project(Store):
         with running_job(callback) as job:
             check = get_check(name) if isinstance(name, str) else name
             check = check.with_settings(as_assignments(settings))
+            _refuse_no_share("threshold", threshold)
+            if kind and check.kinds and kind not in check.kinds:
+                raise VisionFTError(f"There is no kind “{kind}”.", choose_one(check.kinds))
             images = self.snapshot()
             result = check.run(Inputs(self.path, images, job))
             least = result.threshold if threshold is None else threshold
@@ -250,11 +258,12 @@ class Project(Store):
                 `check("duplicates")` first.
 
         Raises:
-            VisionFTError: They are, and it is not `sure`.
+            VisionFTError: They are, and it is not `sure`; or the threshold is not above 0 and at most 1.
         """
         from visionft.curation.duplicates.duplicate_groups import current_groups, keep_best_images
 
         with running_job(callback) as job:
+            _refuse_no_share("threshold", threshold)
             result = self.check("duplicates", callback=job).result
             groups = current_groups(self, result, threshold=threshold)
             return keep_best_images(self, result, groups, is_sure=sure)
@@ -282,17 +291,19 @@ class Project(Store):
 
         Args:
             run: The run that suggests; None to suggest from the labels so far.
-            accept: Label the images whose confidence is at least this, as one step; None labels none.
+            accept: Label the images whose confidence is at least this, 0 to 1, as one step; None labels none.
 
         Raises:
             ProjectError: There are too few labels to learn from.
             RunError: There is no such run, or it cannot be read.
+            VisionFTError: `accept` is not from 0 to 1.
         """
         from visionft.features.embedding import embedded
         from visionft.suggest.feature_suggester import need_error, open_suggester
         from visionft.suggest.suggestions import FEATURES, current_suggestions, read_suggestions, suggest_labels
 
         with running_job(callback) as job:
+            _refuse_no_share("accept", accept)
             images = self.snapshot()
             if run is None:
                 features = embedded(self.path, images, job=job)
@@ -354,18 +365,33 @@ class Project(Store):
             ConfigError: A setting is not known or invalid, or the images are unsuitable, such as without a split.
         """
         with running_job(callback) as job:
-            given = {name: value for name, value in (("backbone", backbone), ("method", method)) if value}
-            given |= {name: settings.pop(name) for name in ("device",) if name in settings}
-            is_complete = preset or method or recipe is not None
-            return run_settings(
-                self.snapshot(),
-                self.path,
-                given,
-                as_assignments(settings),
-                preset=preset if is_complete else DEFAULT_PRESET,
-                recipe_file=None if recipe is None else from_home(recipe),
-                job=job,
+            return self._settings(
+                self.snapshot(), preset, backbone=backbone, method=method, recipe=recipe, job=job, **settings
             )
+
+    def _settings(
+        self,
+        images: Snapshot,
+        preset: str | None,
+        *,
+        backbone: str = "",
+        method: str = "",
+        recipe: str | Path | None = None,
+        job: JobContext,
+        **settings: Any,
+    ) -> TrainConfig:
+        given = {name: value for name, value in (("backbone", backbone), ("method", method)) if value}
+        given |= {name: settings.pop(name) for name in ("device",) if name in settings}
+        is_complete = preset or method or recipe is not None
+        return run_settings(
+            images,
+            self.path,
+            given,
+            as_assignments(settings),
+            preset=preset if is_complete else DEFAULT_PRESET,
+            recipe_file=None if recipe is None else from_home(recipe),
+            job=job,
+        )
 
     def train(
         self,
@@ -395,7 +421,8 @@ class Project(Store):
             ConfigError: Settings or images are unsuitable; all problems at once.
             ProjectError: The images cannot be split.
             WeightsError: The pretrained weights are missing.
-            RunError: The run was interrupted before it began, no image can be read, or memory is too small.
+            JobCancelled: The run was interrupted before it began; there is no run.
+            RunError: It was interrupted while backbones were compared, no image can be read, or memory is too small.
         """
         from visionft.evaluation.trained_run import train_and_evaluate
 
@@ -408,9 +435,16 @@ class Project(Store):
             if isinstance(preset, TrainConfig):
                 config = override_settings(preset, {}, as_assignments(settings))
             else:
-                config = self.settings(preset, callback=job, **settings)
+                config = self._settings(images, preset, job=job, **settings)
             if limit is not None:
                 config = fitted_to_time(config, images, self.path, limit.left, job=job)
                 job = limit.job
             run, _evaluations = train_and_evaluate(config, images, new_run_dir(self.path, config), job=job)
-            return Run(load_run(self.path, run.name).path, self)
+            if not run.path.is_dir():
+                raise JobCancelled
+        return Run(run.path, self)
+
+
+def _refuse_no_share(name: str, value: float | None) -> None:
+    if value is not None and not 0 <= value <= 1:
+        raise VisionFTError(f"{name}={value} is not a share of 1.", "Give a number from 0 to 1, such as 0.9.")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol, overload
 
@@ -23,6 +24,7 @@ from visionft.export.predictor import Prediction, Predictor, expand_folders
 from visionft.export.record import facts_of
 from visionft.files import from_home
 from visionft.project.store import Project as Store
+from visionft.retrieval.live_view import labels_digest, members_of
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import RunSummary, TrainResult, read_run
 
@@ -94,14 +96,10 @@ def _checked_pixels(pixels: np.ndarray) -> np.ndarray:
 
 
 class Model(_Predicts):
-    """An exported model, which predicts with ONNX Runtime alone.
-
-    Attributes:
-        predictor: The loaded file: its metadata, probabilities of pixels, embeddings, index.
-    """
+    """An exported model, which predicts with ONNX Runtime alone."""
 
     def __init__(self, path: str | Path, *, device: str = "auto", export: ExportResult | None = None) -> None:
-        """Load an export, from its file or its folder.
+        """Load an export, from its file or its folder; one that was made just now when it is first used.
 
         Args:
             path: `model.onnx`, a variant of it, or the folder that holds it.
@@ -111,17 +109,24 @@ class Model(_Predicts):
         Raises:
             ExportError: It is missing, not an export, or changed since; or the requested GPU is missing.
         """
-        with in_python_terms():
-            self.predictor = Predictor(from_home(path), device=device)
+        self._given, self._device = from_home(path), device
         self._export = export
+        if export is None:
+            self.predictor  # noqa: B018 - the file is checked now
 
     def __repr__(self) -> str:
         return f"Model({str(self.path)!r}, {len(self.class_names)} classes)"
 
+    @cached_property
+    def predictor(self) -> Predictor:
+        """The loaded file: its metadata, probabilities of pixels, embeddings, index."""
+        with in_python_terms():
+            return Predictor(self._given, device=self._device)
+
     @property
     def path(self) -> Path:
         """Return the file `model.onnx`."""
-        return self.predictor.path
+        return self.predictor.path if self._export is None else self._export.model
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -219,16 +224,18 @@ class Run(_Predicts):
         """Return the wrongly classified images of a split, by their labels as they are now, the most confident first.
 
         Columns: image_id, path, label, predicted, probability (of the prediction). For several labels, `label` and
-        `predicted` hold the classes joined by commas. The run is evaluated where it was not, or where labels or images
-        have changed since. Images of classes that it does not know are left out, as in `evaluate`.
+        `predicted` hold the classes joined by commas. The run is evaluated where it was not, or where its images, their
+        labels, or for k-NN the labels that it predicts from have changed since. Images of classes that it does not know
+        are left out, as in `evaluate`.
         """
         with running_job(callback) as job:
             images = self._project.snapshot()
-            known = frozenset(self.class_names)
+            stored = read_evaluation(self.path, split)
+            known = frozenset(self.class_names if stored is None else stored.class_names)  # those of k-NN change
             labels = images.label_sets(evaluated_split(split)).items()
             labels_of = {image_id: names & known for image_id, names in labels if names & known}
-            stored = read_evaluation(self.path, split)
-            if stored is None or not stored.covers(labels_of):
+            digest = labels_digest(members_of(self.summary), images)
+            if stored is None or not stored.is_current(labels_of, digest):
                 self.evaluate(split, callback=job)
                 stored = read_evaluation(self.path, split)
         wrong = () if stored is None else (each for each in stored.mistakes() if each.image_id in images.by_id)

@@ -1,7 +1,7 @@
 """Tables of the Python interface: columns of equal length by name, as `pandas.DataFrame(table)` reads them."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Self
 
 from visionft.curation.check import CheckResult, Issue
 from visionft.data.image_reading import AS_STORED, ImageReading
@@ -20,7 +20,7 @@ class Table(dict[str, list[Any]]):
         return table_html(self, self.image_reading)
 
     @classmethod
-    def of_images(cls, images: Snapshot, rows: Iterable[tuple[int, Mapping[str, Any]]], columns: Iterable[str]) -> Any:
+    def of_images(cls, images: Snapshot, rows: Iterable[tuple[int, Mapping[str, Any]]], columns: Iterable[str]) -> Self:
         """Return a table with the columns image_id and path, and `columns`, from (image id, {column: value}) pairs."""
         known = list(rows)
         table = cls(image_id=[image_id for image_id, _ in known])
@@ -56,10 +56,11 @@ class IssueTable(Table):
     issues: tuple[Issue, ...]
 
     @classmethod
-    def of(cls, images: Snapshot, result: CheckResult, issues: tuple[Issue, ...]) -> "IssueTable":
+    def of(cls, images: Snapshot, result: CheckResult, issues: tuple[Issue, ...]) -> Self:
+        """Return the table of a check's open issues, in their order."""
         columns = ("score", "kind", "reason", "group", "suggested")
         rows = ((each.image_id, {name: getattr(each, name) for name in columns}) for each in issues)
-        table: IssueTable = cls.of_images(images, rows, columns)
+        table = cls.of_images(images, rows, columns)
         table.images, table.result, table.issues = images, result, issues
         return table
 
@@ -86,9 +87,10 @@ class SuggestionTable(Table):
     suggester: FeatureSuggester | None
 
     @classmethod
-    def of(cls, images: Snapshot, suggestions: Mapping[int, Suggestion]) -> "SuggestionTable":
+    def of(cls, images: Snapshot, suggestions: Mapping[int, Suggestion]) -> Self:
+        """Return the table of suggestions, {image id: suggestion}; its maker sets the other attributes."""
         found = sorted(suggestions.values(), key=lambda each: -each.confidence)
         rows = ((each.image_id, {"label": ", ".join(each.classes), "confidence": each.confidence}) for each in found)
-        table: SuggestionTable = cls.of_images(images, rows, ("label", "confidence"))
+        table = cls.of_images(images, rows, ("label", "confidence"))
         table.suggestions = suggestions
         return table

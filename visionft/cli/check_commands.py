@@ -15,7 +15,6 @@ from visionft.cli.schemas import output_of, prints
 from visionft.curation.check import APPROXIMATE_TEXT, Check, CheckResult, Issue, open_issues, settings_texts
 from visionft.curation.report.dataset_report import DatasetReport
 from visionft.curation.table import CHECKS, get_check
-from visionft.errors import VisionFTError
 from visionft.project.edits.changes import AcceptSuggestions, RemoveImages, UnlabelImages
 from visionft.project.edits.image_changes import TagImages
 from visionft.project.edits.verdicts import verdicts_of
@@ -103,10 +102,6 @@ def quality(
 
     The worst come first; only new images take time.
     """
-    from visionft.curation.quality.kinds import KINDS
-
-    if kind and kind not in KINDS:
-        raise VisionFTError(f"There is no kind “{kind}”.", f"There are {', '.join(KINDS)}.")
     with opened_project(project, read_only=not (remove or tag)) as opened:
         found = run_check(opened, "quality", threshold=threshold, kind=kind)
         note = _note(found)

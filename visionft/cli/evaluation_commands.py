@@ -42,6 +42,8 @@ _QUALITY = (
     words.ACCURACY,
     words.INTERVAL,
     words.DIFFERENCE,
+    words.DIFFERENCE_INTERVAL,
+    words.P_VALUE,
     words.BALANCED,
     words.ECE,
 )

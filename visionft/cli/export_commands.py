@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer import Argument, Option
 
+from models.messages import choose_one
 from visionft.amounts import size_text
 from visionft.cli import completion
 from visionft.cli.arguments import MOST, Json, ModelPath, ProjectDir, RunName
@@ -81,6 +82,8 @@ def export(
     """Export one ONNX file, verified against PyTorch on real images."""
     # Written before each artefact had a flag: --precision replaces the choice of the target, --exporter adds to it.
     if precision:
+        if unknown := [each for each in precision if each not in (*PRECISIONS, "all")]:
+            raise VisionFTError(f"There is no precision {unknown[0]!r}.", choose_one((*PRECISIONS, "all")))
         named = PRECISIONS if "all" in precision else precision
         artefacts |= dict.fromkeys(PRECISIONS, False) | dict.fromkeys(named, True)
     artefacts |= dict.fromkeys(exporter or (), True)

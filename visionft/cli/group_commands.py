@@ -54,8 +54,6 @@ def duplicates(
 
     Resized, cropped, turned and re-encoded copies are found; groups with a label conflict come first.
     """
-    if threshold is not None and not 0 < threshold <= 1:
-        raise VisionFTError(f"{threshold} is not a share of 1.", "Give a number from 0.7 to 1, such as 0.9.")
     removed = None
     with opened_project(project, read_only=not keep_best) as opened:
         checked = run_check(opened, "duplicates")

@@ -120,15 +120,6 @@ def suggest(
     print_result(value, text, as_json=json)
 
 
-def _suggester(opened: Project) -> tuple[FeatureSuggester, int]:
-    """Return a suggester, after computing missing features, and the number of images without features."""
-    from visionft.features.embedding import embedded
-
-    with running_job() as job:
-        features = embedded(opened.path, opened.snapshot(), job=job)
-    return open_suggester(opened, features), len(features.missing) + len(features.unusable)
-
-
 def _suggested_text(found: Mapping[int, Suggestion], accepted: int, threshold: float | None, *, source: str) -> str:
     if not found:
         return "Nothing is suggested: no image without a label is left."
@@ -215,12 +206,16 @@ def queue(
 
     Cluster centres come first, then uncertain and diverse images.
     """
+    from visionft.features.embedding import embedded
     from visionft.suggest.queue import next_images
 
     rows = []
     with opened_project(project, read_only=True) as opened:
-        suggester, _ = _suggester(opened)
-        paths = {image.image_id: image.path for image in opened.snapshot().images}
+        images = opened.snapshot()
+        with running_job() as job:
+            features = embedded(opened.path, images, job=job)
+        suggester = open_suggester(opened, features)
+        paths = {image.image_id: image.path for image in images.images}
         suggestions = suggester.suggestions
         for each in next_images(suggester, count, seed=seed):
             found = suggestions.get(each.image_id)

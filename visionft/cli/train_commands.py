@@ -19,15 +19,18 @@ from visionft.cli.arguments import MOST, BackboneName, Json, ProjectDir, RunName
 from visionft.cli.next_steps import command_for, joined
 from visionft.cli.output import is_stdout, opened_project, print_result, running_job, table, write_err
 from visionft.cli.schemas import ACCURACY, accuracy_output, output_of, prints
-from visionft.data.types import Snapshot
+from visionft.data.types import Snapshot, Split
 from visionft.errors import NextStep, VisionFTError
-from visionft.evaluation.unseen import accuracy_words
+from visionft.evaluation.stored import Evaluation
+from visionft.evaluation.unseen import accuracy_words, unseen_evaluation
+from visionft.jobs import JobCancelled
 from visionft.project.names import count_of
+from visionft.training.base_weights import stopped_before_start
 from visionft.training.config.recipe_text import parse_toml
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.recipe import Recipe, write_recipe
 from visionft.training.run_settings import run_settings
-from visionft.training.runs.run_folder import TrainResult, load_run, run_title
+from visionft.training.runs.run_folder import RUNS_FOLDER, TrainResult, load_run, new_run_dir, run_title
 
 _BEST = {"epoch": int | None, "val_loss": float | None, "top1": float | None}  # no epoch: solved in closed form
 _TRAINED = {
@@ -98,6 +101,7 @@ def train(
             if recipe is not None or save is not None:
                 hint = f"A run's recipe is told by: {joined(['visionft', 'run', 'recipe', str(project), resume_run])}"
                 raise VisionFTError("A run that goes on keeps its own settings.", hint)
+            config = None
             start: Callable[..., Run] = opened.run(resume_run).resume
         else:
             given = {"backbone": backbone, "method": method, "epochs": epochs, "device": device}
@@ -119,8 +123,22 @@ def train(
                 return
             start = partial(opened.train, config)
         with running_job() as job:
-            run = start(callback=job)
-            print_result(_train_output(run), lambda: _train_text(project, run), as_json=json)
+            evaluations: Mapping[Split, Evaluation] = {}
+            unseen = None
+            try:
+                run = start(callback=job)
+            except JobCancelled:  # before the run had a folder; a resumed one has it
+                if config is None:
+                    raise
+                classes = len(opened.snapshot().class_names)
+                result = stopped_before_start(config, classes=classes, run_dir=new_run_dir(opened.path, config))
+            else:
+                summary = run.summary
+                result, evaluations = summary.result, run.evaluations
+                unseen = unseen_evaluation(summary, evaluations)
+                assert result is not None, "it was trained just now"
+            value = _train_output(result, evaluations, unseen)
+            print_result(value, lambda: _train_text(project, result, evaluations, unseen), as_json=json)
 
 
 def _require_choice(given: Mapping[str, Any], preset: str | None, recipe: Path | None) -> None:
@@ -160,32 +178,32 @@ def _print_estimate(config: TrainConfig, snapshot: Snapshot, *, as_json: bool) -
     print_result(value, text, as_json=as_json)
 
 
-def _val_accuracy(run: Run, result: TrainResult) -> float | None:
+def _val_accuracy(result: TrainResult, evaluations: Mapping[Split, Evaluation]) -> float | None:
     """Return the evaluated accuracy, of several labels with their fitted thresholds; else that of the best epoch."""
-    val = run.evaluations.get("val")
+    val = evaluations.get("val")
     best = result.best
     return val.top1 if val else best.val_accuracy if best else None
 
 
-def _train_output(run: Run) -> dict[str, Any]:
-    result = run.result
-    assert result is not None, "it was trained just now"
+def _train_output(
+    result: TrainResult, evaluations: Mapping[Split, Evaluation], unseen: Evaluation | None
+) -> dict[str, Any]:
     best = result.best
     epoch = best.epoch if best and best.epochs else None
     return output_of(
         _TRAINED,
         result,
-        best=best and output_of(_BEST, best, epoch=epoch, top1=_val_accuracy(run, result)),
-        test=accuracy_output(run.evaluations.get("test")),
-        unseen=accuracy_output(run.unseen),
+        best=best and output_of(_BEST, best, epoch=epoch, top1=_val_accuracy(result, evaluations)),
+        test=accuracy_output(evaluations.get("test")),
+        unseen=accuracy_output(unseen),
     )
 
 
-def _train_text(project: Path, run: Run) -> str:
-    result = run.result
-    assert result is not None, "it was trained just now"
+def _train_text(
+    project: Path, result: TrainResult, evaluations: Mapping[Split, Evaluation], unseen: Evaluation | None
+) -> str:
     best = result.best
-    accuracy = _val_accuracy(run, result)
+    accuracy = _val_accuracy(result, evaluations)
     if best is None:
         return f"{result.run} was stopped before its first epoch had ended."
     parts = [f"kept epoch {best.epoch}"] if best.epochs else []  # else the head's solution is all there is
@@ -195,15 +213,16 @@ def _train_text(project: Path, run: Run) -> str:
         parts = ["kept the linear probe of its start (epoch 0)"]
     if accuracy is None:
         parts.append("not validated: its accuracy is unknown and its probabilities are not calibrated")
-    elif best.epochs or run.unseen is None:
+    elif best.epochs or unseen is None:
         parts.append(f"validation top-1 {accuracy:.1%}, used to choose")
     if best.waited and best.share == 1:
         parts[-1] += " (the latest within one standard error of the highest)"
-    parts.append(f"accuracy {accuracy_words(run.unseen)}")
+    parts.append(f"accuracy {accuracy_words(unseen)}")
     parts += [duration_text(result.seconds), *(["stopped"] if result.stopped else [])]
     left_out = f"{count_of(result.left_out, 'image')} left out: no decoder reads them.\n" if result.left_out else ""
     command = command_for(NextStep("export", project=project, run=result.run))
-    return f"{run_title(run.path)} ({result.run}): {', '.join(parts)}.\n{left_out}Next: {command}"
+    title = run_title(project / RUNS_FOLDER / result.run)
+    return f"{title} ({result.run}): {', '.join(parts)}.\n{left_out}Next: {command}"
 
 
 @prints({"run": str, "file": Path | None, "recipe": dict[str, Any]})

@@ -103,6 +103,7 @@ class Check(ABC):
     weight: ClassVar[float] = 1.0  # its time beside that of the other checks, without the features
     title: ClassVar[str]
     summary: ClassVar[str]  # one sentence: the issues, and the usual action
+    kinds: ClassVar[tuple[str, ...]] = ()  # those that its issues may have; empty where it does not say
 
     def __post_init__(self) -> None:
         """Refuse settings that could not be set.

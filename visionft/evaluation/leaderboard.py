@@ -261,7 +261,7 @@ def _state(
     known = frozenset(run.class_names)
     if not digest and any(not classes <= known for classes in labels_of.values()):
         return "other_classes"
-    if stored is not None and stored.labels == digest and stored.covers(labels_of):
+    if stored is not None and stored.is_current(labels_of, digest):
         return "trained_on" if stored.seen else "measured"
     if not run.has_weights or run.faults:
         return "no_weights"

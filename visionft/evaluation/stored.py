@@ -159,6 +159,15 @@ class StoredEvaluation(Evaluation):
         is_same = all(labels_of.get(image_id) == classes for image_id, classes in evaluated.items())
         return is_same and len(labels_of) - len(evaluated) <= left_out
 
+    def is_current(self, labels_of: Mapping[int, frozenset[str]], labels: str) -> bool:
+        """Return whether evaluating the same weights again would give the same.
+
+        Args:
+            labels_of: The labels of the images now, as in `covers`.
+            labels: Digest of the labels that the run predicts from now (`live_view.labels_digest`).
+        """
+        return self.labels == labels and self.covers(labels_of)
+
     def cell(self, true_index: int, predicted_index: int) -> tuple[StoredPrediction, ...]:
         names = ((self.class_names[true_index],), (self.class_names[predicted_index],))
         found = (each for each in self.predictions if (each.true_classes, each.predicted) == names)

@@ -1,6 +1,6 @@
-"""Training a run and evaluating it: one job of the command line and of the window.
+"""Training a run and evaluating it: one job of the command line, the Python interface and the window.
 
-The run and its evaluations are handed on to whoever shows them, so that nobody reads them again from its folder.
+The run and its evaluations are returned: the window shows them without reading the folder of the run.
 """
 
 import os

@@ -15,8 +15,9 @@ Torch-free: the rows of the program name their functions, whose modules load tor
 """
 
 import pkgutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from keyword import iskeyword
 from typing import Any, Final
 
 from models.extensions import extension_rows
@@ -51,8 +52,7 @@ class Artefact:
         about: What it is for.
         check: How it is compared before it is kept; empty where nothing is computed.
         file: The file by which it is known; a folder ends with `/`. Empty where only `write` knows.
-        others: Further files that it may have.
-        purposes: {file, or folder with `/`: its content}, for the model card.
+        purposes: {file that it may have, or folder with `/`: its content}, for the model card.
         targets: Names of the targets that it is made for.
         offered_for: Names of the targets where it is a choice of its own; for all others it is one among many.
         needs: Splits of which it needs labelled images.
@@ -60,6 +60,8 @@ class Artefact:
         weight: Its relative time; the comparison with PyTorch has 3.
         tolerance: Largest difference of a probability from the recorded one, for a model that is verified elsewhere;
             0 for that of `model.onnx`.
+        copied: A function that returns the names of the files that it copies from the installed program, or its name
+            as that of `write`; it returns none where this installation lacks them. None where it copies nothing.
     """
 
     name: str
@@ -68,7 +70,6 @@ class Artefact:
     about: str = ""
     check: str = ""
     file: str = ""
-    others: tuple[str, ...] = ()
     purposes: Mapping[str, str] = field(default_factory=dict[str, str])
     targets: tuple[str, ...] = ()
     offered_for: tuple[str, ...] = ()
@@ -76,11 +77,22 @@ class Artefact:
     use: str = ""
     weight: float = 1.0
     tolerance: float = 0.0
+    copied: Callable[[], Sequence[str]] | str | None = None
 
     @property
     def files(self) -> list[str]:
-        """Return the names of its files that are known before it is written, without those in a folder."""
-        return [each for each in (self.file, *self.others) if each and not each.endswith("/")]
+        """Return the names of its files that are known before it is written."""
+        names = dict.fromkeys((self.file, *self.purposes, *self._copied()))
+        return [each for each in names if each and not each.endswith("/")]
+
+    @property
+    def is_available(self) -> bool:
+        """Whether this installation can write it: it has the files to copy, if any."""
+        return self.copied is None or bool(self._copied())
+
+    def _copied(self) -> Sequence[str]:
+        copied = pkgutil.resolve_name(self.copied) if isinstance(self.copied, str) else self.copied
+        return () if copied is None else copied()
 
     @property
     def sentence(self) -> str:
@@ -160,7 +172,6 @@ _OWN: Final = (
         ),
         check=Message("Each is compared with the model that it was made from; Core ML runs on a Mac alone."),
         file=FIXED_MODEL_FILE,
-        others=("model.ort", "model_int8.ort", f"{CORE_ML_FOLDER}/"),
         purposes={
             FIXED_MODEL_FILE: "the model for one image of a fixed size, cropped and resized before: for NPUs",
             "model.ort": f"{MODEL_FILE} in ONNX Runtime's own format",
@@ -187,7 +198,6 @@ _OWN: Final = (
         about=Message("config.json and model.safetensors, loaded by timm as a network with equal output."),
         check=Message("Compared with PyTorch; what timm cannot build is loaded by transformers from model.pt2."),
         file=f"{TIMM_FOLDER}/",
-        others=(PYTORCH_FILE, MODULE_FILE, "config.json", "preprocessor_config.json"),
         purposes={
             f"{TIMM_FOLDER}/config.json": "configuration of the network for timm",
             f"{TIMM_FOLDER}/model.safetensors": "weights of the network for timm",
@@ -217,15 +227,45 @@ _OWN: Final = (
         file=f"{RUNTIME_FOLDER}/",
         purposes={f"{RUNTIME_FOLDER}/": "ONNX Runtime for browsers (MIT)"},
         targets=("web",),
+        copied="visionft.export.bundle.web_runtime:runtime_files",
     ),
 )
-# Names of other options and parameters of an export.
-_TAKEN: Final = ("exporter", "facts", "folder", "for", "help", "json", "mirror", "opset", "precision", "run", "target")
+# Names of other options and parameters of an export: of the command, of `Run.export` and of `ExportOptions.for_target`.
+_TAKEN: Final = (
+    "artefacts",
+    "callback",
+    "cls",
+    "exporter",
+    "facts",
+    "folder",
+    "help",
+    "json",
+    "mirror",
+    "opset",
+    "out-dir",
+    "precision",
+    "project",
+    "run",
+    "self",
+    "target",
+)
+
+
+def _is_usable(row: Any) -> bool:
+    """Return whether an extension's row is an artefact (ValueError: its name is no option, or no keyword of Python).
+
+    `class-list` is `--class-list` and `class_list=`; `class` is a word of Python, and `no-list` what `list` is without.
+    """
+    if not isinstance(row, Artefact):
+        return False
+    spelled = row.name.replace("-", "_")
+    if not spelled.isidentifier() or iskeyword(spelled) or spelled.startswith(("_", "no_")):
+        raise ValueError(f"the name {row.name!r} cannot be an option and an argument of Python")
+    return True
+
+
 _known = {each.name: each for each in _OWN}
-ARTEFACTS: Final = {
-    **_known,
-    **extension_rows("visionft.exporters", Artefact, taken=(*_known, *_TAKEN)),
-}
+ARTEFACTS: Final = {**_known, **extension_rows("visionft.exporters", _is_usable, taken=(*_known, *_TAKEN))}
 
 
 def artefact_named(name: str) -> Artefact:

@@ -5,15 +5,15 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from models.messages import Message
 from visionft.data.decode import IMAGE_SUFFIXES, decode_open, open_image
-from visionft.data.image_reading import ImageReading
+from visionft.data.image_reading import AS_STORED, ImageReading
 from visionft.errors import ExportError, ImageError, NextStep, as_expected
 from visionft.export.contents import MODEL_FILE
 from visionft.export.export_result import Border
@@ -49,7 +49,10 @@ class Prediction(Record):
         model_ms: Time in ONNX Runtime, without reading the image.
         warnings: Losses of decoding the image.
         error: Reason why the image could not be read; then the other fields are empty.
+        image_reading: How the model reads the file as pixels; a notebook shows it so.
     """
+
+    HIDDEN: ClassVar = ("image_reading",)
 
     path: Path
     class_name: str = ""
@@ -61,11 +64,13 @@ class Prediction(Record):
     model_ms: float = 0.0
     warnings: tuple[str, ...] = ()
     error: str = ""
+    image_reading: ImageReading = field(default=AS_STORED, repr=False)
 
     def _repr_html_(self) -> str:
         """Return the image with the most probable classes as bars, for notebooks."""
-        is_file = self.path != Path()
-        shown = image_html(thumbnail(self.path, side=240), self.path.name, height=120) if is_file else ""
+        shown = ""
+        if self.path != Path():
+            shown = image_html(thumbnail(self.path, self.image_reading, side=240), self.path.name, height=120)
         if self.error:
             return f"<div>{text_html(self.path.name)}: {text_html(self.error)}</div>"
         name = self.class_name if self.classes is None else ", ".join(self.classes) or "no class"
@@ -229,7 +234,8 @@ def predict_files(
         except ImageError as error:
             yield Prediction(path=path, error=error.message)
             continue
-        yield dataclasses.replace(predict_pixels(decoded.pixels, path), warnings=decoded.losses)
+        found = predict_pixels(decoded.pixels, path)
+        yield dataclasses.replace(found, warnings=decoded.losses, image_reading=reading)
 
 
 def prediction_of(

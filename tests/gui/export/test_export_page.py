@@ -9,14 +9,19 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QDesktopServices, QGuiApplication
+from visible_texts import visible_texts
 
 from gui.export import exporting as export_work
 from gui.export import follow_up
+from gui.export.target_card import TargetCard
+from gui.export.use_card import UseCard
 from gui.kit import dialogs
 from visionft.errors import ExportError
 from visionft.export.artefacts import ARTEFACTS, Artefact
+from visionft.export.bundle import web_runtime
 from visionft.export.bundle.sample_programs import SAMPLES
 from visionft.export.bundle.verifying import FileFault, Verification
+from visionft.export.contents import RUNTIME_FOLDER
 from visionft.export.export_result import ExportResult, Latency, MirrorEffect, Parity, SampleRun, read_export
 from visionft.export.options import TARGETS, ExportOptions
 from visionft.training.config.train_config import TrainConfig
@@ -216,6 +221,23 @@ def test_a_place_to_run_chooses_all_options_in_one_click(qtbot, window, page, ex
     export(qtbot, window, page)
     assert exporting[0][2]["options"] == ExportOptions.for_target(target.name)
     assert not page.target_card.opset_box.isVisible() and not page.use_card.view.isVisible()
+
+
+@pytest.mark.parametrize("is_here", [False, True], ids=["without", "with"])
+def test_the_runtime_for_browsers_is_shown_where_the_program_came_with_it(qtbot, monkeypatch, tmp_path, is_here):
+    monkeypatch.setattr(web_runtime, "ROOT", tmp_path)
+    (tmp_path / "web_runtime").mkdir()
+    for name in web_runtime.RUNTIME_FILES[: None if is_here else -1]:
+        (tmp_path / "web_runtime" / name).write_bytes(b"runtime")
+    card, use = TargetCard(), UseCard()
+    for part in (card, use):
+        qtbot.addWidget(part)
+    card.tiles["web"].click()
+    assert card.boxes["web-runtime"].isHidden() != is_here and not card.boxes["int8"].isHidden()
+    use.show_files(card.target(), card.options())
+    use.show()
+    assert (RUNTIME_FOLDER in visible_texts(use)) == is_here
+    assert card.options() == ExportOptions.for_target("web")
 
 
 def test_a_small_network_is_trained_for_a_small_device_on_request(qtbot, window, page, exporting):

@@ -41,6 +41,8 @@ def test_a_row_has_its_rank_and_difference_or_the_reason_without():
     assert words.RANK.text(BEST) == "1" and words.RANK.text(TIED) == "1 ≈" and words.RANK.text(WORSE) == "3"
     assert words.RANK.text(STALE) == "–" and words.DIFFERENCE.text(STALE)
     assert words.DIFFERENCE.text(TIED).startswith("−8.0, ") and words.DIFFERENCE.text(WORSE) == "−8.0"
+    assert words.DIFFERENCE_INTERVAL.text(WORSE).startswith("−13.0 – ") and words.P_VALUE.text(BEST) == words.NONE
+    assert float(words.P_VALUE.text(TIED)) > 0.05
     assert "−13.0" in words.tip(WORSE) and REASONS["other_images"] in words.tip(STALE)
     worse, best, tied = (words.NAME.text(each).count(" · ") for each in (WORSE, BEST, TIED))
     assert worse > best == tied

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -134,6 +135,25 @@ def test_a_stop_signal_to_the_group_keeps_the_best(project, tiny, number: signal
     assert process.returncode == expected, stderr
     result = json.loads(stdout)
     assert result["stopped"] and result["best"] and (runs / result["run"] / "last" / "manifest.json").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_before_the_run_has_a_folder_is_told(run, project, tiny, monkeypatch, number: signal.Signals) -> None:
+    from visionft.evaluation import trained_run
+
+    def stopped(*inputs: Any, **options: Any) -> Any:
+        os.kill(os.getpid(), number)
+        return train(*inputs, **options)
+
+    train = trained_run.train
+    monkeypatch.setattr(trained_run, "train", stopped)
+    command = ["train", project, "--backbone", "test_resnet", "--method", "linear", *tiny]
+    code, stdout, _ = run(*command, "--json")
+    told = json.loads(stdout)
+    assert code == 128 + number and told["stopped"] and told["best"] is None and told["run"].startswith("001-")
+    code, stdout, _ = run(*command)
+    assert code == 128 + number and told["run"] in stdout
+    assert not list((project / "runs").glob("*"))
 
 
 def test_ctrl_c_while_the_program_loads_leaves_no_traceback() -> None:

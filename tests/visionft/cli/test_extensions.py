@@ -18,6 +18,13 @@ narrow = incomplete_check:NARROW
 odd = json:dumps
 with-hyphen = incomplete_method:HYPHEN
 hasty = incomplete_method:HASTY
+[visionft.exporters]
+class = unlucky_exporters:CLASS
+3d = unlucky_exporters:DIGIT
+no-list = unlucky_exporters:WITHOUT
+out_dir = unlucky_exporters:FOLDER
+float_input = unlucky_exporters:OWN
+class_list = unlucky_exporters:OTHER
 [visionft.commands]
 project = json:dumps
 """
@@ -49,6 +56,12 @@ class NarrowCheck(Check):
 
 NARROW = NarrowCheck()
 """
+EXPORTERS = """
+from visionft.export.artefacts import Artefact
+
+NAMES = ("class", "3d", "no-list", "out_dir", "float_input", "class_list")
+CLASS, DIGIT, WITHOUT, FOLDER, OWN, OTHER = (Artefact(name=name, title="List", write=print) for name in NAMES)
+"""
 # What the error of an unusable row names, for its author.
 NAMED = {
     ("checks", "quality"): "visionft.checks",
@@ -57,6 +70,12 @@ NAMED = {
     ("methods", "odd"): "visionft.methods",
     ("methods", "with-hyphen"): "with-hyphen",
     ("methods", "hasty"): "when, options",
+    ("exporters", "class"): "'class'",
+    ("exporters", "3d"): "'3d'",
+    ("exporters", "no-list"): "'no-list'",
+    ("exporters", "out_dir"): "taken",
+    ("exporters", "float_input"): "taken",
+    ("exporters", "class_list"): "taken",
     ("commands", "project"): "project",
 }
 RUN = "001-test_resnet-scale"
@@ -124,6 +143,7 @@ def test_a_broken_row_is_named_and_the_program_goes_on(values, tmp_path: Path) -
     (folder / "entry_points.txt").write_text(BROKEN)
     (tmp_path / "incomplete_method.py").write_text(METHOD)
     (tmp_path / "incomplete_check.py").write_text(CHECK)
+    (tmp_path / "unlucky_exporters.py").write_text(EXPORTERS)
     (diagnosis,) = values(("doctor",))
     state = {(each["group"].partition(".")[2], each["name"]): each["error"] for each in diagnosis["extensions"]}
     used = {key for key, error in state.items() if not error}

@@ -136,7 +136,8 @@ def test_a_file_of_the_target_can_be_switched_off_and_the_former_names_are_read(
     assert not exported["variants"] and "model_float.onnx" in exported["files"]
     exported = value(*export, "--no-triton", "--precision", "fp16")
     assert exported["artefacts"] == [each["precision"] for each in exported["variants"]] == ["fp16"]
-    assert "int8" in refused(*export, "--precision", "fp8")
+    for unknown in ("fp8", "pytorch"):
+        assert "int8" in refused(*export, "--precision", unknown)
 
 
 def test_an_export_averages_with_mirrored_images(run, refused, train, project: Path, tmp_path: Path) -> None:

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from visionft.errors import ExportError
+from visionft.errors import ExportError, RunError
 from visionft.export.artefacts import ARTEFACTS
 from visionft.export.bundle import web_runtime
 from visionft.export.bundle.sample_programs import SAMPLES, sample_files
 from visionft.export.bundle.web_runtime import RUNTIME_FILES, runtime_files, write_runtime
-from visionft.export.contents import MODEL_FILE
+from visionft.export.contents import MODEL_FILE, RUNTIME_FOLDER
 from visionft.export.export_result import ExportResult, Latency, Parity
+from visionft.export.exporter import export_run
 from visionft.export.options import TARGETS, ExportOptions, is_made_with, target_of
 from visionft.export.precision.variants import MOST_DOUBT, Variant, VariantAgreement
 
@@ -113,6 +114,19 @@ def test_the_page_has_its_runtime_beside_it_or_needs_npm(tmp_path, monkeypatch):
     write_runtime(tmp_path)
     assert all((tmp_path / name).is_file() for name in runtime_files())
     assert "npm" not in page.start(files=runtime_files())
+
+
+def test_a_file_in_the_way_in_a_folder_is_refused_before_any_work(tmp_path, snapshot):
+    out = tmp_path / "out"
+    for name in ("huggingface/config.json", f"{RUNTIME_FOLDER}/{RUNTIME_FILES[0]}"):
+        (out / name).parent.mkdir(parents=True)
+        (out / name).write_text("mine")
+    for target in ("python", "web")[: 2 if runtime_files() else 1]:
+        with pytest.raises(ExportError):
+            export_run(tmp_path / "no run", snapshot, out, options=ExportOptions.for_target(target))
+    with pytest.raises(RunError):
+        export_run(tmp_path / "no run", snapshot, out)
+    assert (out / "huggingface" / "config.json").read_text() == "mine"
 
 
 def test_a_distilled_file_is_used_where_size_counts_and_the_int8_file_where_it_was_not_kept():

@@ -25,6 +25,8 @@ class Duplicates(Check):
     title = Message("Duplicates")
     summary = Message("Duplicate images, also resized, cropped or rotated: keep the best of each group.")
 
+    kinds = ("exact", "near")
+
     def find_issues(self, inputs: Inputs) -> CheckResult:
         """Compare all images; `facts` hold the pairs, used by `duplicate_groups` to build groups at any threshold."""
         from visionft.curation.duplicates.pair_comparison import compare_all  # loads OpenCV

@@ -133,7 +133,13 @@ def duplicate_groups(
     """Return the groups at a threshold (the fitted one when None), the surest first.
 
     Left out are pairs judged to be no duplicates by the user (`fine`), and images removed or edited since (`gone`).
+
+    Raises:
+        VisionFTError: The threshold is not above 0 and at most 1.
     """
+    if threshold is not None and not 0 < threshold <= 1:
+        message = Message("{threshold} is not a share of 1.", threshold=threshold)
+        raise VisionFTError(message, "Give a number from 0.7 to 1, such as 0.9.")
     known = [pair for pair in duplicate_pairs(result) if pair.ids not in fine]
     pairs = [pair for pair in known if pair.first not in gone and pair.second not in gone]
     same = linked(pair.ids for pair in known if pair.score >= 1)
@@ -160,6 +166,9 @@ def current_groups(
 
     Left out are images removed or edited since, and pairs judged to be no duplicates. `now` holds the images of the
     project by id, where they are known; the threshold is the fitted one when None.
+
+    Raises:
+        VisionFTError: As `duplicate_groups`.
     """
     now = current_images(project.snapshot()) if now is None else now
     then = {issue.image_id: issue.sha256 for issue in result.issues}

@@ -11,7 +11,7 @@ import numpy as np
 
 from models.messages import Message
 from visionft.curation.check import APPROXIMATE, Check, CheckResult, Inputs
-from visionft.curation.label_errors.review import LabelReview, check_labels
+from visionft.curation.label_errors.review import LEFT_OUT, PUT_IN, WRONG, LabelReview, check_labels
 from visionft.data.types import Snapshot
 from visionft.errors import RunError
 from visionft.evaluation.stored import read_probabilities
@@ -94,6 +94,8 @@ class LabelErrors(Check):
     name = NAME
     title = Message("Label errors")
     summary = Message("Labels that are probably wrong: review the most probable errors, and keep or change the labels.")
+
+    kinds = (WRONG, LEFT_OUT, PUT_IN)
 
     def find_issues(self, inputs: Inputs) -> CheckResult:
         check_labels(inputs.images)

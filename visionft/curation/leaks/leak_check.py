@@ -41,6 +41,8 @@ class Leaks(Check):
         "Related images in several splits: the test contains training images. Move each group into one split."
     )
 
+    kinds = (DUPLICATE, "name", "time", "folder")
+
     def find_issues(self, inputs: Inputs) -> CheckResult:
         """Check all images, for duplicates first. `facts` hold their pairs, and the groups of each grouping."""
         duplicates = Duplicates().run(inputs)

@@ -29,6 +29,8 @@ class Quality(Check):
         "Blurred, dark, overexposed, noisy, blank, odd or corrupt images: remove those that are useless for training."
     )
 
+    kinds: ClassVar[tuple[str, ...]] = tuple(KINDS)
+
     def find_issues(self, inputs: Inputs) -> CheckResult:
         """Measure new images, and score all; `facts` hold the flagged images of each kind and its histogram."""
         images, rows, reasons = measure_images(inputs)
