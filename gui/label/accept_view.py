@@ -162,7 +162,7 @@ class AcceptView(QWidget):
         self._sizes.hide()
         self.check_button.hide()
         self.accept_button.setText(tr("Accept the other {count}", count=f"{count:,}"))
-        self.accept_button.setEnabled(True)
+        self.accept_button.setEnabled(count > 0)
 
     def _show(self, *, counted: str, accuracy: str, proof: str) -> None:
         self._threshold.setText(f"{self.slider.value()}%")
