@@ -115,10 +115,7 @@ class BulkAccept(QObject):
 
         Images labelled meanwhile keep their labels.
         """
-        if self._result is not None:
-            change = self._remaining(self._result[1])
-        else:
-            change = self._from_threshold()
+        change = self._remaining(self._result[1]) if self._result is not None else self._from_threshold()
         if change is None:
             return
         count = len(change.classes)
@@ -223,7 +220,7 @@ class BulkAccept(QObject):
         is_marked = bool(self._unanswered)
         if is_marked:
             words = tr("What is the correct class of the marked image?")
-            hint = tr("Press its class key, or choose it in the list. Click again to remove the mark.")
+            hint = tr("Press its key or choose it in the list. Click again to unmark.")
         else:
             words = tr("Are these all “{name}”?", name=row.class_name)
             hint = tr("Click each wrong image.")
