@@ -77,7 +77,10 @@ def test_a_translation_written_twice_in_a_row_is_named(gap):
         ("{count} box", "{count} boxes"): ["{count} Kasten", f"{{count}} Kästen{gap}{{count}} Kästen"],
         ("So so", ""): ["Soso, la la"],
     }
-    assert problems(found, messages) == ["translated twice in a row: It learns.", "translated twice in a row: {count} box"]
+    assert problems(found, messages) == [
+        "translated twice in a row: It learns.",
+        "translated twice in a row: {count} box",
+    ]
 
 
 @pytest.mark.parametrize("path", catalogues().values(), ids=list(catalogues()))
