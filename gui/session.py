@@ -88,7 +88,7 @@ class Splitter(QObject):
         work = partial(split_images, self._project, wish, or_without_test=or_without_test)
         task = Task(title=tr("Splitting the images"), work=work, lane=Lane.DISK, page=page, writes=True)
         self._set_splitting(True)
-        self._tasks.run(task, owner=self, on_done=then, on_end=lambda _outcome: self._set_splitting(False))
+        self._tasks.run(task, owner=self, on_done=then, on_end=lambda _task: self._set_splitting(False))
 
     def _set_splitting(self, is_splitting: bool) -> None:
         self.is_splitting = is_splitting

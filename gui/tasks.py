@@ -220,8 +220,8 @@ class Task(QObject, Generic[T]):
         self._thread.start()
 
     def stop(self) -> None:
-        """Request cancellation: running work ends at its next check, a waiting task at once."""
-        if not self.was_stopped:
+        """Request cancellation: running work ends at its next check, a waiting task at once, an ended one stays so."""
+        if not self.was_stopped and not self._is_over:
             self.was_stopped = True
             self._cancelled.set()
             self.stop_requested.emit(self)
@@ -287,7 +287,7 @@ class Task(QObject, Generic[T]):
         self._is_over = True
         if self._thread is not None:
             self.seconds = time.monotonic() - self._began_s
-        if self._thread is not None and not self._outcome.done():
+        if self._thread is not None and self._thread.is_alive():  # it still emits, even with its outcome
             let_go(self._outcome)
             self.setParent(QCoreApplication.instance())  # it lives until its thread has ended
         else:

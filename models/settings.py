@@ -109,7 +109,8 @@ def _checked(kind: Any, value: Any, name: str) -> Any:
 
 
 def _mistyped(name: str, kind: type, value: Any) -> ConfigError:
-    message = Message("must be {kind}, got {text}", kind=_TYPE_NAMES[kind], text=repr(value))
+    name_of_kind = _TYPE_NAMES.get(kind, getattr(kind, "__name__", str(kind)))  # a method's may have any type
+    message = Message("must be {kind}, got {text}", kind=name_of_kind, text=repr(value))
     return ConfigError((Problem(name, message),))
 
 

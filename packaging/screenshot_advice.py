@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+from models.messages import Message
 from visionft.advice.learning_curve import CurvePoint, Gain, LearningCurve
 from visionft.advice.recommend import Recommendation
 from visionft.evaluation.leaderboard import ComparedModel, State
@@ -22,10 +23,10 @@ def advised(studio: Any) -> None:
 
 def _recommendation() -> Recommendation:
     found = (
-        _model("full", "Full fine-tuning", 0.931, forecast=True, seconds=215.0),
+        _model("full", Message("Full fine-tuning"), 0.931, forecast=True, seconds=215.0),
         _model("003", "Zweiter Versuch mit den Bildern der Nachtschicht, ResNet-50", 0.902, seconds=0.0),
-        _model("linear", "Linear probe", 0.884, seconds=12.0),
-        _model("prototype", "Prototype", 0.702, seconds=9.0),
+        _model("linear", Message("Linear probe"), 0.884, seconds=12.0),
+        _model("prototype", Message("Prototype"), 0.702, seconds=9.0),
     )
     more = Gain(class_name=_LONG, labels=97, recall=0.71, added=100, gain=0.021, low=0.004, high=0.038)
     points = tuple(_point(labels) for labels in (220, 330, 500, 760, 1150, 1764))

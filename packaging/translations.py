@@ -3,7 +3,8 @@
     extract    write the message ids of the source to build/visionft.pot
     update     add new message ids to the catalogues, with an empty translation, and drop the unused
     compile    write the .mo file beside each .po file (packaging/start.py, the wheel and the tests do it by themselves)
-    check      print ids without a translation, translations with other placeholders, pages of the manual that changed
+    check      print ids without a translation, translations with other placeholders or written twice in a row, pages of
+               the manual that changed
     manual     write into translated pages (de/train.md ...) that they translate the English pages as they are now
 
 A message id is a literal: an argument of `tr` or `Message`, of a parameter or field annotated `Text` (or handed on to
@@ -272,7 +273,11 @@ def as_mo(messages: dict[tuple[str, str], list[str]]) -> bytes:
 
 
 def problems(found: list[Entry], messages: dict[tuple[str, str], list[str]]) -> list[str]:
-    """Return what is wrong with a catalogue: missing, unused, and translations with other placeholders."""
+    """Return what is wrong with a catalogue.
+
+    That is missing and unused ids, and translations with other placeholders or written twice in a row, as a bad merge
+    of a file leaves them.
+    """
     ids = {(each.template, each.plural) for each in found}
     lines = [f"missing: {key[0]}" for key in sorted(ids) if not all(messages.get(key, [""]))]
     lines += [f"unused: {key[0]}" for key in sorted(messages.keys() - ids - {("", "")})]
@@ -281,7 +286,14 @@ def problems(found: list[Entry], messages: dict[tuple[str, str], list[str]]) -> 
             template + plural
         ):
             lines.append(f"placeholders differ: {template}")
+        lines += [f"translated twice in a row: {template}"] if any(map(_is_doubled, texts)) else []
     return lines
+
+
+def _is_doubled(text: str) -> bool:
+    """Return whether a text is two equal halves, with or without a space between them."""
+    half = len(text) // 2
+    return half > 0 and text[:half].strip() == text[half:].strip()
 
 
 def _names(text: str) -> set[str]:

@@ -103,7 +103,7 @@ class ConflictPanel(QWidget):
 
     def close_workers(self) -> None:
         self.thumbnails.close()
-        self.viewer.close_pool()
+        self.viewer.close_reader()
 
 
 class ConflictsView(View):

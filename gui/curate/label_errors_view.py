@@ -121,7 +121,7 @@ class LabelEvidence(QWidget):
         self.thumbnails.close()
         self.own.close_workers()
         self.suggested.close_workers()
-        self.viewer.close_pool()
+        self.viewer.close_reader()
 
 
 class LabelErrorsView(IssuesView):

@@ -220,5 +220,5 @@ class Stage(QWidget):
 
     def close(self) -> bool:
         self.thumbnails.close()
-        self.viewer.close_pool()
+        self.viewer.close_reader()
         return super().close()

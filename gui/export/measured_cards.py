@@ -151,8 +151,8 @@ def _basis_text(variant: Variant) -> str:
 
 def _figures(variant: Variant) -> tuple[tuple[str, str], ...]:
     measured, speed = variant.answers, variant.speed
-    low, high = (f"{100 * share:+.1f}" for share in measured.difference)
-    points = tr("{n} points ({low} to {high})", n=f"{-100 * measured.loss:+.1f}", low=low, high=high)
+    low, high = (f"{100 * share:+z.1f}" for share in measured.difference)
+    points = tr("{n} points ({low} to {high})", n=f"{-100 * measured.loss:+z.1f}", low=low, high=high)
     share = tr("{share} of it", share=f"{variant.bytes / variant.reference_bytes:.0%}")
     faster = "" if speed is None else tr("{n} times as fast", n=f"{speed.times_faster:.1f}")
     name = tr("small network") if variant.precision == "distilled" else variant.precision

@@ -113,4 +113,6 @@ def _program(lines: int) -> QPlainTextEdit:
 
 
 def _fit(view: QPlainTextEdit, lines: int) -> None:
-    view.setFixedHeight(lines * view.fontMetrics().lineSpacing() + 3 * theme.SMALL)
+    """Give the view the height of its lines and of the bar below them: a line may be longer than the view is wide."""
+    bar = view.horizontalScrollBar().sizeHint().height()
+    view.setFixedHeight(lines * view.fontMetrics().lineSpacing() + 3 * theme.SMALL + bar)

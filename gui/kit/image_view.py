@@ -12,10 +12,12 @@ from gui.kit.thumbnail_cache import shown_reading
 from gui.kit.thumbnails import ThumbnailStore, Unreadable, load_image
 from gui.kit.translation import tr
 from gui.kit.workers import BackgroundReader
+from visionft.data.image_reading import ImageReading
 
 MAX_ZOOM = 16.0
 KEPT_IMAGES = 5
 KEPT_MB = 320  # an image of 6000 x 4500 pixels takes 103
+_Request = tuple[Path, ImageReading]
 
 
 class ImageView(QWidget):
@@ -26,7 +28,7 @@ class ImageView(QWidget):
     def __init__(self, thumbnails: ThumbnailStore) -> None:
         super().__init__()
         self._thumbnails = thumbnails
-        self._reader = BackgroundReader(lambda path: (path, load_image(path)), self._on_loaded, parent=self)
+        self._reader = BackgroundReader(_load, self._on_loaded, parent=self)
         self._kept: dict[Path, QPixmap | Unreadable] = {}
         self._reading = shown_reading()
         self._path: Path | None = None
@@ -41,15 +43,13 @@ class ImageView(QWidget):
 
     def show_image(self, path: Path | None, *, neighbours: Sequence[Path] = ()) -> None:
         """Show an image, fitted; decode its likely successors as well."""
-        if self._reading != shown_reading():
-            self._kept.clear()
-            self._reading = shown_reading()
+        self._forget_other_reading()
         if path != self._path:
             self._zoom = 0.0
             self._centre = QPointF(0.5, 0.5)
         self._path = path
         self._wanted = [each for each in (*([path] if path else ()), *neighbours) if each not in self._kept]
-        self._reader.ask_each(self._wanted)
+        self._reader.ask_each([(each, self._reading) for each in self._wanted])
         self.update()
         self.zoom_changed.emit(self.scale())
 
@@ -74,7 +74,7 @@ class ImageView(QWidget):
         """Return whether the image itself is shown, not its thumbnail."""
         return self._path is not None and isinstance(self._kept.get(self._path), QPixmap)
 
-    def close_pool(self) -> None:
+    def close_reader(self) -> None:
         """Stop decoding and wait for the images in progress."""
         self._reader.close()
 
@@ -175,8 +175,16 @@ class ImageView(QWidget):
         flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
         painter.drawText(self.rect().adjusted(12, 12, -12, -12), int(flags), words)
 
-    def _on_loaded(self, loaded: tuple[Path, QImage | Unreadable]) -> None:
-        path, result = loaded
+    def _forget_other_reading(self) -> None:
+        if self._reading != shown_reading():
+            self._kept.clear()
+            self._reading = shown_reading()
+
+    def _on_loaded(self, loaded: tuple[_Request, QImage | Unreadable]) -> None:
+        (path, reading), result = loaded
+        if reading != shown_reading():  # it was requested before the user changed how images are read
+            return
+        self._forget_other_reading()
         kept = QPixmap.fromImage(result) if isinstance(result, QImage) else result
         while len(self._kept) >= KEPT_IMAGES or sum(map(_megabytes, (*self._kept.values(), kept))) > KEPT_MB:
             victim = next((each for each in self._kept if each != self._path), None)
@@ -187,6 +195,11 @@ class ImageView(QWidget):
         if path == self._path:
             self.update()
             self.zoom_changed.emit(self.scale())
+
+
+def _load(request: _Request) -> tuple[_Request, QImage | Unreadable]:
+    path, reading = request
+    return request, load_image(path, reading=reading)
 
 
 def _kept_inside(centre: float, visible: float) -> float:

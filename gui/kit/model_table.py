@@ -30,7 +30,8 @@ COLUMNS = (
 )
 RANK, NAME, ACCURACY, DIFFERENCE, BALANCED, ECE, MADE, TIME, SIZE, TRAINED = range(len(COLUMNS))
 _ACCURACY_TITLE = Message("Accuracy with its 95 % interval")  # the interval is drawn beside the figure
-_LAST = float("inf")  # unknown values sort last
+_WORST = float("inf")  # an unknown value is the worst: of most columns the highest
+_WORST_OF = {ACCURACY: -1.0, BALANCED: -1.0}
 # Columns beside name and accuracy, the most important first: of what exists, and of what can be made.
 OF_RUNS = (RANK, TIME, MADE, DIFFERENCE, SIZE, BALANCED, ECE, TRAINED)
 OF_PLANS = (MADE, TIME, SIZE, DIFFERENCE, RANK)
@@ -148,5 +149,6 @@ def _cells(model: ComparedModel, order: int) -> list[tuple[str, object]]:
     for place, column in enumerate(COLUMNS):
         shown = column.text(model)
         value = order if place in (RANK, DIFFERENCE) else column.of(model)
-        cells.append((tr(shown) if isinstance(shown, Message) else shown, _LAST if value is None else value))
+        sort_value = _WORST_OF.get(place, _WORST) if value is None else value
+        cells.append((tr(shown) if isinstance(shown, Message) else shown, sort_value))
     return cells

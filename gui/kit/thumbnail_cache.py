@@ -66,10 +66,10 @@ def trim_cache(limit_mb: float | None = None) -> CacheUse:
     return CacheUse(kept, total)
 
 
-def file_of(image: Path) -> Path:
-    """Return the file of an image's thumbnail (OSError: the image is missing)."""
+def file_of(image: Path, reading: ImageReading) -> Path:
+    """Return the file of an image's thumbnail, read so (OSError: the image is missing)."""
     facts = image.stat()
-    key = f"{image}\0{facts.st_size}\0{facts.st_mtime_ns}{_Cache.reading.key}"
+    key = f"{image}\0{facts.st_size}\0{facts.st_mtime_ns}{reading.key}"
     name = hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()
     return cache_folder() / name[:2] / f"{name}.jpg"
 

@@ -37,14 +37,17 @@ class Unreadable:
         return tr("This image cannot be shown: {reason}.", reason=tr(self.reason))
 
 
-def load_thumbnail(path: Path) -> QImage | Unreadable:
-    """Return an image's thumbnail, from disk if it is there; thread-safe."""
+def load_thumbnail(path: Path, reading: ImageReading | None = None) -> QImage | Unreadable:
+    """Return an image's thumbnail, from disk if it is there; thread-safe.
+
+    Without a `reading` it is that of the open project.
+    """
+    reading = reading or shown_reading()  # once: the user may change it meanwhile
     try:
-        target = file_of(path)
+        target = file_of(path, reading)
         if target.exists() and not (image := QImageReader(str(target), _JPEG).read()).isNull():
             os.utime(target)  # the time of its last use, for `trim_cache`
             return image
-        reading = shown_reading()
         known = ImageCache.usual().find(path, THUMBNAIL_PX, reading)  # decoded for training
         pixels = decode(path, max_side=THUMBNAIL_PX, reading=reading) if known is None else shrink(known, THUMBNAIL_PX)
         image = _to_image(pixels)
@@ -62,18 +65,18 @@ def load_thumbnail(path: Path) -> QImage | Unreadable:
     return image
 
 
-def _load_scaled(path: Path, side: int) -> QImage | Unreadable:
+def _load_scaled(path: Path, reading: ImageReading, side: int) -> QImage | Unreadable:
     """Return an image scaled for a square of `side`, uncropped, in the pixel format of the fastest screen copy.
 
     If the thumbnail has too few pixels, the original of a large image is decoded; a small image is enlarged.
     """
-    image = load_thumbnail(path)
+    image = load_thumbnail(path, reading)
     if isinstance(image, Unreadable):
         return image
     wanted = filling(image.size(), side)
     longest, known = max(wanted.width(), wanted.height()), max(image.width(), image.height())
     if longest > known == THUMBNAIL_PX:
-        original = load_image(path, max_side=longest)
+        original = load_image(path, max_side=longest, reading=reading)
         image = original if isinstance(original, QImage) else image
     if image.size() != wanted:
         mode = Qt.TransformationMode.SmoothTransformation
@@ -140,7 +143,7 @@ class ThumbnailStore(QObject):
         """Load the thumbnails of these paths missing in the current size, in order, and cancel other requests."""
         self._forget_other_reading()
         present = {path for path, (side, _) in self._kept.items() if side == self._side}
-        self._reader.ask_each([(path, self._side) for path in paths if path not in present])
+        self._reader.ask_each([(path, self._reading, self._side) for path in paths if path not in present])
 
     def _forget_other_reading(self) -> None:
         if self._reading != shown_reading():
@@ -152,8 +155,11 @@ class ThumbnailStore(QObject):
         """Stop loading and wait for the images in progress."""
         self._reader.close()
 
-    def _on_loaded(self, loaded: tuple[tuple[Path, int], QImage | Unreadable]) -> None:
-        (path, side), result = loaded
+    def _on_loaded(self, loaded: tuple[tuple[Path, ImageReading, int], QImage | Unreadable]) -> None:
+        (path, reading, side), result = loaded
+        if reading != shown_reading():  # it was requested before the user changed how images are read
+            return
+        self._forget_other_reading()
         if side == self._side or path not in self._kept:  # otherwise the size has changed meanwhile
             kept = QPixmap.fromImage(result) if isinstance(result, QImage) else result
             self.bytes_kept += _size(kept) - (_size(self._kept.pop(path)[1]) if path in self._kept else 0)

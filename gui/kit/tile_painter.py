@@ -5,7 +5,7 @@ from collections.abc import Callable, Hashable
 from typing import Literal
 
 from PySide6.QtCore import QPoint, QPointF, QRect, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QFont, QPainter, QPen, QPixmap
+from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPen, QPixmap
 
 from gui.kit import theme
 from gui.kit.image_model import Section, Tile
@@ -278,5 +278,19 @@ def _draw_words(
 ) -> None:
     """Draw a line; a title is elided in the middle, because its end is as informative (“a → b”, “blue? 93%”)."""
     painter.setPen(QColor(colour))
-    shown = painter.fontMetrics().elidedText(words, mode, box.width())
+    if mode is Qt.TextElideMode.ElideMiddle:
+        shown = elided_title(painter.fontMetrics(), words, box.width())
+    else:
+        shown = painter.fontMetrics().elidedText(words, mode, box.width())
     painter.drawText(box, int(_SIDEWAYS), shown)
+
+
+def elided_title(metrics: QFontMetrics, words: str, width: int) -> str:
+    """Return a title elided in the middle; a short last word stays whole: `go… 100%`, not `goo…00%`."""
+    shown = metrics.elidedText(words, Qt.TextElideMode.ElideMiddle, width)
+    start, _, last = words.rpartition(" ")
+    end = f" {last}"
+    room = width - metrics.horizontalAdvance(end)
+    if not start or shown.endswith(end) or room < width / 3:
+        return shown
+    return metrics.elidedText(start, Qt.TextElideMode.ElideRight, room) + end

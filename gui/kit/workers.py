@@ -80,16 +80,17 @@ class BackgroundReader(QObject, Generic[_Result]):
         self._ended.connect(self._deliver)
         self.destroyed.connect(partial(_close_destroyed, weakref.ref(self)))
 
-    def ask(self, *inputs: Any) -> bool:
+    def ask(self, *inputs: Any, patience_s: float | None = None) -> bool:
         """Read with these inputs; return whether the result was already delivered. Only the newest request is answered.
 
-        The window waits briefly for the result: the data of a small project appears at once, without a flicker.
+        The window waits so many seconds for the result, one frame unless another time is given: the data of a small
+        project appears at once, without a flicker.
         """
         self._drop()
         self._unwanted.update(self._requests)
         key = object()
         request = self._submit(key, inputs)
-        is_answered = not wait([request], PATIENCE_S).not_done
+        is_answered = not wait([request], PATIENCE_S if patience_s is None else patience_s).not_done
         if is_answered:
             self._deliver(key)
         return is_answered

@@ -58,18 +58,21 @@ def offer_text(suggestions: int, sample: int, *, expected: float) -> str:
 
 def result_text(audit: Audit) -> tuple[str, str]:
     """Return what a checked sample proves, and what was found in it, translated."""
-    words = Message("At least {share} of these {suggestions} suggestions are correct")
-    title = tr(words, share=share_of(audit.proven), suggestions=f"{audit.suggestions:,}")
-    confidence = tr("Confidence: {confidence}.", confidence=share_of(audit.confidence))
+    title = tr(
+        "At least {share} of these {suggestions} suggestions are correct, with {confidence} confidence.",
+        share=share_of(audit.proven),
+        suggestions=f"{audit.suggestions:,}",
+        confidence=share_of(audit.confidence),
+    )
     if not audit.wrong:
-        return title, f"{confidence} {tr('All {sample} checked images were correct.', sample=f'{audit.sample:,}')}"
+        return title, tr("All {sample} checked images were correct.", sample=f"{audit.sample:,}")
     checked = tr(
         "{count} of {sample} checked images was wrong; your correction is kept.",
         "{count} of {sample} checked images were wrong; your corrections are kept.",
         count=audit.wrong,
         sample=f"{audit.sample:,}",
     )
-    return title, f"{confidence} {checked}"
+    return title, checked
 
 
 class AcceptView(QWidget):
@@ -162,7 +165,7 @@ class AcceptView(QWidget):
         self._sizes.hide()
         self.check_button.hide()
         self.accept_button.setText(tr("Accept the other {count}", count=f"{count:,}"))
-        self.accept_button.setEnabled(True)
+        self.accept_button.setEnabled(count > 0)
 
     def _show(self, *, counted: str, accuracy: str, proof: str) -> None:
         self._threshold.setText(f"{self.slider.value()}%")

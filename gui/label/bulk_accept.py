@@ -6,7 +6,7 @@ they prove, and also after a cancelled check.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import groupby
+from itertools import groupby, islice
 
 import numpy as np
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
@@ -23,7 +23,7 @@ from visionft.project.edits.audits import AcceptAudited, Audit, AuditSample
 from visionft.project.edits.changes import AcceptSuggestions, LabelImages
 from visionft.suggest.audit import SAMPLE, accept_audited, draw_audit, finish_audit
 from visionft.suggest.queue import SuggestionCluster
-from visionft.suggest.suggestions import FEATURES
+from visionft.suggest.suggestions import FEATURES, current_suggestions
 
 SIZES = (30, 60, SAMPLE, 200, 300)  # of a sample: without an error, 30 prove 90.5 % of a large set, 300 prove 99 %
 
@@ -42,7 +42,7 @@ class BulkAccept(QObject):
             thumbnails, self._images, name="Audit sample", back="Cancel the check", back_icon="close", side_px=side_px
         )
         self._threshold = 0.9  # of the shown offer
-        self._result: tuple[Audit, AcceptAudited] | None = None  # of the checked sample, and the change to accept it
+        self._result: tuple[Audit, AuditSample] | None = None  # of the checked sample
         self._pending: AuditSample | None = None
         self._order: list[int] = []  # the sample, class by class
         self._checked = 0  # images at its start
@@ -62,7 +62,8 @@ class BulkAccept(QObject):
         sample.other_wanted.connect(self.back)
         sample.toggled.connect(self.toggle)
         sample.refitted.connect(lambda: self._pending and sample.capacity() != self._width and self._show())
-        labels.suggesting.changed.connect(lambda: view.isVisible() and self._pause.start())
+        for changed in (labels.suggesting.changed, labels.classes_changed):  # labels may be given elsewhere meanwhile
+            changed.connect(lambda: view.isVisible() and self._pause.start())
         for each in (view, sample):
             each.closed.connect(self.close)
 
@@ -87,9 +88,11 @@ class BulkAccept(QObject):
             return
         ids, confidences = self._labels.suggesting.current().by_confidence
         if self._result is not None:
-            audit, change = self._result
-            self._least.set_ids(tuple([each for each in ids.tolist() if each in change.classes][:24]))
-            view.show_result(audit, count=len(change.classes))
+            audit, sample = self._result
+            if (change := self._remaining(sample)) is not None:
+                left = (image_id for image_id in ids.tolist() if image_id in change.classes)
+                self._least.set_ids(tuple(islice(left, 24)))
+                view.show_result(audit, count=len(change.classes))
             return
         self._threshold = view.slider.value() / 100
         first = int(np.searchsorted(confidences, self._threshold - 1e-9))
@@ -108,16 +111,45 @@ class BulkAccept(QObject):
 
     @Slot()
     def accept(self) -> None:
-        """Accept all suggestions from the threshold on, or those of the checked sample."""
-        found = self._labels.suggesting.current().from_confidence(self._threshold)
-        change = AcceptSuggestions({image_id: each.classes for image_id, each in found.items()})
-        if self._result is not None:
-            change = self._result[1]
+        """Accept all suggestions from the threshold on, or those of the checked sample.
+
+        Images labelled meanwhile keep their labels.
+        """
+        change = self._remaining(self._result[1]) if self._result is not None else self._from_threshold()
+        if change is None:
+            return
         count = len(change.classes)
         text = tr("{count} suggestion was accepted.", "{count} suggestions were accepted.", count=count)
-        if not count or self._labels.apply(change, text):
-            self._result = None
-            self.view_wanted.emit(None)
+        if not count:
+            self._labels.state.say(tr("There are no suggestions."), tone="info")
+        elif not self._labels.apply(change, text):
+            return
+        self._result = None
+        self.view_wanted.emit(None)
+
+    def _from_threshold(self) -> AcceptSuggestions | None:
+        """Return the change that accepts all suggestions from the threshold on; None after a reported failure."""
+        project = self._labels.project
+        if project is None:
+            return None
+        found = self._labels.suggesting.current().from_confidence(self._threshold)
+        try:
+            found = current_suggestions(project, found)  # those from the labels so far follow a change with a delay
+        except VisionFTError as error:
+            self._labels.state.report(error)
+            return None
+        return AcceptSuggestions({image_id: each.classes for image_id, each in found.items()})
+
+    def _remaining(self, sample: AuditSample) -> AcceptAudited | None:
+        """Return the change that accepts the suggestions beside a checked sample; None after a reported failure."""
+        project = self._labels.project
+        if project is None:
+            return None
+        try:
+            return accept_audited(project, sample)
+        except VisionFTError as error:
+            self._labels.state.report(error)
+            return None
 
     def draw(self) -> None:
         """Draw the sample, store it, and show it in rows by class."""
@@ -188,7 +220,7 @@ class BulkAccept(QObject):
         is_marked = bool(self._unanswered)
         if is_marked:
             words = tr("What is the correct class of the marked image?")
-            hint = tr("Press its class key, or choose it in the list. Click again to remove the mark.")
+            hint = tr("Press its key or choose it in the list. Click again to unmark.")
         else:
             words = tr("Are these all “{name}”?", name=row.class_name)
             hint = tr("Click each wrong image.")
@@ -249,9 +281,9 @@ class BulkAccept(QObject):
         if audit is None:
             return
         self._pending = None
-        change = accept_audited(project, pending)
-        if change.classes:
-            self._result = (audit, change)
+        change = self._remaining(pending)
+        if change is None or change.classes:
+            self._result = (audit, pending)
             self._show_offer()
             self.view_wanted.emit(self.accept_view)
         else:

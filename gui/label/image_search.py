@@ -94,22 +94,22 @@ class UnlabelledSearch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UnlabelledPlace:
-    """The index of the image found, -1 for none; and whether any image of the project has no label."""
+class UnlabelledImage:
+    """The id of the image found, 0 for none; and whether any image of the project has no label."""
 
     search: UnlabelledSearch
-    place: int
+    image_id: int
     is_any: bool
 
 
-def find_unlabelled(project: Project, search: UnlabelledSearch) -> UnlabelledPlace:
+def find_unlabelled(project: Project, search: UnlabelledSearch) -> UnlabelledImage:
     """Find the next image without a label. It reads the ids of all of them: not for the main thread."""
     wanted = frozenset(find_images(project, ImageFilter(is_labelled=False, review=search.review), limit=ALL))
     count = len(search.ids)
     places = ((search.place + search.step * distance) % count for distance in range(1, count + 1))
-    place = next((place for place in places if search.ids[place] in wanted), -1)
+    image_id = next((search.ids[place] for place in places if search.ids[place] in wanted), 0)
     is_any = bool(wanted or find_images(project, ImageFilter(is_labelled=False), limit=1))
-    return UnlabelledPlace(search=search, place=place, is_any=is_any)
+    return UnlabelledImage(search=search, image_id=image_id, is_any=is_any)
 
 
 def _in_order(order: tuple[int, ...], ids: AbstractSet[int]) -> tuple[int, ...]:

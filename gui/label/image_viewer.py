@@ -137,5 +137,5 @@ class ImageViewer(QWidget):
         self.evidence.show_images(tr("Most similar labelled images:"), tiles)
 
     def close_workers(self) -> None:
-        self.view.close_pool()
+        self.view.close_reader()
         self.evidence.close_workers()

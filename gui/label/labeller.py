@@ -13,7 +13,7 @@ from gui.kit.translation import tr
 from gui.kit.workers import BackgroundReader
 from gui.label.class_panel import ClassPanel
 from gui.label.filter_bar import PUT_OFF, SPLIT_KEYS, SPLIT_NAMES
-from gui.label.image_search import UnlabelledPlace, UnlabelledSearch, find_unlabelled
+from gui.label.image_search import UnlabelledImage, UnlabelledSearch, find_unlabelled
 from gui.label.label_session import LabelSession
 from visionft.data.types import Split
 from visionft.project.edits.changes import AcceptSuggestions, AssignSplits, UnlabelImages
@@ -113,12 +113,14 @@ class Labeller(QObject):
         search = UnlabelledSearch(ids=ids, place=place, step=step, review=review, is_told=is_told)
         self._finder.ask(project, search)
 
-    def _go_to(self, found: UnlabelledPlace) -> None:
-        """Make the image found current, unless other images are shown by now; say so where there is none."""
-        if found.search.ids is not self._selection.ids:
+    def _go_to(self, found: UnlabelledImage) -> None:
+        """Make the image found current, unless it is not shown any more; say so where there is none."""
+        ids = self._selection.ids
+        if found.image_id:
+            if found.image_id in ids:  # the list may have been read again: its filter leaves out what has a label now
+                self._selection.set_current(ids.index(found.image_id))
+        elif found.search.ids is not ids:
             return
-        if found.place >= 0:
-            self._selection.set_current(found.place)
         elif found.search.is_told and found.is_any:
             hint = tr("Images without one were put off, or are hidden by the filter.")
             self._labels.state.say(tr("Every image shown has a label."), hint, tone="info")

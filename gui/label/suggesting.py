@@ -215,7 +215,7 @@ class SuggestionController(QObject):
         work = partial(embed, session.path, session.images)
         title = tr("Looking at the images")
         task = Task(title=title, work=work, lane=Lane.COMPUTE, page=self._page, device=True, priority=priority)
-        self._state.tasks.run(task, owner=self, on_end=lambda _outcome: self.follow())
+        self._state.tasks.run(task, owner=self, on_end=lambda _task: self.follow())
 
     def menu(self, parent: QWidget) -> QMenu:
         """Return the menu of sources: the labels so far, or a run, the newest first."""

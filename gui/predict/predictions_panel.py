@@ -177,7 +177,7 @@ class PredictionsPanel(QSplitter):
         self.setSizes([600, 440])
 
     def close_workers(self) -> None:
-        self.view.close_pool()
+        self.view.close_reader()
         self.evidence.close_workers()
 
     def show_predictions(self, result: PredictionBatch) -> None:

@@ -128,7 +128,7 @@ class ImageViews(QObject):
         self._thumbnails.close()
         self._reader.close()
         if "explain" in vars(self):  # it was built
-            self.explain.heat.close_pool()
+            self.explain.heat.close_reader()
 
     def read_images(self) -> bool:
         """Read the project's images with current labels; return whether they are ready, else emit `read` later."""

@@ -138,7 +138,7 @@ class TrainDraft(QObject):
         """Update from the project; an unmodified draft follows with its preset."""
         if self._is_closed:  # the project closes after the workers; a worker started later would outlive the window
             return
-        self._computer_reader.ask()
+        self._computer_reader.ask(patience_s=0)  # the files of all networks; most refreshes find them as before
         self.framing.refresh()
         if self._session is None:
             self._take_images(None)
@@ -286,7 +286,6 @@ class TrainDraft(QObject):
         if dialog.ask() and (found := dialog.chosen()) is not None:
             self.take(dataclasses.replace(self.config, backbone=found.name, accept_licence=dialog.accepted_licence))
 
-    @Slot(object, object)
     def _on_computer_read(self, found: tuple[dict[str, WeightsFact], str]) -> None:
         if self._is_closed or found == (self._weights, self._auto_device):
             return

@@ -282,5 +282,5 @@ def _evaluate(state: AppState, session: ProjectSession, config: TrainConfig, dia
         on_done=dialog.show_report,
         on_progress=lambda progress: dialog.show_stage(progress_text(progress)),
         on_failed=lambda failure: dialog.show_stage(f"{tr(failure.message)} {tr(failure.hint)}"),
-        on_end=lambda _outcome: dialog.set_refusal(""),
+        on_end=lambda _task: dialog.set_refusal(""),
     )

@@ -75,11 +75,11 @@ class QueueList(Card):
         self.list.blockSignals(False)
         waiting = sum(not run.failure for run in runs)
         self.start_button.setVisible(is_held and waiting > 0)
-        parts = [tr("{count} waiting.", count=waiting)]
+        parts = [tr("{count} run waiting.", "{count} runs waiting.", count=waiting)]
         parts += [tr("They start with Start queue.") if is_held else tr("The next one starts automatically.")]
         failed = len(runs) - waiting
         if failed:
-            parts.append(tr("{count} could not be trained.", count=failed))
+            parts.append(tr("{count} run could not be trained.", "{count} runs could not be trained.", count=failed))
         self._words.setText(" ".join(parts))
         self._show_enabled()
 

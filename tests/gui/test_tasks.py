@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from typing import Any
 
 import pytest
@@ -212,6 +213,37 @@ def test_a_task_stopped_while_it_waits_never_begins(qtbot, tasks, run):
     gate.open.set()
     qtbot.waitUntil(lambda: not tasks.pending)
     assert not never.begun.is_set() and not waiting.is_running
+
+
+def test_a_task_let_go_between_its_outcome_and_its_word_of_it_lives_until_then(qtbot, tasks, run, monkeypatch):
+    has_outcome, may_tell, gone = threading.Event(), threading.Event(), []
+
+    class SlowFuture(Future):
+        def set_result(self, result):
+            super().set_result(result)
+            has_outcome.set()
+            may_tell.wait(5)
+
+    monkeypatch.setattr(tasks_module, "Future", SlowFuture)
+    estimate = run(lambda **_: 1, Lane.COMPUTE, priority=Priority.UNREQUESTED)
+    estimate.destroyed.connect(lambda: gone.append(True))
+    assert has_outcome.wait(5)
+    estimate.stop()
+    assert not tasks.pending
+    qtbot.wait(20)
+    assert not gone
+    may_tell.set()
+    qtbot.waitUntil(lambda: bool(gone))
+
+
+def test_stopping_an_ended_task_changes_nothing(qtbot, tasks, run):
+    ended = run(Gate(), Lane.COMPUTE)
+    ended.stop()
+    qtbot.waitUntil(lambda: not tasks.pending)
+    quick = run(lambda **_: 1, Lane.COMPUTE)
+    quick.wait()
+    quick.stop()
+    assert not quick.was_stopped and not tasks.pending
 
 
 @pytest.mark.qt_no_exception_capture

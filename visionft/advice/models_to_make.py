@@ -102,7 +102,7 @@ def _model(
     )
     return ComparedModel(
         run="",
-        title=config.method_row.title,
+        title=Message(config.method_row.title),
         method=config.method,
         backbone=config.backbone,
         state=state,

@@ -62,7 +62,7 @@ class LeaderboardController(QObject):
         self._chosen: RunSummary | None = None
         self._colours: Mapping[str, int] = {}
         self._split: Split = "val"
-        self._handles: dict[str, Task[Any]] = {}
+        self._tasks: dict[str, Task[Any]] = {}
         self.stage = ""  # the work in progress, in words
         self._refusal: _FitRefusal = (None, None, "")
         self._refusals = BackgroundReader(_fit_refusal, self._take_refusal, parent=self)
@@ -127,7 +127,7 @@ class LeaderboardController(QObject):
         self.changed.emit()
 
     def why_not_measure(self) -> str:
-        if self._handles:
+        if self._tasks:
             return tr("Runs are being measured already.")
         has_run = any(run.best is not None and run.has_weights for run in self._runs)
         return "" if has_run else tr("There are no runs yet.")
@@ -149,7 +149,7 @@ class LeaderboardController(QObject):
     def why_not_fit(self) -> str:
         if self._session is None:
             return tr("Open a project first.")
-        if self._handles:
+        if self._tasks:
             return tr("Runs are being measured already.")
         _, known, reason = self._refusal
         return reason if known == self._base() else ""
@@ -217,14 +217,14 @@ class LeaderboardController(QObject):
                 self._set_stage(tr(progress.stage))
 
         def on_end(_task: Task[Any]) -> None:
-            self._handles.pop(name, None)
+            self._tasks.pop(name, None)
             if self._session is not None:
                 self._session.runs_changed.emit()
             self._set_stage("")
             if name == "fit":
                 self.models_fitted.emit()
 
-        self._handles[name] = self._state.tasks.run(
+        self._tasks[name] = self._state.tasks.run(
             task, owner=self, on_done=on_done, on_progress=on_progress, on_end=on_end
         )
         self._set_stage(task.title)

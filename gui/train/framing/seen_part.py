@@ -35,11 +35,13 @@ class ReadImage:
 
 def read_image(path: Path, side: int) -> ReadImage | Unreadable:
     """Read an image at the given longest side or its thumbnail's; thread-safe."""
+    reading = shown_reading()
     try:
-        header = read_header(path, shown_reading())
+        header = read_header(path, reading)
     except ImageError as error:
         return Unreadable(error.message)
-    picture = load_thumbnail(path) if side <= THUMBNAIL_PX else load_image(path, max_side=side)
+    is_small = side <= THUMBNAIL_PX
+    picture = load_thumbnail(path, reading) if is_small else load_image(path, max_side=side, reading=reading)
     return picture if isinstance(picture, Unreadable) else ReadImage(picture, header.height, header.width)
 
 

@@ -8,13 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from PySide6.QtCore import QPoint, QSize, Qt
-from PySide6.QtGui import QAccessible, QContextMenuEvent, QPixmap
+from PySide6.QtGui import QAccessible, QContextMenuEvent, QFontMetrics, QPixmap
 from PySide6.QtTest import QTest
 
 from gui.kit.grid_geometry import GAP, GridGeometry, TileSize
 from gui.kit.image_grid import ImageGrid
 from gui.kit.image_model import ImageModel, Section, Tile
 from gui.kit.thumbnails import ThumbnailStore
+from gui.kit.tile_painter import elided_title
 
 LEFT, RIGHT = Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton
 CONTROL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
@@ -260,3 +261,16 @@ def test_a_menu_is_asked_for_by_pointer_and_by_key(qtbot, make):
         event = QContextMenuEvent(reason, at, grid.viewport().mapToGlobal(at))
         grid.contextMenuEvent(event)
     assert asked == [grid.viewport().mapToGlobal(middle)] * 2
+
+
+@pytest.mark.parametrize(
+    ("words", "end"), [("good? 100%", " 100%"), ("blue? 93%", " 93%"), ("a rather long class → b", " b")]
+)
+def test_the_last_word_of_a_title_without_room_stays_whole(qapp, words, end):
+    metrics = QFontMetrics(qapp.font())
+    full = metrics.horizontalAdvance(words)
+    assert elided_title(metrics, words, full + 1) == words
+    shown = elided_title(metrics, words, full - 4)
+    assert shown != words and shown.endswith(end) and metrics.horizontalAdvance(shown) <= full - 4
+    assert metrics.horizontalAdvance(elided_title(metrics, "good? 100%", 30)) <= 30
+    assert elided_title(metrics, "good?", full) == "good?"

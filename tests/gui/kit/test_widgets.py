@@ -2,6 +2,7 @@
 
 import errno
 import os
+import threading
 from collections import Counter
 
 import numpy as np
@@ -13,9 +14,12 @@ from PySide6.QtGui import QWheelEvent
 from PySide6.QtWidgets import QApplication, QLabel
 
 from gui.home.readiness import class_rows, conditions
+from gui.kit import thumbnails as thumbnails_module
 from gui.kit.empty_state import EmptyState
 from gui.kit.image_view import ImageView
+from gui.kit.thumbnail_cache import show_images_as
 from gui.kit.thumbnails import ThumbnailStore, Unreadable, load_image, load_thumbnail
+from visionft.data.image_reading import AS_STORED, ImageReading
 from visionft.project.summary import ProjectSummary
 
 
@@ -74,7 +78,7 @@ def test_the_wheel_zooms_at_the_pointer_and_stays_inside(qtbot, tmp_path):
     for _ in range(60):
         wheel(view, up=False)
     assert view.scale() == pytest.approx(0.5)
-    view.close_pool()
+    view.close_reader()
     thumbnails.close()
 
 
@@ -99,7 +103,7 @@ def test_a_thumbnail_is_made_of_what_training_has_decoded(qapp, tmp_path, monkey
     monkeypatch.setattr(image_cache, "SETTLED_NS", -1)
     Image.linear_gradient("L").resize((1200, 900)).convert("RGB").save(tmp_path / "a.jpg")
     direct = load_thumbnail(tmp_path / "a.jpg")
-    thumbnails.file_of(tmp_path / "a.jpg").unlink()
+    thumbnails.file_of(tmp_path / "a.jpg", AS_STORED).unlink()
     image_cache.ImageCache.usual().load(tmp_path / "a.jpg", 448)
 
     def refuse(*_args, **_given):
@@ -110,6 +114,40 @@ def test_a_thumbnail_is_made_of_what_training_has_decoded(qapp, tmp_path, monkey
     assert (made.width(), made.height()) == (direct.width(), direct.height()) == (256, 192)
     for x, y in ((5, 5), (128, 96), (250, 180)):
         assert abs(made.pixelColor(x, y).red() - direct.pixelColor(x, y).red()) <= 3
+
+
+@pytest.fixture
+def slow_decode(monkeypatch):
+    """Decode black squares, white ones for another reading than the stored one; return the event that lets it go on."""
+    may_go_on = threading.Event()
+
+    def decode(_path, *, max_side, reading):
+        assert may_go_on.wait(10)
+        return np.full((8, 8, 3), 0 if reading == AS_STORED else 255, np.uint8)
+
+    monkeypatch.setattr(thumbnails_module, "decode", decode)
+    yield may_go_on
+    may_go_on.set()
+    show_images_as(AS_STORED)
+
+
+def test_an_image_requested_before_its_reading_changed_is_shown_as_it_is_read_now(qtbot, tmp_path, slow_decode):
+    path = tmp_path / "deep.tif"
+    path.write_bytes(b"read by the fixture")
+    thumbnails = ThumbnailStore()
+    thumbnails.set_side(8)
+    view = ImageView(thumbnails)
+    qtbot.addWidget(view)
+    for reading in (AS_STORED, ImageReading(window="400,1300")):
+        show_images_as(reading)
+        thumbnails.prefetch([path])
+        view.show_image(path)
+    slow_decode.set()
+    qtbot.waitUntil(lambda: view.is_sharp() and thumbnails.get(path) is not None)
+    for shown in (view.image(), thumbnails.get(path)):
+        assert shown.toImage().pixelColor(4, 4).red() == 255
+    view.close_reader()
+    thumbnails.close()
 
 
 def test_a_new_text_of_an_empty_state_has_its_room_before_the_next_paint(qtbot, styled):

@@ -7,6 +7,7 @@ from visible_texts import visible_texts
 from gui.kit.audit_words import audit_words
 from gui.label.label_page import LabelPage
 from visionft.project.edits.audits import audits_of, newest_sample
+from visionft.project.edits.changes import LabelImages, RemoveImages
 from visionft.project.store import Project
 
 LEFT, CONTROL = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.ControlModifier
@@ -107,7 +108,7 @@ def test_a_checked_sample_says_what_it_proves_and_the_rest_is_accepted(
     (audit,) = audits_of(page.state.session.project)
     assert (audit.sample, audit.wrong, audit.labels) == (30, wrong, 0)
     assert offer.isVisible() and "24" in offer.accept_button.text() and not offer.check_button.isVisible()
-    assert f"{int(100 * audit.proven)}" in offer.accuracy_label.text() and "95%" in offer.proof_label.text()
+    assert all(each in offer.accuracy_label.text() for each in (f"{int(100 * audit.proven)}", "95%"))
     labels = stored(page)
     assert all(labels[image_id] == [truth[image_id]] for image_id in drawn.images)
     assert not any(labels[image_id] for image_id in suggested if image_id not in drawn.images)
@@ -124,6 +125,33 @@ def test_a_checked_sample_says_what_it_proves_and_the_rest_is_accepted(
     page.state.session.undo()
     assert f"{audit_words(audit)}." not in visible_texts(overview)
     assert sum(map(bool, stored(page).values())) == 6 + 30
+
+
+def test_a_label_given_after_the_check_is_not_accepted_away(qtbot, wait, stored, page, sample, offer, truth):
+    session = page.state.session
+    drawn = newest_sample(session.project)
+    check_honestly(qtbot, page, sample, truth)
+    labelled, removed, *rest = (image_id for image_id in drawn.suggested if image_id not in drawn.images)
+    name = next(each for each in ("red", "green", "blue") if [each] != list(drawn.suggested[labelled]))
+    session.apply(LabelImages((labelled,), name))
+    session.apply(RemoveImages((removed,)))
+    wait(lambda: "22" in offer.accept_button.text() and "22" in offer.count_label.text())
+    qtbot.mouseClick(offer.accept_button, LEFT)
+    labels = stored(page)
+    assert labels[labelled] == [name] and all(labels[image_id] for image_id in rest)
+    (audit,) = audits_of(session.project)
+    assert audit.labels == audit.standing == 52
+    session.undo()  # of accepting
+    session.undo()
+    assert stored(page)[removed] == []
+
+
+def test_a_label_given_before_the_suggestions_follow_it_is_not_accepted_away(qtbot, stored, page, offer):
+    image_id, suggestion = next(iter(page.labels.suggesting.found.items()))
+    name = next(each for each in ("red", "green", "blue") if each not in suggestion.classes)
+    page.state.session.apply(LabelImages((image_id,), name))
+    qtbot.mouseClick(offer.accept_button, LEFT)
+    assert stored(page)[image_id] == [name] and all(stored(page).values())
 
 
 def test_another_threshold_after_a_bad_sample_leaves_its_result(qtbot, wait, stored, page, sample, offer, truth):

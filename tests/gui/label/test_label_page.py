@@ -2,6 +2,7 @@
 
 import errno
 import os
+import threading
 
 import pytest
 from projects import project_of
@@ -10,8 +11,12 @@ from PySide6.QtGui import QDrag, QDragEnterEvent, QDragMoveEvent, QDropEvent, QG
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QInputDialog
 
+from gui.kit import workers
+from gui.label import image_search
 from gui.label.label_page import LabelPage
 from gui.label.labeller import image_menu
+from visionft.project.edits.changes import UnlabelImages
+from visionft.project.queries import find_images
 
 LEFT, CONTROL, SHIFT = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
 
@@ -226,6 +231,22 @@ def test_next_unlabelled_goes_on_from_the_beginning_and_says_when_there_is_none(
     page.filters.show_only_class("red")
     press(page, Qt.Key.Key_D, CONTROL)
     assert told[-1].tone == "info" and told[-1].hint
+
+
+def test_the_next_unlabelled_is_found_though_the_list_was_read_again_meanwhile(qtbot, press, page, monkeypatch):
+    def find_late(*inputs, **values):
+        assert may_find.wait(5)
+        return find_images(*inputs, **values)
+
+    may_find, ids = threading.Event(), page.grid.selection.ids
+    page.state.session.apply(UnlabelImages(ids[3:4]))
+    monkeypatch.setattr(workers, "PATIENCE_S", 0.0)
+    monkeypatch.setattr(image_search, "find_images", find_late)
+    page.labeller.step_unlabelled(1)
+    page.labels.images.set_ids(ids[1:])  # the first one has a label, and a filter hides it
+    assert page.grid.selection.current_id() == ids[1]
+    may_find.set()
+    qtbot.waitUntil(lambda: page.grid.selection.current_id() == ids[3])
 
 
 def test_from_the_eleventh_class_on_letters_label_and_none_is_a_command(qtbot, press, stored, page, window):

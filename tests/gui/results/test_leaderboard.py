@@ -1,7 +1,7 @@
 """The leaderboard: ranks, significance and costs; a click selects; evaluating and building are tasks."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -26,7 +26,7 @@ from gui.results.leaderboard.cost_chart import CostChart
 from gui.results.leaderboard.leaderboard_view import LeaderboardView
 from gui.results.results_page import COMPARE, MISTAKES
 from visionft.evaluation.leaderboard_jobs import TrainingFreeReport
-from visionft.evaluation.run_cost import MeasuredCost, write_cost
+from visionft.evaluation.run_cost import MeasuredCost, RunCost, write_cost
 from visionft.files import write_json
 from visionft.training.config.train_config import TrainConfig
 
@@ -51,6 +51,21 @@ def test_the_table_is_sorted_by_rank_and_each_column_by_its_values(qtbot, table:
         assert table.names() == expected
     table.show_models(FOUR, colours={}, chosen="w")
     assert table.names() == ["w", "t", "b", "s"], "the order that was chosen stays"
+
+
+def test_what_is_not_measured_is_last_where_the_best_is_first(table: ModelTable):
+    unmeasured = replace(
+        BEST, run="u", state="unmeasured", rank=None, top1=None, top1_interval=None, balanced_accuracy=None
+    )
+    unmeasured = replace(unmeasured, cost=RunCost(), milliseconds=None)
+    table.show_models(board(BEST, TIED, unmeasured))
+    for column, order in (
+        (ACCURACY, Qt.SortOrder.DescendingOrder),
+        (BALANCED, Qt.SortOrder.DescendingOrder),
+        (TIME, Qt.SortOrder.AscendingOrder),
+    ):
+        table.sortByColumn(column, order)
+        assert table.names()[-1] == "u"
 
 
 def test_a_narrow_table_keeps_who_how_good_and_how_sure(qtbot, table: ModelTable):

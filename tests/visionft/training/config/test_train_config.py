@@ -10,7 +10,7 @@ import pytest
 from models.methods.method import Method, MethodOptions
 from models.methods.prefix import PrefixOptions
 from models.methods.table import METHODS
-from models.settings import setting
+from models.settings import build, setting
 from visionft.errors import ConfigError, NextStep
 from visionft.training.config.checks import config_problems, unvalidated_classes
 from visionft.training.config.train_config import FORMAT_VERSION, TrainConfig
@@ -98,6 +98,18 @@ def test_a_method_called_like_a_setting_replaces_nothing(monkeypatch, tmp_path) 
     with pytest.raises(ConfigError) as caught:
         TrainConfig.from_dict({"method": "seed", "seed": "x", "methods": {"seed": {"epochs": "x"}}})
     assert [problem.field for problem in caught.value.problems] == ["seed", "seed.epochs"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnusualOptions(MethodOptions):
+    names: tuple[str, ...] = setting((), label="Names", help="Of layers.")
+    name: str | None = setting(None, label="Name", help="Of a layer.")
+
+
+def test_options_of_unusual_types_are_refused_with_their_fields() -> None:
+    with pytest.raises(ConfigError) as caught:
+        build(UnusualOptions, {"names": ["a"], "name": 3})
+    assert [problem.field for problem in caught.value.problems] == ["names", "name"]
 
 
 def test_options_of_an_unknown_method_are_refused_and_those_of_no_use_are_not_stored() -> None:
