@@ -149,6 +149,7 @@ class AppState(QObject):
 
             self.session = ProjectSession(project, self.tasks, parent=self)
             self.session.refused.connect(self.report)
+            self.session.splitter.told.connect(self._warn)
         self.session_changed.emit()  # the pages of the previous project are deleted now
         if left is not None:
             left.close()

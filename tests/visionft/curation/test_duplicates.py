@@ -25,9 +25,9 @@ from visionft.curation.duplicates.duplicate_groups import (
     group_pairs,
     keep_best,
 )
-from visionft.curation.duplicates.fingerprints import ROW, Fingerprints, hashes_of, lowest_frequencies
+from visionft.features.fingerprints import ROW, Fingerprints, hashes_of, lowest_frequencies
 from visionft.curation.duplicates.pair_comparison import HIGHEST, LOWEST, USUAL, Tail, fit_tail
-from visionft.curation.duplicates.registration import (
+from visionft.features.registration import (
     coarse_of,
     glance,
     grey_of,
