@@ -59,7 +59,7 @@ class Splitter(QObject):
     """Splits the images of one project, one task at a time."""
 
     changed = Signal()  # whether a split is running
-    told = Signal(object)  # Notice: what was done with near-duplicates, where nothing is wrong with it
+    told = Signal(object)  # Notice: which groups of near-duplicates were kept together
 
     def __init__(self, project: Project, tasks: Tasks, *, parent: QObject | None = None) -> None:
         super().__init__(parent)
