@@ -69,16 +69,8 @@ def leak_free_accuracy(
         learnt: Splits in which a partner counts: training, and validation where the head was fitted to it.
         newest: Highest image id that the check has seen. Later images leak where the evaluation found it.
     """
-    later = {each.image_id for each in evaluation.predictions if each.is_leaked and each.image_id > newest}
-    return _accuracy_without(evaluation, _leaked(leaks, learnt) | later, title)
-
-
-def _leaked(leaks: Iterable[Leak], learnt: Collection[str]) -> set[int]:
-    splits = [(split, ids, {*learnt} & leak.images.keys()) for leak in leaks for split, ids in leak.images.items()]
-    return {each for split, ids, sources in splits if split != "train" and sources - {split} for each in ids}
-
-
-def _accuracy_without(evaluation: StoredEvaluation, leaked: Collection[int], title: str) -> LeakFreeAccuracy:
+    leaked = {each.image_id for each in evaluation.predictions if each.is_leaked and each.image_id > newest}
+    leaked |= _leaked(leaks, learnt)
     known = [each.is_right for each in evaluation.predictions if each.image_id in leaked]
     clean = [each.is_right for each in evaluation.predictions if each.image_id not in leaked]
     count, right = len(known) + len(clean), sum(known) + sum(clean)
@@ -107,33 +99,41 @@ def _accuracy_without(evaluation: StoredEvaluation, leaked: Collection[int], tit
     )
 
 
-def leak_free_accuracies(project_dir: Path, images: Snapshot, related: RelatedImages) -> tuple[LeakFreeAccuracy, ...]:
+def _leaked(leaks: Iterable[Leak], learnt: Collection[str]) -> set[int]:
+    splits = [(split, ids, {*learnt} & leak.images.keys()) for leak in leaks for split, ids in leak.images.items()]
+    return {each for split, ids, sources in splits if split != "train" and sources - {split} for each in ids}
+
+
+def leak_free_accuracies(
+    project_dir: Path, images: Snapshot, related: RelatedImages | None
+) -> tuple[LeakFreeAccuracy, ...]:
     """Return the accuracies of all evaluated runs, the newest run first, test before validation."""
     runs = sorted(list_runs(project_dir), key=lambda run: run.name, reverse=True)
     return tuple(each for run in runs for each in accuracies_of_run(run, images, related))
 
 
 def current_leak_free_accuracies(project: Project) -> tuple[LeakFreeAccuracy, ...]:
-    """Return these accuracies for the current groups, with the user's choices.
-
-    Before the first check for leaks they are those of the near-duplicates that each evaluation found; empty where none
-    did.
-    """
+    """Return these accuracies for the current groups, with the user's choices."""
     result = read_result(project.path, Leaks.name)
-    if result is not None:
-        return leak_free_accuracies(project.path, project.snapshot(), related_images(project, result))
-    runs = sorted(list_runs(project.path), key=lambda run: run.name, reverse=True)
-    return tuple(
-        _accuracy_without(each, {image.image_id for image in each.predictions if image.is_leaked}, run.title)
-        for run in runs
-        for each in _evaluations(run)
-        if each.leaked is not None
-    )
+    related = None if result is None else related_images(project, result)
+    return leak_free_accuracies(project.path, project.snapshot(), related)
 
 
-def accuracies_of_run(run: RunSummary, images: Snapshot, related: RelatedImages) -> Iterator[LeakFreeAccuracy]:
-    """Yield the accuracies of a run, on test before validation; none where its training images are no longer known."""
+def accuracies_of_run(run: RunSummary, images: Snapshot, related: RelatedImages | None) -> Iterator[LeakFreeAccuracy]:
+    """Yield the accuracies of a run, on test before validation; none where its training images are no longer known.
+
+    Args:
+        run: The run.
+        images: Those of the project.
+        related: Of the last check for leaks. None where it never ran: then the near-duplicates count that each
+            evaluation found, and an evaluation that did not look for any is left out.
+    """
     evaluations = _evaluations(run)
+    if related is None:
+        for each in evaluations:
+            if each.leaked is not None:
+                yield leak_free_accuracy(each, (), title=run.title)
+        return
     try:
         seen = training_snapshot(run, images)
         leaks = leaks_of(related, seen) if evaluations else ()
