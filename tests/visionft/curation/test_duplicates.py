@@ -25,8 +25,10 @@ from visionft.curation.duplicates.duplicate_groups import (
     group_pairs,
     keep_best,
 )
-from visionft.features.fingerprints import ROW, Fingerprints, hashes_of, lowest_frequencies
 from visionft.curation.duplicates.pair_comparison import HIGHEST, LOWEST, USUAL, Tail, fit_tail
+from visionft.errors import ProjectError
+from visionft.features.embedding import embed
+from visionft.features.fingerprints import ROW, Fingerprints, hashes_of, lowest_frequencies
 from visionft.features.registration import (
     coarse_of,
     glance,
@@ -37,8 +39,6 @@ from visionft.features.registration import (
     turn,
     without_borders,
 )
-from visionft.errors import ProjectError
-from visionft.features.embedding import embed
 from visionft.heads.numerics import ScaledRows
 from visionft.jobs import JobCancelled, JobContext
 from visionft.project.edits.changes import AssignSplits

@@ -189,6 +189,17 @@ def test_what_the_user_judged_or_ignored_is_not_kept_together(project: Project):
     assert related_groups(project, project.snapshot()) == []
 
 
+def test_the_check_for_leaks_decides_about_the_images_that_it_has_seen(tmp_path: Path, photographs, project: Project):
+    newest = max(project.snapshot().by_id)
+    result = CheckResult(check="leaks", issues=(), threshold=0.5, checked=26, newest=newest, facts={"pairs": []})
+    write_result(project.path, result)
+    assert related_groups(project, project.snapshot()) == []
+    save(copies(photographs[0])[0], tmp_path / "more" / CLASSES[0] / "z00.jpg", quality=80)
+    import_source(project, tmp_path / "more")
+    (ids,) = related_groups(project, project.snapshot())
+    assert {project.snapshot().by_id[each].path.stem for each in ids} == {"00", "n00", "o00", "z00"}
+
+
 def test_a_pattern_and_near_duplicates_keep_together_what_either_connects(project: Project):
     report = split_without_leaks(project, SplitRequest(group=r"(\d)(?=\.)"))  # by the last digit of the number
     for digit in range(10):

@@ -162,9 +162,9 @@ def related_groups(
         return groups
     from visionft.features.near_duplicates import near_duplicates  # loads OpenCV
 
-    near = near_duplicates(project.path, images, apart=verdicts_of(project, Duplicates.name), job=job)
-    unseen = [pair for pair in near if max(pair) > newest]
-    return components([*unseen, *((ids[0], other) for ids in groups for other in ids[1:])])
+    apart = verdicts_of(project, Duplicates.name)
+    near = near_duplicates(project.path, images, apart=apart, newer_than=newest, job=job)
+    return components([*near, *((ids[0], other) for ids in groups for other in ids[1:])])
 
 
 def split_without_leaks(project: Project, wish: SplitRequest, *, job: JobContext = SILENT) -> SplitReport:
