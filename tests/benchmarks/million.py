@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 from bench import CLASSES, Times, heading, linked_project, open_window, read_options, row, timed, wait_until
 
-from visionft.curation.check import FOLDER, Inputs
+from visionft.curation.check import Inputs
 from visionft.features.feature_store import FeatureKind, load_features, make_current
 from visionft.features.row_store import RowStore
 from visionft.project.store import Project
