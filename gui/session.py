@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,10 +14,10 @@ from gui.runner import Runner
 from gui.tasks import Lane, Task, Tasks
 from models.messages import Message
 from visionft.errors import ProjectError, VisionFTError
-from visionft.events import Notice, Progress
+from visionft.events import Event, Notice
 from visionft.jobs import JobContext
 from visionft.project.db.journal import Effects
-from visionft.project.splits import SplitReport, SplitRequest, assign_splits, missing_texts
+from visionft.project.splits import SplitReport, SplitRequest, missing_texts
 from visionft.project.store import Project
 
 if TYPE_CHECKING:
@@ -28,29 +29,19 @@ T = TypeVar("T")
 
 
 def split_images(project: Project, wish: SplitRequest, *, or_without_test: bool, job: JobContext) -> SplitReport:
-    """Split the labelled images in a task; takes a moment and cannot be cancelled.
+    """Split the labelled images in a task.
+
+    The search for near-duplicates among new images takes milliseconds an image; cancelled there, nothing is changed.
 
     Args:
         project: Open for writing.
         wish: The shares, and the images to keep together.
         or_without_test: With too few images for a test set, split without one, and report it.
     """
-    from visionft.curation.leaks.leak_check import related_groups  # slow to import
+    from visionft.curation.leaks.leak_check import split_without_leaks  # slow to import
 
-    def assign(test: float) -> SplitReport:
-        return assign_splits(
-            project,
-            val=wish.val,
-            test=test,
-            seed=wish.seed,
-            group=wish.group or None,
-            together=related_groups(project),
-            again=wish.again,
-        )
-
-    job.report(Progress(stage="Splitting", done=0, total=0))
     try:
-        report = assign(wish.test)
+        report = split_without_leaks(project, wish, job=job)
         for words in missing_texts(report):
             job.report(Notice(message=tr(words), level="warning"))
         return report
@@ -58,7 +49,7 @@ def split_images(project: Project, wish: SplitRequest, *, or_without_test: bool,
         step = error.next_step
         if not or_without_test or step is None or step.action != "split_without_test":
             raise
-    report = assign(0.0)
+    report = split_without_leaks(project, replace(wish, test=0.0), job=job)
     words = Message("There are too few images for a test set: they are divided into training and validation only.")
     job.report(Notice(message=tr(words), level="warning"))
     return report
@@ -68,6 +59,7 @@ class Splitter(QObject):
     """Splits the images of one project, one task at a time."""
 
     changed = Signal()  # whether a split is running
+    told = Signal(object)  # Notice: which groups of near-duplicates were kept together
 
     def __init__(self, project: Project, tasks: Tasks, *, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -88,7 +80,17 @@ class Splitter(QObject):
         work = partial(split_images, self._project, wish, or_without_test=or_without_test)
         task = Task(title=tr("Splitting the images"), work=work, lane=Lane.DISK, page=page, writes=True)
         self._set_splitting(True)
-        self._tasks.run(task, owner=self, on_done=then, on_end=lambda _task: self._set_splitting(False))
+        self._tasks.run(
+            task,
+            owner=self,
+            on_done=then,
+            on_event=self._on_event,
+            on_end=lambda _task: self._set_splitting(False),
+        )
+
+    def _on_event(self, event: Event) -> None:
+        if isinstance(event, Notice) and event.level == "info":
+            self.told.emit(event)
 
     def _set_splitting(self, is_splitting: bool) -> None:
         self.is_splitting = is_splitting

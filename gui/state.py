@@ -141,6 +141,10 @@ class AppState(QObject):
     def _warn(self, notice: Notice) -> None:
         self.say(notice.message, next_step=notice.next_step)
 
+    @Slot(object)
+    def _tell(self, notice: Notice) -> None:
+        self.say(notice.message, tone="good")
+
     def _change_session(self, project: "Project | None") -> None:
         left, self.session = self.session, None
         show_images_as(AS_STORED)
@@ -149,6 +153,7 @@ class AppState(QObject):
 
             self.session = ProjectSession(project, self.tasks, parent=self)
             self.session.refused.connect(self.report)
+            self.session.splitter.told.connect(self._tell)
         self.session_changed.emit()  # the pages of the previous project are deleted now
         if left is not None:
             left.close()

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 from bench import CLASSES, Times, heading, linked_project, open_window, read_options, row, timed, wait_until
 
-from visionft.curation.check import FOLDER, Inputs
+from visionft.curation.check import Inputs
 from visionft.features.feature_store import FeatureKind, load_features, make_current
 from visionft.features.row_store import RowStore
 from visionft.project.store import Project
@@ -118,11 +118,11 @@ def write_fingerprints(project: Path, truth: Truth) -> None:
     """Store a fingerprint for each image outside the planted pairs: the low frequencies of an image of its own."""
     import cv2
 
-    from visionft.curation.duplicates.fingerprints import FOLDER as PRINTS
-    from visionft.curation.duplicates.fingerprints import ROW
-    from visionft.curation.duplicates.registration import FLIPPED, MIRRORED, TRANSPOSED
+    from visionft.features.fingerprints import FOLDER as PRINTS
+    from visionft.features.fingerprints import ROW
+    from visionft.features.registration import FLIPPED, MIRRORED, TRANSPOSED
 
-    store = RowStore(project / FOLDER / PRINTS, ROW)
+    store = RowStore(project / PRINTS, ROW)
     enlarge = cv2.resize(np.eye(8, dtype=np.float32), (8, 32), interpolation=cv2.INTER_CUBIC)
     cosines = np.stack([cv2.dct(column)[:, 0] for column in np.eye(32, dtype=np.float32)[..., None]], axis=1)[:8]
     planted, signs = set(truth.pairs.ravel().tolist()), 1 - 2 * (np.arange(8) % 2)

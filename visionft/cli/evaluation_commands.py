@@ -24,6 +24,7 @@ from visionft.evaluation.leaderboard_jobs import (
     fit_training_free,
     measure_runs,
 )
+from visionft.evaluation.leaked import leaked_words
 from visionft.evaluation.unseen import accuracy_sentence, is_unseen, seen_words
 from visionft.files import from_home
 from visionft.jobs import JobContext
@@ -102,6 +103,8 @@ def _evaluation_text(result: "Evaluation", run: Run) -> str:
     classes = len(result.per_class)
     if present < classes:
         lines += ["", f"Means over classes are of {present} of {classes}: the others have no image here."]
+    if leaked := leaked_words(result):
+        lines += ["", leaked]
     if not is_unseen(run.summary, result):
         lines += ["", f"{seen_words(result)}. {accuracy_sentence(run.unseen)}"]
     return "\n".join(lines)

@@ -318,10 +318,10 @@ def split(
 ) -> None:
     """Divide labelled images into train, val and test.
 
-    Images that have a split keep it, unless --again is given.
+    Images that have a split keep it, unless --again is given. Near-duplicates stay together.
     """
-    with opened_project(project) as opened:
-        report = opened.split(val=val, test=test, seed=seed, group=group, again=again)
+    with opened_project(project) as opened, running_job() as job:
+        report = opened.split(val=val, test=test, seed=seed, group=group, again=again, callback=job)
     counts = ", ".join(f"{name} {count}" for name, count in report.splits.items())
     taken = f" {count_of(report.from_train, 'training image')} for validation now." if report.from_train else ""
     lines = [f"Placed {count_of(report.assigned, 'image')}.{taken} Now: {counts}.", *missing_texts(report)]

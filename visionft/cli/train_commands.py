@@ -21,6 +21,7 @@ from visionft.cli.output import is_stdout, opened_project, print_result, running
 from visionft.cli.schemas import ACCURACY, accuracy_output, output_of, prints
 from visionft.data.types import Snapshot, Split
 from visionft.errors import NextStep, VisionFTError
+from visionft.evaluation.leaked import leaked_words
 from visionft.evaluation.stored import Evaluation
 from visionft.evaluation.unseen import accuracy_words, unseen_evaluation
 from visionft.jobs import JobCancelled
@@ -220,9 +221,11 @@ def _train_text(
     parts.append(f"accuracy {accuracy_words(unseen)}")
     parts += [duration_text(result.seconds), *(["stopped"] if result.stopped else [])]
     left_out = f"{count_of(result.left_out, 'image')} left out: no decoder reads them.\n" if result.left_out else ""
+    leaked = leaked_words(unseen) if unseen is not None else None
+    leaked_line = f"{leaked}\n" if leaked else ""
     command = command_for(NextStep("export", project=project, run=result.run))
     title = run_title(project / RUNS_FOLDER / result.run)
-    return f"{title} ({result.run}): {', '.join(parts)}.\n{left_out}Next: {command}"
+    return f"{title} ({result.run}): {', '.join(parts)}.\n{left_out}{leaked_line}Next: {command}"
 
 
 @prints({"run": str, "file": Path | None, "recipe": dict[str, Any]})

@@ -17,6 +17,7 @@ from visionft.data.types import Snapshot, SnapshotImage, Split
 from visionft.devices import pick_device
 from visionft.errors import NextStep, RunError, nothing_readable
 from visionft.evaluation import metrics
+from visionft.evaluation.leaked import leaked_images, right_images, with_leaked
 from visionft.evaluation.stored import Evaluation, write_evaluation
 from visionft.evaluation.unseen import count_seen
 from visionft.events import Event, ImagesClassified, Notice, Progress
@@ -73,19 +74,37 @@ def evaluate_splits(
     """Do `evaluate_run` for several splits; the network is loaded, and calibrated on validation, once."""
     model = load_current_model(read_run(run_dir), images, job=job)
     weights = {split: len(images.labelled(split)) + 1 for split in ("val", *splits)}
-    job = job.in_stages(sum(weights.values()))
+    searching = sum(bool(image.labels) for image in images.images) / 10 + 1  # fingerprints, most of them known
+    job = job.in_stages(sum(weights.values()) + searching)
     with job.stage(weight=weights["val"]):
         val, temperature, thresholds = calibrate(model, images, job=job)
     found: list[Evaluation] = []
+    logits: dict[Split, Logits] = {}
     for split in splits:
         if split != "val" or val is None:
             with job.stage(weight=weights[split]):
                 chosen = run_logits(model, images, split, job=job)
         else:
             chosen = val
+        logits[split] = chosen
+    with job.stage(weight=searching):
+        leaked = leaked_images(model.run, images, {split: each.images for split, each in logits.items()}, job=job)
+    for split, chosen in logits.items():
         evaluation = replace(summarise(model.run, split, chosen, temperature, thresholds), labels=model.labels)
         probabilities = probabilities_of(chosen, temperature)
-        write_evaluation(run_dir, evaluation, chosen.images, chosen.targets, probabilities, thresholds)
+        if leaked is not None:
+            is_leaked = [image.image_id in leaked[split] for image in chosen.images]
+            right = right_images(chosen.targets, probabilities, thresholds)
+            evaluation = with_leaked(evaluation, is_leaked, right)
+        write_evaluation(
+            run_dir,
+            evaluation,
+            chosen.images,
+            chosen.targets,
+            probabilities,
+            thresholds,
+            leaked=leaked[split] if leaked is not None else (),
+        )
         logger.info("%s evaluated on %d images of %s", model.run.name, evaluation.images, split)
         found.append(evaluation)
     return tuple(found)

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,10 @@ class Evaluation(Record):
         reliability: The bins behind `ece`; `reliability_before` those behind `ece_before`.
         weights: Hash of the run's weights: continued training may replace them.
         seen: Number of its images that the run was trained on, or for test chosen on (`unseen.count_seen`).
+        leaked: Number of its images that are near-duplicates of images that the run learned from; None where that was
+            not looked for (`leaked.leaked_images`).
+        without_leaked: `top1` without those; None where no image is left, or `leaked` is None. The same for its 95 %
+            interval `without_leaked_interval`.
         labels: Digest of the labels that the run predicted from (`RunModel.labels`); empty where training fixed its
             predictions.
     """
@@ -70,6 +74,9 @@ class Evaluation(Record):
     weights: str = ""
     labels: str = ""
     seen: int = 0
+    leaked: int | None = None
+    without_leaked: float | None = None
+    without_leaked_interval: tuple[float, float] | None = None
 
     @property
     def accuracy(self) -> float:
@@ -115,6 +122,7 @@ class StoredPrediction:
     Attributes:
         true_classes: Its labels at the time of evaluation: one, or for several labels any number.
         true_probability: Probability of the true class; None in files of an earlier version without it.
+        is_leaked: Whether it is a near-duplicate of an image that the run learned from.
     """
 
     image_id: int
@@ -122,6 +130,7 @@ class StoredPrediction:
     predicted: tuple[str, ...]
     probability: float
     true_probability: float | None = None
+    is_leaked: bool = False
 
     @property
     def is_right(self) -> bool:
@@ -186,6 +195,7 @@ def write_evaluation(
     probabilities: np.ndarray,
     thresholds: np.ndarray | None = None,
     *,
+    leaked: Collection[int] = (),
     external: ExternalFacts | None = None,
 ) -> None:
     """Write the metrics, and a record for each image: names, and the calibrated probability of every class.
@@ -196,6 +206,8 @@ def write_evaluation(
         targets: (N,) class indices, or (N, C) zeros and ones for several labels.
         probabilities: (N, C).
         thresholds: (C,) for several labels.
+        leaked: Ids of the images that are near-duplicates of images that the run learned from.
+        external: Of a model from outside the project.
     """
     lines = []
     names = np.array(evaluation.class_names, object)
@@ -215,6 +227,7 @@ def write_evaluation(
             "predicted": names[predicted].tolist(),
             "probability": round(confidence, 6),
             "true_probability": round(float(row[true].min()), 6),
+            **({"leaked": True} if image.image_id in leaked else {}),
             "probabilities": {name: round(float(value), 6) for name, value in zip(names, row, strict=True)},
         }
         lines.append(json.dumps(record, ensure_ascii=False))
@@ -280,8 +293,12 @@ def _evaluation(stored: dict[str, Any], lines: list[str]) -> StoredEvaluation:
             predicted=tuple(record["predicted"]),
             probability=record["probability"],
             true_probability=record.get("true_probability"),
+            is_leaked=record.get("leaked") is True,
         )
         predictions.append(prediction)
+    if values.get("without_leaked_interval"):
+        low, high = values["without_leaked_interval"]
+        values["without_leaked_interval"] = (low, high)
     external = stored.get("external")
     facts = ExternalFacts(**external | {"foreign": tuple(external["foreign"])}) if external else None
     return StoredEvaluation(**values, predictions=tuple(predictions), external=facts)

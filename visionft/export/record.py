@@ -167,14 +167,15 @@ def _data_of(run: RunSummary, images: Snapshot, facts: ProjectFacts) -> dict[str
     except RunError:
         known = images
     counts = {split: known.class_counts(known.labelled(split)) for split in SPLITS}
-    leaks = None if facts.related is None else accuracies_of_run(run, images, facts.related)
+    leaks = [*accuracies_of_run(run, images, facts.related)]
+    is_known = facts.related is not None or any(each.leaked for each in leaks)  # no leak at a glance proves little
     return {
         "images": {split: len(known.labelled(split)) for split in SPLITS},
         "unlabelled": sum(not image.labels for image in known.images),
         "classes": {name: {split: counts[split][name] for split in SPLITS} for name in known.class_names},
         "labelled_by": dict(facts.labelled_by),
         "near_duplicates": facts.duplicates,
-        "leaks": None if leaks is None else [asdict(each) for each in leaks],
+        "leaks": [asdict(each) for each in leaks] if is_known else None,
     }
 
 

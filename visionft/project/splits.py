@@ -2,8 +2,9 @@
 
 Only images without a split are placed; the others count towards the shares. Images with the same content, or in the
 same group of a pattern (one part photographed twice, frames of one film), stay in one split: otherwise the test would
-measure memorised images. In a data set with only train and test, val is taken out of train; the original test set
-stays unchanged.
+measure memorised images. So do near-duplicates, as long as every class keeps images in every split: the program finds
+them, and a split must neither fail nor lose its test because of them. In a data set with only train and test, val is
+taken out of train; the original test set stays unchanged.
 
 Images are placed by iterative stratification (Sechidis, Tsoumakas, Vlahavas: On the Stratification of Multi-Label
 Data, ECML 2011): the rarest class first, each group of images to the split with the highest remaining demand for this
@@ -15,7 +16,7 @@ always placed in the same way.
 import hashlib
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from models.messages import Message, listed
@@ -45,6 +46,8 @@ class SplitReport:
     from_train: int = 0  # number of them taken from the training images, because there was no validation image
     # Groups spread over several splits, because their images were placed before the pattern was given.
     torn_groups: int = 0
+    kept_together: int = 0  # number of groups of near-duplicates that are in one split, with images placed now
+    released: int = 0  # number of those that are not kept together, because a class would be short of images in a split
     # Per split, the classes without an image in it because their images were placed before.
     missing: dict[Split, tuple[str, ...]] = field(default_factory=dict[Split, tuple[str, ...]])
 
@@ -69,6 +72,21 @@ class SplitRequest:
             return usual
         val = round(counts["val"] / total, 2)
         return replace(usual, val=val or usual.val, test=round(counts["test"] / total, 2))
+
+
+def together_texts(report: SplitReport) -> list[str]:
+    """Return what was done with groups of near-duplicates, in sentences; empty where there were none."""
+    kept = Message(
+        "{count} group of near-duplicates was kept together.",
+        "{count} groups of near-duplicates were kept together.",
+        count=report.kept_together,
+    )
+    released = Message(
+        "{count} group of near-duplicates is not kept together: a class would lack images in a split.",
+        "{count} groups of near-duplicates are not kept together: a class would lack images in a split.",
+        count=report.released,
+    )
+    return [text for text, count in ((kept, report.kept_together), (released, report.released)) if count]
 
 
 def missing_texts(report: SplitReport) -> list[str]:
@@ -135,8 +153,8 @@ def assign_splits(
     Args:
         group: A regular expression, searched in each image's name (its path in its source, with `/`); images with
             equal groups of the match (or, without groups, an equal match) stay in one split.
-        together: Further ids of images to keep in one split: near-duplicates and the groups of the leak search
-            (`curation.leaks.leak_check.related_groups`).
+        together: Further ids of images to keep in one split, where no class is then short of images: near-duplicates
+            and the groups of the check for leaks (`curation.leaks.leak_check.related_groups`).
 
     Raises:
         ProjectError: The shares or the pattern are impossible, there are too few images or classes, or a class would be
@@ -146,23 +164,79 @@ def assign_splits(
     snapshot = project.snapshot()
     labelled = [image for image in snapshot.images if image.labels]
     _check_enough(snapshot, labelled, len(shares), again=again)
-    groups = group_images(labelled, _keys(project, group), together)
-    splits = place_groups(groups, shares, seed, again=again)
-    if not again and _lacks_validation(labelled, splits, shares):
-        splits = _with_validation_from_train(groups, splits, shares, seed)
+    keys = _keys(project, group)
+
+    def place(together: Sequence[Sequence[int]]) -> tuple[list[ImageGroup], dict[int, Split]]:
+        groups = group_images(labelled, keys, together)
+        splits = place_groups(groups, shares, seed, again=again)
+        if not again and _lacks_validation(labelled, splits, shares):
+            splits = _with_validation_from_train(groups, splits, shares, seed)
+        return groups, splits
+
+    together = _of_several(together, labelled)
+    kept = _placeable(together, labelled, place)
+    groups, splits = place(kept)
     missing = _missing_classes(labelled, splits, shares)
     _check_classes(groups, missing, snapshot, again=again)
     moved = [image for image in labelled if image.split != splits[image.image_id]]
     if moved:
         project.apply(AssignSplits({image.image_id: splits[image.image_id] for image in moved}))
     counts = Counter(splits.values())
+    new = {image.image_id for image in labelled if again or image.split is None}
     return SplitReport(
         assigned=len(moved),
         splits={split: counts[split] for split in SPLITS},
         from_train=0 if again else sum(image.split == "train" for image in moved),
         torn_groups=sum(len({splits[image.image_id] for image in each.images}) > 1 for each in groups),
+        kept_together=sum(not new.isdisjoint(ids) and len({splits[each] for each in ids}) == 1 for ids in kept),
+        released=len(together) - len(kept),
         missing={split: tuple(snapshot.class_names[label] for label in labels) for split, labels in missing.items()},
     )
+
+
+def _of_several(together: Sequence[Sequence[int]], labelled: Sequence[SnapshotImage]) -> list[tuple[int, ...]]:
+    """Return the groups of two or more labelled images of different content: equal ones stay together anyhow."""
+    contents = {image.image_id: image.sha256 for image in labelled}
+    groups = (tuple(image_id for image_id in ids if image_id in contents) for ids in together)
+    return [ids for ids in groups if len({contents[image_id] for image_id in ids}) > 1]
+
+
+def _placeable(
+    together: Sequence[tuple[int, ...]],
+    labelled: Sequence[SnapshotImage],
+    place: Callable[[Sequence[Sequence[int]]], tuple[list[ImageGroup], dict[int, Split]]],
+) -> list[tuple[int, ...]]:
+    """Return the groups to keep together: without those for which a class would be short of images in a split.
+
+    A class is short where it has less than half the images in a split that it has there without any of the groups.
+    Then its largest group is released, and all images are placed again. So 30 images of one fixed camera, all alike,
+    are divided as if they were not, and a class of five copies each of two photographs loses the least that gives each
+    split an image; but six copies among twenty images stay together in training, where six of a class belong anyhow.
+    """
+    left = list(together)
+    if not left:
+        return left
+    by_id = {image.image_id: image for image in labelled}
+
+    def counts(splits: Mapping[int, Split]) -> Counter[tuple[Split, int]]:
+        return Counter((splits[image.image_id], label) for image in labelled for label in image.labels)
+
+    def size(ids: tuple[int, ...]) -> tuple[int, str]:
+        return len(ids), min(by_id[image_id].sha256 for image_id in ids)
+
+    usual = counts(place(())[1])
+    while left:
+        found = counts(place(left)[1])
+        short = {label for (split, label), count in usual.items() if 2 * found[split, label] < count}
+        released = {
+            max(members, key=size)
+            for label in short
+            if (members := [ids for ids in left if any(label in by_id[image_id].labels for image_id in ids)])
+        }
+        if not released:
+            break
+        left = [ids for ids in left if ids not in released]
+    return left
 
 
 def _with_validation_from_train(

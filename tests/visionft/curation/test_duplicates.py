@@ -25,9 +25,11 @@ from visionft.curation.duplicates.duplicate_groups import (
     group_pairs,
     keep_best,
 )
-from visionft.curation.duplicates.fingerprints import ROW, Fingerprints, hashes_of, lowest_frequencies
 from visionft.curation.duplicates.pair_comparison import HIGHEST, LOWEST, USUAL, Tail, fit_tail
-from visionft.curation.duplicates.registration import (
+from visionft.errors import ProjectError
+from visionft.features.embedding import embed
+from visionft.features.fingerprints import ROW, Fingerprints, hashes_of, lowest_frequencies
+from visionft.features.registration import (
     coarse_of,
     glance,
     grey_of,
@@ -37,8 +39,6 @@ from visionft.curation.duplicates.registration import (
     turn,
     without_borders,
 )
-from visionft.errors import ProjectError
-from visionft.features.embedding import embed
 from visionft.heads.numerics import ScaledRows
 from visionft.jobs import JobCancelled, JobContext
 from visionft.project.edits.changes import AssignSplits

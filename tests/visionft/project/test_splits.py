@@ -122,10 +122,19 @@ def test_a_division_that_was_given_stays_and_says_what_it_lacks(tmp_path: Path, 
 
 
 def test_a_class_that_its_groups_keep_together_is_refused_with_that_reason(large: Project) -> None:
-    ids = [image.image_id for image in large.snapshot().images if image.labels == (1,)]
     with pytest.raises(ProjectError) as caught:
-        assign_splits(large, together=[ids[:30], ids[30:]])
+        assign_splits(large, group=r"part(3)[5-9]_|part(4)\d_")  # the images of class b
     assert "2 groups" in caught.value.message and len(large.history()) == 1
+
+
+def test_known_groups_that_would_empty_a_class_are_released_the_largest_first(large: Project) -> None:
+    ids = [image.image_id for image in large.snapshot().images if image.labels == (1,)]
+    report = assign_splits(large, together=[ids[:30], ids[30:56], ids[56:58]])
+    assert (report.released, report.kept_together, report.missing) == (1, 2, {})
+    sides = splits_of(large)
+    assert len({sides[each] for each in ids[30:56]}) == 1 and len({sides[each] for each in ids[:30]}) == 3
+    report = assign_splits(large, together=[ids], again=True, seed=3)
+    assert (report.released, report.splits) == (1, {"train": 140, "val": 30, "test": 30})
 
 
 @pytest.mark.parametrize("sides", [{"train"}, {"train", "test"}, {"train", "unassigned"}, {"unassigned", "test"}])

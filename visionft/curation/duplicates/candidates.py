@@ -5,23 +5,19 @@ features find crops. Features are whitened: then even a crop is near to its imag
 (fifths of sides cut off hands on one background: 95 % among the nearest 8, 65 % without whitening).
 """
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
-from models.messages import Message
 from visionft.curation.check import MOST_EXACT
-from visionft.curation.duplicates.fingerprints import Fingerprints
-from visionft.events import Progress
+from visionft.features.fingerprints import Fingerprints
+from visionft.features.near_duplicates import STAGE, pairs_by_hash
 from visionft.features.neighbours import nearest
 from visionft.heads.numerics import BLOCK, ScaledRows, unit_rows
 from visionft.jobs import SILENT, JobContext
 
-NEAREST: Final = 8  # of each image, by each of the two methods
-_PARTS, _PART_BITS = 3, 21  # of a hash; with 4 of 16 bits, a million images share buckets with 8,300 others each
-_BLOCK: Final = 4096
+NEAREST: Final = 8  # of each image, by features
 _QUARTERS: Final = (1 << 5, 1 << 6)  # bits of the two quarter turns: transposed and mirrored, or flipped
-_STAGE: Final = Message("Looking for pairs")
 
 
 def candidate_pairs(
@@ -40,7 +36,7 @@ def candidate_pairs(
     """
     shows = ~prints.is_featureless
     usable = np.flatnonzero(shows)
-    by_hash = _by_hash(prints.rows["hashes"][usable], usable, most_exact, job)
+    by_hash = pairs_by_hash(prints.rows["hashes"][usable], usable, most_exact=most_exact, job=job)
     has_both = shows[places]
     vectors = vectors if has_both.all() else vectors.among(has_both)
     pairs = np.concatenate([by_hash, _by_features(vectors, places[has_both], most_exact, job)])
@@ -68,35 +64,7 @@ def _by_features(vectors: ScaledRows, places: np.ndarray, most_exact: int, job: 
     """Return (P, 3): two places and the bit of the identity, because features do not determine an orientation."""
     if len(places) < 2:
         return np.empty((0, 3), np.int64)
-    near = nearest(whitened(vectors), k=NEAREST, job=job, stage=_STAGE, most_exact=most_exact)
+    near = nearest(whitened(vectors), k=NEAREST, job=job, stage=STAGE, most_exact=most_exact)
     line, column = np.nonzero((near.places >= 0) & (near.products >= 0.2))
     other = near.places[line, column]
     return np.stack([places[line], places[other], np.ones(len(line), np.int64)], axis=1)
-
-
-def _by_hash(hashes: np.ndarray, places: np.ndarray, most_exact: int, job: JobContext) -> np.ndarray:
-    """Return (P, 3): two places and the bit of the orientation of the second most similar to the first.
-
-    Of more than 10,000 images a multi-index finds all pairs with up to 8 different bits and most of the others, of more
-    than `most_exact` all with up to 5: 0.2 ms an image of a million, in place of 2.4.
-    """
-    found = [np.empty((0, 3), np.int64)]
-    if len(places) < 2:
-        return found[0]
-    import faiss
-
-    index: Any = faiss.IndexBinaryFlat(64)
-    if len(hashes) > 10_000:
-        index = faiss.IndexBinaryMultiHash(64, _PARTS, _PART_BITS)
-        index.nflip = 2 if len(hashes) <= most_exact else 1  # different bits in the most similar part
-    index.add(np.ascontiguousarray(hashes).view(np.uint8).reshape(-1, 8))  # row 8 n + o: image n in orientation o
-    queries = np.ascontiguousarray(hashes[:, 0]).view(np.uint8).reshape(-1, 8)
-    for start in range(0, len(queries), _BLOCK):
-        job.check_cancelled()
-        bits, rows = index.search(np.ascontiguousarray(queries[start : start + _BLOCK]), 2 * NEAREST)
-        line, column = np.nonzero((rows >= 0) & (bits <= 10))  # of 63 allowed to differ
-        row = rows[line, column]
-        pairs = np.stack([places[line + start], places[row // 8], 1 << (row % 8)], axis=1)
-        found.append(pairs[pairs[:, 0] != pairs[:, 1]])
-        job.report(Progress(stage=_STAGE, done=min(len(queries), start + _BLOCK), total=len(queries)))
-    return np.concatenate(found)

@@ -1,6 +1,5 @@
 """Duplicate pairs, and groups of them without chains of images similar only to their neighbours."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -9,6 +8,7 @@ from typing import Final, Literal
 from models.messages import Message
 from visionft.curation.check import CheckResult, current_images
 from visionft.errors import NextStep, VisionFTError
+from visionft.features.connected import linked
 from visionft.project.edits.image_changes import KeepOne
 from visionft.project.edits.verdicts import verdicts_of
 from visionft.project.queries import InProject
@@ -60,30 +60,6 @@ def duplicate_pairs(result: CheckResult) -> list[DuplicatePair]:
     facts = result.facts
     rows = facts["pairs"] if "pairs" in facts else [(*pair, 1.0) for pair in facts.get("doubles", ())]  # leaks of v0
     return [DuplicatePair(int(first), int(second), float(score)) for first, second, score in rows]
-
-
-def linked(pairs: Iterable[_Ids]) -> dict[int, int]:
-    """Return the lowest id of its connected component for each image of the pairs."""
-    parent: dict[int, int] = {}
-
-    def root(node: int) -> int:
-        while parent.setdefault(node, node) != node:
-            parent[node] = parent[parent[node]]
-            node = parent[node]
-        return node
-
-    for first, second in pairs:
-        low, high = sorted((root(first), root(second)))
-        parent[high] = low
-    return {node: root(node) for node in parent}
-
-
-def components(pairs: Iterable[_Ids]) -> list[tuple[int, ...]]:
-    """Return the connected components of pairs, ids rising."""
-    members: defaultdict[int, list[int]] = defaultdict(list)
-    for image_id, root in linked(pairs).items():
-        members[root].append(image_id)
-    return sorted(tuple(sorted(ids)) for ids in members.values())
 
 
 def group_pairs(

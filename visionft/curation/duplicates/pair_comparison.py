@@ -21,9 +21,15 @@ import numpy as np
 from models.messages import Message
 from visionft.curation.check import APPROXIMATE, FOLDER, MOST_EXACT, CheckResult, Inputs
 from visionft.curation.duplicates.candidates import candidate_pairs
-from visionft.curation.duplicates.duplicate_groups import LOOK_ALIKES, SLACK, DuplicatePair, components
-from visionft.curation.duplicates.fingerprints import NEAR_SIDE, Fingerprints, fingerprints
-from visionft.curation.duplicates.registration import (
+from visionft.curation.duplicates.duplicate_groups import LOOK_ALIKES, SLACK, DuplicatePair
+from visionft.data.decode import decode
+from visionft.data.image_cache import ImageCache
+from visionft.data.image_reading import ImageReading
+from visionft.data.types import SnapshotImage
+from visionft.errors import ImageError
+from visionft.features.connected import components
+from visionft.features.fingerprints import NEAR_SIDE, Fingerprints, fingerprints
+from visionft.features.registration import (
     CoarseTemplate,
     RegistrationImage,
     glance,
@@ -33,13 +39,8 @@ from visionft.curation.duplicates.registration import (
     register,
     without_borders,
 )
-from visionft.curation.stored_rows import stored_rows
-from visionft.data.decode import decode
-from visionft.data.image_cache import ImageCache
-from visionft.data.image_reading import ImageReading
-from visionft.data.types import SnapshotImage
-from visionft.errors import ImageError
 from visionft.features.row_store import RowStore
+from visionft.features.stored_rows import stored_rows
 
 _FROM, _TO = 0.75, 0.85  # fitted scores: the part of the tail next to the extrapolation
 USUAL: Final = 0.9

@@ -17,18 +17,22 @@ from visionft.curation.duplicates.duplicate_check import Duplicates
 from visionft.curation.duplicates.duplicate_groups import (
     LOOK_ALIKES,
     are_look_alikes,
-    components,
     duplicate_pairs,
     refuse_look_alikes,
 )
 from visionft.curation.leaks.groupings import Grouping, groupings, largest_group
 from visionft.data.types import SPLITS, Snapshot, Split
 from visionft.errors import NextStep
+from visionft.events import Notice, Progress
+from visionft.features.connected import components
+from visionft.jobs import SILENT, JobContext
 from visionft.project.edits.changes import AssignSplits
 from visionft.project.edits.verdicts import Judged, counted_groupings, verdicts_of
+from visionft.project.splits import SplitReport, SplitRequest, assign_splits, is_divided, together_texts
 from visionft.project.store import Project
 
 DUPLICATE: Final = "duplicate"  # kind of the links between duplicates, beside those of the groupings
+SPLITTING: Final = Message("Splitting")
 NO_SPLITS: Final = Message("The images are not split yet: there are no leaks to find.")
 
 
@@ -71,6 +75,7 @@ class RelatedImages:
     links: Mapping[str, Sequence[tuple[int, int]]]  # {kind: pairs}; a group as the pairs of each with its first
     groupings: tuple[Grouping, ...]  # all groupings found, enabled or not
     enabled: frozenset[str]  # kinds in use
+    newest: int = 0  # highest image id at the time of the check: it has not seen those behind
 
     @classmethod
     def of(cls, result: CheckResult, choices: Mapping[str, bool], fine: Judged) -> "RelatedImages":
@@ -102,7 +107,7 @@ class RelatedImages:
                         all=result.checked,
                     )
                     known[place] = replace(each, is_plausible=False, reason=reason)
-        return cls(links, tuple(known), frozenset(enabled))
+        return cls(links, tuple(known), frozenset(enabled), result.newest)
 
     @cached_property
     def groups(self) -> list[tuple[int, ...]]:
@@ -133,10 +138,61 @@ def related_images(project: Project, result: CheckResult) -> RelatedImages:
     return RelatedImages.of(result, counted_groupings(project), verdicts_of(project, Duplicates.name))
 
 
-def related_groups(project: Project) -> list[tuple[int, ...]]:
-    """Return the groups of the last check for leaks, for splitting the images; none where it never ran."""
+def related_groups(
+    project: Project, images: Snapshot | None = None, *, job: JobContext = SILENT
+) -> list[tuple[int, ...]]:
+    """Return the groups of related images that a split keeps together.
+
+    These are the groups of the last check for leaks. Images that it has not seen, or all where it never ran, are
+    grouped by `near_duplicates`.
+
+    Args:
+        project: Its verdicts and choices count: pairs that are no duplicates, and kinds that are ignored.
+        images: The images to look for near-duplicates among; None for no search.
+        job: Receives the progress.
+
+    Raises:
+        JobCancelled, VisionFTError: As `near_duplicates`.
+    """
     result = read_result(project.path, Leaks.name)
-    return [] if result is None else related_images(project, result).groups
+    groups = [] if result is None else related_images(project, result).groups
+    newest = 0 if result is None else result.newest
+    is_wanted = counted_groupings(project).get(DUPLICATE, True)
+    if images is None or not is_wanted or all(image.image_id <= newest for image in images.images):
+        return groups
+    from visionft.features.near_duplicates import near_duplicates  # loads OpenCV
+
+    apart = verdicts_of(project, Duplicates.name)
+    near = near_duplicates(project.path, images, apart=apart, newer_than=newest, job=job)
+    return components([*near, *((ids[0], other) for ids in groups for other in ids[1:])])
+
+
+def split_without_leaks(project: Project, wish: SplitRequest, *, job: JobContext = SILENT) -> SplitReport:
+    """Do `assign_splits`, and keep near-duplicates and the groups of the last check for leaks together.
+
+    The search for near-duplicates is left out where no image is placed. A notice says how many groups were kept
+    together, and how many could not be.
+
+    Raises:
+        ProjectError: As `assign_splits`.
+        JobCancelled, VisionFTError: As `near_duplicates`. Nothing was changed.
+    """
+    snapshot = project.snapshot()
+    labelled = replace(snapshot, images=tuple(image for image in snapshot.images if image.labels))
+    groups = related_groups(project, None if is_divided(snapshot) and not wish.again else labelled, job=job)
+    job.report(Progress(stage=SPLITTING, done=0, total=0))
+    report = assign_splits(
+        project,
+        val=wish.val,
+        test=wish.test,
+        seed=wish.seed,
+        group=wish.group or None,
+        together=groups,
+        again=wish.again,
+    )
+    for text in together_texts(report):
+        job.report(Notice(message=text, level="warning" if report.released else "info"))
+    return report
 
 
 def leaks_of(related: RelatedImages, images: Snapshot) -> tuple[Leak, ...]:

@@ -16,11 +16,11 @@ from visionft.curation.check import read_result
 from visionft.curation.leaks.leak_check import Leak, Leaks, RelatedImages, leaks_of, related_images
 from visionft.data.types import Snapshot
 from visionft.errors import RunError
+from visionft.evaluation.leaked import learned_splits
 from visionft.evaluation.metrics import wilson_interval
 from visionft.evaluation.stored import StoredEvaluation, read_evaluation
 from visionft.project.store import Project
-from visionft.retrieval.live_view import members_of, training_snapshot
-from visionft.training.runs.held_out import read_held_out
+from visionft.retrieval.live_view import training_snapshot
 from visionft.training.runs.run_folder import RunSummary, list_runs
 
 Interval = tuple[float, float]
@@ -53,15 +53,24 @@ class LeakFreeAccuracy:
 
 
 def leak_free_accuracy(
-    evaluation: StoredEvaluation, leaks: Iterable[Leak], *, title: str = "", learnt: Collection[str] = ("train",)
+    evaluation: StoredEvaluation,
+    leaks: Iterable[Leak],
+    *,
+    title: str = "",
+    learnt: Collection[str] = ("train",),
+    newest: int = 0,
 ) -> LeakFreeAccuracy:
     """Return the accuracy of an evaluation with and without images leaked across the splits of the run's training.
 
-    A partner counts in the splits `learnt`: training, and validation where the head was fitted to it. `title` is the
-    run's display name.
+    Args:
+        evaluation: Of the run.
+        leaks: Those of a check for leaks, by the splits of the run's training.
+        title: The run's display name.
+        learnt: Splits in which a partner counts: training, and validation where the head was fitted to it.
+        newest: Highest image id that the check has seen. Later images leak where the evaluation found it.
     """
-    splits = [(split, ids, {*learnt} & leak.images.keys()) for leak in leaks for split, ids in leak.images.items()]
-    leaked = {each for split, ids, sources in splits if split != "train" and sources - {split} for each in ids}
+    leaked = {each.image_id for each in evaluation.predictions if each.is_leaked and each.image_id > newest}
+    leaked |= _leaked(leaks, learnt)
     known = [each.is_right for each in evaluation.predictions if each.image_id in leaked]
     clean = [each.is_right for each in evaluation.predictions if each.image_id not in leaked]
     count, right = len(known) + len(clean), sum(known) + sum(clean)
@@ -90,32 +99,50 @@ def leak_free_accuracy(
     )
 
 
-def leak_free_accuracies(project_dir: Path, images: Snapshot, related: RelatedImages) -> tuple[LeakFreeAccuracy, ...]:
+def _leaked(leaks: Iterable[Leak], learnt: Collection[str]) -> set[int]:
+    splits = [(split, ids, {*learnt} & leak.images.keys()) for leak in leaks for split, ids in leak.images.items()]
+    return {each for split, ids, sources in splits if split != "train" and sources - {split} for each in ids}
+
+
+def leak_free_accuracies(
+    project_dir: Path, images: Snapshot, related: RelatedImages | None
+) -> tuple[LeakFreeAccuracy, ...]:
     """Return the accuracies of all evaluated runs, the newest run first, test before validation."""
     runs = sorted(list_runs(project_dir), key=lambda run: run.name, reverse=True)
     return tuple(each for run in runs for each in accuracies_of_run(run, images, related))
 
 
 def current_leak_free_accuracies(project: Project) -> tuple[LeakFreeAccuracy, ...]:
-    """Return these accuracies for the current groups, with the user's choices; empty where leaks were never checked."""
+    """Return these accuracies for the current groups, with the user's choices."""
     result = read_result(project.path, Leaks.name)
-    if result is None:
-        return ()
-    return leak_free_accuracies(project.path, project.snapshot(), related_images(project, result))
+    related = None if result is None else related_images(project, result)
+    return leak_free_accuracies(project.path, project.snapshot(), related)
 
 
-def accuracies_of_run(run: RunSummary, images: Snapshot, related: RelatedImages) -> Iterator[LeakFreeAccuracy]:
-    """Yield the accuracies of a run, on test before validation; none where its training images are no longer known."""
-    evaluations = [each for split in ("test", "val") if (each := read_evaluation(run.path, split)) is not None]
+def accuracies_of_run(run: RunSummary, images: Snapshot, related: RelatedImages | None) -> Iterator[LeakFreeAccuracy]:
+    """Yield the accuracies of a run, on test before validation; none where its training images are no longer known.
+
+    Args:
+        run: The run.
+        images: Those of the project.
+        related: Of the last check for leaks. None where it never ran: then the near-duplicates count that each
+            evaluation found, and an evaluation that did not look for any is left out.
+    """
+    evaluations = _evaluations(run)
+    if related is None:
+        for each in evaluations:
+            if each.leaked is not None:
+                yield leak_free_accuracy(each, (), title=run.title)
+        return
     try:
         seen = training_snapshot(run, images)
         leaks = leaks_of(related, seen) if evaluations else ()
     except RunError:
         return
-    val = {image.image_id for image in seen.labelled("val")}
-    held_out = [found for each in members_of(run) if (found := read_held_out(each.path)) is not None]
-    fits_validation = any(not val.isdisjoint(each.image_ids.tolist()) for each in held_out)
+    learnt = learned_splits(run, seen) if evaluations else ()
     for each in evaluations:
-        yield leak_free_accuracy(
-            each, leaks, title=run.title, learnt=("train", "val") if fits_validation else ("train",)
-        )
+        yield leak_free_accuracy(each, leaks, title=run.title, learnt=learnt, newest=related.newest)
+
+
+def _evaluations(run: RunSummary) -> list[StoredEvaluation]:
+    return [each for split in ("test", "val") if (each := read_evaluation(run.path, split)) is not None]

@@ -9,10 +9,10 @@ from models.messages import Message
 from visionft.curation.check import FOLDER, Check, CheckResult, Inputs, Issue
 from visionft.curation.quality.kinds import KINDS, KindScores, MeasuredImages, Peers
 from visionft.curation.quality.measures import MEASURES, ROW, VERSION, measure
-from visionft.curation.stored_rows import stored_rows
 from visionft.data.types import SnapshotImage
 from visionft.errors import ImageError
 from visionft.features.row_store import RowStore
+from visionft.features.stored_rows import stored_rows
 
 STAGE: Final = Message("Measuring the images")
 THRESHOLD: Final = 0.5

@@ -167,7 +167,8 @@ def _newest_run(project: Project, images: Snapshot, leaks: CheckResult | None) -
             run = read_run(folder)
             title = run.title
             unseen = is_unseen(run, evaluation)
-            accuracies = accuracies_of_run(run, images, related_images(project, leaks)) if leaks is not None else ()
+            related = None if leaks is None else related_images(project, leaks)
+            accuracies = tuple(accuracies_of_run(run, images, related))
         return EvaluatedRun(
             run=evaluation.run,
             title=title,

@@ -14,8 +14,11 @@ import cv2
 import numpy as np
 
 from models.messages import Message
-from visionft.curation.check import FOLDER as CURATION
-from visionft.curation.duplicates.registration import (
+from visionft.data.decode import DecodedImage
+from visionft.data.image_cache import ImageCache
+from visionft.data.types import Snapshot, SnapshotImage
+from visionft.errors import ImageError
+from visionft.features.registration import (
     COARSE,
     FLIPPED,
     MIRRORED,
@@ -24,16 +27,12 @@ from visionft.curation.duplicates.registration import (
     grey_of,
     without_borders,
 )
-from visionft.curation.stored_rows import stored_rows
-from visionft.data.decode import DecodedImage
-from visionft.data.image_cache import ImageCache
-from visionft.data.types import Snapshot, SnapshotImage
-from visionft.errors import ImageError
 from visionft.features.row_store import RowStore
+from visionft.features.stored_rows import stored_rows
 from visionft.jobs import JobContext
 
 NEAR_SIDE: Final = 320  # as for features at 160 pixels: most images are cached at this size
-FOLDER: Final = "fingerprints-2"  # raise the number whenever the values change
+FOLDER: Final = "curation/fingerprints-2"  # in the project; raise the number whenever the values change
 ROW: Final = np.dtype(
     [
         *(("hashes", np.uint64, (8,)), ("contrast", np.float32), ("sharpness", np.float32)),
@@ -82,7 +81,7 @@ def fingerprints(project_dir: Path, snapshot: Snapshot, *, job: JobContext) -> F
             return error.message
 
     rows, exists, reasons = stored_rows(
-        RowStore(project_dir / CURATION / FOLDER, ROW),
+        RowStore(project_dir / FOLDER, ROW),
         keys,
         measure,
         stage=Message("Measuring the images"),
