@@ -11,7 +11,7 @@ from models.catalog import Backbone
 from models.messages import Message
 from models.methods.method import Method, MethodOptions
 from models.networks import LoadReport, WeightsLoader, build_network
-from models.shapes import InputShape
+from models.shapes import InputShape, joined_widths
 
 
 def fastest_order(device: torch.device) -> torch.memory_format:
@@ -50,7 +50,27 @@ class Classifier(nn.Module):
         """Map (B, 3, H, W) normalised images to (B, D') multi-stage features, for any kind of head."""
         from models.methods.layers.joined import Stages
 
-        return Stages(self.backbone).with_logits(self.network, images)[1]
+        return Stages(self.backbone)(self.body, images)[1]
+
+    def with_stages(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Map (B, 3, H, W) normalised images to (B, C) logits and (B, D') multi-stage features, in one pass."""
+        from models.methods.layers.joined import Stages
+
+        return Stages(self.backbone).with_logits(self.network, images)
+
+    @property
+    def stage_widths(self) -> tuple[int, ...]:
+        """Return the widths of the parts of `stages`; their sum is D'."""
+        return joined_widths(self.backbone.shape, self.backbone.features)
+
+    @property
+    def reads_stages(self) -> bool:
+        """Tell whether `features` are the last D of the D' values of `stages`; a ResNet's plain embedding is not."""
+        return hasattr(self.network, "seen_of") or self.backbone.family == "vit"
+
+    def seen_of(self, stages: Tensor) -> Tensor:
+        """Return the input (B, D) of the head from (B, D') multi-stage features, where it `reads_stages`."""
+        return stages[:, -sum(self.head_parts) :]
 
     @property
     def body(self) -> Any:

@@ -351,7 +351,11 @@ class TrainDraft(QObject):
 
         config = TrainConfig(device=self._state.settings.device)
         work = partial(
-            setup_measurements.probe_backbones, train_choices.backbones_to_try(self._circumstances), config, snapshot
+            setup_measurements.probe_backbones,
+            session.project.path,
+            train_choices.backbones_to_try(self._circumstances),
+            config,
+            snapshot,
         )
         on_done = partial(session.keep_probes, session.snapshot())
         title = tr("Comparing networks on your images")

@@ -40,7 +40,7 @@ class Method(Generic[OptionsT]):
     unsupported: ClassVar[Mapping[Family, str]] = {}  # {family: reason against the method}
     trains_network: bool = False
     moves_buffers: bool = False  # whether training moves buffers (batch-norm statistics); a checkpoint then holds them
-    caches_features: bool = False  # whether all below the head stays frozen, so features are computed once
+    caches_features: bool = False  # whether all below the head stays as pretrained: features are stored
     is_training_free: bool = False  # its head is solved for at once, unless its options say else
     solution: str = "linear"  # the closed form of that head: a row of `visionft.heads.solutions`
     reads_prompts: bool = False

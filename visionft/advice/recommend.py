@@ -106,7 +106,7 @@ def recommend(
     with job.stage(weight=8):
         if not probes and not problem:
             suited = preset_backbones("balanced", circumstances)
-            probes = probe_backbones(suited, TrainConfig(device=device), divided, job=job)
+            probes = probe_backbones(project_dir, suited, TrainConfig(device=device), divided, job=job)
     job.check_cancelled()
     presets = preset_configs(circumstances, probes, device=device)
     quick, balanced = presets["quick"], presets["balanced"]

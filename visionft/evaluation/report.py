@@ -21,11 +21,12 @@ from visionft.evaluation.leaked import leaked_images, right_images, with_leaked
 from visionft.evaluation.stored import Evaluation, write_evaluation
 from visionft.evaluation.unseen import count_seen
 from visionft.events import Event, ImagesClassified, Notice, Progress
+from visionft.features.embedding import feature_batches
 from visionft.jobs import SILENT, JobContext
 from visionft.project.names import count_of
 from visionft.retrieval.live_view import load_current_model
 from visionft.training.runs.manifest import weights_hash
-from visionft.training.runs.run_folder import BEST_FOLDER, RunSummary, read_run
+from visionft.training.runs.run_folder import BEST_FOLDER, RunSummary, project_of_run, read_run
 from visionft.training.runs.run_model import RunModel
 
 logger = logging.getLogger(__name__)
@@ -236,10 +237,9 @@ def logit_batches(
             job.report(event)
 
     once = job.with_report(report) if model.is_combined else job
-    networks = [_of_mirrored(part) if is_mirrored else part.classifier for part in model.parts]
-    pairs = zip(model.parts, networks, strict=True)
-    own = [(part, _batches(part, chosen, network, stage=stage, job=once)) for part, network in pairs]
-    streams = [_held_out(part, chosen, each, is_mirrored=is_mirrored) for part, each in own]
+    own = [_logits_of_part(part, chosen, stage=stage, is_mirrored=is_mirrored, job=once) for part in model.parts]
+    pairs = zip(model.parts, own, strict=True)
+    streams = [_held_out(part, chosen, each, is_mirrored=is_mirrored) for part, each in pairs]
     for batches in zip(*streams, strict=True):
         places = sorted(set[int].intersection(*(set(each) for _, each in batches)))
         if places:
@@ -247,12 +247,68 @@ def logit_batches(
             yield model.mixed(rows), places
 
 
-def _of_mirrored(part: RunModel) -> Callable[[torch.Tensor], torch.Tensor]:
-    """Return the classifier of mirror images; with the logits of the images themselves behind, for `_held_out`."""
-    forward = part.classifier
-    if part.held_out is None:
-        return lambda images: forward(images.flip(3))
-    return lambda images: torch.cat([forward(images.flip(3)), forward(images)], dim=1)
+def _logits_of_part(
+    part: RunModel, chosen: Sequence[SnapshotImage], *, stage: str, is_mirrored: bool, job: JobContext
+) -> Iterator[tuple[np.ndarray, list[int]]]:
+    """Yield (B, C) logits of images or of their mirror images, and their places; an empty batch where none is readable.
+
+    For `_held_out`, those of mirror images have the logits of the images themselves beside them, (B, 2C).
+    """
+    views = [True, False] if is_mirrored and part.held_out is not None else [is_mirrored]
+    if not _has_stored_stages(part):
+        forward = part.classifier
+
+        def of_views(images: torch.Tensor) -> torch.Tensor:
+            return torch.cat([forward(images.flip(3) if is_flipped else images) for is_flipped in views], dim=1)
+
+        yield from _batches(part, chosen, of_views, stage=stage, job=job)
+        return
+    head = part.classifier.head
+    streams = [stored_stages(part, chosen, stage=stage, is_mirrored=is_flipped, job=job) for is_flipped in views]
+    device = pick_device(part.run.config.device).kind
+    for batches in zip(*streams, strict=True):
+        places = batches[0][1]
+        seen = [part.classifier.seen_of(torch.from_numpy(stages)).to(device) for stages, _ in batches]
+        with torch.no_grad():
+            logits = [head(each).float().cpu().numpy() for each in seen] if places else []
+        yield np.concatenate(logits, axis=1) if logits else np.empty(0, np.float32), places
+
+
+def _has_stored_stages(part: RunModel) -> bool:
+    """Tell whether the head of a run reads features of a frozen network, which its project stores."""
+    return part.run.config.method_row.caches_features and part.classifier.reads_stages
+
+
+def stored_stages(
+    part: RunModel, chosen: Sequence[SnapshotImage], *, stage: str, is_mirrored: bool = False, job: JobContext = SILENT
+) -> Iterator[tuple[np.ndarray, list[int]]]:
+    """Yield the (B, D) float32 stages of the frozen network of a run, from its project's features, and their places.
+
+    Missing ones are computed on the device of its settings. Unreadable images are named in a `Notice` and left out, so
+    a batch may be empty.
+    """
+    config, project_dir = part.run.config, project_of_run(part.run.path)
+    part.classifier.to_device(pick_device(config.device).kind)
+    is_reported = False
+    source = feature_batches(
+        project_dir,
+        chosen,
+        config.features,
+        part.classifier,
+        is_mirrored=is_mirrored,
+        batch_size=BATCH_SIZE,
+        workers=config.workers,
+        stage=stage,
+        job=job,
+    )
+    for batch in source:
+        for position, reason in () if is_mirrored else batch.unreadable:
+            message = Message("Left out {path}: {reason}.", path=chosen[position].path, reason=reason)
+            job.report(Notice(message=message, level="warning"))
+        if batch.not_kept and not is_reported:
+            is_reported = True
+            job.report(Notice(message=not_kept_text(batch.not_kept), level="warning"))
+        yield batch.images.float().numpy(), batch.indices.tolist()
 
 
 def _held_out(

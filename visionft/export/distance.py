@@ -23,7 +23,7 @@ from models.messages import Message
 from models.methods.layers.joined import JoinedNetwork, Stages
 from visionft.data.types import Snapshot, Split
 from visionft.errors import RunError
-from visionft.evaluation.report import output_batches, run_images
+from visionft.evaluation.report import output_batches, run_images, stored_stages
 from visionft.export.export_result import Border
 from visionft.export.graph import LOGITS
 from visionft.export.predictor import DISTANCE, EMBEDDING
@@ -159,8 +159,12 @@ def _features(loaded: RunModel, images: Snapshot, split: Split, most: int, *, jo
     except RunError:  # the split is empty
         return found[0]
     stage = Message("Measuring distances on {split}", split=split)
-    stages = loaded.classifier.stages
-    for outputs, _ in output_batches(loaded, spread(chosen, most), stages, stage=stage, job=job):
+    some = spread(chosen, most)
+    if loaded.run.config.method_row.caches_features:
+        batches = stored_stages(loaded, some, stage=stage, job=job)
+    else:
+        batches = output_batches(loaded, some, loaded.classifier.stages, stage=stage, job=job)
+    for outputs, _ in batches:
         found.append(torch.from_numpy(outputs))
         job.check_cancelled()
     return torch.cat(found)

@@ -96,20 +96,22 @@ class Reference:
             part.classifier.cpu().float().eval()
         self.model, self._temperature, self._distance = model, temperature, distance
         self._activation = softmax if task == "single" else sigmoid
-        self._networks = [
-            MirrorAverage(part.classifier) if averages_mirror else part.classifier for part in model.parts
-        ]
+        self._averages_mirror = averages_mirror
 
     @torch.no_grad()
     def outputs(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """Return (B, C) probabilities and (B,) distances, or None, of uint8 (B, H, W, 3) images."""
-        pairs = zip(self._networks, self.model.parts, strict=True)
-        logits = [network(network_inputs(part, pixels)).double().numpy() for network, part in pairs]
-        rows = self._activation(self.model.mixed(logits) / self._temperature)
-        if self._distance is None:
-            return rows, None
-        strongest = self.model.strongest
-        return rows, self._distance(strongest.classifier.stages(network_inputs(strongest, pixels))).numpy()
+        logits: list[np.ndarray] = []
+        distances = None
+        for part in self.model.parts:
+            inputs = network_inputs(part, pixels)
+            found, stages = part.classifier.with_stages(inputs)
+            if self._averages_mirror:
+                found = (found + part.classifier(inputs.flip(3))) / 2
+            logits.append(found.double().numpy())
+            if self._distance is not None and part is self.model.strongest:
+                distances = self._distance(stages).numpy()
+        return self._activation(self.model.mixed(logits) / self._temperature), distances
 
 
 def network_inputs(part: RunModel, pixels: Sequence[np.ndarray] | np.ndarray) -> torch.Tensor:

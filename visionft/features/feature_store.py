@@ -5,6 +5,7 @@ They lie in `features/` of the project, a folder for each kind; `current.json` n
 
 import hashlib
 import logging
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -24,7 +25,7 @@ from visionft.training.config.feature_spec import FeatureSpec
 logger = logging.getLogger(__name__)
 
 FOLDER: Final = "features"
-CURRENT, ABOUT = "current.json", "about.json"
+CURRENT, ABOUT, SPEED = "current.json", "about.json", "speed.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,12 +39,13 @@ class FeatureKind:
     aspect: float = 0.0
     region: str = ""
     image_reading: ImageReading = AS_STORED
+    is_mirrored: bool = False  # whether the images are mirrored: copies that a solved head learns from
 
     @property
     def folder_name(self) -> str:
         digest = hashlib.sha256(repr((self.weights, self.preprocessing, self.widths)).encode()).hexdigest()
         safe = "".join(sign if sign.isalnum() else "_" for sign in self.backbone)[:60]
-        return f"{safe}-{self.size}-{digest[:12]}"
+        return f"{safe}-{self.size}-{digest[:12]}{'-mirrored' if self.is_mirrored else ''}"
 
     @property
     def spec(self) -> FeatureSpec:
@@ -59,6 +61,29 @@ class FeatureKind:
     def from_dict(cls, values: dict[str, Any]) -> Self:
         reading = ImageReading.from_dict(values.get("image_reading", {}))
         return cls(**{**values, "widths": tuple(values["widths"]), "image_reading": reading})
+
+    @classmethod
+    def of(cls, spec: FeatureSpec, weights: str, widths: Sequence[int], *, is_mirrored: bool = False) -> Self:
+        """Return the kind of the features of all stages of a network.
+
+        Args:
+            spec: The network and its input; its aspect ratio is known.
+            weights: SHA-256 of the weights' file; empty for random ones.
+            widths: Of the stages.
+            is_mirrored: Whether they are of the mirrored images.
+        """
+        return cls(
+            backbone=spec.backbone,
+            size=spec.input_size,
+            weights=weights or f"random {spec.seed}",
+            preprocessing=spec.preprocessing.key,
+            widths=tuple(widths),
+            framing=spec.framing,
+            aspect=spec.aspect,
+            region=spec.region,
+            image_reading=spec.image_reading,
+            is_mirrored=is_mirrored,
+        )
 
 
 @dataclass(frozen=True)
@@ -117,11 +142,11 @@ def latest_kind(project_dir: Path) -> FeatureKind | None:
         return None
     except (OSError, ValueError, TypeError, KeyError) as error:
         logger.warning("The features of %s cannot be read: %s", project_dir, error)
-        kinds = list(_kinds(project_dir))
+        kinds = [kind for kind in stored_kinds(project_dir) if not kind.is_mirrored]
         return kinds[0] if len(kinds) == 1 else None
 
 
-def _kinds(project_dir: Path) -> Iterator[FeatureKind]:
+def stored_kinds(project_dir: Path) -> Iterator[FeatureKind]:
     """Yield all kinds of features that there are; what cannot be read is passed over."""
     for about in sorted((project_dir / FOLDER).glob(f"*/{ABOUT}")):
         try:
@@ -138,14 +163,33 @@ def make_current(project_dir: Path, kind: FeatureKind) -> None:
 def note_kind(project_dir: Path, kind: FeatureKind) -> None:
     folder = project_dir / FOLDER / kind.folder_name
     folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / ABOUT, asdict(kind))
+    values = asdict(kind)
+    if not kind.is_mirrored:
+        del values["is_mirrored"]  # as earlier versions read it
+    write_json(folder / ABOUT, values)
 
 
-def known_kind(project_dir: Path, backbone: str, preprocessing: str, weights: str) -> FeatureKind | None:
-    """Return the kind of existing features of a backbone, its preprocessing and weights file (SHA-256), or None."""
-    wanted = (backbone, preprocessing, weights)
-    found = _kinds(project_dir)
-    return next((each for each in found if (each.backbone, each.preprocessing, each.weights) == wanted), None)
+def note_speed(project_dir: Path, kind: FeatureKind, milliseconds: float) -> None:
+    """Keep the time of an image of this kind on this computer."""
+    write_json(project_dir / FOLDER / kind.folder_name / SPEED, {"milliseconds": round(milliseconds, 3)})
+
+
+def speed_of(project_dir: Path, kind: FeatureKind) -> float:
+    """Return the milliseconds of an image when its features were last computed; 0 where that is not known."""
+    try:
+        found = float(read_json(project_dir / FOLDER / kind.folder_name / SPEED)["milliseconds"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return 0.0
+    return found if math.isfinite(found) and found >= 0 else 0.0
+
+
+def known_kind(project_dir: Path, spec: FeatureSpec, weights: str, *, is_mirrored: bool = False) -> FeatureKind | None:
+    """Return the kind of existing features of a network's weights file (SHA-256) and its input, or None."""
+    wanted = (spec.backbone, spec.preprocessing.key, weights, is_mirrored)
+    for kind in stored_kinds(project_dir):
+        if (kind.backbone, kind.preprocessing, kind.weights, kind.is_mirrored) == wanted:
+            return kind
+    return None
 
 
 def load_features(project_dir: Path, images: Snapshot) -> Features:

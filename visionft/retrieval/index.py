@@ -26,7 +26,7 @@ from visionft.heads.knn.knn_fitting import FittedKnn, fit_memory
 from visionft.heads.knn.memory import KnnClassifier
 from visionft.jobs import SILENT, JobContext
 from visionft.training.config.feature_spec import FeatureSpec
-from visionft.training.runs.run_folder import LIVE_INDEX_FILE, RUNS_FOLDER, RunSummary, require_weights
+from visionft.training.runs.run_folder import LIVE_INDEX_FILE, RunSummary, project_of_run, require_weights
 
 logger = logging.getLogger(__name__)
 
@@ -110,7 +110,7 @@ def run_index(run: RunSummary, images: Snapshot, *, job: JobContext = SILENT) ->
         raise RunError(Message("{path} holds no images.", path=run.title), "Name a run of the method knn, or none.")
     require_weights(run)
     indexed = indexed_images(images)
-    project_dir = run.path.parent.parent if run.path.parent.name == RUNS_FOLDER else run.path
+    project_dir = project_of_run(run.path) or run.path
 
     def features_of(chosen: Sequence[SnapshotImage]) -> Features:
         return features_under(project_dir, chosen, config.features, device=config.device, job=job)

@@ -156,7 +156,7 @@ def measure_framing(
         words = Message("Trying what the network sees: {framing}")
         stage = Message(words, framing=framing_text(Framing.of(settings), settings.input_shape))
         with job.stage(weight=weight):
-            return probe(settings, images, chosen, stage=stage, job=job)
+            return probe(project_dir, settings, images, chosen, stage=stage, job=job)
 
     best = measured(base, weight=1.0)
     probes, framings = [best], ("centre", "whole")

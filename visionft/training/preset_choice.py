@@ -60,6 +60,6 @@ def preset_of_project(
     suited = preset_backbones(preset, circumstances)
     probes = tuple[Probe, ...]()
     if not backbone and len(suited) > 1:
-        probes = probe_backbones(suited, TrainConfig(device=device), images, job=job)
+        probes = probe_backbones(project_dir, suited, TrainConfig(device=device), images, job=job)
         job.report(Notice(message=evidence(probes)))
     return resolve_preset(preset, circumstances, probes, backbone=backbone, device=device)

@@ -9,13 +9,16 @@ import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
 
 from models.catalog import get_backbone
 from models.messages import Message
 from models.shapes import InputShape
 from visionft.calibration import cross_entropies
 from visionft.data.types import Snapshot, SnapshotImage
-from visionft.errors import RunError
+from visionft.errors import RunError, nothing_readable
 from visionft.events import Progress
 from visionft.jobs import SILENT, JobCancelled, JobContext
 from visionft.project.names import count_of
@@ -36,7 +39,7 @@ class Probe:
     backbone: str
     accuracy: float | None  # held-out accuracy on labelled images; None where classes have one image each
     images: int
-    milliseconds: float  # per image, reading included
+    milliseconds: float  # per image when its features were computed, reading included
     seconds: float
     framing: Framing = CENTRE
     shape: InputShape = (0, 0)  # (height, width) of the input, in pixels
@@ -61,11 +64,12 @@ class Probe:
 
 
 def probe_backbones(
-    names: Sequence[str], config: TrainConfig, images: Snapshot, *, job: JobContext = SILENT
+    project_dir: Path, names: Sequence[str], config: TrainConfig, images: Snapshot, *, job: JobContext = SILENT
 ) -> tuple[Probe, ...]:
     """Measure each backbone on the same training images, about 400, in the order of `names`.
 
-    `config` gives device, precision, seed and framing. A cancelled job returns the finished probes.
+    Features are those of the project in `project_dir`. `config` gives device, precision, seed and framing. A cancelled
+    job returns the finished probes.
     """
     check_config(config, images)
     chosen = probed_images(images)
@@ -76,7 +80,7 @@ def probe_backbones(
         stage = Message("Trying {title}", title=get_backbone(name).title)
         try:
             with job.stage(weight=1):
-                found.append(probe(settings, images, chosen, stage=stage, job=job))
+                found.append(probe(project_dir, settings, images, chosen, stage=stage, job=job))
         except JobCancelled:
             break
     return tuple(found)
@@ -89,49 +93,55 @@ def probed_images(images: Snapshot) -> tuple[SnapshotImage, ...]:
 
 
 def probe(
-    config: TrainConfig, images: Snapshot, chosen: Sequence[SnapshotImage], *, stage: str, job: JobContext
+    project_dir: Path,
+    config: TrainConfig,
+    images: Snapshot,
+    chosen: Sequence[SnapshotImage],
+    *,
+    stage: str,
+    job: JobContext,
 ) -> Probe:
-    """Measure a closed-form head on the features of `config`: its network, framing and image reading (JobCancelled).
+    """Measure a closed-form head on the features of `config`: its network, framing and image reading.
 
-    Device, precision, seed, batch size and loader processes are those of `config`, too; its method does not matter.
+    Args:
+        project_dir: The project whose features they are; missing ones are computed.
+        config: Device, precision and seed are used, too; its method does not matter.
+        images: The classes.
+        chosen: The labelled images to learn from, each predicted without it.
+        stage: Of the progress.
+        job: Receives the progress.
+
+    Raises:
+        JobCancelled: The user cancelled; computed features are kept.
+        RunError: None of the images can be read.
     """
-    import torch
-
+    from visionft.data.dataset import targets_of
+    from visionft.features.embedding import features_under
+    from visionft.features.feature_store import speed_of
     from visionft.heads.linear_head import fit_head
-    from visionft.training.loop.batches import ProcessShard, cached_features, plain_batches
-    from visionft.training.loop.run_context import RunContext, release
 
     began = time.perf_counter()
     job.report(Progress(stage=stage, done=0, total=0))
     config = with_aspect(replace(config, image_reading=images.image_reading), chosen)
-    context = RunContext.of_features(config.features, device=config.device, precision=config.precision)
-    try:
-        source = plain_batches(config, images, chosen, ProcessShard(device=context.accelerator.device))
-
-        def extract(batch: torch.Tensor) -> torch.Tensor:
-            with context.accelerator.autocast():
-                return context.classifier.features(batch)
-
-        context.classifier.eval()
-        looked = time.perf_counter()
-        options = {"total": len(chosen), "stage": stage, "job": job, "on_batch": lambda _batch: job.check_cancelled()}
-        features = cached_features(source, extract, **options)
-        milliseconds = 1000 * (time.perf_counter() - looked) / len(features.images)
-        is_multilabel = images.task == "multi"
-        targets = labels = features.targets.cpu()
-        if not is_multilabel:
-            targets = torch.nn.functional.one_hot(labels, len(images.class_names))
-        fitted = fit_head(
-            features.images.float().cpu().numpy(),
-            targets.numpy(),
-            widths=context.classifier.head_parts,
-            is_multilabel=is_multilabel,
-            seed=config.seed,
-            job=job,
-        )
-    finally:
-        release(context.classifier, None)
-    wanted = (targets if is_multilabel else labels).numpy()[fitted.places]
+    features = features_under(
+        project_dir, chosen, config.features, device=config.device, precision=config.precision, stage=stage, job=job
+    )
+    if not len(features):
+        raise nothing_readable("images")
+    is_multilabel = images.task == "multi"
+    classes = len(images.class_names)
+    labels = targets = targets_of(features.images, images.task, classes)
+    if not is_multilabel:
+        targets = np.eye(classes, dtype=np.float32)[labels]
+    fitted = fit_head(
+        features.vectors.astype(np.float32),
+        targets,
+        widths=features.kind.widths,
+        is_multilabel=is_multilabel,
+        seed=config.seed,
+        job=job,
+    )
+    wanted = labels[fitted.places]
     losses = cross_entropies(fitted.held_out, wanted)
     return Probe(
         backbone=config.backbone,
@@ -139,8 +149,8 @@ def probe(
         shape=config.input_shape,
         losses=tuple(float(f"{loss:.6g}") for loss in losses),
         accuracy=fitted.accuracy,
-        images=len(features.images),
-        milliseconds=milliseconds,
+        images=len(features),
+        milliseconds=speed_of(project_dir, features.kind),
         seconds=time.perf_counter() - began,
     )
 

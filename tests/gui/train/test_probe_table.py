@@ -34,7 +34,7 @@ def engine(monkeypatch):
     """Let the engine answer immediately, or wait for Stop when `waits` is filled; return its requests."""
     asked, waits = [], []
 
-    def probe_backbones(names, config, images, *, job):
+    def probe_backbones(project_dir, names, config, images, *, job):
         asked.append((tuple(names), config.device))
         job.report(Progress(stage=STAGE, done=0, total=0))
         while waits and not job.is_cancelled:

@@ -24,7 +24,7 @@ def images(tmp_path) -> Snapshot:
     return Snapshot("single", ("a", "b"), tuple(images))
 
 
-def probes_of(names, _config, _images, *, job):
+def probes_of(_project_dir, names, _config, _images, *, job):
     """Return probes that find the last backbone best on every image."""
     return tuple(
         Probe(backbone=name, accuracy=0.9, images=4, milliseconds=1, seconds=1, losses=(2 - n, 2.1 - n, 2 - n))

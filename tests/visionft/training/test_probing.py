@@ -18,21 +18,23 @@ def probe(backbone: str, accuracy: float | None, milliseconds: float, images: in
     return Probe(backbone=backbone, accuracy=accuracy, images=images, milliseconds=milliseconds, seconds=milliseconds)
 
 
-def test_each_backbone_is_measured_on_the_same_images(snapshot) -> None:
+def test_each_backbone_is_measured_on_the_same_images(snapshot, tmp_path) -> None:
     events = []
-    found = probe_backbones(("starter_resnet", "starter_vit"), CONFIG, snapshot, job=JobContext(events.append))
+    found = probe_backbones(tmp_path, ("starter_resnet", "starter_vit"), CONFIG, snapshot, job=JobContext(events.append))
     assert [each.backbone for each in found] == ["starter_resnet", "starter_vit"]
     assert all(each.images == 39 and each.accuracy == 1.0 and each.milliseconds > 0 for each in found)
     assert all(each.milliseconds < 1000 * each.seconds for each in found)
+    again = probe_backbones(tmp_path, ("starter_resnet",), CONFIG, snapshot)  # from the stored features
+    assert again[0].losses == found[0].losses and again[0].milliseconds == found[0].milliseconds
     stages = {event.stage for event in events if isinstance(event, Progress)}
     assert {stage.values["title"] for stage in stages} == {"Starter ResNet", "Starter ViT"}
     assert "100.0%" in evidence(found) and "39" in evidence(found)
 
 
-def test_the_method_of_the_settings_does_not_matter(snapshot) -> None:
+def test_the_method_of_the_settings_does_not_matter(snapshot, tmp_path) -> None:
     names = ("starter_vit",)
-    (first,) = probe_backbones(names, replace(CONFIG, method="linear"), snapshot)
-    (again,) = probe_backbones(names, replace(CONFIG, method="full"), snapshot)
+    (first,) = probe_backbones(tmp_path, names, replace(CONFIG, method="linear"), snapshot)
+    (again,) = probe_backbones(tmp_path, names, replace(CONFIG, method="full"), snapshot)
     assert first.losses == again.losses and first.framing == again.framing
 
 
@@ -52,8 +54,9 @@ def test_a_later_backbone_needs_a_clearly_lower_loss_on_the_same_images() -> Non
         best_probe(())
 
 
-def test_stopping_keeps_what_was_measured(snapshot, stop_after) -> None:
-    assert probe_backbones(("starter_resnet",), CONFIG, snapshot, job=JobContext(cancelled=stop_after(1))) == ()
+def test_stopping_keeps_what_was_measured(snapshot, stop_after, tmp_path) -> None:
+    job = JobContext(cancelled=stop_after(1))
+    assert probe_backbones(tmp_path, ("starter_resnet",), CONFIG, snapshot, job=job) == ()
 
 
 def test_one_image_a_class_says_nothing_and_is_said_to() -> None:

@@ -34,7 +34,7 @@ from visionft.training.runs import recording
 from visionft.training.runs.checkpoint import BEST, load_newest
 from visionft.training.runs.manifest import MODEL_FILE, fault_of
 from visionft.training.runs.metrics_file import read_metrics
-from visionft.training.runs.run_folder import TrainResult, best_epoch, read_run
+from visionft.training.runs.run_folder import TrainResult, best_epoch, project_of_run, read_run
 from visionft.training.runs.run_snapshot import read_snapshot
 from visionft.weights.locations import RANDOM
 
@@ -101,6 +101,7 @@ class _Run:
         self._began = time.monotonic()
         job.report(Progress(stage="Loading the network", done=0, total=0))
         context = RunContext.of_run(config, classes=len(images.class_names))
+        self._context = context
         self.device, self.precision = context.device, context.precision
         self.accelerator, self.classifier = context.accelerator, context.classifier
         self.weights = base_weights.base_weights_for(config, self.classifier.loaded)
@@ -131,7 +132,9 @@ class _Run:
     def start(self) -> None:
         """Open the data, set the head, make the optimiser, take up an earlier checkpoint, and announce the run."""
         config, images, accelerator = self.config, self.images, self.accelerator
-        self.training_data = TrainingData(config, images, self.classifier, accelerator=accelerator, job=self.job)
+        self.training_data = TrainingData(
+            config, images, self._context, project_dir=project_of_run(self.run_dir), job=self.job
+        )
         self.training_data.remember_features(Message("Looking at the images"))
         if self.is_fresh and self._sets_head():
             self.training_data.set_head()

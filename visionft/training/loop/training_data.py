@@ -4,20 +4,19 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch  # noqa: TID253
 from torch import Tensor, nn  # noqa: TID253
 
-from models.classifier import Classifier
 from models.messages import Message, listed
 from visionft.calibration import DOUBT, are_right, cross_entropies, fit_temperature
-from visionft.data.dataset import Batch
+from visionft.data.dataset import Batch, targets_of
 from visionft.data.image_cache import not_kept_text
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.errors import RunError, nothing_readable
 from visionft.events import Notice, Progress
+from visionft.features.embedding import feature_batches
 from visionft.heads.solutions import FIT_VALIDATION, SOLUTIONS, Material
 from visionft.heads.text_head import ClassPoints
 from visionft.jobs import JobCancelled, JobContext
@@ -34,6 +33,7 @@ from visionft.training.loop.batches import (
 )
 from visionft.training.loop.costs import feature_drift
 from visionft.training.loop.ridge_init import set_gentle_head
+from visionft.training.loop.run_context import RunContext
 from visionft.training.loop.subsets import DRIFT_IMAGES, RIDGE_INIT_PER_CLASS, spread, spread_by_class
 from visionft.training.runs.held_out import HeldOutPredictions
 
@@ -46,16 +46,34 @@ class TrainingData:
     """
 
     def __init__(
-        self, config: TrainConfig, images: Snapshot, classifier: Classifier, *, accelerator: Any, job: JobContext
+        self,
+        config: TrainConfig,
+        images: Snapshot,
+        context: RunContext,
+        *,
+        project_dir: Path | None = None,
+        job: JobContext,
     ) -> None:
-        self._config, self._images, self._classifier = config, images, classifier
-        self._accelerator, self._job = accelerator, job
+        """Open the data.
+
+        Args:
+            config: The settings of the run.
+            images: Its images.
+            context: Its device and classifier.
+            project_dir: The project whose stored features a frozen network uses; None computes them anew.
+            job: Receives the progress.
+        """
+        self._config, self._images, self._classifier = config, images, context.classifier
+        self._context, self._accelerator, self._job = context, context.accelerator, job
+        self._project_dir = project_dir if self._accelerator.is_main_process else None
         self._reported: set[Path] = set()
         self._is_cache_reported = False
         self.held_out: HeldOutPredictions | None = None  # of the solved head, for `solved_images`
         self._remembered: Batch | None = None
         self.sharding = ProcessShard(
-            device=accelerator.device, rank=accelerator.process_index, world=accelerator.num_processes
+            device=self._accelerator.device,
+            rank=self._accelerator.process_index,
+            world=self._accelerator.num_processes,
         )
         looks = config.method_row.looks_at_training_images(config.method_options)
         self.train_images: tuple[SnapshotImage, ...] = images.labelled("train") if looks else ()
@@ -96,12 +114,45 @@ class TrainingData:
 
     def _features_of_start(self, chosen: tuple[SnapshotImage, ...], stage: str) -> Batch:
         """Return the features (N, D) for the solved head, and keep those of the mirrored copies that it learns from."""
+        if self.is_cached and self._classifier.reads_stages:
+            features = self._stored_features(chosen, stage)
+            if self.looks_mirrored:
+                self._mirrored.append(self._stored_features(chosen, stage, is_mirrored=True).images)
+            return features
         features = self._features(chosen, stage, looks_mirrored=self.looks_mirrored)
         if not self.looks_mirrored:
             return features
         seen, mirrored = features.images.tensor_split(2, dim=1)
         self._mirrored.append(mirrored)
         return features._replace(images=seen.contiguous())
+
+    def _stored_features(self, chosen: tuple[SnapshotImage, ...], stage: str, *, is_mirrored: bool = False) -> Batch:
+        """Return the features (N, D) of images by the frozen network, from the project's store."""
+        source = feature_batches(
+            self._project_dir,
+            chosen,
+            self._config.features,
+            self._classifier,
+            context=self._context,
+            is_mirrored=is_mirrored,
+            workers=self._config.workers,
+            stage=stage,
+            job=self._job,
+        )
+        rows: list[Tensor] = []
+        places: list[Tensor] = []
+        for batch in source:
+            self.check(batch, chosen)
+            rows.append(self._classifier.seen_of(batch.images))
+            places.append(batch.indices)
+        indices = torch.cat(places)
+        if not len(indices):
+            raise nothing_readable("images")
+        targets = targets_of(
+            [chosen[place] for place in indices.tolist()], self._images.task, len(self._images.class_names)
+        )
+        device = self._accelerator.device
+        return Batch(torch.cat(rows).to(device).float(), torch.from_numpy(targets).to(device), indices.to(device), ())
 
     def _features(self, chosen: tuple[SnapshotImage, ...], stage: str, *, looks_mirrored: bool = False) -> Batch:
         """Return the features (N, D) of images as the classifier sees them now; every process computes them all.

@@ -17,7 +17,7 @@ def open_trial(
 ) -> tuple[TrainingData, TrainStep]:
     """Return the data of a trial and its optimiser step, with the classifier in training mode."""
     classifier, accelerator = context.classifier, context.accelerator
-    data = TrainingData(config, images, classifier, accelerator=accelerator, job=job)
+    data = TrainingData(config, images, context, job=job)
     objective = Objective(images.task, len(images.class_names), config.label_smoothing)
     step = TrainStep(classifier, data.trained, config, objective, accelerator=accelerator, on_shrink=lambda _size: None)
     classifier.train()

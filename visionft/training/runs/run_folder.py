@@ -164,6 +164,11 @@ def new_run_dir(project_dir: Path, config: TrainConfig) -> Path:
     return runs / f"{max(numbers, default=0) + 1:03d}-{config.backbone.replace('/', '_')}-{config.method}"
 
 
+def project_of_run(run_dir: Path) -> Path | None:
+    """Return the folder of the project that a run belongs to; None where it lies elsewhere."""
+    return run_dir.parent.parent if run_dir.parent.name == RUNS_FOLDER else None
+
+
 def first_title(run_dir: Path) -> str:
     """Return the title of a new run: the project's name and the number of its folder, such as `Weather 3`."""
     number = f" {int(run_dir.name.partition('-')[0])}"

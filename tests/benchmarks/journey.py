@@ -1,0 +1,130 @@
+"""Image passes and processor time of a session: import, Quick, test, export, issues, suggestions.
+
+A pass is an image that goes through the first convolution of a network in PyTorch; those of ONNX Runtime are counted
+beside them. The times are ratios to the bare features of all images: the exported model on decoded images, in ONNX
+Runtime with one thread.
+
+    python tests/benchmarks/journey.py FOLDER [FOLDER ...] --images 400 --framing auto
+"""
+
+import contextlib
+import resource
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from bench import heading, read_options, row
+
+import visionft
+
+
+class Passes:
+    """Images through networks since the start: in PyTorch and in ONNX Runtime."""
+
+    def __init__(self) -> None:
+        self.torch = 0
+        self.onnx = 0
+
+
+@contextlib.contextmanager
+def counted_passes() -> Iterator[Passes]:
+    """Count the images that go through a convolution of three channels, and through sessions of ONNX Runtime."""
+    import onnxruntime
+    import torch
+    from torch import nn
+
+    found = Passes()
+
+    def see(module: nn.Module, inputs: tuple[Any, ...]) -> None:
+        is_traced = torch.compiler.is_compiling()  # reading a size would fix it in the exported graph
+        if isinstance(module, nn.Conv2d) and module.in_channels == 3 and not is_traced:
+            found.torch += len(inputs[0])
+
+    run = onnxruntime.InferenceSession.run
+
+    def counted_run(session: Any, outputs: Any, feed: dict[str, Any], *rest: Any, **options: Any) -> Any:
+        found.onnx += len(next(iter(feed.values())))
+        return run(session, outputs, feed, *rest, **options)
+
+    handle = nn.modules.module.register_module_forward_pre_hook(see)
+    onnxruntime.InferenceSession.run = counted_run
+    try:
+        yield found
+    finally:
+        handle.remove()
+        onnxruntime.InferenceSession.run = run
+
+
+def processor_seconds() -> float:
+    """Return the processor time of this process and its ended children."""
+    return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+
+
+def choose(folder: Path, count: int, to: Path) -> None:
+    """Link about `count` images of a folder per class into another, as many of each class."""
+    classes = sorted(each for each in folder.iterdir() if each.is_dir())
+    for each in classes:
+        (to / each.name).mkdir(parents=True)
+        for image in sorted(each.iterdir())[: -(-count // len(classes))]:
+            (to / each.name / image.name).symlink_to(image.resolve())
+
+
+def journey(source: Path, home: Path, framing: str) -> None:
+    """Print the steps of one session as rows of a table."""
+    import torch
+
+    torch.set_num_threads(1)
+    with counted_passes() as passes:
+        project = visionft.create(home / "project")
+        steps: list[tuple[str, float, int, int]] = []
+
+        def step(name: str, act: Callable[[], Any]) -> Any:
+            began, torch_before, onnx_before = processor_seconds(), passes.torch, passes.onnx
+            result = act()
+            steps.append((name, processor_seconds() - began, passes.torch - torch_before, passes.onnx - onnx_before))
+            return result
+
+        quiet: dict[str, Any] = {"callback": lambda _event: None}
+        settings = {} if framing == "auto" else {"framing": framing}
+        step("import", lambda: project.add(source, **quiet))
+        run = step("quick", lambda: project.train("quick", **settings, **quiet))
+        step("test", lambda: run.evaluate("test", **quiet))
+        step("export", lambda: run.export(home / "model", **quiet))
+        step("label errors", lambda: project.check("label-errors", **quiet))
+        step("suggest", lambda: project.suggest(**quiet))
+    bare = bare_features(home / "model" / "model.onnx", project.images["path"])
+    count = len(project.images["path"])
+    print(f"\n{source}: {count} images; their bare features take {bare:.1f} s of processor time\n")
+    heading("step", "passes an image, PyTorch", "ONNX Runtime", "processor time / bare features")
+    whole = ("in all", *(sum(step[column] for step in steps) for column in (1, 2, 3)))
+    for name, seconds, in_torch, in_onnx in [*steps, whole]:
+        row(name, f"{in_torch / count:.2f}", f"{in_onnx / count:.2f}", f"{seconds / bare:.2f}")
+
+
+def bare_features(model: Path, paths: list[str]) -> float:
+    """Return the processor seconds of an exported model on decoded images, one thread."""
+    import onnxruntime
+    from PIL import Image
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    spent = 0.0
+    for path in paths:
+        pixels = np.asarray(Image.open(path).convert("RGB"))[None]
+        began = time.process_time()
+        session.run(None, {name: pixels})
+        spent += time.process_time() - began
+    return spent
+
+
+if __name__ == "__main__":
+    options = read_options(__doc__ or "", folders="+", images=240, framing="auto")
+    for folder in options.folders:
+        with tempfile.TemporaryDirectory() as place:
+            choose(folder, options.images, Path(place) / "images")
+            journey(Path(place) / "images", Path(place), options.framing)
