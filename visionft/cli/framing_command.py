@@ -69,11 +69,12 @@ def framing(
             (
                 choices.framing_text(each.framing, each.shape),
                 f"{each.accuracy:.1%}" if each.accuracy is not None else "",
+                f"{each.images:,}" if each.images else "",
                 f"{each.milliseconds:.0f} ms",
                 "chosen" if each.framing == choice.framing else "",
             )
             for each in choice.trials
         ]
-        header = ("the network sees", "held-out accuracy", "an image", "")
+        header = ("the network sees", "held-out accuracy", "images", "an image", "")
         text = f"{choices.choice_text(choice)}\n{table(header, rows)}"
     print_result({"choice": choice}, text, as_json=json)

@@ -16,7 +16,7 @@ import numpy as np
 from models.catalog import get_backbone
 from models.messages import Message
 from models.shapes import InputShape
-from visionft.calibration import cross_entropies
+from visionft.calibration import are_right, cross_entropies
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.errors import RunError, nothing_readable
 from visionft.events import Progress
@@ -44,6 +44,8 @@ class Probe:
     framing: Framing = CENTRE
     shape: InputShape = (0, 0)  # (height, width) of the input, in pixels
     losses: tuple[float, ...] = ()  # log loss of each held-out image
+    are_right: tuple[bool, ...] = ()  # whether it is classified right
+    classes: tuple[int, ...] = ()  # its class; empty for several labels
 
     @property
     def standard_error(self) -> float:
@@ -61,6 +63,29 @@ class Probe:
         gains = [theirs - mine for mine, theirs in zip(self.losses, other.losses, strict=True)]
         mean, spread = statistics.fmean(gains), statistics.stdev(gains)
         return mean / max(spread / math.sqrt(len(gains)), 1e-9)
+
+    def is_worse_for_classes(self, other: "Probe") -> bool:
+        """Tell whether the balanced accuracy is lower than another probe's by more than a standard error.
+
+        A lower mean loss may come from a large class alone: with 180 images of one class and 20 of another, losing 4 of
+        the 20 costs less loss than a little more confidence in the 180 gains.
+        """
+        if not self.classes or len(self.classes) != len(other.classes):
+            return False
+        changes = np.array(self.are_right, np.float64) - np.array(other.are_right, np.float64)
+        classes = np.array(self.classes)
+        groups = [changes[classes == each] for each in np.unique(classes)]
+        means = [float(group.mean()) for group in groups]
+        squares = [float(group.var(ddof=1)) / len(group) for group in groups if len(group) > 1]
+        return math.fsum(means) < -math.sqrt(math.fsum(squares))
+
+    def among(self, places: np.ndarray) -> "Probe":
+        """Return the probe of some of its held-out images, by their places (M,)."""
+        losses, are_right, classes = (
+            tuple(values[place] for place in places) if values else ()
+            for values in (self.losses, self.are_right, self.classes)
+        )
+        return replace(self, losses=losses, are_right=are_right, classes=classes)
 
 
 def probe_backbones(
@@ -143,11 +168,14 @@ def probe(
     )
     wanted = labels[fitted.places]
     losses = cross_entropies(fitted.held_out, wanted)
+    rights = are_right(fitted.held_out, wanted)
     return Probe(
         backbone=config.backbone,
         framing=Framing.of(config),
         shape=config.input_shape,
         losses=tuple(float(f"{loss:.6g}") for loss in losses),
+        are_right=tuple(map(bool, rights)),
+        classes=() if is_multilabel else tuple(map(int, wanted)),
         accuracy=fitted.accuracy,
         images=len(features),
         milliseconds=speed_of(project_dir, features.kind),

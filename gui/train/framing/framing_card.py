@@ -56,7 +56,8 @@ class FramingCard(Card):
         self.picture.show_part(image.shares(box) if image is not None and box is not None else None)
         self.words.setText(_words(found, config, seen))
         self.detail.setText(tr(detail_text(seen.preprocessing, image)) if image is not None and is_known else "")
-        self.trials.setText("\n".join(map(_trial_line, choice.trials)) if choice is not None else "")
+        lines = [_trial_line(each, choice.images) for each in choice.trials] if choice is not None else []
+        self.trials.setText("\n".join(lines))
         self._region = seen.region if own is None else own.region
         size = own.image_size if own is not None and own.image_size else seen.input_size
         self.size_box.setCurrentIndex(SIZES.index(min(SIZES, key=lambda each: abs(each - size))))
@@ -107,8 +108,14 @@ def _name(framing: str, shape: tuple[int, int]) -> str:
     return f"{tr(FRAMINGS[framing])}, {shown_size(*shape)}"
 
 
-def _trial_line(trial: FramingTrial) -> str:
-    share = "–" if trial.accuracy is None else f"{trial.accuracy:.1%}"
-    name = _name(trial.framing.framing, trial.shape)
-    time = f"{trial.milliseconds:.0f}"
-    return tr("{framing}: {share}, {time} ms an image", framing=name, share=share, time=time)
+def _trial_line(trial: FramingTrial, images: int) -> str:
+    """Return a trial in words; one that could not win was measured on fewer than all `images`."""
+    values = {
+        "framing": _name(trial.framing.framing, trial.shape),
+        "share": "–" if trial.accuracy is None else f"{trial.accuracy:.1%}",
+        "time": f"{trial.milliseconds:.0f}",
+    }
+    if 0 < trial.images < images:
+        counted = tr("{count} image", "{count} images", count=trial.images)
+        return tr("{framing}: {share} of the first {counted}, {time} ms an image", counted=counted, **values)
+    return tr("{framing}: {share}, {time} ms an image", **values)

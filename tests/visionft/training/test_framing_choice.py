@@ -16,17 +16,22 @@ from visionft.evaluation.trained_run import train_and_evaluate
 from visionft.evaluation.unseen import unseen_evaluation
 from visionft.events import Notice
 from visionft.jobs import JobCancelled, JobContext
+from visionft.training import framing_choice
 from visionft.training.config.presets import Circumstances, preset_config
-from visionft.training.config.train_config import Framing, TrainConfig
+from visionft.training.config.train_config import CENTRE, Framing, TrainConfig
 from visionft.training.framing_choice import (
     FILE,
     FramingChoice,
+    best_framing,
     forget_measured,
     is_due,
     measure_framing,
     read_framing,
     resolved_framing,
+    selected_accuracy,
+    sizes_above,
 )
+from visionft.training.probing import Probe
 from visionft.training.runs.run_folder import read_run
 
 
@@ -110,3 +115,71 @@ def test_what_cannot_be_measured_keeps_the_centre_square(borders: Snapshot, tmp_
     assert run.result.stopped and not (tmp_path / "runs").exists() and read_framing(tmp_path, borders) is None
     (tmp_path / FILE).write_text("{")
     assert read_framing(tmp_path, borders) is None
+
+
+def made(losses: np.ndarray, right: np.ndarray, classes: np.ndarray, framing: Framing = CENTRE) -> Probe:
+    """Return a probe with these figures of each image."""
+    return Probe(
+        backbone="starter_resnet",
+        accuracy=float(right.mean()),
+        images=len(right),
+        milliseconds=1,
+        seconds=1,
+        framing=framing,
+        losses=tuple(losses.tolist()),
+        are_right=tuple(right.tolist()),
+        classes=tuple(classes.tolist()),
+    )
+
+
+def test_a_framing_that_loses_on_the_first_images_is_tried_on_no_others(
+    borders: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = borders.images[0].path
+    many = tuple(SnapshotImage(n, path, f"many{n}", (n % 2,), "train" if n % 4 else "val") for n in range(400))
+    images = dataclasses.replace(borders, images=many)
+    config = dataclasses.replace(quick(images), backbone="resnet18")
+    better, asked = sizes_above(config)[0], []
+
+    def probe(_project_dir, config, images, chosen, *, stage, job):
+        asked.append((config.image_size, config.framing, len(chosen)))
+        random = np.random.default_rng(0)
+        worse = {"whole": 0.5}.get(config.framing, -0.5 if config.image_size == better else 0.0)
+        losses = 1 + worse + random.normal(0, 0.1, len(chosen))
+        right, classes = losses < 1.2, np.arange(len(chosen)) % 2
+        return made(losses, right, classes, Framing.of(config))
+
+    monkeypatch.setattr(framing_choice, "probe", probe)
+    choice = measure_framing(tmp_path, images, config)
+    assert choice.framing == Framing(image_size=better)
+    counts = {(size, framing): count for size, framing, count in asked}
+    assert {count for (_, framing), count in counts.items() if framing == "whole"} == {100}
+    assert max(count for _, framing, count in asked if framing == "centre") == 400
+    assert [each.images for each in choice.trials if each.framing.framing == "whole"] == [100]
+    assert read_framing(tmp_path, images) == choice
+
+
+def test_a_gain_that_a_rare_class_pays_for_is_none() -> None:
+    classes = np.array([0] * 180 + [1] * 20)
+    before = made(np.full(200, 0.5) + np.arange(200) % 3 * 0.01, np.ones(200, bool), classes)
+    losses = np.where(classes == 0, 0.2, 1.0) + np.arange(200) % 3 * 0.01
+    right = np.ones(200, bool)
+    right[180:188] = False
+    after = made(losses, right, classes, Framing(image_size=320))
+    assert after.gain_over(before) > 1 and after.is_worse_for_classes(before)
+    assert best_framing([before, after]) is before
+    assert best_framing([before, dataclasses.replace(after, are_right=before.are_right)]).framing.image_size == 320
+
+
+def test_the_accuracy_of_a_choice_among_equals_is_not_that_of_the_luckiest() -> None:
+    best, honest = [], []
+    classes = np.arange(100) % 2
+    for seed in range(20):
+        random = np.random.default_rng(seed)
+        probes = []
+        for size in range(9):
+            right = random.random(100) < 0.8
+            probes.append(made(np.where(right, 0.2, 2.0), right, classes, Framing(image_size=32 * size)))
+        best.append(best_framing(probes).accuracy)
+        honest.append(selected_accuracy(probes))
+    assert np.mean(best) > 0.81 and abs(np.mean(honest) - 0.8) < 0.01

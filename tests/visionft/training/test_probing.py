@@ -20,7 +20,8 @@ def probe(backbone: str, accuracy: float | None, milliseconds: float, images: in
 
 def test_each_backbone_is_measured_on_the_same_images(snapshot, tmp_path) -> None:
     events = []
-    found = probe_backbones(tmp_path, ("starter_resnet", "starter_vit"), CONFIG, snapshot, job=JobContext(events.append))
+    names = ("starter_resnet", "starter_vit")
+    found = probe_backbones(tmp_path, names, CONFIG, snapshot, job=JobContext(events.append))
     assert [each.backbone for each in found] == ["starter_resnet", "starter_vit"]
     assert all(each.images == 39 and each.accuracy == 1.0 and each.milliseconds > 0 for each in found)
     assert all(each.milliseconds < 1000 * each.seconds for each in found)

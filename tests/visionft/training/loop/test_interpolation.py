@@ -163,4 +163,4 @@ def test_epoch_0_of_balanced_is_the_head_of_quick(snapshot, tmp_path, tiny) -> N
         train(config, snapshot, tmp_path / name)
         model = load_run_model(read_run(tmp_path / name))
         logits.append(run_logits(model, snapshot, "test").values)
-    np.testing.assert_allclose(logits[0], logits[1], rtol=1e-4, atol=1e-3)  # the order of float32 sums differs
+    np.testing.assert_allclose(logits[0], logits[1], rtol=1e-3, atol=1e-2)  # stored features are float16

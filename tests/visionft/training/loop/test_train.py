@@ -8,6 +8,7 @@ import torch
 from models.methods.linear import GRADIENT, LinearOptions
 from visionft.errors import ConfigError, RunError
 from visionft.events import EpochDone, Event, Progress, RunStarted, StepDone
+from visionft.features import embedding
 from visionft.jobs import JobContext
 from visionft.training.loop.train import resume, train
 from visionft.training.runs.run_folder import list_runs, load_run, new_run_dir, read_run
@@ -83,13 +84,16 @@ def test_what_a_run_begins_with_is_kept_where_training_only_harms(snapshot, tmp_
     load_run_model(run)
 
 
-def test_stopping_while_features_are_computed_ends_within_a_batch(snapshot, tmp_path, tiny, stop_after) -> None:
+def test_stopping_while_features_are_computed_ends_within_a_batch(
+    snapshot, tmp_path, tiny, stop_after, monkeypatch
+) -> None:
+    monkeypatch.setattr(embedding, "BATCH", 2)
     events: list[Event] = []
-    config = tiny("linear", "test_resnet", batch_size=2)
+    config = tiny("linear", "test_resnet")
     result = train(config, snapshot, tmp_path / "run", job=JobContext(events.append, stop_after(2)))
     total = len(snapshot.labelled("train"))
     read = [event.done for event in events if isinstance(event, Progress) and event.total == total]
-    assert result.stopped and result.best is None and read == [2, 4]  # images, not batches
+    assert result.stopped and result.best is None and read == [2, 4, 6]  # images, not batches
     assert not (tmp_path / "run").exists()
 
 
