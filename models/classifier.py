@@ -180,6 +180,21 @@ class Classifier(nn.Module):
         self._method.settle_layout(self.network, self.options)
         return self
 
+    def release(self) -> None:
+        """Give its memory back now; it cannot be used any more.
+
+        A network sits in reference cycles (accelerate's and peft's), so it would stay until the collector comes; in the
+        window it runs on another thread and much later.
+        """
+        device = next(self.parameters()).device
+        for tensor in (*self.parameters(), *self.buffers()):
+            tensor.grad = None
+            tensor.data = tensor.data.new_empty(0)
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
+        elif device.type == "mps":
+            torch.mps.empty_cache()
+
     def checkpoint_gradients(self) -> None:
         """Compute activations anew in the backward pass instead of keeping them: less memory, more time."""
         self.network.set_grad_checkpointing(True)

@@ -32,9 +32,9 @@ def framing(
 
     Presets train with it. Without a choice the first training of a preset measures one.
     """
+    from visionft.features.framing import with_aspect
     from visionft.training import framing_choice as choices
     from visionft.training.config.train_config import Framing
-    from visionft.training.framing import with_aspect
 
     if measure + forget + bool(use) > 1 or (image_size and not use):
         raise VisionFTError("The options contradict each other.", "Give --measure, --forget, or --use with a size.")

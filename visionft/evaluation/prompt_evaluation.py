@@ -15,9 +15,9 @@ from visionft.data.types import Snapshot
 from visionft.errors import NextStep, VisionFTError
 from visionft.evaluation.metrics import average_precision, wilson_interval
 from visionft.features.embedding import features_under
+from visionft.features.feature_spec import FeatureSpec
 from visionft.features.feature_store import Features
 from visionft.jobs import SILENT, JobContext
-from visionft.training.config.feature_spec import FeatureSpec
 from visionft.zero_shot.class_texts import DEFAULT_TEMPLATES, TEMPLATE_SETS, ClassTexts, all_texts, same_texts, texts_of
 
 _EQUAL = 1e-5  # cosines closer than this are of the same text

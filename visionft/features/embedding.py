@@ -23,6 +23,7 @@ from visionft.data.image_cache import not_kept_text
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.errors import VisionFTError, nothing_readable
 from visionft.events import Notice, Progress
+from visionft.features.feature_spec import FeatureSpec
 from visionft.features.feature_store import (
     CURRENT,
     FOLDER,
@@ -38,17 +39,15 @@ from visionft.features.feature_store import (
     note_speed,
     stored_kinds,
 )
+from visionft.features.framing import with_aspect
+from visionft.features.frozen_network import Autocast, frozen_network
 from visionft.jobs import SILENT, JobCancelled, JobContext
-from visionft.training.base_weights import ensure_network
-from visionft.training.config.feature_spec import FeatureSpec
-from visionft.training.framing import with_aspect
 from visionft.weights.locations import PRETRAINED, local_file
 from visionft.weights.records import checked_sha256
 
 if TYPE_CHECKING:
     from models.classifier import Classifier
     from visionft.data.dataset import Batch
-    from visionft.training.loop.run_context import RunContext
 
 logger = logging.getLogger(__name__)
 
@@ -110,12 +109,12 @@ def embed(
     spec = with_aspect(spec, mine)
     unreadable: list[tuple[str, str]] = []
     is_stopped, not_kept = False, ""
-    with frozen_network(spec, device=device, job=job) as context:
-        kind = _kind_of(context.classifier, spec)
+    with frozen_network(spec, device=device, job=job) as (network, autocast):
+        kind = _kind_of(network, spec)
         make_current(project_dir, kind)
         before = len(features_of(kind, kind.store(project_dir), mine))
         try:
-            for batch in feature_batches(project_dir, mine, spec, context.classifier, context=context, job=job):
+            for batch in feature_batches(project_dir, mine, spec, network, autocast=autocast, job=job):
                 unreadable += [(str(mine[place].path), reason) for place, reason in batch.unreadable]
                 not_kept = not_kept or batch.not_kept
         except JobCancelled:
@@ -200,11 +199,9 @@ def features_under(
         known = features_of(kind, kind.store(project_dir), images) if kind else None
         if known is not None and not known.missing:
             return known
-    with frozen_network(spec, device=device, precision=precision, job=job) as context:
-        batches = list(
-            feature_batches(project_dir, images, spec, context.classifier, context=context, stage=stage, job=job)
-        )
-        kind = _kind_of(context.classifier, spec)
+    with frozen_network(spec, device=device, precision=precision, job=job) as (network, autocast):
+        batches = list(feature_batches(project_dir, images, spec, network, autocast=autocast, stage=stage, job=job))
+        kind = _kind_of(network, spec)
     faults = {place: reason for batch in batches for place, reason in batch.unreadable}
     for place, reason in faults.items():
         message = Message("Left out {path}: {reason}.", path=images[place].path, reason=reason)
@@ -221,34 +218,13 @@ def features_under(
     )
 
 
-@contextlib.contextmanager
-def frozen_network(
-    spec: FeatureSpec, *, device: str = "auto", precision: str = "auto", job: JobContext = SILENT
-) -> "Iterator[RunContext]":
-    """Load the network of a spec for its features, and give its memory back at the end.
-
-    Raises:
-        JobCancelled: The user cancelled the download of its weights.
-        WeightsError: They cannot be had.
-    """
-    from visionft.training.loop.run_context import RunContext, release
-
-    if not ensure_network(spec, job=job):
-        raise JobCancelled
-    context = RunContext.of_features(spec, device=device, precision=precision)
-    try:
-        yield context
-    finally:
-        release(context.classifier, None)
-
-
 def feature_batches(
     project_dir: Path | None,
     images: Sequence[SnapshotImage],
     spec: FeatureSpec,
-    classifier: "Classifier",
+    network: "Classifier",
     *,
-    context: "RunContext | None" = None,
+    autocast: Autocast = contextlib.nullcontext,
     is_mirrored: bool = False,
     batch_size: int = BATCH,
     workers: int = -1,
@@ -261,8 +237,8 @@ def feature_batches(
         project_dir: The project that stores them; None stores nothing.
         images: Its images.
         spec: The network's input; its aspect ratio is known.
-        classifier: The network, whose stages are as pretrained.
-        context: Device and precision to compute with; None computes on the classifier's device, in full precision.
+        network: The network on its device, whose stages are as pretrained.
+        autocast: The mixed precision of its forward pass.
         is_mirrored: Whether the images are mirrored first.
         batch_size: Images per batch.
         workers: Loader processes, as `choose_workers` takes them.
@@ -280,7 +256,7 @@ def feature_batches(
 
     from visionft.data.dataset import Batch
 
-    kind = _kind_of(classifier, spec, is_mirrored=is_mirrored)
+    kind = _kind_of(network, spec, is_mirrored=is_mirrored)
     row_of: dict[str, np.ndarray] = {}
     faults: dict[str, str] = {}
     todo = list({image.sha256: image for image in images}.values())
@@ -289,7 +265,7 @@ def feature_batches(
         row_of = {image.sha256: row for image, row in zip(known.images, known.vectors, strict=True)}
         faults = dict.fromkeys((image.sha256 for image in known.unusable), NOT_FINITE)
         todo = list({image.sha256: image for image in known.missing}.values())
-    computed = _compute(project_dir, kind, todo, spec, classifier, context, workers, job)
+    computed = _compute(project_dir, kind, todo, spec, network, autocast, workers, job)
     done = len(images) - sum(image.sha256 not in row_of and image.sha256 not in faults for image in images)
     with contextlib.closing(computed):
         for start in range(0, len(images), batch_size):
@@ -315,10 +291,10 @@ def feature_batches(
             )
 
 
-def _kind_of(classifier: "Classifier", spec: FeatureSpec, *, is_mirrored: bool = False) -> FeatureKind:
+def _kind_of(network: "Classifier", spec: FeatureSpec, *, is_mirrored: bool = False) -> FeatureKind:
     """Return the kind of the features of a loaded network."""
-    weights = classifier.loaded.sha256 if classifier.loaded is not None else ""
-    return FeatureKind.of(spec, weights, classifier.stage_widths, is_mirrored=is_mirrored)
+    weights = network.loaded.sha256 if network.loaded is not None else ""
+    return FeatureKind.of(spec, weights, network.stage_widths, is_mirrored=is_mirrored)
 
 
 def _compute(
@@ -326,8 +302,8 @@ def _compute(
     kind: FeatureKind,
     todo: Sequence[SnapshotImage],
     spec: FeatureSpec,
-    classifier: "Classifier",
-    context: "RunContext | None",
+    network: "Classifier",
+    autocast: Autocast,
     workers: int,
     job: JobContext,
 ) -> Generator[tuple[list[str], np.ndarray, list[tuple[str, str]], str]]:
@@ -343,7 +319,7 @@ def _compute(
 
     if not todo:
         return
-    device = next(classifier.parameters()).device
+    device = next(network.parameters()).device
     dataset = ImageDataset(todo, spec.preprocessing, task=None, near_side=spec.near_side())
     sampler = EpochSampler(len(todo), BATCH, seed=0, shuffle=False)
     loader = ImageLoader(dataset, sampler, workers=choose_workers(workers, dataset, device=device.type), device=device)
@@ -351,11 +327,11 @@ def _compute(
     began, looked = time.perf_counter(), 0
     with contextlib.ExitStack() as stack:
         stack.callback(writer.flush)  # whatever ends it
-        classifier.eval()
+        network.eval()
         for batch in loader:
-            with torch.inference_mode(), context.accelerator.autocast() if context else contextlib.nullcontext():
+            with torch.inference_mode(), autocast():
                 views = batch.images.flip(3) if kind.is_mirrored else batch.images
-                rows = classifier.stages(views) if len(views) else torch.empty(0, sum(kind.widths))
+                rows = network.stages(views) if len(views) else torch.empty(0, sum(kind.widths))
             rows = rows.float().cpu().numpy().astype(np.float16)
             contents = [todo[place].sha256 for place in batch.indices.tolist()]
             looked += len(contents)

@@ -17,10 +17,10 @@ import numpy as np
 from visionft.data.image_reading import AS_STORED, ImageReading
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.errors import NextStep, ProjectError
+from visionft.features.feature_spec import FeatureSpec
 from visionft.features.row_store import RowStore
 from visionft.files import read_json, write_json
 from visionft.heads.numerics import ScaledRows, part_scaling, unit_rows
-from visionft.training.config.feature_spec import FeatureSpec
 
 logger = logging.getLogger(__name__)
 

@@ -23,13 +23,13 @@ from visionft.data.image_reading import AS_STORED
 from visionft.data.types import SPLITS, Snapshot, SnapshotImage
 from visionft.errors import ImageError, VisionFTError, nothing_readable
 from visionft.events import Notice, Progress
+from visionft.features.framing import with_aspect
 from visionft.files import read_json, temporary_folder, write_json
 from visionft.jobs import SILENT, JobContext
 from visionft.remote.packed_file import Content, Manifest, PackedFileError, pack, read_manifest
 from visionft.training.base_weights import ensure_weights
 from visionft.training.config.checks import check_config
 from visionft.training.config.train_config import TrainConfig
-from visionft.training.framing import with_aspect
 from visionft.training.framing_choice import resolved_framing
 from visionft.training.runs.run_snapshot import read_snapshot, write_snapshot
 from visionft.weights.locations import PRETRAINED, RANDOM, bundled_file, find_weights

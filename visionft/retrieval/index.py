@@ -20,12 +20,12 @@ from visionft.data.types import Snapshot, SnapshotImage
 from visionft.errors import NextStep, ProjectError, RunError, VisionFTError
 from visionft.events import Notice, Progress
 from visionft.features.embedding import embedded, features_under
+from visionft.features.feature_spec import FeatureSpec
 from visionft.features.feature_store import FeatureKind, Features
 from visionft.files import atomic_path, write_error
 from visionft.heads.knn.knn_fitting import FittedKnn, fit_memory
 from visionft.heads.knn.memory import KnnClassifier
 from visionft.jobs import SILENT, JobContext
-from visionft.training.config.feature_spec import FeatureSpec
 from visionft.training.runs.run_folder import LIVE_INDEX_FILE, RunSummary, project_of_run, require_weights
 
 logger = logging.getLogger(__name__)

@@ -6,7 +6,6 @@ evaluation and export refuse others.
 
 import contextlib
 import dataclasses
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,12 +14,11 @@ from models.messages import Message, listed, sentences
 from models.parameters import count_parameters
 from visionft.amounts import size_text
 from visionft.errors import RunError, WeightsError
+from visionft.features.frozen_network import ensure_network
 from visionft.files import read_json, write_json
 from visionft.jobs import JobContext
-from visionft.training.config.feature_spec import FeatureSpec
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import BaseWeights, RunSummary, TrainResult
-from visionft.weights.fetching import fetch
 from visionft.weights.locations import PRETRAINED, RANDOM, bundled_file
 from visionft.weights.reading import stated_licence
 from visionft.weights.records import read_record
@@ -35,18 +33,6 @@ NO_LICENCE = "none (random weights)"
 def ensure_weights(config: TrainConfig, *, job: JobContext) -> bool:
     """Fetch the pretrained weights when the settings want them and they are not here; False when stopped."""
     return ensure_network(config.features, accepted=config.accept_licence, job=job)
-
-
-def ensure_network(spec: FeatureSpec, *, accepted: str = "", job: JobContext) -> bool:
-    """Fetch the pretrained weights of a feature extractor where they are not here; False when stopped.
-
-    `accepted` is the licence that the user accepts, where one must be.
-    """
-    if spec.weights != PRETRAINED:
-        return True
-    is_main = os.environ.get("RANK", "0") == "0"  # of processes that train together one tells, the others wait for it
-    job = job if is_main else job.without_events()
-    return fetch(spec.backbone_row, accepted=accepted, with_text=False, job=job) is not None
 
 
 def stopped_before_start(config: TrainConfig, *, classes: int, run_dir: Path) -> TrainResult:

@@ -24,11 +24,11 @@ from visionft.data.image_reading import AS_STORED, ImageReading
 from visionft.data.types import Snapshot
 from visionft.errors import ImageError, VisionFTError
 from visionft.events import Progress
+from visionft.features.framing import with_aspect
 from visionft.files import read_json, write_json
 from visionft.jobs import SILENT, JobContext
 from visionft.training.config.checks import check_config
 from visionft.training.config.train_config import INTERPOLATION_SHARES, TrainConfig
-from visionft.training.framing import with_aspect
 from visionft.training.loop.subsets import DRIFT_IMAGES, spread
 
 if TYPE_CHECKING:

@@ -25,6 +25,7 @@ from models.settings import build
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.errors import ConfigError, VisionFTError
 from visionft.events import Notice
+from visionft.features.framing import with_aspect
 from visionft.files import parse_json, read_json, write_json
 from visionft.jobs import SILENT, JobContext
 from visionft.project.edits.setting_changes import ChooseFraming
@@ -33,7 +34,6 @@ from visionft.records import none_if_unreadable
 from visionft.training.base_weights import ensure_weights
 from visionft.training.config.checks import check_config, config_problems
 from visionft.training.config.train_config import Framing, TrainConfig
-from visionft.training.framing import with_aspect
 from visionft.training.loop.subsets import spread_by_class
 from visionft.training.probing import LEAST_PER_CLASS, Probe, probe, probed_images
 

@@ -20,12 +20,12 @@ from visionft.calibration import are_right, cross_entropies
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.errors import RunError, nothing_readable
 from visionft.events import Progress
+from visionft.features.framing import with_aspect
 from visionft.jobs import SILENT, JobCancelled, JobContext
 from visionft.project.names import count_of
 from visionft.training.config.checks import check_config
 from visionft.training.config.presets import PRESETS, Circumstances, preset_backbones, preset_config
 from visionft.training.config.train_config import CENTRE, Framing, TrainConfig
-from visionft.training.framing import with_aspect
 from visionft.training.loop.subsets import spread_by_class
 
 MOST_IMAGES = 400

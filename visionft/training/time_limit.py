@@ -6,11 +6,11 @@ from pathlib import Path
 
 from visionft.data.types import Snapshot
 from visionft.events import EpochDone, Event
+from visionft.features.framing import with_aspect
 from visionft.jobs import SILENT, JobContext
 from visionft.training.config.checks import check_config
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.estimate import SetFacts, extrapolate, measure_steps
-from visionft.training.framing import with_aspect
 from visionft.training.framing_choice import known_framing
 
 

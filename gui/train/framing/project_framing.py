@@ -10,9 +10,9 @@ from gui.kit.thumbnails import THUMBNAIL_PX
 from gui.session import ProjectSession
 from gui.train.framing.seen_part import ReadImage, read_image
 from visionft.data.types import Snapshot
-from visionft.training.config.feature_spec import LARGEST_ASPECT, LEAST_ASPECT
+from visionft.features.feature_spec import LARGEST_ASPECT, LEAST_ASPECT
+from visionft.features.framing import measured_aspect
 from visionft.training.config.train_config import CENTRE, TrainConfig
-from visionft.training.framing import measured_aspect
 from visionft.training.framing_choice import LEAST_IMAGES, FramingChoice, is_due, read_framing
 from visionft.training.loop.subsets import spread
 from visionft.training.probing import probed_images

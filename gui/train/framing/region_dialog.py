@@ -16,7 +16,7 @@ from gui.train.framing.region_canvas import RegionCanvas
 from gui.train.framing.seen_part import ReadImage, detail_text, read_image, shown_size
 from models.messages import Message
 from visionft.data.preprocess import LEAST_REGION_PX, PreprocessConfig, Region, region_text
-from visionft.training.config.feature_spec import LARGEST_ASPECT, LEAST_ASPECT
+from visionft.features.feature_spec import LARGEST_ASPECT, LEAST_ASPECT
 from visionft.training.config.train_config import TrainConfig
 
 _SHOWN_PX = 1600

@@ -12,11 +12,11 @@ from visionft.errors import ProjectError, RunError
 from visionft.events import Notice, Progress
 from visionft.features import embedding
 from visionft.features.embedding import embed, embedded, features_under
+from visionft.features.feature_spec import FeatureSpec
 from visionft.features.feature_store import current_kind, features_of, load_features
 from visionft.jobs import JobCancelled, JobContext
 from visionft.project.importing.importer import import_source
 from visionft.project.store import Project
-from visionft.training.config.feature_spec import FeatureSpec
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 

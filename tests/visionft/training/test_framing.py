@@ -17,9 +17,9 @@ from visionft.evaluation.report import evaluate_run
 from visionft.export.exporter import export_run
 from visionft.export.options import ExportOptions
 from visionft.features.embedding import features_under
+from visionft.features.framing import with_aspect
 from visionft.jobs import JobContext
 from visionft.training.config.train_config import TrainConfig
-from visionft.training.framing import with_aspect
 from visionft.training.loop.train import resume, train
 from visionft.training.runs.run_folder import read_run
 

@@ -10,8 +10,8 @@ from visionft.data.decode import read_header
 from visionft.data.preprocess import LEAST_REGION_PX, is_region
 from visionft.data.types import Snapshot, Split
 from visionft.errors import ConfigError, ImageError, NextStep, Problem
+from visionft.features.feature_spec import LEAST_ASPECT
 from visionft.files import from_home
-from visionft.training.config.feature_spec import LEAST_ASPECT
 from visionft.training.config.train_config import TrainConfig
 from visionft.weights.locations import PRETRAINED, RANDOM, licence_words
 

@@ -16,7 +16,7 @@ from models.shapes import InputShape
 from visionft.data.image_reading import AS_STORED, ImageReading
 from visionft.data.preprocess import PreprocessConfig
 from visionft.errors import ConfigError, NextStep, Problem
-from visionft.training.config.feature_spec import LARGEST_ASPECT, USUAL_DETAIL, FeatureSpec
+from visionft.features.feature_spec import LARGEST_ASPECT, USUAL_DETAIL, FeatureSpec
 
 # 2: a prefix has a softmax of its own unless `prefix.softmax` says otherwise. 3: `head_start` is called `ridge_init`.
 # 4: a linear probe is solved in closed form, over several stages, unless `linear.solver` and `linear.layers` say else.

@@ -9,14 +9,13 @@ import torch  # noqa: TID253
 
 from models.classifier import Classifier, build_classifier
 from models.messages import Message
-from models.methods.linear import LinearOptions, LinearProbe
 from models.methods.method import Method, MethodOptions
 from visionft.devices import Device, pick_device
 from visionft.errors import RunError
 from visionft.events import Notice
+from visionft.features.feature_spec import FeatureSpec
 from visionft.jobs import JobContext
 from visionft.training.base_weights import base_weights_for, check_base_weights
-from visionft.training.config.feature_spec import FeatureSpec
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.checkpoint import BEST, load_checkpoint
 from visionft.training.runs.held_out import HeldOutPredictions
@@ -37,7 +36,7 @@ class RunContext:
         patch_dropout: float = 0.0,
         checkpoints_gradients: bool = False,
     ) -> None:
-        """Build everything; pretrained weights must be on this computer (`base_weights.ensure_network`).
+        """Build everything; pretrained weights must be on this computer (`frozen_network.ensure_network`).
 
         Args:
             spec: The network, its weights and its input.
@@ -86,11 +85,6 @@ class RunContext:
             checkpoints_gradients=config.gradient_checkpointing,
         )
 
-    @classmethod
-    def of_features(cls, spec: FeatureSpec, *, device: str = "auto", precision: str = "auto") -> Self:
-        """Return the context of a frozen network whose features are asked for: those of all stages."""
-        return cls(spec, LinearProbe(), LinearOptions(), classes=1, device=device, precision=precision)
-
 
 def _make_accelerator(device: Device, precision: str) -> Any:
     """Return an accelerate `Accelerator` for one run; several may follow each other in one process."""
@@ -112,21 +106,10 @@ def is_any_cancelled(job: JobContext, accelerator: Any) -> bool:
 
 
 def release(classifier: Classifier, optimizer: torch.optim.Optimizer | None) -> None:
-    """Give the memory of a network and its optimiser back now; neither can be used any more.
-
-    Both sit in reference cycles (accelerate's and peft's), so they would stay until the collector comes; in the window
-    it runs on another thread and much later.
-    """
+    """Give the memory of a network and its optimiser back now; neither can be used any more."""
     if optimizer is not None:
         optimizer.state.clear()
-    device = next(classifier.parameters()).device
-    for tensor in (*classifier.parameters(), *classifier.buffers()):
-        tensor.grad = None
-        tensor.data = tensor.data.new_empty(0)
-    if device.type == "cuda":
-        torch.cuda.empty_cache()
-    elif device.type == "mps":
-        torch.mps.empty_cache()
+    classifier.release()
 
 
 def settings_that_compile(config: TrainConfig, device: torch.device, job: JobContext) -> TrainConfig:

@@ -17,12 +17,12 @@ from models.messages import Message
 from visionft.data.types import Snapshot
 from visionft.errors import RunError, nothing_readable
 from visionft.events import Notice, Progress, RunStarted, StepDone
+from visionft.features.framing import with_aspect
 from visionft.jobs import SILENT, EventThrottle, JobCancelled, JobContext
 from visionft.project.names import count_of
 from visionft.training import base_weights
 from visionft.training.config.checks import check_config, unvalidated_classes
 from visionft.training.config.train_config import TrainConfig
-from visionft.training.framing import with_aspect
 from visionft.training.loop.costs import PeakMemory
 from visionft.training.loop.keeping import CheckpointKeeper
 from visionft.training.loop.objective import Objective, balanced_weights, new_totals

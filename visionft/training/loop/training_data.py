@@ -64,7 +64,7 @@ class TrainingData:
             job: Receives the progress.
         """
         self._config, self._images, self._classifier = config, images, context.classifier
-        self._context, self._accelerator, self._job = context, context.accelerator, job
+        self._accelerator, self._job = context.accelerator, job
         self._project_dir = project_dir if self._accelerator.is_main_process else None
         self._reported: set[Path] = set()
         self._is_cache_reported = False
@@ -133,7 +133,7 @@ class TrainingData:
             chosen,
             self._config.features,
             self._classifier,
-            context=self._context,
+            autocast=self._accelerator.autocast,
             is_mirrored=is_mirrored,
             workers=self._config.workers,
             stage=stage,

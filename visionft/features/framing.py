@@ -1,20 +1,36 @@
-"""The aspect ratio of a run's images, where its framing needs one. Torch-free."""
+"""The aspect ratio of a network's input, where its framing leaves it to the images. Torch-free."""
 
 import contextlib
 import dataclasses
 import statistics
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from visionft.data.decode import read_header
 from visionft.data.preprocess import PreprocessConfig
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.errors import ImageError
-from visionft.training.config.feature_spec import LARGEST_ASPECT, LEAST_ASPECT, FeatureSpec
-from visionft.training.config.train_config import TrainConfig
+from visionft.features.feature_spec import LARGEST_ASPECT, LEAST_ASPECT
 
 MOST_HEADERS = 400
-FramedT = TypeVar("FramedT", TrainConfig, FeatureSpec)
+
+
+class Framed(Protocol):
+    """Settings with a framing: a `FeatureSpec`, or those of a run."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def aspect(self) -> float: ...
+
+    @property
+    def frames(self) -> bool: ...
+
+    @property
+    def preprocessing(self) -> PreprocessConfig: ...
+
+
+FramedT = TypeVar("FramedT", bound=Framed)
 
 
 def with_aspect(config: FramedT, images: Snapshot | Sequence[SnapshotImage]) -> FramedT:
