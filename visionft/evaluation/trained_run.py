@@ -3,7 +3,9 @@
 The run and its evaluations are returned: the window shows them without reading the folder of the run.
 """
 
+import contextlib
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +21,7 @@ from visionft.training.framing_choice import framing_passes, resolved_framing
 from visionft.training.loop.progress import image_passes
 from visionft.training.loop.train import resume, train
 from visionft.training.runs.metrics_file import StepRecorder
+from visionft.training.runs.recording import write_result
 from visionft.training.runs.run_folder import RunSummary, TrainResult, read_run
 from visionft.training.runs.run_snapshot import read_snapshot
 
@@ -40,6 +43,7 @@ def train_and_evaluate(
     Raises:
         ConfigError, RunError, WeightsError: As `train`.
     """
+    began = time.monotonic()
     project_dir = run_dir.parent.parent
     measuring, training = framing_passes(config, images, project_dir), sum(image_passes(config, images))
     evaluating = _evaluated_images(images)
@@ -52,7 +56,8 @@ def train_and_evaluate(
         return _without_folder(stopped, config, run_dir, images), {}
     with job.stage(weight=training):
         recorder = StepRecorder(run_dir.parent, job)
-        result = train(config, images, run_dir, is_new=True, job=job.with_report(recorder))
+        spent_s = time.monotonic() - began
+        result = train(config, images, run_dir, is_new=True, spent_s=spent_s, job=job.with_report(recorder))
     with job.stage(weight=evaluating):
         return _evaluated(result, config, run_dir.with_name(result.run), images, job)
 
@@ -100,7 +105,13 @@ def _evaluated(
 ) -> tuple[RunSummary, Mapping[Split, Evaluation]]:
     is_one_process = os.environ.get("WORLD_SIZE", "1") == "1"  # several would evaluate the same images
     is_complete = result.best is not None and not result.stopped
-    evaluations = evaluate_held_out(run_dir, images, job=job) if is_complete and is_one_process else {}
+    evaluations = dict[Split, Evaluation]()
+    if is_complete and is_one_process:
+        began = time.monotonic()
+        evaluations = evaluate_held_out(run_dir, images, job=job)
+        result = replace(result, seconds=result.seconds + time.monotonic() - began)
+        with contextlib.suppress(OSError, VisionFTError):  # the run is valid with the time before its evaluation
+            write_result(run_dir, result)
     if not (run_dir / "config.json").is_file():
         return _without_folder(result, config, run_dir, images), {}
     # Of several processes, one alone writes the result.

@@ -33,7 +33,6 @@ from visionft.features.feature_store import (
     features_of,
     known_kind,
     latest_kind,
-    load_features,
     make_current,
     note_kind,
     note_speed,
@@ -94,16 +93,7 @@ def embed(
         WeightsError: Its weights cannot be had.
         RunError: None of the images can be read.
     """
-    current = latest_kind(project_dir)
-    spec = FeatureSpec(backbone=backbone or DEFAULT_BACKBONE, image_size=size)
-    if current is not None and backbone in ("", current.backbone):
-        spec = replace(current.spec, image_size=size or current.size)
-    elif not backbone:
-        if (project_dir / FOLDER / CURRENT).exists():
-            message = Message("The backbone of the features cannot be read: they are computed again.")
-            job.report(Notice(message=message, level="warning"))
-        spec = spec if size else _cheapest_spec(project_dir, images, spec)
-    spec = replace(spec, image_reading=images.image_reading)
+    spec = _usual_spec(project_dir, images, backbone, size, job)
     number, parts = part
     mine = [each for each in images.images if parts == 1 or zlib.crc32(each.sha256.encode()) % parts == number - 1]
     spec = with_aspect(spec, mine)
@@ -135,6 +125,20 @@ def embed(
     )
 
 
+def _usual_spec(project_dir: Path, images: Snapshot, backbone: str, size: int, job: JobContext) -> FeatureSpec:
+    """Return what gives the features to compute for all work: those of the project, else the cheapest."""
+    current = latest_kind(project_dir)
+    spec = FeatureSpec(backbone=backbone or DEFAULT_BACKBONE, image_size=size)
+    if current is not None and backbone in ("", current.backbone):
+        spec = replace(current.spec, image_size=size or current.size)
+    elif not backbone:
+        if (project_dir / FOLDER / CURRENT).exists():
+            message = Message("The backbone of the features cannot be read: they are computed again.")
+            job.report(Notice(message=message, level="warning"))
+        spec = spec if size else _cheapest_spec(project_dir, images, spec)
+    return replace(spec, image_reading=images.image_reading)
+
+
 def _cheapest_spec(project_dir: Path, images: Snapshot, usual: FeatureSpec) -> FeatureSpec:
     """Return what gives the features of all images with the fewest pixels to pass: `usual`, or what is known of most.
 
@@ -163,15 +167,24 @@ def embedded(project_dir: Path, images: Snapshot, *, job: JobContext = SILENT) -
 
     Raises:
         JobCancelled: The user cancelled; computed features are kept.
+        RunError: None of the images can be read.
+        WeightsError: The network's weights cannot be had.
     """
     kind = current_kind(project_dir, images.image_reading)
     if kind is not None:
         known = features_of(kind, kind.store(project_dir), images.images)
         if not known.missing:
             return known
-    if embed(project_dir, images, job=job).stopped:
-        raise JobCancelled
-    return load_features(project_dir, images)
+    spec = _usual_spec(project_dir, images, "", 0, job)
+    features = features_under(project_dir, images.images, spec, job=job)
+    if images.images and not len(features):
+        raise nothing_readable("images")
+    if features.kind != kind:
+        try:
+            make_current(project_dir, features.kind)
+        except (VisionFTError, OSError) as error:  # a full disk, or a project that cannot be written
+            logger.warning("the features do not become the current ones: %s", error)
+    return features
 
 
 def features_under(
@@ -267,12 +280,13 @@ def feature_batches(
         todo = list({image.sha256: image for image in known.missing}.values())
     computed = _compute(project_dir, kind, todo, spec, network, autocast, workers, job)
     done = len(images) - sum(image.sha256 not in row_of and image.sha256 not in faults for image in images)
+    not_kept = ""
     with contextlib.closing(computed):
         for start in range(0, len(images), batch_size):
             places = range(start, min(start + batch_size, len(images)))
-            not_kept = ""
             while any(images[place].sha256 not in row_of and images[place].sha256 not in faults for place in places):
-                contents, rows, unreadable, not_kept = next(computed)
+                contents, rows, unreadable, fault = next(computed)
+                not_kept = not_kept or fault
                 row_of.update(zip(contents, rows, strict=True))
                 faults.update(unreadable)
                 faults.update({each: NOT_FINITE for each in contents if not np.isfinite(row_of[each]).all()})

@@ -1,6 +1,7 @@
 """Features of a project's images: computed once per content, preserved when cancelled, refused where impossible."""
 
 import dataclasses
+import errno
 import shutil
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from visionft.features import embedding
 from visionft.features.embedding import embed, embedded, features_under
 from visionft.features.feature_spec import FeatureSpec
 from visionft.features.feature_store import current_kind, features_of, load_features
+from visionft.features.framing import with_aspect
+from visionft.features.frozen_network import frozen_network
+from visionft.features.row_store import RowStore
 from visionft.jobs import JobCancelled, JobContext
 from visionft.project.importing.importer import import_source
 from visionft.project.store import Project
@@ -145,3 +149,56 @@ def test_features_of_an_earlier_version_are_found_again(tmp_path: Path):
 
 def contents(folder: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.suffix != ".lock"}
+
+
+def test_a_store_that_is_damaged_is_made_anew(project: Project):
+    small(project)
+    images = project.snapshot()
+    before = load_features(project.path, images)
+    folder = project.path / "features" / before.kind.folder_name
+    rows, keys = (folder / "rows.bin").read_bytes(), (folder / "keys.bin").read_bytes()
+    damages = (
+        lambda: (folder / "rows.bin").write_bytes(rows[: len(rows) // 2]),
+        lambda: (folder / "keys.bin").write_bytes(keys[:50]),
+        lambda: (folder / "rows.bin").write_bytes(bytes(len(rows))),
+        lambda: shutil.rmtree(project.path / "features"),
+    )
+    for damage in damages:
+        damage()
+        features = features_under(project.path, images.images, before.kind.spec, device="cpu")
+        assert not features.missing and np.array_equal(features.vectors, before.vectors)
+
+
+def test_features_that_cannot_be_kept_are_used_all_the_same(project: Project, monkeypatch: pytest.MonkeyPatch):
+    images, said = project.snapshot(), list[object]()
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(RowStore, "append", full)
+    job = JobContext(said.append)
+    features = embedded(project.path, images, job=job)
+    assert len(features) == 48 and np.isfinite(features.inputs[:]).all()
+    assert [each.level for each in said if isinstance(each, Notice)] == ["warning"]
+    monkeypatch.undo()
+    again = embedded(project.path, images)
+    assert np.array_equal(again.vectors, features.vectors)
+
+
+def test_mirrored_copies_are_features_of_their_own(project: Project):
+    images = project.snapshot()
+    spec = with_aspect(FeatureSpec(backbone="starter_resnet", image_size=64), images)
+    with frozen_network(spec, device="cpu") as (network, _):
+        plain, mirrored, again = (
+            np.concatenate(
+                [
+                    batch.images.numpy()
+                    for batch in embedding.feature_batches(
+                        project.path, images.images, spec, network, is_mirrored=is_mirrored, batch_size=7
+                    )
+                ]
+            )
+            for is_mirrored in (False, True, True)
+        )
+    assert plain.shape == mirrored.shape and not np.allclose(plain, mirrored) and np.array_equal(mirrored, again)
+    assert not features_under(project.path, images.images, spec, device="cpu").kind.is_mirrored

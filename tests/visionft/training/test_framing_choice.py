@@ -68,6 +68,7 @@ def test_a_run_sees_what_was_measured_best(borders: Snapshot, tmp_path: Path) ->
     assert dataclasses.asdict(stored) == dataclasses.asdict(stored) | dataclasses.asdict(unseen)
     choice, kept = read_framing(tmp_path, borders), run.config
     assert choice is not None and choice.framing.framing == "whole" and kept.framing == "whole"
+    assert run.result.seconds > sum(trial.seconds for trial in choice.trials)  # it took as long as the user waited
     assert (kept.image_size, kept.aspect) == (choice.framing.image_size, choice.framing.aspect) and kept.aspect == 2.5
     assert choice.chosen.accuracy > choice.trials[0].accuracy + 0.2 and choice.images == 50
     assert evaluations["test"].top1 >= 0.9

@@ -42,7 +42,13 @@ MAX_ROLLBACKS = 3
 
 
 def train(
-    config: TrainConfig, images: Snapshot, run_dir: Path, *, is_new: bool = False, job: JobContext = SILENT
+    config: TrainConfig,
+    images: Snapshot,
+    run_dir: Path,
+    *,
+    is_new: bool = False,
+    spent_s: float = 0.0,
+    job: JobContext = SILENT,
 ) -> TrainResult:
     """Fine-tune a classifier on the training images of a snapshot, or resume the run in `run_dir`.
 
@@ -51,6 +57,7 @@ def train(
     Args:
         run_dir: Folder of the run; created after the model is built, so a refused run leaves nothing behind.
         is_new: Never resume: where another run has taken `run_dir` meanwhile, the next number is used.
+        spent_s: Seconds that its preparation took, such as measuring what the network sees; they count for the run.
 
     Raises:
         ConfigError: Settings or images are unsuitable; all problems at once.
@@ -61,7 +68,7 @@ def train(
     config = with_aspect(config, images)
     if not base_weights.ensure_weights(config, job=job):
         return base_weights.stopped_before_start(config, classes=len(images.class_names), run_dir=run_dir)
-    run = _Run(config, images, run_dir, is_new=is_new, job=job)
+    run = _Run(config, images, run_dir, is_new=is_new, spent_s=spent_s, job=job)
     stopped = False
     try:
         try:
@@ -96,9 +103,18 @@ def resume(run_dir: Path, *, job: JobContext = SILENT) -> TrainResult:
 class _Run:
     """A run under way; `train` reads as its table of contents. Its parts do not refer back to it: they go with it."""
 
-    def __init__(self, config: TrainConfig, images: Snapshot, run_dir: Path, *, is_new: bool, job: JobContext) -> None:
+    def __init__(
+        self,
+        config: TrainConfig,
+        images: Snapshot,
+        run_dir: Path,
+        *,
+        is_new: bool,
+        spent_s: float,
+        job: JobContext,
+    ) -> None:
         self.config, self.images, self.is_new = config, images, is_new
-        self._began = time.monotonic()
+        self._began = time.monotonic() - spent_s
         job.report(Progress(stage="Loading the network", done=0, total=0))
         context = RunContext.of_run(config, classes=len(images.class_names))
         self._context = context

@@ -130,7 +130,12 @@ def close_run(run_dir: Path, config: TrainConfig, classifier: Classifier, result
             options = config.method_options
             method.save_exchange(classifier.network, folder, backbone=config.backbone_row, options=options)
             complete_exchange(folder, read_json(run_dir / "classes.json"), result.weights)
-    write_json(run_dir / "result.json", dataclasses.asdict(result))
+    write_result(run_dir, result)
     kept = f"kept epoch {result.best.epoch}" if config.total_epochs and result.best else "head solved"
     best = kept if result.best else "nothing was kept"
     logger.info("run ends: %s %s, %.0f s", run_dir.name, "stopped" if result.stopped else best, result.seconds)
+
+
+def write_result(run_dir: Path, result: TrainResult) -> None:
+    """Write `result.json` (OSError, VisionFTError: it cannot be written)."""
+    write_json(run_dir / "result.json", dataclasses.asdict(result))

@@ -90,7 +90,7 @@ class TrainResult:
 
     run: str
     best: EpochDone | None  # none when the run was cancelled before the end of its first epoch
-    seconds: float
+    seconds: float  # from the click to the answer: with the measurement of a framing before, and the evaluation after
     stopped: bool
     trainable_parameters: int
     total_parameters: int
