@@ -10,7 +10,11 @@ from models.messages import Message, Text
 from visionft.amounts import rough_duration_text, size_text
 from visionft.events import Progress, StepDone
 
-_TELLING_S, _TELLING_SHARE = 3.0, 0.03  # an earlier forecast is unreliable
+# An earlier forecast is unreliable: after a tenth of the work, or .03 of a long one (seconds since its start, share).
+_TELLING = ((3.0, 0.1), (30.0, 0.03))
+# A forecast of an export said "about 6 min left", then "about 7", and it took one. Beyond this factor of what was told
+# first, the user learns more from no number.
+_MOST_WRONG = 1.5
 
 
 def progress_text(progress: Progress) -> str:
@@ -33,12 +37,15 @@ def left_text(seconds: float) -> str:
 class JobShare:
     """The share of a job that is done, over all its stages, and the time left; of a stage where the job knows no more.
 
-    It never falls, except where a job that does not know its stages begins another one.
+    It never falls, except where a job that does not know its stages begins another one. Once the forecast of the whole
+    time is 1.5 times what was told first, or less than that part of it, no time is told any more.
     """
 
     def __init__(self) -> None:
         self.share: float | None = None  # None while nothing is known
         self.left_s: float | None = None
+        self.was_wrong = False  # whether a time that was told turned out wrong
+        self._told_s: float | None = None  # the whole time that was told first
         self._stage: str | None = None
         self._began = (time.monotonic(), 0.0)  # and the share at that time
 
@@ -50,13 +57,24 @@ class JobShare:
         now = time.monotonic()
         if stage != self._stage:
             self._stage, self._began, self.share = stage, (now, share or 0.0), None
+            self._told_s = None
         self.share = share if share is None or self.share is None else max(share, self.share)
         began_s, first = self._began
         gained = (self.share or 0.0) - first
-        is_telling = now - began_s >= _TELLING_S and gained >= _TELLING_SHARE
-        self.left_s = (now - began_s) * (1 - (self.share or 0.0)) / gained if is_telling else None
+        self.left_s = None
+        if not any(now - began_s >= least_s and gained >= least for least_s, least in _TELLING):
+            return
+        whole_s = (now - began_s) * (1 - first) / gained
+        if self._told_s is None:
+            self._told_s = whole_s
+        self.was_wrong |= not self._told_s / _MOST_WRONG <= whole_s <= self._told_s * _MOST_WRONG
+        if not self.was_wrong:
+            self.left_s = whole_s - (now - began_s)
 
     def words(self) -> str:
+        """Return the time left in words, translated; empty while it is not known."""
+        if self.was_wrong:
+            return tr("still working")
         return "" if self.left_s is None else left_text(self.left_s)
 
 
