@@ -43,7 +43,7 @@ class Notice:
 class ImagesClassified:
     """Held-out images that a run has classified, one class each: their ids, assigned classes and labels."""
 
-    split: str
+    split: str  # or the framing that is measured on them; those of another one replace the earlier ones
     image_ids: tuple[int, ...]
     predicted: tuple[str, ...]
     labels: tuple[str, ...]

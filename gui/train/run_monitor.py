@@ -234,6 +234,8 @@ class RunMonitor(QWidget):
         self._note.setText(tr(words, **counts))
         self._device, self._precision = event.device, event.precision
         self.tiles["device"].show_figure(event.device, event.precision)
+        if self._epochs and not self._learns_from_features and not self._has_chosen:
+            self._open_details(True)  # the images that a framing was measured on are seen by now
         if event.first_epoch == 1:
             words = Message("Evaluating the initial weights on {count} validation images")
             self.line.show_words(tr(words, count=f"{event.val_images:,}"))

@@ -24,7 +24,7 @@ from models.messages import Message
 from models.settings import build
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.errors import ConfigError, VisionFTError
-from visionft.events import Notice
+from visionft.events import ImagesClassified, Notice
 from visionft.features.framing import with_aspect
 from visionft.files import parse_json, read_json, write_json
 from visionft.jobs import SILENT, JobContext
@@ -185,7 +185,21 @@ def measure_framing(
         lost.append(found)
         return False
 
-    probes.append(measured(base, chosen, weight=1.0))
+    def add(found: Probe) -> None:
+        """Take a measurement on all images; the held-out images are shown as the best one sorts them."""
+        probes.append(found)
+        if found.predicted and best_framing(probes) is found:
+            names = images.class_names
+            job.report(
+                ImagesClassified(
+                    split=framing_text(found.framing, found.shape),
+                    image_ids=found.image_ids,
+                    predicted=tuple(names[each] for each in found.predicted),
+                    labels=tuple(names[each] for each in found.classes),
+                )
+            )
+
+    add(measured(base, chosen, weight=1.0))
     framings = ("centre", "whole")
     for size in sizes_above(base):
         before = best_framing(probes)
@@ -195,7 +209,7 @@ def measure_framing(
             if framing == "whole" and settings.preprocessing == square.preprocessing:
                 continue
             if can_win(settings):
-                probes.append(measured(settings, chosen))
+                add(measured(settings, chosen))
         best = best_framing(probes)
         if best is before:
             break

@@ -46,6 +46,8 @@ class Probe:
     losses: tuple[float, ...] = ()  # log loss of each held-out image
     are_right: tuple[bool, ...] = ()  # whether it is classified right
     classes: tuple[int, ...] = ()  # its class; empty for several labels
+    predicted: tuple[int, ...] = ()  # the class that it is given; likewise
+    image_ids: tuple[int, ...] = ()
 
     @property
     def standard_error(self) -> float:
@@ -81,11 +83,10 @@ class Probe:
 
     def among(self, places: np.ndarray) -> "Probe":
         """Return the probe of some of its held-out images, by their places (M,)."""
-        losses, are_right, classes = (
-            tuple(values[place] for place in places) if values else ()
-            for values in (self.losses, self.are_right, self.classes)
-        )
-        return replace(self, losses=losses, are_right=are_right, classes=classes)
+        per_image = ("losses", "are_right", "classes", "predicted", "image_ids")
+        found = {name: getattr(self, name) for name in per_image}
+        some = {name: tuple(values[place] for place in places) for name, values in found.items() if values}
+        return replace(self, **some)
 
 
 def probe_backbones(
@@ -176,6 +177,8 @@ def probe(
         losses=tuple(float(f"{loss:.6g}") for loss in losses),
         are_right=tuple(map(bool, rights)),
         classes=() if is_multilabel else tuple(map(int, wanted)),
+        predicted=() if is_multilabel else tuple(map(int, fitted.held_out.argmax(axis=1))),
+        image_ids=tuple(features.images[place].image_id for place in fitted.places),
         accuracy=fitted.accuracy,
         images=len(features),
         milliseconds=speed_of(project_dir, features.kind),

@@ -94,3 +94,17 @@ def test_steps_on_kept_features_claim_no_speed_on_images(monitor) -> None:
     monitor.handle(step(epoch=1, images_per_second=20_121))
     monitor.handle(epoch_done(seconds=0.01, images_per_second=20_121))
     assert monitor.tiles["speed"].figure() == "–"
+
+
+def test_the_images_of_the_framing_are_seen_until_training_begins(monitor, tmp_path) -> None:
+    monitor.start("A run", epochs=3)
+    monitor.sorted.start(lambda: {number: tmp_path / f"{number}.png" for number in (1, 2)}, lambda: {"cat": 0})
+    assert monitor.chart.isVisibleTo(monitor)
+    monitor.handle(ImagesClassified(split="224", image_ids=(1, 2), predicted=("cat", "cat"), labels=("cat", "dog")))
+    assert monitor.sorted.isVisibleTo(monitor) and [tile.mark for tile in monitor.sorted.grid.tiles()] == ["dog", ""]
+    monitor.handle(ImagesClassified(split="320", image_ids=(1, 2), predicted=("cat", "dog"), labels=("cat", "dog")))
+    assert [tile.mark for tile in monitor.sorted.grid.tiles()] == ["", ""]
+    monitor.handle(started(epochs=3))
+    assert monitor.chart.isVisibleTo(monitor) and not monitor.sorted.isVisibleTo(monitor)
+    monitor.details_button.click()
+    assert monitor.sorted.isVisibleTo(monitor)

@@ -14,7 +14,7 @@ from visionft.errors import ConfigError
 from visionft.evaluation.stored import Evaluation
 from visionft.evaluation.trained_run import train_and_evaluate
 from visionft.evaluation.unseen import unseen_evaluation
-from visionft.events import Notice
+from visionft.events import ImagesClassified, Notice
 from visionft.jobs import JobCancelled, JobContext
 from visionft.training import framing_choice
 from visionft.training.config.presets import Circumstances, preset_config
@@ -73,6 +73,11 @@ def test_a_run_sees_what_was_measured_best(borders: Snapshot, tmp_path: Path) ->
     assert choice.chosen.accuracy > choice.trials[0].accuracy + 0.2 and choice.images == 50
     assert evaluations["test"].top1 >= 0.9
     assert str(round(100 * choice.chosen.accuracy)) in "".join(e.message for e in events if isinstance(e, Notice))
+    sorted_images = [event for event in events if isinstance(event, ImagesClassified)]
+    first, better = sorted_images[:2]  # of the first framing, then of the better one, before there is a run
+    assert len(first.image_ids) == 50 and first.image_ids == better.image_ids and first.split != better.split
+    right = sum(map(str.__eq__, better.predicted, better.labels))
+    assert right / 50 == choice.chosen.accuracy > sum(map(str.__eq__, first.predicted, first.labels)) / 50
     before = (tmp_path / FILE).read_bytes()
     again = resolved_framing(quick(borders), borders, tmp_path)  # from the file: the labels are the same
     assert Framing.of(again) == choice.framing and (tmp_path / FILE).read_bytes() == before
