@@ -10,8 +10,8 @@ from models.messages import Message, Text
 from visionft.amounts import rough_duration_text, size_text
 from visionft.events import Progress, StepDone
 
-# An earlier forecast is unreliable: after a tenth of the work, or .03 of a long one (seconds since its start, share).
-_TELLING = ((3.0, 0.1), (30.0, 0.03))
+_TELLING_S, _TELLING_SHARE = 3.0, 0.03  # an earlier forecast is unreliable
+_TENTH, _LONG_S = 0.1, 30.0  # so is one before a tenth of the work, but for a job that takes minutes at least
 # A forecast of an export said "about 6 min left", then "about 7", and it took one. Beyond this factor of what was told
 # first, the user learns more from no number.
 _MOST_WRONG = 1.5
@@ -62,14 +62,16 @@ class JobShare:
         began_s, first = self._began
         gained = (self.share or 0.0) - first
         self.left_s = None
-        if not any(now - began_s >= least_s and gained >= least for least_s, least in _TELLING):
+        spent_s = now - began_s
+        is_late = (self.share or 0.0) >= _TENTH or spent_s >= _LONG_S
+        if not (is_late and spent_s >= _TELLING_S and gained >= _TELLING_SHARE):
             return
-        whole_s = (now - began_s) * (1 - first) / gained
+        whole_s = spent_s * (1 - first) / gained
         if self._told_s is None:
             self._told_s = whole_s
         self.was_wrong |= not self._told_s / _MOST_WRONG <= whole_s <= self._told_s * _MOST_WRONG
         if not self.was_wrong:
-            self.left_s = whole_s - (now - began_s)
+            self.left_s = whole_s - spent_s
 
     def words(self) -> str:
         """Return the time left in words, translated; empty while it is not known."""
