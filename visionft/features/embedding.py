@@ -104,7 +104,8 @@ def embed(
         make_current(project_dir, kind)
         before = len(features_of(kind, kind.store(project_dir), mine))
         try:
-            for batch in feature_batches(project_dir, mine, spec, network, autocast=autocast, job=job):
+            source = feature_batches(project_dir, mine, spec, network, autocast=autocast, must_keep=True, job=job)
+            for batch in source:
                 unreadable += [(str(mine[place].path), reason) for place, reason in batch.unreadable]
                 not_kept = not_kept or batch.not_kept
         except JobCancelled:
@@ -239,6 +240,7 @@ def feature_batches(
     *,
     autocast: Autocast = contextlib.nullcontext,
     is_mirrored: bool = False,
+    must_keep: bool = False,
     batch_size: int = BATCH,
     workers: int = -1,
     stage: str = STAGE,
@@ -253,6 +255,7 @@ def feature_batches(
         network: The network on its device, whose stages are as pretrained.
         autocast: The mixed precision of its forward pass.
         is_mirrored: Whether the images are mirrored first.
+        must_keep: Whether features that cannot be written are an error instead of a warning.
         batch_size: Images per batch.
         workers: Loader processes, as `choose_workers` takes them.
         stage: Of the progress.
@@ -264,6 +267,7 @@ def feature_batches(
 
     Raises:
         JobCancelled: The user cancelled; computed features are kept.
+        VisionFTError: They `must_keep` but cannot be written.
     """
     import torch
 
@@ -278,7 +282,8 @@ def feature_batches(
         row_of = {image.sha256: row for image, row in zip(known.images, known.vectors, strict=True)}
         faults = dict.fromkeys((image.sha256 for image in known.unusable), NOT_FINITE)
         todo = list({image.sha256: image for image in known.missing}.values())
-    computed = _compute(project_dir, kind, todo, spec, network, autocast, workers, job)
+    writer = _Writer(project_dir, kind, job, must_keep=must_keep)
+    computed = _compute(writer, todo, spec, network, autocast, workers)
     done = len(images) - sum(image.sha256 not in row_of and image.sha256 not in faults for image in images)
     not_kept = ""
     with contextlib.closing(computed):
@@ -312,14 +317,12 @@ def _kind_of(network: "Classifier", spec: FeatureSpec, *, is_mirrored: bool = Fa
 
 
 def _compute(
-    project_dir: Path | None,
-    kind: FeatureKind,
+    writer: "_Writer",
     todo: Sequence[SnapshotImage],
     spec: FeatureSpec,
     network: "Classifier",
     autocast: Autocast,
     workers: int,
-    job: JobContext,
 ) -> Generator[tuple[list[str], np.ndarray, list[tuple[str, str]], str]]:
     """Compute the features of images, each of another content, and store them as they come.
 
@@ -337,7 +340,7 @@ def _compute(
     dataset = ImageDataset(todo, spec.preprocessing, task=None, near_side=spec.near_side())
     sampler = EpochSampler(len(todo), BATCH, seed=0, shuffle=False)
     loader = ImageLoader(dataset, sampler, workers=choose_workers(workers, dataset, device=device.type), device=device)
-    writer = _Writer(project_dir, kind, job)
+    kind = writer.kind
     began, looked = time.perf_counter(), 0
     with contextlib.ExitStack() as stack:
         stack.callback(writer.flush)  # whatever ends it
@@ -358,8 +361,9 @@ def _compute(
 class _Writer:
     """Writes rows of features into a project as they come; after a failure, which is told, and without one, nothing."""
 
-    def __init__(self, project_dir: Path | None, kind: FeatureKind, job: JobContext) -> None:
-        self._project_dir, self._kind, self._job = project_dir, kind, job
+    def __init__(self, project_dir: Path | None, kind: FeatureKind, job: JobContext, *, must_keep: bool) -> None:
+        self.kind = kind
+        self._project_dir, self._job, self._must_keep = project_dir, job, must_keep
         self._contents: list[str] = []
         self._rows: list[np.ndarray] = []
         self.milliseconds = 0.0  # of an image, as far as it was measured
@@ -378,13 +382,15 @@ class _Writer:
         if not self._contents or self._project_dir is None:
             return
         try:
-            store = self._kind.store(self._project_dir)
+            store = self.kind.store(self._project_dir)
             if not len(store):
-                note_kind(self._project_dir, self._kind)
+                note_kind(self._project_dir, self.kind)
             store.append(self._contents, np.concatenate(self._rows))
             if self.milliseconds:
-                note_speed(self._project_dir, self._kind, self.milliseconds)
+                note_speed(self._project_dir, self.kind, self.milliseconds)
         except (VisionFTError, OSError) as error:
+            if self._must_keep:
+                raise
             self._project_dir = None
             logger.warning("features are not kept: %s", error)
             message = Message("The features cannot be kept, and are computed again next time: {reason}", reason=error)

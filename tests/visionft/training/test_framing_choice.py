@@ -8,13 +8,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from models.messages import Message
 from visionft.data.image_reading import ImageReading
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.errors import ConfigError
 from visionft.evaluation.stored import Evaluation
-from visionft.evaluation.trained_run import train_and_evaluate
+from visionft.evaluation.trained_run import resume_and_evaluate, train_and_evaluate
 from visionft.evaluation.unseen import unseen_evaluation
-from visionft.events import ImagesClassified, Notice
+from visionft.events import ImagesClassified, Notice, Progress
+from visionft.features.framing import with_aspect
 from visionft.jobs import JobCancelled, JobContext
 from visionft.training import framing_choice
 from visionft.training.config.presets import Circumstances, preset_config
@@ -32,6 +34,7 @@ from visionft.training.framing_choice import (
     sizes_above,
 )
 from visionft.training.probing import Probe
+from visionft.training.runs.recording import begin_again
 from visionft.training.runs.run_folder import read_run
 
 
@@ -74,8 +77,11 @@ def test_a_run_sees_what_was_measured_best(borders: Snapshot, tmp_path: Path) ->
     assert evaluations["test"].top1 >= 0.9
     assert str(round(100 * choice.chosen.accuracy)) in "".join(e.message for e in events if isinstance(e, Notice))
     sorted_images = [event for event in events if isinstance(event, ImagesClassified)]
-    first, better = sorted_images[:2]  # of the first framing, then of the better one, before there is a run
+    assert [event.split for event in sorted_images[:2]] == ["val", "test"]  # the first answer, at the usual framing
+    assert [event.split for event in sorted_images[-2:]] == ["val", "test"]
+    first, better = sorted_images[2:-2]  # of the first framing, and of the better one
     assert len(first.image_ids) == 50 and first.image_ids == better.image_ids and first.split != better.split
+    assert [folder.name for folder in run.path.parent.iterdir()] == [run.name]
     right = sum(map(str.__eq__, better.predicted, better.labels))
     assert right / 50 == choice.chosen.accuracy > sum(map(str.__eq__, first.predicted, first.labels)) / 50
     before = (tmp_path / FILE).read_bytes()
@@ -189,3 +195,30 @@ def test_the_accuracy_of_a_choice_among_equals_is_not_that_of_the_luckiest() -> 
         best.append(best_framing(probes).accuracy)
         honest.append(selected_accuracy(probes))
     assert np.mean(best) > 0.81 and abs(np.mean(honest) - 0.8) < 0.01
+
+
+def test_the_first_answer_stays_when_the_user_stops_what_comes_after_it(borders: Snapshot, tmp_path: Path) -> None:
+    events = []
+
+    def is_measuring() -> bool:
+        stages = (event.stage for event in events if isinstance(event, Progress))
+        return any(isinstance(stage, Message) and "framing" in stage.values for stage in stages)
+
+    job = JobContext(events.append, is_measuring)
+    run, evaluations = train_and_evaluate(quick(borders), borders, tmp_path / "runs" / "001-a", job=job)
+    assert run == read_run(run.path) and run.has_weights and not run.result.stopped
+    assert run.config.framing == "centre" and read_framing(tmp_path, borders) is None
+    again, better = train_and_evaluate(quick(borders), borders, tmp_path / "runs" / "002-a")
+    assert again.name != run.name and again.config.framing == "whole" and better["test"].top1 >= 0.9
+    assert evaluations["test"].top1 < better["test"].top1
+
+
+def test_settings_that_change_under_a_run_leave_one_to_resume(borders: Snapshot, tmp_path: Path) -> None:
+    config = dataclasses.replace(quick(borders), framing="centre")
+    run, _ = train_and_evaluate(config, borders, tmp_path / "runs" / "001-a")
+    other = with_aspect(dataclasses.replace(config, framing="whole", image_size=64), borders)
+    begin_again(run.path, other)  # and then the computer loses its power
+    lost = read_run(run.path)
+    assert lost.config == other and not lost.has_weights and lost.is_unfinished and lost.title == run.title
+    resumed, evaluations = resume_and_evaluate(run.path)
+    assert resumed.name == run.name and resumed.config.framing == "whole" and evaluations["test"].top1 >= 0.9

@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from models.messages import Message
 from visionft.data.types import Snapshot
 from visionft.errors import NextStep, RunError
 from visionft.events import EpochDone, RunStarted
-from visionft.files import read_json, write_json
+from visionft.files import list_folder, read_json, write_json
 from visionft.training.config.train_config import NETWORK, TrainConfig
 from visionft.training.runs.checkpoint import (
     BEST,
@@ -28,8 +29,8 @@ from visionft.training.runs.checkpoint import (
 from visionft.training.runs.exchange import complete_exchange
 from visionft.training.runs.held_out import HeldOutPredictions
 from visionft.training.runs.metrics_file import append_metrics, read_metrics
-from visionft.training.runs.run_folder import TrainResult, claim_run_dir, lock_run, read_run
-from visionft.training.runs.run_snapshot import read_snapshot, write_snapshot
+from visionft.training.runs.run_folder import LOCK_FILE, NOTES_FILE, TrainResult, claim_run_dir, lock_run, read_run
+from visionft.training.runs.run_snapshot import SNAPSHOT_FILE, read_snapshot, write_snapshot
 from visionft.weights.locations import RANDOM
 from visionft.zero_shot.class_texts import all_texts
 
@@ -92,6 +93,27 @@ def open_run(run_dir: Path, config: TrainConfig, images: Snapshot) -> None:
         network = config.backbone_row.construction
         write_json(run_dir / "config.json", {**config.to_dict(), NETWORK: network})
     (run_dir / "result.json").unlink(missing_ok=True)
+
+
+def begin_again(run_dir: Path, config: TrainConfig) -> None:
+    """Remove what a run has written, and give it other settings, to be trained with them under the same name.
+
+    A crash meanwhile leaves a run to resume.
+
+    Raises:
+        OSError, VisionFTError: The folder cannot be written.
+        RunError: The run is being trained.
+    """
+    kept = {"config.json", "classes.json", SNAPSHOT_FILE, PROMPTS_FILE, NOTES_FILE, LOCK_FILE}
+    with lock_run(run_dir):
+        for each in list_folder(run_dir):
+            if each.name in kept:
+                continue
+            if each.is_dir() and not each.is_symlink():
+                shutil.rmtree(each)
+            else:
+                each.unlink()
+        write_json(run_dir / "config.json", {**config.to_dict(), NETWORK: config.backbone_row.construction})
 
 
 def keep_epoch(
