@@ -385,9 +385,9 @@ class _Writer:
             store = self.kind.store(self._project_dir)
             if not len(store):
                 note_kind(self._project_dir, self.kind)
-            store.append(self._contents, np.concatenate(self._rows))
-            if self.milliseconds:
+            if self.milliseconds:  # before the rows: once all are there, nothing is written
                 note_speed(self._project_dir, self.kind, self.milliseconds)
+            store.append(self._contents, np.concatenate(self._rows))
         except (VisionFTError, OSError) as error:
             if self._must_keep:
                 raise
