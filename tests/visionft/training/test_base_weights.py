@@ -12,6 +12,7 @@ from visionft.errors import RunError, WeightsError
 from visionft.evaluation.report import evaluate_run
 from visionft.events import Event, Notice
 from visionft.export.exporter import export_run
+from visionft.features import frozen_network
 from visionft.jobs import JobContext
 from visionft.training import base_weights
 from visionft.training.config.train_config import TrainConfig
@@ -111,7 +112,7 @@ def test_a_full_run_needs_them_no_longer_and_a_new_one_leaves_nothing_without_th
 
 
 def test_stopping_the_download_is_a_normal_end(snapshot, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(base_weights, "fetch", lambda *_, **__: None)
+    monkeypatch.setattr(frozen_network, "fetch", lambda *_, **__: None)
     result = train(config(), snapshot, tmp_path / "run")
     assert result.stopped and result.best is None and result.total_parameters > result.trainable_parameters > 0
     assert not (tmp_path / "run").exists()
