@@ -6,7 +6,7 @@ from pathlib import Path
 from gui.kit import theme
 from gui.kit.image_grid import ImageGrid
 from gui.kit.image_model import Section, Tile
-from gui.kit.parts import Card, text
+from gui.kit.parts import Card, column, text
 from gui.kit.theme import ClassColour
 from gui.kit.thumbnails import ThumbnailStore
 from gui.kit.translation import tr
@@ -29,7 +29,10 @@ class SortedImages(Card):
             lines=0,
             selectable=False,
         )
-        self.body.addWidget(text("Held-out images as the model sorts them; a wrong one shows its label.", "muted"))
+        self._answer = text(role="heading")
+        self._answer.setAccessibleName(tr("Held-out images that are right"))
+        explanation = text("Held-out images as the model sorts them; a wrong one shows its label.", "muted")
+        self.body.addLayout(column(self._answer, explanation, spacing=theme.TIGHT))
         self.body.addWidget(self.grid, 1)
         self.start()
 
@@ -47,6 +50,10 @@ class SortedImages(Card):
     def count(self) -> int:
         return len(self._found)
 
+    def answer(self) -> str:
+        """Return how many images are right, as it is shown."""
+        return self._answer.text()
+
     def show_more(self, event: ImagesClassified) -> None:
         """Show more images; those of another split replace the earlier ones: the test comes last."""
         if not self._found:
@@ -58,6 +65,8 @@ class SortedImages(Card):
         self._show()
 
     def _show(self) -> None:
+        right = sum(not label for _, label in self._found.values())
+        self._answer.setText(tr("{right} of {count} right", right=f"{right:,}", count=f"{len(self._found):,}"))
         by_class: dict[str, list[tuple[int, str]]] = {name: [] for name in self._colours}
         for image_id, (name, label) in self._found.items():
             by_class.setdefault(name, []).append((image_id, label))

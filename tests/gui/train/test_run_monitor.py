@@ -102,8 +102,10 @@ def test_the_images_of_the_framing_are_seen_until_training_begins(monitor, tmp_p
     assert monitor.chart.isVisibleTo(monitor)
     monitor.handle(ImagesClassified(split="224", image_ids=(1, 2), predicted=("cat", "cat"), labels=("cat", "dog")))
     assert monitor.sorted.isVisibleTo(monitor) and [tile.mark for tile in monitor.sorted.grid.tiles()] == ["dog", ""]
+    assert monitor.sorted.answer().split()[0] == "1"
     monitor.handle(ImagesClassified(split="320", image_ids=(1, 2), predicted=("cat", "dog"), labels=("cat", "dog")))
     assert [tile.mark for tile in monitor.sorted.grid.tiles()] == ["", ""]
+    assert monitor.sorted.answer().split()[0] == "2"
     monitor.handle(started(epochs=3))
     assert monitor.chart.isVisibleTo(monitor) and not monitor.sorted.isVisibleTo(monitor)
     monitor.details_button.click()
