@@ -17,6 +17,7 @@ from gui.run_queue import QueuedRun, RunQueue
 from gui.tasks import Lane, Task, Tasks
 from models.messages import sentences
 from visionft.errors import RunError
+from visionft.events import Event, ResultStored
 from visionft.training.config.checks import config_problems
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import (
@@ -47,7 +48,8 @@ class Runner(QObject):
     run_reported = Signal(object)  # Event
     # Ending; RunSummary, or None if it did not begin or failed; its Evaluation on unseen images, or None; Message
     run_ended = Signal(str, object, object, object)
-    run_evaluated = Signal()  # a stopped run; a finished one is evaluated before `run_ended`
+    # A stopped run, or the first answer of a run that goes on; a finished one is evaluated before `run_ended`.
+    run_evaluated = Signal()
     offer_changed = Signal(object)  # RunSummary to resume, or None
 
     def __init__(
@@ -125,9 +127,14 @@ class Runner(QObject):
         self._current, self._is_pausing = run, False
         task_title = tr("Going on with {run}", run=title) if earlier else tr("Training {run}", run=title)
         task = Task(title=task_title, work=work, lane=Lane.TRAINING, page=TRAIN, device=run.config.device != "cpu")
-        self._task = self._tasks.run(task, owner=self, on_event=self.run_reported.emit, on_end=self._on_ended)
+        self._task = self._tasks.run(task, owner=self, on_event=self._on_event, on_end=self._on_ended)
         self.run_begun.emit(title, run.config, earlier)
         self.queue_changed.emit()
+
+    def _on_event(self, event: Event) -> None:
+        self.run_reported.emit(event)
+        if isinstance(event, ResultStored):  # a first answer, while more is tried
+            self.run_evaluated.emit()
 
     def _take_next(self) -> None:
         """Start the next valid run; invalid ones stay in the queue with the reason."""

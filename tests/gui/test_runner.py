@@ -15,7 +15,7 @@ from gui.runner import offer_words
 from gui.train import setup_measurements
 from gui.train.train_page import LIVE, SETUP, TrainPage
 from visionft.errors import RunError
-from visionft.events import Progress
+from visionft.events import Progress, ResultStored
 from visionft.files import write_json
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.metrics_file import append_metrics
@@ -41,6 +41,7 @@ class Engine:
         self.fails_at: set[int] = set()
         self.step = threading.Event()
         self.is_slow = True
+        self.answers_early = False  # whether each epoch is an answer to use
 
     def train(self, config: TrainConfig, images, run_dir: Path, *, job):
         return self._run(config, images, run_dir, job)
@@ -70,6 +71,8 @@ class Engine:
             done = epoch_done(epoch=number, epochs=config.epochs)
             append_metrics(run_dir, done)
             job.report(done)
+            if self.answers_early:
+                job.report(ResultStored(name=run_dir.name))
         run = read_run(run_dir)
         ended = result(run=run_dir.name, best=run.best, stopped=stopped)
         write_json(run_dir / "result.json", dataclasses.asdict(ended))
@@ -148,6 +151,18 @@ def test_runs_that_wait_are_trained_in_order_and_past_a_failure(qtbot, page, win
     qtbot.mouseClick(page.queue.start_button, LEFT)
     finish()
     assert engine.trained == [2, 3, 4, 3] and window.state.session.runner.queue.runs == ()
+
+
+def test_an_early_answer_is_shown_everywhere_while_training_goes_on(qtbot, page, window, engine, finish):
+    session, told = window.state.session, []
+    session.runs_changed.connect(lambda: told.append(session.runner.is_training))
+    engine.answers_early = True
+    start_run(qtbot, page, engine, ends_epoch=True)
+    qtbot.waitUntil(lambda: told == [True])
+    engine.is_slow = False
+    engine.step.set()
+    finish()
+    assert told[-1] is False
 
 
 def test_the_queue_is_reordered_tweaked_and_emptied(qtbot, page, window):

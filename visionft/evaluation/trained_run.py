@@ -16,7 +16,7 @@ from visionft.data.types import Snapshot, Split
 from visionft.errors import VisionFTError
 from visionft.evaluation.report import Evaluation, evaluate_splits
 from visionft.evaluation.unseen import accuracy_sentence, unseen_evaluation
-from visionft.events import Notice
+from visionft.events import Notice, ResultStored
 from visionft.features.framing import with_aspect
 from visionft.jobs import SILENT, JobCancelled, JobContext
 from visionft.training.base_weights import stopped_before_start
@@ -68,6 +68,7 @@ def train_and_evaluate(
         values = {"time": rough_duration_text(run.result.seconds)}
         sentence = accuracy_sentence(unseen_evaluation(run, evaluations))
         job.report(Notice(message=Message(words, sentence=sentence, **values)))
+        job.report(ResultStored(name=run.name))
     else:
         job = job.in_stages(measuring + working)
     try:

@@ -15,7 +15,7 @@ from visionft.errors import ConfigError
 from visionft.evaluation.stored import Evaluation
 from visionft.evaluation.trained_run import resume_and_evaluate, train_and_evaluate
 from visionft.evaluation.unseen import unseen_evaluation
-from visionft.events import ImagesClassified, Notice, Progress
+from visionft.events import ImagesClassified, Notice, Progress, ResultStored
 from visionft.features.framing import with_aspect
 from visionft.jobs import JobCancelled, JobContext
 from visionft.training import framing_choice
@@ -79,6 +79,7 @@ def test_a_run_sees_what_was_measured_best(borders: Snapshot, tmp_path: Path) ->
     sorted_images = [event for event in events if isinstance(event, ImagesClassified)]
     assert [event.split for event in sorted_images[:2]] == ["val", "test"]  # the first answer, at the usual framing
     assert [event.split for event in sorted_images[-2:]] == ["val", "test"]
+    assert [event.name for event in events if isinstance(event, ResultStored)] == [run.name]
     first, better = sorted_images[2:-2]  # of the first framing, and of the better one
     assert len(first.image_ids) == 50 and first.image_ids == better.image_ids and first.split != better.split
     assert [folder.name for folder in run.path.parent.iterdir()] == [run.name]
