@@ -43,7 +43,7 @@ from visionft.project.summary import peek_class_names
 from visionft.training.config.recipe_text import parse_settings
 from visionft.training.runs.manifest import read_parts
 from visionft.training.runs.metrics_file import StepRecorder
-from visionft.training.runs.run_folder import list_runs, load_run
+from visionft.training.runs.run_folder import clear_run, list_runs, load_run
 from visionft.weights.reading import read_state
 
 NO_LINKS = pytest.mark.skipif(os.name == "nt", reason="links need privileges there")
@@ -375,6 +375,25 @@ def test_a_new_map_deletes_nothing_behind_a_link(tmp_path: Path) -> None:
     for name in ("..", "documents", "/"):
         (folder / "current.json").write_text(json.dumps(about | {"drawing": name}))
         assert read_map(tmp_path / "project", images, method="pca") is None
+
+
+@NO_LINKS
+def test_a_run_that_begins_again_deletes_nothing_behind_a_link(tmp_path: Path) -> None:
+    (tmp_path / "project" / "runs").mkdir(parents=True)
+    (tmp_path / "project" / "project.db").touch()
+    (tmp_path / "home" / "documents").mkdir(parents=True)
+    run_dir = tmp_path / "project" / "runs" / "001-a"
+    run_dir.symlink_to(tmp_path / "home", target_is_directory=True)
+    with pytest.raises(VisionFTError):
+        clear_run(run_dir, kept=())
+    run_dir.unlink()
+    run_dir.mkdir()
+    (run_dir / "best").symlink_to(tmp_path / "home", target_is_directory=True)
+    (run_dir / "last").mkdir()
+    (run_dir / "config.json").touch()
+    clear_run(run_dir, kept={"config.json"})
+    assert [each.name for each in run_dir.iterdir()] == ["config.json"]
+    assert (tmp_path / "home" / "documents").is_dir()
 
 
 @pytest.mark.parametrize("name", ["../../other/runs/001-a", "/etc", "..", "a/b", ""])

@@ -2,7 +2,6 @@
 
 import dataclasses
 import logging
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from models.messages import Message
 from visionft.data.types import Snapshot
 from visionft.errors import NextStep, RunError
 from visionft.events import EpochDone, RunStarted
-from visionft.files import list_folder, read_json, write_json
+from visionft.files import read_json, write_json
 from visionft.training.config.train_config import NETWORK, TrainConfig
 from visionft.training.runs.checkpoint import (
     BEST,
@@ -29,7 +28,15 @@ from visionft.training.runs.checkpoint import (
 from visionft.training.runs.exchange import complete_exchange
 from visionft.training.runs.held_out import HeldOutPredictions
 from visionft.training.runs.metrics_file import append_metrics, read_metrics
-from visionft.training.runs.run_folder import LOCK_FILE, NOTES_FILE, TrainResult, claim_run_dir, lock_run, read_run
+from visionft.training.runs.run_folder import (
+    LOCK_FILE,
+    NOTES_FILE,
+    TrainResult,
+    claim_run_dir,
+    clear_run,
+    lock_run,
+    read_run,
+)
 from visionft.training.runs.run_snapshot import SNAPSHOT_FILE, read_snapshot, write_snapshot
 from visionft.weights.locations import RANDOM
 from visionft.zero_shot.class_texts import all_texts
@@ -104,15 +111,8 @@ def begin_again(run_dir: Path, config: TrainConfig) -> None:
         OSError, VisionFTError: The folder cannot be written.
         RunError: The run is being trained.
     """
-    kept = {"config.json", "classes.json", SNAPSHOT_FILE, PROMPTS_FILE, NOTES_FILE, LOCK_FILE}
     with lock_run(run_dir):
-        for each in list_folder(run_dir):
-            if each.name in kept:
-                continue
-            if each.is_dir() and not each.is_symlink():
-                shutil.rmtree(each)
-            else:
-                each.unlink()
+        clear_run(run_dir, kept={"config.json", "classes.json", SNAPSHOT_FILE, PROMPTS_FILE, NOTES_FILE, LOCK_FILE})
         write_json(run_dir / "config.json", {**config.to_dict(), NETWORK: config.backbone_row.construction})
 
 

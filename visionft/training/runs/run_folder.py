@@ -9,7 +9,7 @@ import contextlib
 import dataclasses
 import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -20,7 +20,7 @@ from models.messages import Message
 from models.methods.table import METHODS
 from visionft.errors import ConfigError, NextStep, RunError
 from visionft.events import EpochDone
-from visionft.files import fsync_folder, list_folder, read_json, write_error, write_json
+from visionft.files import fsync_folder, list_folder, read_json, refuse_leaving_link, write_error, write_json
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.manifest import MANIFEST, Part, fault_of, read_parts
 from visionft.training.runs.metrics_file import read_metrics
@@ -315,6 +315,24 @@ def weights_bytes(run: RunSummary) -> int:
     """Return the size of all weights in a run's folder: the best ones, and those for resuming."""
     files = [path for name in weight_folders() for path in (run.path / name).rglob("*")]
     return sum(path.stat().st_size for path in (*files, run.path / LIVE_INDEX_FILE) if path.is_file())
+
+
+def clear_run(run_dir: Path, *, kept: Collection[str]) -> None:
+    """Delete the content of a run's folder but for the names in `kept`; a link is deleted, not what it leads to.
+
+    Raises:
+        OSError: It cannot be deleted.
+        VisionFTError: The folder is a link that leads out of its project.
+    """
+    refuse_leaving_link(run_dir)
+    refuse_leaving_link(run_dir.parent)
+    for each in list_folder(run_dir):
+        if each.name in kept:
+            continue
+        if each.is_dir() and not each.is_symlink():
+            shutil.rmtree(each)
+        else:
+            each.unlink()
 
 
 def delete_weights(run: RunSummary) -> int:
