@@ -21,7 +21,7 @@ from visionft.features.framing import with_aspect
 from visionft.jobs import SILENT, JobCancelled, JobContext
 from visionft.training.base_weights import stopped_before_start
 from visionft.training.config.train_config import TrainConfig
-from visionft.training.framing_choice import framing_passes, resolved_framing
+from visionft.training.framing_choice import framing_passes, known_framing, resolved_framing
 from visionft.training.loop.progress import image_passes
 from visionft.training.loop.train import resume, train
 from visionft.training.runs.metrics_file import StepRecorder
@@ -60,7 +60,9 @@ def train_and_evaluate(
     if measuring and _answers_first(config, images):
         job = job.in_stages(working + measuring + working)
         with job.stage(weight=working):
-            first = _train_new(replace(config, framing="centre"), images, run_dir, began, job)
+            usual = known_framing(config, images, project_dir)
+            usual = replace(usual, framing="centre") if usual.framing == "auto" else usual
+            first = _train_new(usual, images, run_dir, began, job, uses_mirrored=False)
         run, evaluations = first
         if run.result is None or run.result.stopped or run.result.best is None:
             return first
@@ -96,7 +98,13 @@ def _answers_first(config: TrainConfig, images: Snapshot) -> bool:
 
 
 def _train_new(
-    config: TrainConfig, images: Snapshot, run_dir: Path, began: float, job: JobContext
+    config: TrainConfig,
+    images: Snapshot,
+    run_dir: Path,
+    began: float,
+    job: JobContext,
+    *,
+    uses_mirrored: bool = True,
 ) -> tuple[RunSummary, dict[Split, Evaluation]]:
     """Train a new run and evaluate it; `began` is the time of the click."""
     training, evaluating = sum(image_passes(config, images)), _evaluated_images(images)
@@ -104,7 +112,15 @@ def _train_new(
     with job.stage(weight=training):
         recorder = StepRecorder(run_dir.parent, job)
         spent_s = time.monotonic() - began
-        result = train(config, images, run_dir, is_new=True, spent_s=spent_s, job=job.with_report(recorder))
+        result = train(
+            config,
+            images,
+            run_dir,
+            is_new=True,
+            uses_mirrored=uses_mirrored,
+            spent_s=spent_s,
+            job=job.with_report(recorder),
+        )
     with job.stage(weight=evaluating):
         return _evaluated(result, config, run_dir.with_name(result.run), images, job)
 
@@ -116,13 +132,14 @@ def _improve(
     began: float,
     job: JobContext,
 ) -> tuple[RunSummary, dict[Split, Evaluation]]:
-    """Train a run with a solved head again under its name, with the measured framing; the same one changes nothing.
+    """Train a run with a solved head again under its name: at the measured framing, and from mirrored copies.
 
-    Its features are stored by now, so this takes seconds. The user's stop lets it end: half of it is no model.
+    The features are stored by now but for those of the copies. The user's stop lets it end: half of it is no model.
     """
     run, evaluations = first
     assert run.result is not None
-    if with_aspect(config, images) == run.config:
+    labelled = len(images.labelled("train")) + len(images.labelled("val"))
+    if with_aspect(config, images) == run.config and not config.looks_mirrored(labelled):
         result = replace(run.result, seconds=time.monotonic() - began)
         with contextlib.suppress(OSError, VisionFTError):  # the run is valid with the time of its first answer
             write_result(run.path, result)

@@ -12,6 +12,8 @@ import torch
 from torch import nn
 
 import visionft
+from visionft.events import ResultStored
+from visionft.training.framing_choice import read_framing
 
 QUIET: dict[str, Any] = {"callback": lambda _event: None}
 
@@ -57,3 +59,21 @@ def test_from_import_to_suggestions_each_image_passes_once(source: Path, tmp_pat
         project.check("label-errors", **QUIET)
         project.suggest(**QUIET)
         assert passes.total() == before
+
+
+def test_the_first_answer_takes_one_pass_of_the_images(source: Path, tmp_path: Path) -> None:
+    with visionft.create(tmp_path / "project") as project, counted_passes() as passes:
+        project.add(source, **QUIET)
+        count, before = len(project.images["path"]), []
+
+        def note(event: object) -> None:
+            if isinstance(event, ResultStored):
+                before.append(dict(passes))
+
+        project.train("quick", device="cpu", callback=note)
+        (first,) = before
+        (size,) = first
+        assert first == {size: count}
+        choice = read_framing(project.path, project.snapshot())
+        tried = [trial.shape[0] for trial in choice.trials]
+        assert passes[size] <= count * tried.count(size) + (count if choice.chosen.shape[0] == size else 0)

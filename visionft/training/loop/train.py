@@ -47,6 +47,7 @@ def train(
     run_dir: Path,
     *,
     is_new: bool = False,
+    uses_mirrored: bool = True,
     spent_s: float = 0.0,
     job: JobContext = SILENT,
 ) -> TrainResult:
@@ -57,6 +58,7 @@ def train(
     Args:
         run_dir: Folder of the run; created after the model is built, so a refused run leaves nothing behind.
         is_new: Never resume: where another run has taken `run_dir` meanwhile, the next number is used.
+        uses_mirrored: Whether a solved head may learn from mirrored copies, which are a second pass of the images.
         spent_s: Seconds that its preparation took, such as measuring what the network sees; they count for the run.
 
     Raises:
@@ -68,7 +70,7 @@ def train(
     config = with_aspect(config, images)
     if not base_weights.ensure_weights(config, job=job):
         return base_weights.stopped_before_start(config, classes=len(images.class_names), run_dir=run_dir)
-    run = _Run(config, images, run_dir, is_new=is_new, spent_s=spent_s, job=job)
+    run = _Run(config, images, run_dir, is_new=is_new, uses_mirrored=uses_mirrored, spent_s=spent_s, job=job)
     stopped = False
     try:
         try:
@@ -110,10 +112,12 @@ class _Run:
         run_dir: Path,
         *,
         is_new: bool,
+        uses_mirrored: bool,
         spent_s: float,
         job: JobContext,
     ) -> None:
         self.config, self.images, self.is_new = config, images, is_new
+        self._uses_mirrored = uses_mirrored
         self._began = time.monotonic() - spent_s
         job.report(Progress(stage="Loading the network", done=0, total=0))
         context = RunContext.of_run(config, classes=len(images.class_names))
@@ -149,7 +153,12 @@ class _Run:
         """Open the data, set the head, make the optimiser, take up an earlier checkpoint, and announce the run."""
         config, images, accelerator = self.config, self.images, self.accelerator
         self.training_data = TrainingData(
-            config, images, self._context, project_dir=project_of_run(self.run_dir), job=self.job
+            config,
+            images,
+            self._context,
+            project_dir=project_of_run(self.run_dir),
+            uses_mirrored=self._uses_mirrored,
+            job=self.job,
         )
         self.training_data.remember_features(Message("Looking at the images"))
         if self.is_fresh and self._sets_head():

@@ -52,6 +52,7 @@ class TrainingData:
         context: RunContext,
         *,
         project_dir: Path | None = None,
+        uses_mirrored: bool = True,
         job: JobContext,
     ) -> None:
         """Open the data.
@@ -61,6 +62,7 @@ class TrainingData:
             images: Its images.
             context: Its device and classifier.
             project_dir: The project whose stored features a frozen network uses; None computes them anew.
+            uses_mirrored: Whether a solved head may learn from mirrored copies.
             job: Receives the progress.
         """
         self._config, self._images, self._classifier = config, images, context.classifier
@@ -85,7 +87,7 @@ class TrainingData:
         self.solved_images: tuple[SnapshotImage, ...] = self.train_images
         if takes_val:
             self.solved_images += self.val_images
-        self.looks_mirrored = config.looks_mirrored(len(self.solved_images))
+        self.looks_mirrored = uses_mirrored and config.looks_mirrored(len(self.solved_images))
         self._mirrored: list[Tensor] = []  # their features (N, D), in the order of `solved_images`
         if self.is_cached:
             self.train_batches: BatchSource = self._cached(self.train_images, shuffle=True)
