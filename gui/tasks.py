@@ -83,6 +83,7 @@ class Lane(Enum):
 
     TRAINING = "training"
     COMPUTE = "compute"
+    PREDICTION = "prediction"  # an exported model on images: also while the other files of its export are made
     DISK = "disk"
     REMOTE = "remote"  # another computer
 
@@ -303,9 +304,9 @@ def reason_to_wait(task: Task[Any], running: Iterable[Task[Any]], *, free_mb: in
     for other in running:
         if other.lane is task.lane:
             return tr("waits for “{task}”", task=other.title)
-        if task.priority < Priority.REGULAR and other.lane is Lane.TRAINING:
+        if task.priority < Priority.REGULAR and other.lane in (Lane.TRAINING, Lane.PREDICTION):
             return tr("waits for “{task}”: beside it the measurement would be wrong", task=other.title)
-        if other.priority < Priority.REGULAR and task.lane is Lane.TRAINING:
+        if other.priority < Priority.REGULAR and task.lane in (Lane.TRAINING, Lane.PREDICTION):
             return tr("waits until “{task}” has stopped", task=other.title)
         if other.writes and task.writes:
             return tr("waits for “{task}”: it is changing the project", task=other.title)

@@ -81,6 +81,14 @@ def publish_folder(finished: Path, target: Path) -> None:
     fsync_folder(target.parent)
 
 
+def link_or_copy(source: Path, target: Path) -> None:
+    """Make `target` a hard link of a file, or a copy where the disk has no links: FAT, and some network disks."""
+    try:
+        target.hardlink_to(source)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
 def fsync_tree(folder: Path, *, without: str = "") -> None:
     """Flush a folder with its content, but for folders named `without`, to the disk (OSError: that is impossible)."""
     for parent, folders, names in os.walk(folder):

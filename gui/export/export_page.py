@@ -30,6 +30,7 @@ from gui.tasks import Lane, Task
 from models.messages import Message
 from visionft.errors import NextStep
 from visionft.evaluation.unseen import unseen_evaluation
+from visionft.events import Event, Notice, ResultStored
 from visionft.export.contents import MODEL_FILE
 from visionft.export.export_result import ExportResult, read_export
 from visionft.export.options import is_made_with, target_of
@@ -45,6 +46,7 @@ class ExportPage(Page):
     def __init__(self, state: AppState, session: ProjectSession | None) -> None:
         super().__init__(state, session, scrolls=False)
         self._exporting: Task[Any] | None = None
+        self._offered: set[Path] = set()  # the models that can be tried already, of the present export
         self.subtitle.setText(tr("One self-contained ONNX file that predicts like the trained model"))
         self._runs: dict[str, RunSummary] = {}
         self.table = RunTable()
@@ -140,7 +142,7 @@ class ExportPage(Page):
     def _show_found(self, found: ExportResult | None, *, when: str = "") -> None:
         """Show an export, if any, and make the next step the primary button: to export, or to try it.
 
-        An export without a file that the target needs leaves the next step an export.
+        An export without a file that the target needs leaves the next step an export, unless it is being made.
         """
         has_export = found is not None
         target = self.target_card.target()
@@ -157,7 +159,8 @@ class ExportPage(Page):
         self.follow_up.follow(found)
         self.try_button.setVisible(has_export)
         self.export_button.setText(tr("Export again") if has_export else tr("Export"))
-        for button, is_next in ((self.export_button, not is_done), (self.try_button, is_done)):
+        can_try = is_done or (has_export and self._exporting is not None)
+        for button, is_next in ((self.export_button, not can_try), (self.try_button, can_try)):
             restyle(button, role="primary" if is_next else "")
         self.export_button.set_icon_name("refresh" if has_export else "export")
         self.try_button.set_icon_name("try")
@@ -203,11 +206,25 @@ class ExportPage(Page):
         work = partial(exporting.export_model, *inputs, options=options, project=session.project)
         title = tr("Exporting {run}", run=run.title)
         task = Task(title=title, work=work, lane=Lane.COMPUTE, page=self.name, device=True, makes_files=True)
-        self._exporting = self.state.tasks.run(task, owner=self, on_end=self._on_export_ended)
+        tasks = self.state.tasks
+        self._exporting = tasks.run(task, owner=self, on_event=self._on_event, on_end=self._on_export_ended)
         self._show_enabled()
+
+    def _on_event(self, event: Event) -> None:
+        """Show an export whose model is finished, while further files are made."""
+        if isinstance(event, Notice) and event.level == "info":
+            self.state.say(event.message, tone="good")
+        if isinstance(event, ResultStored) and self.session is not None:
+            model = Path(event.name)
+            if model.parent == self.target_card.folder():
+                self._show_target()
+            if model not in self._offered:
+                self._offered.add(model)
+                self.session.exports_changed.emit(model)
 
     def _on_export_ended(self, task: Task[ExportResult | None]) -> None:
         self._exporting = None
+        self._offered.clear()
         self._show_enabled()
         result = task.result
         if result is None:

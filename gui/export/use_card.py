@@ -19,7 +19,7 @@ from visionft.export.options import ExportOptions, Target
 
 _MODEL = Message("Takes images of any size: cropping, resizing and normalising are inside.")
 _CARD = Message("The model card: classes, accuracy, limits and licences.")
-_VERIFIED = Message("Kept only if it classifies up to 200 images as the trained model does.")
+_VERIFIED = Message("Kept only if it classifies up to 24 images of all shapes as the trained model does.")
 _LINES = 22  # of a program
 
 

@@ -184,7 +184,7 @@ class TryPage(Page):
 
     def _run(self, title: str, work: Work[T], on_done: Callable[[T], object]) -> None:
         has_gpu = self.state.settings.device != "cpu"
-        task = Task(title=title, work=work, lane=Lane.COMPUTE, page=self.name, device=has_gpu)
+        task = Task(title=title, work=work, lane=Lane.PREDICTION, page=self.name, device=has_gpu)
 
         def end(_outcome: object) -> None:
             self._is_classifying = False

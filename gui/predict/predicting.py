@@ -184,7 +184,7 @@ class CameraFeed(QObject):
 
         self._newest = None
         # No task of `Tasks`: it would keep evaluations waiting, and it has its own button.
-        self._task = Task(title=tr("Camera"), work=work, lane=Lane.COMPUTE, page="try", parent=self)
+        self._task = Task(title=tr("Camera"), work=work, lane=Lane.PREDICTION, page="try", parent=self)
         self._task.ended.connect(self._on_ended)
         self._task.begin()
 

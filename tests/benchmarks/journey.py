@@ -5,6 +5,8 @@ beside them. The times are ratios to the bare features of all images: the export
 Runtime with one thread.
 
     python tests/benchmarks/journey.py FOLDER [FOLDER ...] --images 400 --framing auto
+
+With `--export`, the processor seconds of each step of an export in place of all that.
 """
 
 import contextlib
@@ -19,6 +21,7 @@ import numpy as np
 from bench import heading, read_options, row
 
 import visionft
+from visionft.events import Progress
 
 
 class Passes:
@@ -104,6 +107,46 @@ def journey(source: Path, home: Path, framing: str) -> None:
         row(name, f"{in_torch / count:.2f}", f"{in_onnx / count:.2f}", f"{seconds / bare:.2f}")
 
 
+def export_steps(source: Path, home: Path, framing: str) -> None:
+    """Print the processor seconds of each step of the export of a Quick run."""
+    import torch
+
+    torch.set_num_threads(1)
+    settings = {} if framing == "auto" else {"framing": framing}
+    project = visionft.create(home / "project")
+    project.add(source, callback=lambda _event: None)
+    run = project.train("quick", **settings, callback=lambda _event: None)
+    steps: dict[str, float] = {}
+    export, traced, stage, began = torch.onnx.export, 0.0, "start", processor_seconds()
+
+    def timed_export(*inputs: Any, **options: Any) -> Any:
+        nonlocal traced
+        before = processor_seconds()
+        result = export(*inputs, **options)
+        traced += processor_seconds() - before
+        return result
+
+    def count(name: str) -> None:
+        nonlocal stage, began
+        now = processor_seconds()
+        steps[stage] = steps.get(stage, 0.0) + now - began
+        stage, began = name, now
+
+    torch.onnx.export = timed_export
+    try:
+        run.export(home / "model", callback=lambda event: count(event.stage) if isinstance(event, Progress) else None)
+    finally:
+        torch.onnx.export = export
+    count("")
+    print(f"\n{source}: {len(project.images['path'])} images\n")
+    heading("step of the export", "processor seconds")
+    for name, seconds in steps.items():
+        row(name, f"{seconds:.2f}")
+    row("in all", f"{sum(steps.values()):.2f}")
+    row("of it torch.onnx.export", f"{traced:.2f}")
+    row("beside it", f"{sum(steps.values()) - traced:.2f}")
+
+
 def bare_features(model: Path, paths: list[str]) -> float:
     """Return the processor seconds of an exported model on decoded images, one thread."""
     import onnxruntime
@@ -123,8 +166,9 @@ def bare_features(model: Path, paths: list[str]) -> float:
 
 
 if __name__ == "__main__":
-    options = read_options(__doc__ or "", folders="+", images=240, framing="auto")
+    options = read_options(__doc__ or "", folders="+", images=240, framing="auto", export=False)
     for folder in options.folders:
         with tempfile.TemporaryDirectory() as place:
             choose(folder, options.images, Path(place) / "images")
-            journey(Path(place) / "images", Path(place), options.framing)
+            act = export_steps if options.export else journey
+            act(Path(place) / "images", Path(place), options.framing)

@@ -143,6 +143,21 @@ def test_measuring_gives_way_to_a_run_and_waits_beside_one(qtbot, tasks, run):
     assert "Training" in again.waits_for and evaluating.is_running
 
 
+def test_images_are_predicted_beside_an_export_and_not_beside_a_measurement(qtbot, tasks, run):
+    exporting, measuring, first, second = Gate(), Gate(), Gate(), Gate()
+    run(exporting, Lane.COMPUTE, "Exporting", makes_files=True)
+    assert run(first, Lane.PREDICTION, "Classifying").is_running
+    measurement = run(measuring, Lane.COMPUTE, "Measuring", priority=Priority.MEASUREMENT)
+    exporting.open.set()
+    qtbot.waitUntil(lambda: "Classifying" in measurement.waits_for)
+    first.open.set()
+    qtbot.waitUntil(lambda: measurement.is_running)
+    again = run(second, Lane.PREDICTION, "Classifying")
+    assert "Measuring" in again.waits_for and not measuring.was_stopped
+    measuring.open.set()
+    qtbot.waitUntil(lambda: again.is_running)
+
+
 def test_an_estimate_nobody_requested_is_let_go_for_any_task_and_heard_no_more(qtbot, tasks, run):
     estimate, asked, heard, ends = Deaf(), Gate(2), [], []
     run(estimate, Lane.COMPUTE, priority=Priority.UNREQUESTED, on_done=heard.append, on_end=ends.append)

@@ -1,13 +1,13 @@
 """Export a run: merge it, write one ONNX file, compare its predictions with PyTorch on real images, then publish it.
 
 An export without a comparison with PyTorch is not an export (design rule 6). What stands beside the file is a row of
-`visionft.export.artefacts`.
+`visionft.export.artefacts`: it joins the published export once it is made, so that `model.onnx` can be used meanwhile.
 """
 
 import logging
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from visionft.data.types import Snapshot, Split
 from visionft.errors import ExportError, NextStep, RunError
 from visionft.evaluation.report import Logits, calibrate, summarise
 from visionft.evaluation.stored import Evaluation, read_evaluation
+from visionft.events import Notice, ResultStored
 from visionft.export.artefacts import Artefact
 from visionft.export.bundle.benching import measure_large, measure_latency
 from visionft.export.bundle.card.model_card import CARD_FILE, model_card
@@ -29,6 +30,7 @@ from visionft.export.contents import (
     INDEX_FILE,
     LABELS_FILE,
     MODEL_FILE,
+    PYTORCH_FILE,
     RECORD_FILE,
     list_contents,
     listed_file,
@@ -40,8 +42,10 @@ from visionft.export.export_result import (
     Border,
     ExportResult,
     Form,
+    Latency,
     MirrorEffect,
     Parity,
+    SampleRun,
     TransformEffect,
 )
 from visionft.export.graph import (
@@ -54,26 +58,26 @@ from visionft.export.graph import (
     join,
     set_metadata,
 )
-from visionft.export.index.memory_index import ExportedIndex, IndexEntry, write_index
+from visionft.export.index.memory_index import ExportedIndex, IndexEntry, read_index, write_index
 from visionft.export.mirroring import averaged_logits, calibrate_average, require_no_index, with_mirror_average
+from visionft.export.model_file import PROCESSOR
 from visionft.export.options import DEFAULT_OPTIONS, ExportOptions
 from visionft.export.precision.variant_evaluation import LogitDecoder
 from visionft.export.precision.variants import Variant
 from visionft.export.predictor import Predictor
-from visionft.export.publishing import publishing
+from visionft.export.publishing import adding, publishing
 from visionft.export.pytorch_comparison import (
     Reference,
     compare,
     compared_images,
     network_inputs,
     parity_images,
-    readable_images,
     uniform_batch,
 )
 from visionft.export.record import NO_FACTS, ProjectFacts, metadata_of, metrics_of, record_of
 from visionft.files import sha256_file, write_text
 from visionft.heads.solutions import memory_of
-from visionft.jobs import SILENT, JobContext
+from visionft.jobs import SILENT, JobCancelled, JobContext
 from visionft.retrieval.live_view import load_current_model
 from visionft.training.base_weights import base_weights_of
 from visionft.training.runs.exchange import ADAPTER_FOLDER, complete_exchange
@@ -106,11 +110,15 @@ def export_run(
         facts: Further facts of the project for the record and the model card; notes and tags are exported with the
             images of a retrieval run.
 
+    Returns:
+        The export; a cancelled one has the files that were finished before, and a record of them.
+
     Raises:
         ExportError: The file differs from PyTorch, a variant was requested without labelled images to calibrate or
-            evaluate it, or the average with mirror images for a retrieval run; `out_dir` is unchanged.
+            evaluate it, or the average with mirror images for a retrieval run; `out_dir` is unchanged. Or a further
+            file differs; `out_dir` has the files before it.
         RunError: The run cannot be read, or there are no validation images to compare on.
-        JobCancelled: The user cancelled; `out_dir` is unchanged.
+        JobCancelled: The user cancelled before `model.onnx` was finished; `out_dir` is unchanged.
         WeightsError: The pretrained weights of the run are no longer available.
     """
     if out_dir.is_file():
@@ -121,24 +129,48 @@ def export_run(
     # Others may be added, such as the labelled images of a retrieval run.
     names = [name for row in rows for name in row.files]
     planned = [MODEL_FILE, LABELS_FILE, CARD_FILE, RECORD_FILE, *names, *sample_files([MODEL_FILE, *names])]
+    job = job.in_stages(_WHOLE + sum(row.weight + _RECORD for row in rows))
     # First, so a read-only destination is reported before minutes of work.
     with publishing(out_dir, planned) as folder:
-        model = load_current_model(read_run(run_dir), images, job=job)
-        require_images(rows, model, images)
-        if options.mirror:
-            require_no_index(model)
-        job = job.in_stages(3 + 3 + sum(row.weight for row in rows) + 2 + 2)
-        with job.stage(weight=3):
+        with job.stage("Loading the network", weight=_LOADED):
+            model = load_current_model(read_run(run_dir), images, job=job)
+            require_images(rows, model, images)
+            if options.mirror:
+                require_no_index(model)
+        with job.stage(weight=_FITTED):
             export = begin_export(model, images, folder, options, job)
-        with job.stage("Writing the ONNX file", weight=3):
-            parity = export.write_model()
-        for row in rows:
-            job.check_cancelled()
-            with job.stage(weight=row.weight):
-                row.make(export)
-        result = export.finish(out_dir, parity, facts)
-    logger.info("export ends: %d bytes, %s", result.bytes, result.parity)
+        with job.stage("Writing the ONNX file", weight=_WRITTEN):
+            export.write_model()
+        result = export.finish(out_dir, facts)
+    if rows:
+        job.report(
+            Notice(message=Message("{file} is finished and can be used; further files follow.", file=MODEL_FILE))
+        )
+    for row in rows:
+        job.report(ResultStored(name=str(result.model)))
+        try:
+            result = _add(row, export, result, facts)
+        except JobCancelled:
+            break
+    logger.info("export ends: %d bytes, %s, %s", result.bytes, result.parity, result.artefacts)
     return result
+
+
+# Relative times: of the steps to `model.onnx`, and of the record after each further file.
+_LOADED, _FITTED, _WRITTEN, _SPEED, _SAMPLES, _RECORD = 0.5, 0.5, 5.0, 1.0, 1.0, 0.5
+_WHOLE = _LOADED + _FITTED + _WRITTEN + _SPEED + _SAMPLES + _RECORD
+
+
+def _add(row: Artefact, export: "Export", result: ExportResult, facts: ProjectFacts) -> ExportResult:
+    """Make one more artefact, let it join the published export `result`, and return that."""
+    export.job.check_cancelled()
+    out_dir = result.model.parent
+    with adding(out_dir, result.sha256) as folder:
+        export.folder = folder
+        with export.job.stage(weight=row.weight):
+            row.make(export)
+        export.made.append(row.name)
+        return export.finish(out_dir, facts)
 
 
 def require_images(rows: Sequence[Artefact], model: RunModel, images: Snapshot) -> None:
@@ -158,7 +190,7 @@ def require_images(rows: Sequence[Artefact], model: RunModel, images: Snapshot) 
 
 
 def begin_export(model: RunModel, images: Snapshot, folder: Path, options: ExportOptions, job: JobContext) -> "Export":
-    """Calibrate a run or ensemble, and fit its distance."""
+    """Calibrate a loaded run or ensemble, and fit its distance."""
     mirror = None
     if options.mirror:
         val, temperature, thresholds, mirror = calibrate_average(model, images, job=job)
@@ -199,6 +231,9 @@ class Export:
         border: The border of that distance.
         mirror: The effect of the average with the mirror image; None where the answers are of one orientation.
         networks: ONNX models of the bare networks of the parts, in their order: from normalised images to logits.
+        made: Names of the rows that were made so far.
+        samples: The results of the sample programs with the model files so far; `sampled` are their names.
+        references: The reference predictions of the model files so far, as `references_in` gives them.
         variants: The smaller files so far, and rejected ones.
         forms: The files for other runtimes so far.
         pytorch: The comparison of `model.pt2`.
@@ -218,6 +253,10 @@ class Export:
     border: Border | None = None
     mirror: MirrorEffect | None = None
     networks: list[Any] = field(default_factory=list[Any])
+    made: list[str] = field(default_factory=list[str])
+    samples: tuple[SampleRun, ...] = ()
+    sampled: tuple[str, ...] = ()
+    references: dict[str, Any] = field(default_factory=dict[str, Any])
     variants: list[Variant] = field(default_factory=list[Variant])
     forms: list[Form] = field(default_factory=list[Form])
     pytorch: Parity | None = None
@@ -238,6 +277,33 @@ class Export:
     def pixels(self) -> list[np.ndarray]:
         """The decoded images of the comparison with PyTorch, uint8 (H, W, 3)."""
         return parity_images(self.model.run, self.images)
+
+    @cached_property
+    def predictor(self) -> Predictor:
+        """The written `model.onnx`, loaded."""
+        return Predictor(self.folder / MODEL_FILE)
+
+    @cached_property
+    def parity(self) -> Parity:
+        """The comparison of `model.onnx` with PyTorch.
+
+        Raises:
+            ExportError: They differ.
+        """
+        averages = self.options.mirror
+        temperature, task = self.decoder.temperature, self.images.task
+        reference = Reference(self.model, temperature, task, self.distance, averages_mirror=averages)
+        return compare(reference, self.predictor, self.pixels, job=self.job)
+
+    @cached_property
+    def latency(self) -> Latency:
+        """The time of `model.onnx` for one of the compared images."""
+        return measure_latency(self.predictor, self.pixels[-1], job=self.job)
+
+    @cached_property
+    def large_ms(self) -> float:
+        """The time of its preprocessing for an image of 12 megapixels."""
+        return measure_large(self.model.strongest.preprocessing, self.options.opset)
 
     def leave_out(self, reason: str) -> None:
         """Say why a requested file is left out; it stands in the record, on the page and on the model card."""
@@ -272,8 +338,8 @@ class Export:
         set_metadata(whole, metadata)
         return whole
 
-    def write_model(self) -> Parity:
-        """Trace the networks, write `model.onnx` and `labels.txt`; return the comparison of the file with PyTorch.
+    def write_model(self) -> None:
+        """Trace the networks, write `model.onnx` and `labels.txt`, and compare the file with PyTorch.
 
         Raises:
             ExportError: They differ.
@@ -282,76 +348,86 @@ class Export:
         self.networks += [self.traced(part, self.distance if part is self.model.strongest else None) for part in parts]
         path.write_bytes(self.whole_model(self.networks).SerializeToString())
         write_text(self.folder / LABELS_FILE, "\n".join(self.class_names) + "\n")
-        reference = Reference(
-            self.model,
-            self.decoder.temperature,
-            self.images.task,
-            self.distance,
-            averages_mirror=self.options.mirror,
-        )
-        return compare(reference, self.images, path, job=self.job)
+        _ = self.parity  # before anything is measured
 
-    def finish(self, out_dir: Path, parity: Parity, facts: ProjectFacts) -> ExportResult:
-        """Add what every export has, measure and run it, and write its record and model card.
+    def finish(self, out_dir: Path, facts: ProjectFacts) -> ExportResult:
+        """Add what every export has, measure and run what is new, and write the record and the model card.
 
         Args:
             out_dir: Where it will be published.
-            parity: Of `model.onnx`.
             facts: Of the project.
         """
-        model, path, decoder = self.model, self.folder / MODEL_FILE, self.decoder
         remembered = self._write_index(facts) if self.has_index else 0
         self._copy_adapter()
         write_samples(self.folder)
-        compared = compared_images(model.run, self.images)
-        with self.job.stage("Measuring its speed", weight=2):
-            _, pixels = next(readable_images(compared, model.run.config.image_reading))
-            latency = measure_latency(Predictor(path), pixels, job=self.job)
-            large_ms = measure_large(model.strongest.preprocessing, self.options.opset)
-        with self.job.stage("Running the sample programs", weight=2):
-            smaller = [each.file for each in self.variants if each.is_kept]
-            samples = run_samples(self.folder, [image.path for image in compared], others=smaller)
-        require_agreement(samples)
-        has_float_model = (self.folder / FLOAT_MODEL_FILE).is_file()
-        files = tuple(sorted({*list_contents(self.folder), CARD_FILE}))
-        result = ExportResult(
-            model=out_dir / MODEL_FILE,
-            bytes=path.stat().st_size,
-            sha256=sha256_file(path),
-            temperature=decoder.temperature,
-            opset=self.options.opset,
-            parity=parity,
-            latency=latency,
-            float_model=out_dir / FLOAT_MODEL_FILE if has_float_model else None,
-            border=self.border,
-            remembered=remembered,
-            files=files,
-            variants=tuple(self.variants),
-            forms=tuple(self.forms),
-            large_ms=large_ms,
-            samples=samples,
-            left_out=tuple(self.left_out),
-            mirror=self.mirror,
-            pytorch=self.pytorch,
-            timm_transform=self.timm_transform,
-            target=self.options.target,
-            artefacts=self.options.artefacts,
-        )
-        val = self.val
-        evaluations = [summarise(model.run, "val", val, decoder.temperature, decoder.thresholds)] if val else []
-        if (test := self._test_evaluation()) is not None:
-            evaluations.append(test)
-        self._write_record(result, evaluations, facts)
+        is_first = not self.made
+        with self.job.stage("Measuring its speed" if is_first else "", weight=_SPEED * is_first):
+            latency, large_ms = self.latency, self.large_ms
+        with self.job.stage("Running the sample programs", weight=_SAMPLES * is_first):
+            self._run_samples()
+        with self.job.stage("Writing the record", weight=_RECORD):
+            model, float_model = self.folder / MODEL_FILE, self.folder / FLOAT_MODEL_FILE
+            result = ExportResult(
+                model=out_dir / MODEL_FILE,
+                bytes=model.stat().st_size,
+                sha256=sha256_file(model),
+                temperature=self.decoder.temperature,
+                opset=self.options.opset,
+                parity=self.parity,
+                latency=latency,
+                float_model=out_dir / FLOAT_MODEL_FILE if float_model.is_file() else None,
+                border=self.border,
+                remembered=remembered,
+                files=tuple(sorted({*list_contents(self.folder), CARD_FILE})),
+                variants=tuple(self.variants),
+                forms=tuple(self.forms),
+                large_ms=large_ms,
+                samples=self.samples,
+                left_out=tuple(self.left_out),
+                mirror=self.mirror,
+                pytorch=self.pytorch,
+                timm_transform=self.timm_transform,
+                target=self.options.target,
+                artefacts=tuple(self.made),
+            )
+            self._write_record(result, facts)
         return result
 
-    def _write_record(self, result: ExportResult, evaluations: Sequence[Evaluation], facts: ProjectFacts) -> None:
+    def _run_samples(self) -> None:
+        """Run the sample programs with the model files, unless they were run with the same ones.
+
+        Raises:
+            ExportError: The Python sample disagrees with `model.onnx`.
+        """
+        names = [each.file for each in self.variants if each.is_kept]
+        files = (MODEL_FILE, *names, *[PYTORCH_FILE] * (self.folder / PYTORCH_FILE).is_file())
+        if files == self.sampled:
+            return
+        first = self.predictor
+        if first.provider != PROCESSOR:
+            first = Predictor(self.folder / MODEL_FILE, device="cpu")
+        predictors = [first, *(Predictor(self.folder / name, device="cpu") for name in names)]
+        images = [image.path for image in compared_images(self.model.run, self.images)]
+        self.samples, self.sampled = run_samples(self.folder, images, predictors), files
+        require_agreement(self.samples)
+
+    def _write_record(self, result: ExportResult, facts: ProjectFacts) -> None:
         """Write the record and the model card of all files in the folder."""
-        record = record_of(self.model, result, self.images, facts, metrics_of(self.model.run, evaluations))
-        record |= references_in(self.folder)
+        self.references |= references_in(self.folder, self.references)
+        metrics = metrics_of(self.model.run, self.evaluations)
+        record = record_of(self.model, result, self.images, facts, metrics) | self.references
         files = list_contents(self.folder)
         write_text(self.folder / CARD_FILE, model_card(record, files))
         files[CARD_FILE] = listed_file(self.folder / CARD_FILE)
         write_record(self.folder, record | {"files": {name: asdict(files[name]) for name in sorted(files)}})
+
+    @cached_property
+    def evaluations(self) -> list[Evaluation]:
+        """The evaluations of the run on validation and test, as far as it has any."""
+        val, decoder = self.val, self.decoder
+        found = [summarise(self.model.run, "val", val, decoder.temperature, decoder.thresholds)] if val else []
+        test = self._test_evaluation()
+        return found if test is None else [*found, test]
 
     def _test_evaluation(self) -> Evaluation | None:
         """Return the run's stored evaluation on test, or that of the average; None where the run has none."""
@@ -368,8 +444,15 @@ class Export:
         return summarise(model.run, "test", averaged, self.decoder.temperature, self.decoder.thresholds)
 
     def _write_index(self, facts: ProjectFacts) -> int:
-        """Write the retrieval index beside the model and its variants, compare it, and return its number of images."""
+        """Write the retrieval index beside the model and its variants, and return its number of images.
+
+        That of a published export stays as it is now, with the variants: images may have been added to it.
+        """
         loaded, path = self.model.strongest, self.folder / MODEL_FILE
+        hashes = tuple(each.sha256 for each in self.variants if each.is_kept)
+        if (earlier := read_index(path)) is not None:
+            write_index(self.folder / INDEX_FILE, replace(earlier, variants=hashes))
+            return len(earlier.memory)
         memory = memory_of(loaded.classifier.head.state_dict())
         ids = set(memory.image_ids.tolist())
         entries = {
@@ -377,7 +460,6 @@ class Export:
             for image in self.images.images
             if image.image_id in ids
         }
-        hashes = tuple(each.sha256 for each in self.variants if each.is_kept)
         index = ExportedIndex(
             memory, loaded.run.class_names, entries, self.decoder.temperature, sha256_file(path), variants=hashes
         )
@@ -403,6 +485,6 @@ class Export:
         """Copy the fine-tuned parameters in PEFT's format, where the run has them."""
         run = self.model.run
         adapter = run.path / (run.config.method_row.exchange_folder or ".")
-        if (adapter / ADAPTER_CONFIG).is_file():
+        if (adapter / ADAPTER_CONFIG).is_file() and not (self.folder / ADAPTER_FOLDER).exists():
             shutil.copytree(adapter, self.folder / ADAPTER_FOLDER)
             complete_exchange(self.folder / ADAPTER_FOLDER, run.class_names, base_weights_of(run))

@@ -8,7 +8,7 @@ import torch  # noqa: TID253
 from models.messages import Message
 from visionft.calibration import softmax
 from visionft.errors import ExportError
-from visionft.export.contents import FLOAT_MODEL_FILE
+from visionft.export.contents import FLOAT_MODEL_FILE, MODEL_FILE
 from visionft.export.export_result import MAX_ABS_DIFF
 from visionft.export.graph import LOGITS, NETWORK_INPUT, describe_model, describe_values, keep_only, set_metadata
 from visionft.export.mirroring import with_mirror_average
@@ -55,5 +55,5 @@ def write_float_model(export: "Export") -> None:
     if difference > MAX_ABS_DIFF:
         amount = f"{difference:.2g}"
         message = Message("{file} differs from PyTorch by {difference}.", file=FLOAT_MODEL_FILE, difference=amount)
-        raise ExportError(message, "Nothing was kept.")
+        raise ExportError(message, Message("{file} is kept.", file=MODEL_FILE))
     (export.folder / FLOAT_MODEL_FILE).write_bytes(content)

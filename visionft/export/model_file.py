@@ -69,8 +69,8 @@ def read_model(path: Path) -> bytes:
     return content
 
 
-def check_model(path: Path, content: bytes) -> None:
-    """Refuse a model if it is incomplete, not a single file, or has a tensor shape larger than its data.
+def check_model(path: Path, content: bytes) -> dict[str, str]:
+    """Return the metadata of a model that is complete, a single file, and has no tensor shape larger than its data.
 
     Args:
         path: Of the file, for messages.
@@ -97,6 +97,7 @@ def check_model(path: Path, content: bytes) -> None:
         raise refused(path, Message("describes itself in more than {limit}", limit=size_text(MOST_METADATA)))
     for tensor in _tensors(model):
         _check_tensor(path, tensor)
+    return {each.key: each.value for each in model.metadata_props}
 
 
 def open_session(

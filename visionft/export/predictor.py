@@ -117,8 +117,18 @@ class Predictor:
             settle(path.parent)
         self.path = path
         content = read_model(path)
+        self.metadata = check_model(path, content)
+        self.border = _border(self.metadata)
+        self.index = read_index(path) if EMBEDDING_OUTPUT in self.metadata else None
+        hidden = [DISTANCE] * (self.border is not None) + [EMBEDDING] * (self.index is not None)
+        self._outputs = [OUTPUT, *hidden]
+        if hidden:
+            try:
+                content += b"".join(bytes.fromhex(self.metadata[RETURNING[name]]) for name in hidden)
+            except ValueError as error:
+                raise refused(path, "holds no hex digits where it says how its outputs come back") from error
+            check_model(path, content)
         self._session = open_session(path, content, device=device)
-        self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
         self.provider: str = self._session.get_providers()[0]
         _check_input(self._session, path)
         self.class_names = _class_names(self.metadata, path)
@@ -130,19 +140,8 @@ class Predictor:
             self.temperature = None
         _check_output(self._session, len(self.class_names), path)
         self.image_reading = _image_reading(self.metadata, path)
-        self.border = _border(self.metadata)
-        self.index = read_index(path) if EMBEDDING_OUTPUT in self.metadata else None
         if self.index is not None and self.index.class_names != self.class_names:
             raise refused(path, "names other classes than the index beside it")
-        hidden = [DISTANCE] * (self.border is not None) + [EMBEDDING] * (self.index is not None)
-        self._outputs = [OUTPUT, *hidden]
-        if hidden:
-            try:
-                content += b"".join(bytes.fromhex(self.metadata[RETURNING[name]]) for name in hidden)
-            except ValueError as error:
-                raise refused(path, "holds no hex digits where it says how its outputs come back") from error
-            check_model(path, content)
-            self._session = open_session(path, content, device=device)
 
     def probabilities(self, pixels: np.ndarray) -> np.ndarray:
         """Map uint8 (B, H, W, 3) RGB images to (B, C) calibrated probabilities; raises as `outputs`."""

@@ -3,7 +3,8 @@
 A new folder is renamed into place. In an existing folder, the finished export is renamed to `READY` and is valid from
 then on; its files then replace those of the earlier export, listed in the earlier record. A process killed meanwhile
 leaves `READY`, and the next reader of the folder (`settle`) moves the rest. Labels are never beside a model of another
-export, and a file outside the earlier export is never overwritten.
+export, and a file outside the earlier export is never overwritten. Files that join a published export (`adding`) take
+the same way, and none of its files is missing meanwhile.
 """
 
 import contextlib
@@ -16,8 +17,8 @@ from pathlib import Path, PurePosixPath
 
 from models.messages import Message
 from visionft.errors import ExportError, VisionFTError, disk_fault
-from visionft.export.contents import MODEL_FILE, RECORD_FILE, files_in, own_files
-from visionft.files import fsync_folder, fsync_tree, partial_folder, temporary_folder, write_error
+from visionft.export.contents import MODEL_FILE, RECORD_FILE, files_in, own_files, read_record
+from visionft.files import fsync_folder, fsync_tree, link_or_copy, partial_folder, temporary_folder, write_error
 
 READY = ".visionft-ready"
 _ASIDE = "earlier"
@@ -61,6 +62,31 @@ def publishing(out_dir: Path, planned: Sequence[str] = ()) -> Generator[Path]:
         if not _is_about(error, out_dir):
             raise
         raise write_error(out_dir, error) from error
+
+
+@contextmanager
+def adding(out_dir: Path, sha256: str) -> Generator[Path]:
+    """Yield a folder with the files of the export in `out_dir` but its record, and publish it with what is added.
+
+    The files are hard links where the disk has such: one that is changed is replaced, never written into.
+
+    Args:
+        out_dir: Folder of the export.
+        sha256: Hash of its model.
+
+    Raises:
+        ExportError: Another export was published there meanwhile, or a file is in the way as for `publishing`.
+        VisionFTError: As `publishing`.
+    """
+    with publishing(out_dir) as folder:
+        if (read_record(out_dir) or {}).get("sha256") != sha256:
+            message = Message("{path} was replaced or removed while further files were made.", path=out_dir)
+            raise ExportError(message, "Export into a folder of its own.")
+        for name in own_files(out_dir):
+            if name != RECORD_FILE:
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                link_or_copy(out_dir / name, folder / name)
+        yield folder
 
 
 def settle(out_dir: Path) -> None:
@@ -128,18 +154,25 @@ def _publish(folder: Path, out_dir: Path) -> None:
     try:
         _move_in(out_dir)
     except OSError:
-        if (out_dir / READY / MODEL_FILE).is_file():  # nothing was moved yet
+        if (out_dir / READY / MODEL_FILE).is_file() and not _has_same_model(out_dir):  # nothing was moved yet
             (out_dir / READY).rename(folder)  # a half-deleted folder must not look finished
         raise
+
+
+def _has_same_model(out_dir: Path) -> bool:
+    """Tell whether the model in `READY` is a hard link of that in `out_dir`: files join the same export."""
+    model, ready = out_dir / MODEL_FILE, out_dir / READY / MODEL_FILE
+    return model.is_file() and ready.is_file() and model.samefile(ready)
 
 
 def _move_in(out_dir: Path) -> None:
     """Replace the earlier export by the one in `READY`; also resumes after a killed process.
 
     The record of the earlier export is moved aside last and restored last: it marks the other files as parts of it.
+    Where files only join the earlier export, none is moved aside.
     """
     ready, aside = out_dir / READY, out_dir / READY / _ASIDE
-    if (ready / MODEL_FILE).is_file():
+    if (ready / MODEL_FILE).is_file() and not _has_same_model(out_dir):
         try:
             aside.mkdir(exist_ok=True)
             for name in _record_last([name for name in own_files(out_dir) if name != MODEL_FILE]):

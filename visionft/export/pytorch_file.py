@@ -159,7 +159,8 @@ def write_compared(
     path = folder / PYTORCH_FILE
     write_pytorch_file(classifier, path, metadata)
     onnx_model = Predictor(folder / MODEL_FILE, device="cpu")
-    parity = measure_parity(onnx_model.outputs, PyTorchPredictor(path).outputs, decoded, job=job)
+    expected = lambda images: onnx_model.outputs(np.stack(images))  # noqa: E731
+    parity = measure_parity(expected, PyTorchPredictor(path).outputs, decoded, job=job)
     if not parity.is_equal or parity.max_abs_diff > MAX_PYTORCH_DIFF:
         path.unlink()
         message = Message(

@@ -3,7 +3,7 @@
 import datetime
 import json
 import threading
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ from gui.export.target_card import TargetCard
 from gui.export.use_card import UseCard
 from gui.kit import dialogs
 from visionft.errors import ExportError
+from visionft.events import Notice, ResultStored
 from visionft.export.artefacts import ARTEFACTS, Artefact
 from visionft.export.bundle import web_runtime
 from visionft.export.bundle.sample_programs import SAMPLES
@@ -24,6 +25,7 @@ from visionft.export.bundle.verifying import FileFault, Verification
 from visionft.export.contents import RUNTIME_FOLDER
 from visionft.export.export_result import ExportResult, Latency, MirrorEffect, Parity, SampleRun, read_export
 from visionft.export.options import TARGETS, ExportOptions
+from visionft.files import sha256_file
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import change_notes, delete_weights, read_run
 
@@ -294,6 +296,68 @@ def test_a_refused_export_is_said_and_shows_no_report(qtbot, window, page, monke
     export(qtbot, window, page)
     assert window.toasts.message() == refused.message
     assert not page.parity_card.isVisible() and page.export_button.isEnabled()
+
+
+def test_the_model_is_tried_while_further_files_are_made(
+    qtbot, window, page, exporting, images, write_model, monkeypatch, request
+):
+    whole, beside, goes_on = export_work.export_model, threading.Event(), threading.Event()
+    request.addfinalizer(goes_on.set)
+
+    def export_model(run_dir, snapshot, out_dir, *, options, project, job):
+        first = replace(options, artefacts=())
+        result = whole(run_dir, snapshot, out_dir, options=first, project=project, job=job)
+        record = json.loads((out_dir / "export.json").read_text())
+        model = write_model(result.model)
+        record |= {"bytes": model.stat().st_size, "sha256": sha256_file(model)}
+        (out_dir / "export.json").write_text(json.dumps(record))
+        job.report(Notice(message="It can be used."))
+        job.report(ResultStored(name=str(result.model)))
+        beside.set()
+        assert goes_on.wait(20)
+        return whole(run_dir, snapshot, out_dir, options=options, project=project, job=job)
+
+    monkeypatch.setattr(export_work, "export_model", export_model)
+    page.target_card.boxes["float-input"].click()
+    qtbot.mouseClick(page.export_button, LEFT)
+    qtbot.waitUntil(lambda: page.try_button.isVisible() and page.parity_card.isVisible())
+    assert beside.is_set() and window.toasts.message() == "It can be used."
+    assert page.try_button.property("role") == "primary" and not page.export_button.isEnabled()
+    qtbot.mouseClick(page.try_button, LEFT)
+    tried = window.current_page
+    assert tried.name == "try" and tried.model() == page.target_card.folder() / "model.onnx"
+    monkeypatch.setattr(dialogs, "ask_files", lambda *_args, **_kwargs: [images / "green" / "green_000.png"])
+    qtbot.mouseClick(tried.drop_zone.choose_button, LEFT)
+    qtbot.waitUntil(lambda: [each.class_name for each in tried.predictions] == ["green"], timeout=20_000)
+    assert window.state.tasks.pending  # the export goes on
+    goes_on.set()
+    qtbot.waitUntil(lambda: not window.state.tasks.pending)
+    window.show_page("export")
+    assert page.try_button.property("role") == "primary" and page.export_button.isEnabled()
+    assert read_export(page.target_card.folder()).artefacts == ("float-input",)
+
+
+def test_an_export_stopped_at_a_further_file_is_shown_and_can_be_completed(qtbot, window, page, exporting, monkeypatch):
+    whole = export_work.export_model
+
+    def export_model(run_dir, snapshot, out_dir, *, options, project, job):
+        first = replace(options, artefacts=())
+        result = whole(run_dir, snapshot, out_dir, options=first, project=project, job=job)
+        job.report(ResultStored(name=str(result.model)))
+        waiting = threading.Event()
+        while not job.is_cancelled:
+            waiting.wait(0.003)
+        return result
+
+    monkeypatch.setattr(export_work, "export_model", export_model)
+    page.target_card.boxes["float-input"].click()
+    qtbot.mouseClick(page.export_button, LEFT)
+    qtbot.waitUntil(page.try_button.isVisible)
+    (task,) = window.state.tasks.running
+    task.stop()
+    qtbot.waitUntil(lambda: not window.state.tasks.pending)
+    assert page.parity_card.isVisible() and page.try_button.isVisible()
+    assert page.export_button.isEnabled() and page.export_button.property("role") == "primary"
 
 
 def test_the_best_run_is_chosen_not_the_newest_unless_the_user_chose(window, page, project_dir, write_run):

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -26,11 +27,14 @@ from visionft.data.types import Snapshot
 from visionft.errors import ExportError
 from visionft.evaluation.report import evaluate_run, probabilities_of, run_logits
 from visionft.evaluation.stored import read_evaluation
+from visionft.events import Event, ResultStored
 from visionft.export import exporter
+from visionft.export.artefacts import ARTEFACTS, Artefact
+from visionft.export.bundle.verifying import verify_export
 from visionft.export.export_result import read_export
 from visionft.export.exporter import export_run
 from visionft.export.graph import export_network
-from visionft.export.options import ExportOptions
+from visionft.export.options import ExportOptions, is_made_with
 from visionft.export.predictor import Predictor, expand_folders
 from visionft.export.record import ProjectFacts
 from visionft.jobs import JobCancelled, JobContext
@@ -120,6 +124,69 @@ def test_a_failed_export_leaves_the_earlier_one(run_of, snapshot: Snapshot, tmp_
         export_run(run_of("test_vit", "linear"), snapshot, out, job=JobContext(cancelled=lambda: next(calls) > 0))
     assert (out / "model.onnx").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+class Watch:
+    """The context of an export: at each stored result it verifies the folder and notes the artefacts of its record."""
+
+    def __init__(self, *, stops_at: str = "", act: Callable[[Path], None] = lambda _folder: None) -> None:
+        self.made, self._stops_at, self._act = list[tuple[str, ...]](), stops_at, act
+        self.job = JobContext(self._report, lambda: bool(self.made) and self._stops_at in self.made[-1])
+
+    def _report(self, event: Event) -> None:
+        if isinstance(event, ResultStored):
+            model = Path(event.name)
+            found = read_export(model.parent)
+            assert found is not None and verify_export(model.parent).is_whole
+            self.made.append(found.artefacts)
+            self._act(model.parent)
+
+
+FURTHER = ("fp16", "float-input", "triton")
+
+
+@pytest.mark.parametrize("method", ["linear", "knn"])
+def test_the_model_is_whole_before_each_further_file(method: str, run_of, snapshot: Snapshot, tmp_path: Path) -> None:
+    out, watch = tmp_path / "out", Watch()
+    options = ExportOptions(artefacts=FURTHER)
+    result = export_run(run_of("test_resnet", method), snapshot, out, options=options, job=watch.job)
+    assert watch.made == [FURTHER[:count] for count in range(len(FURTHER))]
+    assert result.artefacts == FURTHER and read_export(out) == result and verify_export(out).is_whole
+    assert "fp16" in [each.precision for each in result.variants]
+    (python,) = (each for each in result.samples if each.name == "python")
+    kept = [each.file for each in result.variants if each.is_kept]
+    assert python.agrees and python.models == ("model.onnx", *kept)
+
+
+def test_cancelled_at_a_further_file_the_export_is_that_before_it(run_of, snapshot: Snapshot, tmp_path: Path) -> None:
+    out, watch = tmp_path / "out", Watch(stops_at="float-input")
+    options = ExportOptions(artefacts=FURTHER[1:])
+    result = export_run(run_of("test_resnet", "linear"), snapshot, out, options=options, job=watch.job)
+    assert result.artefacts == ("float-input",) and read_export(out) == result and verify_export(out).is_whole
+    assert not is_made_with(result, options) and not (out / "triton").exists()
+    result = export_run(run_of("test_resnet", "linear"), snapshot, out, options=options)  # nothing is in the way
+    assert result.artefacts == FURTHER[1:] and verify_export(out).is_whole
+
+
+def test_a_further_file_that_fails_leaves_the_others(run_of, snapshot: Snapshot, tmp_path: Path, monkeypatch) -> None:
+    def refuse(_export: Any) -> None:
+        raise ExportError("It differs from PyTorch.")
+
+    monkeypatch.setitem(ARTEFACTS, "broken", Artefact(name="broken", title="Broken", write=refuse))
+    out = tmp_path / "out"
+    options = ExportOptions(artefacts=("float-input", "broken"))
+    with pytest.raises(ExportError, match="differs"):
+        export_run(run_of("test_resnet", "linear"), snapshot, out, options=options)
+    found = read_export(out)
+    assert found is not None and found.artefacts == ("float-input",) and verify_export(out).is_whole
+
+
+def test_an_export_removed_meanwhile_gets_no_further_file(run_of, snapshot: Snapshot, tmp_path: Path) -> None:
+    out, watch = tmp_path / "out", Watch(act=shutil.rmtree)
+    with pytest.raises(ExportError) as caught:
+        options = ExportOptions(artefacts=("float-input",))
+        export_run(run_of("test_resnet", "linear"), snapshot, out, options=options, job=watch.job)
+    assert caught.value.hint and not out.exists()
 
 
 def test_exports_are_the_same_bytes_each_time(run_of, export_of, snapshot, tmp_path: Path, monkeypatch) -> None:

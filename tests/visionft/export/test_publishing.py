@@ -15,7 +15,7 @@ import pytest
 
 from visionft.errors import ExportError, VisionFTError
 from visionft.export.export_result import read_export
-from visionft.export.publishing import publishing, settle
+from visionft.export.publishing import adding, publishing, settle
 from visionft.files import temporary_folder
 
 NAMES = ("labels.txt", "predict.py", "export.json", "model.onnx")
@@ -23,8 +23,8 @@ NAMES = ("labels.txt", "predict.py", "export.json", "model.onnx")
 SERVER = """
 import json, os, signal, sys
 from pathlib import Path
-from visionft.export.publishing import publishing
-def publish(out, files, last):
+from visionft.export.publishing import adding, publishing
+def publish(out, files, last, sha256):
     steps = 0
     def step(event, _):
         nonlocal steps
@@ -33,10 +33,11 @@ def publish(out, files, last):
             if steps == last:
                 os.kill(os.getpid(), signal.SIGKILL)
     sys.addaudithook(step)
-    with publishing(Path(out)) as folder:
+    with publishing(Path(out)) if sha256 is None else adding(Path(out), sha256) as folder:
         for name, text in files.items():
-            (folder / name).parent.mkdir(exist_ok=True)
-            (folder / name).write_text(text)
+            if not (folder / name).exists():
+                (folder / name).parent.mkdir(exist_ok=True)
+                (folder / name).write_text(text)
 for line in sys.stdin:
     told = json.loads(line)
     child = os.fork()
@@ -57,9 +58,9 @@ def killed():
     command = [sys.executable, "-c", SERVER]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
 
-        def publish_and_die(out: Path, word: str, step: int, *names: str) -> bool:
+        def publish_and_die(out: Path, word: str, step: int, *names: str, sha256: str | None = None) -> bool:
             assert server.stdin and server.stdout
-            server.stdin.write(json.dumps([str(out), export_of(word, *names), step]) + "\n")
+            server.stdin.write(json.dumps([str(out), export_of(word, *names), step, sha256]) + "\n")
             server.stdin.flush()
             code = int(server.stdout.readline())
             assert code in (0, -9)
@@ -93,6 +94,36 @@ def contents(folder: Path) -> dict[str, str]:
 def words_in(files: dict[str, str]) -> set[str]:
     """Return the words of the exports in some files."""
     return {json.loads(text)["word"] if name == "export.json" else text for name, text in files.items()}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="SIGKILL")
+def test_killed_while_files_join_an_export_it_is_whole_and_nothing_is_in_the_way(killed, tmp_path: Path) -> None:
+    names = (*NAMES, "samples/both.py")
+    more = (*names, "model_int8.onnx", "triton/config.pbtxt")
+    before, after, seen = export_of("one", *names), export_of("one", *more), set()
+    for step in range(1, 200):
+        out = tmp_path / f"{step}" / "out"
+        publish(out, "one", *names)
+        was_killed = killed(out, "one", step, *more, sha256="")
+        shown = {name for name in contents(out) if not name.startswith(".")}
+        assert before.keys() <= shown <= after.keys(), f"step {step}: {shown}"
+        settle(out)
+        whole = {name: text for name, text in contents(out).items() if not name.startswith(".")}
+        assert whole in (before, after), f"step {step}: {whole}"
+        seen.add("after" if whole == after else "before")
+        publish(out, "next", *NAMES)
+        assert contents(out) == export_of("next", *NAMES)
+        if not was_killed:
+            break
+    assert seen == {"before", "after"} and not was_killed
+
+
+def test_files_join_no_other_export_than_that_they_were_made_for(tmp_path: Path) -> None:
+    publish(tmp_path / "out", "one", *NAMES)
+    for sha256, folder in (("other", "out"), ("", "gone")):
+        with pytest.raises(ExportError, match=folder), adding(tmp_path / folder, sha256):
+            pass
+    assert contents(tmp_path / "out") == export_of("one", *NAMES) and not (tmp_path / "gone").exists()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL")

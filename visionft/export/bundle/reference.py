@@ -36,13 +36,17 @@ def synthetic_images() -> list[np.ndarray]:
     return images
 
 
-def probabilities_of(path: Path, *, is_optimised: bool = True) -> Probabilities:
+def probabilities_of(path: Path) -> Probabilities:
     """Return the prediction function of a model file, without the retrieval index beside it.
 
     Raises:
         ExportError: It cannot be run; raised by the function too.
     """
-    session = open_session(path, read_model(path), device="cpu", is_optimised=is_optimised)
+    return _probabilities_of(path, read_model(path))
+
+
+def _probabilities_of(path: Path, content: bytes, *, is_optimised: bool = True) -> Probabilities:
+    session = open_session(path, content, device="cpu", is_optimised=is_optimised)
 
     def predict(pixels: np.ndarray) -> np.ndarray:
         try:
@@ -54,19 +58,22 @@ def probabilities_of(path: Path, *, is_optimised: bool = True) -> Probabilities:
     return predict
 
 
-def references_in(folder: Path) -> dict[str, Any]:
+def references_in(folder: Path, known: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Return the reference predictions of every model file in a folder with whole images as its input, for the record.
+
+    `known` are those of an earlier call: its files are unchanged.
 
     `reference` maps each file name to its probabilities. `reference_spread` is the difference with graph optimisations
     off, as an estimate for other runtimes and processors: the order of sums and the rounding of integers vary.
     """
-    references, spreads = {}, {}
+    references, spreads = (dict((known or {}).get(name, {})) for name in ("reference", "reference_spread"))
     for path in sorted(folder.glob("model*.onnx")):
-        if path.name not in (FLOAT_MODEL_FILE, FIXED_MODEL_FILE):
-            model = probabilities_of(path)
+        if path.name not in (FLOAT_MODEL_FILE, FIXED_MODEL_FILE, *references):
+            content = read_model(path)
+            model = _probabilities_of(path, content)
             rows = [model(pixels[None])[0] for pixels in synthetic_images()]
             references[path.name] = [[round(float(value), DIGITS) for value in row] for row in rows]
-            unoptimised = probabilities_of(path, is_optimised=False)
+            unoptimised = _probabilities_of(path, content, is_optimised=False)
             spreads[path.name] = largest_difference(references[path.name], unoptimised)
     return {"reference": references, "reference_spread": spreads}
 

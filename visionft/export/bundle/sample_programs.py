@@ -180,32 +180,33 @@ def sample_of(name: str, files: Collection[str]) -> Sample | None:
 
 
 def write_samples(folder: Path) -> None:
-    """Write the samples of an export's model files into its folder."""
+    """Write the samples of an export's model files that are not in its folder yet."""
     for name in sample_files([path.name for path in folder.iterdir()]):
         path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes((ROOT / name).read_bytes())
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes((ROOT / name).read_bytes())
 
 
-def run_samples(folder: Path, images: Sequence[Path], *, others: Sequence[str] = ()) -> tuple[SampleRun, ...]:
+def run_samples(folder: Path, images: Sequence[Path], predictors: Sequence[Predictor]) -> tuple[SampleRun, ...]:
     """Run the samples in Python and PyTorch and, where Node.js and its packages are installed, in JavaScript.
 
     Args:
         folder: Of the finished export.
-        others: Smaller files beside the model, also run with the samples.
+        predictors: On the processor, of the model files to run the samples with: `model.onnx` first.
     """
     named = [each for each in images if is_unicode(each)]
     expected: dict[str, list[Prediction]] = {}
-    for name in (MODEL_FILE, *others):
-        predictions = Predictor(folder / name, device="cpu").predict(named)
-        expected[name] = list(itertools.islice((each for each in predictions if not each.error), 2))
+    for predictor in predictors:
+        predictions = predictor.predict(named)
+        expected[predictor.path.name] = list(itertools.islice((each for each in predictions if not each.error), 2))
     if not expected[MODEL_FILE]:
         return ()
     runs = [run_python(folder, expected)]
     programs = [NODE]
     if (folder / PYTORCH_FILE).is_file():
         programs.insert(0, PYTORCH)
-    if Predictor(folder / MODEL_FILE, device="cpu").image_reading != AS_STORED:
+    if predictors[0].image_reading != AS_STORED:
         why_not = Message("It reads images of 8 bits and one plane alone.")
         return (*runs, *(SampleRun(name=each.name, why_not=why_not) for each in programs))
     if PYTORCH in programs:

@@ -4,7 +4,6 @@
 `labels.txt` and `1/model.onnx`.
 """
 
-import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from visionft.export.contents import LABELS_FILE, MODEL_FILE, TRITON_FOLDER
+from visionft.files import link_or_copy
 
 if TYPE_CHECKING:
     from visionft.export.exporter import Export
@@ -37,10 +37,7 @@ def write_triton(folder: Path, title: str) -> None:
 
     place = folder / TRITON_FOLDER / model_name(title)
     (place / "1").mkdir(parents=True)
-    try:
-        os.link(folder / MODEL_FILE, place / "1" / MODEL_FILE)
-    except OSError:  # FAT, and network disks
-        shutil.copyfile(folder / MODEL_FILE, place / "1" / MODEL_FILE)
+    link_or_copy(folder / MODEL_FILE, place / "1" / MODEL_FILE)
     shutil.copyfile(folder / LABELS_FILE, place / LABELS_FILE)
     text = config_of(onnx.load(folder / MODEL_FILE).graph, place.name)
     (place / "config.pbtxt").write_text(text, encoding="utf-8")

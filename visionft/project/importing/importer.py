@@ -10,7 +10,6 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from models.messages import Message
 from visionft.data.image_reading import AS_STORED, ImageReading
 from visionft.errors import ProjectError, VisionFTError, as_expected
 from visionft.events import Notice, Progress
-from visionft.files import atomic_path, fsync_folder
+from visionft.files import atomic_path, fsync_folder, link_or_copy
 from visionft.foreign_text import printable
 from visionft.jobs import SILENT, JobContext
 from visionft.project.db.roots import IMAGES_FOLDER
@@ -402,11 +401,7 @@ def copy_files(
 
     def copy(target: Path) -> None:
         with atomic_path(target, flushes_folder=False) as temporary:
-            if links:
-                with suppress(OSError):  # a file system without links
-                    temporary.hardlink_to(missing[target])
-                    return
-            shutil.copyfile(missing[target], temporary)
+            (link_or_copy if links else shutil.copyfile)(missing[target], temporary)
 
     with ThreadPoolExecutor(_COPIERS) as pool:
         for _ in pool.map(copy, missing):
