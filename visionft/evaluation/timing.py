@@ -77,12 +77,13 @@ def timed_calls(
     job: JobContext = SILENT,
     most_runs: int = MOST_RUNS,
     most_seconds: float = MOST_SECONDS,
+    warm_up: int = WARM_UP,
 ) -> np.ndarray:
     """Return the times of calls, (N,) milliseconds, made in turn for some seconds at most; [0] where none was made.
 
-    The first calls are not counted: they fill caches and let libraries choose their kernels.
+    The first `warm_up` calls are not counted: they fill caches and let libraries choose their kernels.
     """
-    for place in range(WARM_UP):
+    for place in range(warm_up):
         calls[place % len(calls)]()
     began = time.perf_counter()
     times_ms = []

@@ -50,10 +50,9 @@ def export_network(
 
     sample = torch.zeros(1 if is_fixed else 2, 3, *shape)
     sizes = None if is_fixed else ({0: torch.export.Dim("batch", min=1, max=4096)},)
-    torch.onnx.export(
+    program = torch.onnx.export(
         network,
         (sample,),
-        path,
         dynamo=True,
         opset_version=opset,
         external_data=False,
@@ -62,7 +61,8 @@ def export_network(
         dynamic_shapes=sizes,
         verbose=False,
     )
-    model = onnx.load(path)
+    assert program is not None  # it returns one, with `dynamo`
+    model = program.model_proto
     graph = model.graph
     names = Counter[str]()
     for node in graph.node:

@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 # waste and hand signs: those that moved any probability by more than .003 showed on .19 to 1 of the images. Cropping
 # and resizing differ by size and shape, so the extremes of both are among the 24.
 PARITY_IMAGES = 24
-LOOKED_AT = 200  # most images whose size is read
+LOOKED_AT = 100  # most images whose size is read
 BATCHES = (1, 2, 7)
 AT_ONCE = 8  # images of any size in PyTorch: a sixth less time than one by one
 Outputs = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray | None]]  # of a batch: probabilities, distances

@@ -127,7 +127,8 @@ def measure_large(preprocessing: PreprocessConfig, opset: int) -> float:
     """Return the milliseconds of preprocessing a 12-megapixel image in the graph: the minimum of a few calls."""
     session = trusted_session(preprocessing_model(preprocessing, opset).SerializeToString())
     pixels = np.zeros((1, *LARGE, 3), np.uint8)
-    return round(float(timed_calls([lambda: session.run(None, {INPUT: pixels})], most_runs=3).min()), 3)
+    call = [lambda: session.run(None, {INPUT: pixels})]
+    return round(float(timed_calls(call, most_runs=3, warm_up=0).min()), 3)
 
 
 def measure_latency(predictor: Predictor, pixels: np.ndarray, *, job: JobContext = SILENT) -> Latency:
