@@ -27,7 +27,7 @@ class Progress:
 class ResultStored:
     """The job has stored one of its results, and goes on."""
 
-    name: str
+    name: str  # of a run or a check, or the path of an exported model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

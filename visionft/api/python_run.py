@@ -268,6 +268,9 @@ class Run(_Predicts):
     ) -> Model:
         """Export the run as one ONNX file, compare it with PyTorch on real images, and load it.
 
+        Further files are made afterwards; the callback receives a `ResultStored` with the path of the model that can be
+        used meanwhile. Interrupted then, the model and the files before are returned.
+
         Args:
             folder: For `model.onnx` and the files beside it; made where it is missing.
             target: Where it will run: desktop, server, web, phone, edge or python.
@@ -275,7 +278,9 @@ class Run(_Predicts):
                 (`visionft.export.artefacts`), in place of what the target has.
 
         Raises:
-            ExportError: It differs from PyTorch, or an option is not known; nothing was written.
+            ExportError: It differs from PyTorch, or an option is not known; nothing was written. Or a further file
+                differs; the model is written.
+            JobCancelled: The user interrupted it before the model was written.
             RunError: The run cannot be read, or there are no validation images.
         """
         from visionft.export.exporter import export_run

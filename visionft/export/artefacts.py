@@ -46,9 +46,10 @@ class Artefact:
         name: Its name in the record, and in commands: `model export --NAME` and `--no-NAME`.
         title: Label of its box.
         write: A function of one `visionft.export.exporter.Export`, or its name as `module:function`, which is imported
-            when the file is made. It writes into `export.folder`, which has `model.onnx` and `labels.txt` and is not
-            published yet, and adds what it measured to `export`. All files of the folder are listed in the record.
-            Where this run cannot have it, it says so by `export.leave_out(reason)`; an `ExportError` stops the export.
+            when the file is made. It writes into `export.folder`, which has the files that are published already, as
+            links: they may be replaced, never written into. It adds what it measured to `export`. All files of the
+            folder are listed in the record. Where this run cannot have it, it says so by `export.leave_out(reason)`; an
+            `ExportError` stops the export with the files before it.
         about: What it is for.
         check: How it is compared before it is kept; empty where nothing is computed.
         file: The file by which it is known; a folder ends with `/`. Empty where only `write` knows.

@@ -221,7 +221,8 @@ class Export:
     Attributes:
         model: The run or ensemble.
         images: Of the project.
-        folder: The folder that is filled; it has another name until it is published.
+        folder: The folder that is filled, for `model.onnx` and for each further file anew; its files are published when
+            all of it is written.
         options: Of the export.
         job: Receives the progress, and says whether the user cancelled.
         metadata: That of `model.onnx`.
