@@ -15,6 +15,7 @@ from onnx import numpy_helper
 from visionft.data.decode import decode
 from visionft.data.types import Snapshot
 from visionft.errors import ExportError, VisionFTError
+from visionft.export.bundle.verifying import verify_export
 from visionft.export.export_result import ExportResult, read_export
 from visionft.export.exporter import export_run
 from visionft.export.model_file import open_session
@@ -22,7 +23,7 @@ from visionft.export.options import ExportOptions
 from visionft.export.precision import variant_evaluation
 from visionft.export.precision.variants import VariantAgreement, VariantLatency, judge
 from visionft.export.predictor import Predictor
-from visionft.jobs import SILENT, JobCancelled, JobContext
+from visionft.jobs import SILENT, JobContext
 
 BOTH = ExportOptions.for_target(fp16=True, int8=True)
 
@@ -149,7 +150,7 @@ def test_ranges_come_from_the_images_that_can_be_read(run_of, snapshot: Snapshot
     assert variant.calibrated_on == 4
     with pytest.raises(VisionFTError):
         export_run(run, without(places), tmp_path / "none", options=only)
-    assert not (tmp_path / "none").exists()
+    assert not (tmp_path / "none" / "model_int8.onnx").exists() and verify_export(tmp_path / "none").is_whole
 
 
 def test_a_computer_that_holds_one_file_up_makes_the_other_no_faster(exported, snapshot: Snapshot, monkeypatch) -> None:
@@ -168,19 +169,14 @@ def test_a_computer_that_holds_one_file_up_makes_the_other_no_faster(exported, s
     assert speed.p50_ms == 10 and speed.times_faster < 2
 
 
-def test_stopping_keeps_nothing(run_of, snapshot: Snapshot, tmp_path: Path) -> None:
+def test_stopping_keeps_the_model_alone(run_of, snapshot: Snapshot, tmp_path: Path) -> None:
     stages: list[str] = []
-    with pytest.raises(JobCancelled):
-        export_run(
-            run_of("test_resnet", "full"),
-            snapshot,
-            tmp_path / "out",
-            options=BOTH,
-            job=JobContext(
-                lambda event: stages.append(getattr(event, "stage", "")), lambda: "Comparing the variants" in stages
-            ),
-        )
-    assert not (tmp_path / "out").exists()
+    job = JobContext(
+        lambda event: stages.append(getattr(event, "stage", "")), lambda: "Comparing the variants" in stages
+    )
+    result = export_run(run_of("test_resnet", "full"), snapshot, tmp_path / "out", options=BOTH, job=job)
+    assert "Comparing the variants" in stages and not result.variants and not list((tmp_path / "out").glob("model_*"))
+    assert verify_export(tmp_path / "out").is_whole
 
 
 ANSWERS = VariantAgreement(
