@@ -28,7 +28,8 @@ from visionft.features.framing import with_aspect
 from visionft.files import read_json, write_json
 from visionft.jobs import SILENT, JobContext
 from visionft.training.config.checks import check_config
-from visionft.training.config.train_config import INTERPOLATION_SHARES, TrainConfig
+from visionft.training.config.train_config import TrainConfig
+from visionft.training.loop.progress import look_epochs
 from visionft.training.loop.subsets import DRIFT_IMAGES, spread
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def extrapolate(cost: StepCost, config: TrainConfig, facts: SetFacts, *, evaluat
     else:
         is_pretrained = config.weights != "random" and not config.start_from
         interpolates = config.interpolation and config.method_row.interpolates and is_pretrained
-        between = len(INTERPOLATION_SHARES) if interpolates else 0
+        between = 2 * len(look_epochs(config)) if interpolates else 0
         looks = facts.val * (config.total_epochs + 1 + between) + 2 * min(facts.val, DRIFT_IMAGES)
         looks += facts.train * views * (config.ridge_init and is_pretrained) + facts.train * between
     setup_s = cost.setup_s

@@ -16,6 +16,8 @@ from visionft.data.types import Snapshot
 from visionft.events import EpochDone
 from visionft.training.config.train_config import TrainConfig
 
+FIRST_LOOK = 3  # epochs until weights on the way are tried for the first time; each later time after twice as many
+
 
 @dataclass(kw_only=True)
 class RunProgress:
@@ -28,6 +30,7 @@ class RunProgress:
     seen: float = 0.0
     epoch_seconds: float = 0.0  # time spent in it so far, earlier sessions included
     seconds: float = 0.0  # time spent in finished epochs
+    longest_epoch_s: float = 0.0  # with its validation
     setup_seconds: float = 0.0
     best_val_accuracy: float = -1.0  # the highest validation accuracy so far; below 0 before the first epoch has ended
     best_val_loss: float = 0.0  # the validation loss there, which decides between equal accuracies
@@ -36,6 +39,7 @@ class RunProgress:
     averaged: int = 0  # number of steps in the moving average of the weights
     is_start_validated: bool = False  # whether the start of the run has been validated, as epoch 0
     ends_at_start: bool = False  # whether training would gain less than the settings ask for
+    gains_nothing: bool = False  # whether no weights on the way from the start validate better than its linear probe
 
     def to_state(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -64,6 +68,7 @@ class RunProgress:
 
     def finish_epoch(self, done: EpochDone) -> None:
         self.seconds += done.seconds
+        self.longest_epoch_s = max(self.longest_epoch_s, done.seconds)
         self.epoch += 1
         self.batches_done = 0
         self.loss_sum = self.hits = self.seen = self.epoch_seconds = 0.0
@@ -74,4 +79,13 @@ def image_passes(config: TrainConfig, images: Snapshot) -> tuple[float, float]:
     train, val = len(images.labelled("train")), len(images.labelled("val"))
     if config.method_row.caches_features:
         return train + val + 1.0, 0.1 * (train + val) + 1.0
-    return train * config.ridge_init + val + 1.0, config.total_epochs * (3.0 * train + val) + 1.0
+    between = 2.0 * len(look_epochs(config)) * (train + val) * config.method_row.interpolates
+    return train * config.ridge_init + val + 1.0, config.total_epochs * (3.0 * train + val) + between + 1.0
+
+
+def look_epochs(config: TrainConfig) -> frozenset[int]:
+    """Return the epochs after which weights on the way from the start are tried: 3, 6, 12 ... and the last."""
+    if not config.interpolation or not config.total_epochs:
+        return frozenset()
+    doubled = (FIRST_LOOK * 2**number for number in range(32))
+    return frozenset({*(epoch for epoch in doubled if epoch < config.total_epochs), config.total_epochs})
