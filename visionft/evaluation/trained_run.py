@@ -302,15 +302,21 @@ class _Stages:
             JobCancelled: The user cancelled it.
         """
         assert self._reached is not None
-        run, evaluations = self._reached
+        run, _ = self._reached
         labelled = len(self._images.labelled("train")) + len(self._images.labelled("val"))
         is_same = with_aspect(config, self._images) == run.config and labelled <= 2 * FIRST_IMAGES
-        if not (is_same and not config.looks_mirrored(labelled)):
+        if is_same and not config.looks_mirrored(labelled):
+            self._set_seconds()
+        else:
             self._adopt(self._trained_next(config, next(iter(self._planned))))
-            return
+
+    def _set_seconds(self) -> None:
+        """Count the time of a stage that was not better: the user has waited for it too."""
+        assert self._reached is not None
+        run, evaluations = self._reached
         assert run.result is not None
         result = replace(run.result, seconds=self._spent_s)
-        with contextlib.suppress(OSError, VisionFTError):  # the run is valid with the time of its first answer
+        with contextlib.suppress(OSError, VisionFTError):  # the run is valid with the time of its last stage
             write_result(run.path, result)
         self._reached = replace(run, result=result), evaluations
 
@@ -342,9 +348,7 @@ class _Stages:
         if self._is_better(trained):
             self._adopt(trained)
             return True
-        result = replace(run.result, seconds=self._spent_s)
-        with contextlib.suppress(OSError, VisionFTError):
-            write_result(run.path, result)
+        self._set_seconds()
         return False
 
     def _trained_next(self, config: TrainConfig, preset: str) -> Trained:
@@ -398,14 +402,12 @@ class _Stages:
             return False
         before = {each.image_id: each for each in theirs.predictions}
         pairs = [(each, before[each.image_id]) for each in mine.predictions if each.image_id in before]
-        losses = [[-math.log(max(each.true_probability or 0.0, 1e-6)) for each in pair] for pair in pairs]
-        rights = [[each.is_right for each in pair] for pair in pairs]
-        classes = [each.true_classes for each, _ in pairs]
         if not pairs:
             return False
-        lower = np.mean(losses, axis=0)
-        is_worse = is_worse_for_classes(*np.transpose(rights), classes)
-        return bool(lower[0] < lower[1]) and not is_worse
+        losses = [[-math.log(max(each.true_probability or 0.0, 1e-6)) for each in pair] for pair in pairs]
+        is_lower = bool(np.diff(np.mean(losses, axis=0))[0] > 0)
+        right, others = ([pair[place].is_right for pair in pairs] for place in range(2))
+        return is_lower and not is_worse_for_classes(right, others, [each.true_classes for each, _ in pairs])
 
     def _adopt(self, trained: Trained) -> None:
         """Let the next stage take the place of what is there."""

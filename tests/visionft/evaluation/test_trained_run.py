@@ -86,7 +86,12 @@ def test_a_run_can_be_used_while_its_network_is_trained(images: Snapshot, tmp_pa
             assert [each.name for each in list_runs(tmp_path)] == [run.name]
 
     events = list[Event]()
-    job = JobContext(lambda event: (look(event), events.append(event)))
+
+    def take(event: Event) -> None:
+        look(event)
+        events.append(event)
+
+    job = JobContext(take)
     run_dir = tmp_path / "runs" / "001-a"
     run, evaluations = train_and_evaluate(trained(images), images, run_dir, budget=Budget("balanced"), job=job)
     (stored, again), *_ = found

@@ -275,9 +275,12 @@ class CheckpointKeeper:
         best = best_epoch(read_metrics(self._run_dir))
         with contextlib.suppress(RunError):
             state = load_checkpoint(self._run_dir / BEST).state
-            stored = [state.get(name) for name in (_LOSSES, _RIGHT)]
-            if all(stored) and best is not None and state["epoch"] == best.epoch:
-                return Judged(*(np.array([math.nan if each is None else each for each in one]) for one in stored))
+            losses, right = (
+                np.array([math.nan if each is None else each for each in state.get(name) or ()])
+                for name in (_LOSSES, _RIGHT)
+            )
+            if len(losses) and best is not None and state["epoch"] == best.epoch:
+                return Judged(losses, right)
         return None
 
     def report_kept(self) -> None:
