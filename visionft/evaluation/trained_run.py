@@ -28,9 +28,11 @@ from visionft.evaluation.stored import read_evaluation
 from visionft.evaluation.unseen import accuracy_sentence, unseen_evaluation
 from visionft.events import Event, Notice, ResultStored, RunStarted
 from visionft.features.framing import with_aspect
+from visionft.files import write_error
 from visionft.jobs import SILENT, JobCancelled, JobContext
 from visionft.training.base_weights import stopped_before_start
 from visionft.training.budget import Budget, fitted_to_time, staged_configs
+from visionft.training.config.presets import PRESETS
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.framing_choice import framing_passes, known_framing, resolved_framing
 from visionft.training.loop.progress import image_passes
@@ -129,7 +131,7 @@ class _Stages:
         self._project_dir = project_of_run(run_dir) or run_dir.parent.parent
         self._own_job = self._job = job
         self._began = time.monotonic()
-        self._planned: dict[str, None] = {}  # presets of the stages whose work was known at the start
+        self._planned: set[str] = set()  # presets of the stages whose work was known at the start
         self._is_staged = False  # whether there is more than one stage
         self._earlier = earlier
         self._reached: Trained | None = None  # by the stages that have ended
@@ -143,11 +145,15 @@ class _Stages:
         """Go through the stages as far as the budget allows; a cancelled job returns what it has reached."""
         configs = self._configs()
         preset, first = configs[0]
+        stage = self._earlier.plan.stage if self._earlier is not None and self._earlier.plan is not None else ""
+        begun = list(PRESETS).index(stage) if stage in PRESETS and self._reached is not None else 0
+        tried = {preset, *list(PRESETS)[:begun]}
+        is_solving = _is_solved(first) and not begun
         measuring = framing_passes(first, self._images, self._project_dir)
         answers_first = bool(measuring) and _is_solved(first) and self._reached is None
         learned = self._first_images() if answers_first else self._images
-        self._planned = dict.fromkeys(preset for preset, _config in configs)
-        self._is_staged = answers_first or len(configs) > 1
+        self._planned = {name for name, _config in configs}
+        self._is_staged = answers_first or len(configs) > 1 or self._earlier is not None
         weights = [_work(config, self._images) for _preset, config in configs]
         self._job = self._own_job.in_stages(answers_first * _work(first, learned) + measuring + sum(weights))
         try:
@@ -160,15 +166,14 @@ class _Stages:
             with self._job.stage(weight=weights[0]):
                 if self._reached is None:
                     self._answer(framed, preset=preset)
-                elif _is_solved(first) and self._reached[0].next is None:
-                    self._improve(framed)
-            tried = {preset}
+                elif is_solving:
+                    self._improve(framed, preset)
             has_gained = True
             while has_gained and (following := self._following(tried)):
                 tried.add(following[0])
                 has_gained = self._train_next(*following)
         except JobCancelled:
-            return self._result(framing=first)
+            return self._result(config=first)
         with contextlib.suppress(OSError, VisionFTError):  # resumed, it would find that nothing is left to try
             end_plan(self._result()[0].path)
         return self._result()
@@ -184,14 +189,14 @@ class _Stages:
         """Return the next stage that the budget allows."""
         return next(((preset, config) for preset, config in self._configs() if preset not in tried), None)
 
-    def _result(self, *, framing: TrainConfig | None = None) -> Trained:
-        """Return what the stages have reached; `framing`: the settings of a run that was stopped before its start."""
+    def _result(self, *, config: TrainConfig | None = None) -> Trained:
+        """Return what the stages have reached; `config`: the settings of a run that was stopped before its start."""
         if self._reached is not None:
             run, evaluations = self._reached
-            return (read_run(run.path), evaluations) if run.path.is_dir() else self._reached
+            return (read_run(run.path), evaluations) if self._is_staged else self._reached
         if self._stopped is not None:
             return self._stopped
-        config = framing or self._config
+        config = config or self._config
         stopped = stopped_before_start(config, classes=len(self._images.class_names), run_dir=self._run_dir)
         return _without_folder(stopped, config, self._run_dir, self._images), {}
 
@@ -249,7 +254,7 @@ class _Stages:
         training = sum(image_passes(config, learned))
         job = self._job.in_stages(training + _evaluated_images(learned))
         with job.stage(weight=training):
-            recorder = StepRecorder(self._run_dir.parent, job.with_report(self._with_plan(job)), preset=preset)
+            recorder = StepRecorder(self._run_dir.parent, job.with_report(self._with_plan(job, preset)), preset=preset)
             result = train(
                 config,
                 self._images,
@@ -269,19 +274,20 @@ class _Stages:
             raise JobCancelled
         self._reached = trained
 
-    def _with_plan(self, job: JobContext) -> Callable[[Event], None]:
+    def _with_plan(self, job: JobContext, preset: str) -> Callable[[Event], None]:
         """Return a function that passes events on, and writes the plan of a run of several stages when it starts."""
 
         def report(event: Event) -> None:
             if isinstance(event, RunStarted) and self._is_staged:
-                self._write_plan(self._run_dir.with_name(event.run))
+                self._write_plan(self._run_dir.with_name(event.run), preset)
             job.report(event)
 
         return report
 
-    def _write_plan(self, run_dir: Path) -> None:
+    def _write_plan(self, run_dir: Path, stage: str) -> None:
+        preset, config = self._configs()[-1]
         with contextlib.suppress(OSError, VisionFTError):  # without, a killed run ends with what it has reached
-            write_plan(run_dir, RunPlan(preset=self._budget.preset, config=self._config))
+            write_plan(run_dir, RunPlan(preset=preset, stage=stage, config=config))
 
     def _tell_first_answer(self) -> None:
         assert self._reached is not None
@@ -293,7 +299,7 @@ class _Stages:
         self._job.report(Notice(message=Message(words, sentence=sentence, **values)))
         self._job.report(ResultStored(name=run.name))
 
-    def _improve(self, config: TrainConfig) -> None:
+    def _improve(self, config: TrainConfig, preset: str) -> None:
         """Solve for the head again: at the measured framing, from all images and their mirrored copies.
 
         Most of the features are stored by now.
@@ -308,7 +314,7 @@ class _Stages:
         if is_same and not config.looks_mirrored(labelled):
             self._set_seconds()
         else:
-            self._adopt(self._trained_next(config, next(iter(self._planned))))
+            self._adopt(self._trained_next(config, preset))
 
     def _set_seconds(self) -> None:
         """Count the time of a stage that was not better: the user has waited for it too."""
@@ -331,8 +337,8 @@ class _Stages:
         if preset not in self._planned:  # the budget was raised
             self._job = self._own_job.in_stages(_work(config, self._images))
         self._is_staged = True
-        self._write_plan(run.path)
-        if run.next is not None:
+        self._write_plan(run.path, preset)
+        if run.next is not None and run.next.config.total_epochs:
             config = run.next.config
         else:
             config = self._framed(config)
@@ -413,7 +419,10 @@ class _Stages:
         """Let the next stage take the place of what is there."""
         assert self._reached is not None
         run, _ = self._reached
-        adopt_next(run.path)
+        try:
+            adopt_next(run.path)
+        except OSError as error:
+            raise write_error(run.path, error) from error
         self._reached = read_run(run.path), trained[1]
         self._job.report(ResultStored(name=run.name))
 

@@ -161,6 +161,44 @@ def test_a_budget_can_be_lowered_and_raised_while_the_run_goes_on(images: Snapsh
     assert any(map(is_step, events)) and not run.is_unfinished
 
 
+def test_a_raised_budget_is_remembered_over_a_crash(images: Snapshot, tmp_path: Path) -> None:
+    budget = Budget("quick")
+    stop = Stop(lambda event: isinstance(event, StepDone))
+    quick = settings("quick", images)
+
+    def rise(event: Event) -> None:
+        if isinstance(event, EpochDone) and not event.epoch:
+            budget.preset = "best"
+        stop.job.report(event)
+
+    job = JobContext(rise, lambda: stop.is_over)
+    run, _ = train_and_evaluate(quick, images, tmp_path / "runs" / "001-a", budget=budget, job=job)
+    assert run.is_unfinished and run.plan is not None and (run.plan.preset, run.plan.stage) == ("best", "best")
+    assert run.next is not None and run.next.config.method == "full"
+    again = Stop(lambda event: isinstance(event, StepDone))
+    resumed, _ = resume_and_evaluate(run.path, job=again.job)
+    assert resumed.is_unfinished and resumed.next is not None
+    assert resumed.next.config == run.next.config and resumed.config == run.config
+    ended, _ = resume_and_evaluate(run.path, budget=Budget("quick"))
+    assert not ended.is_unfinished and ended.next is None and ended.has_weights
+
+
+def test_a_better_head_that_was_stopped_is_solved_when_the_run_goes_on(images: Snapshot, tmp_path: Path) -> None:
+    found = []
+
+    def is_improving(event: Event) -> bool:
+        found.extend([event] if isinstance(event, ResultStored) else [])
+        return bool(found) and isinstance(event, EpochDone)
+
+    stop = Stop(is_improving)
+    config = settings("quick", images, framing="auto", image_size=0)
+    run, _ = train_and_evaluate(config, images, tmp_path / "runs" / "001-a", budget=Budget("quick"), job=stop.job)
+    if run.is_unfinished:
+        run, evaluations = resume_and_evaluate(run.path)
+        assert evaluations["test"].images == 12
+    assert not run.is_unfinished and run.plan is None and run.next is None and run.has_weights
+
+
 def test_a_time_allows_only_the_stages_that_fit(images: Snapshot, tmp_path: Path) -> None:
     events = list[Event]()
     config = trained(images, epochs=5000, framing="auto")

@@ -131,11 +131,13 @@ class RunPlan:
 
     preset: str  # a name of `PRESETS`: its stages; empty where the settings are all there is
     config: TrainConfig  # the settings that the run was started with
+    stage: str = ""  # the preset of the stage under way
 
     @classmethod
     def from_dict(cls, values: Any) -> Self:
         """Rebuild from JSON values (ConfigError, TypeError, KeyError: they are no plan)."""
-        return cls(preset=str(values["preset"]), config=TrainConfig.from_dict(dict(values["config"])))
+        config = TrainConfig.from_dict(dict(values["config"]))
+        return cls(preset=str(values["preset"]), stage=str(values.get("stage", "")), config=config)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -275,7 +277,7 @@ def load_run(project_dir: Path, name: str) -> RunSummary:
 
 def write_plan(run_dir: Path, plan: RunPlan) -> None:
     """Write what a run of several stages is to try (OSError, VisionFTError: it cannot be written)."""
-    write_json(run_dir / PLAN_FILE, {"preset": plan.preset, "config": plan.config.to_dict()})
+    write_json(run_dir / PLAN_FILE, {"preset": plan.preset, "stage": plan.stage, "config": plan.config.to_dict()})
 
 
 def end_plan(run_dir: Path) -> None:
