@@ -7,8 +7,9 @@ import contextlib
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 from models.messages import Message
 from visionft.amounts import rough_duration_text
@@ -17,12 +18,14 @@ from visionft.errors import VisionFTError
 from visionft.evaluation.report import Evaluation, evaluate_splits
 from visionft.evaluation.unseen import accuracy_sentence, unseen_evaluation
 from visionft.events import Notice, ResultStored
+from visionft.features.embedding import missing_features
 from visionft.features.framing import with_aspect
 from visionft.jobs import SILENT, JobCancelled, JobContext
+from visionft.speeds import StageTime
 from visionft.training.base_weights import stopped_before_start
 from visionft.training.config.train_config import TrainConfig
-from visionft.training.framing_choice import framing_passes, known_framing, resolved_framing
-from visionft.training.loop.progress import image_passes
+from visionft.training.framing_choice import framing_time, known_framing, resolved_framing
+from visionft.training.loop.progress import training_times
 from visionft.training.loop.train import resume, train
 from visionft.training.runs.metrics_file import StepRecorder
 from visionft.training.runs.recording import begin_again, write_result
@@ -30,6 +33,33 @@ from visionft.training.runs.run_folder import RunSummary, TrainResult, read_run
 from visionft.training.runs.run_snapshot import read_snapshot
 
 _MOST_FIRST = 800  # labelled images: twice as many as a framing is measured on
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Times:
+    """The expected times of a run: its training in seconds, and its evaluation."""
+
+    training_s: float
+    evaluation: StageTime
+
+    @property
+    def seconds(self) -> float:
+        return self.training_s + self.evaluation.seconds
+
+    @classmethod
+    def of(cls, config: TrainConfig, images: Snapshot, project_dir: Path, *, uses_mirrored: bool = True) -> Self:
+        training = training_times(config, images, project_dir, uses_mirrored=uses_mirrored)
+        held_out = (*images.labelled("val"), *images.labelled("test"))
+        passes = len(held_out)
+        if config.method_row.caches_features:  # those for validation have passed by then
+            passes = missing_features(project_dir, images.labelled("test"), config.features)
+        evaluation = StageTime.of(
+            f"evaluation {config.work_kind}",
+            passes * config.features.megapixels,
+            fixed_s=1,
+            unit_s=config.features.megapixel_s,
+        )
+        return cls(training_s=sum(each.seconds for each in training), evaluation=evaluation)
 
 
 def train_and_evaluate(
@@ -54,14 +84,16 @@ def train_and_evaluate(
     """
     began = time.monotonic()
     project_dir = run_dir.parent.parent
-    measuring = framing_passes(config, images, project_dir)
-    working = sum(image_passes(config, images)) + _evaluated_images(images)
-    first = None
-    if measuring and _answers_first(config, images):
-        job = job.in_stages(working + measuring + working)
-        with job.stage(weight=working):
-            usual = known_framing(config, images, project_dir)
-            usual = replace(usual, framing="centre") if usual.framing == "auto" else usual
+    measuring = framing_time(config, images, project_dir)
+    usual = known_framing(config, images, project_dir)
+    usual = replace(usual, framing="centre") if usual.framing == "auto" else usual
+    times = _Times.of(usual, images, project_dir)
+    first = improving = None
+    if measuring is not None and _answers_first(config, images):
+        answering = _Times.of(usual, images, project_dir, uses_mirrored=False)
+        improving = _improving_time(times, answering, config, images)
+        job = job.in_stages(answering.seconds + measuring.seconds + improving.seconds)
+        with job.stage(weight=answering.seconds):
             first = _train_new(usual, images, run_dir, began, job, uses_mirrored=False)
         run, evaluations = first
         if run.result is None or run.result.stopped or run.result.best is None:
@@ -72,16 +104,16 @@ def train_and_evaluate(
         job.report(Notice(message=Message(words, sentence=sentence, **values)))
         job.report(ResultStored(name=run.name))
     else:
-        job = job.in_stages(measuring + working)
+        job = job.in_stages(times.seconds + (measuring.seconds if measuring is not None else 0.0))
     try:
-        with job.stage(weight=measuring):
+        with contextlib.nullcontext() if measuring is None else measuring.stage(job):
             config = resolved_framing(config, images, project_dir, job=job)
     except JobCancelled:
         if first is not None:
             return first
         stopped = stopped_before_start(config, classes=len(images.class_names), run_dir=run_dir)
         return _without_folder(stopped, config, run_dir, images), {}
-    with job.stage(weight=working):
+    with job.stage(weight=times.seconds) if improving is None else improving.stage(job):
         if first is None:
             return _train_new(config, images, run_dir, began, job)
         return _improve(first, config, images, began, job)
@@ -107,9 +139,9 @@ def _train_new(
     uses_mirrored: bool = True,
 ) -> tuple[RunSummary, dict[Split, Evaluation]]:
     """Train a new run and evaluate it; `began` is the time of the click."""
-    training, evaluating = sum(image_passes(config, images)), _evaluated_images(images)
-    job = job.in_stages(training + evaluating)
-    with job.stage(weight=training):
+    times = _Times.of(config, images, run_dir.parent.parent, uses_mirrored=uses_mirrored)
+    job = job.in_stages(times.seconds)
+    with job.stage(weight=times.training_s):
         recorder = StepRecorder(run_dir.parent, job)
         spent_s = time.monotonic() - began
         result = train(
@@ -121,7 +153,7 @@ def _train_new(
             spent_s=spent_s,
             job=job.with_report(recorder),
         )
-    with job.stage(weight=evaluating):
+    with times.evaluation.stage(job):
         return _evaluated(result, config, run_dir.with_name(result.run), images, job)
 
 
@@ -144,10 +176,13 @@ def _improve(
         with contextlib.suppress(OSError, VisionFTError):  # the run is valid with the time of its first answer
             write_result(run.path, result)
         return replace(run, result=result), evaluations
+    times = _Times.of(config, images, run.path.parent.parent)
     begin_again(run.path, with_aspect(config, images))
-    unstoppable = JobContext(job.report)
-    result = train(config, images, run.path, spent_s=time.monotonic() - began, job=unstoppable)
-    return _evaluated(result, config, run.path, images, unstoppable)
+    unstoppable = JobContext(job.report).in_stages(times.seconds)
+    with unstoppable.stage(weight=times.training_s):
+        result = train(config, images, run.path, spent_s=time.monotonic() - began, job=unstoppable)
+    with times.evaluation.stage(unstoppable):
+        return _evaluated(result, config, run.path, images, unstoppable)
 
 
 def resume_and_evaluate(run_dir: Path, *, job: JobContext = SILENT) -> tuple[RunSummary, Mapping[Split, Evaluation]]:
@@ -157,12 +192,27 @@ def resume_and_evaluate(run_dir: Path, *, job: JobContext = SILENT) -> tuple[Run
         RunError, WeightsError: As `resume`.
     """
     config, images = read_run(run_dir).config, read_snapshot(run_dir)
-    training, evaluating = sum(image_passes(config, images)), _evaluated_images(images)
-    job = job.in_stages(training + evaluating)
-    with job.stage(weight=training):
+    times = _Times.of(config, images, run_dir.parent.parent)
+    job = job.in_stages(times.seconds)
+    with job.stage(weight=times.training_s):
         result = resume(run_dir, job=job.with_report(StepRecorder(run_dir.parent, job)))
-    with job.stage(weight=evaluating):
+    with times.evaluation.stage(job):
         return _evaluated(result, config, run_dir, images, job)
+
+
+def _improving_time(times: _Times, answering: _Times, config: TrainConfig, images: Snapshot) -> StageTime:
+    """Return the expected time of `_improve`.
+
+    Args:
+        times: Of a whole run.
+        answering: Of one without mirrored copies, the first answer: their difference is the pass of the copies.
+        config: The settings.
+        images: The images.
+    """
+    labelled = len(images.labelled("train")) + len(images.labelled("val"))
+    copies_s = max(0.0, times.training_s - answering.training_s)
+    unit_s = copies_s / max(1, labelled)
+    return StageTime.of(f"again {config.work_kind}", labelled, fixed_s=answering.evaluation.seconds, unit_s=unit_s)
 
 
 def evaluate_held_out(run_dir: Path, images: Snapshot | None, *, job: JobContext = SILENT) -> dict[Split, Evaluation]:
@@ -182,10 +232,6 @@ def evaluate_held_out(run_dir: Path, images: Snapshot | None, *, job: JobContext
         if not job.is_cancelled:
             job.report(Notice(message=error.message, level="warning", next_step=error.next_step))
         return {}
-
-
-def _evaluated_images(images: Snapshot) -> int:
-    return len(images.labelled("val")) + len(images.labelled("test")) + 1
 
 
 def _evaluated(
