@@ -23,6 +23,7 @@ from visionft.data.image_cache import not_kept_text
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.errors import VisionFTError, nothing_readable
 from visionft.events import Notice, Progress
+from visionft.features.feature_space import make_room
 from visionft.features.feature_spec import FeatureSpec
 from visionft.features.feature_store import (
     CURRENT,
@@ -398,6 +399,7 @@ class _Writer:
         self._project_dir, self._job, self._must_keep = project_dir, job, must_keep
         self._contents: list[str] = []
         self._rows: list[np.ndarray] = []
+        self._has_room = False  # whether older features have made room
 
     def add(self, contents: Sequence[str], rows: np.ndarray) -> None:
         """Take (B, D) rows."""
@@ -413,8 +415,12 @@ class _Writer:
         if not self._contents or self._project_dir is None:
             return
         try:
+            if not self._has_room:
+                make_room(self._project_dir, keeps=self.kind.folder_name)
+                self._has_room = True
             store = self.kind.store(self._project_dir)
-            if not len(store):
+            # Also where its note is damaged, or of another version.
+            if self.kind not in stored_kinds(self._project_dir):
                 note_kind(self._project_dir, self.kind)
             store.append(self._contents, np.concatenate(self._rows))
         except (VisionFTError, OSError) as error:

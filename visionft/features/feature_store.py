@@ -134,6 +134,14 @@ def current_kind(project_dir: Path, image_reading: ImageReading) -> FeatureKind 
     return kind if kind is not None and kind.image_reading == image_reading else None
 
 
+def current_folder(project_dir: Path) -> str:
+    """Return the name of the folder of the current features; empty where there are none, or it cannot be told."""
+    try:
+        return Path(str(read_json(project_dir / FOLDER / CURRENT)["folder"])).name
+    except (OSError, ValueError, TypeError, KeyError):
+        return ""
+
+
 def latest_kind(project_dir: Path) -> FeatureKind | None:
     """Return the features computed last; None while there are none, or where that cannot be told any more."""
     try:
