@@ -365,7 +365,8 @@ def _compute(
     if not todo:
         return
     device = next(network.parameters()).device
-    dataset = ImageDataset(todo, spec.preprocessing, task=None, near_side=spec.near_side())
+    # A row under the hash of another content would be wrong for good.
+    dataset = ImageDataset(todo, spec.preprocessing, task=None, near_side=spec.near_side(), requires_contents=True)
     sampler = EpochSampler(len(todo), BATCH, seed=0, shuffle=False)
     loader = ImageLoader(dataset, sampler, workers=choose_workers(workers, dataset, device=device.type), device=device)
     kind = writer.kind

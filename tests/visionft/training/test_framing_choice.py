@@ -17,6 +17,7 @@ from visionft.evaluation.trained_run import resume_and_evaluate, train_and_evalu
 from visionft.evaluation.unseen import unseen_evaluation
 from visionft.events import ImagesClassified, Notice, Progress, ResultStored
 from visionft.features.framing import with_aspect
+from visionft.files import sha256_file
 from visionft.jobs import JobCancelled, JobContext
 from visionft.training import framing_choice
 from visionft.training.config.presets import Circumstances, preset_config
@@ -49,7 +50,7 @@ def borders(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
         path = folder / f"{number}.png"
         Image.fromarray(pixels).save(path)
         split = "train" if number < 40 else "val" if number < 50 else "test"
-        images.append(SnapshotImage(number + 1, path, f"border{number}", (label,), split))
+        images.append(SnapshotImage(number + 1, path, sha256_file(path), (label,), split))
     return Snapshot("single", ("dark", "light"), tuple(images))
 
 
