@@ -87,18 +87,21 @@ class TimeLeft:
             self._share.take(event)
             self._told.append((processor_seconds(), self._share.left_s))
 
-    def end(self) -> tuple[float, float, float]:
-        """Return seconds of the job, the largest factor between told and true time left, and the share with a time."""
+    def end(self) -> tuple[float, str, float]:
+        """Return the seconds of the job, its largest factor with its place, and the share of it with a time left."""
         now = processor_seconds()
-        factor = 1.0
+        whole_s = max(1e-9, now - self._began)
+        factors: list[tuple[float, float]] = []  # and the share of the job's time that had passed
         told_s = 0.0
-        ends = [each for each, _ in self._told[1:]] + [now]
+        ends = [*(each for each, _ in self._told[1:]), now]
         for (at, left_s), end in zip(self._told, ends, strict=True):
             if left_s is not None:
                 true_s = now - at
-                factor = max(factor, (left_s + 1) / (true_s + 1), (true_s + 1) / (left_s + 1))
+                factor = max((left_s + 1) / (true_s + 1), (true_s + 1) / (left_s + 1))
+                factors.append((factor, (at - self._began) / whole_s))
                 told_s += end - at
-        return now - self._began, factor, told_s / max(1e-9, now - self._began)
+        factor, place = max(factors, default=(0.0, 0.0))
+        return whole_s, f"{factor:.2f} at {place:.0%}" if factors else "-", told_s / whole_s
 
 
 def choose(folder: Path, count: int, to: Path) -> None:
@@ -166,7 +169,7 @@ def times(source: Path, home: Path, framing: str, session: int) -> None:
     from visionft.jobs import JobContext
 
     project = visionft.create(home / f"project {session}")
-    settings = {} if framing == "auto" else {"framing": framing}
+    settings: dict[str, Any] = {} if framing == "auto" else {"framing": framing}
     runs: list[Any] = []
     work: dict[str, Callable[[JobContext], Any]] = {
         "import": lambda job: project.add(source, callback=job),
@@ -180,8 +183,8 @@ def times(source: Path, home: Path, framing: str, session: int) -> None:
     for name, act in work.items():
         left = TimeLeft()
         act(JobContext(left))
-        seconds, factor, share = left.end()
-        row(name, f"{seconds:.1f}", f"{factor:.2f}" if share else "-", f"{share:.0%}")
+        seconds, largest, share = left.end()
+        row(name, f"{seconds:.1f}", largest, f"{share:.0%}")
 
 
 if __name__ == "__main__":
