@@ -134,7 +134,9 @@ def export_run(
                 require_no_index(model)
             export = begin_export(model, images, folder, options, job)
         with times.write.stage(job, "Writing the ONNX file"):
-            parity = export.write_model()
+            export.write_model()
+        with times.compare.stage(job):
+            parity = export.compare_model()
         for row, making in zip(rows, times.rows, strict=True):
             job.check_cancelled()
             with making.stage(job):
@@ -151,12 +153,13 @@ class _ExportTimes:
 
     begin: StageTime
     write: StageTime
+    compare: StageTime
     rows: tuple[StageTime, ...]
     finish: StageTime
 
     @property
     def seconds(self) -> float:
-        return sum(each.seconds for each in (self.begin, self.write, *self.rows, self.finish))
+        return sum(each.seconds for each in (self.begin, self.write, self.compare, *self.rows, self.finish))
 
     @classmethod
     def of(cls, run: RunSummary, images: Snapshot, rows: Sequence[Artefact]) -> Self:
@@ -165,6 +168,7 @@ class _ExportTimes:
         return cls(
             begin=StageTime.of(f"export begin {kind}", count, fixed_s=2, unit_s=0.002),
             write=StageTime.of(f"export write {kind}", fixed_s=10),
+            compare=StageTime.of(f"export compare {kind}", fixed_s=3),
             rows=tuple(StageTime.of(f"export {row.name} {kind}", fixed_s=row.weight) for row in rows),
             finish=StageTime.of(f"export finish {kind}", fixed_s=6),
         )
@@ -301,16 +305,19 @@ class Export:
         set_metadata(whole, metadata)
         return whole
 
-    def write_model(self) -> Parity:
-        """Trace the networks, write `model.onnx` and `labels.txt`; return the comparison of the file with PyTorch.
-
-        Raises:
-            ExportError: They differ.
-        """
+    def write_model(self) -> None:
+        """Trace the networks, and write `model.onnx` and `labels.txt`."""
         path, parts = self.folder / MODEL_FILE, self.model.parts
         self.networks += [self.traced(part, self.distance if part is self.model.strongest else None) for part in parts]
         path.write_bytes(self.whole_model(self.networks).SerializeToString())
         write_text(self.folder / LABELS_FILE, "\n".join(self.class_names) + "\n")
+
+    def compare_model(self) -> Parity:
+        """Return the comparison of `model.onnx` with PyTorch.
+
+        Raises:
+            ExportError: They differ.
+        """
         reference = Reference(
             self.model,
             self.decoder.temperature,
@@ -318,7 +325,7 @@ class Export:
             self.distance,
             averages_mirror=self.options.mirror,
         )
-        return compare(reference, self.images, path, job=self.job)
+        return compare(reference, self.images, self.folder / MODEL_FILE, job=self.job)
 
     def finish(self, out_dir: Path, parity: Parity, facts: ProjectFacts) -> ExportResult:
         """Add what every export has, measure and run it, and write its record and model card.
