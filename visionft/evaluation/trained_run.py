@@ -12,9 +12,10 @@ import math
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
@@ -27,15 +28,17 @@ from visionft.evaluation.report import Evaluation, evaluate_splits
 from visionft.evaluation.stored import read_evaluation
 from visionft.evaluation.unseen import accuracy_sentence, unseen_evaluation
 from visionft.events import Event, Notice, ResultStored, RunStarted
+from visionft.features.embedding import missing_features
 from visionft.features.framing import with_aspect
 from visionft.files import write_error
 from visionft.jobs import SILENT, JobCancelled, JobContext
+from visionft.speeds import StageTime
 from visionft.training.base_weights import stopped_before_start
 from visionft.training.budget import Budget, fitted_to_time, staged_configs
 from visionft.training.config.presets import PRESETS
 from visionft.training.config.train_config import TrainConfig
-from visionft.training.framing_choice import framing_passes, known_framing, resolved_framing
-from visionft.training.loop.progress import image_passes
+from visionft.training.framing_choice import framing_time, known_framing, resolved_framing
+from visionft.training.loop.progress import training_times
 from visionft.training.loop.subsets import spread_by_class
 from visionft.training.loop.train import resume, train
 from visionft.training.preset_choice import project_circumstances
@@ -61,6 +64,33 @@ FIRST_IMAGES = 400
 _FRAMING_SHARE = 1 / 3  # of the time left that the measurement of a framing may take
 
 Trained = tuple[RunSummary, Mapping[Split, Evaluation]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Times:
+    """The expected times of a run: its training in seconds, and its evaluation."""
+
+    training_s: float
+    evaluation: StageTime
+
+    @property
+    def seconds(self) -> float:
+        return self.training_s + self.evaluation.seconds
+
+    @classmethod
+    def of(cls, config: TrainConfig, images: Snapshot, project_dir: Path | None, *, uses_mirrored: bool = True) -> Self:
+        training = training_times(config, images, project_dir, uses_mirrored=uses_mirrored)
+        held_out = (*images.labelled("val"), *images.labelled("test"))
+        passes = len(held_out)
+        if config.method_row.caches_features:  # those for validation have passed by then
+            passes = missing_features(project_dir, images.labelled("test"), config.features)
+        evaluation = StageTime.of(
+            f"evaluation {config.work_kind}",
+            passes * config.features.megapixels,
+            fixed_s=1,
+            unit_s=config.features.megapixel_s,
+        )
+        return cls(training_s=sum(each.seconds for each in training), evaluation=evaluation)
 
 
 def train_and_evaluate(
@@ -98,11 +128,11 @@ def resume_and_evaluate(run_dir: Path, *, budget: Budget | None = None, job: Job
     """
     found, images = read_run(run_dir), read_snapshot(run_dir)
     if found.plan is None:
-        training, evaluating = sum(image_passes(found.config, images)), _evaluated_images(images)
-        job = job.in_stages(training + evaluating)
-        with job.stage(weight=training):
+        times = _Times.of(found.config, images, project_of_run(run_dir))
+        job = job.in_stages(times.seconds)
+        with job.stage(weight=times.training_s):
             result = resume(run_dir, job=job.with_report(StepRecorder(run_dir.parent, job)))
-        with job.stage(weight=evaluating):
+        with times.evaluation.stage(job):
             return _evaluated(result, found.config, run_dir, images, job)
     budget = budget or Budget()
     budget.preset = budget.preset or found.plan.preset
@@ -149,21 +179,23 @@ class _Stages:
         begun = list(PRESETS).index(stage) if stage in PRESETS and self._reached is not None else 0
         tried = {preset, *list(PRESETS)[:begun]}
         is_solving = _is_solved(first) and not begun
-        measuring = framing_passes(first, self._images, self._project_dir)
-        answers_first = bool(measuring) and _is_solved(first) and self._reached is None
+        measuring = framing_time(first, self._images, self._project_dir)
+        answers_first = measuring is not None and _is_solved(first) and self._reached is None
         learned = self._first_images() if answers_first else self._images
         self._planned = {name for name, _config in configs}
         self._is_staged = answers_first or len(configs) > 1 or self._earlier is not None
-        weights = [_work(config, self._images) for _preset, config in configs]
-        self._job = self._own_job.in_stages(answers_first * _work(first, learned) + measuring + sum(weights))
+        first_s = self._seconds(first, learned, uses_mirrored=False) if answers_first else 0.0
+        seconds = [self._seconds(config) for _preset, config in configs]
+        measuring_s = measuring.seconds if measuring is not None else 0.0
+        self._job = self._own_job.in_stages(first_s + measuring_s + sum(seconds))
         try:
             if answers_first:
-                with self._job.stage(weight=_work(first, learned)):
+                with self._job.stage(weight=first_s):
                     self._answer(self._usual(first), preset=preset, learned=learned, uses_mirrored=False)
                 self._tell_first_answer()
-            with self._job.stage(weight=measuring):
+            with contextlib.nullcontext() if measuring is None else measuring.stage(self._job):
                 framed = self._framed(first)
-            with self._job.stage(weight=weights[0]):
+            with self._job.stage(weight=seconds[0]):
                 if self._reached is None:
                     self._answer(framed, preset=preset)
                 elif is_solving:
@@ -199,6 +231,11 @@ class _Stages:
         config = config or self._config
         stopped = stopped_before_start(config, classes=len(self._images.class_names), run_dir=self._run_dir)
         return _without_folder(stopped, config, self._run_dir, self._images), {}
+
+    def _seconds(self, config: TrainConfig, learned: Snapshot | None = None, *, uses_mirrored: bool = True) -> float:
+        """Return the expected seconds of training and evaluating with settings whose framing may not be known yet."""
+        images = learned or self._images
+        return _Times.of(self._usual(config), images, self._project_dir, uses_mirrored=uses_mirrored).seconds
 
     @property
     def _spent_s(self) -> float:
@@ -251,9 +288,9 @@ class _Stages:
             left_s = self._budget.left_s
             fitted = fitted_to_time(config, self._images, left_s, job=self._job)
             config = fitted or replace(config, epochs=1)
-        training = sum(image_passes(config, learned))
-        job = self._job.in_stages(training + _evaluated_images(learned))
-        with job.stage(weight=training):
+        times = _Times.of(config, learned, self._project_dir, uses_mirrored=uses_mirrored)
+        job = self._job.in_stages(times.seconds)
+        with job.stage(weight=times.training_s):
             recorder = StepRecorder(self._run_dir.parent, job.with_report(self._with_plan(job, preset)), preset=preset)
             result = train(
                 config,
@@ -267,7 +304,7 @@ class _Stages:
                 job=job.with_report(recorder),
             )
         self._run_dir = self._run_dir.with_name(result.run)
-        with job.stage(weight=_evaluated_images(learned)):
+        with times.evaluation.stage(job):
             trained = _evaluated(result, config, self._run_dir, learned, job)
         if result.stopped or result.best is None:
             self._stopped = trained
@@ -335,7 +372,7 @@ class _Stages:
         assert self._reached is not None
         run, _ = self._reached
         if preset not in self._planned:  # the budget was raised
-            self._job = self._own_job.in_stages(_work(config, self._images))
+            self._job = self._own_job.in_stages(self._seconds(config))
         self._is_staged = True
         self._write_plan(run.path, preset)
         if run.next is not None and run.next.config.total_epochs:
@@ -349,7 +386,7 @@ class _Stages:
                 self._job.report(Notice(message=message))
                 return False
             config = fitted
-        with self._job.stage(weight=_work(config, self._images)):
+        with self._job.stage(weight=self._seconds(config)):
             trained = self._trained_next(config, preset)
         if self._is_better(trained):
             self._adopt(trained)
@@ -369,9 +406,9 @@ class _Stages:
         begun = run.next is not None and run.next.config == config
         if not begun:
             drop_next(run.path)
-        training = sum(image_passes(config, self._images))
-        job = self._job.in_stages(training + _evaluated_images(self._images))
-        with job.stage(weight=training):
+        times = _Times.of(config, self._images, self._project_dir)
+        job = self._job.in_stages(times.seconds)
+        with job.stage(weight=times.training_s):
             recorder = StepRecorder(run.path.parent, job, folder=NEXT_FOLDER, preset=preset)
             result = train(
                 config,
@@ -388,7 +425,7 @@ class _Stages:
             accuracy = best.val_accuracy
             point = AccuracyPoint(at_s=result.seconds, accuracy=accuracy, epoch=best.epoch, is_kept=True, preset=preset)
             append_accuracy(run.path, point)
-        with job.stage(weight=_evaluated_images(self._images)):
+        with times.evaluation.stage(job):
             return _evaluated(result, with_aspect(config, self._images), folder, self._images, job)
 
     def _is_better(self, trained: Trained) -> bool:
@@ -436,11 +473,6 @@ def _is_solved(config: TrainConfig) -> bool:
     return not config.total_epochs and config.method_row.caches_features and config.method_row.needs_labels
 
 
-def _work(config: TrainConfig, images: Snapshot) -> float:
-    """Return about how many images training and evaluation pass through the network."""
-    return sum(image_passes(config, images)) + _evaluated_images(images)
-
-
 def evaluate_held_out(run_dir: Path, images: Snapshot | None, *, job: JobContext = SILENT) -> dict[Split, Evaluation]:
     """Evaluate a run on the validation and test split, where they have labelled images.
 
@@ -458,10 +490,6 @@ def evaluate_held_out(run_dir: Path, images: Snapshot | None, *, job: JobContext
         if not job.is_cancelled:
             job.report(Notice(message=error.message, level="warning", next_step=error.next_step))
         return {}
-
-
-def _evaluated_images(images: Snapshot) -> int:
-    return len(images.labelled("val")) + len(images.labelled("test")) + 1
 
 
 def _evaluated(

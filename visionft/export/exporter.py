@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -75,10 +75,11 @@ from visionft.files import sha256_file, write_text
 from visionft.heads.solutions import memory_of
 from visionft.jobs import SILENT, JobContext
 from visionft.retrieval.live_view import load_current_model
+from visionft.speeds import StageTime
 from visionft.training.base_weights import base_weights_of
 from visionft.training.runs.exchange import ADAPTER_FOLDER, complete_exchange
 from visionft.training.runs.exchange import CONFIG_FILE as ADAPTER_CONFIG
-from visionft.training.runs.run_folder import read_run
+from visionft.training.runs.run_folder import RunSummary, read_run
 from visionft.training.runs.run_model import RunModel
 
 logger = logging.getLogger(__name__)
@@ -123,22 +124,54 @@ def export_run(
     planned = [MODEL_FILE, LABELS_FILE, CARD_FILE, RECORD_FILE, *names, *sample_files([MODEL_FILE, *names])]
     # First, so a read-only destination is reported before minutes of work.
     with publishing(out_dir, planned) as folder:
-        model = load_current_model(read_run(run_dir), images, job=job)
-        require_images(rows, model, images)
-        if options.mirror:
-            require_no_index(model)
-        job = job.in_stages(3 + 3 + sum(row.weight for row in rows) + 2 + 2)
-        with job.stage(weight=3):
+        run = read_run(run_dir)
+        times = _ExportTimes.of(run, images, rows)
+        job = job.in_stages(times.seconds)
+        with times.begin.stage(job):
+            model = load_current_model(run, images, job=job)
+            require_images(rows, model, images)
+            if options.mirror:
+                require_no_index(model)
             export = begin_export(model, images, folder, options, job)
-        with job.stage("Writing the ONNX file", weight=3):
-            parity = export.write_model()
-        for row in rows:
+        with times.write.stage(job, "Writing the ONNX file"):
+            export.write_model()
+        with times.compare.stage(job):
+            parity = export.compare_model()
+        for row, making in zip(rows, times.rows, strict=True):
             job.check_cancelled()
-            with job.stage(weight=row.weight):
+            with making.stage(job):
                 row.make(export)
-        result = export.finish(out_dir, parity, facts)
+        with times.finish.stage(job):
+            result = export.finish(out_dir, parity, facts)
     logger.info("export ends: %d bytes, %s", result.bytes, result.parity)
     return result
+
+
+@dataclass(frozen=True, kw_only=True)
+class _ExportTimes:
+    """The expected times of the stages of an export."""
+
+    begin: StageTime
+    write: StageTime
+    compare: StageTime
+    rows: tuple[StageTime, ...]
+    finish: StageTime
+
+    @property
+    def seconds(self) -> float:
+        return sum(each.seconds for each in (self.begin, self.write, self.compare, *self.rows, self.finish))
+
+    @classmethod
+    def of(cls, run: RunSummary, images: Snapshot, rows: Sequence[Artefact]) -> Self:
+        kind = f"{run.config.work_kind}{f' of {len(run.parts)}' if run.parts else ''}"
+        count = len(images.labelled("train")) + len(images.labelled("val"))
+        return cls(
+            begin=StageTime.of(f"export begin {kind}", count, fixed_s=2, unit_s=0.002),
+            write=StageTime.of(f"export write {kind}", fixed_s=10),
+            compare=StageTime.of(f"export compare {kind}", fixed_s=3),
+            rows=tuple(StageTime.of(f"export {row.name} {kind}", fixed_s=row.weight) for row in rows),
+            finish=StageTime.of(f"export finish {kind}", fixed_s=6),
+        )
 
 
 def require_images(rows: Sequence[Artefact], model: RunModel, images: Snapshot) -> None:
@@ -272,16 +305,19 @@ class Export:
         set_metadata(whole, metadata)
         return whole
 
-    def write_model(self) -> Parity:
-        """Trace the networks, write `model.onnx` and `labels.txt`; return the comparison of the file with PyTorch.
-
-        Raises:
-            ExportError: They differ.
-        """
+    def write_model(self) -> None:
+        """Trace the networks, and write `model.onnx` and `labels.txt`."""
         path, parts = self.folder / MODEL_FILE, self.model.parts
         self.networks += [self.traced(part, self.distance if part is self.model.strongest else None) for part in parts]
         path.write_bytes(self.whole_model(self.networks).SerializeToString())
         write_text(self.folder / LABELS_FILE, "\n".join(self.class_names) + "\n")
+
+    def compare_model(self) -> Parity:
+        """Return the comparison of `model.onnx` with PyTorch.
+
+        Raises:
+            ExportError: They differ.
+        """
         reference = Reference(
             self.model,
             self.decoder.temperature,
@@ -289,7 +325,7 @@ class Export:
             self.distance,
             averages_mirror=self.options.mirror,
         )
-        return compare(reference, self.images, path, job=self.job)
+        return compare(reference, self.images, self.folder / MODEL_FILE, job=self.job)
 
     def finish(self, out_dir: Path, parity: Parity, facts: ProjectFacts) -> ExportResult:
         """Add what every export has, measure and run it, and write its record and model card.
@@ -304,11 +340,12 @@ class Export:
         self._copy_adapter()
         write_samples(self.folder)
         compared = compared_images(model.run, self.images)
-        with self.job.stage("Measuring its speed", weight=2):
+        finishing = self.job.in_stages(2)
+        with finishing.stage("Measuring its speed", weight=1):
             _, pixels = next(readable_images(compared, model.run.config.image_reading))
-            latency = measure_latency(Predictor(path), pixels, job=self.job)
+            latency = measure_latency(Predictor(path), pixels, job=finishing)
             large_ms = measure_large(model.strongest.preprocessing, self.options.opset)
-        with self.job.stage("Running the sample programs", weight=2):
+        with finishing.stage("Running the sample programs", weight=1):
             smaller = [each.file for each in self.variants if each.is_kept]
             samples = run_samples(self.folder, [image.path for image in compared], others=smaller)
         require_agreement(samples)

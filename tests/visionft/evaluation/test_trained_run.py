@@ -17,6 +17,7 @@ from visionft.evaluation.run_cost import cost_of_run
 from visionft.evaluation.stored import read_evaluation
 from visionft.evaluation.trained_run import resume_and_evaluate, train_and_evaluate
 from visionft.events import EpochDone, Event, Notice, Progress, ResultStored, StepDone
+from visionft.files import sha256_file
 from visionft.jobs import JobContext
 from visionft.training.budget import Budget
 from visionft.training.config.presets import Circumstances, preset_config
@@ -38,7 +39,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
         path = folder / f"{number}.png"
         Image.fromarray(pixels).save(path)
         split = "train" if number < 40 else "val" if number < 60 else "test"
-        found.append(SnapshotImage(number + 1, path, f"stripes{number}", (label,), split))
+        found.append(SnapshotImage(number + 1, path, sha256_file(path), (label,), split))
     return Snapshot("single", ("across", "down"), tuple(found))
 
 

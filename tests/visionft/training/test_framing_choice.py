@@ -16,6 +16,7 @@ from visionft.evaluation.stored import Evaluation
 from visionft.evaluation.trained_run import train_and_evaluate
 from visionft.evaluation.unseen import unseen_evaluation
 from visionft.events import ImagesClassified, Notice, Progress, ResultStored
+from visionft.files import sha256_file
 from visionft.jobs import JobCancelled, JobContext
 from visionft.training import framing_choice
 from visionft.training.config.presets import Circumstances, preset_config
@@ -47,7 +48,7 @@ def borders(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
         path = folder / f"{number}.png"
         Image.fromarray(pixels).save(path)
         split = "train" if number < 40 else "val" if number < 50 else "test"
-        images.append(SnapshotImage(number + 1, path, f"border{number}", (label,), split))
+        images.append(SnapshotImage(number + 1, path, sha256_file(path), (label,), split))
     return Snapshot("single", ("dark", "light"), tuple(images))
 
 
