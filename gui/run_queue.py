@@ -12,6 +12,7 @@ from typing import Any
 from models.messages import Message, load_message, store_message
 from visionft.errors import ConfigError, RunError, VisionFTError
 from visionft.files import read_json, write_json
+from visionft.training.config.presets import PRESETS
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import RUNS_FOLDER, RunSummary, read_run
 from visionft.training.runs.run_titles import config_title
@@ -24,10 +25,14 @@ _LOOK_BACK = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueuedRun:
-    """A queued run. `number` identifies it; `failure` is the reason it could not be trained, after an attempt."""
+    """A queued run. `number` identifies it; `failure` is the reason it could not be trained, after an attempt.
+
+    `preset` is the budget that the settings are of; empty for settings of the user's own.
+    """
 
     number: int
     config: TrainConfig
+    preset: str = ""
     failure: str = ""
 
     @property
@@ -56,9 +61,9 @@ class RunQueue:
         self.runs = runs
         self._write()
 
-    def add(self, config: TrainConfig, *, is_first: bool = False) -> QueuedRun:
+    def add(self, config: TrainConfig, *, preset: str = "", is_first: bool = False) -> QueuedRun:
         number = max((run.number for run in self.runs), default=0) + 1
-        added = QueuedRun(number=number, config=config)
+        added = QueuedRun(number=number, config=config, preset=preset)
         self._set((added, *self.runs) if is_first else (*self.runs, added))
         return added
 
@@ -115,7 +120,12 @@ class RunQueue:
 
     def _write(self) -> None:
         runs = [
-            {"number": each.number, "config": each.config.to_dict(), "failure": store_message(each.failure)}
+            {
+                "number": each.number,
+                "config": each.config.to_dict(),
+                "preset": each.preset,
+                "failure": store_message(each.failure),
+            }
             for each in self.runs
         ]
         value = {"format_version": FORMAT_VERSION, "runs": runs, "paused": self.paused}
@@ -133,7 +143,9 @@ def _runs(stored: list[Any]) -> tuple[QueuedRun, ...]:
             config = TrainConfig.from_dict(entry["config"])
             assert config.backbone_row and config.method_row
             failure = load_message(_text(entry.get("failure")))
-            found.append(QueuedRun(number=int(entry["number"]), config=config, failure=failure))
+            preset = _text(entry.get("preset"))
+            preset = preset if preset in PRESETS else ""
+            found.append(QueuedRun(number=int(entry["number"]), config=config, preset=preset, failure=failure))
         except (ConfigError, KeyError, TypeError, ValueError, AttributeError) as error:
             logger.warning("A queued run cannot be read: %s", error)
     return tuple(found)

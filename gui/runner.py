@@ -18,6 +18,7 @@ from gui.tasks import Lane, Task, Tasks
 from models.messages import sentences
 from visionft.errors import RunError
 from visionft.events import Event, ResultStored
+from visionft.training.budget import Budget
 from visionft.training.config.checks import config_problems
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import (
@@ -44,7 +45,8 @@ class Runner(QObject):
     """Starts the training runs of one project one after the other."""
 
     queue_changed = Signal()
-    run_begun = Signal(str, object, object)  # title, TrainConfig; RunSummary of a run that goes on, or None
+    # title, TrainConfig; RunSummary of a run that goes on, or None; its preset, empty for settings of the user's own
+    run_begun = Signal(str, object, object, str)
     run_reported = Signal(object)  # Event
     # Ending; RunSummary, or None if it did not begin or failed; its Evaluation on unseen images, or None; Message
     run_ended = Signal(str, object, object, object)
@@ -62,6 +64,7 @@ class Runner(QObject):
         self._is_closing = False
         self._current: QueuedRun | None = None
         self._resumed = ""  # the name of the resumed run, if any
+        self._budget = Budget()  # of the current run
         self._task: Task[tuple[RunSummary, Mapping[Split, Evaluation]]] | None = None
         self.queue = RunQueue(project_dir)
         self.offer: RunSummary | None = self.queue.unfinished_run()
@@ -79,16 +82,26 @@ class Runner(QObject):
         """Return the reason a run is still waiting, in words; empty once it has started."""
         return self._task.waits_for if self._task is not None else ""
 
-    def start(self, config: TrainConfig) -> None:
-        """Train now, or after the current run."""
-        if self.is_training:
-            self.enqueue(config)
-        else:
-            self._begin(QueuedRun(number=0, config=config))
+    def start(self, config: TrainConfig, preset: str = "") -> None:
+        """Train now, or after the current run.
 
-    def enqueue(self, config: TrainConfig) -> None:
+        Args:
+            config: The settings.
+            preset: The budget that they are of: the run goes through its stages. Empty for settings of the user's own.
+        """
+        if self.is_training:
+            self.enqueue(config, preset)
+        else:
+            self._begin(QueuedRun(number=0, config=config, preset=preset))
+
+    def change_budget(self, preset: str) -> None:
+        """Let the current run end earlier, or go on further: with the stages of another preset."""
+        if self._task is not None and self._budget.preset:
+            self._budget.preset = preset
+
+    def enqueue(self, config: TrainConfig, preset: str = "") -> None:
         """Queue a run; it starts automatically after the current run."""
-        self.queue.add(config)
+        self.queue.add(config, preset=preset)
         self._goes_on = self._goes_on or self.is_training
         self.queue_changed.emit()
 
@@ -106,29 +119,33 @@ class Runner(QObject):
         self._set_offer(None)
         self._goes_on = bool(self.queue.waiting())
         self._resumed = run.name
-        work = partial(resume_and_evaluate, run.path)
-        self._run(QueuedRun(number=0, config=run.config), work, run.title, earlier=run)
+        budget = Budget(run.plan.preset if run.plan is not None else "")
+        work = partial(resume_and_evaluate, run.path, budget=budget)
+        config = run.plan.config if run.plan is not None else run.config
+        self._run(QueuedRun(number=0, config=config, preset=budget.preset), work, run.title, budget, earlier=run)
 
     def _begin(self, run: QueuedRun) -> None:
         self._goes_on, self._resumed = self._goes_on or bool(run.number), ""
         self._set_offer(None)
         run_dir = new_run_dir(self._project_dir, run.config)
-        work = partial(train_and_evaluate, run.config, self._snapshot(), run_dir)
-        self._run(run, work, first_title(run_dir))
+        budget = Budget(run.preset)
+        work = partial(train_and_evaluate, run.config, self._snapshot(), run_dir, budget=budget)
+        self._run(run, work, first_title(run_dir), budget)
 
     def _run(
         self,
         run: QueuedRun,
         work: "Callable[..., tuple[RunSummary, Mapping[Split, Evaluation]]]",
         title: str,
+        budget: Budget,
         *,
         earlier: RunSummary | None = None,
     ) -> None:
-        self._current, self._is_pausing = run, False
+        self._current, self._is_pausing, self._budget = run, False, budget
         task_title = tr("Going on with {run}", run=title) if earlier else tr("Training {run}", run=title)
         task = Task(title=task_title, work=work, lane=Lane.TRAINING, page=TRAIN, device=run.config.device != "cpu")
         self._task = self._tasks.run(task, owner=self, on_event=self._on_event, on_end=self._on_ended)
-        self.run_begun.emit(title, run.config, earlier)
+        self.run_begun.emit(title, run.config, earlier, budget.preset)
         self.queue_changed.emit()
 
     def _on_event(self, event: Event) -> None:
@@ -188,7 +205,8 @@ class Runner(QObject):
         run, self._current, self._task = self._current, None, None
         trained, evaluations = task.result or (None, {})
         result, failure = trained and trained.result, task.failure
-        how: Ending = "failed" if failure else "stopped" if result is None or result.stopped else "finished"
+        is_whole = trained is not None and result is not None and not result.stopped and not trained.is_unfinished
+        how: Ending = "failed" if failure else "finished" if is_whole else "stopped"
         if how == "stopped" or self._is_pausing:
             self._goes_on = False
         if how == "stopped" and self._is_pausing:
@@ -197,7 +215,7 @@ class Runner(QObject):
                 self.queue.set_paused(name)
                 how = "paused"
             elif run is not None:  # stopped before training: no folder
-                self.queue.add(run.config, is_first=True)
+                self.queue.add(run.config, preset=run.preset, is_first=True)
         if how == "failed" and run is not None and run.number and failure is not None:
             self.queue.put_back(run, failure.message)
         if how in ("finished", "failed") and self.queue.waiting() and not self._is_pausing:
@@ -222,7 +240,7 @@ class Runner(QObject):
 
             unseen = unseen_evaluation(run, evaluations)
         self.run_ended.emit(how, run, unseen, message)
-        if how != "stopped" or run is None or self._is_closing:
+        if how != "stopped" or run is None or evaluations or self._is_closing:
             return
         if run.result is not None and run.result.best is not None and run.path.is_dir():
             work = partial(evaluate_held_out, run.path, self._snapshot())
@@ -260,12 +278,15 @@ class Runner(QObject):
 
 def offer_words(run: RunSummary, *, is_paused: bool) -> str:
     """Return the state of a resumable run in words: `Weather 3 was interrupted at epoch 4 of 10.`"""
-    epochs = run.config.total_epochs
+    stage = run.next or run
+    epochs = stage.config.total_epochs
+    if not epochs and run.result is not None:
+        return tr("{run} can be used; what may be better was still being tried.", run=run.title)
     if not epochs:
         return tr("{run} was interrupted before its head was solved for.", run=run.title)
-    values = {"run": run.title, "epoch": min(run.last_epoch + 1, epochs), "epochs": epochs}
+    values = {"run": run.title, "epoch": min(stage.last_epoch + 1, epochs), "epochs": epochs}
     if is_paused:
         return tr("{run} is paused at epoch {epoch} of {epochs}.", **values)
-    if run.result is not None:
+    if stage.result is not None:
         return tr("{run} was stopped at epoch {epoch} of {epochs}.", **values)
     return tr("{run} was interrupted at epoch {epoch} of {epochs}.", **values)

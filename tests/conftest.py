@@ -22,6 +22,7 @@ import pytest
 from PIL import Image
 
 from visionft.data.types import Snapshot, SnapshotImage
+from visionft.files import sha256_file
 
 ROOT = Path(__file__).parents[1]
 # The same examples every time; `--hypothesis-profile=default` explores others.
@@ -351,7 +352,7 @@ def snapshot(image_folder: Path) -> Snapshot:
         SnapshotImage(
             image_id=16 * index + number + 1,
             path=image_folder / name / f"{number:02d}.png",
-            sha256=f"{name}{number}",
+            sha256=sha256_file(image_folder / name / f"{number:02d}.png"),
             labels=(index,),
             split="train" if number < 10 else "val" if number < 13 else "test",
         )

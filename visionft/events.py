@@ -102,7 +102,8 @@ class EpochDone:
 
     `is_best`: the best one so far. `waited`: epochs since the highest accuracy, compared with the patience. `share`:
     the interpolation weight of the kept weights between the start (0) and the epoch (1); below 1 the validation figures
-    are those of the interpolated weights.
+    are those of the interpolated weights. `at_s`: seconds from the click to here, pauses left out; 0 in runs of earlier
+    versions.
     """
 
     epoch: int
@@ -117,6 +118,7 @@ class EpochDone:
     is_best: bool
     waited: int = 0
     share: float = 1.0
+    at_s: float = 0.0
 
     @property
     def figures(self) -> tuple[float, float] | None:

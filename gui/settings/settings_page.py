@@ -226,15 +226,24 @@ class SettingsPage(Page):
         )
 
     def _decoded_card(self) -> CacheCard:
+        state = self.state  # the page outlives a project
+
         def use(clears: bool) -> cache_space.CacheUse:
-            return (cache_space.clear_cache if clears else cache_space.cache_use)(cache_space.cache_folder())
+            from visionft.features.feature_space import clear_features, feature_use
+
+            project_dir = state.path
+            images = (cache_space.clear_cache if clears else cache_space.cache_use)(cache_space.cache_folder())
+            if project_dir is None:
+                return images
+            features = (clear_features if clears else feature_use)(project_dir)
+            return cache_space.CacheUse(images.files + features.files, images.bytes + features.bytes)
 
         return CacheCard(
-            "Decoded images",
-            "Kept so that training reads a photograph once; never more than half of the free space",
-            limit_box=self._choice("decoded_mb", "Space for decoded images", DECODED_LIMITS_MB),
+            "Decoded images and features",
+            "Kept so that a photograph is read, and seen by a network, once; never more than half of the free space",
+            limit_box=self._choice("decoded_mb", "Space for decoded images and features", DECODED_LIMITS_MB),
             place=ElidedLabel(str(cache_space.cache_folder()), "small"),
-            clear_tip="Delete the decoded images; training decodes them again",
+            clear_tip="Delete the decoded images, and the features of the open project; they are made again",
             use=use,
         )
 

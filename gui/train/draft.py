@@ -111,6 +111,12 @@ class TrainDraft(QObject):
     def is_modified(self) -> bool:
         return differs(self.config, self._baseline)
 
+    @property
+    def budget(self) -> str:
+        """Return the preset whose stages the run goes through; empty where the user has chosen another method."""
+        config = self.config
+        return self.preset if config.method == self._baseline.method and not config.start_from else ""
+
     def take(self, config: TrainConfig) -> None:
         """Show settings from another source, such as an earlier run."""
         self._view.set_config(config)

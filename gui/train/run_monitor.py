@@ -4,21 +4,27 @@ Takes the engine's events; does not use the state.
 """
 
 import time
+from collections.abc import Sequence
 
+from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QWidget
 
 from gui.kit import theme
 from gui.kit.empty_state import EmptyState
 from gui.kit.fold import FoldButton
-from gui.kit.parts import Card, ElidedLabel, Tone, column, pill, restyle, row, scrolling, text
+from gui.kit.parts import Card, ElidedLabel, Segments, Tone, column, pill, restyle, row, scrolling, text, widget_of
 from gui.kit.progress import JobShare, ProgressBar, progress_text
 from gui.kit.tiles import StatTile
 from gui.kit.translation import capitalised, tr
+from gui.train.accuracy_chart import AccuracyChart
 from gui.train.metric_chart import BEST_EPOCH_TIP, MetricChart
 from gui.train.sorted_images import SortedImages
 from models.messages import Message
+from models.methods.table import known_method
 from visionft.amounts import count_text, memory_text, rough_duration_text
 from visionft.events import EpochDone, Event, ImagesClassified, Notice, Progress, RunStarted, StepDone
+from visionft.training.config.presets import PRESETS
+from visionft.training.runs.metrics_file import AccuracyPoint
 
 _STATES: dict[str, Tone] = {
     **dict.fromkeys((Message("Starting"), Message("Running"), Message("Pausing"), Message("Stopping")), "accent"),
@@ -59,6 +65,10 @@ class RunLine(Card):
         self._share.take(event)
         self._show(words, self._share.words(), self._share.share)
 
+    def forget_time(self) -> None:
+        """Forecast the time anew: what is left to do has changed."""
+        self._share = JobShare()
+
     def show_words(self, words: str) -> None:
         """Show a moment without a count; the bar stays."""
         self._stage, self.pace = "", 0.0
@@ -85,9 +95,17 @@ class RunLine(Card):
 class RunMonitor(QWidget):
     """Shows one run; `start` clears it for the next."""
 
+    budget_chosen = Signal(str)  # a name of `PRESETS`
+
     def __init__(self) -> None:
         super().__init__()
         self.chart = MetricChart()
+        self.accuracies = AccuracyChart()
+        self.budget = Segments({name: tr(preset.title) for name, preset in PRESETS.items()}, tr("How long it trains"))
+        for name, button in self.budget.buttons.items():
+            button.setToolTip(tr(PRESETS[name].words))
+        self.budget.chosen.connect(self._on_budget_chosen)
+        self._budget_row = widget_of(row(text("How long", "muted"), self.budget, spacing=theme.MEDIUM))
         self.tiles = {
             "best": StatTile(Message("Best epoch"), "check-circle"),
             "speed": StatTile(Message("Speed"), "play"),
@@ -106,10 +124,16 @@ class RunMonitor(QWidget):
         for index in range(figures.count()):
             figures.setStretch(index, 1)
         charts.setMinimumHeight(theme.scaled(270))  # with large text the page scrolls
-        self._details = scrolling(column(self._note, figures, charts, spacing=theme.MEDIUM, grows=2), shrinks=True)
+        over_time = Card()
+        over_time.body.addWidget(self.accuracies, 1)
+        self._charts = charts
+        parts = column(self._note, over_time, figures, charts, spacing=theme.MEDIUM, grows=3)
+        self._details = scrolling(parts, shrinks=True)
         self.details_button = FoldButton("Details", self._details, on_click=self._on_details_clicked)
         head = row(self._state, self._name, self.details_button, spacing=theme.MEDIUM, grows=1)
-        self.setLayout(column(head, self.line, self._nothing, self.sorted, self._details, spacing=theme.MEDIUM))
+        self.setLayout(
+            column(head, self.line, self._budget_row, self._nothing, self.sorted, self._details, spacing=theme.MEDIUM)
+        )
         for part in (self._nothing, self.sorted, self._details):
             self.layout().setStretchFactor(part, 1)  # type: ignore[union-attr]
         self.show_nothing()
@@ -122,10 +146,12 @@ class RunMonitor(QWidget):
         self._waited = 0
         self._device, self._precision = "", ""
         self._has_chosen = False  # whether the user has opened or closed the details of this run
+        self._preset = ""  # of the stage
 
     def show_nothing(self) -> None:
         self.show_state("No run yet")
         self.line.hide()
+        self._budget_row.hide()
         self._name.setText("")
         self._note.setText("")
         self._nothing.show_words(Message("No run yet"), Message("Choose what to train under Set up."), "")
@@ -133,7 +159,9 @@ class RunMonitor(QWidget):
             tile.show_figure("–")
         self._open_details(False)
 
-    def start(self, title: str, *, epochs: int, patience: int = 0, learns_from_features: bool = False) -> None:
+    def start(
+        self, title: str, *, epochs: int, patience: int = 0, learns_from_features: bool = False, budget: str = ""
+    ) -> None:
         """Clear the view for a new run.
 
         Args:
@@ -141,9 +169,14 @@ class RunMonitor(QWidget):
             epochs: Their number; none for a closed-form head.
             patience: Number of epochs without improvement before early stopping, 0 for never.
             learns_from_features: Its steps use cached features, so their speed is no image rate.
+            budget: The preset that it goes through, which can be changed; empty for settings of the user's own.
         """
         self._forget(epochs, patience, learns_from_features=learns_from_features)
         self.chart.clear(epochs=epochs)
+        self.accuracies.show_points(())
+        self._budget_row.setVisible(bool(budget))
+        if budget:
+            self.budget.choose(budget)
         self.sorted.start()
         self.show_state("Starting")
         self.line.start()
@@ -155,7 +188,9 @@ class RunMonitor(QWidget):
             tile.show_figure("–")
         hint = Message("The held-out images appear here as soon as the model sorts them.")
         self._nothing.show_words(Message("The model is learning"), hint, "")
-        self._open_details(bool(epochs) and not learns_from_features)  # there is no image to see for a while
+        self._open_details(
+            bool(epochs) and not learns_from_features and not budget
+        )  # no image is to be seen for a while
 
     def finish(self, *, seconds: float, was_stopped: bool, run: str, is_paused: bool = False, result: str = "") -> None:
         """Show that the run ended without an error, or is paused; `result` is a sentence."""
@@ -168,12 +203,14 @@ class RunMonitor(QWidget):
         is_early = self._epochs and self._patience and self._place < self._epochs
         ending = ended if is_early else "" if self._epochs else _ONE_POINT
         self._note.setText(tr(ending) if ending and not was_stopped else "")
+        self._budget_row.hide()
         words = tr(note) if was_stopped else result or tr("The run has ended.")
         self.line.end(words, tr("took {time}", time=rough_duration_text(seconds)))
 
     def fail(self, message: str) -> None:
         """Show that the run failed; the notification over the page has the next step."""
         self.show_state("Failed")
+        self._budget_row.hide()
         self.line.end(tr(message))
 
     def show_waiting(self, words: str) -> None:
@@ -185,6 +222,14 @@ class RunMonitor(QWidget):
     def show_state(self, word: str) -> None:
         self._state.setText(tr(word))
         restyle(self._state, tone=_STATES.get(word, ""))
+
+    def show_accuracies(self, points: Sequence[AccuracyPoint]) -> None:
+        """Show the accuracies over time that are recorded, in place of those of the events."""
+        self.accuracies.show_points(points)
+
+    def _on_budget_chosen(self, name: str) -> None:
+        self.line.forget_time()
+        self.budget_chosen.emit(name)
 
     def _on_details_clicked(self) -> None:
         self._has_chosen = True
@@ -223,6 +268,11 @@ class RunMonitor(QWidget):
             self.tiles["speed"].show_figure(f"{images_a_second:,.0f}", tr("images / s"))
 
     def _on_started(self, event: RunStarted) -> None:
+        method = known_method(event.method)
+        self._learns_from_features = method is not None and method.caches_features
+        if event.epochs != self._epochs or (event.first_epoch == 1 and self._place):  # another stage
+            self.chart.clear(epochs=event.epochs)
+            self._place = 0.0
         self._epochs, self._train_images = event.epochs, event.train_images
         self.show_state("Running")
         trainable, total = event.trainable_parameters, event.total_parameters
@@ -255,6 +305,15 @@ class RunMonitor(QWidget):
 
     def _on_epoch(self, event: EpochDone) -> None:
         self._place = float(event.epoch)
+        if event.val_accuracy is not None:
+            point = AccuracyPoint(
+                at_s=event.at_s,
+                accuracy=event.val_accuracy,
+                epoch=event.epoch,
+                is_kept=event.is_best,
+                preset="balanced" if event.epochs else "quick",
+            )
+            self.accuracies.add(point)
         if event.figures:
             self.chart.add_epoch(
                 event.epoch,

@@ -28,7 +28,7 @@ from visionft.errors import NextStep, VisionFTError
 from visionft.events import Event
 from visionft.project.queries import class_rows
 from visionft.training.config.train_config import TrainConfig
-from visionft.training.runs.metrics_file import read_steps
+from visionft.training.runs.metrics_file import read_accuracies, read_steps
 from visionft.training.runs.run_folder import RunSummary, load_run
 
 if TYPE_CHECKING:
@@ -146,6 +146,8 @@ class TrainPage(Page):
 
             self._monitor = RunMonitor()
             self._live_layout.addWidget(self._monitor)
+            if self.runner is not None:
+                self._monitor.budget_chosen.connect(self.runner.change_budget)
         return self._monitor
 
     @property
@@ -241,14 +243,14 @@ class TrainPage(Page):
 
         def start(runner: Runner) -> None:
             self.show_view(LIVE)
-            runner.start(self.config())
+            runner.start(self.config(), self.draft.budget)
 
         if self.runner is not None:
             self._when_ready(start)
 
     def enqueue(self) -> None:
         if self.runner is not None:
-            self._when_ready(lambda runner: runner.enqueue(self.config()))
+            self._when_ready(lambda runner: runner.enqueue(self.config(), self.draft.budget))
 
     def _when_ready(self, act: Callable[[Runner], object]) -> None:
         """Call `act` once the settings are valid and the images are split; else show the errors."""
@@ -335,14 +337,15 @@ class TrainPage(Page):
         if run is not None:
             self._take(run.config)
 
-    @Slot(str, object, object)
-    def _on_run_begun(self, title: str, config: TrainConfig, earlier: RunSummary | None) -> None:
+    @Slot(str, object, object, str)
+    def _on_run_begun(self, title: str, config: TrainConfig, earlier: RunSummary | None, budget: str) -> None:
         chart, self._has_run, self._has_results = self.monitor.chart, True, False
         self.monitor.start(
             title,
             epochs=config.total_epochs,
             patience=config.patience,
             learns_from_features=config.method_row.caches_features,
+            budget=budget,
         )
         if (session := self.session) is not None:
             self.monitor.sorted.start(
@@ -350,10 +353,12 @@ class TrainPage(Page):
                 lambda: class_colours(class_rows(session.project, {})),
             )
         if earlier is not None:
-            for place, loss in read_steps(earlier.path):
+            stage = earlier.next or earlier
+            for place, loss in read_steps(stage.path):
                 chart.add_step(place, loss)
-            for epoch in earlier.epochs:
+            for epoch in stage.epochs:
                 self.monitor.handle(epoch)
+            self.monitor.show_accuracies(read_accuracies(earlier.path))
         runs = self.runner.earlier_runs(5) if self.runner is not None else []
         curves = {run.title: [(each.epoch, *each.figures) for each in run.epochs if each.figures] for run in runs}
         chart.set_context([(name, points) for name, points in curves.items() if name != title])
@@ -368,9 +373,10 @@ class TrainPage(Page):
             self.show_view(SETUP)
         else:
             result = run.result
+            self.monitor.show_accuracies(read_accuracies(run.path))
             self.monitor.finish(
                 seconds=result.seconds,
-                was_stopped=result.stopped,
+                was_stopped=how != "finished",
                 run=run.title,
                 is_paused=how == "paused",
                 result=result_words(unseen) if unseen is not None else "",

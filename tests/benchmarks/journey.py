@@ -7,9 +7,16 @@ Runtime with one thread.
     python tests/benchmarks/journey.py FOLDER [FOLDER ...] --images 400 --framing auto
 
 With `--export`, the processor seconds of each step of an export in place of all that.
+
+With `--times`, each job's error of the time left follows: the largest factor between the time that the window would
+show and the true one, both plus a second, and the share of the job in which a time is shown. Processor time counts in
+place of the clock. Each of the `--sessions` begins with a new project and knows the speeds that earlier ones measured.
+
+    python tests/benchmarks/journey.py FOLDER --images 120 --times --sessions 2
 """
 
 import contextlib
+import os
 import resource
 import tempfile
 import time
@@ -66,6 +73,40 @@ def processor_seconds() -> float:
     return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
 
 
+class TimeLeft:
+    """The errors of the time left that the window shows of a job, from its events."""
+
+    def __init__(self) -> None:
+        from gui.kit.progress import JobShare
+
+        self._share = JobShare()
+        self._began = processor_seconds()
+        self._told: list[tuple[float, float | None]] = []  # time of the event, seconds left
+
+    def __call__(self, event: Any) -> None:
+        from visionft.events import Progress, StepDone
+
+        if isinstance(event, Progress | StepDone):
+            self._share.take(event)
+            self._told.append((processor_seconds(), self._share.left_s))
+
+    def end(self) -> tuple[float, str, float]:
+        """Return the seconds of the job, its largest factor with its place, and the share of it with a time left."""
+        now = processor_seconds()
+        whole_s = max(1e-9, now - self._began)
+        factors: list[tuple[float, float]] = []  # and the share of the job's time that had passed
+        told_s = 0.0
+        ends = [*(each for each, _ in self._told[1:]), now]
+        for (at, left_s), end in zip(self._told, ends, strict=True):
+            if left_s is not None:
+                true_s = now - at
+                factor = max((left_s + 1) / (true_s + 1), (true_s + 1) / (left_s + 1))
+                factors.append((factor, (at - self._began) / whole_s))
+                told_s += end - at
+        factor, place = max(factors, default=(0.0, 0.0))
+        return whole_s, f"{factor:.2f} at {place:.0%}" if factors else "-", told_s / whole_s
+
+
 def choose(folder: Path, count: int, to: Path) -> None:
     """Link about `count` images of a folder per class into another, as many of each class."""
     classes = sorted(each for each in folder.iterdir() if each.is_dir())
@@ -112,7 +153,7 @@ def export_steps(source: Path, home: Path, framing: str) -> None:
     import torch
 
     torch.set_num_threads(1)
-    settings = {} if framing == "auto" else {"framing": framing}
+    settings: dict[str, Any] = {} if framing == "auto" else {"framing": framing}
     project = visionft.create(home / "project")
     project.add(source, callback=lambda _event: None)
     run = project.train("quick", **settings, callback=lambda _event: None)
@@ -165,10 +206,45 @@ def bare_features(model: Path, paths: list[str]) -> float:
     return spent
 
 
+def times(source: Path, home: Path, framing: str, session: int) -> None:
+    """Print the error of the time left of each job of a session, as rows of a table."""
+    from visionft.curation.scan import run_checks
+    from visionft.jobs import JobContext
+
+    project = visionft.create(home / f"project {session}")
+    settings: dict[str, Any] = {} if framing == "auto" else {"framing": framing}
+    runs: list[Any] = []
+    work: dict[str, Callable[[JobContext], Any]] = {
+        "import": lambda job: project.add(source, callback=job),
+        "split": lambda job: project.split(callback=job),
+        "train": lambda job: runs.append(project.train("quick", **settings, callback=job)),
+        "export": lambda job: runs[0].export(home / f"model {session}", callback=job),
+        "find issues": lambda job: run_checks(project.path, project.snapshot(), job=job),
+    }
+    print(f"\n{source}, session {session}\n")
+    heading("job", "seconds of processor", "largest factor of the time left", "share of the job with a time left")
+    for name, act in work.items():
+        left = TimeLeft()
+        act(JobContext(left))
+        seconds, largest, share = left.end()
+        row(name, f"{seconds:.1f}", largest, f"{share:.0%}")
+
+
 if __name__ == "__main__":
-    options = read_options(__doc__ or "", folders="+", images=240, framing="auto", export=False)
+    options = read_options(
+        __doc__ or "", folders="+", images=240, framing="auto", export=False, times=False, sessions=2
+    )
     for folder in options.folders:
         with tempfile.TemporaryDirectory() as place:
             choose(folder, options.images, Path(place) / "images")
-            act = export_steps if options.export else journey
-            act(Path(place) / "images", Path(place), options.framing)
+            if not options.times:
+                act = export_steps if options.export else journey
+                act(Path(place) / "images", Path(place), options.framing)
+                continue
+            import torch
+
+            torch.set_num_threads(1)
+            os.environ["XDG_CACHE_HOME"] = place  # nothing is decoded or known yet
+            time.monotonic = time.perf_counter = processor_seconds
+            for number in range(1, options.sessions + 1):
+                times(Path(place) / "images", Path(place), options.framing, number)

@@ -22,6 +22,7 @@ from visionft.data.types import Snapshot, SnapshotImage
 from visionft.evaluation.metrics import wilson_interval
 from visionft.evaluation.report import evaluate_run
 from visionft.evaluation.stored import read_evaluation
+from visionft.files import sha256_file
 from visionft.training.config.checks import config_problems
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.train import train
@@ -43,7 +44,7 @@ def snapshot_of(folder: Path, *, train_count: int, test_count: int, seed: int = 
     for rank, position in enumerate(order.tolist()):
         index, path = files[position]
         split = "test" if rank < test_count else "val" if rank < test_count + train_count // 10 else "train"
-        images.append(SnapshotImage(position, path, str(position), (index,), split))
+        images.append(SnapshotImage(position, path, sha256_file(path), (index,), split))
     return Snapshot("single", names, tuple(sorted(images, key=lambda image: image.image_id)))
 
 

@@ -17,9 +17,10 @@ from gui.train.train_page import LIVE, SETUP, TrainPage
 from visionft.errors import RunError
 from visionft.events import Progress, ResultStored
 from visionft.files import write_json
+from visionft.training.budget import Budget
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.metrics_file import append_metrics
-from visionft.training.runs.run_folder import RunSummary, new_run_dir, read_run
+from visionft.training.runs.run_folder import RunPlan, RunSummary, new_run_dir, read_run, write_plan
 from visionft.training.runs.run_snapshot import write_snapshot
 
 LEFT = Qt.MouseButton.LeftButton
@@ -39,14 +40,18 @@ class Engine:
         self.state = state
         self.trained: list[int] = []  # requested epochs, to distinguish runs
         self.fails_at: set[int] = set()
+        self.budgets: list[Budget] = []
+        self.resumed: list[Budget] = []
         self.step = threading.Event()
         self.is_slow = True
         self.answers_early = False  # whether each epoch is an answer to use
 
-    def train(self, config: TrainConfig, images, run_dir: Path, *, job):
+    def train(self, config: TrainConfig, images, run_dir: Path, *, budget, job):
+        self.budgets.append(budget)
         return self._run(config, images, run_dir, job)
 
-    def resume(self, run_dir: Path, *, job):
+    def resume(self, run_dir: Path, *, budget, job):
+        self.resumed.append(budget)
         images = self.state.session.snapshot()
         return self._run(read_run(run_dir).config, images, run_dir, job)
 
@@ -263,7 +268,7 @@ def test_stop_ends_the_run_and_the_queue_waits(qtbot, page, window, engine):
 
 
 def test_a_pause_before_the_run_has_a_folder_loses_nothing(qtbot, page, window, engine, monkeypatch):
-    def train_run(*_inputs, job):
+    def train_run(*_inputs, budget, job):
         while not job.is_cancelled:
             time.sleep(0.003)
         return ended_run(run="001-x", stopped=True), {}
@@ -276,6 +281,39 @@ def test_a_pause_before_the_run_has_a_folder_loses_nothing(qtbot, page, window, 
     qtbot.waitUntil(lambda: not window.state.tasks.pending)
     assert page.monitor.state() == "Stopped" and window.state.session.runner.queue.paused == ""
     assert [run.config.epochs for run in window.state.session.runner.queue.waiting()] == [6]
+
+
+def test_the_budget_of_a_run_is_changed_by_a_click_while_it_trains(qtbot, page, window, engine, finish):
+    engine.is_slow = False
+    qtbot.mouseClick(page.setup.presets.tiles["quick"], LEFT)
+    page.setup.methods.tiles["lora"].click()  # not what the budget trains: settings of the user's own
+    page.form.editor("epochs").setValue(1)
+    page.start()
+    finish()
+    assert engine.budgets[-1].preset == "" and not page.monitor.budget.isVisible()
+    qtbot.mouseClick(page.switch.buttons["setup"], LEFT)
+    qtbot.mouseClick(page.setup.presets.tiles["quick"], LEFT)
+    engine.is_slow = True
+    page.setup.form.editor("seed").setValue(3)
+    page.start()
+    qtbot.waitUntil(lambda: len(engine.budgets) == 2)
+    assert engine.budgets[-1].preset == "quick" and page.monitor.budget.isVisible()
+    assert page.monitor.budget.value() == "quick"
+    qtbot.mouseClick(page.monitor.budget.buttons["best"], LEFT)
+    assert engine.budgets[-1].preset == "best"
+    engine.step.set()
+    finish()
+    assert not page.monitor.budget.isVisible()
+
+
+def test_a_run_of_stages_is_resumed_with_its_budget(qtbot, page, window, engine, project_dir, finish):
+    run_dir = crashed_run(project_dir, window.state.session.snapshot(), done=2)
+    write_plan(run_dir, RunPlan(preset="best", config=read_run(run_dir).config))
+    engine.is_slow = False
+    page.go_on_with(read_run(run_dir))
+    qtbot.waitUntil(lambda: engine.resumed != [])
+    assert engine.resumed[-1].preset == "best"
+    finish()
 
 
 def crashed_run(project_dir: Path, images, done: int) -> Path:

@@ -6,9 +6,9 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import get_args
 
 import numpy as np
@@ -32,9 +32,7 @@ from visionft.errors import ConfigError, ExportError, ImageError, ProjectError, 
 from visionft.events import EpochDone, Progress
 from visionft.jobs import JobCancelled, JobContext
 from visionft.project.edits.changes import AssignSplits
-from visionft.training import time_limit
 from visionft.training.run_settings import run_settings
-from visionft.training.time_limit import TimeLimit
 
 ROOT = Path(__file__).parents[2]
 TINY = {"backbone": "test_resnet", "weights": "random", "image_size": 32, "framing": "centre", "workers": 0}
@@ -332,27 +330,11 @@ def test_the_settings_of_a_check_are_arguments(own, monkeypatch):
         own.check("first", most=0, **quiet)
 
 
-def test_a_time_limit_plans_fewer_epochs_and_stops_at_the_end_of_one(own, monkeypatch):
-    run = own.train(method="full", time=0.0, epochs=50, callback=lambda _event: None, **TINY)
-    assert run.settings.epochs == 1  # one is forecast to take too long already: the least there is
-    events = []
-    clock = [100.0]  # seconds
-    monkeypatch.setattr(time_limit, "time", SimpleNamespace(monotonic=lambda: clock[0]))
-    limit = TimeLimit(10, JobContext(events.append))
-    clock[0] += 4
-    done = {
-        "train_loss": 1,
-        "train_accuracy": 1,
-        "val_loss": 1,
-        "val_accuracy": 1,
-        "learning_rate": 1,
-        "images_per_second": 1,
-        "is_best": True,
-    }
-    for epoch, seconds, is_over in ((1, 2, False), (2, 7, True)):
-        limit.job.report(EpochDone(epoch=epoch, epochs=3, seconds=seconds, **done))
-        assert limit.job.is_cancelled == is_over
-    assert len(events) == 2
+def test_a_time_ends_a_run_with_the_best_so_far(own, monkeypatch):
+    began = time.monotonic()
+    run = own.train(method="full", time=0.01, epochs=500, callback=lambda _event: None, **TINY)
+    assert time.monotonic() - began < 60 and not run.is_stopped
+    assert run.settings.epochs == 1 and run.summary.result.best.epoch == 0  # one look at each image is the least
 
 
 def test_a_project_is_cleaned_repaired_and_restored(tmp_path, image_folder):

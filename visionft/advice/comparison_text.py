@@ -289,7 +289,12 @@ def _made_in(model: ComparedModel) -> str:
     seconds = model.cost.seconds
     if seconds is None:
         return NONE
-    return duration_text(seconds) if model.kind == "run" else Message("about {time}", time=rough_duration_text(seconds))
+    if model.kind != "run":
+        return Message("about {time}", time=rough_duration_text(seconds))
+    reached = model.cost.reached_s
+    if reached is None or reached > 0.9 * seconds:
+        return duration_text(seconds)
+    return Message("{time}, reached after {reached}", time=duration_text(seconds), reached=duration_text(reached))
 
 
 def _time(model: ComparedModel) -> str:

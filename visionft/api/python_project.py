@@ -22,11 +22,11 @@ from visionft.project.names import count_of
 from visionft.project.safety.checking import CheckReport, check_project
 from visionft.project.splits import SplitReport, SplitRequest, is_divided
 from visionft.project.store import Project as Store
+from visionft.training.budget import Budget
 from visionft.training.config.presets import DEFAULT_PRESET
 from visionft.training.config.train_config import TrainConfig
-from visionft.training.run_settings import as_assignments, override_settings, run_settings
+from visionft.training.run_settings import as_assignments, override_settings, run_settings, staged_preset
 from visionft.training.runs.run_folder import list_runs, load_run, new_run_dir
-from visionft.training.time_limit import TimeLimit, fitted_to_time
 
 if TYPE_CHECKING:
     from visionft.combining.combine import Combination
@@ -406,21 +406,24 @@ class Project(Store):
         preset: str | TrainConfig | None = None,
         *,
         time: float | None = None,
+        budget: Budget | None = None,
         callback: Callback | None = None,
         **settings: Any,
     ) -> Run:
         """Train a run on the training images, evaluate it on the others, and return it.
 
-        Images without a split are divided first, as `split` does. The first interrupt ends the run well after the
-        current step: the best epoch is kept.
+        Images without a split are divided first, as `split` does. A preset is trained in stages, each of which ends
+        with a run that can be used: the linear probe first, then at the part and size of the images that suits it, then
+        the network, where that is better. The first interrupt ends the run well after the current step: what was best
+        so far is kept, and `resume` goes on.
 
         Args:
             preset: `quick`, `balanced` (the usual one) or `best`; with `method` alone, the defaults of the method; or
                 the settings that `settings` returned.
-            time: Seconds for the epochs. Fewer are planned where more are forecast to take longer, and the run stops
-                at the end of an epoch where another one would take too long. Looking at each image once, for the
-                linear probe before the first epoch, is never cut short: all that `quick` does. Nothing is measured to
-                choose the framing: that of the project is taken, or the centre square. Evaluation comes on top.
+            time: Seconds from now on. A stage that is forecast to take longer is left out, epochs are planned to fit,
+                and the run ends at the end of one where another one would take too long. The first answer, from one
+                look at each image, is never cut short.
+            budget: In place of `time`, for settings of a preset: another thread may change it while the run goes on.
             **settings: Any field of `TrainConfig`: `method`, such as `linear`, `lora` or `full`; `backbone`, a
                 pretrained network of `models.catalog.BACKBONES` or `timm/NAME`, else the preset chooses it. Those of a
                 method are a dict: `lora={"rank": 4}`. Also `recipe`, the file of one.
@@ -439,15 +442,15 @@ class Project(Store):
             self.split(callback=callback)
             images = self.snapshot()
         with running_job(callback) as job:
-            limit = None if time is None else TimeLimit(time, job)
+            budget = budget or Budget(seconds=time)
             if isinstance(preset, TrainConfig):
                 config = override_settings(preset, {}, as_assignments(settings))
             else:
                 config = self._settings(images, preset, job=job, **settings)
-            if limit is not None:
-                config = fitted_to_time(config, images, self.path, limit.left, job=job)
-                job = limit.job
-            run, _evaluations = train_and_evaluate(config, images, new_run_dir(self.path, config), job=job)
+                is_preset = preset or not ("method" in settings or settings.get("recipe") is not None)
+                budget.preset = staged_preset((preset or DEFAULT_PRESET) if is_preset else None, settings)
+            run_dir = new_run_dir(self.path, config)
+            run, _evaluations = train_and_evaluate(config, images, run_dir, budget=budget, job=job)
             if not run.path.is_dir():
                 raise JobCancelled
         return Run(run.path, self)

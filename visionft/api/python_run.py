@@ -25,6 +25,7 @@ from visionft.export.record import facts_of
 from visionft.files import from_home
 from visionft.project.store import Project as Store
 from visionft.retrieval.live_view import labels_digest, members_of
+from visionft.training.budget import Budget
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import RunSummary, TrainResult, read_run
 
@@ -293,8 +294,12 @@ class Run(_Predicts):
             result = export_run(self.path, images, out_dir, options=chosen, facts=facts, job=job)
         return Model(out_dir, export=result)
 
-    def resume(self, *, callback: Callback | None = None) -> "Run":
+    def resume(self, *, budget: Budget | None = None, callback: Callback | None = None) -> "Run":
         """Continue the run where it was stopped, on its original images, and return it.
+
+        Args:
+            budget: How far it goes; None for the stages that it was started with.
+            callback: Receives the events, in place of the progress line.
 
         Raises:
             RunError: It is finished already.
@@ -302,7 +307,7 @@ class Run(_Predicts):
         from visionft.evaluation.trained_run import resume_and_evaluate
 
         with running_job(callback) as job:
-            resume_and_evaluate(self.path, job=job)
+            resume_and_evaluate(self.path, budget=budget, job=job)
         return self
 
     @property

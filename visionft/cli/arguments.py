@@ -1,5 +1,6 @@
 """Arguments and options that several commands take, and the arguments of the running command."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Annotated, Any
 from typer import Argument, Context, Option
 
 from visionft.cli import completion
+from visionft.errors import VisionFTError
 
 MOST = 10**9  # of counts; bounds of a number option exclude nan and infinity too
 MOST_SEED = 2**31 - 1
@@ -18,6 +20,14 @@ class CommandArguments:
     """The arguments of the running command by name; filled in by typer."""
 
     values: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+def seconds_of(text: str) -> float:
+    """Return the seconds of a time span such as `90s`, `5m`, `1h` or `90` (VisionFTError: it is none)."""
+    match = re.fullmatch(r"(\d{1,9}(?:\.\d+)?) *(s|m|min|h|)", text.strip())
+    if match is None or not (seconds := float(match[1]) * {"h": 3600, "m": 60, "min": 60}.get(match[2], 1)):
+        raise VisionFTError(f"“{text}” is no time span.", "Give a number with s, m or h, such as 90s, 5m or 1h.")
+    return seconds
 
 
 def _keep_arguments(context: Context, as_json: bool) -> bool:

@@ -13,7 +13,7 @@ from visionft.amounts import count_text, duration_text, size_text
 from visionft.cli import completion
 from visionft.cli.arguments import Json
 from visionft.cli.next_steps import joined, next_words
-from visionft.cli.output import print_result, running_job, table
+from visionft.cli.output import opened_project, print_result, running_job, table
 from visionft.cli.schemas import output_of, prints
 from visionft.errors import NextStep, VisionFTError
 from visionft.project.names import count_of
@@ -60,22 +60,36 @@ def doctor(
     print_result(diagnosis, lambda: describe(diagnosis, word_step=next_words), as_json=json)
 
 
-@prints({"folder": Path, "images": int, "bytes": int, "limit": int})
+@prints({"folder": Path, "images": int, "bytes": int, "limit": int, "features": int | None})
 def cache(
-    clear: Annotated[bool, Option("--clear", help="Delete the decoded images; they are made again.")] = False,
+    project: Annotated[
+        Path | None,
+        Argument(metavar="PROJECT", help="Also the features of a project.", autocompletion=completion.projects),
+    ] = None,
+    clear: Annotated[bool, Option("--clear", help="Delete them; they are made again from the images.")] = False,
     json: Json = False,
 ) -> None:
-    """Show or clear the cache of decoded images.
+    """Show or clear the cache of decoded images, and the stored features of a project.
 
-    VISIONFT_CACHE moves the folder, VISIONFT_CACHE_MB sets the limit (0 keeps none).
+    VISIONFT_CACHE moves the folder, VISIONFT_CACHE_MB sets the limit (0 keeps none). The limit holds for the decoded
+    images, and for the features of each project.
     """
     from visionft.data.cache_space import cache_folder, cache_limit, cache_use, clear_cache
+    from visionft.features.feature_space import clear_features, feature_use
 
+    features = None
+    if project is not None:
+        with opened_project(project, read_only=True) as opened:
+            place = opened.path
+        features = (clear_features if clear else feature_use)(place).bytes
     folder = cache_folder()
     use = clear_cache(folder) if clear else cache_use(folder)
-    said = f"{use.files:,} decoded images take {size_text(use.bytes)} of at most {size_text(cache_limit())}"
-    value = {"folder": folder, "images": use.files, "bytes": use.bytes, "limit": cache_limit()}
-    print_result(value, f"{said} in {folder}", as_json=json)
+    limit = size_text(cache_limit())
+    said = f"{use.files:,} decoded images take {size_text(use.bytes)} of at most {limit} in {folder}"
+    if features is not None:
+        said += f"\nThe features of {project} take {size_text(features)} of at most {limit}"
+    value = {"folder": folder, "images": use.files, "bytes": use.bytes, "limit": cache_limit(), "features": features}
+    print_result(value, said, as_json=json)
 
 
 @prints({"set": str, "list": Path | None})

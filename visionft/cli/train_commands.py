@@ -15,7 +15,7 @@ from models.parameters import count_parameters
 from visionft.amounts import duration_text, memory_text
 from visionft.api import Run
 from visionft.cli import completion
-from visionft.cli.arguments import MOST, BackboneName, Json, ProjectDir, RunName
+from visionft.cli.arguments import MOST, BackboneName, Json, ProjectDir, RunName, seconds_of
 from visionft.cli.next_steps import command_for, joined
 from visionft.cli.output import is_stdout, opened_project, print_result, running_job, table, write_err
 from visionft.cli.schemas import ACCURACY, accuracy_output, output_of, prints
@@ -27,10 +27,11 @@ from visionft.evaluation.unseen import accuracy_words, unseen_evaluation
 from visionft.jobs import JobCancelled
 from visionft.project.names import count_of
 from visionft.training.base_weights import stopped_before_start
+from visionft.training.budget import Budget
 from visionft.training.config.recipe_text import parse_toml
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.recipe import Recipe, write_recipe
-from visionft.training.run_settings import run_settings
+from visionft.training.run_settings import run_settings, staged_preset
 from visionft.training.runs.run_folder import RUNS_FOLDER, TrainResult, load_run, new_run_dir, run_title
 
 _BEST = {"epoch": int | None, "val_loss": float | None, "top1": float | None}  # no epoch: solved in closed form
@@ -76,6 +77,10 @@ def train(
         str | None,
         Option(help="quick, balanced or best: suited to project and computer.", autocompletion=completion.presets),
     ] = None,
+    time: Annotated[
+        str | None,
+        Option(metavar="TIME", help="End within this time, such as 90s, 5m or 1h, with the best so far."),
+    ] = None,
     recipe: Annotated[
         Path | None, Option(metavar="FILE", help="Train with the settings of a recipe; other options win over it.")
     ] = None,
@@ -93,17 +98,19 @@ def train(
 ) -> None:
     """Fine-tune a backbone on the project's training images.
 
-    Ctrl-C ends the run after the current step and keeps the best checkpoint.
+    A preset is trained in stages, each of which ends with a run that can be used. Ctrl-C ends the run after the current
+    step and keeps the best so far.
     """
     from visionft.training.framing_choice import known_framing
 
+    budget = Budget(seconds=None if time is None else seconds_of(time))
     with opened_project(project, read_only=True) as opened:
         if resume_run is not None:
             if recipe is not None or save is not None:
                 hint = f"A run's recipe is told by: {joined(['visionft', 'run', 'recipe', str(project), resume_run])}"
                 raise VisionFTError("A run that goes on keeps its own settings.", hint)
             config = None
-            start: Callable[..., Run] = opened.run(resume_run).resume
+            start: Callable[..., Run] = partial(opened.run(resume_run).resume, budget=budget)
         else:
             given = {"backbone": backbone, "method": method, "epochs": epochs, "device": device}
             given = {name: value for name, value in given.items() if value is not None}
@@ -122,7 +129,8 @@ def train(
             if estimate:
                 _print_estimate(known_framing(config, images, opened.path), images, as_json=json)
                 return
-            start = partial(opened.train, config)
+            budget.preset = staged_preset(preset, given, assignments or ())
+            start = partial(opened.train, config, budget=budget)
         with running_job() as job:
             evaluations: Mapping[Split, Evaluation] = {}
             unseen = None
@@ -138,6 +146,8 @@ def train(
                 result, evaluations = summary.result, run.evaluations
                 unseen = unseen_evaluation(summary, evaluations)
                 assert result is not None, "it was trained just now"
+                if summary.is_unfinished:  # with the best of the stages that have ended
+                    result = dataclasses.replace(result, stopped=True)
             value = _train_output(result, evaluations, unseen)
             print_result(value, lambda: _train_text(project, result, evaluations, unseen), as_json=json)
 

@@ -27,7 +27,7 @@ _NAME = re.compile(r"[0-9a-f]{32}(\.\d+\.tmp)?")
 
 @dataclass(frozen=True, slots=True)
 class CacheUse:
-    files: int
+    files: int  # or kinds of features
     bytes: int
 
 

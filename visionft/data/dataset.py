@@ -87,18 +87,21 @@ class ImageDataset(Dataset[Sample]):
         near_side: int | None = None,
         cache: ImageCache | None = None,
         targets: np.ndarray | None = None,
+        requires_contents: bool = False,
     ) -> None:
         """Describe the images.
 
         Without a `task` there are no targets; `targets` (N, C) stand in place of the labels. `augmentation` is a
         preset of `augment`, `shape_at` gives the input's (height, width) in an epoch, and `near_side` the pixels of
         the shorter side after decoding (see `decode`; twice the input's longer side when None), with and without a
-        cache, so that results do not depend on it.
+        cache, so that results do not depend on it. With `requires_contents` an image that was changed after its import
+        counts as damaged.
         """
         self._shape_at = shape_at
         self._near_side = near_side or 2 * max(preprocessing.shape)
         self._cache = ImageCache.usual() if cache is None else cache
         self._paths = [image.path for image in images]
+        self._contents = [image.sha256 for image in images] if requires_contents else [""] * len(images)
         self._image_ids = [image.image_id for image in images]
         # One array: a loader process gets each tensor as an open file, and a fork server passes on about 250 of them.
         self._targets = np.zeros((len(images), 0), np.float32)
@@ -130,7 +133,13 @@ class ImageDataset(Dataset[Sample]):
         return self._cache.holds(self._paths[place], self._near_side, self._reading)
 
     def _load(self, place: int) -> DecodedImage:
-        return self._cache.load(self._paths[place], self._near_side, limit=self._limit, reading=self._reading)
+        return self._cache.load(
+            self._paths[place],
+            self._near_side,
+            limit=self._limit,
+            reading=self._reading,
+            sha256=self._contents[place],
+        )
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_augments": {}}

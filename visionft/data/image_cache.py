@@ -29,6 +29,7 @@ from visionft.data.cache_space import cache_folder, cache_limit, make_room
 from visionft.data.decode import DecodedImage, decode_open, open_image
 from visionft.data.image_reading import AS_STORED, ImageReading
 from visionft.data.limits import image_limit
+from visionft.errors import ImageError
 
 logger = logging.getLogger(__name__)
 
@@ -64,18 +65,40 @@ class ImageCache:
         return self._limit > 0
 
     def load(
-        self, path: Path, near_side: int, *, limit: int | None = None, reading: ImageReading = AS_STORED
+        self,
+        path: Path,
+        near_side: int,
+        *,
+        limit: int | None = None,
+        reading: ImageReading = AS_STORED,
+        sha256: str = "",
     ) -> DecodedImage:
-        """Return `decode(path, near_side=..., limit=...)`, from the cache and for the cache if possible."""
+        """Return `decode(path, near_side=..., limit=...)`, from the cache and for the cache if possible.
+
+        Args:
+            path: The file.
+            near_side: As `decode`.
+            limit: As `decode`; None takes the user's.
+            reading: How values become RGB.
+            sha256: The content that the file must have, for what is stored by it; empty takes whatever it has.
+
+        Raises:
+            ImageError: It cannot be decoded, or has another content.
+        """
         limit = image_limit() if limit is None else limit
-        known = self._known(path, near_side, limit, reading) if self.keeps else None
+        known = self._known(path, near_side, limit, reading, sha256) if self.keeps else None
         if known is not None:
             return known
         with open_image(path) as handle:
-            if not self.keeps:
+            if not self.keeps and not sha256:
                 return decode_open(handle, near_side=near_side, limit=limit, reading=reading)
             status = os.fstat(handle.fileno())
             digest = hashlib.file_digest(handle, "sha256").digest()  # type: ignore[arg-type]
+            if sha256 and digest.hex() != sha256:
+                raise ImageError("it was changed after its import", "Import its folder again.")
+            if not self.keeps:
+                handle.seek(0)
+                return decode_open(handle, near_side=near_side, limit=limit, reading=reading)
             content = self._place(near_side, reading, digest)
             decoded = _read(content, limit)
             if decoded is None:
@@ -116,13 +139,17 @@ class ImageCache:
         name = hashlib.blake2b(key, digest_size=16).hexdigest()
         return self._folder / str(near_side) / name[:2] / name
 
-    def _known(self, path: Path, near_side: int, limit: int, reading: ImageReading) -> DecodedImage | None:
-        """Return the cached pixels of an unchanged original, or None."""
+    def _known(
+        self, path: Path, near_side: int, limit: int, reading: ImageReading, sha256: str = ""
+    ) -> DecodedImage | None:
+        """Return the cached pixels of an unchanged original, or None; with `sha256` only those of this content."""
         try:
-            status = path.stat()
-        except OSError:
+            place = self._place(near_side, reading, *_state(path, path.stat()))
+            if sha256 and not place.samefile(self._place(near_side, reading, bytes.fromhex(sha256))):
+                return None
+        except (OSError, ValueError):
             return None  # decoding says why
-        return _read(self._place(near_side, reading, *_state(path, status)), limit)
+        return _read(place, limit)
 
     def _keep(self, content: Path, decoded: DecodedImage, handle: BinaryIO, before: os.stat_result) -> bool:
         """Write an image under its content's name; False where it cannot be, or its original changed meanwhile."""

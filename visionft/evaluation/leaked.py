@@ -21,7 +21,7 @@ from visionft.features.connected import components
 from visionft.jobs import SILENT, JobCancelled, JobContext
 from visionft.retrieval.live_view import members_of, training_snapshot
 from visionft.training.runs.held_out import read_held_out
-from visionft.training.runs.run_folder import RUNS_FOLDER, RunSummary
+from visionft.training.runs.run_folder import RunSummary, project_of_run
 
 logger = logging.getLogger(__name__)
 
@@ -54,13 +54,14 @@ def leaked_images(
     Raises:
         JobCancelled: The user cancelled.
     """
-    if run.path.parent.name != RUNS_FOLDER:
+    project_dir = project_of_run(run.path)
+    if project_dir is None:
         return None  # a trial run in a temporary folder
     if not run.parts and not run.config.method_row.needs_labels:
         return dict.fromkeys(evaluated, frozenset[int]())  # it learned from no image
     try:
         seen = training_snapshot(run, images)
-        groups = _groups(run.path.parent.parent, seen, evaluated, job)
+        groups = _groups(project_dir, seen, evaluated, job)
     except JobCancelled:
         raise
     except (RunError, VisionFTError) as error:

@@ -74,6 +74,7 @@ class RunCost:
     Attributes:
         memory_mb: Peak memory of training, in MiB: the device's on CUDA, else the process's.
         seconds: Training time, reading the images included.
+        reached_s: When its model was there, counted as `seconds`; None where an earlier version did not record it.
         trained_bytes: Size of the trained parameters, as stored in the checkpoint.
         drift: 1 - mean cosine similarity of validation features with the pretrained network's.
     """
@@ -82,6 +83,7 @@ class RunCost:
     trainable_share: float | None = None
     memory_mb: int | None = None
     seconds: float | None = None
+    reached_s: float | None = None
     trained_bytes: int | None = None
     shipped_bytes: int | None = None
     time: PredictionTime | None = None
@@ -106,6 +108,7 @@ def cost_of_run(run: RunSummary, members: Sequence[RunSummary] = ()) -> RunCost:
             trainable_share=result.trainable_parameters / max(1, result.total_parameters),
             memory_mb=result.peak_memory_mb or None,  # 0 where an earlier version did not measure it
             seconds=result.seconds,
+            reached_s=(result.best.at_s or None) if result.best is not None else None,
             trained_bytes=result.artefact_bytes or None,
             # A continued run compared itself with the features of the earlier run.
             drift=None if run.config.start_from else result.feature_drift,
@@ -121,6 +124,7 @@ def cost_of_run(run: RunSummary, members: Sequence[RunSummary] = ()) -> RunCost:
         trainable_parameters=None,
         trainable_share=None,
         seconds=sum(each.seconds or 0.0 for each in (cost, *others)),
+        reached_s=None,
         memory_mb=max(each.memory_mb or 0 for each in (cost, *others)) or None,
         trained_bytes=sum(each.trained_bytes or 0 for each in others) or None,  # an ensemble trains nothing of its own
     )

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -79,10 +79,11 @@ from visionft.files import sha256_file, write_text
 from visionft.heads.solutions import memory_of
 from visionft.jobs import SILENT, JobCancelled, JobContext
 from visionft.retrieval.live_view import load_current_model
+from visionft.speeds import StageTime
 from visionft.training.base_weights import base_weights_of
 from visionft.training.runs.exchange import ADAPTER_FOLDER, complete_exchange
 from visionft.training.runs.exchange import CONFIG_FILE as ADAPTER_CONFIG
-from visionft.training.runs.run_folder import read_run
+from visionft.training.runs.run_folder import RunSummary, read_run
 from visionft.training.runs.run_model import RunModel
 
 logger = logging.getLogger(__name__)
@@ -129,48 +130,65 @@ def export_run(
     # Others may be added, such as the labelled images of a retrieval run.
     names = [name for row in rows for name in row.files]
     planned = [MODEL_FILE, LABELS_FILE, CARD_FILE, RECORD_FILE, *names, *sample_files([MODEL_FILE, *names])]
-    job = job.in_stages(_WHOLE + sum(row.weight + _RECORD for row in rows))
     # First, so a read-only destination is reported before minutes of work.
     with publishing(out_dir, planned) as folder:
-        with job.stage("Loading the network", weight=_LOADED):
-            model = load_current_model(read_run(run_dir), images, job=job)
+        run = read_run(run_dir)
+        times = _ExportTimes.of(run, images, rows)
+        job = job.in_stages(times.seconds)
+        with times.begin.stage(job, "Loading the network"):
+            model = load_current_model(run, images, job=job)
             require_images(rows, model, images)
             if options.mirror:
                 require_no_index(model)
-        with job.stage(weight=_FITTED):
             export = begin_export(model, images, folder, options, job)
-        with job.stage("Writing the ONNX file", weight=_WRITTEN):
+        with times.write.stage(job, "Writing the ONNX file"):
             export.write_model()
-        result = export.finish(out_dir, facts)
+        with times.compare.stage(job, "Comparing with PyTorch"):
+            export.compare_model()
+        with times.finish.stage(job):
+            result = export.finish(out_dir, facts)
     if rows:
-        job.report(
-            Notice(message=Message("{file} is finished and can be used; further files follow.", file=MODEL_FILE))
-        )
-    for row in rows:
+        message = Message("{file} is finished and can be used; further files follow.", file=MODEL_FILE)
+        job.report(Notice(message=message))
+    for row, making in zip(rows, times.rows, strict=True):
         job.report(ResultStored(name=str(result.model)))
         try:
-            result = _add(row, export, result, facts)
+            job.check_cancelled()
+            with making.stage(job), adding(out_dir, result.sha256) as export.folder:
+                row.make(export)
+                export.made.append(row.name)
+                result = export.finish(out_dir, facts)
         except JobCancelled:
             break
     logger.info("export ends: %d bytes, %s, %s", result.bytes, result.parity, result.artefacts)
     return result
 
 
-# Relative times: of the steps to `model.onnx`, and of the record after each further file.
-_LOADED, _FITTED, _WRITTEN, _SPEED, _SAMPLES, _RECORD = 0.5, 0.5, 5.0, 1.0, 1.0, 0.5
-_WHOLE = _LOADED + _FITTED + _WRITTEN + _SPEED + _SAMPLES + _RECORD
+@dataclass(frozen=True, kw_only=True)
+class _ExportTimes:
+    """The expected times of the stages of an export."""
 
+    begin: StageTime
+    write: StageTime
+    compare: StageTime
+    rows: tuple[StageTime, ...]
+    finish: StageTime
 
-def _add(row: Artefact, export: "Export", result: ExportResult, facts: ProjectFacts) -> ExportResult:
-    """Make one more artefact, let it join the published export `result`, and return that."""
-    export.job.check_cancelled()
-    out_dir = result.model.parent
-    with adding(out_dir, result.sha256) as folder:
-        export.folder = folder
-        with export.job.stage(weight=row.weight):
-            row.make(export)
-        export.made.append(row.name)
-        return export.finish(out_dir, facts)
+    @property
+    def seconds(self) -> float:
+        return sum(each.seconds for each in (self.begin, self.write, self.compare, *self.rows, self.finish))
+
+    @classmethod
+    def of(cls, run: RunSummary, images: Snapshot, rows: Sequence[Artefact]) -> Self:
+        kind = f"{run.config.work_kind}{f' of {len(run.parts)}' if run.parts else ''}"
+        count = len(images.labelled("train")) + len(images.labelled("val"))
+        return cls(
+            begin=StageTime.of(f"export begin {kind}", count, fixed_s=2, unit_s=0.002),
+            write=StageTime.of(f"export write {kind}", fixed_s=10),
+            compare=StageTime.of(f"export compare {kind}", fixed_s=3),
+            rows=tuple(StageTime.of(f"export {row.name} {kind}", fixed_s=row.weight) for row in rows),
+            finish=StageTime.of(f"export finish {kind}", fixed_s=6),
+        )
 
 
 def require_images(rows: Sequence[Artefact], model: RunModel, images: Snapshot) -> None:
@@ -232,6 +250,7 @@ class Export:
         border: The border of that distance.
         mirror: The effect of the average with the mirror image; None where the answers are of one orientation.
         networks: ONNX models of the bare networks of the parts, in their order: from normalised images to logits.
+        parity: The comparison of `model.onnx` with PyTorch; None before it.
         made: Names of the rows that were made so far.
         samples: The results of the sample programs with the model files so far; `sampled` are their names.
         references: The reference predictions of the model files so far, as `references_in` gives them.
@@ -254,6 +273,7 @@ class Export:
     border: Border | None = None
     mirror: MirrorEffect | None = None
     networks: list[Any] = field(default_factory=list[Any])
+    parity: Parity | None = None
     made: list[str] = field(default_factory=list[str])
     samples: tuple[SampleRun, ...] = ()
     sampled: tuple[str, ...] = ()
@@ -283,18 +303,6 @@ class Export:
     def predictor(self) -> Predictor:
         """The written `model.onnx`, loaded."""
         return Predictor(self.folder / MODEL_FILE)
-
-    @cached_property
-    def parity(self) -> Parity:
-        """The comparison of `model.onnx` with PyTorch.
-
-        Raises:
-            ExportError: They differ.
-        """
-        averages = self.options.mirror
-        temperature, task = self.decoder.temperature, self.images.task
-        reference = Reference(self.model, temperature, task, self.distance, averages_mirror=averages)
-        return compare(reference, self.predictor, self.pixels, job=self.job)
 
     @cached_property
     def latency(self) -> Latency:
@@ -340,16 +348,22 @@ class Export:
         return whole
 
     def write_model(self) -> None:
-        """Trace the networks, write `model.onnx` and `labels.txt`, and compare the file with PyTorch.
-
-        Raises:
-            ExportError: They differ.
-        """
+        """Trace the networks, and write `model.onnx` and `labels.txt`."""
         path, parts = self.folder / MODEL_FILE, self.model.parts
         self.networks += [self.traced(part, self.distance if part is self.model.strongest else None) for part in parts]
         path.write_bytes(self.whole_model(self.networks).SerializeToString())
         write_text(self.folder / LABELS_FILE, "\n".join(self.class_names) + "\n")
-        _ = self.parity  # before anything is measured
+
+    def compare_model(self) -> None:
+        """Compare `model.onnx` with PyTorch.
+
+        Raises:
+            ExportError: They differ.
+        """
+        averages = self.options.mirror
+        temperature, task = self.decoder.temperature, self.images.task
+        reference = Reference(self.model, temperature, task, self.distance, averages_mirror=averages)
+        self.parity = compare(reference, self.predictor, self.pixels, job=self.job)
 
     def finish(self, out_dir: Path, facts: ProjectFacts) -> ExportResult:
         """Add what every export has, measure and run what is new, and write the record and the model card.
@@ -361,12 +375,13 @@ class Export:
         remembered = self._write_index(facts) if self.has_index else 0
         self._copy_adapter()
         write_samples(self.folder)
-        is_first = not self.made
-        with self.job.stage("Measuring its speed" if is_first else "", weight=_SPEED * is_first):
+        finishing = self.job.in_stages(3)
+        with finishing.stage("" if self.made else "Measuring its speed", weight=1):
             latency, large_ms = self.latency, self.large_ms
-        with self.job.stage("Running the sample programs", weight=_SAMPLES * is_first):
+        with finishing.stage("Running the sample programs", weight=1):
             self._run_samples()
-        with self.job.stage("Writing the record", weight=_RECORD):
+        with finishing.stage("Writing the record", weight=1):
+            assert self.parity is not None  # after `compare_model`
             model, float_model = self.folder / MODEL_FILE, self.folder / FLOAT_MODEL_FILE
             result = ExportResult(
                 model=out_dir / MODEL_FILE,

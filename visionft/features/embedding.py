@@ -23,6 +23,7 @@ from visionft.data.image_cache import not_kept_text
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.errors import VisionFTError, nothing_readable
 from visionft.events import Notice, Progress
+from visionft.features.feature_space import make_room
 from visionft.features.feature_spec import FeatureSpec
 from visionft.features.feature_store import (
     CURRENT,
@@ -41,6 +42,7 @@ from visionft.features.feature_store import (
 from visionft.features.framing import with_aspect
 from visionft.features.frozen_network import Autocast, frozen_network
 from visionft.jobs import SILENT, JobCancelled, JobContext
+from visionft.speeds import StageTime
 from visionft.weights.locations import PRETRAINED, local_file
 from visionft.weights.records import checked_sha256
 
@@ -207,11 +209,10 @@ def features_under(
         WeightsError: The network's weights cannot be had.
     """
     spec = with_aspect(spec, images)
-    path = local_file(spec.backbone_row) if spec.weights == PRETRAINED else None
-    if path is not None:  # without loading the network where all images have features
-        kind = known_kind(project_dir, spec, checked_sha256(spec.backbone_row, path))
-        known = features_of(kind, kind.store(project_dir), images) if kind else None
-        if known is not None and not known.missing:
+    kind = _stored_kind(project_dir, spec)
+    if kind is not None:  # without loading the network where all images have features
+        known = features_of(kind, kind.store(project_dir), images)
+        if not known.missing:
             return known
     with frozen_network(spec, device=device, precision=precision, job=job) as (network, autocast):
         batches = list(feature_batches(project_dir, images, spec, network, autocast=autocast, stage=stage, job=job))
@@ -230,6 +231,33 @@ def features_under(
         missing=tuple(images[place] for place, reason in faults.items() if reason != NOT_FINITE),
         unusable=tuple(images[place] for place, reason in faults.items() if reason == NOT_FINITE),
     )
+
+
+def embedding_time(project_dir: Path, images: Snapshot) -> StageTime:
+    """Return the expected time of `embedded`: of loading a network, and of the images that have no features."""
+    spec = _usual_spec(project_dir, images, "", 0, SILENT)
+    missing = missing_features(project_dir, images.images, spec)
+    pixels = missing * spec.megapixels
+    return StageTime.of(f"embedding {spec.backbone}", pixels, fixed_s=0.1, unit_s=spec.megapixel_s)
+
+
+def missing_features(
+    project_dir: Path | None, images: Sequence[SnapshotImage], spec: FeatureSpec, *, is_mirrored: bool = False
+) -> int:
+    """Return how many contents of images have no stored features by a frozen network, without loading it."""
+    contents = {image.sha256 for image in images}
+    if project_dir is None or not contents:
+        return len(contents)
+    kind = _stored_kind(project_dir, with_aspect(spec, images), is_mirrored=is_mirrored)
+    return len(contents) if kind is None else int((kind.store(project_dir).places([*contents]) < 0).sum())
+
+
+def _stored_kind(project_dir: Path, spec: FeatureSpec, *, is_mirrored: bool = False) -> FeatureKind | None:
+    """Return the kind of stored features by the pretrained weights that are here; None without any."""
+    path = local_file(spec.backbone_row) if spec.weights == PRETRAINED else None
+    if path is None:
+        return None
+    return known_kind(project_dir, spec, checked_sha256(spec.backbone_row, path), is_mirrored=is_mirrored)
 
 
 def feature_batches(
@@ -337,13 +365,20 @@ def _compute(
     if not todo:
         return
     device = next(network.parameters()).device
-    dataset = ImageDataset(todo, spec.preprocessing, task=None, near_side=spec.near_side())
+    # A row under the hash of another content would be wrong for good.
+    dataset = ImageDataset(todo, spec.preprocessing, task=None, near_side=spec.near_side(), requires_contents=True)
     sampler = EpochSampler(len(todo), BATCH, seed=0, shuffle=False)
     loader = ImageLoader(dataset, sampler, workers=choose_workers(workers, dataset, device=device.type), device=device)
     kind = writer.kind
     began, looked = time.perf_counter(), 0
+
+    def note() -> None:
+        if looked >= _TIMED:
+            note_speed(kind, 1000 * (time.perf_counter() - began) / looked)
+
     with contextlib.ExitStack() as stack:
-        stack.callback(writer.flush)  # whatever ends it
+        stack.callback(note)  # whatever ends it
+        stack.callback(writer.flush)
         network.eval()
         for batch in loader:
             with torch.inference_mode(), autocast():
@@ -352,7 +387,6 @@ def _compute(
             rows = rows.float().cpu().numpy().astype(np.float16)
             contents = [todo[place].sha256 for place in batch.indices.tolist()]
             looked += len(contents)
-            writer.milliseconds = 1000 * (time.perf_counter() - began) / looked if looked >= _TIMED else 0.0
             writer.add(contents, rows)
             unreadable = [(todo[place].sha256, reason) for place, reason in batch.unreadable]
             yield contents, rows, unreadable, batch.not_kept
@@ -366,7 +400,7 @@ class _Writer:
         self._project_dir, self._job, self._must_keep = project_dir, job, must_keep
         self._contents: list[str] = []
         self._rows: list[np.ndarray] = []
-        self.milliseconds = 0.0  # of an image, as far as it was measured
+        self._has_room = False  # whether older features have made room
 
     def add(self, contents: Sequence[str], rows: np.ndarray) -> None:
         """Take (B, D) rows."""
@@ -382,11 +416,13 @@ class _Writer:
         if not self._contents or self._project_dir is None:
             return
         try:
+            if not self._has_room:
+                make_room(self._project_dir, keeps=self.kind.folder_name)
+                self._has_room = True
             store = self.kind.store(self._project_dir)
-            if not len(store):
+            # Also where its note is damaged, or of another version.
+            if self.kind not in stored_kinds(self._project_dir):
                 note_kind(self._project_dir, self.kind)
-            if self.milliseconds:  # before the rows: once all are there, nothing is written
-                note_speed(self._project_dir, self.kind, self.milliseconds)
             store.append(self._contents, np.concatenate(self._rows))
         except (VisionFTError, OSError) as error:
             if self._must_keep:

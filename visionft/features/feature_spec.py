@@ -60,6 +60,20 @@ class FeatureSpec:
         return dataclasses.replace(found, crop_share=1.0, region=self.region_box)
 
     @property
+    def megapixels(self) -> float:
+        """Return the pixels of the network's input in millions: the time of an image is in proportion."""
+        height, width = self.input_shape
+        return height * width / 1e6
+
+    @property
+    def megapixel_s(self) -> float:
+        """Return the seconds of a million pixels in the network on one core, until they are measured.
+
+        A ResNet-18 with 11 million parameters takes about one: .025 for an image of 160 pixels.
+        """
+        return self.backbone_row.parameters / 11e6
+
+    @property
     def region_box(self) -> Region:
         """Return the part of an image that is used: all of it, but for the framing `region`."""
         return parsed_region(self.region) if self.framing == "region" and is_region(self.region) else WHOLE

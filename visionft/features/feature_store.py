@@ -21,11 +21,12 @@ from visionft.features.feature_spec import FeatureSpec
 from visionft.features.row_store import RowStore
 from visionft.files import read_json, write_json
 from visionft.heads.numerics import ScaledRows, part_scaling, unit_rows
+from visionft.speeds import keep_speed, read_speed
 
 logger = logging.getLogger(__name__)
 
 FOLDER: Final = "features"
-CURRENT, ABOUT, SPEED = "current.json", "about.json", "speed.json"
+CURRENT, ABOUT = "current.json", "about.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +134,14 @@ def current_kind(project_dir: Path, image_reading: ImageReading) -> FeatureKind 
     return kind if kind is not None and kind.image_reading == image_reading else None
 
 
+def current_folder(project_dir: Path) -> str:
+    """Return the name of the folder of the current features; empty where there are none, or it cannot be told."""
+    try:
+        return Path(str(read_json(project_dir / FOLDER / CURRENT)["folder"])).name
+    except (OSError, ValueError, TypeError, KeyError):
+        return ""
+
+
 def latest_kind(project_dir: Path) -> FeatureKind | None:
     """Return the features computed last; None while there are none, or where that cannot be told any more."""
     try:
@@ -169,18 +178,19 @@ def note_kind(project_dir: Path, kind: FeatureKind) -> None:
     write_json(folder / ABOUT, values)
 
 
-def note_speed(project_dir: Path, kind: FeatureKind, milliseconds: float) -> None:
+def note_speed(kind: FeatureKind, milliseconds: float) -> None:
     """Keep the time of an image of this kind on this computer."""
-    write_json(project_dir / FOLDER / kind.folder_name / SPEED, {"milliseconds": round(milliseconds, 3)})
+    keep_speed(_speed_name(kind), round(milliseconds, 3))
 
 
-def speed_of(project_dir: Path, kind: FeatureKind) -> float:
-    """Return the milliseconds of an image when its features were last computed; 0 where that is not known."""
-    try:
-        found = float(read_json(project_dir / FOLDER / kind.folder_name / SPEED)["milliseconds"])
-    except (OSError, ValueError, TypeError, KeyError):
-        return 0.0
-    return found if math.isfinite(found) and found >= 0 else 0.0
+def speed_of(kind: FeatureKind) -> float:
+    """Return the milliseconds of an image when such features were last computed here; 0 where that is not known."""
+    found = read_speed(_speed_name(kind))
+    return float(found) if isinstance(found, int | float) and math.isfinite(found) and found >= 0 else 0.0
+
+
+def _speed_name(kind: FeatureKind) -> str:
+    return f"features {kind.folder_name}"
 
 
 def known_kind(project_dir: Path, spec: FeatureSpec, weights: str, *, is_mirrored: bool = False) -> FeatureKind | None:

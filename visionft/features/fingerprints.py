@@ -76,7 +76,8 @@ def fingerprints(project_dir: Path, snapshot: Snapshot, *, job: JobContext) -> F
 
     def measure(place: int) -> np.ndarray | str:
         try:
-            return fingerprint(cache.load(images[place].path, NEAR_SIDE, reading=reading))
+            image = images[place]
+            return fingerprint(cache.load(image.path, NEAR_SIDE, reading=reading, sha256=image.sha256))
         except ImageError as error:
             return error.message
 

@@ -5,9 +5,11 @@ a partial write after a crash is cut off at the next opening. A row with a wrong
 computed again.
 """
 
+import contextlib
 import hashlib
 import os
 import struct
+import time
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +23,7 @@ from visionft.files import fsync_folder, refuse_leaving_link, write_error
 ROWS, KEYS, LOCK = "rows.bin", "keys.bin", "rows.lock"
 _KEY: Final = struct.Struct("<32sI")
 _READ: Final = 65_536  # rows read at a time
+_TOUCH_S: Final = 3600
 
 
 class RowStore:
@@ -78,13 +81,23 @@ class RowStore:
         if not len(places):
             return np.empty((0, *self.dtype.shape), self.dtype.base), np.zeros(0, bool)
         raw = np.empty((len(places), self.dtype.itemsize), np.uint8)
-        for start in range(0, len(places), _READ):  # mapped anew each time: pages that were read do not pile up
-            mapped = np.memmap(self._folder / ROWS, np.uint8, "r", shape=(len(self), self.dtype.itemsize))
-            raw[start : start + _READ] = mapped[places[start : start + _READ]]
+        try:
+            for start in range(0, len(places), _READ):  # mapped anew each time: pages that were read do not pile up
+                mapped = np.memmap(self._folder / ROWS, np.uint8, "r", shape=(len(self), self.dtype.itemsize))
+                raw[start : start + _READ] = mapped[places[start : start + _READ]]
+            self._note_use()
+        except (FileNotFoundError, ValueError):  # deleted or cut off since this store was opened
+            return np.zeros((len(places), *self.dtype.shape), self.dtype.base), np.zeros(len(places), bool)
         checksums = np.fromiter((zlib.crc32(row.data) for row in raw), np.uint32, len(raw))
         wanted = np.array(self._checksums, np.uint32)[places]
         rows = raw.view(self.dtype.base).reshape(len(raw), *self.dtype.shape)
         return rows, checksums == wanted
+
+    def _note_use(self) -> None:
+        """Renew the time of use, the file's own, once an hour: by it the oldest are found."""
+        with contextlib.suppress(OSError):  # a project that cannot be written
+            if (self._folder / ROWS).stat().st_mtime < time.time() - _TOUCH_S:
+                os.utime(self._folder / ROWS)
 
     def append(self, contents: Sequence[str], rows: np.ndarray) -> None:
         """Add rows (N, ...) for contents; durable when this returns.
@@ -115,6 +128,14 @@ class RowStore:
         for offset, key in enumerate(contents):
             self._places[_key(key)] = count + offset
         self._checksums += checksums
+
+
+def delete_rows(folder: Path) -> None:
+    """Delete all rows of a store: they count as missing from then on, for every process (OSError: they cannot be)."""
+    refuse_leaving_link(folder / LOCK)
+    with FileLock(folder / LOCK, thread_local=False):
+        for name in (KEYS, ROWS):  # a key without its row would be cut off, a row without its key is nobody's
+            (folder / name).unlink(missing_ok=True)
 
 
 def _key(content: str) -> bytes:

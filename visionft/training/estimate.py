@@ -8,35 +8,31 @@ the others, once, is counted separately, for their current number.
 import contextlib
 import dataclasses
 import json
-import logging
 import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
-
-import platformdirs
+from typing import TYPE_CHECKING, Self
 
 from models.catalog import known_backbone
 from visionft.data.decode import decode
 from visionft.data.image_cache import ImageCache
 from visionft.data.image_reading import AS_STORED, ImageReading
 from visionft.data.types import Snapshot
-from visionft.errors import ImageError, VisionFTError
+from visionft.errors import ImageError
 from visionft.events import Progress
 from visionft.features.framing import with_aspect
-from visionft.files import read_json, write_json
 from visionft.jobs import SILENT, JobContext
+from visionft.speeds import keep_speed, read_speed
 from visionft.training.config.checks import check_config
-from visionft.training.config.train_config import INTERPOLATION_SHARES, TrainConfig
+from visionft.training.config.train_config import TrainConfig
+from visionft.training.loop.progress import look_epochs
 from visionft.training.loop.subsets import DRIFT_IMAGES, spread
 
 if TYPE_CHECKING:
     from visionft.training.loop.run_context import RunContext
     from visionft.training.loop.train_step import TrainStep
     from visionft.training.loop.training_data import TrainingData
-
-logger = logging.getLogger(__name__)
 
 MOST_STEPS, LEAST_STEPS, ENOUGH_S = 8, 3, 3.0  # the least number of steps is enough after so many seconds
 FEW_BATCHES, CHECK_IMAGES, DECODED = 4, 64, 8  # of training; images of validation; images whose decoding is timed
@@ -129,7 +125,7 @@ def extrapolate(cost: StepCost, config: TrainConfig, facts: SetFacts, *, evaluat
     else:
         is_pretrained = config.weights != "random" and not config.start_from
         interpolates = config.interpolation and config.method_row.interpolates and is_pretrained
-        between = len(INTERPOLATION_SHARES) if interpolates else 0
+        between = 2 * len(look_epochs(config)) if interpolates else 0
         looks = facts.val * (config.total_epochs + 1 + between) + 2 * min(facts.val, DRIFT_IMAGES)
         looks += facts.train * views * (config.ridge_init and is_pretrained) + facts.train * between
     setup_s = cost.setup_s
@@ -245,7 +241,7 @@ def _time_steps(data: "TrainingData", train_step: "TrainStep", config: TrainConf
 
 def known_estimate(config: TrainConfig, facts: SetFacts, *, evaluates: bool = False) -> Estimate | None:
     """Return the estimate for settings with an earlier measurement on these images, or None. Torch-free."""
-    entry = _read().get(_key(config, facts))
+    entry = read_speed(_key(config, facts))
     try:
         return None if entry is None else extrapolate(StepCost(**entry), config, facts, evaluates=evaluates)
     except (TypeError, ZeroDivisionError):
@@ -253,27 +249,8 @@ def known_estimate(config: TrainConfig, facts: SetFacts, *, evaluates: bool = Fa
 
 
 def remember(config: TrainConfig, facts: SetFacts, cost: StepCost) -> None:
-    """Keep a measurement in the user's cache folder; the oldest go. A full disk costs only the memory of it."""
-    entries, key, target = _read(), _key(config, facts), cache_file()
-    entries.pop(key, None)
-    entries[key] = dataclasses.asdict(cost)
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        write_json(target, dict(list(entries.items())[-200:]))
-    except (OSError, VisionFTError) as error:
-        logger.warning("The measurement was not kept: %s", error)
-
-
-def cache_file() -> Path:
-    """Return the file of measurements: on the computer, not in the project, as projects move."""
-    return platformdirs.user_cache_path("visionft", appauthor=False) / "estimates.json"
-
-
-def _read() -> dict[str, Any]:
-    with contextlib.suppress(OSError, ValueError):
-        entries = read_json(cache_file())
-        return entries if isinstance(entries, dict) else {}
-    return {}
+    """Keep a measurement; a full disk costs only the memory of it."""
+    keep_speed(_key(config, facts), dataclasses.asdict(cost))
 
 
 def _key(config: TrainConfig, facts: SetFacts) -> str:

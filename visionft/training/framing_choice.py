@@ -25,12 +25,14 @@ from models.settings import build
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.errors import ConfigError, VisionFTError
 from visionft.events import ImagesClassified, Notice
+from visionft.features.embedding import missing_features
 from visionft.features.framing import with_aspect
 from visionft.files import parse_json, read_json, write_json
 from visionft.jobs import SILENT, JobContext
 from visionft.project.edits.setting_changes import ChooseFraming
 from visionft.project.names import count_of
 from visionft.records import none_if_unreadable
+from visionft.speeds import StageTime
 from visionft.training.base_weights import ensure_weights
 from visionft.training.config.checks import check_config, config_problems
 from visionft.training.config.train_config import Framing, TrainConfig
@@ -47,7 +49,6 @@ RACED: Final = 100  # images that a framing is tried on first
 # errors on 400 images gains one on 100, give or take one: seven of a hundred such framings are dropped.
 LOST: Final = -0.5
 FOLDS: Final = 10  # of the held-out images, for the accuracy of the choice
-_TRIALS = 5.0  # relative time of the trials that every measurement takes: one at the own size, two at the next
 _AGAIN: Final = 2  # times as many labels, from which on it is measured again
 
 
@@ -129,10 +130,36 @@ def resolved_framing(
     return choice.framing.applied(config) if choice else replace(config, framing="centre")
 
 
-def framing_passes(config: TrainConfig, images: Snapshot, project_dir: Path) -> float:
-    """Return about how many images `resolved_framing` passes through the network; 0 where it measures nothing."""
+def framing_time(config: TrainConfig, images: Snapshot, project_dir: Path) -> StageTime | None:
+    """Return the expected time of `resolved_framing`; None where it measures nothing.
+
+    Before one was measured, it is that of the trials of each measurement: one at the own size, two at the next.
+    """
     is_measured = config.framing == "auto" and is_due(read_framing(project_dir, images), images)
-    return _TRIALS * float(len(probed_images(images))) if is_measured else 0.0
+    return _measuring_time(config, images, project_dir) if is_measured else None
+
+
+def _measuring_time(config: TrainConfig, images: Snapshot, project_dir: Path) -> StageTime:
+    chosen = probed_images(images)
+    base = _usual_framing(config, images)
+    next_size = sizes_above(base)[:1]
+    trials = [base, *(replace(base, image_size=size) for size in next_size * 2)]
+    trials_s = sum(_trial_time(project_dir, each, chosen).seconds for each in trials)
+    unit_s = trials_s / max(1, len(chosen))
+    return StageTime.of(f"framing {config.backbone} {config.device}", len(chosen), fixed_s=0.1, unit_s=unit_s)
+
+
+def _trial_time(project_dir: Path, config: TrainConfig, on: Sequence[SnapshotImage]) -> StageTime:
+    """Return the expected time of a probe, by the pixels that pass the network: known features take none."""
+    missing = missing_features(project_dir, on, config.features)
+    kind, pixels = f"probe {config.backbone} {config.device}", missing * config.features.megapixels
+    return StageTime.of(kind, pixels, fixed_s=0.5, unit_s=config.features.megapixel_s)
+
+
+def _usual_framing(config: TrainConfig, images: Snapshot) -> TrainConfig:
+    """Return the settings at the centre square of the backbone's own size."""
+    usual = {"framing": "centre", "image_size": 0, "aspect": 0.0, "region": "", "image_reading": images.image_reading}
+    return replace(config, **usual)
 
 
 def known_framing(config: TrainConfig, images: Snapshot, project_dir: Path) -> TrainConfig:
@@ -161,20 +188,19 @@ def measure_framing(
     chosen = probed_images(images)
     some = spread_by_class(chosen, max(LEAST_PER_CLASS, RACED // len(images.class_names)))
     has_race = 2 * len(some) <= len(chosen)
-    usual = {"framing": "centre", "image_size": 0, "aspect": 0.0, "region": "", "image_reading": images.image_reading}
-    base = replace(config, **usual)
-    job = job.in_stages(_TRIALS)
+    base = _usual_framing(config, images)
+    job = job.in_stages(_measuring_time(config, images, project_dir).seconds)
     probes: list[Probe] = []  # on all of the images
     lost: list[Probe] = []
 
-    def measured(settings: TrainConfig, on: Sequence[SnapshotImage], *, weight: float = 2.0) -> Probe:
+    def measured(settings: TrainConfig, on: Sequence[SnapshotImage]) -> Probe:
         framing = framing_text(Framing.of(settings), settings.input_shape)
         stage = Message("Trying what the network sees: {framing}", framing=framing)
         if probes and (best := best_framing(probes)).accuracy is not None:
             words = Message("Trying what the network sees: {framing}; {share} of {counted} are right so far")
             counted = count_of(best.images, "image")
             stage = Message(words, framing=framing, share=f"{best.accuracy:.0%}", counted=counted)
-        with job.stage(weight=weight * len(on) / len(chosen)):
+        with _trial_time(project_dir, settings, on).stage(job):
             return probe(project_dir, settings, images, on, stage=stage, job=job)
 
     def can_win(settings: TrainConfig) -> bool:
@@ -182,7 +208,7 @@ def measure_framing(
             return True
         other = with_aspect(best_framing(probes).framing.applied(base), chosen)
         found = measured(settings, some)
-        if found.gain_over(measured(other, some, weight=0.0)) > LOST:
+        if found.gain_over(measured(other, some)) > LOST:
             return True
         lost.append(found)
         return False
@@ -201,7 +227,7 @@ def measure_framing(
                 )
             )
 
-    add(measured(base, chosen, weight=1.0))
+    add(measured(base, chosen))
     framings = ("centre", "whole")
     for size in sizes_above(base):
         before = best_framing(probes)

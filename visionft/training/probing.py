@@ -16,7 +16,7 @@ import numpy as np
 from models.catalog import get_backbone
 from models.messages import Message
 from models.shapes import InputShape
-from visionft.calibration import are_right, cross_entropies
+from visionft.calibration import are_right, cross_entropies, is_worse_for_classes
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.errors import RunError, nothing_readable
 from visionft.events import Progress
@@ -67,19 +67,10 @@ class Probe:
         return mean / max(spread / math.sqrt(len(gains)), 1e-9)
 
     def is_worse_for_classes(self, other: "Probe") -> bool:
-        """Tell whether the balanced accuracy is lower than another probe's by more than a standard error.
-
-        A lower mean loss may come from a large class alone: with 180 images of one class and 20 of another, losing 4 of
-        the 20 costs less loss than a little more confidence in the 180 gains.
-        """
+        """Tell whether the balanced accuracy is lower than another probe's by more than a standard error."""
         if not self.classes or len(self.classes) != len(other.classes):
             return False
-        changes = np.array(self.are_right, np.float64) - np.array(other.are_right, np.float64)
-        classes = np.array(self.classes)
-        groups = [changes[classes == each] for each in np.unique(classes)]
-        means = [float(group.mean()) for group in groups]
-        squares = [float(group.var(ddof=1)) / len(group) for group in groups if len(group) > 1]
-        return math.fsum(means) < -math.sqrt(math.fsum(squares))
+        return is_worse_for_classes(self.are_right, other.are_right, self.classes)
 
     def among(self, places: np.ndarray) -> "Probe":
         """Return the probe of some of its held-out images, by their places (M,)."""
@@ -181,7 +172,7 @@ def probe(
         image_ids=tuple(features.images[place].image_id for place in fitted.places),
         accuracy=fitted.accuracy,
         images=len(features),
-        milliseconds=speed_of(project_dir, features.kind),
+        milliseconds=speed_of(features.kind),
         seconds=time.perf_counter() - began,
     )
 

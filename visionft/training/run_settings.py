@@ -86,6 +86,17 @@ def _start(
     )
 
 
+def staged_preset(preset: str | None, given: Mapping[str, Any], assignments: Sequence[str] = ()) -> str:
+    """Return the preset whose stages a run goes through; empty where the user's own choice is all it is to do.
+
+    Args:
+        preset: The preset that the settings come from.
+        given: Settings of the user, as in `run_settings`; likewise `assignments`.
+    """
+    named = {*given, *(each.partition("=")[0].strip() for each in assignments)}
+    return "" if named & {"method", "start_from"} else preset or ""
+
+
 def usual_backbone(method: str | None) -> str:
     """Return the backbone to take where none is named: the method's usual one, else the program's."""
     return (METHODS[method].usual_backbone if method in METHODS else "") or DEFAULT_BACKBONE

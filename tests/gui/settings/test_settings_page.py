@@ -212,6 +212,22 @@ def test_decoded_images_are_counted_limited_and_cleared(qtbot, page, images):
     assert cache_limit() == 20_000_000_000
 
 
+def test_the_features_of_the_open_project_are_counted_and_cleared(qtbot, window, open_page, project_dir):
+    from visionft.features.embedding import embed
+    from visionft.features.feature_space import feature_use
+
+    card = open_page("settings", project_dir).decoded
+    session = window.state.session
+    embed(project_dir, session.snapshot(), backbone="starter_resnet", size=64, device="cpu")
+    window.page("settings").refresh()
+    size = feature_use(project_dir).bytes
+    qtbot.waitUntil(card.clear_button.isEnabled)
+    qtbot.mouseClick(card.clear_button, LEFT)
+    qtbot.waitUntil(lambda: card.size_label.text().startswith("0 files"))
+    assert size > 0 and feature_use(project_dir).bytes == 0
+    assert session.snapshot().images and all(image.path.is_file() for image in session.snapshot().images)
+
+
 @pytest.mark.qt_log_ignore("does not support (grabbing|raise|propagateSizeHints)")
 def test_a_box_shows_all_its_choices(qtbot, page):
     """Opened by a click, for the first time: the frame and padding of the style must not take the last one's place."""

@@ -31,7 +31,7 @@ def scripted(monkeypatch):
     """Let Start run a script of events instead of the learning libraries; yield the requests."""
     asked, script = [], []
 
-    def train_run(config, images, run_dir, *, job):
+    def train_run(config, images, run_dir, *, budget, job):
         import time
 
         is_slow = "wait" in asked

@@ -63,3 +63,15 @@ def test_decoded_images_are_counted_and_cleared(tmp_path, draw, run, value) -> N
     found = value("cache")
     assert found["images"] == 1 and found["bytes"] == 228 and Path(found["folder"]).is_dir()
     assert value("cache", "--clear")["images"] == 0 and not Path(found["folder"]).exists()
+
+
+def test_the_features_of_a_project_are_counted_and_cleared_with_them(tmp_path, image_folder, value, refused) -> None:
+    project = str(tmp_path / "project")
+    value("project", "new", project)
+    value("import", project, str(image_folder))
+    assert value("cache")["features"] is None and value("cache", project)["features"] == 0
+    value("curate", "embed", project, "--backbone", "starter_resnet", "--image-size", "64")
+    assert value("cache", project)["features"] > 0
+    assert value("cache", "--clear")["features"] is None and value("cache", project)["features"] > 0
+    assert value("cache", project, "--clear")["features"] == 0 and value("cache", project)["features"] == 0
+    assert str(tmp_path) in refused("cache", str(tmp_path))

@@ -11,6 +11,9 @@ from visionft.curation import scan
 from visionft.curation.check import Check, CheckResult, Inputs, Issue, open_issues, read_result, write_result
 from visionft.data.types import Snapshot
 from visionft.errors import ConfigError, ProjectError
+from visionft.events import Progress
+from visionft.jobs import JobContext
+from visionft.speeds import keep_speed, read_speed
 
 
 def finding(image_id: int, snapshot: Snapshot, score: float = 0.5, **facts) -> Issue:
@@ -165,3 +168,25 @@ def test_a_class_whose_settings_could_not_be_set_is_refused():
     for kind in (Undecorated, Clashing):
         with pytest.raises(TypeError):
             kind()
+
+
+def test_the_share_of_a_check_follows_from_the_time_that_it_took_before(tmp_path, snapshot, monkeypatch):
+    class Slow(Odd):
+        name = "slow"
+
+        def find_issues(self, inputs: Inputs) -> CheckResult:
+            inputs.job.report(Progress(stage="Looking", done=0, total=1))
+            return super().find_issues(inputs)
+
+    class Quick(Slow):
+        name = "quick"
+
+    for check in (Slow(), Quick()):
+        monkeypatch.setitem(scan.CHECKS, check.name, check)
+    keep_speed("check slow", [[len(snapshot.images), 9.0]])
+    keep_speed("check quick", [[len(snapshot.images), 1.0]])
+    heard: list[float | None] = []
+    job = JobContext(lambda event: heard.append(event.share) if isinstance(event, Progress) else None)
+    scan.run_checks(tmp_path, snapshot, ["slow", "quick"], job=job)
+    assert heard == pytest.approx([0, 0.9])
+    assert len(read_speed("check slow")) == 2  # this one is remembered, too

@@ -4,8 +4,9 @@ import io
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 from zipfile import ZipFile
 
 import numpy as np
@@ -17,10 +18,11 @@ from resources.photographs import PHOTOGRAPHS
 from visionft.curation.check import CheckResult, write_result
 from visionft.curation.leaks.leak_check import related_groups, split_without_leaks
 from visionft.curation.leaks.leak_free_accuracy import current_leak_free_accuracies
-from visionft.data.types import SPLITS, Split
+from visionft.data.types import SPLITS, Snapshot, Split
 from visionft.errors import ProjectError
 from visionft.events import Event, Notice
 from visionft.features.fingerprints import FOLDER
+from visionft.features.near_duplicates import PAIRS_FILE, near_duplicates
 from visionft.jobs import JobCancelled, JobContext
 from visionft.project.edits.changes import LabelImages
 from visionft.project.edits.verdicts import CountGroupings, JudgeFine
@@ -317,3 +319,39 @@ def test_the_check_for_leaks_decides_where_it_has_run(leaking: visionft.Project)
     result = CheckResult(check="leaks", issues=(), threshold=0.5, checked=23, newest=newest, facts={"pairs": []})
     write_result(leaking.path, result)
     assert [each.leaked for each in current_leak_free_accuracies(leaking)] == [0, 0]
+
+
+def searched(project: Project, images: Snapshot, **options: Any) -> tuple[list[tuple[int, int]], bool]:
+    """Return the pairs of near-duplicates, and whether they were searched."""
+    heard: list[Event] = []
+    return near_duplicates(project.path, images, job=JobContext(heard.append), **options), bool(heard)
+
+
+def test_the_same_images_are_searched_once(project: Project):
+    images = project.snapshot()
+    pairs, was_searched = searched(project, images)
+    assert len(pairs) == 6 and was_searched
+    assert searched(project, images) == (pairs, False)
+    apart = [pairs[0]]
+    kept, was_searched = searched(project, images, apart=apart)
+    assert was_searched and pairs[0] not in kept and searched(project, images, apart=apart) == (kept, False)
+    fewer = replace(images, images=images.images[:-1])
+    assert searched(project, fewer)[1] and searched(project, images) == (pairs, False)
+    edited = replace(images.images[0], sha256="0" * 64)  # its file has another content now
+    for _ in range(2):
+        assert searched(project, replace(images, images=(edited, *images.images[1:])))[1]
+
+
+@pytest.mark.parametrize("text", ["{broken", "[]", '{"a": [[1]]}', '{"a": 1}'])
+def test_damaged_pairs_are_searched_again(project: Project, text: str):
+    pairs, _ = searched(project, project.snapshot())
+    (project.path / PAIRS_FILE).write_text(text)
+    assert searched(project, project.snapshot()) == (pairs, True)
+    assert searched(project, project.snapshot()) == (pairs, False)
+
+
+def test_pairs_that_cannot_be_stored_are_found_all_the_same(project: Project):
+    (project.path / PAIRS_FILE).mkdir(parents=True)
+    for _ in range(2):
+        pairs, was_searched = searched(project, project.snapshot())
+        assert len(pairs) == 6 and was_searched

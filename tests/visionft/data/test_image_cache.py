@@ -17,6 +17,7 @@ from visionft.data.cache_space import CacheUse, cache_folder, cache_limit, cache
 from visionft.data.decode import decode
 from visionft.data.image_cache import ImageCache
 from visionft.errors import ImageError
+from visionft.files import sha256_file
 
 SIDE = 50
 HEADER = 36
@@ -88,6 +89,22 @@ def test_an_original_replaced_under_its_old_size_and_time_is_seen(cache, tmp_pat
     os.utime(tmp_path / "b.bmp", ns=(facts.st_atime_ns, facts.st_mtime_ns))
     (tmp_path / "b.bmp").replace(path)
     assert cache.load(path, SIDE).pixels[0, 0].tolist() == [0, 0, 255]
+
+
+@pytest.mark.parametrize("limit", [GB, 0])
+def test_an_image_of_another_content_than_expected_is_refused(folder, photograph, limit) -> None:
+    cache = ImageCache(folder, limit=limit)
+    content = sha256_file(photograph)
+    first = cache.load(photograph, 64, sha256=content)
+    again = cache.load(photograph, 64, sha256=content)
+    assert np.array_equal(first.pixels, again.pixels)
+    draw(photograph, seed=2)
+    with pytest.raises(ImageError) as caught:
+        cache.load(photograph, 64, sha256=content)
+    assert caught.value.hint
+    assert not np.array_equal(cache.load(photograph, 64).pixels, first.pixels)
+    with pytest.raises(ImageError):  # the changed one is kept by now
+        cache.load(photograph, 64, sha256=content)
 
 
 def test_an_original_that_was_just_written_is_looked_into_each_time(cache, photograph, decoded, monkeypatch) -> None:

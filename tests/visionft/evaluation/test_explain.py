@@ -23,6 +23,7 @@ from visionft.evaluation.explain import explain_batch, explain_images
 from visionft.evaluation.explanation import Explanation, ExplanationRequest
 from visionft.evaluation.report import evaluate_run
 from visionft.evaluation.stored import read_evaluation
+from visionft.files import sha256_file
 from visionft.heads.solutions import SOLUTIONS, Material
 from visionft.jobs import JobContext
 from visionft.training.config.train_config import TrainConfig
@@ -55,7 +56,7 @@ def spots(tmp_path_factory: pytest.TempPathFactory) -> tuple[Snapshot, dict[Path
             image.save(path)
             places[path] = (x, y)
             split = "train" if number < 12 else "val" if number < 20 else "test"
-            images.append(SnapshotImage(100 * index + number + 1, path, path.stem, (index,), split))
+            images.append(SnapshotImage(100 * index + number + 1, path, sha256_file(path), (index,), split))
     return Snapshot("single", tuple(COLOURS), tuple(images)), places
 
 

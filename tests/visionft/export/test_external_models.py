@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from visionft.data.types import Snapshot
 from visionft.errors import VisionFTError
@@ -13,6 +14,7 @@ from visionft.evaluation.report import evaluate_run
 from visionft.evaluation.stored import StoredEvaluation, read_evaluation
 from visionft.events import Event, Progress
 from visionft.export.external_models import evaluate_external, list_external, match_classes, model_sources
+from visionft.files import sha256_file
 from visionft.jobs import JobContext
 
 
@@ -104,7 +106,9 @@ def test_a_run_of_another_project_is_judged_by_images_that_it_did_not_learn_from
     assert evaluated(tmp_path / "swapped", run, swapped).top1 == own.top1
     roles = {"train": "test", "test": "train"}
     moved = [dataclasses.replace(each, split=roles.get(each.split, each.split)) for each in snapshot.images]
-    new = dataclasses.replace(moved[0], image_id=99, sha256="new")
+    with Image.open(moved[0].path) as opened:
+        opened.save(other := tmp_path / "new.bmp")
+    new = dataclasses.replace(moved[0], image_id=99, path=other, sha256=sha256_file(other))
     later = dataclasses.replace(snapshot, images=(*moved, new))
     found = evaluated(tmp_path / "later", run, later)
     assert (found.external.learned, [each.image_id for each in found.predictions]) == (30, [99])

@@ -21,6 +21,7 @@ from visionft.export.export_result import read_export
 from visionft.export.exporter import export_run
 from visionft.export.options import ExportOptions
 from visionft.export.predictor import Predictor
+from visionft.files import sha256_file
 from visionft.training.runs.run_folder import load_run, read_run
 from visionft.training.runs.run_model import load_run_model
 
@@ -109,7 +110,9 @@ def slanted(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
         waves = np.sin((y + (x if label else -x)) / 3 + number) * 90 + 128
         path = folder / f"{number}.png"
         Image.fromarray(np.repeat(waves[..., None], 3, axis=2).astype(np.uint8)).save(path)
-        images.append(SnapshotImage(image_id=number + 1, path=path, sha256=str(number), labels=(label,), split=split))
+        images.append(
+            SnapshotImage(image_id=number + 1, path=path, sha256=sha256_file(path), labels=(label,), split=split)
+        )
     return Snapshot("single", names, tuple(images))
 
 

@@ -2,11 +2,15 @@
 
 import dataclasses
 import errno
+import json
+import multiprocessing
 import shutil
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from visionft.data.types import Snapshot
 from visionft.errors import ProjectError, RunError
@@ -18,6 +22,7 @@ from visionft.features.feature_store import current_kind, features_of, load_feat
 from visionft.features.framing import with_aspect
 from visionft.features.frozen_network import frozen_network
 from visionft.features.row_store import RowStore
+from visionft.files import sha256_file
 from visionft.jobs import JobCancelled, JobContext
 from visionft.project.importing.importer import import_source
 from visionft.project.store import Project
@@ -98,7 +103,8 @@ def test_a_stop_keeps_what_was_computed(project: Project, monkeypatch: pytest.Mo
 def test_an_edited_image_is_looked_at_again_and_a_lost_one_is_named(project: Project):
     small(project)
     first, second, *others = project.snapshot().images
-    edited = dataclasses.replace(first, sha256="0" * 64)
+    Image.new("RGB", (48, 40), "red").save(first.path)
+    edited = dataclasses.replace(first, sha256=sha256_file(first.path))
     lost = dataclasses.replace(second, sha256="1" * 64, path=second.path.with_name("gone.png"))
     images = dataclasses.replace(project.snapshot(), images=(edited, lost, *others))
     assert load_features(project.path, images).missing == (edited, lost)
@@ -167,6 +173,52 @@ def test_a_store_that_is_damaged_is_made_anew(project: Project):
         damage()
         features = features_under(project.path, images.images, before.kind.spec, device="cpu")
         assert not features.missing and np.array_equal(features.vectors, before.vectors)
+
+
+def test_a_note_of_a_newer_version_is_made_anew(project: Project):
+    kind = small(project) and current_kind(project.path, project.image_reading)
+    assert kind is not None
+    about = project.path / "features" / kind.folder_name / "about.json"
+    about.write_text(json.dumps({**json.loads(about.read_text()), "a newer field": 1}))
+    assert current_kind(project.path, project.image_reading) is None
+    (about.parent / "rows.bin").unlink()
+    assert not features_under(project.path, project.snapshot().images, kind.spec, device="cpu").missing
+    assert current_kind(project.path, project.image_reading) == kind
+
+
+def test_two_processes_at_once_complete_one_store(project: Project) -> None:
+    script = f"""
+from pathlib import Path
+from visionft.features.embedding import embed
+from visionft.project.store import Project
+with Project.open(Path({str(project.path)!r}), read_only=True) as project:
+    embed(project.path, project.snapshot(), backbone="starter_resnet", size=64, device="cpu")
+"""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(2, mp_context=context) as pool:
+        for work in [pool.submit(exec, script, {}) for _ in range(2)]:
+            work.result()
+    features = load_features(project.path, project.snapshot())
+    assert not features.missing and np.isfinite(features.inputs[:]).all()
+    alone = features_under(project.path / "other", project.snapshot().images, features.kind.spec, device="cpu")
+    assert np.array_equal(features.vectors, alone.vectors)
+
+
+def test_an_image_that_was_changed_after_its_import_is_named_and_not_stored_under_its_old_content(project: Project):
+    images, said = project.snapshot(), list[object]()
+    changed = images.images[0]
+    original = changed.path.read_bytes()
+    Image.new("RGB", (48, 40), "red").save(changed.path)
+    features = embedded(project.path, images, job=JobContext(said.append))
+    assert features.missing == (changed,) and len(features) == 47
+    (notice,) = [each for each in said if isinstance(each, Notice)]
+    assert notice.level == "warning" and str(changed.path) in notice.message
+    import_source(project, changed.path.parent.parent)  # as the hint says: it is another image now
+    assert changed.path in {image.path for image in embedded(project.path, project.snapshot()).images}
+    changed.path.write_bytes(original)
+    assert not embedded(project.path, images).missing
+    Image.new("RGB", (48, 40), "blue").save(changed.path)
+    assert not embedded(project.path, images).missing  # with features, it counts as it was imported
 
 
 def test_features_that_cannot_be_kept_are_used_all_the_same(project: Project, monkeypatch: pytest.MonkeyPatch):

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 import visionft
+from visionft.errors import VisionFTError
 from visionft.events import ResultStored
 from visionft.training.framing_choice import read_framing
 
@@ -77,3 +78,24 @@ def test_the_first_answer_takes_one_pass_of_the_images(source: Path, tmp_path: P
         choice = read_framing(project.path, project.snapshot())
         tried = [trial.shape[0] for trial in choice.trials]
         assert passes[size] <= count * tried.count(size) + (count if choice.chosen.shape[0] == size else 0)
+
+
+def test_twenty_images_are_enough_and_one_label_or_one_class_is_refused_with_a_hint(
+    source: Path, tmp_path: Path
+) -> None:
+    few = tmp_path / "few"
+    for name in ("red", "blue"):
+        (few / name).mkdir(parents=True)
+        for image in sorted((source / name).iterdir())[:10]:
+            shutil.copy(image, few / name)
+    with visionft.create(tmp_path / "project") as project:
+        project.add(few, **QUIET)
+        run = project.train("quick", device="cpu", **QUIET)
+        assert run.evaluate("val", **QUIET).images > 0
+    for labelled in (10, 1):
+        with visionft.create(tmp_path / f"{labelled} of one class") as project:
+            project.add(few, without_labels=True, **QUIET)
+            project.label(sorted((few / "red").iterdir())[:labelled], "red")
+            with pytest.raises(VisionFTError) as caught:
+                project.train("quick", device="cpu", **QUIET)
+            assert caught.value.hint or caught.value.next_step

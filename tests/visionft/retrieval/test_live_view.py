@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from visionft.combining.combine import combine
 from visionft.data.types import Snapshot
@@ -124,8 +125,9 @@ def test_the_model_and_its_evidence_predict_the_same(run_dir: Path, snapshot: Sn
 
 
 def test_a_missing_image_is_indexed_when_it_is_back(run_dir: Path, snapshot: Snapshot, tmp_path: Path):
-    away, first = tmp_path / "away.png", snapshot.labelled("train")[0]
-    moved = dataclasses.replace(first, path=away, sha256="never seen")
+    away, first, other = tmp_path / "away.png", snapshot.labelled("train")[0], tmp_path / "other.png"
+    Image.new("RGB", (48, 40), "blue").save(other)
+    moved = dataclasses.replace(first, path=away, sha256=sha256_file(other))  # never seen
     images = dataclasses.replace(snapshot, images=tuple(moved if i is first else i for i in snapshot.images))
     told, known = [], {image.image_id for image in snapshot.labelled("train")}
 
@@ -136,7 +138,7 @@ def test_a_missing_image_is_indexed_when_it_is_back(run_dir: Path, snapshot: Sna
     assert indexed() == known - {first.image_id}
     assert any("away.png" in getattr(event, "message", "") for event in told)
     assert indexed() and not told
-    shutil.copy(first.path, away)
+    shutil.copy(other, away)
     assert indexed() == known
 
 

@@ -17,6 +17,7 @@ from visionft.data.preprocess import PreprocessConfig
 from visionft.data.types import Snapshot
 from visionft.evaluation.report import evaluate_run
 from visionft.events import EpochDone, Event, Notice
+from visionft.files import sha256_file
 from visionft.jobs import JobContext
 from visionft.suggest.suggestions import suggest_labels
 from visionft.training.config.train_config import TrainConfig
@@ -44,7 +45,7 @@ def photographs(snapshot: Snapshot, tmp_path: Path) -> Snapshot:
         path.parent.mkdir(exist_ok=True)
         with Image.open(image.path) as opened:
             opened.resize((480, 400)).save(path)
-        images.append(dataclasses.replace(image, path=path))
+        images.append(dataclasses.replace(image, path=path, sha256=sha256_file(path)))
     return dataclasses.replace(snapshot, images=tuple(images))
 
 

@@ -8,7 +8,7 @@ import pytest
 from visionft.errors import ConfigError
 from visionft.events import Progress
 from visionft.jobs import JobCancelled, JobContext
-from visionft.training import estimate
+from visionft.speeds import speeds_file
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.estimate import SetFacts, StepCost, estimate_run, extrapolate, known_estimate, measure_steps
 
@@ -72,10 +72,10 @@ def test_it_stops_refuses_what_cannot_be_trained_and_forgets_what_is_damaged(sna
         measure_steps(TINY, snapshot, job=JobContext(cancelled=lambda: True))
     with pytest.raises(ConfigError):
         estimate_run(dataclasses.replace(TINY, method="prefix"), snapshot)
-    estimate.cache_file().parent.mkdir(parents=True, exist_ok=True)
-    estimate.cache_file().write_text("{broken")
+    speeds_file().parent.mkdir(parents=True, exist_ok=True)
+    speeds_file().write_text("{broken")
     assert known_estimate(TINY, SetFacts.of(snapshot)) is None
     estimate_run(TINY, snapshot)
-    entries = json.loads(estimate.cache_file().read_text())
-    estimate.cache_file().write_text(json.dumps({key: {"unknown": 1} for key in entries}))
+    entries = json.loads(speeds_file().read_text())
+    speeds_file().write_text(json.dumps({key: {"unknown": 1} for key in entries}))
     assert known_estimate(TINY, SetFacts.of(snapshot)) is None

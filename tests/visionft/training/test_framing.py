@@ -18,6 +18,7 @@ from visionft.export.exporter import export_run
 from visionft.export.options import ExportOptions
 from visionft.features.embedding import features_under
 from visionft.features.framing import with_aspect
+from visionft.files import sha256_file
 from visionft.jobs import JobContext
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.train import resume, train
@@ -42,7 +43,7 @@ def corners(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
         path = folder / f"{number}.png"
         Image.fromarray(pixels).save(path)
         split = "train" if number < 20 else "val" if number < 28 else "test"
-        images.append(SnapshotImage(number + 1, path, f"corner{number}", (label,), split))
+        images.append(SnapshotImage(number + 1, path, sha256_file(path), (label,), split))
     return Snapshot("single", ("blue", "red"), tuple(images))
 
 

@@ -1,4 +1,7 @@
-"""Presets: whole sets of settings, Quick, Balanced and Best. Torch-free.
+"""Presets: whole sets of settings, `quick`, `balanced` and `best`. Torch-free.
+
+In the window a preset is a budget of time: *Seconds*, *Minutes*, *Until nothing is gained*. A run of a preset goes
+through the stages of all presets up to it (`training.budget`).
 
 A preset looks at the project (how many images and classes, how uneven), at what computes here, and at which weights
 are on this computer. It never asks for a download: a preset that fails without a network helps nobody.
@@ -60,13 +63,16 @@ class Preset:
 
 PRESETS: dict[str, Preset] = {
     "quick": Preset(
-        Message("Quick"), Message("Only the last layer is trained: shows quickly whether your labels can be learned.")
+        Message("Seconds"),
+        Message("Only the last layer is trained, at the size and part of the images that suit it best."),
     ),
     "balanced": Preset(
-        Message("Balanced"), Message("The usual choice: learns from your images until there is little more to gain.")
+        Message("Minutes"),
+        Message("Then the whole network learns from your images, and is kept where it is better. The usual choice."),
     ),
     "best": Preset(
-        Message("Best"), Message("The highest accuracy on this computer, from more augmented views of each image.")
+        Message("Until nothing is gained"),
+        Message("Then the network learns for longer, from more augmented views of each image."),
     ),
 }
 DEFAULT_PRESET = "balanced"

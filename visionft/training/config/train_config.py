@@ -117,7 +117,8 @@ class TrainConfig:
         "epoch, and keep what is best on validation images held out.")
     least_gain: float = setting(0.0, label="Least gain", limits=(0.0, 1.0), advanced=True,
         help="Keep the linear probe of the start, and train no further, where a smaller share of the images than this "
-        "is left to gain: images that it gets wrong though held out. 0 always trains.")
+        "is left to gain (images that it gets wrong though held out), or three epochs have gained nothing. 0 always "
+        "trains.")
     ridge_init: bool = setting(True, label="Ridge initialisation", advanced=True,
         help="Begin with a classifier head computed in closed form from the network's features, not a random one.")
     gradient_checkpointing: bool = setting(False, label="Save memory", advanced=True,
@@ -175,6 +176,11 @@ class TrainConfig:
     def preprocessing(self) -> PreprocessConfig:
         """Return how images become the network's input."""
         return self.features.preprocessing
+
+    @property
+    def work_kind(self) -> str:
+        """Return what the time of a million pixels depends on: network, method and device; see `visionft.speeds`."""
+        return f"{self.backbone} {self.method} {self.device}"
 
     @property
     def total_epochs(self) -> int:

@@ -2,39 +2,43 @@
 
 Weight interpolation (WiSE-FT; Wortsman et al. 2022, arXiv:2109.01903): fine-tuning loses some of the pretrained
 network's knowledge; half-way back the network often has both. The head is solved for anew on the features there, which
-is better than to interpolate the heads, and on the validation images too: its held-out predictions judge it.
-docs/decisions/0036 has the figures.
+is better than to interpolate the heads, and on the validation images too: its held-out predictions judge it. It is
+tried after 3, 6, 12, 24 ... epochs and at the end: so the run has a better model long before, and one that gains
+nothing is known after three epochs. docs/decisions/0036 and 0081 have the figures.
 """
 
 import contextlib
 import math
 import shutil
 import time
-from dataclasses import replace
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch  # noqa: TID253
-from torch import nn  # noqa: TID253
+from torch import Tensor, nn  # noqa: TID253
 
 from models.classifier import Classifier
 from models.messages import Message
+from visionft.calibration import is_worse_for_classes
 from visionft.errors import RunError, nothing_readable
 from visionft.events import EpochDone, Notice, Progress
-from visionft.jobs import JobCancelled, JobContext
+from visionft.jobs import JobContext
+from visionft.project.names import count_of
 from visionft.training.config.train_config import INTERPOLATION_SHARES, TrainConfig
 from visionft.training.loop.objective import Objective, add_batch, new_totals
-from visionft.training.loop.progress import RunProgress
-from visionft.training.loop.training_data import TrainingData
+from visionft.training.loop.progress import RunProgress, look_epochs
+from visionft.training.loop.training_data import Judged, TrainingData
 from visionft.training.runs import recording
 from visionft.training.runs.checkpoint import BEST, START, Checkpoint, has_whole, load_checkpoint, save_checkpoint
-from visionft.training.runs.metrics_file import read_metrics, replace_metrics
+from visionft.training.runs.held_out import HeldOutPredictions
+from visionft.training.runs.metrics_file import append_metrics, read_metrics
 from visionft.training.runs.run_folder import best_epoch
 from visionft.weights.locations import RANDOM
 
 LEAST_IMAGES = 30  # validation images, to tell a standard error of losses
-_SHARE = "share"  # in the state of `best`: that it lies between the start and an epoch
+_LOSSES, _RIGHT = "losses", "right"  # in the state of `best`: `Judged`, with None for NaN
 
 
 class Validation(NamedTuple):
@@ -83,6 +87,15 @@ def validate_held_out(training_data: TrainingData, objective: Objective) -> Vali
     return Validation(float(loss), float(hits) / len(chosen), len(chosen))
 
 
+class _Kept(NamedTuple):
+    """Weights that are better than all before."""
+
+    validation: Validation
+    share: float
+    model: dict[str, Tensor]
+    held_out: HeldOutPredictions | None
+
+
 class CheckpointKeeper:
     """Validates the classifier and writes checkpoints, metrics and TensorBoard's curves into the run's folder."""
 
@@ -95,12 +108,17 @@ class CheckpointKeeper:
         objective: Objective,
         *,
         accelerator: Any,
+        job: JobContext,
     ) -> None:
         self._run_dir, self._config, self._classifier = run_dir, config, classifier
         self._training_data, self._objective, self._accelerator = training_data, objective, accelerator
+        self._job = job
         self._is_main: bool = accelerator.is_main_process
         is_pretrained = config.weights != RANDOM and not config.start_from
-        self._interpolates = config.interpolation and config.method_row.interpolates and is_pretrained
+        is_judged = bool(training_data.val_images)
+        self.interpolates = config.interpolation and config.method_row.interpolates and is_pretrained and is_judged
+        self._of_probe: Judged | None = None
+        self._of_best: Judged | None = None
         self._curves: Any = None
         if config.tensorboard and self._is_main:
             from torch.utils.tensorboard import SummaryWriter
@@ -109,16 +127,28 @@ class CheckpointKeeper:
 
     def save_start(self) -> None:
         """Save the start of training until the run ends, where weight interpolation needs it."""
-        if self._interpolates and self._is_main:
+        if self.interpolates and self._is_main:
             model = self._classifier.trainable_state()
             save_checkpoint(self._run_dir, START, Checkpoint(model=model, optimizer={}, state={}))
 
     def keep_epoch(self, progress: RunProgress, epoch: int, *, learning_rate: float | None = None) -> EpochDone:
-        """Validate the classifier, record it as the end of an epoch (0: the start), and save it if it is the best."""
+        """Validate the classifier, record it as the end of an epoch (0: the start), and save it if it is the best.
+
+        Where weights between the start and the epoch are better, these are saved.
+        """
         began = time.monotonic()
         validation = self._validate()
         is_best = progress.judge(epoch, validation.accuracy, validation.loss, count=validation.images)
+        found = None
+        if self.interpolates and epoch:
+            is_best = False
+            if self._is_due(progress, epoch):
+                found = self._find_better(validation)
+                progress.gains_nothing = self._of_best is None
         seen = progress.seen
+        seconds = progress.epoch_seconds + time.monotonic() - began
+        if found is not None:
+            validation, is_best = found.validation, True
         done = EpochDone(
             epoch=epoch,
             epochs=self._config.total_epochs,
@@ -127,16 +157,30 @@ class CheckpointKeeper:
             val_loss=validation.loss,
             val_accuracy=validation.accuracy,
             learning_rate=learning_rate,
-            seconds=progress.epoch_seconds + time.monotonic() - began,
+            seconds=seconds,
+            at_s=progress.setup_seconds + progress.seconds + seconds,
             images_per_second=seen / max(1e-9, progress.epoch_seconds) if seen else None,
             is_best=is_best,
             waited=epoch - progress.best_epoch,
+            share=found.share if found is not None else 1.0,
         )
         if self._is_main:
-            held_out = None if epoch else self._training_data.held_out  # later epochs have trained the head
-            recording.keep_epoch(self._run_dir, self._classifier, done, held_out)
+            self._record(done, found)
         self._draw(done)
         return done
+
+    def _record(self, done: EpochDone, found: _Kept | None) -> None:
+        if found is None:
+            held_out = None if done.epoch else self._training_data.held_out  # later epochs have trained the head
+            recording.keep_epoch(self._run_dir, self._classifier, done, held_out)
+            return
+        assert self._of_best is not None
+        losses = [None if math.isnan(loss) else round(loss, 6) for loss in self._of_best.losses.tolist()]
+        right = [None if math.isnan(each) else each for each in self._of_best.right.tolist()]
+        state = {"epoch": done.epoch, _LOSSES: losses, _RIGHT: right}
+        checkpoint = Checkpoint(model=found.model, optimizer={}, state=state, held_out=found.held_out)
+        save_checkpoint(self._run_dir, BEST, checkpoint)
+        append_metrics(self._run_dir, done)
 
     def _draw(self, done: EpochDone) -> None:
         if self._curves is None:
@@ -153,46 +197,113 @@ class CheckpointKeeper:
                 self._curves.add_scalar(name, value, done.epoch)
         self._curves.flush()
 
-    def interpolate(self, job: JobContext) -> None:
-        """Keep weights between the start and the best epoch where they validate better; nothing where that fails."""
-        if not self._interpolates:
-            return
-        # All processes must read the last epoch as the main one has written it, or they would not do the same.
-        self._accelerator.wait_for_everyone()
-        before = best_epoch(epochs := read_metrics(self._run_dir))
-        if before is None:
-            return
-        job.report(Progress(stage="Trying weights between start and end", done=0, total=0))
+    def _is_due(self, progress: RunProgress, epoch: int) -> bool:
+        """Tell whether weights on the way to an epoch are tried."""
+        patience = self._config.patience
+        is_last = bool(patience) and epoch - progress.best_epoch >= patience
+        return is_last or epoch in look_epochs(self._config)
+
+    def _find_better(self, own: Validation) -> _Kept | None:
+        """Return weights between the start and the present ones that are better than the best so far, if there are any.
+
+        At each share of the way the head is solved for anew on training and validation images; at the start it is the
+        linear probe. Each is judged by its loss on the validation images, held out, at its best temperature. A share
+        must have a lower loss than the probe by half a standard error, paired over the images; the present weights
+        themselves by a whole one, than the probe and than each share, on at least `LEAST_IMAGES` images. None may have
+        a lower balanced accuracy than what it replaces by more than a standard error. `own` is the validation of the
+        present weights.
+        """
+        self._accelerator.wait_for_everyone()  # the main process alone has written the start
+        if not has_whole(self._run_dir, START):
+            return None
+        self._job.report(Progress(stage="Trying weights between start and end", done=0, total=0))
+        classifier, data = self._classifier, self._training_data
+        present = {name: value.clone() for name, value in classifier.trainable_state().items()}
+        start = load_checkpoint(self._run_dir / START).model
+        if self._of_best is None:
+            self._of_best = self._stored_best()
         found = None
-        with contextlib.suppress(JobCancelled, RunError):
-            found = find_interpolation(self._run_dir, self._classifier, self._training_data, self._objective)
-        self._accelerator.wait_for_everyone()  # each has read what the main process is about to replace
-        if found and self._is_main:
-            done, checkpoint = found
-            save_checkpoint(self._run_dir, BEST, checkpoint)
-            if done.epoch:
-                replace_metrics(self._run_dir, done)
-                text = Message(
-                    "Weights {share} of the way from the start to epoch {epoch} are kept, with a head solved anew "
-                    "(accuracy {accuracy}, before {before})."
-                )
-            else:
-                replace_metrics(self._run_dir, done, *(replace(each, is_best=False) for each in epochs[1:]))
-                text = Message(
-                    "Training gained too little on the validation images: the linear probe of the start is kept "
-                    "(accuracy {accuracy}, after training {before})."
-                )
-            job.report(
-                Notice(
-                    message=Message(
-                        text,
-                        share=f"{done.share:.0%}",
-                        epoch=done.epoch,
-                        accuracy=done.accuracy_text,
-                        before=before.accuracy_text,
-                    )
-                )
+        try:
+            of_present = data.calibrate_head()
+            for share in INTERPOLATION_SHARES:
+                if not share and self._of_probe is not None:
+                    continue
+                with _head_between(classifier, data, start, present, share) as judged:
+                    if not share:
+                        self._of_probe = judged
+                        continue
+                    if self._is_better(judged, than_probe=0.5):
+                        self._of_best = judged
+                        seen = validate_held_out(data, self._objective) or _UNKNOWN
+                        model = {name: value.clone() for name, value in classifier.trainable_state().items()}
+                        found = _Kept(seen, share, model, data.held_out)
+        finally:
+            classifier.load_trainable_state(present)
+            data.is_at_start = False
+        has_enough = np.count_nonzero(~np.isnan(of_present.losses)) >= LEAST_IMAGES
+        if has_enough and self._is_better(of_present, than_probe=1.0, than_best=1.0):
+            self._of_best = of_present
+            found = _Kept(own, 1.0, present, None)
+        return found
+
+    def _is_better(self, judged: Judged, *, than_probe: float, than_best: float = 0.0) -> bool:
+        """Tell whether weights replace the best so far.
+
+        `than_probe` and `than_best` are the standard errors by which their loss must be lower.
+        """
+        assert self._of_probe is not None
+        others = [(self._of_probe, than_probe), *([(self._of_best, than_best)] if self._of_best is not None else [])]
+        return all(
+            _is_lower(judged.losses, other.losses, by=by) and not self._is_worse_for_classes(judged, other)
+            for other, by in others
+        )
+
+    def _is_worse_for_classes(self, judged: Judged, other: Judged) -> bool:
+        known = np.flatnonzero(~np.isnan(judged.right + other.right))
+        images = [self._training_data.val_images[place] for place in known]
+        if not images or any(len(image.labels) != 1 for image in images):
+            return False
+        return is_worse_for_classes(
+            judged.right[known].tolist(), other.right[known].tolist(), [image.labels[0] for image in images]
+        )
+
+    def _stored_best(self) -> Judged | None:
+        """Return what an earlier session has kept of the weights between start and end; None where there is none.
+
+        Weights that were saved but not recorded before a crash do not count: their epoch is repeated.
+        """
+        best = best_epoch(read_metrics(self._run_dir))
+        with contextlib.suppress(RunError):
+            state = load_checkpoint(self._run_dir / BEST).state
+            losses, right = (
+                np.array([math.nan if each is None else each for each in state.get(name) or ()])
+                for name in (_LOSSES, _RIGHT)
             )
+            if len(losses) and best is not None and state["epoch"] == best.epoch:
+                return Judged(losses, right)
+        return None
+
+    def report_kept(self) -> None:
+        """Say which weights are kept: of the start, or between it and an epoch."""
+        epochs = read_metrics(self._run_dir)
+        best = best_epoch(epochs)
+        if not self.interpolates or best is None:
+            return
+        start = epochs[0].accuracy_text if not epochs[0].epoch else ""
+        if best.epoch and best.share < 1:
+            text = Message(
+                "Weights {share} of the way from the start to epoch {epoch} are kept, with a head solved anew "
+                "(accuracy {accuracy}, at the start {start})."
+            )
+            values = {"share": f"{best.share:.0%}", "epoch": best.epoch, "start": start}
+            self._job.report(Notice(message=Message(text, accuracy=best.accuracy_text, **values)))
+        elif not best.epoch and epochs[-1].epoch:
+            text = Message(
+                "Training gained too little on the validation images: the linear probe of the start is kept "
+                "(accuracy {accuracy}, after {counted} {last})."
+            )
+            values = {"counted": count_of(epochs[-1].epoch, "epoch"), "last": epochs[-1].accuracy_text}
+            self._job.report(Notice(message=Message(text, accuracy=best.accuracy_text, **values)))
 
     def close(self, *, stopped: bool) -> None:
         """End the curves; delete the saved start of a run that has ended."""
@@ -208,53 +319,15 @@ class CheckpointKeeper:
         return validate(self._training_data.trained, self._training_data, self._objective, self._accelerator)
 
 
-def find_interpolation(
-    run_dir: Path, classifier: Classifier, training_data: TrainingData, objective: Objective
-) -> tuple[EpochDone, Checkpoint] | None:
-    """Search better weights between the run's start and its best epoch; leave the classifier with the best ones.
-
-    At each share of the way the head is solved for anew on training and validation images; at the start it is the
-    linear probe. Each is judged by its loss on the validation images, held out, at its best temperature. A share
-    replaces the probe where its loss is lower by half a standard error, paired over the images; the trained epoch
-    replaces both where its own is lower by a whole one, on at least `LEAST_IMAGES` images. Returns the figures of the
-    best epoch, or of epoch 0 for the start, with their checkpoint; None for the epoch's own weights.
-    """
-    best = best_epoch(epochs := read_metrics(run_dir))
-    if best is None or not best.epoch or best.share < 1 or epochs[0].epoch or not has_whole(run_dir, START, BEST):
-        return None
-    start, end = (load_checkpoint(run_dir / name) for name in (START, BEST))
-
-    def figures(share: float, seen: Validation | None) -> EpochDone:
-        of_epoch = replace(best, share=share) if share else replace(epochs[0], is_best=True)
-        loss, accuracy, _ = seen or _UNKNOWN
-        return replace(of_epoch, val_loss=loss, val_accuracy=accuracy)
-
-    classifier.load_trainable_state(end.model)
-    if _SHARE in end.state:  # killed after it was kept, before that was noted
-        training_data.held_out = end.held_out
-        return figures(end.state[_SHARE], validate_held_out(training_data, objective)), end
-    if not training_data.val_images:
-        return None
-    of_end = training_data.calibrate_head()
-    found = None
-    of_probe = lowest = np.full(len(of_end), np.nan)
-    for share in INTERPOLATION_SHARES:
-        classifier.load_trainable_state(classifier.interpolated(start.model, end.model, share))
-        with training_data.solved_head(is_start=False):
-            losses = training_data.calibrate_head(is_probe=not share)
-            of_probe = of_probe if share else losses
-            if not share or (_is_lower(losses, of_probe, by=0.5) and _is_lower(losses, lowest)):
-                done = figures(share, validate_held_out(training_data, objective))
-                model = {name: value.clone() for name, value in classifier.trainable_state().items()}
-                state, held_out = {"epoch": done.epoch, _SHARE: share}, training_data.held_out
-                found = done, Checkpoint(model=model, optimizer={}, state=state, held_out=held_out)
-                lowest = losses
-    judged = np.count_nonzero(~np.isnan(of_end - lowest))
-    if found is None or not judged or (judged >= LEAST_IMAGES and _is_lower(of_end, lowest, by=1.0)):
-        classifier.load_trainable_state(end.model)
-        return None
-    classifier.load_trainable_state(found[1].model)
-    return found
+@contextlib.contextmanager
+def _head_between(
+    classifier: Classifier, training_data: TrainingData, start: dict[str, Tensor], end: dict[str, Tensor], share: float
+) -> Iterator[Judged]:
+    """Solve for the head of weights at a share of the way, and judge it on the validation images, held out."""
+    classifier.load_trainable_state(classifier.interpolated(start, end, share))
+    training_data.is_at_start = not share
+    with training_data.solved_head(is_start=False):
+        yield training_data.calibrate_head(is_probe=not share)
 
 
 def _is_lower(losses: np.ndarray, others: np.ndarray, *, by: float = 0.0) -> bool:

@@ -10,11 +10,18 @@ Without validation images it is the latest. Of six runs of 10 epochs, validated 
 import dataclasses
 import math
 from dataclasses import dataclass
-from typing import Any, Self
+from pathlib import Path
+from typing import Any, Final, Self
 
 from visionft.data.types import Snapshot
 from visionft.events import EpochDone
+from visionft.features.embedding import missing_features
+from visionft.speeds import StageTime
 from visionft.training.config.train_config import TrainConfig
+
+_LOADING_S: Final = 3.0  # to load PyTorch and a network, until it is measured
+_FEATURE_S: Final = 0.002  # of an image whose features are known, to solve a head and for each epoch of it
+FIRST_LOOK = 3  # epochs until weights on the way are tried for the first time; each later time after twice as many
 
 
 @dataclass(kw_only=True)
@@ -28,6 +35,7 @@ class RunProgress:
     seen: float = 0.0
     epoch_seconds: float = 0.0  # time spent in it so far, earlier sessions included
     seconds: float = 0.0  # time spent in finished epochs
+    longest_epoch_s: float = 0.0  # with its validation
     setup_seconds: float = 0.0
     best_val_accuracy: float = -1.0  # the highest validation accuracy so far; below 0 before the first epoch has ended
     best_val_loss: float = 0.0  # the validation loss there, which decides between equal accuracies
@@ -36,6 +44,7 @@ class RunProgress:
     averaged: int = 0  # number of steps in the moving average of the weights
     is_start_validated: bool = False  # whether the start of the run has been validated, as epoch 0
     ends_at_start: bool = False  # whether training would gain less than the settings ask for
+    gains_nothing: bool = False  # whether no weights on the way from the start validate better than its linear probe
 
     def to_state(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -64,14 +73,49 @@ class RunProgress:
 
     def finish_epoch(self, done: EpochDone) -> None:
         self.seconds += done.seconds
+        self.longest_epoch_s = max(self.longest_epoch_s, done.seconds)
         self.epoch += 1
         self.batches_done = 0
         self.loss_sum = self.hits = self.seen = self.epoch_seconds = 0.0
 
 
-def image_passes(config: TrainConfig, images: Snapshot) -> tuple[float, float]:
-    """Return the images to pass through the network before the first step and from it on, a learned one as three."""
-    train, val = len(images.labelled("train")), len(images.labelled("val"))
+def training_times(
+    config: TrainConfig, images: Snapshot, project_dir: Path | None, *, uses_mirrored: bool = True
+) -> tuple[StageTime, StageTime]:
+    """Return the expected times of a run before its first step and from it on.
+
+    Args:
+        config: Its settings.
+        images: Its images.
+        project_dir: The project, whose stored features a frozen network uses; None for a run outside of one.
+        uses_mirrored: Whether a solved head may learn from mirrored copies.
+    """
+    train, val = images.labelled("train"), images.labelled("val")
+    pixels, pixels_s = config.features.megapixels, config.features.megapixel_s
     if config.method_row.caches_features:
-        return train + val + 1.0, 0.1 * (train + val) + 1.0
-    return train * config.ridge_init + val + 1.0, config.total_epochs * (3.0 * train + val) + 1.0
+        labelled = (*train, *val)
+        passes = missing_features(project_dir, labelled, config.features)
+        if uses_mirrored and config.looks_mirrored(len(labelled)):
+            passes += missing_features(project_dir, labelled, config.features, is_mirrored=True)
+        steps, step_s = len(labelled) * (config.total_epochs + 1.0), _FEATURE_S
+    else:
+        labelled = (*train, *val)
+        passes = len(train) * config.ridge_init + len(val)
+        if config.method_row.interpolates and config.interpolation and not config.start_from:  # the stored features
+            passes = len(val) + missing_features(project_dir, labelled, config.features)
+        learned = config.total_epochs * (3.0 * len(train) + len(val))  # a step takes as long as three passes
+        if config.method_row.interpolates:
+            learned += 2.0 * len(look_epochs(config)) * len(labelled)
+        steps, step_s = learned * pixels, pixels_s
+    return (
+        StageTime.of(f"start {config.work_kind}", passes * pixels, fixed_s=_LOADING_S, unit_s=pixels_s),
+        StageTime.of(f"training {config.work_kind}", steps, fixed_s=0.5, unit_s=step_s),
+    )
+
+
+def look_epochs(config: TrainConfig) -> frozenset[int]:
+    """Return the epochs after which weights on the way from the start are tried: 3, 6, 12 ... and the last."""
+    if not config.interpolation or not config.total_epochs:
+        return frozenset()
+    doubled = (FIRST_LOOK * 2**number for number in range(32))
+    return frozenset({*(epoch for epoch in doubled if epoch < config.total_epochs), config.total_epochs})

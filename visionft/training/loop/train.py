@@ -5,6 +5,7 @@ Everything random derives from (seed, epoch, image id), so a cancelled or killed
 
 import contextlib
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -26,7 +27,7 @@ from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.costs import PeakMemory
 from visionft.training.loop.keeping import CheckpointKeeper
 from visionft.training.loop.objective import Objective, balanced_weights, new_totals
-from visionft.training.loop.progress import RunProgress, image_passes
+from visionft.training.loop.progress import RunProgress, training_times
 from visionft.training.loop.run_context import RunContext, is_any_cancelled, release, settings_that_compile, warm_start
 from visionft.training.loop.train_step import NotFinite, TrainStep, learning_rate_factor
 from visionft.training.loop.training_data import TrainingData
@@ -34,7 +35,7 @@ from visionft.training.runs import recording
 from visionft.training.runs.checkpoint import BEST, load_newest
 from visionft.training.runs.manifest import MODEL_FILE, fault_of
 from visionft.training.runs.metrics_file import read_metrics
-from visionft.training.runs.run_folder import TrainResult, best_epoch, project_of_run, read_run
+from visionft.training.runs.run_folder import TrainResult, best_epoch, owner_of, project_of_run, read_run
 from visionft.training.runs.run_snapshot import read_snapshot
 from visionft.weights.locations import RANDOM
 
@@ -48,7 +49,9 @@ def train(
     *,
     is_new: bool = False,
     uses_mirrored: bool = True,
+    learned: Snapshot | None = None,
     spent_s: float = 0.0,
+    is_enough: Callable[[float], bool] = lambda _seconds: False,
     job: JobContext = SILENT,
 ) -> TrainResult:
     """Fine-tune a classifier on the training images of a snapshot, or resume the run in `run_dir`.
@@ -59,7 +62,10 @@ def train(
         run_dir: Folder of the run; created after the model is built, so a refused run leaves nothing behind.
         is_new: Never resume: where another run has taken `run_dir` meanwhile, the next number is used.
         uses_mirrored: Whether a solved head may learn from mirrored copies, which are a second pass of the images.
+        learned: Some of the images, to learn from these alone; None for all.
         spent_s: Seconds that its preparation took, such as measuring what the network sees; they count for the run.
+        is_enough: Whether the run is to end here as finished, with the best so far: asked after each step, with 0, and
+            before each epoch, with the seconds that the one before it took.
 
     Raises:
         ConfigError: Settings or images are unsuitable; all problems at once.
@@ -70,22 +76,37 @@ def train(
     config = with_aspect(config, images)
     if not base_weights.ensure_weights(config, job=job):
         return base_weights.stopped_before_start(config, classes=len(images.class_names), run_dir=run_dir)
-    run = _Run(config, images, run_dir, is_new=is_new, uses_mirrored=uses_mirrored, spent_s=spent_s, job=job)
+    began = time.monotonic()
+    run = _Run(
+        config,
+        images,
+        run_dir,
+        is_new=is_new,
+        uses_mirrored=uses_mirrored,
+        learned=learned or images,
+        spent_s=spent_s,
+        is_enough=is_enough,
+        job=job,
+    )
     stopped = False
     try:
         try:
-            with run.job.stage(weight=run.setup_weight):
+            with run.job.stage(weight=run.start_time.seconds):
                 run.start()
                 run.validate_start()
-            with run.job.stage(weight=run.learning_weight):
+            run.start_time.remember(time.monotonic() - began)
+            with run.job.stage(weight=run.learning_time.seconds):
+                began, first_epoch = time.monotonic(), run.progress.epoch
                 while not run.is_over():
                     try:
                         run.train_epoch()
                     except NotFinite as fault:
                         run.roll_back(fault)
                         continue
-                    run.finish_epoch()
-                run.keeper.interpolate(run.job)
+                    if not run.has_enough:
+                        run.finish_epoch()
+                run.keeper.report_kept()
+                run.remember_learning(first_epoch, time.monotonic() - began)
         except JobCancelled:
             stopped = True
             run.save_last()
@@ -113,11 +134,13 @@ class _Run:
         *,
         is_new: bool,
         uses_mirrored: bool,
+        learned: Snapshot,
         spent_s: float,
+        is_enough: Callable[[float], bool],
         job: JobContext,
     ) -> None:
         self.config, self.images, self.is_new = config, images, is_new
-        self._uses_mirrored = uses_mirrored
+        self._uses_mirrored, self._learned, self._is_enough = uses_mirrored, learned, is_enough
         self._began = time.monotonic() - spent_s
         job.report(Progress(stage="Loading the network", done=0, total=0))
         context = RunContext.of_run(config, classes=len(images.class_names))
@@ -134,13 +157,16 @@ class _Run:
             ids = [image.image_id for image in images.labelled("val")]
             self._has_seen_validation = seen is not None and bool(len(seen.among(ids).image_ids))
         job = job if self.is_main else job.without_events()
-        self.setup_weight, self.learning_weight = image_passes(config, images)
-        job = job.in_stages(self.setup_weight + self.learning_weight)
+        self.start_time, self.learning_time = training_times(
+            config, learned, project_of_run(run_dir), uses_mirrored=uses_mirrored
+        )
+        job = job.in_stages(self.start_time.seconds + self.learning_time.seconds)
         self.job = JobContext(job.report, partial(is_any_cancelled, job, self.accelerator))
         self.progress = RunProgress()
         self._steps = EventThrottle(self.job.report)
         self.memory = PeakMemory(self.accelerator.device)
         self.train_step: TrainStep | None = None
+        self.has_enough = False  # whether it ends here, with the best so far
         self._lock: FileLock | None = None
 
     def _agree(self, value: Any) -> Any:
@@ -154,12 +180,13 @@ class _Run:
         config, images, accelerator = self.config, self.images, self.accelerator
         self.training_data = TrainingData(
             config,
-            images,
+            self._learned,
             self._context,
             project_dir=project_of_run(self.run_dir),
             uses_mirrored=self._uses_mirrored,
             job=self.job,
         )
+        self.training_data.is_at_start = self.is_fresh
         self.training_data.remember_features(Message("Looking at the images"))
         if self.is_fresh and self._sets_head():
             self.training_data.set_head()
@@ -183,7 +210,13 @@ class _Run:
             message = Message("The folder {path} of the first machine is not on this one.", path=self.run_dir)
             raise RunError(message, "Put the job where all machines see it under the same path.")
         self.keeper = CheckpointKeeper(
-            self.run_dir, config, self.classifier, self.training_data, self.objective, accelerator=accelerator
+            self.run_dir,
+            config,
+            self.classifier,
+            self.training_data,
+            self.objective,
+            accelerator=accelerator,
+            job=self.job,
         )
         if not self.is_fresh:
             self._take_up()
@@ -220,7 +253,7 @@ class _Run:
         if not fault:
             return
         text = Message("The best of {run} is lost ({file}: {reason}); the latest epoch takes its place.", file=BEST)
-        message = Message(text, run=self.run_dir.name, reason=fault)
+        message = Message(text, run=owner_of(self.run_dir).name, reason=fault)
         self.job.report(Notice(message=message, level="warning"))
         wanted = None if self.progress.batches_done else self.progress.epoch - 1
         if wanted == 0:
@@ -237,7 +270,7 @@ class _Run:
             self.job.report(Notice(message=words, level="warning"))
         trainable, total = self.classifier.parameter_counts()
         started = RunStarted(
-            run=self.run_dir.name,
+            run=owner_of(self.run_dir).name,
             backbone=self.config.backbone,
             method=self.config.method,
             epochs=self.config.total_epochs,
@@ -259,7 +292,7 @@ class _Run:
         """Validate a linear probe on the initial features, as epoch 0: a trained epoch must be as good to be kept."""
         if self.progress.is_start_validated:
             return
-        has_probe = self._sets_head() and not self.training_data.is_cached
+        has_probe = (self._sets_head() or self.keeper.interpolates) and not self.training_data.is_cached
         with self.training_data.solved_head() if has_probe else contextlib.nullcontext():
             done = self.keeper.keep_epoch(self.progress, 0)
             self.progress.ends_at_start = self._gains_too_little() if has_probe else False
@@ -284,8 +317,17 @@ class _Run:
         self.job.report(Notice(message=message))
         return True
 
+    def remember_learning(self, first_epoch: int, seconds: float) -> None:
+        """Keep the time of the epochs since the first one of this session, for the forecasts of later runs."""
+        total = self.config.total_epochs
+        done = (self.progress.epoch - first_epoch) / total if total else 1.0
+        if done:
+            self.learning_time.remember(seconds, units=self.learning_time.units * done)
+
     def is_over(self) -> bool:
-        if self.progress.ends_at_start:
+        if self.has_enough or self.progress.ends_at_start:
+            return True
+        if self.config.total_epochs and self._agree(self._is_enough(self.progress.longest_epoch_s)):
             return True
         done, patience = self.progress.epoch - 1, self.config.patience
         return done >= self.config.total_epochs or bool(patience and done - self.progress.best_epoch >= patience)
@@ -293,6 +335,7 @@ class _Run:
     def train_epoch(self) -> None:
         assert self.train_step
         self.classifier.train()
+        self.training_data.is_at_start = False
         progress, data = self.progress, self.training_data
         totals = new_totals(self.accelerator.device)
         if self.is_main:
@@ -307,6 +350,9 @@ class _Run:
                 progress.batches_done += 1
                 progress.epoch_seconds = earlier + time.monotonic() - began
                 self._report_step(totals)
+                if self.accelerator.num_processes == 1 and self._is_enough(0.0):
+                    self.has_enough = True
+                    return
         finally:
             progress.loss_sum, progress.hits, progress.seen = totals.tolist()
         progress.loss_sum, progress.hits, progress.seen = self.accelerator.reduce(totals, "sum").tolist()
@@ -361,6 +407,13 @@ class _Run:
             raise nothing_readable("training images")
         with self.train_step.averaged():
             done = self.keeper.keep_epoch(progress, progress.epoch, learning_rate=self._learning_rate)
+        if progress.gains_nothing and self.config.least_gain and progress.epoch < self.config.total_epochs:
+            progress.ends_at_start = True
+            words = Message(
+                "Training the network gains nothing here: after {counted} the linear probe of the start is as good on "
+                "the validation images."
+            )
+            self.job.report(Notice(message=Message(words, counted=count_of(progress.epoch, "epoch"))))
         progress.finish_epoch(done)
         # `last` comes at the end: a crash before it repeats the epoch to the same values, and loses nothing.
         self.save_last()
@@ -382,7 +435,7 @@ class _Run:
             recording.load_best(self.run_dir, self.classifier)
             drift = self.training_data.drift("Measuring what was forgotten")
         result = TrainResult(
-            run=self.run_dir.name,
+            run=owner_of(self.run_dir).name,
             best=best,
             seconds=self.progress.setup_seconds + self.progress.seconds + self.progress.epoch_seconds,
             stopped=stopped,

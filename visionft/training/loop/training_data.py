@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from functools import cached_property, partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch  # noqa: TID253
@@ -36,6 +37,13 @@ from visionft.training.loop.ridge_init import set_gentle_head
 from visionft.training.loop.run_context import RunContext
 from visionft.training.loop.subsets import DRIFT_IMAGES, RIDGE_INIT_PER_CLASS, spread, spread_by_class
 from visionft.training.runs.held_out import HeldOutPredictions
+
+
+class Judged(NamedTuple):
+    """A classifier on the N validation images; NaN where one is unreadable, or the only one of its class."""
+
+    losses: np.ndarray  # (N,) log loss
+    right: np.ndarray  # (N,) 1 where it is classified right, else 0
 
 
 class TrainingData:
@@ -71,6 +79,7 @@ class TrainingData:
         self._reported: set[Path] = set()
         self._is_cache_reported = False
         self.held_out: HeldOutPredictions | None = None  # of the solved head, for `solved_images`
+        self.is_at_start = True  # whether the trained weights are those of the start
         self._remembered: Batch | None = None
         self.sharding = ProcessShard(
             device=self._accelerator.device,
@@ -97,6 +106,11 @@ class TrainingData:
             self.val_batches = plain_batches(config, images, self.val_images, self.sharding)
 
     @property
+    def _is_pretrained(self) -> bool:
+        """Tell whether the network still computes the features of its weights: what is added changes nothing yet."""
+        return self.is_at_start and self._config.method_row.interpolates and not self._config.start_from
+
+    @property
     def trained(self) -> nn.Module:
         """Return the trained module: the classifier, or its head where batches hold features."""
         return self._classifier.head if self.is_cached else self._classifier
@@ -116,7 +130,7 @@ class TrainingData:
 
     def _features_of_start(self, chosen: tuple[SnapshotImage, ...], stage: str) -> Batch:
         """Return the features (N, D) for the solved head, and keep those of the mirrored copies that it learns from."""
-        if self.is_cached and self._classifier.reads_stages:
+        if self._classifier.reads_stages and (self.is_cached or self._is_pretrained):
             features = self._stored_features(chosen, stage)
             if self.looks_mirrored:
                 self._mirrored.append(self._stored_features(chosen, stage, is_mirrored=True).images)
@@ -231,16 +245,15 @@ class TrainingData:
         return Batch(*(torch.cat([train[field], val[field]]) for field in range(3)), ())  # type: ignore[arg-type]
 
     @torch.no_grad()
-    def calibrate_head(self, *, is_probe: bool = False) -> np.ndarray:
-        """Scale the logits of the linear head to the least loss on the validation images, and return these losses.
+    def calibrate_head(self, *, is_probe: bool = False) -> Judged:
+        """Scale the logits of the linear head to the least loss on the validation images, and judge it at that scale.
 
         A solved head is judged by its held-out predictions, which are scaled alike; what remains of them is those of
         the validation images: training images have tuned the features. A probe of the start is left as solved, at the
         scale that all its images give it.
-
-        Returns: (N,) of all validation images; NaN where one is unreadable, or the only one of its class.
         """
-        head, val, losses = self._classifier.linear_head, self.val_images, np.full(len(self.val_images), np.nan)
+        head, val = self._classifier.linear_head, self.val_images
+        losses, right = (np.full(len(val), np.nan) for _ in range(2))
         place_of = {image.image_id: place for place, image in enumerate(val)}
         if self.held_out is not None:
             known = self.held_out.among(place_of).predicted
@@ -259,7 +272,8 @@ class TrainingData:
             seen = self.held_out.among(place_of)
             self.held_out = HeldOutPredictions(seen.image_ids, seen.logits / np.float32(temperature))
         losses[places] = cross_entropies(logits / temperature, targets)
-        return losses
+        right[places] = are_right(logits, targets)
+        return Judged(losses, right)
 
     def targets(self, chosen: Sequence[SnapshotImage]) -> np.ndarray:
         """Return the (N,) class indices of labelled images, or (N, C) zeros and ones of several labels."""

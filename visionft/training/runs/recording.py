@@ -29,15 +29,12 @@ from visionft.training.runs.exchange import complete_exchange
 from visionft.training.runs.held_out import HeldOutPredictions
 from visionft.training.runs.metrics_file import append_metrics, read_metrics
 from visionft.training.runs.run_folder import (
-    LOCK_FILE,
-    NOTES_FILE,
     TrainResult,
     claim_run_dir,
-    clear_run,
     lock_run,
     read_run,
 )
-from visionft.training.runs.run_snapshot import SNAPSHOT_FILE, read_snapshot, write_snapshot
+from visionft.training.runs.run_snapshot import read_snapshot, write_snapshot
 from visionft.weights.locations import RANDOM
 from visionft.zero_shot.class_texts import all_texts
 
@@ -68,7 +65,7 @@ def has_begun(run_dir: Path) -> bool:
 def take_folder(run_dir: Path, config: TrainConfig, images: Snapshot, *, is_new: bool) -> tuple[Path, FileLock]:
     """Take the run's folder, or the next number where `is_new` and another run has it; return it and its lock."""
     if is_new:
-        run_dir = claim_run_dir(run_dir.parent.parent, config)
+        run_dir = claim_run_dir(run_dir.parent.parent, config, suffix=run_dir.name.partition("-")[2])
     lock = lock_run(run_dir)
     try:
         open_run(run_dir, config, images)
@@ -100,20 +97,6 @@ def open_run(run_dir: Path, config: TrainConfig, images: Snapshot) -> None:
         network = config.backbone_row.construction
         write_json(run_dir / "config.json", {**config.to_dict(), NETWORK: network})
     (run_dir / "result.json").unlink(missing_ok=True)
-
-
-def begin_again(run_dir: Path, config: TrainConfig) -> None:
-    """Remove what a run has written, and give it other settings, to be trained with them under the same name.
-
-    A crash meanwhile leaves a run to resume.
-
-    Raises:
-        OSError, VisionFTError: The folder cannot be written.
-        RunError: The run is being trained.
-    """
-    with lock_run(run_dir):
-        clear_run(run_dir, kept={"config.json", "classes.json", SNAPSHOT_FILE, PROMPTS_FILE, NOTES_FILE, LOCK_FILE})
-        write_json(run_dir / "config.json", {**config.to_dict(), NETWORK: config.backbone_row.construction})
 
 
 def keep_epoch(

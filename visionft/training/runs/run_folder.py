@@ -3,6 +3,9 @@
 `<project>/runs/<name>/` holds `config.json`, `classes.json`, `snapshot.json.gz`, `metrics.jsonl`, `last/` `prev/`
 `best/` checkpoints and, once training ended, `result.json`. Its title and whether it is pinned are in `notes.json`. The
 window and the command line read the same files.
+
+A run of several stages always holds the best of those that have ended. The stage under way is a run of its own in
+`next/`, and takes the place of the others at its end where it is better; `plan.json` says what is still to be tried.
 """
 
 import contextlib
@@ -18,12 +21,12 @@ from filelock import FileLock, Timeout
 
 from models.messages import Message
 from models.methods.table import METHODS
-from visionft.errors import ConfigError, NextStep, RunError
+from visionft.errors import ConfigError, NextStep, RunError, VisionFTError
 from visionft.events import EpochDone
 from visionft.files import fsync_folder, list_folder, read_json, refuse_leaving_link, write_error, write_json
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.manifest import MANIFEST, Part, fault_of, read_parts
-from visionft.training.runs.metrics_file import read_metrics
+from visionft.training.runs.metrics_file import ACCURACY_FILE, read_metrics
 
 LOCK_FILE = "run.lock"
 
@@ -43,7 +46,9 @@ def lock_run(run_dir: Path) -> FileLock:
 
 
 def is_going(run_dir: Path) -> bool:
-    """Tell whether a run is being trained now, by any process on this computer."""
+    """Tell whether a run, or its next stage, is being trained now, by any process on this computer."""
+    if (run_dir / NEXT_FOLDER).is_dir() and is_going(run_dir / NEXT_FOLDER):
+        return True
     if not (run_dir / LOCK_FILE).exists():
         return False
     lock = FileLock(run_dir / LOCK_FILE, timeout=0, thread_local=False)
@@ -58,6 +63,10 @@ def is_going(run_dir: Path) -> bool:
 
 RUNS_FOLDER = "runs"
 NOTES_FILE = "notes.json"
+NEXT_FOLDER = "next"
+PLAN_FILE = "plan.json"
+_ADOPTED = "adopted.json"  # in `next/`: the names that take the place of the run's own
+_KEPT = frozenset({LOCK_FILE, NOTES_FILE, PLAN_FILE, ACCURACY_FILE, NEXT_FOLDER})  # over all stages
 MAX_TITLE = 120
 BEST_FOLDER = "best"
 LIVE_INDEX_FILE = "live-index.safetensors"  # of a k-NN run: the cached index of the current labels
@@ -117,6 +126,21 @@ class RunNotes:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RunPlan:
+    """What a run of several stages is to try; the content of `plan.json`, which is removed when all was tried."""
+
+    preset: str  # a name of `PRESETS`: its stages; empty where the settings are all there is
+    config: TrainConfig  # the settings that the run was started with
+    stage: str = ""  # the preset of the stage under way
+
+    @classmethod
+    def from_dict(cls, values: Any) -> Self:
+        """Rebuild from JSON values (ConfigError, TypeError, KeyError: they are no plan)."""
+        config = TrainConfig.from_dict(dict(values["config"]))
+        return cls(preset=str(values["preset"]), stage=str(values.get("stage", "")), config=config)
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunSummary:
     name: str
     path: Path
@@ -129,6 +153,8 @@ class RunSummary:
     is_going: bool = False  # whether any process on this computer is training it now
     faults: Mapping[str, str] = field(default_factory=dict)  # {folder: problem} of its checkpoints, from a quick check
     parts: tuple[Part, ...] = ()  # the members of an ensemble; empty for every other run
+    plan: RunPlan | None = None  # None where nothing is left to try
+    next: "RunSummary | None" = None  # the stage that has begun and not ended
 
     @property
     def title(self) -> str:
@@ -146,6 +172,8 @@ class RunSummary:
     @property
     def is_unfinished(self) -> bool:
         """Return whether the run can go on: it was stopped, paused or killed before its end."""
+        if self.plan is not None:
+            return not self.is_going
         has_ended = self.result is not None and not self.result.stopped
         has_last_epoch = bool(self.epochs) and self.last_epoch >= self.config.total_epochs
         return not has_ended and not self.is_going and not has_last_epoch
@@ -164,9 +192,15 @@ def new_run_dir(project_dir: Path, config: TrainConfig) -> Path:
     return runs / f"{max(numbers, default=0) + 1:03d}-{config.backbone.replace('/', '_')}-{config.method}"
 
 
+def owner_of(run_dir: Path) -> Path:
+    """Return the folder of the run that a folder is the next stage of; of any other run its own."""
+    return run_dir.parent if run_dir.name == NEXT_FOLDER else run_dir
+
+
 def project_of_run(run_dir: Path) -> Path | None:
     """Return the folder of the project that a run belongs to; None where it lies elsewhere."""
-    return run_dir.parent.parent if run_dir.parent.name == RUNS_FOLDER else None
+    runs = owner_of(run_dir).parent
+    return runs.parent if runs.name == RUNS_FOLDER else None
 
 
 def first_title(run_dir: Path) -> str:
@@ -175,14 +209,20 @@ def first_title(run_dir: Path) -> str:
     return " ".join(run_dir.resolve().parents[1].name.split())[: MAX_TITLE - len(number)] + number
 
 
-def claim_run_dir(project_dir: Path, config: TrainConfig, *, make: Callable[[Path], object] = Path.mkdir) -> Path:
-    """Make the folder for a new run, with `make`, and name the run; concurrent runs get numbers of their own."""
+def claim_run_dir(
+    project_dir: Path, config: TrainConfig, *, suffix: str = "", make: Callable[[Path], object] = Path.mkdir
+) -> Path:
+    """Make the folder for a new run, with `make`, and name the run; concurrent runs get numbers of their own.
+
+    `suffix` follows the number in the name of the folder; empty for the backbone and method of the settings.
+    """
     runs = project_dir / RUNS_FOLDER
     try:
         runs.mkdir(parents=True, exist_ok=True)
         while True:
             folder = new_run_dir(project_dir, config)
             number = folder.name.partition("-")[0]
+            folder = folder.with_name(f"{number}-{suffix}") if suffix else folder
             claim = runs / f".{number}-"  # `new_run_dir` counts it, and one process alone can make it
             with contextlib.suppress(FileExistsError):
                 claim.mkdir()
@@ -235,8 +275,72 @@ def load_run(project_dir: Path, name: str) -> RunSummary:
     return read_run(runs / wanted[0])
 
 
+def write_plan(run_dir: Path, plan: RunPlan) -> None:
+    """Write what a run of several stages is to try (OSError, VisionFTError: it cannot be written)."""
+    write_json(run_dir / PLAN_FILE, {"preset": plan.preset, "stage": plan.stage, "config": plan.config.to_dict()})
+
+
+def end_plan(run_dir: Path) -> None:
+    """Note that a run has tried all that it was to try (OSError, VisionFTError: the folder cannot be written)."""
+    drop_next(run_dir)
+    (run_dir / PLAN_FILE).unlink(missing_ok=True)
+
+
+def drop_next(run_dir: Path) -> None:
+    """Remove the next stage of a run (OSError, VisionFTError: it cannot be removed)."""
+    if (folder := run_dir / NEXT_FOLDER).is_dir():
+        clear_run(folder, kept=())
+        folder.rmdir()
+
+
+def adopt_next(run_dir: Path) -> None:
+    """Replace a run by its next stage, which has ended; title, plan and the figures over time stay.
+
+    What a crash interrupts is completed when the run is read.
+
+    Raises:
+        OSError, VisionFTError: The folder cannot be written.
+        RunError: The run is being trained.
+    """
+    folder = run_dir / NEXT_FOLDER
+    with lock_run(run_dir):
+        write_json(folder / _ADOPTED, [each.name for each in list_folder(folder) if each.name not in _KEPT])
+        _finish_adoption(run_dir)
+
+
+def _finish_adoption(run_dir: Path) -> None:
+    """Move the content of `next/` into the place of the run's own; the caller has the lock of the run."""
+    folder = run_dir / NEXT_FOLDER
+    refuse_leaving_link(folder)
+    stored = read_json(folder / _ADOPTED)
+    names = {name for name in stored if isinstance(name, str)} if isinstance(stored, list) else set[str]()
+    if not names >= {BEST_FOLDER, "config.json", "classes.json", "result.json"}:
+        raise ValueError(f"{_ADOPTED} names no whole run")
+    clear_run(run_dir, kept=names | _KEPT)
+    for source in list_folder(folder):
+        if source.name not in names:
+            continue
+        target, older = run_dir / source.name, run_dir / f".{source.name}.old"
+        if source.is_dir() and target.exists():
+            target.rename(older)
+        source.replace(target)
+        shutil.rmtree(older, ignore_errors=True)
+    fsync_folder(run_dir)
+    drop_next(run_dir)
+
+
+def _finish_interrupted_adoption(run_dir: Path) -> None:
+    """Complete a replacement that a crash interrupted; not one that another thread or process is making."""
+    if not (run_dir / NEXT_FOLDER / _ADOPTED).exists():
+        return
+    lock = FileLock(run_dir / LOCK_FILE, timeout=0, thread_local=False)
+    with contextlib.suppress(Timeout, OSError, VisionFTError, ValueError, TypeError), lock:
+        _finish_adoption(run_dir)
+
+
 def read_run(run_dir: Path) -> RunSummary:
     """Read one run folder (RunError: the folder is no run, or a file of it is damaged)."""
+    _finish_interrupted_adoption(run_dir)
     try:
         config = TrainConfig.from_dict(read_json(run_dir / "config.json"))
         class_names = read_json(run_dir / "classes.json")
@@ -255,7 +359,7 @@ def read_run(run_dir: Path) -> RunSummary:
         raise RunError(message, hint) from error
     faults = checkpoint_faults(run_dir, is_quick=True)
     return RunSummary(
-        name=run_dir.name,
+        name=owner_of(run_dir).name,
         path=run_dir,
         config=config,
         class_names=tuple(class_names),
@@ -265,6 +369,8 @@ def read_run(run_dir: Path) -> RunSummary:
         is_going=is_going(run_dir),
         faults=faults,
         parts=parts,
+        plan=_read_plan(run_dir),
+        next=_read_next(run_dir),
         has_weights=(run_dir / BEST_FOLDER / MANIFEST).is_file() or BEST_FOLDER in faults,
     )
 
@@ -292,6 +398,24 @@ def _read_notes(run_dir: Path) -> RunNotes:
         return RunNotes()
 
 
+def _read_plan(run_dir: Path) -> RunPlan | None:
+    """Return what a run is still to try; a damaged plan is as good as none: the run keeps what it has."""
+    try:
+        return RunPlan.from_dict(read_json(run_dir / PLAN_FILE))
+    except (OSError, ValueError, TypeError, KeyError, ConfigError):
+        return None
+
+
+def _read_next(run_dir: Path) -> RunSummary | None:
+    """Return the next stage of a run; None where there is none that can be read."""
+    folder = run_dir / NEXT_FOLDER
+    if owner_of(run_dir) != run_dir or not (folder / "config.json").is_file():
+        return None
+    with contextlib.suppress(RunError, OSError):
+        return read_run(folder)
+    return None
+
+
 def change_notes(run: RunSummary, **values: Any) -> RunNotes:
     """Change `title` or `is_pinned`, and return the notes (RunError: the title is too long, or the folder is gone)."""
     notes = dataclasses.replace(_read_notes(run.path), **values)
@@ -308,7 +432,7 @@ def change_notes(run: RunSummary, **values: Any) -> RunNotes:
 def weight_folders() -> tuple[str, ...]:
     """Return every folder of a run with weights: its checkpoints and exchange folders."""
     exchanged = (method.exchange_folder for method in METHODS.values() if method.exchange_folder)
-    return (BEST_FOLDER, "last", "prev", "start", *exchanged)
+    return (BEST_FOLDER, "last", "prev", "start", NEXT_FOLDER, *exchanged)
 
 
 def weights_bytes(run: RunSummary) -> int:
@@ -343,6 +467,7 @@ def delete_weights(run: RunSummary) -> int:
     freed = weights_bytes(run)
     try:
         (run.path / LIVE_INDEX_FILE).unlink(missing_ok=True)
+        (run.path / PLAN_FILE).unlink(missing_ok=True)
         for name in weight_folders():
             shutil.rmtree(run.path / _deleted(name), ignore_errors=True)
             if (run.path / name).is_dir():

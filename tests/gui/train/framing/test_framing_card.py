@@ -162,7 +162,7 @@ def test_measuring_shows_its_stages_and_keeps_what_it_found(qtbot, card, window,
 
 
 def test_what_a_run_measured_at_its_start_is_shown(card, page, window, monkeypatch, finish):
-    def train_and_evaluate(config, images, run_dir, *, job):
+    def train_and_evaluate(config, images, run_dir, *, budget, job):
         store_measured(window.state.path, MEASURED)
         job.report(Notice(message="Measured"))
         raise RunError("Enough.")

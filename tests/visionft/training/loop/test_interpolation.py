@@ -1,4 +1,4 @@
-"""Weight interpolation of start and best epoch: tried at the end, kept if validation improves, reported, complete."""
+"""Weight interpolation between start and epoch: kept if validation improves, reported, complete."""
 
 import json
 from dataclasses import replace
@@ -19,7 +19,7 @@ from visionft.jobs import JobContext
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop import keeping
 from visionft.training.loop.train import resume, train
-from visionft.training.loop.training_data import TrainingData
+from visionft.training.loop.training_data import Judged, TrainingData
 from visionft.training.runs.checkpoint import START
 from visionft.training.runs.metrics_file import read_metrics
 from visionft.training.runs.run_folder import read_run
@@ -66,11 +66,12 @@ PRETRAINED = {"backbone": "starter_vit", "weights": "pretrained"}
 
 
 def story(run_dir: Path, config: TrainConfig, monkeypatch, snapshot: Snapshot, losses: list) -> list[Event]:
-    """Train with simulated losses on the validation images: of the best epoch, and of each interpolation."""
+    """Train with simulated losses on the validation images: of the epoch, and of each interpolation."""
     answers = iter(losses)
 
-    def calibrate(data: TrainingData, **how: bool) -> np.ndarray:
-        return CALIBRATE(data, **how) * 0 + next(answers)
+    def calibrate(data: TrainingData, **how: bool) -> Judged:
+        found = CALIBRATE(data, **how)
+        return Judged(found.losses * 0 + next(answers), found.right * 0)
 
     monkeypatch.setattr(TrainingData, "calibrate_head", calibrate)
     events: list[Event] = []
@@ -126,12 +127,39 @@ def test_a_kill_after_it_was_kept_and_before_it_was_noted_is_made_good(snapshot,
     config, losses = tiny("full", **PRETRAINED, epochs=1), [0.6, 0.55, 0.5, 0.52]
     story(tmp_path / "whole", config, monkeypatch, snapshot, losses)
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(keeping, "replace_metrics", ends)
+        patched.setattr(keeping, "append_metrics", ends)
         story(tmp_path / "run", config, monkeypatch, snapshot, losses)
-    assert (before := read_run(tmp_path / "run").best) is not None and before.share == 1
-    resume(tmp_path / "run")
+    assert (before := read_run(tmp_path / "run").best) is not None and before.epoch == 0
+    story(tmp_path / "run", config, monkeypatch, snapshot, losses)
     best, whole = read_run(tmp_path / "run").best, read_run(tmp_path / "whole").best
     assert best and whole and best.share == 0.5 and best.figures == whole.figures
+
+
+def test_weights_on_the_way_are_tried_after_three_epochs_and_a_resumed_run_remembers(
+    snapshot, tmp_path, monkeypatch, tiny
+) -> None:
+    config = tiny("full", **PRETRAINED, epochs=5)
+    first, last = [0.6, 0.55, 0.5, 0.52], [0.6, 0.51, 0.53]  # the probe once; the end is worse than after 3 epochs
+    events = story(tmp_path / "run", config, monkeypatch, snapshot, [*first, *last])
+    best = read_run(tmp_path / "run").best
+    assert best and (best.epoch, best.share) == (3, 0.5)
+    kept = [(each.epoch, each.share) for each in events if isinstance(each, EpochDone) and each.is_best]
+    assert kept == [(0, 1.0), (3, 0.5)]
+    stopped = []
+
+    def stops(event: Event) -> None:
+        stopped.append(isinstance(event, EpochDone) and event.epoch == 3)
+
+    answers = iter([*first, 0.6, 0.55, *last[1:]])  # the probe again: it is not stored
+
+    def calibrate(data: TrainingData, **how: bool) -> Judged:
+        found = CALIBRATE(data, **how)
+        return Judged(found.losses * 0 + next(answers), found.right * 0)
+
+    monkeypatch.setattr(TrainingData, "calibrate_head", calibrate)
+    train(config, snapshot, tmp_path / "again", job=JobContext(stops, lambda: any(stopped)))
+    resume(tmp_path / "again")
+    assert next(answers, None) is None and read_run(tmp_path / "again").best.figures == best.figures
 
 
 @pytest.mark.parametrize(

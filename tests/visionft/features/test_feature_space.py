@@ -1,0 +1,102 @@
+"""The space of stored features: counted, limited and cleared; they are computed again, and nothing else is lost."""
+
+import os
+import shutil
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from visionft.data import cache_space
+from visionft.data.cache_space import CacheUse
+from visionft.features import feature_space
+from visionft.features.embedding import embed, features_under
+from visionft.features.feature_space import clear_features, feature_use
+from visionft.features.feature_spec import FeatureSpec
+from visionft.features.feature_store import current_kind, load_features
+from visionft.project.importing.importer import import_source
+from visionft.project.store import Project
+
+
+@pytest.fixture
+def project(tmp_path: Path, image_folder: Path):
+    with Project.create(tmp_path / "project") as project:
+        shutil.copytree(image_folder, tmp_path / "images")
+        import_source(project, tmp_path / "images")
+        yield project
+
+
+def of_size(project: Project, size: int):
+    spec = FeatureSpec(backbone="starter_resnet", image_size=size)
+    return features_under(project.path, project.snapshot().images, spec, device="cpu")
+
+
+def age(project: Project, hours: float) -> None:
+    """Let all stored features be of an earlier time."""
+    for path in (project.path / "features").rglob("rows.bin"):
+        os.utime(path, (time.time() - 3600 * hours,) * 2)
+
+
+def test_features_are_counted_and_cleared_and_the_chosen_network_stays(project: Project):
+    assert feature_use(project.path) == CacheUse(0, 0)
+    embed(project.path, project.snapshot(), backbone="starter_vit", size=64, device="cpu")
+    of_size(project, 64)
+    before, kind = load_features(project.path, project.snapshot()), current_kind(project.path, project.image_reading)
+    use = feature_use(project.path)
+    assert use.files == 2 and use.bytes > 48 * 2 * sum(before.kind.widths)
+    files = {
+        path: path.read_bytes() for path in project.path.rglob("*") if path.is_file() and "features" not in path.parts
+    }
+    assert clear_features(project.path) == CacheUse(0, 0) == feature_use(project.path)
+    assert all(path.read_bytes() == content for path, content in files.items())
+    assert current_kind(project.path, project.image_reading) == kind
+    assert len(load_features(project.path, project.snapshot()).missing) == 48
+    report = embed(project.path, project.snapshot(), device="cpu")
+    assert (report.backbone, report.added) == ("starter_vit", 48)
+    assert np.array_equal(load_features(project.path, project.snapshot()).vectors, before.vectors)
+    assert clear_features(project.path / "nowhere") == CacheUse(0, 0)
+
+
+def test_what_is_deleted_while_it_is_read_counts_as_missing(project: Project):
+    kind = of_size(project, 64).kind
+    store = kind.store(project.path)
+    places = store.places([image.sha256 for image in project.snapshot().images])
+    clear_features(project.path)
+    rows, is_whole = store.rows(places)
+    assert len(rows) == 48 and not is_whole.any()
+    store.append(["0" * 64], rows[:1])
+    assert kind.store(project.path).places(["0" * 64]).tolist() == [0]
+    assert not of_size(project, 64).missing
+
+
+def test_features_unused_for_hours_make_room_and_the_current_ones_stay(project: Project, monkeypatch):
+    embed(project.path, project.snapshot(), backbone="starter_resnet", size=32, device="cpu")
+    of_size(project, 64)
+    of_size(project, 96)
+    monkeypatch.setenv(cache_space.LIMIT_VARIABLE, "0.05")
+    of_size(project, 128)
+    assert feature_use(project.path).files == 4  # all are in use
+    age(project, 24)
+    of_size(project, 96)  # read, and so in use again
+    of_size(project, 160)
+    sizes = {path.parent.name.split("-")[1] for path in (project.path / "features").rglob("rows.bin")}
+    assert sizes == {"32", "96", "160"}
+
+
+def test_a_disk_that_is_nearly_full_makes_room_too(project: Project, monkeypatch):
+    of_size(project, 64)
+    age(project, 24)
+    monkeypatch.setattr(feature_space.shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
+    of_size(project, 96)
+    assert feature_use(project.path).files == 1 and not of_size(project, 96).missing
+
+
+def test_a_link_out_of_the_project_is_left_alone(project: Project, tmp_path: Path):
+    kind = of_size(project, 64).kind
+    folder = project.path / "features" / kind.folder_name
+    shutil.move(folder, tmp_path / "elsewhere")
+    folder.symlink_to(tmp_path / "elsewhere")
+    clear_features(project.path)
+    assert (tmp_path / "elsewhere" / "rows.bin").exists()

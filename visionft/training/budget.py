@@ -1,0 +1,110 @@
+"""What a run may spend: the stages of a preset, and a time. It can be changed while the run goes on."""
+
+import dataclasses
+import math
+import time
+
+from visionft.data.types import Snapshot
+from visionft.features.framing import with_aspect
+from visionft.jobs import SILENT, JobContext
+from visionft.training.config.checks import check_config
+from visionft.training.config.presets import PRESETS, Circumstances, preset_config
+from visionft.training.config.train_config import TrainConfig
+from visionft.training.estimate import SetFacts, extrapolate, measure_steps
+
+# Of a preset's settings, those that are the same in all stages of a run.
+_COMMON = (
+    "backbone", "weights", "accept_licence", "image_size", "framing", "aspect", "region", "detail", "seed", "device",
+    "precision", "workers", "balance", "batch_size", "tensorboard", "compile", "image_reading", "methods",
+)  # fmt: skip
+
+
+class Budget:
+    """What a run may spend. Another thread may change it while the run goes on.
+
+    A preset is a budget: `quick` solves for a head, `balanced` then trains the network, `best` then trains it longer.
+    """
+
+    def __init__(self, preset: str = "", *, seconds: float | None = None) -> None:
+        """Begin to count the seconds.
+
+        Args:
+            preset: A name of `PRESETS`; empty where the settings of the run are its only stage.
+            seconds: From now to the end of the last stage; None for as many as it takes.
+        """
+        self.preset = preset
+        self.seconds = seconds
+        self._began = time.monotonic()
+
+    @property
+    def left_s(self) -> float:
+        """Return the seconds left, at least 0; infinite without a limit."""
+        if self.seconds is None:
+            return math.inf
+        return max(0.0, self.seconds - (time.monotonic() - self._began))
+
+    def allows(self, preset: str) -> bool:
+        """Tell whether the stage of a preset is within this one; that of no preset always is."""
+        order = list(PRESETS)
+        return not preset or not self.preset or order.index(preset) <= order.index(self.preset)
+
+    def is_enough(self, preset: str, seconds: float) -> bool:
+        """Tell whether a stage of a preset is to end: it is no longer allowed, or so many more seconds are too many."""
+        return not self.allows(preset) or self.left_s < seconds or self.left_s <= 0
+
+    def limited(self, job: JobContext, share: float) -> JobContext:
+        """Return the context of a part of the job that is cancelled when this share of the time left has passed."""
+        least_s = self.left_s * (1 - share)
+        return JobContext(job.report, lambda: job.is_cancelled or (self.seconds is not None and self.left_s <= least_s))
+
+
+def staged_configs(
+    config: TrainConfig, own: str, preset: str, circumstances: Circumstances
+) -> tuple[tuple[str, TrainConfig], ...]:
+    """Return (preset, settings) of each stage of a run, in order; ("", `config`) alone for settings of no preset.
+
+    Args:
+        config: Settings of the run.
+        own: The preset that they are of; empty for none.
+        preset: That of the last stage.
+        circumstances: Of the project on this computer.
+    """
+    if not own or not preset:
+        return (("", config),)
+    order = list(PRESETS)
+    common = {name: getattr(config, name) for name in _COMMON}
+    found: list[tuple[str, TrainConfig]] = []
+    for name in order[: order.index(preset) + 1]:
+        stage = config
+        if name != own:
+            stage = dataclasses.replace(preset_config(name, circumstances, backbone=config.backbone), **common)
+        if stage.total_epochs or not found:
+            found.append((name, stage))
+    return tuple(found)
+
+
+def fitted_to_time(
+    config: TrainConfig, images: Snapshot, seconds: float, *, job: JobContext = SILENT
+) -> TrainConfig | None:
+    """Return the settings with as many epochs, at most their own, as are forecast to take so many seconds.
+
+    A few steps are measured for the forecast, which takes seconds. The epochs of a run without epochs stay. None where
+    a single epoch is forecast to take longer.
+
+    Raises:
+        ConfigError: Settings or images are unsuitable for training.
+        JobCancelled: The user cancelled the measurement.
+    """
+    if not config.total_epochs or math.isinf(seconds):
+        return config
+    check_config(config, images)
+    sized = with_aspect(config, images)
+    facts = SetFacts.of(images)
+    cost = measure_steps(sized, images, job=job)
+
+    def takes(epochs: int) -> float:
+        return extrapolate(cost, dataclasses.replace(sized, epochs=epochs), facts, evaluates=True).seconds
+
+    fitting = (epochs for epochs in range(config.epochs, 0, -1) if takes(epochs) <= seconds)
+    most = next(fitting, 0)
+    return dataclasses.replace(config, epochs=most) if most else None
