@@ -38,10 +38,10 @@ def test_more_epochs_cost_more_from_the_same_measurement(snapshot) -> None:
 def test_the_arithmetic_counts_steps_validation_and_the_head_start(snapshot) -> None:
     config = dataclasses.replace(TINY, epochs=10)  # 30 training images: 4 steps; 9 to validate on
     assert extrapolate(COST, config, SetFacts.of(snapshot)).seconds == pytest.approx(
-        1 + 40 * 0.5 + (9 * (1 + 10 + 3) + 18 + 30 * (2 + 3)) * 0.01  # with the start twice, and three weights between
+        1 + 40 * 0.5 + (9 * (1 + 10 + 6) + 18 + 30 * (2 + 6)) * 0.01  # with the start twice, and six weights between
     )
     many = dataclasses.replace(SetFacts.of(snapshot), train=8000)
-    assert extrapolate(COST, config, many).seconds == pytest.approx(1 + 10_000 * 0.5 + (126 + 18 + 8000 * 4) * 0.01)
+    assert extrapolate(COST, config, many).seconds == pytest.approx(1 + 10_000 * 0.5 + (153 + 18 + 8000 * 7) * 0.01)
     linear = dataclasses.replace(config, method="linear")
     assert extrapolate(COST, linear, SetFacts.of(snapshot)).seconds == pytest.approx(1 + 2 * 39 * 0.01)  # and mirrored
     assert extrapolate(COST, config, many).images_per_second == pytest.approx(8 / 0.5)
