@@ -264,7 +264,7 @@ class Elsewhere(QObject):
         with contextlib.suppress(VisionFTError):
             config, _ = kept_job(session.path, sent.job)
             title = tr("{job} on {address}", job=sent.job[:8], address=sent.host.address)
-            session.runner.run_begun.emit(title, config, None)
+            session.runner.run_begun.emit(title, config, None, "")
         self.followed = sent.job
         self.jobs_changed.emit()
         title = tr("Training on {address}", address=sent.host.address)
