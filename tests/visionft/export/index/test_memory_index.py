@@ -70,7 +70,7 @@ def test_the_file_answers_with_those_for_and_against(out: Path, images: Snapshot
         right += said.class_name == images.class_names[image.labels[0]]
     assert right > len(asked) / 3  # of three classes; 4 or 5 of 9, by the processor's rounding
     first = images.labelled("train")[0]
-    assert index_of(out).images[first.image_id] == IndexEntry("00.png", "blue0", "dawn", ("dark", "wet"))
+    assert index_of(out).images[first.image_id] == IndexEntry("00.png", first.sha256, "dawn", ("dark", "wet"))
     assert str(first.path.parent) not in (out / INDEX_FILE).read_bytes().decode("latin-1")
     assert (out / INDEX_FILE).stat().st_mode == (out / "labels.txt").stat().st_mode  # as readable
 
