@@ -69,7 +69,7 @@ def cache(
     clear: Annotated[bool, Option("--clear", help="Delete them; they are made again from the images.")] = False,
     json: Json = False,
 ) -> None:
-    """Show or clear the cache of decoded images, and the stored features of a project.
+    """Show or clear decoded images, and the features of a project.
 
     VISIONFT_CACHE moves the folder, VISIONFT_CACHE_MB sets the limit (0 keeps none). The limit holds for the decoded
     images, and for the features of each project.
