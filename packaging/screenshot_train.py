@@ -19,7 +19,7 @@ from visionft.training.probing import resolve_preset
 PREVIEW_S = 30
 
 
-def posing(*_inputs: Any, job: JobContext) -> None:
+def posing(*_inputs: Any, job: JobContext, **_how: Any) -> None:
     """Simulate long work: half done until cancelled."""
     job.report(Progress(stage="Evaluating", done=412, total=1280))
     while not job.is_cancelled:

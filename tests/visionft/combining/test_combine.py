@@ -23,6 +23,7 @@ from visionft.evaluation.report import evaluate_run, run_logits
 from visionft.evaluation.run_cost import cost_of_run
 from visionft.evaluation.stored import read_evaluation
 from visionft.events import Notice
+from visionft.files import sha256_file
 from visionft.jobs import JobCancelled, JobContext
 from visionft.suggest.suggestions import read_suggestions, suggest_labels
 from visionft.training.config.checks import config_problems
@@ -126,7 +127,7 @@ def test_a_image_that_cannot_be_read_is_told_of_once(project: Path, snapshot: Sn
     bad = tmp_path / "bad.png"
     bad.write_bytes(b"no image")
     first = snapshot.labelled("val")[0].image_id
-    unreadable = {"path": bad, "sha256": "0" * 64}
+    unreadable = {"path": bad, "sha256": sha256_file(bad)}
     images = changed(snapshot, lambda each: dataclasses.replace(each, **unreadable) if each.image_id == first else each)
     found = combine(project, ["1", "2"], images)
     told: list[str] = []
