@@ -326,7 +326,7 @@ def run_state(run: RunSummary) -> str:
         return tr("Running")
     if run.result is None:
         return tr("Unfinished")
-    return tr("Stopped") if run.result.stopped else tr("Finished")
+    return tr("Stopped") if run.result.stopped or run.plan is not None else tr("Finished")
 
 
 def can_continue(run: RunSummary) -> bool:

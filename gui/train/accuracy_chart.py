@@ -96,8 +96,7 @@ def stage_lines(points: Sequence[AccuracyPoint]) -> list[tuple[str, str, str, st
     lines: list[tuple[str, str, str, str]] = []
     before: AccuracyPoint | None = None
     for point in points:
-        is_repeated = before is not None and not point.epoch and point.preset != before.preset
-        if not point.is_kept or is_repeated:  # the linear probe that a network starts from is there already
+        if not point.is_kept:
             continue
         if point.epoch:
             words = tr("Network, epoch {epoch}", epoch=point.epoch)

@@ -146,7 +146,6 @@ class RunMonitor(QWidget):
         self._waited = 0
         self._device, self._precision = "", ""
         self._has_chosen = False  # whether the user has opened or closed the details of this run
-        self._preset = ""  # of the stage
 
     def show_nothing(self) -> None:
         self.show_state("No run yet")
@@ -305,14 +304,7 @@ class RunMonitor(QWidget):
 
     def _on_epoch(self, event: EpochDone) -> None:
         self._place = float(event.epoch)
-        if event.val_accuracy is not None:
-            point = AccuracyPoint(
-                at_s=event.at_s,
-                accuracy=event.val_accuracy,
-                epoch=event.epoch,
-                is_kept=event.is_best,
-                preset="balanced" if event.epochs else "quick",
-            )
+        if (point := AccuracyPoint.of(event)) is not None:
             self.accuracies.add(point)
         if event.figures:
             self.chart.add_epoch(

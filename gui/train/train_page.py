@@ -25,11 +25,11 @@ from gui.train.setup import SetupView
 from gui.train.train_choices import command_line, result_words, start_words
 from models.messages import Message
 from visionft.errors import NextStep, VisionFTError
-from visionft.events import Event
+from visionft.events import EpochDone, Event, RunStarted
 from visionft.project.queries import class_rows
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.metrics_file import read_accuracies, read_steps
-from visionft.training.runs.run_folder import RunSummary, load_run
+from visionft.training.runs.run_folder import RUNS_FOLDER, RunSummary, load_run
 
 if TYPE_CHECKING:
     from gui.train.run_monitor import RunMonitor
@@ -54,6 +54,7 @@ class TrainPage(Page):
         self.elsewhere = Elsewhere(state, session, config=self.config, when_ready=self._when_ready, parent=self)
         self.resume_card = ResumeCard()
         self._has_run = self._has_results = False  # in the live view
+        self._run_name = ""  # of its folder, once it has one
         self._monitor: RunMonitor | None = None
         self._queue: QueueList | None = None
         self._chart_loader = ChartLoader("gui.train.run_monitor", lambda: self.monitor.show(), self)  # noqa: PLW0108
@@ -340,6 +341,7 @@ class TrainPage(Page):
     @Slot(str, object, object, str)
     def _on_run_begun(self, title: str, config: TrainConfig, earlier: RunSummary | None, budget: str) -> None:
         chart, self._has_run, self._has_results = self.monitor.chart, True, False
+        self._run_name = ""
         self.monitor.start(
             title,
             epochs=config.total_epochs,
@@ -387,6 +389,12 @@ class TrainPage(Page):
     @Slot(object)
     def _on_run_reported(self, event: Event) -> None:  # of a runner that outlives the page: no lambda
         self.monitor.handle(event)
+        if isinstance(event, RunStarted):
+            self._run_name = event.run
+        elif isinstance(event, EpochDone) and self.session is not None and self._run_name:
+            points = read_accuracies(self.session.path / RUNS_FOLDER / self._run_name)
+            if points:  # what is recorded knows the stages; a run on another computer has no record here
+                self.monitor.show_accuracies(points)
 
     def close_workers(self) -> None:
         self._chart_loader.stop()

@@ -127,7 +127,7 @@ def _state(run: run_folder.RunSummary) -> str:
         return "running"
     if run.result is None:
         return "unfinished"
-    return "stopped" if run.result.stopped else "finished"
+    return "stopped" if run.result.stopped or run.plan is not None else "finished"
 
 
 @prints([_EXPLANATION])

@@ -25,7 +25,7 @@ from visionft.calibration import is_worse_for_classes
 from visionft.data.types import Snapshot, Split
 from visionft.errors import VisionFTError
 from visionft.evaluation.report import Evaluation, evaluate_splits
-from visionft.evaluation.stored import read_evaluation
+from visionft.evaluation.stored import StoredPrediction, read_evaluation
 from visionft.evaluation.unseen import accuracy_sentence, unseen_evaluation
 from visionft.events import Event, Notice, ResultStored, RunStarted
 from visionft.features.embedding import missing_features
@@ -42,7 +42,7 @@ from visionft.training.loop.progress import training_times
 from visionft.training.loop.subsets import spread_by_class
 from visionft.training.loop.train import resume, train
 from visionft.training.preset_choice import project_circumstances
-from visionft.training.runs.metrics_file import AccuracyPoint, StepRecorder, append_accuracy
+from visionft.training.runs.metrics_file import StepRecorder, append_accuracy
 from visionft.training.runs.recording import write_result
 from visionft.training.runs.run_folder import (
     NEXT_FOLDER,
@@ -291,7 +291,7 @@ class _Stages:
         times = _Times.of(config, learned, self._project_dir, uses_mirrored=uses_mirrored)
         job = self._job.in_stages(times.seconds)
         with job.stage(weight=times.training_s):
-            recorder = StepRecorder(self._run_dir.parent, job.with_report(self._with_plan(job, preset)), preset=preset)
+            recorder = StepRecorder(self._run_dir.parent, job.with_report(self._with_plan(job, preset)))
             result = train(
                 config,
                 self._images,
@@ -350,8 +350,8 @@ class _Stages:
         is_same = with_aspect(config, self._images) == run.config and labelled <= 2 * FIRST_IMAGES
         if is_same and not config.looks_mirrored(labelled):
             self._set_seconds()
-        else:
-            self._adopt(self._trained_next(config, preset))
+        elif (trained := self._trained_next(config, preset)) is not None:
+            self._adopt(trained)
 
     def _set_seconds(self) -> None:
         """Count the time of a stage that was not better: the user has waited for it too."""
@@ -388,14 +388,14 @@ class _Stages:
             config = fitted
         with self._job.stage(weight=self._seconds(config)):
             trained = self._trained_next(config, preset)
-        if self._is_better(trained):
+        if trained is not None and self._is_better(trained):
             self._adopt(trained)
             return True
         self._set_seconds()
         return False
 
-    def _trained_next(self, config: TrainConfig, preset: str) -> Trained:
-        """Train the next stage and evaluate it, in its own folder.
+    def _trained_next(self, config: TrainConfig, preset: str) -> Trained | None:
+        """Train the next stage and evaluate it, in its own folder; None where it keeps the weights of its start.
 
         Raises:
             JobCancelled: The user cancelled it.
@@ -409,7 +409,8 @@ class _Stages:
         times = _Times.of(config, self._images, self._project_dir)
         job = self._job.in_stages(times.seconds)
         with job.stage(weight=times.training_s):
-            recorder = StepRecorder(run.path.parent, job, folder=NEXT_FOLDER, preset=preset)
+            is_rival = bool(run.config.total_epochs)  # training judges against a linear probe, not a trained network
+            recorder = StepRecorder(run.path.parent, job, folder=NEXT_FOLDER, is_rival=is_rival)
             result = train(
                 config,
                 self._images,
@@ -418,26 +419,21 @@ class _Stages:
                 is_enough=partial(self._budget.is_enough, preset),
                 job=job.with_report(recorder),
             )
-        best = result.best
-        if result.stopped or best is None:
+        if result.stopped or result.best is None:
             raise JobCancelled
-        if best.share < 1 and best.epoch and best.val_accuracy is not None:  # weights between start and epoch
-            accuracy = best.val_accuracy
-            point = AccuracyPoint(at_s=result.seconds, accuracy=accuracy, epoch=best.epoch, is_kept=True, preset=preset)
-            append_accuracy(run.path, point)
+        if config.total_epochs and not result.best.epoch:
+            return None
         with times.evaluation.stage(job):
             return _evaluated(result, with_aspect(config, self._images), folder, self._images, job)
 
     def _is_better(self, trained: Trained) -> bool:
-        """Tell whether the next stage is to take the place of what is there, by the validation images.
+        """Tell whether a trained stage is to take the place of what is there, by the validation images.
 
-        Weights of the start are not: they are what is there. Of trained ones the log loss, paired over the images,
-        must be lower, and the balanced accuracy not lower by more than a standard error.
+        Of two trained networks the log loss, paired over the images, must be lower, and the balanced accuracy not lower
+        by more than a standard error.
         """
         assert self._reached is not None
         new, old = trained[0], self._reached[0]
-        if new.result is None or new.result.best is None or not new.result.best.epoch:
-            return False
         if not old.config.total_epochs:  # what is there was its start, which training has judged the best epoch against
             return True
         mine, theirs = (read_evaluation(each.path, "val") for each in (new, old))
@@ -447,10 +443,10 @@ class _Stages:
         pairs = [(each, before[each.image_id]) for each in mine.predictions if each.image_id in before]
         if not pairs:
             return False
-        losses = [[-math.log(max(each.true_probability or 0.0, 1e-6)) for each in pair] for pair in pairs]
-        is_lower = bool(np.diff(np.mean(losses, axis=0))[0] > 0)
+        my_loss, their_loss = np.mean([[_log_loss(each) for each in pair] for pair in pairs], axis=0)
         right, others = ([pair[place].is_right for pair in pairs] for place in range(2))
-        return is_lower and not is_worse_for_classes(right, others, [each.true_classes for each, _ in pairs])
+        is_worse = is_worse_for_classes(right, others, [each.true_classes for each, _ in pairs])
+        return bool(my_loss < their_loss) and not is_worse
 
     def _adopt(self, trained: Trained) -> None:
         """Let the next stage take the place of what is there."""
@@ -460,8 +456,15 @@ class _Stages:
             adopt_next(run.path)
         except OSError as error:
             raise write_error(run.path, error) from error
+        best = trained[0].best
+        if run.config.total_epochs and best is not None:  # until now it was not known whether it is better
+            append_accuracy(run.path, replace(best, at_s=self._spent_s), is_kept=True)
         self._reached = read_run(run.path), trained[1]
         self._job.report(ResultStored(name=run.name))
+
+
+def _log_loss(prediction: StoredPrediction) -> float:
+    return -math.log(max(prediction.true_probability or 0.0, 1e-6))
 
 
 def _is_one_process() -> bool:

@@ -6,19 +6,17 @@ from gui.train.accuracy_chart import AccuracyChart, stage_lines
 from visionft.training.runs.metrics_file import AccuracyPoint
 
 
-def point(
-    at_s: float, accuracy: float, epoch: int = 0, *, is_kept: bool = True, preset: str = "quick"
-) -> AccuracyPoint:
-    return AccuracyPoint(at_s=at_s, accuracy=accuracy, epoch=epoch, is_kept=is_kept, preset=preset)
+def point(at_s: float, accuracy: float, epoch: int = 0, *, is_kept: bool = True) -> AccuracyPoint:
+    return AccuracyPoint(at_s=at_s, accuracy=accuracy, epoch=epoch, is_kept=is_kept)
 
 
 POINTS = (
     point(18, 0.757),
     point(74, 0.8),
-    point(80, 0.8, preset="balanced"),  # where training starts: nothing new
-    point(120, 0.72, 1, is_kept=False, preset="balanced"),
-    point(230, 0.84, 3, preset="balanced"),
-    point(300, 0.81, 4, is_kept=False, preset="balanced"),
+    point(80, 0.8, is_kept=False),  # where training starts: nothing new
+    point(120, 0.72, 1, is_kept=False),
+    point(230, 0.84, 3),
+    point(300, 0.81, 4, is_kept=False),
 )
 
 

@@ -11,6 +11,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from visionft.errors import VisionFTError
 from visionft.events import EpochDone, Event, RunStarted, StepDone
@@ -55,30 +56,36 @@ class AccuracyPoint:
         at_s: Seconds from the click.
         accuracy: A share of 1, of held-out predictions where the head was fitted to the validation images.
         epoch: The epoch that it is of; 0 for a linear probe.
-        is_kept: Whether the model was kept, as the best one so far.
-        preset: The preset of the stage (`budget`); empty for the only stage.
+        is_kept: Whether the model is the best one so far.
     """
 
     at_s: float
     accuracy: float
     epoch: int
     is_kept: bool
-    preset: str = ""
+
+    @classmethod
+    def of(cls, done: EpochDone, *, is_kept: bool | None = None) -> Self | None:
+        """Return the point of an epoch, kept where it is the best; None where nothing was validated."""
+        if done.val_accuracy is None:
+            return None
+        is_kept = done.is_best if is_kept is None else is_kept
+        return cls(at_s=done.at_s, accuracy=done.val_accuracy, epoch=done.epoch, is_kept=is_kept)
 
 
 class StepRecorder:
     """Passes events on, and writes the loss of one step a second and the accuracy over time into the run's folder."""
 
-    def __init__(self, runs: Path, job: JobContext, *, folder: str = "", preset: str = "") -> None:
+    def __init__(self, runs: Path, job: JobContext, *, folder: str = "", is_rival: bool = False) -> None:
         """Begin with the next `RunStarted`.
 
         Args:
             runs: The folder of the project's runs.
             job: Every event goes on to it.
             folder: The folder in that of the run that is trained in; empty for the run's own.
-            preset: Of the stage.
+            is_rival: Whether only its end decides if it is better than what the run has: nothing of it is kept before.
         """
-        self._runs, self._job, self._folder, self._preset = runs, job, folder, preset
+        self._runs, self._job, self._folder, self._is_rival = runs, job, folder, is_rival
         self._run_dir: Path | None = None
         self._last_s = float("-inf")
 
@@ -90,21 +97,16 @@ class StepRecorder:
             line = json.dumps([event.epoch - 1 + event.step / event.steps, event.loss])
             if not _append(self._run_dir / self._folder / FILE_NAME, line):
                 self._run_dir = None
-        elif isinstance(event, EpochDone) and self._run_dir and event.val_accuracy is not None:
-            point = AccuracyPoint(
-                at_s=event.at_s,
-                accuracy=event.val_accuracy,
-                epoch=event.epoch,
-                is_kept=event.is_best,
-                preset=self._preset,
-            )
-            append_accuracy(self._run_dir, point)
+        elif isinstance(event, EpochDone) and self._run_dir:
+            is_start = bool(self._folder and event.epochs and not event.epoch)  # the linear probe that the run has
+            append_accuracy(self._run_dir, event, is_kept=event.is_best and not is_start and not self._is_rival)
         self._job.report(event)
 
 
-def append_accuracy(run_dir: Path, point: AccuracyPoint) -> None:
-    """Record an accuracy of a run; a full disk costs only the record."""
-    _append(run_dir / ACCURACY_FILE, json.dumps(dataclasses.asdict(point)))
+def append_accuracy(run_dir: Path, done: EpochDone, *, is_kept: bool) -> None:
+    """Record the accuracy of an epoch, where it has one; a full disk costs only the record."""
+    if (point := AccuracyPoint.of(done, is_kept=is_kept)) is not None:
+        _append(run_dir / ACCURACY_FILE, json.dumps(dataclasses.asdict(point)))
 
 
 def _append(file: Path, line: str) -> bool:
@@ -131,7 +133,6 @@ def read_accuracies(run_dir: Path) -> tuple[AccuracyPoint, ...]:
                     accuracy=float(values["accuracy"]),
                     epoch=int(values["epoch"]),
                     is_kept=bool(values["is_kept"]),
-                    preset=str(values["preset"]),
                 )
                 if not (math.isfinite(point.at_s) and 0 <= point.accuracy <= 1):
                     continue
