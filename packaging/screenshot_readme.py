@@ -8,7 +8,6 @@ Pages change more often than this file. It calls the same methods as other scree
 presses buttons by their text, and where one is missing, prints a message and photographs the page as it is.
 """
 
-import dataclasses
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -34,8 +33,7 @@ from visionft.training.preset_choice import preset_of_project
 from visionft.training.runs.run_folder import RunSummary, list_runs
 
 SIZE = (1280, 800)
-BALANCED_EPOCHS = 0  # of Balanced's run; 0: as many as the preset has for these images
-PHOTOGRAPHED_AT = 0.7  # of the run, where the curves have a shape and the rest is still to come
+PHOTOGRAPHED_AT = 2.5  # epochs of the network's training: it may end after three, where it gains nothing
 PATIENCE_S = 3600
 
 
@@ -53,9 +51,8 @@ def photograph_readme(studio: Studio, out: Path, images: Path | None = None) -> 
         preset_of_project(name, session.snapshot(), session.path, backbone=DEFAULT_BACKBONE)
         for name in ("quick", "balanced")
     )
-    _train(studio, session, quick)
-    balanced = dataclasses.replace(balanced, epochs=BALANCED_EPOCHS or balanced.epochs)
-    _train(studio, session, balanced, when_late=lambda: photograph("train"))
+    _train(studio, session, quick, "quick")
+    _train(studio, session, balanced, "balanced", when_late=lambda: photograph("train"))
     best = _measure_and_export(session)
     poses = {"project": _show, "label": _label, "curate": _curate, "results": _results, "export": _export, "try": _try}
     for page, pose in poses.items():
@@ -87,14 +84,19 @@ def _session(studio: Studio) -> ProjectSession:
 
 
 def _train(
-    studio: Studio, session: ProjectSession, config: TrainConfig, *, when_late: Callable[[], None] | None = None
+    studio: Studio,
+    session: ProjectSession,
+    config: TrainConfig,
+    preset: str,
+    *,
+    when_late: Callable[[], None] | None = None,
 ) -> None:
-    """Train in the window; `when_late` is called when most of the run is done."""
+    """Train in the window; `when_late` is called when the network has been trained for some epochs."""
     page, runner, ended = _show(studio, "train"), session.runner, []
-    late = _LateStep(config)
+    late = _LateStep()
     runner.run_reported.connect(late.hear)
     runner.run_ended.connect(lambda how, _run, _unseen, message: ended.append((how, message)))
-    runner.start(config)
+    runner.start(config, preset)
     _press(page, "Live run")
     if when_late is not None:
         _wait(studio, lambda: late.is_come or bool(ended))
@@ -107,15 +109,15 @@ def _train(
 
 
 class _LateStep:
-    """Tells when most of a run is done."""
+    """Tells when the network has been trained for some epochs."""
 
-    def __init__(self, config: TrainConfig) -> None:
-        self._epochs, self.is_come = config.total_epochs, False
+    def __init__(self) -> None:
+        self.is_come = False
 
     def hear(self, event: Event) -> None:
         """Handle an event of the run."""
         if isinstance(event, StepDone):
-            self.is_come = (event.epoch - 1 + event.step / event.steps) / self._epochs >= PHOTOGRAPHED_AT
+            self.is_come |= event.epoch - 1 + event.step / event.steps >= PHOTOGRAPHED_AT
 
 
 def _measure_and_export(session: ProjectSession) -> RunSummary:

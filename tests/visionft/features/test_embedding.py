@@ -30,14 +30,6 @@ from visionft.project.store import Project
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 
 
-@pytest.fixture
-def project(tmp_path: Path, image_folder: Path):
-    with Project.create(tmp_path / "project") as project:
-        shutil.copytree(image_folder, tmp_path / "images")
-        import_source(project, tmp_path / "images")
-        yield project
-
-
 def small(project: Project, **options: object):
     return embed(project.path, project.snapshot(), backbone="starter_resnet", size=64, device="cpu", **options)
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
-import pytest
 
 from visionft.data import cache_space
 from visionft.data.cache_space import CacheUse
@@ -16,16 +15,7 @@ from visionft.features.embedding import embed, features_under
 from visionft.features.feature_space import clear_features, feature_use
 from visionft.features.feature_spec import FeatureSpec
 from visionft.features.feature_store import current_kind, load_features
-from visionft.project.importing.importer import import_source
 from visionft.project.store import Project
-
-
-@pytest.fixture
-def project(tmp_path: Path, image_folder: Path):
-    with Project.create(tmp_path / "project") as project:
-        shutil.copytree(image_folder, tmp_path / "images")
-        import_source(project, tmp_path / "images")
-        yield project
 
 
 def of_size(project: Project, size: int):
