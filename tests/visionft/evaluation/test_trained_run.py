@@ -186,19 +186,28 @@ def test_a_raised_budget_is_remembered_over_a_crash(images: Snapshot, tmp_path: 
 
 
 def test_a_better_head_that_was_stopped_is_solved_when_the_run_goes_on(images: Snapshot, tmp_path: Path) -> None:
-    found = []
+    said: list[Event] = []
 
     def is_improving(event: Event) -> bool:
-        found.extend([event] if isinstance(event, ResultStored) else [])
-        return bool(found) and isinstance(event, EpochDone)
+        """Tell whether the first answer and then the choice of the framing were told, and work goes on."""
+        is_after = isinstance(event, ResultStored) or (bool(said) and isinstance(event, Notice))
+        said.extend([event] if is_after else [])
+        return len(said) > 1 and isinstance(event, Progress)
 
     stop = Stop(is_improving)
     config = settings("quick", images, framing="auto", image_size=0)
-    run, _ = train_and_evaluate(config, images, tmp_path / "runs" / "001-a", budget=Budget("quick"), job=stop.job)
-    if run.is_unfinished:
-        run, evaluations = resume_and_evaluate(run.path)
-        assert evaluations["test"].images == 12
-    assert not run.is_unfinished and run.plan is None and run.next is None and run.has_weights
+    run, evaluations = train_and_evaluate(
+        config, images, tmp_path / "runs" / "001-a", budget=Budget("quick"), job=stop.job
+    )
+    assert run.is_unfinished and run.has_weights and evaluations["test"].images == 12
+    before = run.result
+    resumed, evaluations = resume_and_evaluate(run.path)
+    assert not resumed.is_unfinished and resumed.plan is None and resumed.next is None
+    assert evaluations["test"].images == 12 and resumed.result != before
+    whole, _ = train_and_evaluate(config, images, tmp_path / "b" / "runs" / "001-a", budget=Budget("quick"))
+    assert whole.config == resumed.config
+    mine, theirs = (load_checkpoint(each.path / BEST).model for each in (resumed, whole))
+    assert all(mine[name].equal(theirs[name]) for name in mine)
 
 
 def test_a_time_allows_only_the_stages_that_fit(images: Snapshot, tmp_path: Path) -> None:
@@ -241,7 +250,9 @@ def test_a_crash_while_a_stage_takes_its_place_is_mended(images: Snapshot, tmp_p
     assert not mended.faults and not following.exists()
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"preset": 1, "config": {"backbone": 5}}'])
+@pytest.mark.parametrize(
+    "content", ["{", "[]", '{"preset": 1, "config": {"backbone": 5}}', '{"preset": "x", "config": {}}']
+)
 def test_a_damaged_plan_or_stage_does_not_hide_the_run(images: Snapshot, tmp_path: Path, content: str) -> None:
     quick = settings("quick", images)
     run, _ = train_and_evaluate(quick, images, tmp_path / "runs" / "001-a", budget=Budget("quick"))
@@ -251,7 +262,7 @@ def test_a_damaged_plan_or_stage_does_not_hide_the_run(images: Snapshot, tmp_pat
     (run.path / NEXT_FOLDER / "adopted.json").write_text(content)
     runs, damaged = scan_runs(tmp_path)
     assert [each.name for each in runs] == [run.name] and not damaged and runs[0].next is None
-    assert not runs[0].is_unfinished and runs[0].has_weights
+    assert runs[0].plan is None and not runs[0].is_unfinished and runs[0].has_weights
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need a privilege")
@@ -291,4 +302,3 @@ def test_a_network_that_gains_nothing_is_known_after_three_epochs(images: Snapsh
     )
     epochs = {event.epoch for event in events if isinstance(event, EpochDone)}
     assert max(epochs) == 3 and run.config.method == "linear" and not run.is_unfinished
-    assert any(isinstance(event, Notice) for event in events)

@@ -65,7 +65,7 @@ def train(
         learned: Some of the images, to learn from these alone; None for all.
         spent_s: Seconds that its preparation took, such as measuring what the network sees; they count for the run.
         is_enough: Whether the run is to end here as finished, with the best so far: asked after each step, with 0, and
-            before each epoch, with the seconds that the one before it took.
+            before each epoch, with the seconds of the longest one so far.
 
     Raises:
         ConfigError: Settings or images are unsuitable; all problems at once.

@@ -28,12 +28,7 @@ from visionft.training.runs.checkpoint import (
 from visionft.training.runs.exchange import complete_exchange
 from visionft.training.runs.held_out import HeldOutPredictions
 from visionft.training.runs.metrics_file import append_metrics, read_metrics
-from visionft.training.runs.run_folder import (
-    TrainResult,
-    claim_run_dir,
-    lock_run,
-    read_run,
-)
+from visionft.training.runs.run_folder import TrainResult, claim_run_dir, lock_run, read_run
 from visionft.training.runs.run_snapshot import read_snapshot, write_snapshot
 from visionft.weights.locations import RANDOM
 from visionft.zero_shot.class_texts import all_texts

@@ -24,6 +24,7 @@ from models.methods.table import METHODS
 from visionft.errors import ConfigError, NextStep, RunError, VisionFTError
 from visionft.events import EpochDone
 from visionft.files import fsync_folder, list_folder, read_json, refuse_leaving_link, write_error, write_json
+from visionft.training.config.presets import PRESETS
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.manifest import MANIFEST, Part, fault_of, read_parts
 from visionft.training.runs.metrics_file import ACCURACY_FILE, read_metrics
@@ -135,9 +136,12 @@ class RunPlan:
 
     @classmethod
     def from_dict(cls, values: Any) -> Self:
-        """Rebuild from JSON values (ConfigError, TypeError, KeyError: they are no plan)."""
+        """Rebuild from JSON values (ConfigError, TypeError, KeyError, ValueError: they are no plan)."""
         config = TrainConfig.from_dict(dict(values["config"]))
-        return cls(preset=str(values["preset"]), stage=str(values.get("stage", "")), config=config)
+        preset, stage = values["preset"], values.get("stage", "")
+        if not {preset, stage} <= {"", *PRESETS}:
+            raise ValueError(f"there are no presets {preset!r} and {stage!r}")
+        return cls(preset=preset, stage=stage, config=config)
 
 
 @dataclass(frozen=True, kw_only=True)
