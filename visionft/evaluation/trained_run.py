@@ -34,8 +34,8 @@ from visionft.files import write_error
 from visionft.jobs import SILENT, JobCancelled, JobContext
 from visionft.speeds import StageTime
 from visionft.training.base_weights import stopped_before_start
-from visionft.training.budget import Budget, fitted_to_time, staged_configs
-from visionft.training.config.presets import PRESETS
+from visionft.training.budget import Budget, fitted_to_framing, fitted_to_time, staged_configs
+from visionft.training.config.presets import PRESETS, Circumstances
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.framing_choice import framing_time, known_framing, resolved_framing
 from visionft.training.loop.progress import training_times
@@ -214,8 +214,10 @@ class _Stages:
         """Return (preset, settings) of the stages that the budget allows now."""
         if not _is_one_process():
             return (("", self._config),)
-        circumstances = project_circumstances(self._images, self._project_dir, device=self._config.device)
-        return staged_configs(self._config, self._own, self._budget.preset, circumstances)
+        return staged_configs(self._config, self._own, self._budget.preset, self._circumstances())
+
+    def _circumstances(self) -> Circumstances:
+        return project_circumstances(self._images, self._project_dir, device=self._config.device)
 
     def _following(self, tried: set[str]) -> tuple[str, TrainConfig] | None:
         """Return the next stage that the budget allows."""
@@ -378,7 +380,7 @@ class _Stages:
         if run.next is not None and run.next.config.total_epochs:
             config = run.next.config
         else:
-            config = self._framed(config)
+            config = fitted_to_framing(self._framed(config), preset, self._circumstances())
             left_s = self._budget.left_s
             fitted = fitted_to_time(config, self._images, left_s, job=self._job)
             if fitted is None:
