@@ -389,11 +389,13 @@ class TrainPage(Page):
     @Slot(object)
     def _on_run_reported(self, event: Event) -> None:  # of a runner that outlives the page: no lambda
         self.monitor.handle(event)
+        if self.session is None or not self.session.runner.is_training:
+            return  # a job on another computer: its events name no folder of this project
         if isinstance(event, RunStarted):
             self._run_name = event.run
-        elif isinstance(event, EpochDone) and self.session is not None and self._run_name:
+        elif isinstance(event, EpochDone) and self._run_name:
             points = read_accuracies(self.session.path / RUNS_FOLDER / self._run_name)
-            if points:  # what is recorded knows the stages; a run on another computer has no record here
+            if points:  # what is recorded knows the stages
                 self.monitor.show_accuracies(points)
 
     def close_workers(self) -> None:
