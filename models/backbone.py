@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple, Self
 
 from models.pins import UNPINNED, Pin
-from models.shapes import Family, InputShape, ResNetShape, ViTShape, input_shape
+from models.shapes import InputShape, NetworkShape, input_shape
 from models.text_towers import TextTower
 
 NOT_STATED = "not stated"
@@ -27,11 +27,10 @@ class Backbone:
     name: str  # how settings and the command line call it; `timm/NAME` where it is none of the catalog's
     title: str
     summary: str
-    family: Family
     architecture: str  # timm's name of the network, for `timm.create_model`
     model_args: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
     embedding: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
-    shape: ViTShape | ResNetShape
+    shape: NetworkShape
     parameters: int  # count without a classifier head, at `input_size`
     features: int  # channels of the pooled embedding (D)
     input_size: int  # default side of a square input, in pixels
@@ -63,7 +62,7 @@ class Backbone:
 
     @property
     def head(self) -> str:
-        return "fc" if self.family == "resnet" else "head"
+        return self.shape.head
 
     @property
     def construction(self) -> dict[str, Any]:
@@ -80,7 +79,7 @@ class Backbone:
     @property
     def size_step(self) -> int:
         """Return the step of the input side, in pixels."""
-        return self.shape.patch if isinstance(self.shape, ViTShape) else 32
+        return self.shape.size_step
 
     def input_shape(self, size: int = 0, aspect: float = 1.0) -> InputShape:
         """Return (height, width) of an input of about `size` x `size` pixels, in steps of `size_step`.
@@ -93,11 +92,8 @@ class Backbone:
 
     def parameters_at(self, shape: InputShape) -> int:
         """Return the headless parameter count for inputs of (height, width) pixels (position embeddings grow)."""
-        if not isinstance(self.shape, ViTShape):
-            return self.parameters
-        patch, (height, width) = self.shape.patch, shape
-        patches = (height // patch) * (width // patch) - (self.input_size // patch) ** 2
-        return self.parameters + patches * self.shape.width
+        own = (self.input_size, self.input_size)
+        return self.parameters + self.shape.position_parameters(shape) - self.shape.position_parameters(own)
 
     def at(self, image_size: int) -> Self:
         """Return it with another default side of the input, in pixels."""

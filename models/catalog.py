@@ -43,7 +43,6 @@ BACKBONES: dict[str, Backbone] = {
             summary=Message(
                 "Ships with the program: trained on ImageNet's 1.2 million photographs. A good first choice."
             ),
-            family="resnet",
             architecture="resnet18",
             model_args={"layers": (2, 2, 2, 3)},
             shape=ResNetShape(
@@ -64,7 +63,6 @@ BACKBONES: dict[str, Backbone] = {
             name="starter_resnet",
             title="Starter ResNet",
             summary=Message("Ships with the program: the fast one, a fifth of ResNet-18's size and less accurate."),
-            family="resnet",
             architecture="resnet18",
             # A wide last stage of one block. Mean and maximum pooling: two points more in a linear probe than the mean.
             model_args={"layers": (2, 2, 3, 1), "channels": (32, 64, 128, 448), "global_pool": "catavgmax"},
@@ -87,7 +85,6 @@ BACKBONES: dict[str, Backbone] = {
             summary=Message(
                 "Ships with the program: a transformer on three stages of an ImageNet ResNet. A good first ViT."
             ),
-            family="vit",
             architecture="vit_tiny_patch16_224",
             # The patches are of the embedding's map, a sixteenth of the input's side.
             model_args={
@@ -117,7 +114,6 @@ BACKBONES: dict[str, Backbone] = {
             name="starter_vit",
             title="Starter ViT",
             summary=Message("Ships with the program: a small transformer that works without a network."),
-            family="vit",
             architecture="vit_tiny_patch16_224",
             model_args={
                 "img_size": 128,
@@ -244,7 +240,6 @@ BACKBONES: dict[str, Backbone] = {
             summary=Message(
                 "Trained on images and their captions: predicts from prompts, without labels. Small and fast."
             ),
-            family="vit",
             architecture="vit_pe_core_small_patch16_384",
             shape=ViTShape(width=384, depth=12, heads=6, mlp_width=1536, patch=16, has_rotary=True),
             parameters=23_586_048,
@@ -264,7 +259,6 @@ BACKBONES: dict[str, Backbone] = {
             summary=Message(
                 "Predicts from prompts in many languages, more accurately than PE-Core-S; large, better with a GPU."
             ),
-            family="vit",
             architecture="vit_base_patch16_siglip_224",
             shape=ViTShape(width=768, depth=12, heads=12, mlp_width=3072, patch=16),
             parameters=92_884_224,

@@ -11,7 +11,7 @@ from models.catalog import Backbone
 from models.messages import Message
 from models.methods.method import Method, MethodOptions
 from models.networks import LoadReport, WeightsLoader, build_network
-from models.shapes import InputShape, joined_widths
+from models.shapes import InputShape
 
 
 def fastest_order(device: torch.device) -> torch.memory_format:
@@ -61,12 +61,12 @@ class Classifier(nn.Module):
     @property
     def stage_widths(self) -> tuple[int, ...]:
         """Return the widths of the parts of `stages`; their sum is D'."""
-        return joined_widths(self.backbone.shape, self.backbone.features)
+        return self.backbone.shape.joined_widths(self.backbone.features)
 
     @property
     def reads_stages(self) -> bool:
-        """Tell whether `features` are the last D of the D' values of `stages`; a ResNet's plain embedding is not."""
-        return hasattr(self.network, "seen_of") or self.backbone.family == "vit"
+        """Tell whether `features` are the last D of the D' values of `stages`; without a square root they are."""
+        return hasattr(self.network, "seen_of") or not self.backbone.shape.has_rooted_stages
 
     def seen_of(self, stages: Tensor) -> Tensor:
         """Return the input (B, D) of the head from (B, D') multi-stage features, where it `reads_stages`."""

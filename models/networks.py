@@ -43,12 +43,11 @@ def build_network(
     import timm
 
     arguments = {**backbone.model_args, "num_classes": classes}
-    if backbone.family == "vit":
+    if backbone.shape.has_tokens:
         # Of one size: positions are resampled here, not in each pass, and exports need no operation for it.
         arguments |= {"img_size": shape, "dynamic_img_size": False, "patch_drop_rate": patch_dropout}
-    if scratch and backbone.family == "resnet":
-        # A zero last norm silences every residual branch; frozen that way, a PEFT method would learn nothing.
-        arguments["zero_init_last"] = False
+    if scratch:
+        arguments |= backbone.shape.scratch_args
     if not backbone.embedding:
         return timm.create_model(backbone.architecture, pretrained=False, **arguments)
     from timm.layers.hybrid_embed import HybridEmbed

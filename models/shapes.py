@@ -1,11 +1,15 @@
-"""The shapes of networks and of their inputs, for parameter counts and learning rates. Torch-free."""
+"""The shapes of networks and of their inputs, for parameter counts and learning rates. Torch-free.
+
+A shape answers what a network can do: which stages give features, which layers take an update, whether it has tokens.
+No other module asks which family a network is of.
+"""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
-Family = Literal["resnet", "vit"]
 InputShape = tuple[int, int]  # (height, width) of a network's input, in pixels
 
 
@@ -28,10 +32,104 @@ def input_shape(size: int, aspect: float, step: int) -> InputShape:
     return min(((each, max(1, widths[each] + more) * step) for each in heights for more in (0, 1)), key=misfit)
 
 
+@dataclass(frozen=True, slots=True)
+class Matrices:
+    """The layers of one kind in a network, which LoRA can update.
+
+    Attributes:
+        pattern: Regular expression of their whole names in timm's network.
+        sizes: (fan-in, fan-out) of each, input to output; a kernel's fan-in counts its positions.
+    """
+
+    pattern: str
+    sizes: tuple[tuple[int, int], ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ViTShape:
+class NetworkShape:
+    """What a timm network can do, whatever its family; each family is a subclass.
+
+    Attributes:
+        family: Its name, for a person.
+        head: timm's name of the classifier head.
+        stem_names: timm's names of all before the first stage, beginning with the layer that reads the image.
+        last_layer: timm's name of the layer that gives the feature map before pooling; empty with tokens.
+        has_tokens: Whether it has attention over tokens, and so inputs of one size; else it has feature maps.
+        has_rooted_stages: Whether its multi-stage features are square roots: only where they are never negative.
+        scratch_args: Arguments of timm for a network that learns from random values.
+        is_grouped: Whether its convolutions are grouped: peft cannot merge an update into those.
+    """
+
+    family: ClassVar[str]
+    head: ClassVar[str]
+    stem_names: ClassVar[tuple[str, ...]]
+    last_layer: ClassVar[str] = ""
+    has_tokens: ClassVar[bool] = False
+    has_rooted_stages: ClassVar[bool] = False
+    scratch_args: ClassVar[Mapping[str, Any]] = {}
+    has_batch_norm: bool = True
+    is_grouped: bool = False
+
+    @property
+    def size_step(self) -> int:
+        """Return the step of the input's side, in pixels."""
+        return 32
+
+    @property
+    def outputs(self) -> tuple[int, ...]:
+        """Return the channels of each output of `forward_intermediates`."""
+        raise NotImplementedError
+
+    @property
+    def joined_depths(self) -> tuple[int, ...]:
+        """Return the depths of multi-stage features below the embedding, counted as `forward_intermediates` does."""
+        raise NotImplementedError
+
+    @property
+    def stage_names(self) -> tuple[str, ...]:
+        """Return timm's names of the stages, of a network with tokens its blocks, input to output."""
+        raise NotImplementedError
+
+    @property
+    def block_widths(self) -> tuple[int, ...]:
+        """Return the channels of each block's output."""
+        raise NotImplementedError
+
+    @property
+    def matrices(self) -> Mapping[str, Matrices]:
+        """Return the layers that LoRA can update, by a short name of their kind."""
+        raise NotImplementedError
+
+    @property
+    def rate_width(self) -> float:
+        """Return the width of hidden layers that decides about the learning rate."""
+        raise NotImplementedError
+
+    def position_parameters(self, shape: InputShape) -> int:
+        """Count the parameters of positions for an input of (height, width) pixels."""
+        return 0
+
+    def joined_widths(self, embedding: int) -> tuple[int, ...]:
+        """Return the widths of multi-stage features, the embedding of `embedding` channels last."""
+        return (*(self.outputs[depth] for depth in self.joined_depths), embedding)
+
+    @property
+    def rate_factor(self) -> float:
+        """Return the default learning rate relative to that of a network 768 wide: 768 / width, at most 4.
+
+        Under Adam the best rate of hidden layers falls with their width (Yang et al. 2022, arXiv:2203.03466).
+        """
+        return min(4.0, 768 / self.rate_width)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ViTShape(NetworkShape):
     """The shape of a timm `VisionTransformer`; `has_rotary`: attention turns queries and keys by position (`Eva`)."""
 
+    family: ClassVar[str] = "ViT"
+    head: ClassVar[str] = "head"
+    stem_names: ClassVar[tuple[str, ...]] = ("patch_embed", "cls_token", "pos_embed")
+    has_tokens: ClassVar[bool] = True
     width: int
     depth: int
     heads: int
@@ -39,6 +137,49 @@ class ViTShape:
     patch: int  # pixels of the input's side to one token
     has_batch_norm: bool = False  # whether convolutions with batch norm make its tokens
     has_rotary: bool = False
+
+    @property
+    def size_step(self) -> int:
+        return self.patch
+
+    @property
+    def outputs(self) -> tuple[int, ...]:
+        return self.block_widths
+
+    @property
+    def joined_depths(self) -> tuple[int, ...]:
+        """Return the blocks at half and three quarters of the depth."""
+        return tuple(sorted({self.depth // 2 - 1, self.depth * 3 // 4 - 1} - {-1, self.depth - 1}))
+
+    @property
+    def stage_names(self) -> tuple[str, ...]:
+        return tuple(f"blocks.{index}" for index in range(self.depth))
+
+    @property
+    def block_widths(self) -> tuple[int, ...]:
+        return (self.width,) * self.depth
+
+    @property
+    def matrices(self) -> Mapping[str, Matrices]:
+        width, hidden = self.width, self.mlp_width
+        sizes = {
+            "attn.qkv": (width, 3 * width),
+            "attn.proj": (width, width),
+            "mlp.fc1": (width, hidden),
+            "mlp.fc2": (hidden, width),
+        }
+        return {
+            name.partition(".")[2]: Matrices(r"blocks\.\d+\." + name.replace(".", r"\."), (size,) * self.depth)
+            for name, size in sizes.items()
+        }
+
+    @property
+    def rate_width(self) -> float:
+        return self.width
+
+    def position_parameters(self, shape: InputShape) -> int:
+        height, width = shape
+        return (height // self.patch) * (width // self.patch) * self.width
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +197,35 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ResNetShape:
-    """The shape of a timm `ResNet`; `is_grouped` as a ResNeXt's: peft cannot merge an update into such convolutions."""
+class ResNetShape(NetworkShape):
+    """The shape of a timm `ResNet`; `is_grouped` as a ResNeXt's."""
 
+    family: ClassVar[str] = "ResNet"
+    head: ClassVar[str] = "fc"
+    stem_names: ClassVar[tuple[str, ...]] = ("conv1", "bn1")
+    last_layer: ClassVar[str] = "layer4"
+    has_rooted_stages: ClassVar[bool] = True
+    # A zero last norm silences every residual branch; frozen that way, a PEFT method would learn nothing.
+    scratch_args: ClassVar[Mapping[str, Any]] = {"zero_init_last": False}
     stem: int
     stages: tuple[Stage, ...]
-    is_grouped: bool = False
 
     @property
-    def has_batch_norm(self) -> bool:
-        return True
+    def outputs(self) -> tuple[int, ...]:
+        return (self.stem, *(stage.out_channels for stage in self.stages))
+
+    @property
+    def joined_depths(self) -> tuple[int, ...]:
+        """Return the stages before the last, except the first two outputs (edges and colours only)."""
+        return tuple(range(2, len(self.stages)))
+
+    @property
+    def stage_names(self) -> tuple[str, ...]:
+        return tuple(f"layer{place}" for place in range(1, len(self.stages) + 1))
+
+    @property
+    def block_widths(self) -> tuple[int, ...]:
+        return tuple(stage.out_channels for stage in self.stages for _ in range(stage.count))
 
     def block_convolutions(self) -> list[tuple[int, int, int]]:
         """Return (in channels, out channels, kernel size) of each main-path convolution, input to output."""
@@ -80,34 +240,16 @@ class ResNetShape:
                 channels = out
         return convolutions
 
+    @property
+    def matrices(self) -> Mapping[str, Matrices]:
+        sizes = tuple((c_in * kernel**2, c_out) for c_in, c_out, kernel in self.block_convolutions())
+        return {"conv": Matrices(r"layer\d\.\d+\.conv[123]", sizes)}
 
-def joined_depths(shape: ViTShape | ResNetShape) -> tuple[int, ...]:
-    """Return the depths of multi-stage features below the embedding, counted as `forward_intermediates` does.
+    @property
+    def rate_width(self) -> float:
+        """Return the mean of the stages' widths.
 
-    Of a ResNet the stages before the last, except the first two outputs (edges and colours only); of a ViT
-    the blocks at half and three quarters of its depth.
-    """
-    if isinstance(shape, ResNetShape):
-        return tuple(range(2, len(shape.stages)))
-    return tuple(sorted({shape.depth // 2 - 1, shape.depth * 3 // 4 - 1} - {-1, shape.depth - 1}))
-
-
-def joined_widths(shape: ViTShape | ResNetShape, embedding: int) -> tuple[int, ...]:
-    """Return the widths of those parts side by side, the embedding of `embedding` channels last."""
-    if isinstance(shape, ResNetShape):
-        return (*(shape.stages[depth - 1].out_channels for depth in joined_depths(shape)), embedding)
-    return (*(shape.width for _ in joined_depths(shape)), embedding)
-
-
-def rate_factor(shape: ViTShape | ResNetShape) -> float:
-    """Return the default learning rate of a network relative to one 768 wide: 768 / width, at most 4.
-
-    Under Adam the best rate of hidden layers falls with their width (Yang et al. 2022, arXiv:2203.03466). A ResNet's
-    is the mean of its stages': the last one alone asked for too little of the narrow ones before it (measured on the
-    starter ResNet, full, LoRA and adapter).
-    """
-    if isinstance(shape, ViTShape):
-        width: float = shape.width
-    else:
-        width = sum(stage.out_channels for stage in shape.stages) / len(shape.stages)
-    return min(4.0, 768 / width)
+        The last one alone asked for too little of the narrow ones before it (measured on the starter ResNet, full,
+        LoRA and adapter).
+        """
+        return sum(stage.out_channels for stage in self.stages) / len(self.stages)

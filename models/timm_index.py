@@ -12,7 +12,7 @@ from models.backbone import Backbone, Normalisation
 from models.errors import ConfigError, Problem
 from models.messages import Message
 from models.pins import PINS, UNPINNED
-from models.shapes import ResNetShape, Stage, ViTShape
+from models.shapes import NetworkShape, ResNetShape, Stage, ViTShape
 
 PREFIX = "timm/"
 _ADVICE = Message("Choose a ResNet or a plain vision transformer, such as timm/resnet50.a1_in1k.")
@@ -57,12 +57,11 @@ def timm_backbone(name: str) -> Backbone:
 
 def backbone_row(name: str, found: dict[str, Any], weights: dict[str, Any] | None) -> Backbone:
     """Return the row of `name`: a network as the index describes it, with one of its weights or none."""
-    is_vit = "patch" in found
     stated = weights or {"mean": [0.5] * 3, "std": [0.5] * 3, "interpolation": "bicubic", "crop": 0.95}
     size = stated.get("size", found.get("size", 224))
     hub_id = PREFIX + name if weights else ""
-    if is_vit:
-        shape = ViTShape(**{key: found[key] for key in ("width", "depth", "heads", "mlp_width", "patch")})
+    if "patch" in found:
+        shape: NetworkShape = ViTShape(**{key: found[key] for key in ("width", "depth", "heads", "mlp_width", "patch")})
     else:
         stages = tuple(Stage(*each) for each in found["stages"])
         shape = ResNetShape(stem=found["stem"], stages=stages, is_grouped=found.get("is_grouped", False))
@@ -70,7 +69,6 @@ def backbone_row(name: str, found: dict[str, Any], weights: dict[str, Any] | Non
         name=PREFIX + name,
         title=name,
         summary="",
-        family="vit" if is_vit else "resnet",
         architecture=name.partition(".")[0],
         shape=shape,
         parameters=found["parameters"],

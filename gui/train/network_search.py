@@ -113,8 +113,7 @@ class NetworkSearch(Dialog):
         self.table.setRowCount(len(self._shown))
         for place, name in enumerate(self._shown):
             found = get_backbone(name)
-            family = "ResNet" if get_backbone(name).family == "resnet" else "ViT"
-            title = name.partition("/")[2]
+            title, family = name.partition("/")[2], found.shape.family
             parameters = count_text(found.parameters)
             for side, shown in enumerate((title, family, parameters, f"{found.input_size} px", found.licence)):
                 self.table.setItem(place, side, QTableWidgetItem(shown))

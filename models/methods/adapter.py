@@ -1,8 +1,9 @@
 """Bottleneck adapters: down-projection, non-linearity, up-projection, residual (Houlsby et al. 2019, arXiv:1902.00751).
 
 On a ViT they precede attention and MLP; the classic places remain: after each MLP (Pfeiffer et al. 2021,
-arXiv:2005.00247), after each attention too (Houlsby), beside each MLP (Chen et al. 2022, arXiv:2205.13535). On a ResNet
-a 1x1-convolution adapter follows each block. The up-projection starts at zero; an export holds adapters as layers.
+arXiv:2005.00247), after each attention too (Houlsby), beside each MLP (Chen et al. 2022, arXiv:2205.13535). On a
+network without tokens a 1x1-convolution adapter follows each block. The up-projection starts at zero; an export holds
+adapters as layers.
 """
 
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from models.catalog import Backbone
 from models.messages import Message
 from models.methods.method import Method, MethodOptions, head_rate, layers_setting
 from models.settings import setting
-from models.shapes import ResNetShape, ViTShape
+from models.shapes import NetworkShape
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,12 +49,10 @@ class BottleneckAdapter(Method[AdapterOptions]):
     learning_rate = 6e-4
     interpolates = True
 
-    def injected_parameters(self, shape: ViTShape | ResNetShape, options: AdapterOptions) -> int:
-        if isinstance(shape, ResNetShape):
-            widths = [stage.out_channels for stage in shape.stages for _ in range(stage.count)]
-        else:
-            widths = [shape.width] * shape.depth * (2 if options.placement in ("before", "houlsby") else 1)
-        return sum(2 * width * options.bottleneck + options.bottleneck + width for width in widths)
+    def injected_parameters(self, shape: NetworkShape, options: AdapterOptions) -> int:
+        in_each = 2 if shape.has_tokens and options.placement in ("before", "houlsby") else 1
+        bottleneck = options.bottleneck
+        return in_each * sum(2 * width * bottleneck + bottleneck + width for width in shape.block_widths)
 
     def inject(self, network: Any, backbone: Backbone, options: AdapterOptions) -> Any:
         """Put trainable adapters by the layers of a timm network, in place."""
@@ -62,11 +61,11 @@ class BottleneckAdapter(Method[AdapterOptions]):
         def adapter(width: int, *, convolutional: bool = False) -> Adapter:
             return Adapter(width, options.bottleneck, scaling=options.scaling, convolutional=convolutional)
 
-        if backbone.family == "resnet":
-            for stage in (network.layer1, network.layer2, network.layer3, network.layer4):
+        if not backbone.shape.has_tokens:
+            widths = iter(backbone.shape.block_widths)
+            for stage in map(network.get_submodule, backbone.shape.stage_names):
                 for index, block in enumerate(stage):
-                    width = (block.conv3 if hasattr(block, "conv3") else block.conv2).out_channels
-                    stage[index] = AdaptedLayer(block, adapter(width, convolutional=True))
+                    stage[index] = AdaptedLayer(block, adapter(next(widths), convolutional=True))
             return super().inject(network, backbone, options)
         wrap = {"before": InputAdaptedLayer, "parallel": ParallelAdaptedLayer}.get(options.placement, AdaptedLayer)
         for block in network.blocks:

@@ -38,7 +38,7 @@ class FullOptions(MethodOptions):
         label="Frozen stages",
         limits=(0, 48),
         advanced=True,
-        help="How many stages (ResNet) or blocks (ViT), counted from the input, stay as they are.",
+        help="How many stages, of a ViT blocks, counted from the input, stay as they are.",
     )
 
 
@@ -69,17 +69,10 @@ class FullFineTuning(Method[FullOptions]):
     def inject(self, network: Any, backbone: Backbone, options: FullOptions) -> Any:
         """Mark every parameter of a timm network as trainable, but for its first `frozen_stages` stages."""
         network.requires_grad_(True)
-        if (stages := options.frozen_stages) and hasattr(network, "blocks"):
-            frozen = [network.patch_embed, *network.blocks[:stages]]
-        elif stages:
-            layers = [network.layer1, network.layer2, network.layer3, network.layer4]
-            frozen = [network.conv1, network.bn1, *layers[:stages]]
-        else:
-            frozen = []
-        for module in frozen:
-            module.requires_grad_(False)
-        for name in ("cls_token", "pos_embed") if stages else ():
-            if (parameter := getattr(network, name, None)) is not None:
+        shape, stages = backbone.shape, options.frozen_stages
+        frozen = (*shape.stem_names, *shape.stage_names[:stages]) if stages else ()
+        for name, parameter in network.named_parameters():
+            if any(f"{name}.".startswith(f"{each}.") for each in frozen):
                 parameter.requires_grad_(False)
         return super().inject(network, backbone, options)
 

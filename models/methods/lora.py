@@ -13,11 +13,11 @@ from models.errors import Problem
 from models.messages import Message
 from models.methods.method import Method, MethodOptions, head_rate, layers_setting
 from models.settings import setting
-from models.shapes import ResNetShape, ViTShape
+from models.shapes import Matrices, NetworkShape
 from models.tensor_files import usual_permissions
 
 GROUPED = Message("its convolutions are grouped, and an update of those cannot be merged; choose adapter or full")
-_VIT_TARGETS = {"qkv": "attn.qkv", "attention": "attn.(qkv|proj)", "all": "(attn.(qkv|proj)|mlp.(fc1|fc2))"}
+_TOKEN_TARGETS = {"qkv": ("qkv",), "attention": ("qkv", "proj"), "all": ("qkv", "proj", "fc1", "fc2")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +41,7 @@ class LoraOptions(MethodOptions):
         advanced=True,
         choices={"qkv": "qkv", "attention": "Attention", "all": "All"},
         help="Which layers of a ViT get an update: qkv; attention (qkv and proj); all (also the MLP). "
-        "A ResNet gets one in each block convolution.",
+        "Other networks get one in each convolution of their blocks that is not depthwise.",
     )
     variant: str = setting(
         "lora",
@@ -66,28 +66,15 @@ class Lora(Method[LoraOptions]):
     interpolates = True
 
     def refusal(self, backbone: Backbone) -> str:
-        is_grouped = isinstance(backbone.shape, ResNetShape) and backbone.shape.is_grouped
-        return GROUPED if is_grouped else super().refusal(backbone)
+        return GROUPED if backbone.shape.is_grouped else super().refusal(backbone)
 
-    def injected_parameters(self, shape: ViTShape | ResNetShape, options: LoraOptions) -> int:
-        if isinstance(shape, ResNetShape):
-            layers = [(c_in * k * k, c_out) for c_in, c_out, k in shape.block_convolutions()]
-        else:
-            width, hidden = shape.width, shape.mlp_width
-            block = [(width, 3 * width)]
-            if options.targets in ("attention", "all"):
-                block.append((width, width))
-            if options.targets == "all":
-                block += [(width, hidden), (hidden, width)]
-            layers = block * shape.depth
+    def injected_parameters(self, shape: NetworkShape, options: LoraOptions) -> int:
+        layers = [size for each in _updated(shape, options) for size in each.sizes]
         magnitudes = sum(out for _, out in layers) if options.variant == "dora" else 0
         return options.rank * sum(fan_in + out for fan_in, out in layers) + magnitudes
 
     def problems(self, backbone: Backbone, options: LoraOptions, *, batch_size: int) -> list[Problem]:
-        if isinstance(backbone.shape, ViTShape):
-            largest = min(backbone.shape.width, backbone.shape.mlp_width)
-        else:
-            largest = min(min(c_in * k**2, c_out) for c_in, c_out, k in backbone.shape.block_convolutions())
+        largest = min(min(size) for each in backbone.shape.matrices.values() for size in each.sizes)
         if options.rank <= largest:
             return []
         message = Message(
@@ -104,7 +91,7 @@ class Lora(Method[LoraOptions]):
 
         from models.methods.layers.lora_linear import UpdatedLinear
 
-        config = _peft_config(backbone.family, options)
+        config = _peft_config(backbone.shape, options)
         if options.variant != "dora" and not options.dropout:  # these two need B A x apart from W x
             config._register_custom_module({nn.Linear: UpdatedLinear})
         inject_adapter_in_model(config, network)
@@ -146,7 +133,7 @@ class Lora(Method[LoraOptions]):
         with usual_permissions(path):
             plain = {name: value.detach().to("cpu", torch.float32, copy=True) for name, value in state.items()}
             save_file({f"base_model.model.{name}": value.contiguous() for name, value in plain.items()}, path)
-        config = _peft_config(backbone.family, options).to_dict()
+        config = _peft_config(backbone.shape, options).to_dict()
         config |= {
             "base_model_name_or_path": backbone.hub_id or backbone.name,
             "modules_to_save": [head],
@@ -162,21 +149,20 @@ class Lora(Method[LoraOptions]):
         (folder / "adapter_config.json").write_text(text, encoding="utf-8")
 
 
-def target_pattern(family: str, options: LoraOptions) -> str:
-    """Return the anchored pattern of the updated modules' names; peft matches it against whole names."""
-    if family == "resnet":
-        return r"layer\d\.\d+\.conv[123]"
-    return r"blocks\.\d+\." + _VIT_TARGETS[options.targets].replace(".", r"\.")
+def _updated(shape: NetworkShape, options: LoraOptions) -> list[Matrices]:
+    """Return the layers that get an update: of a network with tokens those of `targets`, else all."""
+    names = _TOKEN_TARGETS[options.targets] if shape.has_tokens else tuple(shape.matrices)
+    return [shape.matrices[name] for name in names]
 
 
-def _peft_config(family: str, options: LoraOptions) -> Any:
+def _peft_config(shape: NetworkShape, options: LoraOptions) -> Any:
     from peft import LoraConfig
 
     return LoraConfig(
         r=options.rank,
         lora_alpha=options.alpha,  # type: ignore[arg-type]
         lora_dropout=options.dropout,
-        target_modules=target_pattern(family, options),
+        target_modules="|".join(each.pattern for each in _updated(shape, options)),  # peft matches whole names
         use_rslora=options.variant == "rslora",
         use_dora=options.variant == "dora",
         bias="none",

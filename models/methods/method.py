@@ -7,13 +7,13 @@ before the first job: a method imports torch inside its functions, and its layer
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from models.catalog import Backbone
 from models.errors import Problem
 from models.messages import Message, Text
 from models.settings import setting
-from models.shapes import Family, ResNetShape, ViTShape, joined_widths, rate_factor
+from models.shapes import NetworkShape
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -37,7 +37,6 @@ class Method(Generic[OptionsT]):
     options: type[OptionsT]
     learning_rate: float  # peak rate under AdamW at batch 32 (and 768 wide, where it follows the width)
     follows_width: bool = True  # whether the rate falls as the network gets wider; a head alone has none of its layers
-    unsupported: ClassVar[Mapping[Family, str]] = {}  # {family: reason against the method}
     trains_network: bool = False
     moves_buffers: bool = False  # whether training moves buffers (batch-norm statistics); a checkpoint then holds them
     caches_features: bool = False  # whether all below the head stays as pretrained: features are stored
@@ -52,16 +51,16 @@ class Method(Generic[OptionsT]):
 
     def refusal(self, backbone: Backbone) -> str:
         """Return why it cannot be applied to a network; empty where it can."""
-        return self.unsupported.get(backbone.family, "")
+        return ""
 
-    def peak_rate(self, shape: ViTShape | ResNetShape, options: OptionsT) -> float:
+    def peak_rate(self, shape: NetworkShape, options: OptionsT) -> float:
         """Return the default peak learning rate on a network, under AdamW at batch 32."""
-        return self.learning_rate * (rate_factor(shape) if self.follows_width else 1.0)
+        return self.learning_rate * (shape.rate_factor if self.follows_width else 1.0)
 
     def head_parts(self, backbone: Backbone, options: OptionsT) -> tuple[int, ...]:
         """Return the widths of the head's inputs: the embedding's, behind those of the earlier stages it sees."""
         is_joined = getattr(options, "layers", "last") != "last"
-        return joined_widths(backbone.shape, backbone.features) if is_joined else (backbone.features,)
+        return backbone.shape.joined_widths(backbone.features) if is_joined else (backbone.features,)
 
     def may_leave_parts_out(self, options: OptionsT) -> bool:
         """Return whether held-out images decide about the earlier stages that the head sees.
@@ -90,7 +89,7 @@ class Method(Generic[OptionsT]):
         """Count the parameters of a head on `width` features before it is solved for."""
         return (width + 1) * classes
 
-    def injected_parameters(self, shape: ViTShape | ResNetShape, options: OptionsT) -> int:
+    def injected_parameters(self, shape: NetworkShape, options: OptionsT) -> int:
         """Count the parameters `inject` adds to a network of the shape."""
         return 0
 

@@ -6,20 +6,21 @@ values of zero at the start: an untrained prefix changes nothing (as in Zhang et
 their gate). The shared softmax remains as an option. An export holds a prefix as constants in the graph.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from models.catalog import Backbone
 from models.errors import ConfigError, Problem
 from models.messages import Message
 from models.methods.method import Method, MethodOptions, head_rate, layers_setting
 from models.settings import setting
-from models.shapes import Family, ResNetShape, ViTShape
+from models.shapes import NetworkShape, ViTShape
 
 if TYPE_CHECKING:
     from torch import nn
 
+NO_ATTENTION = Message("it has no attention for prefix tokens to enter; choose LoRA or adapter")
 ROTARY = Message("its attention turns tokens by their position, and a prefix has none; choose LoRA or adapter")
 
 
@@ -53,15 +54,13 @@ class PrefixTuning(Method[PrefixOptions]):
     when = Message("The smallest possible change: about a thousandth of the weights.")
     options = PrefixOptions
     learning_rate = 4e-2
-    unsupported: ClassVar[Mapping[Family, str]] = {
-        "resnet": Message("a ResNet has no attention for prefix tokens to enter; choose LoRA or adapter")
-    }
 
     def refusal(self, backbone: Backbone) -> str:
-        is_rotary = isinstance(backbone.shape, ViTShape) and backbone.shape.has_rotary
-        return ROTARY if is_rotary else super().refusal(backbone)
+        if not isinstance(backbone.shape, ViTShape):
+            return NO_ATTENTION
+        return ROTARY if backbone.shape.has_rotary else ""
 
-    def injected_parameters(self, shape: ViTShape | ResNetShape, options: PrefixOptions) -> int:
+    def injected_parameters(self, shape: NetworkShape, options: PrefixOptions) -> int:
         assert isinstance(shape, ViTShape)
         if not options.reparameterise:
             return 2 * options.length * shape.width * shape.depth

@@ -12,7 +12,7 @@ from models.catalog import BACKBONES, get_backbone
 from models.classifier import build_classifier
 from models.errors import ConfigError
 from models.methods.lora import GROUPED, LoraOptions
-from models.methods.prefix import ROTARY
+from models.methods.prefix import NO_ATTENTION, ROTARY
 from models.methods.table import METHODS, supported_method
 from models.methods.zero_shot import NO_TEXT
 from models.parameters import count_parameters
@@ -83,7 +83,7 @@ def test_a_method_learns_merges_and_counts_or_refuses(name, method, small) -> No
     row, kind = small(name), METHODS[method]
     if reason := kind.refusal(row):
         known = {("lora", "resnext50_32x4d"): GROUPED, ("prefix", PE_CORE.name): ROTARY}
-        expected = NO_TEXT if method == "zero_shot" else METHODS["prefix"].unsupported.get(row.family)
+        expected = NO_TEXT if method == "zero_shot" else NO_ATTENTION
         assert reason == known.get((method, name), expected)
         assert not METHODS[supported_method(method, row)].refusal(row)
         return

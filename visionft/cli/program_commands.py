@@ -2,12 +2,12 @@
 
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from typer import Argument, Option
 
-from models.catalog import get_backbone
+from models.catalog import Backbone, get_backbone
 from models.timm_index import timm_names
 from visionft.amounts import count_text, duration_text, size_text
 from visionft.cli import completion
@@ -185,7 +185,7 @@ def list_weights(
     pairs = [
         (get_backbone(state.backbone), state) for state in states if not here or state.is_here or state.partial_bytes
     ]
-    backbones = [output_of(_BACKBONE, row, backbone=row.name, weights=state) for row, state in pairs]
+    backbones = [_described(row, state) for row, state in pairs]
     rows = [
         (
             row.name,
@@ -202,6 +202,10 @@ def list_weights(
     lines = [table(header, rows), "", f"Weights folder: {weights_folder()}", *([reason] if reason else [])]
     value = {"folder": weights_folder(), "offline": reason, "backbones": backbones}
     print_result(value, "\n".join(lines), as_json=json)
+
+
+def _described(row: Backbone, state: WeightsState) -> dict[str, Any]:
+    return output_of(_BACKBONE, row, backbone=row.name, family=row.shape.family.lower(), weights=state)
 
 
 def _where(state: WeightsState) -> str:

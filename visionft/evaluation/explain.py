@@ -1,8 +1,8 @@
 """Explaining a run's predictions: a heat map for each image, and a deletion test of the map.
 
-The same run, images and classes give the same maps and scores. Maps are Grad-CAM for a ResNet and gradient-weighted
-attention for a ViT. Both read only structures common to all training methods, the output of a ResNet's last stage and
-the attention of a ViT's blocks, so LoRA, adapters and prefixes are explained as they were trained, unmerged.
+The same run, images and classes give the same maps and scores. Maps are gradient-weighted attention for a
+ViT and Grad-CAM for other networks. Both read only structures common to all training methods, the attention of a ViT's
+blocks and the last feature map, so LoRA, adapters and prefixes are explained as they were trained, unmerged.
 """
 
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ GRAD_CAM, ATTENTION = "Grad-CAM", "attention"
 
 
 def method_for(classifier: Classifier) -> str:
-    return ATTENTION if classifier.backbone.family == "vit" else GRAD_CAM
+    return ATTENTION if classifier.backbone.shape.has_tokens else GRAD_CAM
 
 
 def explain_batch(classifier: Classifier, inputs: Tensor, class_indices: Tensor) -> Tensor:
@@ -49,10 +49,11 @@ def explain_batch(classifier: Classifier, inputs: Tensor, class_indices: Tensor)
     with torch.enable_grad():
         # Frozen parameters build no graph; an input that requires a gradient does.
         inputs = inputs.detach().requires_grad_(True)
-        if classifier.backbone.family == "vit":
+        if classifier.backbone.shape.has_tokens:
             return _attention_map(classifier, inputs, class_indices)
-        # Grad-CAM: relu(sum over channels of mean gradient x activation), last stage (arXiv:1610.02391, eq. 1 and 2).
-        score, output = _score(classifier, inputs, class_indices, classifier.body.layer4)
+        # Grad-CAM: relu(sum over channels of mean gradient x activation), last map (arXiv:1610.02391, eq. 1 and 2).
+        last = classifier.body.get_submodule(classifier.backbone.shape.last_layer)
+        score, output = _score(classifier, inputs, class_indices, last)
         (gradient,) = torch.autograd.grad(score, output)  # (B, D, h, w)
         return (gradient.mean(dim=(2, 3), keepdim=True) * output).sum(dim=1).clamp_min(0).detach()
 

@@ -72,7 +72,7 @@ def fit(network: Any, backbone: Backbone, state: Mapping[str, Any]) -> tuple[dic
     are_patches = _PATCH in body and _PATCH in own and body[_PATCH].ndim == 4
     if are_patches and body[_PATCH].shape != own[_PATCH].shape:  # timm would resample them without a word
         return body, _other_shape(_PATCH, body, own)
-    if backbone.family == "vit":
+    if backbone.shape.has_tokens:
         body = _as_timm_names(body, network)
     return body, _misfit(body, own)
 
@@ -145,7 +145,7 @@ def _could_fit(backbone: Backbone, state: Mapping[str, Any]) -> bool:
     Saves building the network. Of one backbone, the counts differ by the position embeddings for another input size:
     of DINOv2-Small's 22 million, .1 at 224 px and .5 at 518 px. ResNet-18 (11 million) and -34 (21) are told apart.
     """
-    first = "conv1." if backbone.family == "resnet" else _PATCH
+    first = f"{backbone.shape.stem_names[0]}."
     count = sum(value.numel() for value in _without_head(state, backbone).values())
     return any(name.startswith(first) for name in state) and 0.7 < count / backbone.parameters < 1.4
 

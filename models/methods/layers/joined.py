@@ -10,32 +10,33 @@ import torch  # noqa: TID253
 from torch import Tensor, nn  # noqa: TID253
 
 from models.backbone import Backbone
-from models.shapes import joined_depths, joined_widths
 
 
 class Stages:
     """Multi-stage features of a timm network; their `widths` add up to D."""
 
     def __init__(self, backbone: Backbone) -> None:
-        self._depths = list(joined_depths(backbone.shape))
-        self._is_vit = backbone.family == "vit"
-        self.widths = joined_widths(backbone.shape, backbone.features)
+        self._shape = backbone.shape
+        self.widths = backbone.shape.joined_widths(backbone.features)
 
     def __call__(self, body: Any, images: Tensor) -> tuple[Tensor, Tensor]:
         """Map (B, 3, H, W) normalised images to the output of `forward_features`, and to (B, D) parts.
 
-        The network's own embedding comes last. A ViT's part is the mean of its patch tokens after the network's last
-        norm; a ResNet's the square root of each channel's mean (never negative), to even out the few very active
-        channels.
+        The network's own embedding comes last. A part is the mean over positions: of patch tokens after the network's
+        last norm, or of a feature map; where such maps are never negative, as a ResNet's, the square root of the mean,
+        to even out the few very active channels.
         """
-        if self._depths:
-            last, earlier = body.forward_intermediates(images, indices=self._depths, norm=self._is_vit)
+        if depths := self._shape.joined_depths:
+            has_norm = self._shape.has_tokens
+            last, earlier = body.forward_intermediates(images, indices=list(depths), norm=has_norm)
         else:
             last = body.forward_features(images)
             earlier = []
         means = [stage.mean(dim=(2, 3)) for stage in earlier]
         parts = torch.cat([*means, body.forward_head(last, pre_logits=True)], dim=1)
-        return last, parts if self._is_vit else parts.clamp_min(1e-6).sqrt()  # whose slope at zero stays finite
+        if self._shape.has_rooted_stages:
+            parts = parts.clamp_min(1e-6).sqrt()  # whose slope at zero stays finite
+        return last, parts
 
     def with_logits(self, network: Any, images: Tensor) -> tuple[Tensor, Tensor]:
         """Map images to (B, C) logits and (B, D) parts; `network` is timm's, or a `JoinedNetwork` around it."""
@@ -47,7 +48,7 @@ class Stages:
 
 
 class JoinedNetwork(nn.Module):
-    """A timm network without its head, and a fresh one over several stages (ResNet) or blocks (ViT).
+    """A timm network without its head, and a fresh one over several stages, of a ViT blocks.
 
     It has the interface of a timm network, and its head timm's name, so checkpoints read alike. The head maps (B, D)
     parts to (B, C) logits; `width` is D, where it sees the last parts only.

@@ -59,8 +59,8 @@ def write_framework_files(export: "Export") -> None:
 def plain_network(model: RunModel, *, averages_mirror: bool = False) -> nn.Module:
     """Return a run's network as a plain timm network with a linear head, in evaluation mode.
 
-    A head on the embedding of a ViT alone moves back into its network, which is exact. A ResNet's features go through a
-    square root before the head (`models.methods.layers.joined`); timm has no such operation.
+    A head on the embedding alone moves back into its network, which is exact. A ResNet's features go through a square
+    root before the head (`models.methods.layers.joined`); timm has no such operation.
 
     Args:
         model: The run or ensemble.
@@ -85,7 +85,7 @@ def plain_network(model: RunModel, *, averages_mirror: bool = False) -> nn.Modul
     if not isinstance(head, nn.Linear):
         raise _refused(title, Message("its head is a {name}, and timm's is one linear layer", name=type(head).__name__))
     if isinstance(network, JoinedNetwork):
-        if head.in_features != backbone.features or backbone.family != "vit":
+        if head.in_features != backbone.features or backbone.shape.has_rooted_stages:
             raise _refused(title, "its head sees more than the last stage, which timm's cannot")
         body: Any = network.body
         body.reset_classifier(head.out_features)
@@ -105,7 +105,7 @@ def _refused(title: str, reason: str) -> ExportError:
 
 def _model_args(loaded: RunModel) -> dict[str, Any]:
     backbone = loaded.classifier.backbone
-    size = {"img_size": loaded.preprocessing.shape} if backbone.family == "vit" else {}
+    size = {"img_size": loaded.preprocessing.shape} if backbone.shape.has_tokens else {}
     return {**backbone.model_args, **size}
 
 
@@ -187,7 +187,7 @@ def _config(loaded: RunModel, temperature: float) -> dict[str, Any]:
             "tag": "visionft",
             "custom_load": False,
             "input_size": [3, *preprocessing.shape],
-            "fixed_input_size": backbone.family == "vit",
+            "fixed_input_size": backbone.shape.has_tokens,
             "interpolation": preprocessing.interpolation,
             "crop_pct": preprocessing.crop_share,
             "crop_mode": "center",

@@ -84,11 +84,11 @@ def _method_problems(config: TrainConfig) -> list[Problem]:
     if config.frames and 0 < config.aspect < LEAST_ASPECT:
         values = {"least": f"{LEAST_ASPECT:g}", "aspect": f"{config.aspect:g}"}
         found.append(Problem("aspect", Message("must be 0 or at least {least}, got {aspect}", **values)))
-    if config.patch_dropout and backbone.family != "vit":
+    if config.patch_dropout and not backbone.shape.has_tokens:
         message = Message("{backbone} is no ViT and has no patches", backbone=config.backbone)
         found.append(Problem("patch_dropout", message))
-    if config.progressive_resizing < 1 and backbone.family != "resnet":
-        message = Message("{backbone} is no ResNet; try patch_dropout", backbone=config.backbone)
+    if config.progressive_resizing < 1 and backbone.shape.has_tokens:
+        message = Message("{backbone} takes inputs of one size; try patch_dropout", backbone=config.backbone)
         found.append(Problem("progressive_resizing", message))
     return found
 
