@@ -253,3 +253,74 @@ class ResNetShape(NetworkShape):
         LoRA and adapter).
         """
         return sum(stage.out_channels for stage in self.stages) / len(self.stages)
+
+
+@dataclass(frozen=True, slots=True)
+class InvertedStage:
+    """One stage of inverted residual blocks (Sandler et al. 2018, arXiv:1801.04381).
+
+    Attributes:
+        count: Blocks.
+        expansion: Inner channels of a block relative to its input's; 1: depthwise separable, without expansion.
+        out: Output channels of the blocks.
+        stride: Of the first block.
+    """
+
+    count: int
+    expansion: int
+    out: int
+    stride: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EfficientNetShape(NetworkShape):
+    """The shape of a timm `EfficientNet` of depthwise separable and inverted residual blocks."""
+
+    family: ClassVar[str] = "EfficientNet"
+    head: ClassVar[str] = "classifier"
+    stem_names: ClassVar[tuple[str, ...]] = ("conv_stem", "bn1")
+    last_layer: ClassVar[str] = "bn2"
+    stem: int
+    stages: tuple[InvertedStage, ...]
+
+    @property
+    def outputs(self) -> tuple[int, ...]:
+        """Return the channels of the stages before each halving, and of the last."""
+        next_strides = (*(stage.stride for stage in self.stages[1:]), 2)
+        return tuple(stage.out for stage, stride in zip(self.stages, next_strides, strict=True) if stride > 1)
+
+    @property
+    def joined_depths(self) -> tuple[int, ...]:
+        """Return all outputs except the first two; the embedding is that of the last one's convolution."""
+        return tuple(range(2, len(self.outputs)))
+
+    @property
+    def stage_names(self) -> tuple[str, ...]:
+        return tuple(f"blocks.{index}" for index in range(len(self.stages)))
+
+    @property
+    def block_widths(self) -> tuple[int, ...]:
+        return tuple(stage.out for stage in self.stages for _ in range(stage.count))
+
+    def pointwise_convolutions(self) -> list[tuple[int, int]]:
+        """Return (in channels, out channels) of each pointwise convolution of the blocks, input to output."""
+        convolutions: list[tuple[int, int]] = []
+        channels = self.stem
+        for stage in self.stages:
+            for _ in range(stage.count):
+                inner = channels * stage.expansion
+                if stage.expansion > 1:
+                    convolutions.append((channels, inner))
+                convolutions.append((inner, stage.out))
+                channels = stage.out
+        return convolutions
+
+    @property
+    def matrices(self) -> Mapping[str, Matrices]:
+        return {"conv": Matrices(r"blocks\.\d+\.\d+\.conv_pwl?", tuple(self.pointwise_convolutions()))}
+
+    @property
+    def rate_width(self) -> float:
+        """Return the mean fan-in of the pointwise convolutions: the width changes within each block."""
+        widths = [c_in for c_in, _ in self.pointwise_convolutions()]
+        return sum(widths) / len(widths)

@@ -11,11 +11,8 @@ import torch
 from torch.nn import functional as F
 
 import models
-from models.catalog import BACKBONES, DEFAULT_BACKBONE
+from models.catalog import BACKBONES
 from models.networks import build_network
-
-ROW = BACKBONES[DEFAULT_BACKBONE]
-FILE = Path(models.__path__[0]) / ROW.bundled
 
 
 @pytest.mark.parametrize("row", [row for row in BACKBONES.values() if row.bundled], ids=lambda row: row.name)
@@ -29,18 +26,24 @@ def test_every_file_that_ships_is_the_one_of_its_row(row) -> None:
     assert (tuple(json.loads(metadata["mean"])), tuple(json.loads(metadata["std"]))) == row.normalisation
 
 
-def test_half_precision_in_the_file_is_single_in_the_network_and_nothing_is_left_over() -> None:
+@pytest.mark.parametrize(
+    ("name", "matrix"),
+    [("resnet18_in1k", "layer4.2.conv2.weight"), ("efficientnet_lite2_in1k", "blocks.5.4.conv_pwl.weight")],
+)
+def test_half_precision_in_the_file_is_single_in_the_network_and_nothing_is_left_over(name, matrix) -> None:
     from safetensors.torch import load_file
 
     from visionft.weights.weights_loading import load_weights
 
-    network = build_network(ROW, classes=3, shape=ROW.input_shape())
-    report = load_weights(network, ROW, FILE)
-    stored = load_file(FILE)
-    assert report.left_out == () and report.head_classes == 0 and report.sha256 == ROW.sha256
-    assert stored["layer4.2.conv2.weight"].dtype == torch.float16
+    row = BACKBONES[name]
+    file = Path(models.__path__[0]) / row.bundled
+    network = build_network(row, classes=3, shape=row.input_shape())
+    report = load_weights(network, row, file)
+    stored = load_file(file)
+    assert report.left_out == () and report.head_classes == 0 and report.sha256 == row.sha256
+    assert stored[matrix].dtype == torch.float16
     loaded = network.state_dict()
-    assert loaded["layer4.2.conv2.weight"].dtype == torch.float32
+    assert loaded[matrix].dtype == torch.float32
     assert all(torch.equal(loaded[name], value.float()) for name, value in stored.items())
 
 

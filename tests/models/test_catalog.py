@@ -27,6 +27,7 @@ OPTIONS = {
 }
 SMALL = [
     "resnet18_in1k",
+    "efficientnet_lite2_in1k",
     "starter_resnet",
     "starter_vit",
     "hybrid_vit",

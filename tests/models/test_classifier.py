@@ -1,4 +1,4 @@
-"""The contract of every method on both families."""
+"""The contract of every method on every family."""
 
 import copy
 import json
@@ -17,9 +17,10 @@ from models.methods.prefix import PrefixOptions
 from models.methods.table import METHODS
 from visionft.weights.weights_loading import weights_loader
 
+LITE = "efficientnet_lite2_in1k"
 PAIRS = [
     (backbone, method)
-    for backbone in ("test_resnet", "test_vit", "hybrid_vit")
+    for backbone in ("test_resnet", "test_vit", "hybrid_vit", LITE)
     for method in METHODS
     if not METHODS[method].refusal(BACKBONES[backbone])
 ]
@@ -46,6 +47,10 @@ CASES = [
     ("test_resnet", "full", FullOptions(layers="joined", frozen_stages=1)),
     ("test_resnet", "full", FullOptions(frozen_stages=1)),
     ("hybrid_vit", "full", FullOptions(frozen_stages=1)),
+    (LITE, "linear", LinearOptions(layers="last")),
+    (LITE, "lora", LoraOptions(rank=2, layers="joined", variant="dora")),
+    (LITE, "adapter", AdapterOptions(bottleneck=4, layers="joined")),
+    (LITE, "full", FullOptions(layers="joined", frozen_stages=2)),
 ]
 
 
@@ -105,13 +110,13 @@ def test_state_round_trips_and_merges_to_the_same_outputs(backbone, method, opti
 
 
 @pytest.mark.parametrize("method", ["full", "linear", "lora"])
-@pytest.mark.parametrize("backbone", ["test_resnet", "test_vit", "hybrid_vit"])
+@pytest.mark.parametrize("backbone", ["test_resnet", "test_vit", "hybrid_vit", LITE])
 def test_merged_has_the_plain_networks_names(backbone, method) -> None:
     options = LinearOptions(layers="last") if method == "linear" else None
     assert list(build(backbone, method, options).merged().state_dict()) == list(plain(backbone).network.state_dict())
 
 
-@pytest.mark.parametrize("backbone", ["test_resnet", "test_vit", "resnet18_in1k", "starter_resnet"])
+@pytest.mark.parametrize("backbone", ["test_resnet", "test_vit", "resnet18_in1k", "starter_resnet", LITE])
 def test_a_joined_head_sees_the_earlier_stages_and_the_embedding(backbone) -> None:
     joined, last = build(backbone, "linear").eval(), plain(backbone).eval()
     parts = joined.features(images()).split(joined.head_parts, dim=1)
@@ -180,6 +185,13 @@ def test_full_lowers_the_rate_stage_by_stage_within_a_convolutional_embedding() 
     assert scale[id(classifier.network.head.weight)] == 1.0
 
 
+def test_frozen_stages_are_the_first_ones_of_an_efficientnet() -> None:
+    names = build(LITE, "full", FullOptions(frozen_stages=3)).trainable_names()
+    assert not any(name.startswith(("conv_stem.", "bn1.", "blocks.0.", "blocks.1.", "blocks.2.")) for name in names)
+    assert {name.split(".")[1] for name in names if name.startswith("blocks.")} == {"3", "4", "5", "6"}
+    assert {"conv_head.weight", "bn2.weight", "classifier.weight"} <= set(names)
+
+
 @pytest.mark.parametrize(
     ("placement", "reads", "changes_what_the_layer_reads"),
     [("before", "in", True), ("houlsby", "out", False), ("pfeiffer", "out", False), ("parallel", "in", False)],
@@ -213,7 +225,7 @@ def test_a_reparameterised_prefix_takes_smaller_steps_than_a_plain_one() -> None
     assert scale[id(plain.network.blocks[0].attn.prefix.key)] == 1.0
 
 
-@pytest.mark.parametrize("backbone", ["test_resnet", "test_vit"])
+@pytest.mark.parametrize("backbone", ["test_resnet", "test_vit", LITE])
 @pytest.mark.parametrize("variant", ["lora", "dora"])
 def test_peft_itself_loads_a_lora_folder(backbone, variant, tmp_path) -> None:
     from peft import PeftModel
@@ -253,12 +265,15 @@ def test_moving_to_a_device_orders_convolutions_for_speed_and_merging_puts_them_
     assert all(value.is_contiguous() for value in classifier.merged().state_dict().values())
 
 
+@pytest.mark.parametrize("backbone", ["starter_resnet", LITE])
 @pytest.mark.parametrize(("statistics", "moves"), [("kept", False), ("learned", True)])
-def test_batch_norm_statistics_of_a_pretrained_network_stay_unless_they_shall_learn(statistics, moves) -> None:
+def test_batch_norm_statistics_of_a_pretrained_network_stay_unless_they_shall_learn(
+    statistics, moves, backbone
+) -> None:
     common = {"options": FullOptions(statistics=statistics), "classes": 2, "shape": (32, 32)}
     for is_pretrained in (True, False):
         weights = weights_loader() if is_pretrained else None
-        model = build_classifier(BACKBONES["starter_resnet"], METHODS["full"], weights=weights, **common).train()
+        model = build_classifier(BACKBONES[backbone], METHODS["full"], weights=weights, **common).train()
         before = {name: value.clone() for name, value in model.network.named_buffers()}
         model(torch.randn(4, 3, 32, 32))
         same = all(torch.equal(before[name], value) for name, value in model.network.named_buffers())
@@ -266,7 +281,7 @@ def test_batch_norm_statistics_of_a_pretrained_network_stay_unless_they_shall_le
         assert any("running_mean" in name for name in model.trainable_names())  # a checkpoint is whole either way
 
 
-@pytest.mark.parametrize("backbone", ["test_resnet", "test_vit", "hybrid_vit"])
+@pytest.mark.parametrize("backbone", ["test_resnet", "test_vit", "hybrid_vit", LITE])
 def test_the_seed_alone_decides_a_random_body(backbone) -> None:
     few, many = (build(backbone, "linear", classes=classes, seed=3).eval().features(images()) for classes in (1, 5))
     assert torch.equal(few, many)

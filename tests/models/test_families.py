@@ -17,6 +17,7 @@ from models.methods.table import METHODS, supported_method
 from models.methods.zero_shot import NO_TEXT
 from models.parameters import count_parameters
 from models.shapes import ViTShape
+from visionft.weights.weights_loading import weights_loader
 
 # Deep random networks without a following norm explode; one of each block type is enough here.
 SMALL_RESNET = {"channels": (8, 12, 16, 24), "layers": (1, 1, 1, 1)}
@@ -53,6 +54,8 @@ PE_CORE = replace(  # a timm `Eva` with rotary attention
     features=64,
     input_size=64,
 )
+LITE = replace(BACKBONES["efficientnet_lite2_in1k"], input_size=64)
+WHOLE = {row.name: row for row in (PE_CORE, LITE)}  # rows of the catalog instead of timm's index
 LORA_ON_ALL = {"lora": LoraOptions(rank=2, targets="all")}
 
 
@@ -62,8 +65,8 @@ def small(index_script):
     from models.timm_index import backbone_row
 
     def small(name: str) -> Backbone:
-        if name == PE_CORE.name:
-            return PE_CORE
+        if name in WHOLE:
+            return WHOLE[name]
         found = index_script.describe(name, **FAMILIES[name])
         assert isinstance(found, dict), found
         return replace(
@@ -78,7 +81,7 @@ def images(row: Backbone) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("method", list(METHODS))
-@pytest.mark.parametrize("name", [*FAMILIES, PE_CORE.name])
+@pytest.mark.parametrize("name", [*FAMILIES, *WHOLE])
 def test_a_method_learns_merges_and_counts_or_refuses(name, method, small) -> None:
     row, kind = small(name), METHODS[method]
     if reason := kind.refusal(row):
@@ -101,7 +104,7 @@ def test_a_method_learns_merges_and_counts_or_refuses(name, method, small) -> No
     if kind.is_live:
         assert not moved  # its knowledge is stored, not learnt
     else:
-        assert moved <= learnt and {"head.weight", "fc.weight"} & moved and len(moved) > len(learnt) / 3
+        assert moved <= learnt and f"{row.head}.weight" in moved and len(moved) > len(learnt) / 3
     with torch.no_grad():
         expected = built.eval()(images(row))
         torch.testing.assert_close(built.merged()(images(row)), expected, atol=1e-4, rtol=1e-3)
@@ -121,6 +124,8 @@ def test_a_method_learns_merges_and_counts_or_refuses(name, method, small) -> No
         ("deit3_small_patch16_224", "lora"),
         ("vit_small_patch14_reg4_dinov2", "prefix"),
         ("vit_base_patch16_siglip_224", "adapter"),
+        (LITE.name, "linear"),
+        (LITE.name, "full"),
     ],
 )
 def test_onnx_runtime_answers_as_the_merged_network(name, method, small, tmp_path) -> None:
@@ -159,6 +164,15 @@ def test_a_file_for_another_image_size_loads_and_a_heat_map_is_drawn(name, small
     )
     maps = explain_batch(built.eval(), torch.randn(2, 3, larger, larger), torch.tensor([0, 1]))
     assert maps.shape == (2, 6, 6) and bool(torch.isfinite(maps).all())
+
+
+@pytest.mark.parametrize(("method", "size"), [("full", (64, 96)), ("adapter", (96, 64))])
+def test_a_heat_map_of_an_efficientnet_has_the_grid_of_its_last_map(method, size) -> None:
+    from visionft.evaluation.explain import explain_batch
+
+    built = build_classifier(LITE, METHODS[method], classes=3, weights=weights_loader(), shape=size)
+    maps = explain_batch(built.eval(), torch.randn(2, 3, *size), torch.tensor([0, 1]))
+    assert maps.shape == (2, size[0] // 32, size[1] // 32) and bool(torch.isfinite(maps).all())
 
 
 def test_rotary_and_other_attention_is_refused_before_anything_is_built() -> None:
