@@ -26,7 +26,7 @@ UNTRAINED, TRAINED = Message("Without training"), Message("Fine-tuning")
 _TRY_OUT = ("test_resnet", "test_vit")
 # Best for most projects first; the rest follow in the catalog's order.
 _RECOMMENDED_CPU = (
-    *("resnet18_in1k", "hybrid_vit", "starter_resnet", "starter_vit"),
+    *("resnet18_in1k", "efficientnet_lite2_in1k", "hybrid_vit", "starter_resnet", "starter_vit"),
     *("resnet18", "dinov2_small", "vit_tiny"),
 )
 _RECOMMENDED_GPU = ("dinov2_small", "dinov2_base", "vit_base", "resnet50", "vit_small", "resnet18_in1k")

@@ -80,7 +80,7 @@ def test_the_program_on_the_card_turns_images_upright(spoilt: Path, monkeypatch,
 
 
 @pytest.mark.parametrize("method", ["full", "lora", "linear"])
-@pytest.mark.parametrize("backbone", ["test_resnet", "test_vit"])
+@pytest.mark.parametrize("backbone", ["test_resnet", "test_vit", "efficientnet_lite2_in1k"])
 def test_timm_loads_the_same_network(backbone: str, method: str, run_of, trained, snapshot, tmp_path: Path) -> None:
     run_dir = run_of(backbone, method)
     if method == "linear":
