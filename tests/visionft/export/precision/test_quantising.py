@@ -16,6 +16,7 @@ from torch.nn.functional import unfold
 
 from visionft.errors import RunError
 from visionft.export.graph import export_network
+from visionft.export.model_file import trusted_session
 from visionft.export.precision.making import at_half_precision
 from visionft.export.precision.quantising import MOST_WIDTH, Plan, byte_range, observe, quantise
 
@@ -79,6 +80,30 @@ def test_a_unit_in_float_holds_no_bytes_inside(networks: dict[str, Any]) -> None
     become_bytes = {node.input[0] for node in made.graph.node if node.op_type == "QuantizeLinear"}
     assert not become_bytes.intersection(into[name] for name in plan.units[0])
     assert into[plan.units[1][0]] in become_bytes
+
+
+def test_a_relu6_vanishes_in_the_bytes_of_the_convolution_before_it() -> None:
+    node, draw = onnx.helper.make_node, np.random.default_rng(0)
+    network = network_of(
+        [
+            node("Conv", ["input", "w1"], ["a"], name="first/Conv"),
+            node("Clip", ["a", "least", "most"], ["b"], name="first/Clip"),
+            node("Conv", ["b", "w2"], ["logits"], name="second/Conv"),
+        ],
+        w1=20 * draw.normal(size=(4, 3, 1, 1)),
+        w2=draw.normal(size=(2, 4, 1, 1)),
+        least=np.array(0),
+        most=np.array(6),
+    )
+    image = draw.normal(size=(1, 3, 8, 8)).astype(np.float32)
+    plan = Plan.of(network, "head")
+    statistics = observe(network, plan, [image])
+    made = quantise(network, plan, statistics.ranges)
+    assert not [each for each in made.graph.node if each.op_type == "Clip"] and len(plan.units) == 1
+    whole, bytes_ = (
+        trusted_session(each.SerializeToString()).run(None, {"input": image})[0] for each in (network, made)
+    )
+    assert np.abs(whole - bytes_).mean() < 0.05 * whole.std()
 
 
 @pytest.mark.parametrize(("opset", "is_half"), [(18, False), (20, True)])
