@@ -126,7 +126,7 @@ class TrainConfig:
     patch_dropout: float = setting(0.0, label="Patch dropout", limits=(0.0, 0.9), advanced=True,
         help="Share of a ViT's image patches left out in training; faster, a little less exact.")
     progressive_resizing: float = setting(1.0, label="Progressive resizing", limits=(0.25, 1.0), advanced=True,
-        help="Share of the image size that a ResNet starts with; it grows to the whole over the first two thirds.")
+        help="Share of the image size that a network without patches starts with; it grows over the first two thirds.")
     compile: bool = setting(False, label="Compile", advanced=True,
         help="Let torch.compile speed the network up; the first steps take a minute longer. Needs a C++ compiler "
         "(CPU) or Triton (GPU); without, training goes on uncompiled.")
