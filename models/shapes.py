@@ -274,7 +274,11 @@ class InvertedStage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EfficientNetShape(NetworkShape):
-    """The shape of a timm `EfficientNet` of depthwise separable and inverted residual blocks."""
+    """The shape of a timm `EfficientNet` of depthwise separable and inverted residual blocks.
+
+    Its stages end without an activation, so that their means have a sign. Signed square roots gained nothing: held-out
+    log loss .525 in the mean, .518 of the means themselves (EfficientNet-Lite2, 160 px, 200 images of four sets).
+    """
 
     family: ClassVar[str] = "EfficientNet"
     head: ClassVar[str] = "classifier"
