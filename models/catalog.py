@@ -11,12 +11,22 @@ from models.shapes import EfficientNetShape, InvertedStage, ResNetShape, Stage, 
 from models.text_towers import PE_CORE_S, SIGLIP2_B
 from models.timm_index import PREFIX, timm_backbone
 
-__all__ = ["BACKBONES", "DEFAULT_BACKBONE", "Backbone", "backbone_of_file", "get_backbone", "known_backbone"]
+__all__ = [
+    "BACKBONES",
+    "DEFAULT_BACKBONE",
+    "USUAL_BACKBONES",
+    "Backbone",
+    "backbone_of_file",
+    "get_backbone",
+    "known_backbone",
+]
 
 _HALF = Normalisation(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
 _CNTK = Normalisation(mean=(0.482948, 0.454521, 0.404167), std=(0.229, 0.224, 0.225))
 _LITE = Normalisation(mean=(0.498, 0.498, 0.498), std=(0.502, 0.502, 0.502))
-DEFAULT_BACKBONE = "resnet18_in1k"
+# Networks that ship with the program and are tried on a project's images, the cheapest one first.
+USUAL_BACKBONES = ("efficientnet_lite2_in1k", "resnet18_in1k", "hybrid_vit")
+DEFAULT_BACKBONE = USUAL_BACKBONES[0]
 DEFAULT_TEXT_BACKBONE = "pe_core_s"  # of those that answer from prompts
 _BOTH_SIDES = "open_clip_model.safetensors"
 
@@ -39,11 +49,9 @@ BACKBONES: dict[str, Backbone] = {
     backbone.name: backbone
     for backbone in (
         Backbone(
-            name=DEFAULT_BACKBONE,
+            name="resnet18_in1k",
             title="ResNet-18 (ImageNet)",
-            summary=Message(
-                "Ships with the program: trained on ImageNet's 1.2 million photographs. A good first choice."
-            ),
+            summary=Message("Ships with the program: trained on ImageNet's 1.2 million photographs."),
             architecture="resnet18",
             model_args={"layers": (2, 2, 2, 3)},
             shape=ResNetShape(
@@ -64,7 +72,7 @@ BACKBONES: dict[str, Backbone] = {
             name="efficientnet_lite2_in1k",
             title="EfficientNet-Lite2 (ImageNet)",
             summary=Message(
-                "Ships with the program: trained on ImageNet as ResNet-18 was, a third of its size and faster."
+                "Ships with the program: trained on ImageNet's photographs; small and fast. A good first choice."
             ),
             architecture="tf_efficientnet_lite2",
             shape=EfficientNetShape(

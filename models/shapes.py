@@ -57,10 +57,12 @@ class NetworkShape:
         has_tokens: Whether it has attention over tokens, and so inputs of one size; else it has feature maps.
         has_rooted_stages: Whether its multi-stage features are square roots: only where they are never negative.
         scratch_args: Arguments of timm for a network that learns from random values.
+        parameter_cost: Time of a pass for each parameter, relative to a ResNet's.
         is_grouped: Whether its convolutions are grouped: peft cannot merge an update into those.
     """
 
     family: ClassVar[str]
+    parameter_cost: ClassVar[float] = 1.0
     head: ClassVar[str]
     stem_names: ClassVar[tuple[str, ...]]
     last_layer: ClassVar[str] = ""
@@ -284,6 +286,7 @@ class EfficientNetShape(NetworkShape):
     head: ClassVar[str] = "classifier"
     stem_names: ClassVar[tuple[str, ...]] = ("conv_stem", "bn1")
     last_layer: ClassVar[str] = "bn2"
+    parameter_cost: ClassVar[float] = 1.7  # Lite2 takes .75 of ResNet-18's time with .43 of its parameters
     stem: int
     stages: tuple[InvertedStage, ...]
 

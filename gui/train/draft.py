@@ -135,7 +135,8 @@ class TrainDraft(QObject):
         """Apply the recommended settings: a preset, or a preset with another method."""
         self.take_preset(model.preset or self.preset)
         if not model.preset or model.backbone != self.config.backbone:
-            self.take(dataclasses.replace(self.config, method=model.method, backbone=model.backbone))
+            chosen = {"method": model.method, "backbone": model.backbone, "try_networks": False}
+            self.take(dataclasses.replace(self.config, **chosen))
 
     def _preset_configs(self) -> dict[str, TrainConfig]:
         return preset_configs(self._circumstances, self._probes, device=self._state.settings.device)
@@ -227,7 +228,11 @@ class TrainDraft(QObject):
         found = Circumstances.of(None, here=here, device=device)
         known = self.framing.found.choice if self.framing.found is not None else None
         self._circumstances = dataclasses.replace(
-            found, images=counted.images, unevenness=counted.unevenness, framing=known and known.framing
+            found,
+            images=counted.images,
+            unevenness=counted.unevenness,
+            framing=known and known.framing,
+            backbone=known.backbone if known is not None else "",
         )
         self._probes = self._session.probes if self._session is not None else ()
 
@@ -290,7 +295,8 @@ class TrainDraft(QObject):
     def _search_network(self) -> None:
         dialog = NetworkSearch(self._view)
         if dialog.ask() and (found := dialog.chosen()) is not None:
-            self.take(dataclasses.replace(self.config, backbone=found.name, accept_licence=dialog.accepted_licence))
+            chosen = {"backbone": found.name, "try_networks": False, "accept_licence": dialog.accepted_licence}
+            self.take(dataclasses.replace(self.config, **chosen))
 
     def _on_computer_read(self, found: tuple[dict[str, WeightsFact], str]) -> None:
         if self._is_closed or found == (self._weights, self._auto_device):

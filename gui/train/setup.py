@@ -225,6 +225,8 @@ class SetupView(QWidget):
 
     def _choose(self, field: str, name: str) -> None:
         self._chosen[field] = name
+        if field == "backbone":  # it is to be trained, and no other one
+            self.form.set_value(dataclasses.replace(self.form.value(), try_networks=False))
         if field == "method":
             self._chosen["backbone"] = suited_backbone(name, self._chosen["backbone"])
         self.edited.emit()

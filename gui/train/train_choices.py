@@ -4,19 +4,18 @@ import dataclasses
 import math
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from itertools import chain, zip_longest
 
 from gui.kit.forms import value_words
 from gui.kit.translation import capitalised, tr
 from gui.train.choice_grid import Choice
-from models.catalog import BACKBONES, get_backbone
+from models.catalog import BACKBONES, USUAL_BACKBONES, get_backbone
 from models.messages import Message
 from models.methods.table import METHODS
 from models.parameters import ParameterCount, count_parameters
 from visionft.amounts import count_text, memory_text, rough_duration_text
 from visionft.data.types import Snapshot
 from visionft.evaluation.stored import Evaluation
-from visionft.training.config.presets import PRESETS, Circumstances, likely_device, preset_backbones
+from visionft.training.config.presets import PRESETS, Circumstances, likely_device, suited_backbones
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.estimate import Estimate, SetFacts
 from visionft.training.probing import Probe, measured_backbone, preset_configs
@@ -26,10 +25,10 @@ UNTRAINED, TRAINED = Message("Without training"), Message("Fine-tuning")
 _TRY_OUT = ("test_resnet", "test_vit")
 # Best for most projects first; the rest follow in the catalog's order.
 _RECOMMENDED_CPU = (
-    *("resnet18_in1k", "efficientnet_lite2_in1k", "hybrid_vit", "starter_resnet", "starter_vit"),
-    *("resnet18", "dinov2_small", "vit_tiny"),
+    *USUAL_BACKBONES,
+    *("starter_resnet", "starter_vit", "resnet18", "dinov2_small", "vit_tiny"),
 )
-_RECOMMENDED_GPU = ("dinov2_small", "dinov2_base", "vit_base", "resnet50", "vit_small", "resnet18_in1k")
+_RECOMMENDED_GPU = ("dinov2_small", "dinov2_base", "vit_base", "resnet50", "vit_small", *USUAL_BACKBONES)
 _MEANT_S = {"quick": 60, "balanced": 900}  # an acceptable waiting time at the desk
 
 KnownCost = Callable[[TrainConfig], Estimate | None]
@@ -71,8 +70,11 @@ def preset_choices(
     for name, config in preset_configs(circumstances, probes, device=device).items():
         cost = known(config)
         recipe = [config.backbone_row.title, tr(config.method_row.title), *epochs_words(config)]
-        if measured_backbone(name, circumstances, probes):
+        others = len(suited_backbones(circumstances)) - 1
+        if measured_backbone(circumstances, probes) or config.backbone == circumstances.backbone:
             recipe.append(tr("best on your images"))
+        elif others:
+            recipe.append(tr("{count} other network is tried", "{count} other networks are tried", count=others))
         facts = [", ".join(recipe)]
         if cost is None:
             facts.append(waiting)
@@ -118,14 +120,9 @@ def _expected_accuracy(config: TrainConfig, probes: Sequence[Probe]) -> str:
 
 
 def backbones_to_try(circumstances: Circumstances) -> list[str]:
-    """Return the backbones to compare on the images: the bundled ones and those suited to the presets, at most five.
-
-    They alternate, so that every preset has its first ones among them.
-    """
+    """Return the backbones to compare on the images: those suited to the presets and the bundled ones, at most five."""
     bundled = [name for name, backbone in BACKBONES.items() if backbone.bundled]
-    suited = [preset_backbones(name, circumstances) for name in PRESETS]
-    turns = chain.from_iterable(zip_longest(bundled, *suited))
-    return list(dict.fromkeys(name for name in turns if name))[:5]
+    return list(dict.fromkeys((*suited_backbones(circumstances), *bundled)))[:5]
 
 
 def backbone_choices(

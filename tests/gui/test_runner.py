@@ -14,6 +14,7 @@ from gui.run_queue import RunQueue
 from gui.runner import offer_words
 from gui.train import setup_measurements
 from gui.train.train_page import LIVE, SETUP, TrainPage
+from models.catalog import DEFAULT_BACKBONE
 from visionft.errors import RunError
 from visionft.events import Progress, ResultStored
 from visionft.files import write_json
@@ -221,7 +222,7 @@ def test_pause_keeps_the_place_and_resume_goes_on_with_one_curve(qtbot, page, wi
     qtbot.mouseClick(page.resume_button, LEFT)
     finish()
     assert engine.trained == [4, 4, 2]
-    finished = read_run(window.state.path / "runs" / "001-resnet18_in1k-lora")
+    finished = read_run(window.state.path / "runs" / f"001-{DEFAULT_BACKBONE}-lora")
     assert [epoch.epoch for epoch in finished.epochs] == [1, 2, 3, 4]
     assert not finished.result.stopped and window.state.session.runner.queue.paused == ""
 
@@ -235,7 +236,7 @@ def test_a_paused_run_can_be_stopped_and_its_results_are_looked_at(qtbot, page, 
     finish()
     assert page.monitor.state() == "Stopped" and page.runner.queue.paused == ""
     assert page.results_button.isVisible() and not page.resume_button.isVisible() and not page.stop_button.isVisible()
-    assert evaluated == ["001-resnet18_in1k-lora"]
+    assert evaluated == [f"001-{DEFAULT_BACKBONE}-lora"]
 
 
 def test_why_the_stop_button_does_nothing_is_said(qtbot, page, window, engine, finish):

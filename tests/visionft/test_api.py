@@ -18,6 +18,7 @@ from PIL import Image
 
 import visionft
 import visionft.api
+from models.catalog import DEFAULT_BACKBONE
 from models.errors import Action, NextStep
 from models.settings import setting
 from visionft.api import console
@@ -150,7 +151,7 @@ def test_the_settings_are_those_of_the_command_line_and_the_demonstration(own):
     expected = run_settings(images, own.path, given, ["lora.rank=2", "epochs=3", "compile=false"], preset="balanced")
     assert own.settings("balanced", **given, lora={"rank": 2}, epochs=3, compile=False) == expected
     assert own.settings(method="linear") == run_settings(
-        images, own.path, {"method": "linear", "backbone": "resnet18_in1k"}
+        images, own.path, {"method": "linear", "backbone": DEFAULT_BACKBONE}
     )
     with pytest.raises(ConfigError, match="no such setting") as caught:
         own.settings("quick", nonsense=1)

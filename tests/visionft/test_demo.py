@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from models.catalog import DEFAULT_BACKBONE
 from visionft import demo
 from visionft.cli import main
 from visionft.data.types import Snapshot, SnapshotImage
@@ -22,7 +23,7 @@ def images_of(tmp_path, count: int) -> Snapshot:
 def test_it_trains_the_default_network_as_the_presets_do(tmp_path):
     images = images_of(tmp_path, 280)
     quick, balanced = demo_configs(images, tmp_path)
-    assert quick.backbone == balanced.backbone == "resnet18_in1k"
+    assert quick.backbone == balanced.backbone == DEFAULT_BACKBONE
     circumstances = Circumstances.of(images, device="cpu")
     assert quick.method == preset_config("quick", circumstances).method == "linear"
     assert balanced.method == preset_config("balanced", circumstances).method

@@ -30,7 +30,7 @@ from visionft.jobs import SILENT, JobContext
 from visionft.project.splits import SplitRequest, as_divided, is_divided
 from visionft.suggest.feature_suggester import FeatureSuggester, LabelsSoFar
 from visionft.training.config.checks import config_problems
-from visionft.training.config.presets import preset_backbones
+from visionft.training.config.presets import suited_backbones
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.preset_choice import project_circumstances
 from visionft.training.probing import Probe, preset_configs, probe_backbones
@@ -105,7 +105,7 @@ def recommend(
     circumstances = project_circumstances(divided, project_dir, device=device)
     with job.stage(weight=8):
         if not probes and not problem:
-            suited = preset_backbones("balanced", circumstances)
+            suited = (circumstances.backbone,) if circumstances.backbone else suited_backbones(circumstances)
             probes = probe_backbones(project_dir, suited, TrainConfig(device=device), divided, job=job)
     job.check_cancelled()
     presets = preset_configs(circumstances, probes, device=device)

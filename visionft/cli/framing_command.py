@@ -1,5 +1,6 @@
 """`visionft project framing`: the part and size of the images that the networks of a project see."""
 
+from dataclasses import replace
 from typing import Annotated
 
 from typer import Option
@@ -24,7 +25,7 @@ def framing(
         int, Option(metavar="PIXELS", min=0, max=MOST, help="With --use: of a square of as many pixels.")
     ] = 0,
     forget: Annotated[bool, Option("--forget", help="Measure it at the next training.")] = False,
-    backbone: BackboneName = DEFAULT_BACKBONE,
+    backbone: BackboneName = "",
     device: Device = "auto",
     json: Json = False,
 ) -> None:
@@ -38,7 +39,8 @@ def framing(
 
     if measure + forget + bool(use) > 1 or (image_size and not use):
         raise VisionFTError("The options contradict each other.", "Give --measure, --forget, or --use with a size.")
-    config = TrainConfig(backbone=backbone, method="linear", device=device, framing="auto")
+    config = TrainConfig(backbone=backbone or DEFAULT_BACKBONE, method="linear", device=device, framing="auto")
+    config = replace(config, try_networks=not backbone)
     with opened_project(project, read_only=not (measure or forget or use)) as opened:
         snapshot = opened.snapshot()
         folder = opened.path
@@ -67,11 +69,11 @@ def framing(
     else:
         rows = [
             (
-                choices.framing_text(each.framing, each.shape),
+                choices.seen_by(each.backbone, choices.framing_text(each.framing, each.shape)),
                 f"{each.accuracy:.1%}" if each.accuracy is not None else "",
                 f"{each.images:,}" if each.images else "",
                 f"{each.milliseconds:.0f} ms",
-                "chosen" if each.framing == choice.framing else "",
+                "chosen" if each == choice.chosen else "",
             )
             for each in choice.trials
         ]

@@ -256,7 +256,7 @@ class _Stages:
     def _usual(self, config: TrainConfig) -> TrainConfig:
         """Return the settings at the framing that is known without a measurement."""
         config = known_framing(config, self._images, self._project_dir)
-        return replace(config, framing="centre") if config.framing == "auto" else config
+        return replace(config, framing="centre", try_networks=False) if config.framing == "auto" else config
 
     def _framed(self, config: TrainConfig) -> TrainConfig:
         """Return the settings at the measured framing; at the usual one where the time does not last for it."""
@@ -380,7 +380,7 @@ class _Stages:
         if run.next is not None and run.next.config.total_epochs:
             config = run.next.config
         else:
-            config = fitted_to_framing(self._framed(config), preset, self._circumstances())
+            config = fitted_to_framing(config, self._framed(config), preset, self._circumstances())
             left_s = self._budget.left_s
             fitted = fitted_to_time(config, self._images, left_s, job=self._job)
             if fitted is None:

@@ -71,7 +71,8 @@ class FeatureSpec:
 
         A ResNet-18 with 11 million parameters takes about one: .025 for an image of 160 pixels.
         """
-        return self.backbone_row.parameters / 11e6
+        row = self.backbone_row
+        return row.parameters * row.shape.parameter_cost / 11e6
 
     @property
     def region_box(self) -> Region:

@@ -164,6 +164,14 @@ def stored_kinds(project_dir: Path) -> Iterator[FeatureKind]:
             logger.warning("%s cannot be read: %s", about, error)
 
 
+def noted_at(project_dir: Path, kind: FeatureKind) -> float:
+    """Return when the kind was last noted, in seconds of the system's clock; 0 where it is gone."""
+    try:
+        return (project_dir / FOLDER / kind.folder_name / ABOUT).stat().st_mtime
+    except OSError:
+        return 0.0
+
+
 def make_current(project_dir: Path, kind: FeatureKind) -> None:
     note_kind(project_dir, kind)
     write_json(project_dir / FOLDER / CURRENT, {"folder": kind.folder_name})

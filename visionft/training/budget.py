@@ -14,8 +14,8 @@ from visionft.training.estimate import SetFacts, extrapolate, measure_steps
 
 # Of a preset's settings, those that are the same in all stages of a run.
 _COMMON = (
-    "backbone", "weights", "accept_licence", "image_size", "framing", "aspect", "region", "detail", "seed", "device",
-    "precision", "workers", "balance", "batch_size", "tensorboard", "compile", "image_reading", "methods",
+    "try_networks", "weights", "accept_licence", "image_size", "framing", "aspect", "region", "detail", "seed",
+    "device", "precision", "workers", "balance", "batch_size", "tensorboard", "compile", "image_reading", "methods",
 )  # fmt: skip
 
 
@@ -73,34 +73,41 @@ def staged_configs(
         return (("", config),)
     order = list(PRESETS)
     common = {name: getattr(config, name) for name in _COMMON}
+    backbone = "" if config.try_networks else config.backbone
     found: list[tuple[str, TrainConfig]] = []
     for name in order[: order.index(preset) + 1]:
         stage = config
         if name != own:
-            stage = dataclasses.replace(preset_config(name, circumstances, backbone=config.backbone), **common)
+            stage = dataclasses.replace(preset_config(name, circumstances, backbone=backbone), **common)
         if stage.total_epochs or not found:
             found.append((name, stage))
     return tuple(found)
 
 
-def fitted_to_framing(config: TrainConfig, preset: str, circumstances: Circumstances) -> TrainConfig:
-    """Return the settings with the epochs that their preset has for the framing, where theirs are of no framing.
+def fitted_to_framing(
+    config: TrainConfig, framed: TrainConfig, preset: str, circumstances: Circumstances
+) -> TrainConfig:
+    """Return settings at a framing with the epochs and the method that their preset has for it and for its network.
 
     The settings of a first run are made before its framing is measured: at 320 pixels instead of 160, 30 epochs of 280
-    images took 45 minutes where the preset means a quarter of an hour. Epochs of the user's own choice stay.
+    images took 45 minutes where the preset means a quarter of an hour. What the user has chosen instead stays.
 
     Args:
-        config: Settings of the preset, at its framing.
+        config: Settings of the preset, as they were made.
+        framed: The same at the project's framing, with its network.
         preset: A name of `PRESETS`; empty for settings of the user's own, which stay.
         circumstances: With the project's framing.
     """
-    if not preset or not config.total_epochs:
-        return config
+    if not preset or not framed.total_epochs:
+        return framed
     unframed = dataclasses.replace(circumstances, framing=None)
-    if config.epochs != preset_config(preset, unframed, backbone=config.backbone).epochs:
-        return config
-    epochs = preset_config(preset, circumstances, backbone=config.backbone).epochs
-    return dataclasses.replace(config, epochs=epochs)
+    usual = preset_config(preset, unframed, backbone=config.backbone)
+    meant = preset_config(preset, circumstances, backbone=framed.backbone)
+    if not meant.total_epochs:
+        return framed
+    names = ("epochs", "method")
+    fitted = {name: getattr(meant, name) for name in names if getattr(framed, name) == getattr(usual, name)}
+    return dataclasses.replace(framed, **fitted)
 
 
 def fitted_to_time(

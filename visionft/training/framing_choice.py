@@ -1,4 +1,4 @@
-"""The framing and size of a project's inputs: chosen by the user, or measured on its images. Torch-free.
+"""The framing, size and network of a project's runs: chosen by the user, or measured on its images. Torch-free.
 
 The user's choice is a setting of the project, with its step in the history; a `Snapshot` carries it. A measured choice
 is a result, as features are: it lies beside the database as `framing.json`, is no step, and is measured again once
@@ -6,24 +6,27 @@ is a result, as features are: it lies beside the database as `framing.json`, is 
 
 No fixed choice is right: the whole image shows what lies at the border, more pixels show finer detail, and both may
 lose (docs/decisions/0069). A closed-form head on the features of about 400 labelled images predicts each of them
-without having learned from it. A framing replaces a cheaper one where that loss is lower by more than a standard error.
+without having learned from it. A framing replaces a cheaper one where that loss is lower by more than a standard error,
+and so does a network that settings of a preset try (`try_networks`).
 """
 
 import dataclasses
 import logging
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
+from models.catalog import get_backbone, known_backbone
 from models.messages import Message
 from models.settings import build
+from models.shapes import InputShape
 from visionft.data.types import Snapshot, SnapshotImage
-from visionft.errors import ConfigError, VisionFTError
+from visionft.errors import ConfigError, VisionFTError, WeightsError
 from visionft.events import ImagesClassified, Notice
 from visionft.features.embedding import missing_features
 from visionft.features.framing import with_aspect
@@ -35,9 +38,11 @@ from visionft.records import none_if_unreadable
 from visionft.speeds import StageTime
 from visionft.training.base_weights import ensure_weights
 from visionft.training.config.checks import check_config, config_problems
+from visionft.training.config.presets import Circumstances, suited_backbones
 from visionft.training.config.train_config import Framing, TrainConfig
 from visionft.training.loop.subsets import spread_by_class
 from visionft.training.probing import LEAST_PER_CLASS, Probe, probe, probed_images
+from visionft.weights.locations import PRETRAINED, local_backbones
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +59,7 @@ _AGAIN: Final = 2  # times as many labels, from which on it is measured again
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FramingTrial:
-    """The held-out accuracy at one framing, and what it costs."""
+    """The held-out accuracy of one network at one framing, and what it costs."""
 
     framing: Framing
     shape: tuple[int, int]  # (height, width) of the input, in pixels
@@ -62,6 +67,7 @@ class FramingTrial:
     seconds: float  # of the measurement
     milliseconds: float  # of an image through the network
     images: int = 0  # that it was measured on; fewer than of the choice where it could not win; 0 in earlier versions
+    backbone: str = ""
 
     @classmethod
     def of(cls, found: Probe) -> "FramingTrial":
@@ -70,10 +76,10 @@ class FramingTrial:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FramingChoice:
-    """The framing of a project's runs, with its evidence."""
+    """The framing and network of a project's runs, with their evidence."""
 
     framing: Framing
-    backbone: str = ""
+    backbone: str = ""  # empty for the user's own framing
     trials: tuple[FramingTrial, ...] = ()  # in the order of their measurement; none of the user's own choice
     images: int = 0  # that were measured
     accuracy: float | None = None  # of images that had no part in the choice either; None in earlier versions
@@ -87,17 +93,41 @@ class FramingChoice:
 
     @property
     def chosen(self) -> FramingTrial | None:
-        return next((each for each in self.trials if each.framing == self.framing), None)
+        mine = (self.backbone, self.framing)
+        return next((each for each in self.trials if (each.backbone, each.framing) == mine), None)
+
+    def applied(self, config: TrainConfig, networks: Collection[str] | None = None) -> TrainConfig:
+        """Return settings with this framing, and with the network where they try it.
+
+        Args:
+            config: Settings with the framing `auto`.
+            networks: Those that they try; None looks for them on this computer.
+        """
+        if self.backbone in (networks_to_try(config) if networks is None else networks):
+            config = replace(config, backbone=self.backbone)
+        return self.framing.applied(replace(config, try_networks=False))
 
 
-def is_due(choice: FramingChoice | None, images: Snapshot) -> bool:
-    """Tell whether to measure: there is no choice yet; or twice as many images have labels since it was measured, or
-    they are read by other values.
+def networks_to_try(config: TrainConfig) -> tuple[str, ...]:
+    """Return the networks that are tried on the images, that of the settings first."""
+    if not config.try_networks or config.weights != PRETRAINED:
+        return (config.backbone,)
+    suited = suited_backbones(Circumstances.of(None, here=local_backbones(), device=config.device))
+    usable = (name for name in suited if not config.method_row.refusal(get_backbone(name)))
+    return tuple(dict.fromkeys((config.backbone, *usable)))
+
+
+def is_due(choice: FramingChoice | None, images: Snapshot, config: TrainConfig | None = None) -> bool:
+    """Tell whether to measure: there is no choice yet; or twice as many images have labels since it was measured, they
+    are read by other values, or the settings of a run try a network that was not tried.
     """
     if choice is None or choice.is_own:
         return choice is None
     is_other = choice.image_reading is not None and choice.image_reading != images.image_reading.key
-    return is_other or labelled_count(images) >= _AGAIN * choice.labelled
+    if is_other or labelled_count(images) >= _AGAIN * choice.labelled:
+        return True
+    networks = networks_to_try(config) if config is not None else ()
+    return len(networks) > 1 and not {each.backbone for each in choice.trials}.issuperset(networks)
 
 
 def labelled_count(images: Snapshot) -> int:
@@ -107,7 +137,7 @@ def labelled_count(images: Snapshot) -> int:
 def resolved_framing(
     config: TrainConfig, images: Snapshot, project_dir: Path, *, job: JobContext = SILENT
 ) -> TrainConfig:
-    """Return the settings of a run with the project's framing in place of `auto`; it is measured where it is due.
+    """Return the settings of a run with the project's framing in place of `auto`, and its network; measured where due.
 
     Several processes that train together, and projects of fewer than 20 labelled images, measure nothing.
 
@@ -124,18 +154,19 @@ def resolved_framing(
         job.report(Notice(message=words, level="warning"))
     is_alone = os.environ.get("WORLD_SIZE", "1") == "1"
     can_measure = is_alone and len(probed_images(images)) >= LEAST_IMAGES
-    if can_measure and is_due(choice, images) and ensure_weights(config, job=job):
+    if can_measure and is_due(choice, images, config) and ensure_weights(config, job=job):
         choice = measure_framing(project_dir, images, config, job=job)
         job.report(Notice(message=choice_text(choice)))
-    return choice.framing.applied(config) if choice else replace(config, framing="centre")
+    return choice.applied(config) if choice else replace(config, framing="centre", try_networks=False)
 
 
 def framing_time(config: TrainConfig, images: Snapshot, project_dir: Path) -> StageTime | None:
     """Return the expected time of `resolved_framing`; None where it measures nothing.
 
-    Before one was measured, it is that of the trials of each measurement: one at the own size, two at the next.
+    Before one was measured, it is that of the trials of each measurement: one at the own size, a short one of each
+    other network, two at the next size.
     """
-    is_measured = config.framing == "auto" and is_due(read_framing(project_dir, images), images)
+    is_measured = config.framing == "auto" and is_due(read_framing(project_dir, images), images, config)
     return _measuring_time(config, images, project_dir) if is_measured else None
 
 
@@ -145,6 +176,8 @@ def _measuring_time(config: TrainConfig, images: Snapshot, project_dir: Path) ->
     next_size = sizes_above(base)[:1]
     trials = [base, *(replace(base, image_size=size) for size in next_size * 2)]
     trials_s = sum(_trial_time(project_dir, each, chosen).seconds for each in trials)
+    others = [_usual_framing(replace(config, backbone=name), images) for name in networks_to_try(config)[1:]]
+    trials_s += sum(_trial_time(project_dir, each, chosen[:RACED]).seconds for each in others)
     unit_s = trials_s / max(1, len(chosen))
     return StageTime.of(f"framing {config.backbone} {config.device}", len(chosen), fixed_s=0.1, unit_s=unit_s)
 
@@ -163,9 +196,9 @@ def _usual_framing(config: TrainConfig, images: Snapshot) -> TrainConfig:
 
 
 def known_framing(config: TrainConfig, images: Snapshot, project_dir: Path) -> TrainConfig:
-    """Return the settings with the project's framing in place of `auto`, as they are without a choice."""
+    """Return the settings with the project's framing and network in place of `auto`, as they are without a choice."""
     choice = read_framing(project_dir, images) if config.framing == "auto" else None
-    return choice.framing.applied(config) if choice else config
+    return choice.applied(config) if choice else config
 
 
 def measure_framing(
@@ -173,9 +206,10 @@ def measure_framing(
 ) -> FramingChoice:
     """Measure framings on about 400 labelled images outside the test split, and keep the choice with the project.
 
-    First the centre square at the backbone's own size, then the centre square and the whole image at the next size;
-    where the larger one gained, the next sizes, up to 640 pixels. A framing is tried on about 100 of the images first,
-    and on all where it can still win (successive halving; Jamieson and Talwalkar 2016, arXiv:1502.07943).
+    First the centre square at the backbone's own size, and at those of the other networks to try. Then, by the best
+    network, the centre square and the whole image at the next size; where the larger one gained, the next sizes, up to
+    640 pixels. Each is tried on about 100 of the images first, and on all where it can still win (successive halving;
+    Jamieson and Talwalkar 2016, arXiv:1502.07943).
 
     Args:
         config: The settings of the runs to come: backbone, weights, device, precision and seed count.
@@ -188,13 +222,18 @@ def measure_framing(
     chosen = probed_images(images)
     some = spread_by_class(chosen, max(LEAST_PER_CLASS, RACED // len(images.class_names)))
     has_race = 2 * len(some) <= len(chosen)
-    base = _usual_framing(config, images)
+    networks = networks_to_try(config)
+    bases = {name: _usual_framing(replace(config, backbone=name), images) for name in networks}
     job = job.in_stages(_measuring_time(config, images, project_dir).seconds)
     probes: list[Probe] = []  # on all of the images
     lost: list[Probe] = []
 
+    def named(framing: Framing, shape: InputShape, backbone: str) -> str:
+        seen = framing_text(framing, shape)
+        return seen_by(backbone, seen) if len(networks) > 1 else seen
+
     def measured(settings: TrainConfig, on: Sequence[SnapshotImage]) -> Probe:
-        framing = framing_text(Framing.of(settings), settings.input_shape)
+        framing = named(Framing.of(settings), settings.input_shape, settings.backbone)
         stage = Message("Trying what the network sees: {framing}", framing=framing)
         if probes and (best := best_framing(probes)).accuracy is not None:
             words = Message("Trying what the network sees: {framing}; {share} of {counted} are right so far")
@@ -206,7 +245,8 @@ def measure_framing(
     def can_win(settings: TrainConfig) -> bool:
         if not has_race:
             return True
-        other = with_aspect(best_framing(probes).framing.applied(base), chosen)
+        best = best_framing(probes)
+        other = with_aspect(best.framing.applied(bases[best.backbone]), chosen)
         found = measured(settings, some)
         if found.gain_over(measured(other, some)) > LOST:
             return True
@@ -220,14 +260,21 @@ def measure_framing(
             names = images.class_names
             job.report(
                 ImagesClassified(
-                    split=framing_text(found.framing, found.shape),
+                    split=named(found.framing, found.shape, found.backbone),
                     image_ids=found.image_ids,
                     predicted=tuple(names[each] for each in found.predicted),
                     labels=tuple(names[each] for each in found.classes),
                 )
             )
 
-    add(measured(base, chosen))
+    add(measured(bases[config.backbone], chosen))
+    for name in networks[1:]:
+        try:
+            if can_win(bases[name]):
+                add(measured(bases[name], chosen))
+        except WeightsError as error:  # a damaged file of a network that nobody asked for
+            job.report(Notice(message=error.message, level="warning", next_step=error.next_step))
+    base = bases[best_framing(probes).backbone]
     framings = ("centre", "whole")
     for size in sizes_above(base):
         before = best_framing(probes)
@@ -245,7 +292,7 @@ def measure_framing(
     best = best_framing(probes)
     choice = FramingChoice(
         framing=best.framing,
-        backbone=config.backbone,
+        backbone=best.backbone,
         trials=tuple(map(FramingTrial.of, (*probes, *lost))),
         images=best.images,
         accuracy=selected_accuracy(probes),
@@ -264,12 +311,13 @@ def measure_framing(
 def best_framing(probes: Sequence[Probe]) -> Probe:
     """Return the chosen probe, of probes on the same images: a later one where it is better than the best before it.
 
-    At the same cost the lower loss wins; more pixels need a loss lower by more than a standard error. A balanced
-    accuracy that is lower by more than a standard error never wins.
+    At the same cost the lower loss wins. More pixels, or a network that is tried later because it is slower, need a
+    loss lower by more than a standard error. A balanced accuracy lower by more than a standard error never wins.
     """
     best = probes[0]
     for found in probes[1:]:
-        least = 0 if found.framing.image_size == best.framing.image_size else 1
+        is_same = (found.backbone, found.framing.image_size) == (best.backbone, best.framing.image_size)
+        least = 0 if is_same else 1
         if found.gain_over(best) > least and not found.is_worse_for_classes(best):
             best = found
     return best
@@ -291,7 +339,7 @@ def selected_accuracy(probes: Sequence[Probe]) -> float | None:
         mine, others = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
         if len(mine) and len(others):
             best = best_framing([each.among(others) for each in probes])
-            place = [each.framing for each in probes].index(best.framing)
+            place = [(each.backbone, each.framing) for each in probes].index((best.backbone, best.framing))
             right += sum(probes[place].among(mine).are_right)
     return right / count
 
@@ -333,12 +381,12 @@ def read_measured(project_dir: Path) -> FramingChoice | None:
     stored: Any = read_json(project_dir / FILE)
     if not isinstance(stored, dict) or not stored["trials"]:  # of the user's own choice, in an older project
         return None
-    trials = tuple(map(_parsed_trial, stored["trials"]))
+    backbone = str(stored["backbone"])
     reading = stored.get("image_reading")
     return FramingChoice(
         framing=_parsed_framing(stored["framing"]),
-        backbone=str(stored["backbone"]),
-        trials=trials,
+        backbone=backbone,
+        trials=tuple(_parsed_trial(each, backbone) for each in stored["trials"]),
         images=int(stored["images"]),
         accuracy=_share(stored.get("accuracy")),
         labelled=int(stored["labelled"]),
@@ -346,8 +394,8 @@ def read_measured(project_dir: Path) -> FramingChoice | None:
     )
 
 
-def _parsed_trial(values: Any) -> FramingTrial:
-    """Return a trial of JSON values (ValueError, TypeError, KeyError: they are none)."""
+def _parsed_trial(values: Any, backbone: str) -> FramingTrial:
+    """Return a trial of JSON values; in earlier versions of `backbone` (ValueError, TypeError, KeyError: none)."""
     height, width = map(int, values["shape"])
     accuracy = values["accuracy"]
     seconds, milliseconds = float(values["seconds"]), float(values["milliseconds"])
@@ -360,6 +408,7 @@ def _parsed_trial(values: Any) -> FramingTrial:
         seconds=seconds,
         milliseconds=milliseconds,
         images=int(values.get("images", 0)),
+        backbone=str(values.get("backbone", backbone)),
     )
 
 
@@ -396,11 +445,20 @@ def framing_text(framing: Framing, shape: tuple[int, int]) -> Message:
     return Message(template, width=width, height=height, region=framing.region)
 
 
+def seen_by(backbone: str, framing: str) -> Message:
+    """Return a network and what it sees in words, such as `ResNet-18: centre square, 160 x 160 pixels`."""
+    known = known_backbone(backbone)
+    return Message("{title}: {framing}", title=known.title if known is not None else backbone, framing=framing)
+
+
 def choice_text(choice: FramingChoice) -> Message:
     """Return a measured choice with its evidence in a sentence."""
     chosen, first = choice.chosen, choice.trials[0]
     assert chosen is not None
     names = [framing_text(each.framing, each.shape) for each in (chosen, first)]
+    has_networks = len({each.backbone for each in choice.trials}) > 1
+    if has_networks:
+        names = [seen_by(each.backbone, name) for each, name in zip((chosen, first), names, strict=True)]
     accuracies = (chosen.accuracy if choice.accuracy is None else choice.accuracy, first.accuracy)
     shares = ["-" if accuracy is None else f"{accuracy:.0%}" for accuracy in accuracies]
     seconds = f"{sum(each.seconds for each in choice.trials):.0f}"

@@ -22,9 +22,8 @@ from visionft.errors import RunError, nothing_readable
 from visionft.events import Progress
 from visionft.features.framing import with_aspect
 from visionft.jobs import SILENT, JobCancelled, JobContext
-from visionft.project.names import count_of
 from visionft.training.config.checks import check_config
-from visionft.training.config.presets import PRESETS, Circumstances, preset_backbones, preset_config
+from visionft.training.config.presets import PRESETS, Circumstances, preset_config, suited_backbones
 from visionft.training.config.train_config import CENTRE, Framing, TrainConfig
 from visionft.training.loop.subsets import spread_by_class
 
@@ -202,33 +201,19 @@ def resolve_preset(
     """Return the settings of a preset in some circumstances; the only place that turns a preset into settings.
 
     Args:
-        probes: Measurements of backbones on the images; without any, the first suited backbone is taken.
+        probes: Measurements of backbones on the images; without any, a run measures them.
         backbone: A backbone to take in any case; empty for the one measured best.
         device: The device of the settings.
 
     Raises:
         ConfigError: There is no such preset.
     """
-    chosen = backbone or measured_backbone(preset, circumstances, probes)
+    chosen = backbone or measured_backbone(circumstances, probes)
     return replace(preset_config(preset, circumstances, backbone=chosen), device=device)
 
 
-def measured_backbone(preset: str, circumstances: Circumstances, probes: Sequence[Probe]) -> str:
-    """Return the best measured backbone among those suited to a preset; empty where there was no choice."""
-    suited = preset_backbones(preset, circumstances)
+def measured_backbone(circumstances: Circumstances, probes: Sequence[Probe]) -> str:
+    """Return the best measured backbone among those suited; empty where there was no choice."""
+    suited = suited_backbones(circumstances)
     tried = [probe for name in suited for probe in probes if probe.backbone == name]
     return best_probe(tried).backbone if len(tried) > 1 else ""
-
-
-def evidence(probes: Sequence[Probe]) -> str:
-    chosen = best_probe(probes)
-    measured = Message("{title} {accuracy} (± {value}), {milliseconds} ms an image")
-    shown = list[str]()
-    for each in probes:
-        if each.accuracy is not None:
-            figures = {"accuracy": f"{each.accuracy:.1%}", "value": f"{1.96 * each.standard_error:.1%}"}
-            times = {"milliseconds": f"{each.milliseconds:.0f}"}
-            shown.append(Message(measured, title=get_backbone(each.backbone).title, **figures, **times))
-    text = "; ".join(shown) or "one image a class is too few to tell"
-    words = Message("{title} suits these {counted} best by a linear probe: {text}.", text=text)
-    return Message(words, title=get_backbone(chosen.backbone).title, counted=count_of(chosen.images, "image"))

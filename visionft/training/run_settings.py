@@ -52,10 +52,9 @@ def run_settings(
         VisionFTError: Both a preset and a recipe are given.
         WeightsError: The weights are missing, or are not those of the recipe.
         JobCancelled: The user cancelled the download.
-        RunError: The user cancelled before the first backbone was compared.
     """
     if recipe_file is None:
-        config = override_settings(_start(images, project_dir, given, preset, trains_on, job), given, assignments)
+        config = override_settings(_start(images, project_dir, given, preset, trains_on), given, assignments)
         check_config(config, images)
         return config
     if preset is not None:
@@ -65,8 +64,7 @@ def run_settings(
     try:
         check_config(config, images)
     except ConfigError as error:
-        names = (*given, *(each.partition("=")[0].strip() for each in assignments))
-        raise recipe.located(error, given=names) from error
+        raise recipe.located(error, given=_named(given, assignments)) from error
     if not ensure_weights(config, job=job):
         raise JobCancelled
     require_same_weights(recipe, config)
@@ -74,16 +72,14 @@ def run_settings(
 
 
 def _start(
-    images: Snapshot, project_dir: Path, given: Mapping[str, Any], preset: str | None, trains_on: str, job: JobContext
+    images: Snapshot, project_dir: Path, given: Mapping[str, Any], preset: str | None, trains_on: str
 ) -> TrainConfig:
     """Return the settings that those of the user replace, where there is no recipe."""
     backbone = given.get("backbone") or ""
     if preset is None:
         return TrainConfig(backbone=backbone or usual_backbone(given.get("method")))
     device = given.get("device") or "auto"
-    return preset_of_project(
-        preset, images, project_dir, backbone=backbone, device=device, trains_on=trains_on, job=job
-    )
+    return preset_of_project(preset, images, project_dir, backbone=backbone, device=device, trains_on=trains_on)
 
 
 def staged_preset(preset: str | None, given: Mapping[str, Any], assignments: Sequence[str] = ()) -> str:
@@ -93,8 +89,12 @@ def staged_preset(preset: str | None, given: Mapping[str, Any], assignments: Seq
         preset: The preset that the settings come from.
         given: Settings of the user, as in `run_settings`; likewise `assignments`.
     """
-    named = {*given, *(each.partition("=")[0].strip() for each in assignments)}
-    return "" if named & {"method", "start_from"} else preset or ""
+    return "" if _named(given, assignments) & {"method", "start_from"} else preset or ""
+
+
+def _named(given: Mapping[str, Any], assignments: Iterable[str]) -> set[str]:
+    """Return the names of the settings that the user gave."""
+    return {*given, *(each.partition("=")[0].strip() for each in assignments)}
 
 
 def usual_backbone(method: str | None) -> str:
@@ -105,10 +105,16 @@ def usual_backbone(method: str | None) -> str:
 def override_settings(config: TrainConfig, given: Mapping[str, Any], assignments: Iterable[str]) -> TrainConfig:
     """Return settings replaced by given ones and by `KEY=VALUE` texts, such as `lora.rank=4`.
 
+    A backbone that is named is taken: no other network is tried.
+
     Raises:
         ConfigError: A text does not parse, or there is no such setting.
     """
+    assignments = tuple(assignments)
     config = dataclasses.replace(config.with_settings(assignments), **given)
+    named = _named(given, assignments)
+    if "backbone" in named and "try_networks" not in named:
+        config = dataclasses.replace(config, try_networks=False)
     if row := known_backbone(config.backbone):  # timm/NAME may be short for another name
         config = dataclasses.replace(config, backbone=row.name)
     if config.weights not in (PRETRAINED, RANDOM):

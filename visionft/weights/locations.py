@@ -8,6 +8,7 @@ import platformdirs
 
 import models
 from models.backbone import NOT_STATED, Backbone
+from models.catalog import BACKBONES
 from models.messages import Message, sentences
 from visionft.errors import NextStep, WeightsError
 from visionft.files import from_home
@@ -71,6 +72,11 @@ def local_file(backbone: Backbone) -> Path | None:
     """Return local pretrained weights, hub cache included, or None."""
     found = locate(backbone)
     return found[1] if found else None
+
+
+def local_backbones() -> list[str]:
+    """Return the names of the catalog's backbones whose pretrained weights are on this computer."""
+    return [name for name, backbone in BACKBONES.items() if local_file(backbone)]
 
 
 def find_weights(backbone: Backbone, source: str = PRETRAINED) -> Path:

@@ -12,7 +12,7 @@ from gui.train.framing.seen_part import SeenPart, detail_text, shown_size
 from models.messages import Message
 from models.settings import choices_of
 from visionft.training.config.train_config import Framing, TrainConfig
-from visionft.training.framing_choice import LEAST_IMAGES, SIZES, FramingTrial, choice_text
+from visionft.training.framing_choice import LEAST_IMAGES, SIZES, FramingChoice, FramingTrial, choice_text, seen_by
 
 FRAMINGS = choices_of(TrainConfig, "framing")
 
@@ -56,7 +56,7 @@ class FramingCard(Card):
         self.picture.show_part(image.shares(box) if image is not None and box is not None else None)
         self.words.setText(_words(found, config, seen))
         self.detail.setText(tr(detail_text(seen.preprocessing, image)) if image is not None and is_known else "")
-        lines = [_trial_line(each, choice.images) for each in choice.trials] if choice is not None else []
+        lines = [_trial_line(each, choice) for each in choice.trials] if choice is not None else []
         self.trials.setText("\n".join(lines))
         self._region = seen.region if own is None else own.region
         size = own.image_size if own is not None and own.image_size else seen.input_size
@@ -99,7 +99,7 @@ def _words(found: ProjectFraming, config: TrainConfig, seen: TrainConfig) -> str
         return tr("The centre square, until {count} images have labels to measure on.", count=LEAST_IMAGES)
     if choice is None:
         return tr("Measured on your images when training starts, in about a minute.")
-    again = tr("Measured again when training starts: twice as many images have labels.") if found.is_due else ""
+    again = tr("Measured again when training starts: there are more labels, or other networks.") if found.is_due else ""
     return f"{tr(choice_text(choice))} {again}".rstrip()
 
 
@@ -108,14 +108,16 @@ def _name(framing: str, shape: tuple[int, int]) -> str:
     return f"{tr(FRAMINGS[framing])}, {shown_size(*shape)}"
 
 
-def _trial_line(trial: FramingTrial, images: int) -> str:
-    """Return a trial in words; one that could not win was measured on fewer than all `images`."""
+def _trial_line(trial: FramingTrial, choice: FramingChoice) -> str:
+    """Return a trial in words; one that could not win was measured on fewer images than the others."""
+    seen = _name(trial.framing.framing, trial.shape)
+    has_networks = len({each.backbone for each in choice.trials}) > 1
     values = {
-        "framing": _name(trial.framing.framing, trial.shape),
+        "framing": tr(seen_by(trial.backbone, seen)) if has_networks else seen,
         "share": "–" if trial.accuracy is None else f"{trial.accuracy:.1%}",
         "time": f"{trial.milliseconds:.0f}",
     }
-    if 0 < trial.images < images:
+    if 0 < trial.images < choice.images:
         counted = tr("{count} image", "{count} images", count=trial.images)
         return tr("{framing}: {share} of the first {counted}, {time} ms an image", counted=counted, **values)
     return tr("{framing}: {share}, {time} ms an image", **values)

@@ -13,7 +13,7 @@ from visionft.data.types import Snapshot
 from visionft.features.feature_spec import LARGEST_ASPECT, LEAST_ASPECT
 from visionft.features.framing import measured_aspect
 from visionft.training.config.train_config import CENTRE, TrainConfig
-from visionft.training.framing_choice import LEAST_IMAGES, FramingChoice, is_due, read_framing
+from visionft.training.framing_choice import LEAST_IMAGES, FramingChoice, is_due, networks_to_try, read_framing
 from visionft.training.loop.subsets import spread
 from visionft.training.probing import probed_images
 
@@ -31,6 +31,7 @@ class ProjectFraming:
         aspect: Median of width / height of the images.
         paths: Some images, spread over the project.
         shown: The one with the most usual aspect ratio; None where it cannot be read.
+        networks: Those that settings of a preset try.
     """
 
     images: Snapshot = field(compare=False)
@@ -40,12 +41,15 @@ class ProjectFraming:
     aspect: float
     paths: tuple[Path, ...]
     shown: ReadImage | None
+    networks: tuple[str, ...] = ()
 
     def applied(self, config: TrainConfig) -> TrainConfig:
         """Return the settings as a run would take them now: with the choice, and the images' aspect ratio."""
         if config.framing == "auto":
-            framing = self.choice.framing if self.choice is not None else CENTRE
-            config = framing.applied(config)
+            if self.choice is not None:
+                config = self.choice.applied(config, self.networks if config.try_networks else ())
+            else:
+                config = CENTRE.applied(config)
         if not config.frames or config.aspect:
             return config
         left, top, right, bottom = config.features.region_box
@@ -57,7 +61,8 @@ class ProjectFraming:
         """Read it; thread-safe. The headers of up to 400 images are read only if they are others than the `known`."""
         images = session.snapshot()
         choice = read_framing(session.path, images)
-        facts = {"choice": choice, "is_due": is_due(choice, images)}
+        trying = TrainConfig(try_networks=True)
+        facts = {"choice": choice, "is_due": is_due(choice, images, trying), "networks": networks_to_try(trying)}
         if known is not None and known.images is images:
             return dataclasses.replace(known, **facts)
         facts["can_measure"] = len(images.class_names) > 1 and len(probed_images(images)) >= LEAST_IMAGES

@@ -25,7 +25,14 @@ WINDOW = WindowChoice(
     histograms=(Histogram(low=400.0, high=1300.0, counts=(1, 2, 3)),),
 )
 OWN = {"framing": {"image_size": 320, "framing": "whole", "aspect": 0.0, "region": ""}, "trials": []}
-TRIAL = FramingTrial(framing=Framing(framing="whole"), shape=(224, 224), accuracy=0.9, seconds=2.0, milliseconds=3.0)
+TRIAL = FramingTrial(
+    framing=Framing(framing="whole"),
+    shape=(224, 224),
+    accuracy=0.9,
+    seconds=2.0,
+    milliseconds=3.0,
+    backbone="starter_vit",
+)
 MEASURED = FramingChoice(framing=TRIAL.framing, backbone="starter_vit", trials=(TRIAL,), images=40, labelled=40)
 
 

@@ -30,11 +30,25 @@ def test_few_images_have_one_stage_for_two_presets():
 def test_larger_images_take_fewer_epochs_but_those_of_the_user_stay():
     large = dataclasses.replace(HERE, framing=Framing(image_size=320))
     config = preset_config("balanced", HERE)
-    fitted = fitted_to_framing(config, "balanced", large)
+    fitted = fitted_to_framing(config, config, "balanced", large)
     assert fitted.epochs == preset_config("balanced", large).epochs < config.epochs
     own = dataclasses.replace(config, epochs=17)
-    assert fitted_to_framing(own, "balanced", large) == own
-    assert fitted_to_framing(config, "", large) == config
+    assert fitted_to_framing(own, own, "balanced", large) == own
+    assert fitted_to_framing(config, config, "", large) == config
+
+
+def test_a_large_network_that_was_measured_best_is_trained_as_its_preset_would():
+    here = dataclasses.replace(HERE, device="cuda", here=frozenset({"resnet50", "vit_base"}))
+    config = dataclasses.replace(preset_config("balanced", here), backbone="resnet50", method="full")
+    framed = dataclasses.replace(config, backbone="vit_base", try_networks=False)
+    measured = dataclasses.replace(here, backbone="vit_base")
+    assert fitted_to_framing(config, framed, "balanced", measured).method == "lora"
+    stages = staged_configs(preset_config("balanced", measured), "balanced", "best", measured)
+    assert [config.backbone for _name, config in stages] == ["vit_base"] * 3
+    named = preset_config("balanced", measured, backbone="resnet50")
+    stages = staged_configs(named, "balanced", "best", measured)
+    assert {config.backbone for _name, config in stages} == {"resnet50"}
+    assert not any(config.try_networks for _name, config in stages)
 
 
 @pytest.mark.parametrize(("now", "is_enough"), [("quick", True), ("balanced", False), ("best", False)])

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from models.catalog import get_backbone
 from models.messages import Message
 from visionft.data.image_reading import ImageReading
 from visionft.data.types import Snapshot, SnapshotImage
@@ -28,6 +29,7 @@ from visionft.training.framing_choice import (
     forget_measured,
     is_due,
     measure_framing,
+    networks_to_try,
     read_framing,
     resolved_framing,
     selected_accuracy,
@@ -87,6 +89,43 @@ def test_a_run_sees_what_was_measured_best(borders: Snapshot, tmp_path: Path) ->
     before = (tmp_path / FILE).read_bytes()
     again = resolved_framing(quick(borders), borders, tmp_path)  # from the file: the labels are the same
     assert Framing.of(again) == choice.framing and (tmp_path / FILE).read_bytes() == before
+
+
+def test_networks_are_tried_as_framings_are(borders: Snapshot, tmp_path: Path) -> None:
+    config = dataclasses.replace(quick(borders), try_networks=True)
+    networks = networks_to_try(config)
+    assert networks[0] == "starter_resnet" and len(networks) > 2
+    assert networks_to_try(quick(borders)) == ("starter_resnet",)  # named by the user
+    resolved = resolved_framing(config, borders, tmp_path)
+    choice = read_framing(tmp_path, borders)
+    assert choice is not None and {each.backbone for each in choice.trials} == set(networks)
+    assert resolved.backbone == choice.backbone == choice.chosen.backbone and not resolved.try_networks
+    assert {each.framing for each in choice.trials if each.backbone != choice.backbone} == {CENTRE}  # one look each
+    assert not is_due(choice, borders, config)
+    assert resolved_framing(quick(borders), borders, tmp_path).backbone == "starter_resnet"
+
+    earlier = dataclasses.asdict(choice)
+    for trial in earlier["trials"]:
+        del trial["backbone"]
+    (tmp_path / FILE).write_text(json.dumps(earlier))  # an earlier version tried one network
+    found = read_framing(tmp_path, borders)
+    assert found is not None and {each.backbone for each in found.trials} == {choice.backbone}
+    assert is_due(found, borders, config) and not is_due(found, borders, quick(borders)) and not is_due(found, borders)
+
+    for stranger in ("timm/resnet34", "dinov2_base"):  # a copied project neither fetches nor names what is not here
+        assert dataclasses.replace(choice, backbone=stranger).applied(config).backbone == "starter_resnet"
+
+
+def test_a_damaged_network_is_left_out(borders: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    damaged = tmp_path / "weights"
+    damaged.mkdir()
+    (damaged / f"{get_backbone('vit_tiny').file_stem}.safetensors").write_bytes(b"none")
+    monkeypatch.setenv("VISIONFT_WEIGHTS", str(damaged))
+    config = dataclasses.replace(quick(borders), try_networks=True)
+    assert "vit_tiny" in networks_to_try(config)
+    said = list[object]()
+    measure_framing(tmp_path, borders, config, job=JobContext(said.append))
+    assert [each.level for each in said if isinstance(each, Notice)] == ["warning"]
 
 
 def test_it_is_measured_again_when_the_labels_have_doubled(borders: Snapshot, tmp_path: Path) -> None:
@@ -159,7 +198,7 @@ def test_a_framing_that_loses_on_the_first_images_is_tried_on_no_others(
         worse = {"whole": 0.5}.get(config.framing, -0.5 if config.image_size == better else 0.0)
         losses = 1 + worse + random.normal(0, 0.1, len(chosen))
         right, classes = losses < 1.2, np.arange(len(chosen)) % 2
-        return made(losses, right, classes, Framing.of(config))
+        return dataclasses.replace(made(losses, right, classes, Framing.of(config)), backbone=config.backbone)
 
     monkeypatch.setattr(framing_choice, "probe", probe)
     choice = measure_framing(tmp_path, images, config)

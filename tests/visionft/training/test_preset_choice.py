@@ -8,10 +8,8 @@ from visionft.advice import recommend
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.demo import EPOCHS, FRAMING, demo_configs
 from visionft.errors import ConfigError
-from visionft.training import preset_choice
 from visionft.training.config.train_config import Framing
 from visionft.training.preset_choice import preset_of_project, project_circumstances
-from visionft.training.probing import Probe
 from visionft.training.run_settings import run_settings
 
 
@@ -24,14 +22,6 @@ def images(tmp_path) -> Snapshot:
     return Snapshot("single", ("a", "b"), tuple(images))
 
 
-def probes_of(_project_dir, names, _config, _images, *, job):
-    """Return probes that find the last backbone best on every image."""
-    return tuple(
-        Probe(backbone=name, accuracy=0.9, images=4, milliseconds=1, seconds=1, losses=(2 - n, 2.1 - n, 2 - n))
-        for n, name in enumerate(names)
-    )
-
-
 def test_the_framing_of_the_project_counts(images, tmp_path):
     before = preset_of_project("balanced", images, tmp_path, backbone="starter_resnet", device="cpu")
     images = replace(images, framing='{"image_size": 320}')
@@ -42,11 +32,12 @@ def test_the_framing_of_the_project_counts(images, tmp_path):
 
 
 @pytest.mark.parametrize("preset", ["quick", "balanced", "best"])
-def test_the_command_line_and_the_demonstration_take_the_same_settings(images, tmp_path, preset, monkeypatch):
-    monkeypatch.setattr(preset_choice, "probe_backbones", probes_of)
+def test_the_command_line_and_the_demonstration_take_the_same_settings(images, tmp_path, preset):
     expected = preset_of_project(preset, images, tmp_path, device="cpu")
     assert run_settings(images, tmp_path, {"device": "cpu"}, preset=preset) == expected
-    assert expected.backbone == ("hybrid_vit" if preset == "balanced" else expected.backbone)  # measured best
+    for named in ({"backbone": "hybrid_vit"}, {}):
+        given = run_settings(images, tmp_path, named, () if named else ["backbone=hybrid_vit"], preset=preset)
+        assert given.backbone == "hybrid_vit" and not given.try_networks  # no other one is tried
     quick, balanced = demo_configs(images, tmp_path)
     own = {"quick": quick, "balanced": balanced}.get(preset)
     if own is not None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Self
 
-from models.catalog import BACKBONES, DEFAULT_BACKBONE
+from models.catalog import BACKBONES, DEFAULT_BACKBONE, USUAL_BACKBONES
 from models.messages import Message, choose_one
 from models.methods.adapter import AdapterOptions
 from models.methods.full import FullOptions
@@ -34,14 +34,11 @@ _FEW_IMAGES = 200
 
 _LEAST_GAIN = 0.01  # of accuracy: with less to gain, Balanced is Quick
 
-# Backbones by preset and whether there is a GPU, the preferred one first; those without weights here are skipped.
-_WANTED: dict[tuple[str, bool], tuple[str, ...]] = {
-    ("quick", False): (DEFAULT_BACKBONE,),
-    ("quick", True): ("dinov2_small", "vit_small", "resnet50", "resnet18", DEFAULT_BACKBONE),
-    ("balanced", False): (DEFAULT_BACKBONE, "hybrid_vit"),
-    ("balanced", True): ("dinov2_small", "vit_small", "resnet50", "deit_small", "resnet18", DEFAULT_BACKBONE),
-    ("best", False): ("resnet18", "dinov2_small", "vit_small", "resnet50", "vit_tiny", DEFAULT_BACKBONE),
-    ("best", True): ("dinov2_base", "vit_base", "dinov2_small", "resnet101", "resnet50", DEFAULT_BACKBONE),
+# Networks that are tried on a project's images, by whether there is a GPU; those without weights here are skipped. The
+# first one gives the first answer. The order is one of cost on a CPU, of published accuracy on a GPU.
+_SUITED: dict[bool, tuple[str, ...]] = {
+    False: (*USUAL_BACKBONES, "resnet18", "vit_tiny", "resnet50", "vit_small", "dinov2_small"),
+    True: ("dinov2_base", "dinov2_small", "vit_base", "vit_small", "resnet50", *USUAL_BACKBONES),
 }
 # Images that training shows in all (epochs x images): what a quarter of an hour (Balanced) or an evening (Best)
 # allows; on a CPU that is two cores and the ResNet that ships with the program.
@@ -82,6 +79,7 @@ DEFAULT_PRESET = "balanced"
 class Circumstances:
     images: int = 0  # labelled training images
     framing: Framing | None = None  # of the project's runs, where it is known
+    backbone: str = ""  # that was measured best on its images; empty where none was
     unevenness: float = 1.0  # ratio of the most frequent to the rarest class, at least 1
     device: DeviceKind = "cpu"
     here: frozenset[str] = frozenset()  # names of backbones with local weights
@@ -94,6 +92,7 @@ class Circumstances:
         here: Collection[str] = (),
         device: str = "auto",
         framing: Framing | None = None,
+        backbone: str = "",
     ) -> Self:
         """Return the circumstances of a project on this computer; `device` as in the settings."""
         bundled = frozenset(name for name, backbone in BACKBONES.items() if backbone.bundled)
@@ -105,6 +104,7 @@ class Circumstances:
             device=likely_device() if device == "auto" else device,  # type: ignore[arg-type]
             here=bundled | frozenset(here),
             framing=framing,
+            backbone=backbone,
         )
 
     @property
@@ -118,20 +118,32 @@ def likely_device() -> DeviceKind:
     return likely_kinds()[0]
 
 
-def preset_backbones(name: str, circumstances: Circumstances) -> tuple[str, ...]:
-    """Return the candidate backbones of a preset, the default first; at least one."""
-    if name not in PRESETS:
-        hint = choose_one(PRESETS)
-        raise ConfigError((Problem("preset", Message("there is no preset {name}", name=repr(name)), hint),))
-    wanted = _WANTED[name, circumstances.has_gpu]
-    return tuple(backbone for backbone in wanted if backbone in circumstances.here) or wanted[-1:]
+def suited_backbones(circumstances: Circumstances) -> tuple[str, ...]:
+    """Return the networks to try on the images of a project, the usual one first; at least one."""
+    suited = _SUITED[circumstances.has_gpu]
+    return tuple(backbone for backbone in suited if backbone in circumstances.here) or (DEFAULT_BACKBONE,)
 
 
 def preset_config(name: str, circumstances: Circumstances, *, backbone: str = "") -> TrainConfig:
-    """Return the settings of a preset, with the backbone that `probing` found best, or the preset's first."""
-    images = circumstances.images
+    """Return the settings of a preset.
+
+    Args:
+        name: Of `PRESETS`.
+        circumstances: Of the project on this computer.
+        backbone: The network to take. Empty for the one that was measured best on the images, else the first that is
+            suited; a run tries the others then.
+
+    Raises:
+        ConfigError: There is no such preset.
+    """
+    if name not in PRESETS:
+        hint = choose_one(PRESETS)
+        raise ConfigError((Problem("preset", Message("there is no preset {name}", name=repr(name)), hint),))
+    images, suited = circumstances.images, suited_backbones(circumstances)
+    measured = circumstances.backbone if circumstances.backbone in suited else ""
     config = TrainConfig(
-        backbone=backbone or preset_backbones(name, circumstances)[0],
+        backbone=backbone or measured or suited[0],
+        try_networks=not backbone,
         framing="auto",
         batch_size=_batch_size(circumstances),
         balance="weights" if circumstances.unevenness >= UNEVEN else "none",

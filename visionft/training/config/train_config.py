@@ -48,6 +48,9 @@ class TrainConfig:
     # fmt: off
     backbone: str = setting(DEFAULT_BACKBONE, label="Backbone",
         help="The pretrained network to start from: of the catalog, or timm/NAME.")
+    try_networks: bool = setting(False, label="Try other networks", advanced=True,
+        help="Where the framing is automatic, also try the networks on this computer that suit it, and train the one "
+        "that is measured best on the project's images.")
     method: str = setting(DEFAULT_METHOD, label="Method", choices={each.name: each.title for each in METHODS.values()},
         help="How much of the network learns.")
     weights: str = setting("pretrained", label="Weights", advanced=True,

@@ -1,6 +1,7 @@
 """Presets: whole, valid settings by the project's size, the device and the weights at hand; no download."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
@@ -8,7 +9,7 @@ from models.catalog import BACKBONES
 from visionft.data.types import Snapshot
 from visionft.errors import ConfigError
 from visionft.training.config.checks import config_problems
-from visionft.training.config.presets import PRESETS, Circumstances, differs, preset_backbones, preset_config
+from visionft.training.config.presets import PRESETS, Circumstances, differs, preset_config, suited_backbones
 from visionft.training.config.train_config import Framing
 
 STARTERS = frozenset(name for name, row in BACKBONES.items() if row.bundled)
@@ -40,8 +41,13 @@ def test_a_gpu_takes_the_large_backbones_whose_weights_are_here_or_the_measured_
     here = Circumstances(images=500, device="cuda", here=STARTERS | {"dinov2_base", "resnet50"})
     best = preset_config("best", here)
     assert (best.backbone, best.method) == ("dinov2_base", "lora")
-    assert preset_backbones("balanced", here)[0] == preset_config("balanced", here).backbone == "resnet50"
-    assert preset_config("balanced", here, backbone="resnet18_in1k").backbone == "resnet18_in1k"
+    assert suited_backbones(here)[:2] == ("dinov2_base", "resnet50") and best.try_networks
+    named = preset_config("balanced", here, backbone="resnet18_in1k")
+    assert named.backbone == "resnet18_in1k" and not named.try_networks
+    measured = preset_config("balanced", replace(here, backbone="resnet50"))
+    assert measured.backbone == "resnet50" and measured.try_networks  # another one may have come since
+    elsewhere = preset_config("balanced", replace(here, backbone="vit_base"))
+    assert elsewhere.backbone == "dinov2_base"  # measured on a computer that has other weights
 
 
 def test_uneven_classes_are_weighted_up(snapshot) -> None:
