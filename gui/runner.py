@@ -99,6 +99,10 @@ class Runner(QObject):
         if self._task is not None and self._budget.preset:
             self._budget.preset = preset
 
+    def allow_fetch(self) -> None:
+        """Let the current run fetch a stronger network before its next stage."""
+        self._budget.fetches = True
+
     def enqueue(self, config: TrainConfig, preset: str = "") -> None:
         """Queue a run; it starts automatically after the current run."""
         self.queue.add(config, preset=preset)

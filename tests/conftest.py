@@ -136,6 +136,51 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator:
 
 
 @pytest.fixture
+def stronger_hub(weights_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator:
+    """Return a hub on loopback with the hybrid ViT as the network `strong`, which may do better than the starter ViT.
+
+    These two are all that is tried; the hub's file is that of the bundled network.
+    """
+    from dataclasses import replace
+
+    from weights_hub import served_weights
+
+    from models.catalog import BACKBONES
+    from models.pins import UNPINNED
+    from visionft.training import stronger
+    from visionft.training.config import presets
+    from visionft.weights.locations import bundled_file
+
+    row = BACKBONES["hybrid_vit"]
+    file = bundled_file(row)
+    assert file is not None
+    facts = {"name": "strong", "title": "Strong network", "bundled": "", "sha256": "", "pin": UNPINNED}
+    strong = replace(row, **facts, hub_id="example/strong", licence="Apache-2.0")
+    monkeypatch.setitem(BACKBONES, "strong", strong)
+    monkeypatch.setattr(presets, "SUITED", {False: ("starter_vit", "strong"), True: ("starter_vit", "strong")})
+    monkeypatch.setattr(stronger, "STRONGER", {False: ("strong",), True: ("strong",)})
+    with served_weights(file.read_bytes(), monkeypatch) as served:
+        yield served
+
+
+@pytest.fixture(scope="session")
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder per class of the sample's photographs of waste: twelve in each of five classes."""
+    import zipfile
+
+    from resources.photographs import PHOTOGRAPHS
+
+    folder = tmp_path_factory.mktemp("photographs")
+    with zipfile.ZipFile(PHOTOGRAPHS) as packed:
+        names = sorted(name for name in packed.namelist() if not name.endswith("/"))
+        classes = sorted({name.split("/")[-2] for name in names})
+        chosen = [name for each in classes for name in [name for name in names if f"{each}/" in name][:12]]
+        for name in chosen:
+            packed.extract(name, folder)
+    return folder
+
+
+@pytest.fixture
 def unprivileged():
     """Return a context in which permissions apply: root is exempt from them, so it becomes nobody there."""
 

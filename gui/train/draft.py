@@ -117,6 +117,11 @@ class TrainDraft(QObject):
         config = self.config
         return self.preset if config.method == self._baseline.method and not config.start_from else ""
 
+    @property
+    def circumstances(self) -> Circumstances:
+        """Return the project and the computer as the presets see them."""
+        return self._circumstances
+
     def take(self, config: TrainConfig) -> None:
         """Show settings from another source, such as an earlier run."""
         self._view.set_config(config)

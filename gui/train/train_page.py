@@ -22,6 +22,7 @@ from gui.train.elsewhere import Elsewhere
 from gui.train.queue_list import QueueList
 from gui.train.resume_card import ResumeCard
 from gui.train.setup import SetupView
+from gui.train.stronger_card import StrongerCard, StrongerNetwork
 from gui.train.train_choices import command_line, result_words, start_words
 from models.messages import Message
 from visionft.errors import NextStep, VisionFTError
@@ -52,7 +53,8 @@ class TrainPage(Page):
         self.form = self.setup.form  # of the settings common to all methods
         self.draft = TrainDraft(state, session, self.setup)
         self.elsewhere = Elsewhere(state, session, config=self.config, when_ready=self._when_ready, parent=self)
-        self.resume_card = ResumeCard()
+        self.resume_card, self.stronger_card = ResumeCard(), StrongerCard()
+        self.stronger = StrongerNetwork(state, session, self.stronger_card, self.draft, goes_on=self.start, parent=self)
         self._has_run = self._has_results = False  # in the live view
         self._run_name = ""  # of its folder, once it has one
         self._monitor: RunMonitor | None = None
@@ -90,7 +92,7 @@ class TrainPage(Page):
         for layout in (self._live_layout, self._queue_layout):
             layout.setContentsMargins(theme.HUGE, 0, theme.HUGE, theme.HUGE)
             self._views.addWidget(widget_of(layout))
-        offer = column(self.resume_card, self.switch)
+        offer = column(self.resume_card, self.stronger_card, self.switch)
         offer.setContentsMargins(theme.HUGE, 0, theme.HUGE, 0)
         self.body.setContentsMargins(0, 0, 0, 0)
         self.body.addLayout(column(offer, self._views, spacing=theme.MEDIUM))

@@ -160,6 +160,14 @@ def conditions(found: "Recommendation") -> Iterator[str]:
         low=f"{twice.low:.0%}",
         high=f"{twice.high:.0%}",
     )
+    if (network := known_backbone(found.stronger)) is not None:
+        yield Message(
+            "A stronger network may do better: {title}, {size} to fetch, licence {licence}. It can be compared on your "
+            "images.",
+            title=network.title,
+            size=size_text(network.hub_bytes),
+            licence=network.licence,
+        )
     if found.trial_s is not None:
         takes = rough_duration_text(found.trial_s)
         yield Message(

@@ -35,6 +35,7 @@ from visionft.training.config.train_config import TrainConfig
 from visionft.training.preset_choice import project_circumstances
 from visionft.training.probing import Probe, preset_configs, probe_backbones
 from visionft.training.runs.run_folder import list_runs
+from visionft.training.stronger import stronger_network
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +48,7 @@ class Recommendation(Leaderboard):
         trial_s: Estimated seconds of short runs; None where they were run or cannot be.
         backbone: The feature extractor of the curve and of the training-free methods.
         problem: Reason why nothing can be trained; empty otherwise.
+        stronger: Name of a stronger network to fetch; empty where there is none.
     """
 
     chosen: str
@@ -58,6 +60,7 @@ class Recommendation(Leaderboard):
     backbone: str
     problem: str
     seconds: float
+    stronger: str = ""
 
     @property
     def recommended(self) -> ComparedModel:
@@ -141,7 +144,7 @@ def recommend(
     learned = [(each, training_images(runs[each.run].path)) for each in board.ranked]
     models = [*board.ranked, *not_made(models, learned, train_images)]
     models = [replace(each, refusal=limits.refusal(each)) for each in models]
-    gain = curve.best_gain
+    gain, stronger = curve.best_gain, stronger_network(device, circumstances.here)
     return Recommendation(
         split=split,
         images=board.images,
@@ -155,6 +158,7 @@ def recommend(
         backbone=features.kind.backbone,
         problem=problem,
         seconds=time.monotonic() - began,
+        stronger=stronger.name if stronger is not None else "",
     )
 
 

@@ -406,6 +406,7 @@ class Project(Store):
         preset: str | TrainConfig | None = None,
         *,
         time: float | None = None,
+        fetch: bool = False,
         budget: Budget | None = None,
         callback: Callback | None = None,
         **settings: Any,
@@ -423,17 +424,21 @@ class Project(Store):
             time: Seconds from now on. A stage that is forecast to take longer is left out, epochs are planned to fit,
                 and the run ends at the end of one where another one would take too long. The first answer, from one
                 look at each image, is never cut short.
-            budget: In place of `time`, for settings of a preset: another thread may change it while the run goes on.
+            fetch: Whether a stronger network may be fetched after the first answer of a preset, where none is on this
+                computer. It is taken where it is measured better on the images.
+            budget: In place of `time` and `fetch`, for settings of a preset: another thread may change it while the run
+                goes on.
             **settings: Any field of `TrainConfig`: `method`, such as `linear`, `lora` or `full`; `backbone`, a
                 pretrained network of `models.catalog.BACKBONES` or `timm/NAME`, else the preset chooses it. Those of a
                 method are a dict: `lora={"rank": 4}`. Also `recipe`, the file of one.
 
         Raises:
             ConfigError: Settings or images are unsuitable; all problems at once.
+            VisionFTError: A stronger network is to be fetched for settings that name theirs.
             ProjectError: The images cannot be split.
             WeightsError: The pretrained weights are missing.
             JobCancelled: The run was interrupted before it began; there is no run.
-            RunError: It was interrupted while backbones were compared, no image can be read, or memory is too small.
+            RunError: No image can be read, or memory is too small.
         """
         from visionft.evaluation.trained_run import train_and_evaluate
 
@@ -442,13 +447,16 @@ class Project(Store):
             self.split(callback=callback)
             images = self.snapshot()
         with running_job(callback) as job:
-            budget = budget or Budget(seconds=time)
+            budget = budget or Budget(seconds=time, fetches=fetch)
             if isinstance(preset, TrainConfig):
                 config = override_settings(preset, {}, as_assignments(settings))
             else:
                 config = self._settings(images, preset, job=job, **settings)
                 is_preset = preset or not ("method" in settings or settings.get("recipe") is not None)
                 budget.preset = staged_preset((preset or DEFAULT_PRESET) if is_preset else None, settings)
+            if budget.fetches and not config.try_networks:
+                hint = "Name no backbone, or do not ask to fetch."
+                raise VisionFTError("Only a preset that chooses its network can fetch a stronger one.", hint)
             run_dir = new_run_dir(self.path, config)
             run, _evaluations = train_and_evaluate(config, images, run_dir, budget=budget, job=job)
             if not run.path.is_dir():

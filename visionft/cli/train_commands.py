@@ -3,6 +3,7 @@
 import dataclasses
 import os
 from collections.abc import Callable, Mapping
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -58,6 +59,13 @@ _METHOD = {
 }
 
 
+class FetchChoice(StrEnum):
+    """Whether a run may fetch a stronger network."""
+
+    ALLOW = "allow"
+    NEVER = "never"
+
+
 @prints(_TRAINED, {"backbone": str, "method": str, "epochs": int, "estimate": "visionft.training.estimate:Estimate"})
 def train(
     project: ProjectDir,
@@ -81,6 +89,10 @@ def train(
         str | None,
         Option(metavar="TIME", help="End within this time, such as 90s, 5m or 1h, with the best so far."),
     ] = None,
+    fetch: Annotated[
+        FetchChoice,
+        Option(help="Whether a stronger network may be fetched and compared, after the first answer of a preset."),
+    ] = FetchChoice.NEVER,
     recipe: Annotated[
         Path | None, Option(metavar="FILE", help="Train with the settings of a recipe; other options win over it.")
     ] = None,
@@ -103,7 +115,7 @@ def train(
     """
     from visionft.training.framing_choice import known_framing
 
-    budget = Budget(seconds=None if time is None else seconds_of(time))
+    budget = Budget(seconds=None if time is None else seconds_of(time), fetches=fetch is FetchChoice.ALLOW)
     with opened_project(project, read_only=True) as opened:
         if resume_run is not None:
             if recipe is not None or save is not None:

@@ -57,6 +57,7 @@ from visionft.training.runs.run_folder import (
     write_plan,
 )
 from visionft.training.runs.run_snapshot import read_snapshot
+from visionft.training.stronger import fetch_stronger, stronger_network
 
 # Images that the first answer learns from, and as many to evaluate it on, where there are more than twice as many: with
 # 10,000 the first pass would take minutes. A framing is measured on as many, so their features are used again.
@@ -179,7 +180,7 @@ class _Stages:
         begun = list(PRESETS).index(stage) if stage in PRESETS and self._reached is not None else 0
         tried = {preset, *list(PRESETS)[:begun]}
         is_solving = _is_solved(first) and not begun
-        measuring = framing_time(first, self._images, self._project_dir)
+        measuring = framing_time(first, self._images, self._project_dir, fetches=self._can_fetch(first))
         answers_first = measuring is not None and _is_solved(first) and self._reached is None
         learned = self._first_images() if answers_first else self._images
         self._planned = {name for name, _config in configs}
@@ -203,6 +204,7 @@ class _Stages:
             has_gained = True
             while has_gained and (following := self._following(tried)):
                 tried.add(following[0])
+                self._take_fetched(first, preset)
                 has_gained = self._train_next(*following)
         except JobCancelled:
             return self._result(config=first)
@@ -258,10 +260,30 @@ class _Stages:
         config = known_framing(config, self._images, self._project_dir)
         return replace(config, framing="centre", try_networks=False) if config.framing == "auto" else config
 
+    def _can_fetch(self, config: TrainConfig) -> bool:
+        """Tell whether there is a stronger network that may be fetched."""
+        return self._budget.fetches and config.try_networks and stronger_network(config.device) is not None
+
+    def _take_fetched(self, config: TrainConfig, preset: str) -> None:
+        """Solve for the head of a stronger network that the user has allowed to fetch meanwhile, where it is better.
+
+        Raises:
+            JobCancelled: The user cancelled it.
+        """
+        assert self._reached is not None
+        run = self._reached[0]
+        if run.config.total_epochs or not _is_solved(config) or not self._can_fetch(config):
+            return
+        framed = self._framed(config)
+        if framed.backbone != run.config.backbone:
+            self._improve(framed, preset)
+
     def _framed(self, config: TrainConfig) -> TrainConfig:
         """Return the settings at the measured framing; at the usual one where the time does not last for it."""
         job = self._budget.limited(self._job, _FRAMING_SHARE)
         try:
+            if self._can_fetch(config):
+                fetch_stronger(config, job=job)
             return resolved_framing(config, self._images, self._project_dir, job=job)
         except JobCancelled:
             self._job.check_cancelled()

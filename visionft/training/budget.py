@@ -25,15 +25,17 @@ class Budget:
     A preset is a budget: `quick` solves for a head, `balanced` then trains the network, `best` then trains it longer.
     """
 
-    def __init__(self, preset: str = "", *, seconds: float | None = None) -> None:
+    def __init__(self, preset: str = "", *, seconds: float | None = None, fetches: bool = False) -> None:
         """Begin to count the seconds.
 
         Args:
             preset: A name of `PRESETS`; empty where the settings of the run are its only stage.
             seconds: From now to the end of the last stage; None for as many as it takes.
+            fetches: Whether a stronger network may be fetched, after the first answer.
         """
         self.preset = preset
         self.seconds = seconds
+        self.fetches = fetches
         self._began = time.monotonic()
 
     @property

@@ -68,10 +68,19 @@ class FramingTrial:
     milliseconds: float  # of an image through the network
     images: int = 0  # that it was measured on; fewer than of the choice where it could not win; 0 in earlier versions
     backbone: str = ""
+    gain: float | None = None  # accuracy more than that of the best trial before it, on the same images
+    gain_error: float = 0.0  # standard error of `gain`, paired over the images
+    slower: float = 1.0  # its time of an image, relative to that trial's
 
     @classmethod
-    def of(cls, found: Probe) -> "FramingTrial":
-        return cls(**{field.name: getattr(found, field.name) for field in dataclasses.fields(cls)})
+    def of(cls, found: Probe, before: Probe | None) -> "FramingTrial":
+        """Return the trial of a probe; `before`: the best one until then, on the same images."""
+        names = {field.name for field in dataclasses.fields(cls)} & {field.name for field in dataclasses.fields(Probe)}
+        facts = {name: getattr(found, name) for name in names}
+        if before is None:
+            return cls(**facts)
+        gain, error = found.accuracy_gain_over(before)
+        return cls(**facts, gain=gain, gain_error=error, slower=found.milliseconds / max(0.01, before.milliseconds))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,13 +169,17 @@ def resolved_framing(
     return choice.applied(config) if choice else replace(config, framing="centre", try_networks=False)
 
 
-def framing_time(config: TrainConfig, images: Snapshot, project_dir: Path) -> StageTime | None:
+def framing_time(
+    config: TrainConfig, images: Snapshot, project_dir: Path, *, fetches: bool = False
+) -> StageTime | None:
     """Return the expected time of `resolved_framing`; None where it measures nothing.
+
+    `fetches`: another network is fetched before, so that it measures in any case.
 
     Before one was measured, it is that of the trials of each measurement: one at the own size, a short one of each
     other network, two at the next size.
     """
-    is_measured = config.framing == "auto" and is_due(read_framing(project_dir, images), images, config)
+    is_measured = config.framing == "auto" and (fetches or is_due(read_framing(project_dir, images), images, config))
     return _measuring_time(config, images, project_dir) if is_measured else None
 
 
@@ -206,10 +219,10 @@ def measure_framing(
 ) -> FramingChoice:
     """Measure framings on about 400 labelled images outside the test split, and keep the choice with the project.
 
-    First the centre square at the backbone's own size, and at those of the other networks to try. Then, by the best
-    network, the centre square and the whole image at the next size; where the larger one gained, the next sizes, up to
-    640 pixels. Each is tried on about 100 of the images first, and on all where it can still win (successive halving;
-    Jamieson and Talwalkar 2016, arXiv:1502.07943).
+    First the centre square at the backbone's own size, and what an earlier measurement chose. Then the other networks
+    to try, at their own size. Then, by the best network, the centre square and the whole image at the next size; where
+    the larger one gained, the next sizes, up to 640 pixels. Each is tried on about 100 of the images first, and on all
+    where it can still win (successive halving; Jamieson and Talwalkar 2016, arXiv:1502.07943).
 
     Args:
         config: The settings of the runs to come: backbone, weights, device, precision and seed count.
@@ -226,7 +239,7 @@ def measure_framing(
     bases = {name: _usual_framing(replace(config, backbone=name), images) for name in networks}
     job = job.in_stages(_measuring_time(config, images, project_dir).seconds)
     probes: list[Probe] = []  # on all of the images
-    lost: list[Probe] = []
+    trials: list[FramingTrial] = []  # of these, and of those that could not win
 
     def named(framing: Framing, shape: InputShape, backbone: str) -> str:
         seen = framing_text(framing, shape)
@@ -247,14 +260,15 @@ def measure_framing(
             return True
         best = best_framing(probes)
         other = with_aspect(best.framing.applied(bases[best.backbone]), chosen)
-        found = measured(settings, some)
-        if found.gain_over(measured(other, some)) > LOST:
+        found, before = measured(settings, some), measured(other, some)
+        if found.gain_over(before) > LOST:
             return True
-        lost.append(found)
+        trials.append(FramingTrial.of(found, before))
         return False
 
     def add(found: Probe) -> None:
         """Take a measurement on all images; the held-out images are shown as the best one sorts them."""
+        trials.append(FramingTrial.of(found, best_framing(probes) if probes else None))
         probes.append(found)
         if found.predicted and best_framing(probes) is found:
             names = images.class_names
@@ -268,6 +282,9 @@ def measure_framing(
             )
 
     add(measured(bases[config.backbone], chosen))
+    if (known := read_measured(project_dir)) is not None and known.backbone in networks and known.framing != Framing():
+        stored = with_aspect(known.framing.applied(bases[known.backbone]), chosen)
+        add(measured(stored, chosen))  # what others are to beat
     for name in networks[1:]:
         try:
             if can_win(bases[name]):
@@ -283,17 +300,18 @@ def measure_framing(
             settings = with_aspect(replace(square, framing=framing), chosen)
             if framing == "whole" and settings.preprocessing == square.preprocessing:
                 continue
-            if can_win(settings):
+            is_known = (settings.backbone, Framing.of(settings)) in [(each.backbone, each.framing) for each in probes]
+            if not is_known and can_win(settings):
                 add(measured(settings, chosen))
         best = best_framing(probes)
-        if best is before:
+        if best is before and size >= best.framing.image_size:
             break
         framings = (best.framing.framing,)
     best = best_framing(probes)
     choice = FramingChoice(
         framing=best.framing,
         backbone=best.backbone,
-        trials=tuple(map(FramingTrial.of, (*probes, *lost))),
+        trials=tuple(trials),
         images=best.images,
         accuracy=selected_accuracy(probes),
         labelled=labelled_count(images),
@@ -397,9 +415,10 @@ def read_measured(project_dir: Path) -> FramingChoice | None:
 def _parsed_trial(values: Any, backbone: str) -> FramingTrial:
     """Return a trial of JSON values; in earlier versions of `backbone` (ValueError, TypeError, KeyError: none)."""
     height, width = map(int, values["shape"])
-    accuracy = values["accuracy"]
+    accuracy, gain = values["accuracy"], values.get("gain")
     seconds, milliseconds = float(values["seconds"]), float(values["milliseconds"])
-    if not (math.isfinite(seconds) and math.isfinite(milliseconds) and math.isfinite(accuracy or 0.0)):
+    gain_error, slower = float(values.get("gain_error", 0.0)), float(values.get("slower", 1.0))
+    if not all(map(math.isfinite, (seconds, milliseconds, gain_error, slower, accuracy or 0.0, gain or 0.0))):
         raise ValueError("a trial has a figure that is none")
     return FramingTrial(
         framing=_parsed_framing(values["framing"]),
@@ -409,6 +428,9 @@ def _parsed_trial(values: Any, backbone: str) -> FramingTrial:
         milliseconds=milliseconds,
         images=int(values.get("images", 0)),
         backbone=str(values.get("backbone", backbone)),
+        gain=None if gain is None else float(gain),
+        gain_error=gain_error,
+        slower=slower,
     )
 
 

@@ -65,6 +65,16 @@ class Probe:
         mean, spread = statistics.fmean(gains), statistics.stdev(gains)
         return mean / max(spread / math.sqrt(len(gains)), 1e-9)
 
+    def accuracy_gain_over(self, other: "Probe") -> tuple[float | None, float]:
+        """Return how much higher the accuracy is than another probe's, and the standard error, paired over the images.
+
+        None where they cannot be compared.
+        """
+        if len(self.are_right) != len(other.are_right) or len(self.are_right) < 2:
+            return None, 0.0
+        gains = [int(mine) - int(theirs) for mine, theirs in zip(self.are_right, other.are_right, strict=True)]
+        return statistics.fmean(gains), statistics.stdev(gains) / math.sqrt(len(gains))
+
     def is_worse_for_classes(self, other: "Probe") -> bool:
         """Tell whether the balanced accuracy is lower than another probe's by more than a standard error."""
         if not self.classes or len(self.classes) != len(other.classes):

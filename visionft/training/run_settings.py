@@ -64,7 +64,7 @@ def run_settings(
     try:
         check_config(config, images)
     except ConfigError as error:
-        raise recipe.located(error, given=_named(given, assignments)) from error
+        raise recipe.located(error, given=tuple(_named(given, assignments))) from error
     if not ensure_weights(config, job=job):
         raise JobCancelled
     require_same_weights(recipe, config)

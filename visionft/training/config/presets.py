@@ -36,7 +36,7 @@ _LEAST_GAIN = 0.01  # of accuracy: with less to gain, Balanced is Quick
 
 # Networks that are tried on a project's images, by whether there is a GPU; those without weights here are skipped. The
 # first one gives the first answer. The order is one of cost on a CPU, of published accuracy on a GPU.
-_SUITED: dict[bool, tuple[str, ...]] = {
+SUITED: dict[bool, tuple[str, ...]] = {
     False: (*USUAL_BACKBONES, "resnet18", "vit_tiny", "resnet50", "vit_small", "dinov2_small"),
     True: ("dinov2_base", "dinov2_small", "vit_base", "vit_small", "resnet50", *USUAL_BACKBONES),
 }
@@ -120,7 +120,7 @@ def likely_device() -> DeviceKind:
 
 def suited_backbones(circumstances: Circumstances) -> tuple[str, ...]:
     """Return the networks to try on the images of a project, the usual one first; at least one."""
-    suited = _SUITED[circumstances.has_gpu]
+    suited = SUITED[circumstances.has_gpu]
     return tuple(backbone for backbone in suited if backbone in circumstances.here) or (DEFAULT_BACKBONE,)
 
 

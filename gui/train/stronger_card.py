@@ -1,0 +1,202 @@
+"""The offer to fetch a stronger network and to compare it on the user's images: a quiet card on *Train*."""
+
+import dataclasses
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QObject, Signal, Slot
+
+from gui.kit import theme
+from gui.kit.lazy_function import lazy_function
+from gui.kit.parts import Button, Card, IconLabel, column, row, text
+from gui.kit.progress import progress_text
+from gui.kit.translation import tr
+from gui.runner import TRAIN
+from gui.session import ProjectSession
+from gui.state import AppState
+from gui.tasks import Lane, Priority, Task
+from visionft.amounts import rough_duration_text, size_text
+from visionft.events import Progress
+from visionft.training.framing_choice import FramingChoice, read_measured
+from visionft.training.stronger import comparison_s, comparison_text, stronger_network
+from visionft.weights.offline import offline_reason
+
+if TYPE_CHECKING:
+    from gui.train.draft import TrainDraft
+    from models.catalog import Backbone
+
+fetch_and_compare = lazy_function("visionft.training.stronger:fetch_and_compare")
+
+
+class StrongerCard(Card):
+    """Shows one sentence with what can be done about it, or is hidden."""
+
+    wanted = Signal()
+    cancelled = Signal()
+    dismissed = Signal()
+
+    def __init__(self) -> None:
+        super().__init__(margin=theme.MEDIUM)
+        self.title, self.words = text("", "strong", wrap=True), text("", "muted", wrap=True)
+        self.fetch_button = Button("Fetch and compare", "import", on_click=self.wanted.emit)
+        self.cancel_button = Button("Cancel", "stop", on_click=self.cancelled.emit)
+        self.dismiss_button = Button("Not now", role="quiet", on_click=self.dismissed.emit)
+        said = column(self.title, self.words, spacing=theme.HAIR)
+        buttons = (self.fetch_button, self.cancel_button, self.dismiss_button)
+        self.body.addLayout(row(IconLabel("gauge", size=20), said, *buttons, spacing=theme.MEDIUM, grows=1))
+        self.hide()
+
+    def offer(self, title: str, words: str) -> None:
+        self._show(title, words, self.fetch_button, self.dismiss_button)
+
+    def show_stage(self, title: str, words: str, *, can_cancel: bool = True) -> None:
+        self._show(title, words, *((self.cancel_button,) if can_cancel else ()))
+
+    def show_result(self, title: str, words: str) -> None:
+        self._show(title, words, self.dismiss_button)
+        self.dismiss_button.setText(tr("Close"))
+
+    def _show(self, title: str, words: str, *buttons: Button) -> None:
+        self.title.setText(title)
+        self.words.setText(words)
+        self.dismiss_button.setText(tr("Not now"))
+        for button in (self.fetch_button, self.cancel_button, self.dismiss_button):
+            button.setVisible(button in buttons)
+        self.show()
+
+
+class StrongerNetwork(QObject):
+    """Offers a stronger network once a first answer is there; fetches and compares it when asked."""
+
+    def __init__(
+        self,
+        state: AppState,
+        session: ProjectSession | None,
+        card: StrongerCard,
+        draft: "TrainDraft",
+        *,
+        goes_on: Callable[[], object],
+        parent: QObject,
+    ) -> None:
+        """Args: `goes_on` trains with the draft, where the network is better."""
+        super().__init__(parent)
+        self._state, self._session, self._card, self._draft, self._goes_on = state, session, card, draft, goes_on
+        self._task: Task[Any] | None = None
+        self._has_answer = self._has_result = self._is_dismissed = False
+        self._waits = False  # for the next stage of the run
+        card.wanted.connect(self.fetch)
+        card.cancelled.connect(self._cancel)
+        card.dismissed.connect(self._dismiss)
+        draft.changed.connect(self.refresh)
+        if session is not None:
+            session.runner.run_evaluated.connect(self._on_evaluated)
+            session.runner.run_ended.connect(self._on_run_ended)
+
+    def network(self) -> "Backbone | None":
+        """Return the network to offer; None where there is none, or nothing may be fetched."""
+        circumstances = self._draft.circumstances
+        if self._session is None or offline_reason() or not self._draft.framing.can_measure:
+            return None
+        return stronger_network(circumstances.device, circumstances.here)
+
+    def refresh(self) -> None:
+        """Show the offer after the first answer of a preset, unless the user has declined it."""
+        if self._task is not None or self._has_result:
+            return
+        session, network = self._session, self.network()
+        found = self._draft.framing.found
+        choice = found.choice if found is not None else None
+        has_answer = self._has_answer or choice is not None
+        is_own = choice is not None and choice.is_own  # what the network sees is not measured then
+        if session is None or network is None or self._is_dismissed or not has_answer or is_own:
+            self._card.hide()
+            return
+        size = size_text(network.hub_bytes)
+        time = rough_duration_text(comparison_s(network, session.snapshot()))
+        title = tr("A stronger network may do better: {title}", title=tr(network.title))
+        if self._waits:
+            words = tr("It is fetched and compared before the next stage, else after this run.")
+            self._card.show_stage(title, words, can_cancel=False)
+            return
+        words = tr(
+            "{size} to fetch, licence {licence}; then about {time} on this computer to compare it on your images.",
+            size=size,
+            licence=network.licence,
+            time=time,
+        )
+        self._card.offer(title, words)
+
+    def fetch(self) -> None:
+        """Fetch the network and compare it; while a run trains, as its next stage."""
+        session, network = self._session, self.network()
+        if session is None or network is None or self._task is not None:
+            return
+        if session.runner.is_training:
+            session.runner.allow_fetch()
+            self._waits = True
+            self.refresh()
+            return
+        self._waits = False
+        title = tr("Comparing {title} on your images", title=tr(network.title))
+        work = partial(fetch_and_compare, session.path, session.images, self._draft.config, network.name)
+        task = Task(title=title, work=work, lane=Lane.COMPUTE, page=TRAIN, device=True, priority=Priority.MEASUREMENT)
+
+        def show_stage(progress: Progress) -> None:
+            self._card.show_stage(title, progress_text(progress))
+
+        self._task = task
+        self._card.show_stage(title, "")
+        on_done = partial(self._on_compared, network)
+        self._state.tasks.run(task, owner=self, on_done=on_done, on_progress=show_stage, on_end=self._on_end)
+
+    def _on_compared(self, network: "Backbone", choice: FramingChoice) -> None:
+        self._show_comparison(network, choice)
+        self._draft.framing.refresh()
+        if choice.backbone == network.name:
+            config = dataclasses.replace(self._draft.config, try_networks=True, framing="auto", image_size=0)
+            self._draft.take(config)  # the user may have named another one
+            self._goes_on()
+
+    def _show_comparison(self, network: "Backbone", choice: FramingChoice) -> None:
+        words = comparison_text(choice, network.name)
+        is_better = choice.backbone == network.name
+        title = (
+            tr("{title} is better on your images", title=tr(network.title))
+            if is_better
+            else tr("{title} is not better on your images", title=tr(network.title))
+        )
+        follows = tr("Training goes on with it.") if is_better else tr("Everything stays as it is.")
+        self._has_result = True
+        self._card.show_result(title, " ".join((tr(words) if words is not None else "", follows)).strip())
+
+    def _on_end(self, _task: "Task[Any]") -> None:
+        self._task = None
+        self._draft.refresh()
+        self.refresh()
+
+    @Slot()
+    def _on_evaluated(self) -> None:
+        self._has_answer = True
+        self.refresh()
+
+    @Slot(str, object, object, object)
+    def _on_run_ended(self, *_ended: object) -> None:
+        """Show what the run has compared; where it ended before, compare now."""
+        session, network = self._session, self.network()
+        if self._waits and session is not None and network is not None:
+            self._waits = False
+            choice = read_measured(session.path)
+            if choice is not None and any(each.backbone == network.name for each in choice.trials):
+                self._show_comparison(network, choice)
+            else:
+                self.fetch()
+        self.refresh()
+
+    def _cancel(self) -> None:
+        if self._task is not None:
+            self._task.stop()
+
+    def _dismiss(self) -> None:
+        self._is_dismissed, self._has_result = True, False
+        self._card.hide()
