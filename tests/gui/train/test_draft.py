@@ -12,7 +12,7 @@ from gui.train import augment_preview, setup_measurements
 from gui.train.network_search import MOST_SHOWN, NetworkSearch
 from gui.train.train_choices import ELSEWHERE, HERE, WeightsFact, backbone_choices, command_line, run_details
 from gui.train.train_page import TrainPage
-from models.catalog import BACKBONES, DEFAULT_BACKBONE
+from models.catalog import BACKBONES
 from visionft.data.augment_preview import render
 from visionft.errors import RunError
 from visionft.training.config.checks import config_problems
@@ -38,9 +38,17 @@ def page(page: TrainPage) -> TrainPage:
 
 def test_a_fresh_draft_is_the_balanced_preset_of_this_project(page, window):
     session = window.state.session
-    expected = preset_of_project("balanced", session.snapshot(), session.path, backbone=DEFAULT_BACKBONE)
+    expected = preset_of_project("balanced", session.snapshot(), session.path)
     assert page.config() == expected and page.setup.presets.choice() == "balanced"
     assert not page.setup.modified_pill.isVisible() and not page.setup.reset_button.isVisible()
+
+
+def test_a_network_that_is_clicked_is_trained_and_no_other(qtbot, page):
+    assert page.config().try_networks
+    qtbot.mouseClick(page.setup.backbones.tiles["starter_resnet"], LEFT)
+    assert page.config().backbone == "starter_resnet" and not page.config().try_networks
+    page.setup.reset_button.click()
+    assert page.config().try_networks
 
 
 @pytest.mark.parametrize("preset", ["quick", "best"])
