@@ -9,9 +9,12 @@ from screenshot_data import run_events
 
 from gui import runner
 from gui.tasks import Lane, Task
+from models.catalog import DEFAULT_BACKBONE, get_backbone
 from visionft.events import Notice, Progress
 from visionft.jobs import JobContext
+from visionft.training.config.train_config import CENTRE
 from visionft.training.estimate import SetFacts, StepCost, remember
+from visionft.training.framing_choice import FramingChoice, FramingTrial, forget_measured, store_measured
 from visionft.training.lr_finder import RateCurve
 from visionft.training.preset_choice import project_circumstances
 from visionft.training.probing import resolve_preset
@@ -52,6 +55,49 @@ def measured(studio: Any) -> None:
     losses = [1.7 - 0.9 / (1 + math.exp(-(math.log10(r) + 2.9) * 3)) + max(0, math.log10(r) + 0.9) ** 2 for r in rates]
     page.setup.show_rates(RateCurve(rates=tuple(rates), losses=tuple(losses), suggestion=1.3e-3))
     page.setup.form.editor("epochs").setValue(12)
+
+
+def stronger(studio: Any) -> None:
+    """Show the offer of a stronger network, as after a first answer."""
+    page, session = studio.window.page("train"), studio.state.session
+    store_measured(session.path, _choice(session, DEFAULT_BACKBONE))
+    page.draft.framing.refresh()
+    deadline = time.monotonic() + PREVIEW_S
+    while page.stronger_card.isHidden() and time.monotonic() < deadline:
+        studio.wait_for_images(100)
+
+
+def stronger_found(studio: Any) -> None:
+    """Show what a stronger network gains."""
+    page, session = studio.window.page("train"), studio.state.session
+    page.stronger.show_comparison(get_backbone("dinov2_small"), _choice(session, "dinov2_small"))
+
+
+def stronger_closed(studio: Any) -> None:
+    """Close the offer, and forget the measurement."""
+    studio.window.page("train").stronger_card.dismiss_button.click()
+    forget_measured(studio.state.session.path)
+    studio.window.page("train").draft.framing.refresh()
+
+
+def _choice(session: Any, best: str) -> FramingChoice:
+    """Return a measurement of two networks with invented figures."""
+    usual = {"framing": CENTRE, "images": 400, "seconds": 21.0}
+    trials = (
+        FramingTrial(**usual, backbone=DEFAULT_BACKBONE, shape=(160, 160), accuracy=0.84, milliseconds=25.0),
+        FramingTrial(
+            **usual,
+            backbone="dinov2_small",
+            shape=(224, 224),
+            accuracy=0.931,
+            milliseconds=104.0,
+            gain=0.091,
+            gain_error=0.016,
+            slower=4.16,
+        ),
+    )
+    labelled = sum(bool(image.labels) for image in session.snapshot().images)
+    return FramingChoice(framing=CENTRE, backbone=best, trials=trials, images=400, labelled=labelled)
 
 
 def all_backbones(studio: Any) -> None:

@@ -6,6 +6,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal, Slot
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QBoxLayout
 
 from gui.kit import theme
 from gui.kit.lazy_function import lazy_function
@@ -43,9 +45,18 @@ class StrongerCard(Card):
         self.cancel_button = Button("Cancel", "stop", on_click=self.cancelled.emit)
         self.dismiss_button = Button("Not now", role="quiet", on_click=self.dismissed.emit)
         said = column(self.title, self.words, spacing=theme.HAIR)
-        buttons = (self.fetch_button, self.cancel_button, self.dismiss_button)
-        self.body.addLayout(row(IconLabel("gauge", size=20), said, *buttons, spacing=theme.MEDIUM, grows=1))
+        words = row(IconLabel("gauge", size=20), said, spacing=theme.MEDIUM, grows=1)
+        buttons = row(self.fetch_button, self.cancel_button, self.dismiss_button, None)
+        self._content = row(words, buttons, spacing=theme.MEDIUM, grows=0)
+        self.body.addLayout(self._content)
         self.hide()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Put the buttons where there is room for them."""
+        super().resizeEvent(event)
+        is_narrow = event.size().width() < theme.scaled(640)
+        direction = QBoxLayout.Direction
+        self._content.setDirection(direction.TopToBottom if is_narrow else direction.LeftToRight)
 
     def offer(self, title: str, words: str) -> None:
         self._show(title, words, self.fetch_button, self.dismiss_button)
@@ -151,14 +162,15 @@ class StrongerNetwork(QObject):
         self._state.tasks.run(task, owner=self, on_done=on_done, on_progress=show_stage, on_end=self._on_end)
 
     def _on_compared(self, network: "Backbone", choice: FramingChoice) -> None:
-        self._show_comparison(network, choice)
+        self.show_comparison(network, choice)
         self._draft.framing.refresh()
         if choice.backbone == network.name:
             config = dataclasses.replace(self._draft.config, try_networks=True, framing="auto", image_size=0)
             self._draft.take(config)  # the user may have named another one
             self._goes_on()
 
-    def _show_comparison(self, network: "Backbone", choice: FramingChoice) -> None:
+    def show_comparison(self, network: "Backbone", choice: FramingChoice) -> None:
+        """Show what the network gains on the images."""
         words = comparison_text(choice, network.name)
         is_better = choice.backbone == network.name
         title = (
@@ -188,7 +200,7 @@ class StrongerNetwork(QObject):
             self._waits = False
             choice = read_measured(session.path)
             if choice is not None and any(each.backbone == network.name for each in choice.trials):
-                self._show_comparison(network, choice)
+                self.show_comparison(network, choice)
             else:
                 self.fetch()
         self.refresh()

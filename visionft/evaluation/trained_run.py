@@ -19,6 +19,7 @@ from typing import Self
 
 import numpy as np
 
+from models.catalog import get_backbone
 from models.messages import Message
 from visionft.amounts import rough_duration_text
 from visionft.calibration import is_worse_for_classes
@@ -37,7 +38,7 @@ from visionft.training.base_weights import stopped_before_start
 from visionft.training.budget import Budget, fitted_to_framing, fitted_to_time, staged_configs
 from visionft.training.config.presets import PRESETS, Circumstances
 from visionft.training.config.train_config import TrainConfig
-from visionft.training.framing_choice import framing_time, known_framing, resolved_framing
+from visionft.training.framing_choice import framing_time, known_framing, read_measured, resolved_framing
 from visionft.training.loop.progress import training_times
 from visionft.training.loop.subsets import spread_by_class
 from visionft.training.loop.train import resume, train
@@ -57,7 +58,7 @@ from visionft.training.runs.run_folder import (
     write_plan,
 )
 from visionft.training.runs.run_snapshot import read_snapshot
-from visionft.training.stronger import fetch_stronger, stronger_network
+from visionft.training.stronger import comparison_text, fetch_stronger, stronger_network
 
 # Images that the first answer learns from, and as many to evaluate it on, where there are more than twice as many: with
 # 10,000 the first pass would take minutes. A framing is measured on as many, so their features are used again.
@@ -282,9 +283,13 @@ class _Stages:
         """Return the settings at the measured framing; at the usual one where the time does not last for it."""
         job = self._budget.limited(self._job, _FRAMING_SHARE)
         try:
-            if self._can_fetch(config):
-                fetch_stronger(config, job=job)
-            return resolved_framing(config, self._images, self._project_dir, job=job)
+            fetched = fetch_stronger(config, job=job) if self._can_fetch(config) else ""
+            framed = resolved_framing(config, self._images, self._project_dir, job=job)
+            choice = read_measured(self._project_dir) if fetched else None
+            if choice is not None and (words := comparison_text(choice, fetched)) is not None:
+                title = get_backbone(fetched).title
+                job.report(Notice(message=Message("{title}: {words}", title=title, words=words)))
+            return framed
         except JobCancelled:
             self._job.check_cancelled()
             message = Message("The time is too short to try what the network sees: the centre square is taken.")

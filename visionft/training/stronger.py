@@ -48,8 +48,8 @@ def comparison_s(backbone: Backbone, images: Snapshot) -> float:
     return len(probed_images(images)) * spec.megapixels * spec.megapixel_s
 
 
-def fetch_stronger(config: TrainConfig, *, job: JobContext = SILENT) -> bool:
-    """Fetch the stronger network where the settings try networks, and tell whether it is here now.
+def fetch_stronger(config: TrainConfig, *, job: JobContext = SILENT) -> str:
+    """Fetch the stronger network where the settings try networks, and return its name; empty where it did not come.
 
     A failure is reported as a notice: without it everything goes on as before.
 
@@ -58,15 +58,15 @@ def fetch_stronger(config: TrainConfig, *, job: JobContext = SILENT) -> bool:
     """
     backbone = stronger_network(config.device) if config.try_networks else None
     if backbone is None:
-        return False
+        return ""
     try:
         found = fetch(backbone, with_text=False, job=job)
     except VisionFTError as error:
         job.report(Notice(message=error.message, level="warning", next_step=error.next_step))
-        return False
+        return ""
     if found is None:
         raise JobCancelled
-    return True
+    return backbone.name
 
 
 def fetch_and_compare(
@@ -95,18 +95,17 @@ def fetch_and_compare(
 
 
 def comparison_text(choice: FramingChoice, backbone: str) -> Message | None:
-    """Return in a sentence what a network gains on the images; None where it was not compared."""
+    """Return what a network gains on the images, with a 95 % interval; None where it was not compared."""
     trial = next((each for each in choice.trials if each.backbone == backbone and each.gain is not None), None)
     if trial is None or trial.accuracy is None or trial.gain is None:
         return None
     words = Message(
-        "{title}: {share} instead of {before} of {counted} right, a difference of {points} points (95 % interval "
-        "{low} to {high}), at {times} times the time of an image."
+        "{counted}: {share} right instead of {before}, {points} points ({low} to {high}). An image takes {times} times "
+        "as long."
     )
     low, high = (100 * (trial.gain + sign * 1.96 * trial.gain_error) for sign in (-1, 1))
     return Message(
         words,
-        title=get_backbone(backbone).title,
         share=f"{trial.accuracy:.1%}",
         before=f"{trial.accuracy - trial.gain:.1%}",
         counted=count_of(trial.images, "image"),
