@@ -25,7 +25,8 @@ from visionft.weights.states import weights_states
 NAMES = words_of(
     (
         "project red green blue flowers",  # of the test's data
-        "Oxford-IIIT Pet EuroSAT COCO CVAT FiftyOne Pascal VOC Label Studio Create ML Hybrid ViT Starter EfficientNet Lite",
+        "Oxford-IIIT Pet EuroSAT COCO CVAT FiftyOne Pascal VOC Label Studio Create ML",
+        "Hybrid ViT Starter EfficientNet Lite",
         "JavaScript Kotlin Swift",
         "Strg Umschalt Entf Leertaste Rücktaste Return Enter Tab Herunter Bild aufwärts abwärts",  # keys
         "Deutsch English kB MB GB log MIT and Apache",
