@@ -6,7 +6,7 @@ No other module asks which family a network is of.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, ClassVar, Literal
 
@@ -331,3 +331,38 @@ class EfficientNetShape(NetworkShape):
         """Return the mean fan-in of the pointwise convolutions: the width changes within each block."""
         widths = [c_in for c_in, _ in self.pointwise_convolutions()]
         return sum(widths) / len(widths)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConvNetShape(NetworkShape):
+    """The shape of a convolutional network of another family of timm, as its own list of features states it.
+
+    Attributes:
+        outputs: Channels of each output of `forward_intermediates`.
+        joined_depths: Those with an eighth of the input's side or less, without the map whose mean is the embedding.
+        layers: Its pointwise convolutions and linear layers, which LoRA can update.
+    """
+
+    family: str
+    head: str
+    stem_names: tuple[str, ...]
+    last_layer: str
+    outputs: tuple[int, ...]
+    joined_depths: tuple[int, ...]
+    stage_names: tuple[str, ...]
+    layers: Matrices
+    scratch_args: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
+
+    @property
+    def block_widths(self) -> tuple[int, ...]:
+        """Return none: the blocks of these families end in different ways."""
+        return ()
+
+    @property
+    def matrices(self) -> Mapping[str, Matrices]:
+        return {"conv": self.layers}
+
+    @property
+    def rate_width(self) -> float:
+        """Return the mean fan-in of the layers: the width changes within each block."""
+        return sum(fan_in for fan_in, _ in self.layers.sizes) / len(self.layers.sizes)

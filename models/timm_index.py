@@ -1,6 +1,7 @@
-"""timm's ResNets and ViTs by timm's own names, from `timm_index.json` (made by `packaging/make_timm_index.py`).
+"""timm's ResNets, ViTs and some other families by timm's own names, from `timm_index.json`.
 
-Loading timm for its list takes seconds, too long for a start-up. Torch-free.
+`packaging/make_timm_index.py` makes that file: loading timm for its list takes seconds, too long for a start-up.
+Torch-free.
 """
 
 import json
@@ -12,10 +13,13 @@ from models.backbone import Backbone, Normalisation
 from models.errors import ConfigError, Problem
 from models.messages import Message
 from models.pins import PINS, UNPINNED
-from models.shapes import NetworkShape, ResNetShape, Stage, ViTShape
+from models.shapes import ConvNetShape, Matrices, NetworkShape, ResNetShape, Stage, ViTShape
 
 PREFIX = "timm/"
-_ADVICE = Message("Choose a ResNet or a plain vision transformer, such as timm/resnet50.a1_in1k.")
+_ADVICE = Message(
+    "Choose a ResNet, a plain vision transformer, ConvNeXt, EfficientNet, MobileNet or RegNet, such as "
+    "timm/resnet50.a1_in1k."
+)
 
 
 @cache
@@ -43,7 +47,7 @@ def timm_backbone(name: str) -> Backbone:
             message = Message("{name} is no network of timm", name=name)
         else:
             text = Message(
-                "{name} cannot be fine-tuned here: timm's {family} networks are neither ResNets nor plain ViTs"
+                "{name} cannot be fine-tuned here: timm's {family} networks are of no family that is known here"
             )
             message = Message(text, name=name, family=family)
         raise ConfigError((Problem("backbone", message, _ADVICE),))
@@ -60,17 +64,12 @@ def backbone_row(name: str, found: dict[str, Any], weights: dict[str, Any] | Non
     stated = weights or {"mean": [0.5] * 3, "std": [0.5] * 3, "interpolation": "bicubic", "crop": 0.95}
     size = stated.get("size", found.get("size", 224))
     hub_id = PREFIX + name if weights else ""
-    if "patch" in found:
-        shape: NetworkShape = ViTShape(**{key: found[key] for key in ("width", "depth", "heads", "mlp_width", "patch")})
-    else:
-        stages = tuple(Stage(*each) for each in found["stages"])
-        shape = ResNetShape(stem=found["stem"], stages=stages, is_grouped=found.get("is_grouped", False))
     row = Backbone(
         name=PREFIX + name,
         title=name,
         summary="",
         architecture=name.partition(".")[0],
-        shape=shape,
+        shape=_shape(found),
         parameters=found["parameters"],
         features=found["features"],
         input_size=found.get("size", size),
@@ -82,3 +81,23 @@ def backbone_row(name: str, found: dict[str, Any], weights: dict[str, Any] | Non
         licence=stated.get("licence", ""),
     )
     return row.at(size)
+
+
+def _shape(found: dict[str, Any]) -> NetworkShape:
+    """Return the shape of a network as the index describes it."""
+    if "patch" in found:
+        return ViTShape(**{key: found[key] for key in ("width", "depth", "heads", "mlp_width", "patch")})
+    if "family" not in found:
+        stages = tuple(Stage(*each) for each in found["stages"])
+        return ResNetShape(stem=found["stem"], stages=stages, is_grouped=found.get("is_grouped", False))
+    sizes = tuple((fan_in, fan_out) for fan_in, fan_out, count in found["layer_sizes"] for _ in range(count))
+    lists = {name: tuple(found[name]) for name in ("stem_names", "outputs", "joined_depths", "stage_names")}
+    return ConvNetShape(
+        family=found["family"],
+        head=found["head"],
+        last_layer=found["last_layer"],
+        layers=Matrices(found["layers"], sizes),
+        has_batch_norm=found["has_batch_norm"],
+        scratch_args=found["scratch_args"],
+        **lists,
+    )

@@ -1,4 +1,4 @@
-"""Write `models/timm_index.json`: the properties of timm's ResNets and ViTs, available without loading timm.
+"""Write `models/timm_index.json`: the properties of timm's networks, of those families that can be fine-tuned here.
 
     python packaging/make_timm_index.py
 
@@ -14,8 +14,12 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 INDEX = ROOT / "models" / "timm_index.json"
-# The modules of timm with networks of its classes `ResNet` and `VisionTransformer`.
+# The modules of timm with networks of its classes `ResNet` and `VisionTransformer`, and of the other `FAMILIES`.
 MODULES = ("resnet", "vision_transformer", "vision_transformer_hybrid", "deit")
+MODULES += ("convnext", "efficientnet", "mobilenetv3", "regnet")
+# By the name of timm's class. Swin and its relatives have their channels last and inputs of one size.
+FAMILIES = {"ConvNeXt": "ConvNeXt", "EfficientNet": "EfficientNet", "MobileNetV3": "MobileNet", "RegNet": "RegNet"}
+_SIDE = 64  # pixels of the input that tells which layer is the last
 LICENCES = {"apache-2.0": "Apache-2.0", "mit": "MIT", "bsd-3-clause": "BSD-3-Clause", "cc-by-nc-4.0": "CC-BY-NC-4.0"}
 
 
@@ -91,7 +95,10 @@ def describe(name: str, **model_args: Any) -> dict[str, Any] | str:
 
     with torch.device("meta"):
         network: Any = timm.create_model(name, pretrained=False, num_classes=7, **model_args)
-    found = _vit(network) if hasattr(network, "blocks") else _resnet(network)
+    if type(network).__name__ in FAMILIES:
+        found = _conv_net(network)
+    else:
+        found = _vit(network) if hasattr(network, "blocks") else _resnet(network)
     if isinstance(found, str):
         return found
     head = network.get_classifier()
@@ -133,6 +140,86 @@ def _counted(found: dict[str, Any]) -> list[tuple[int, int, int]]:
     from models.shapes import ResNetShape, Stage
 
     return ResNetShape(stem=found["stem"], stages=tuple(Stage(*each) for each in found["stages"])).block_convolutions()
+
+
+def _conv_net(network: Any) -> dict[str, Any] | str:
+    """Return the shape of a network of `FAMILIES` from timm's list of its features and a pass without memory."""
+    import torch
+    from torch import nn
+
+    head = network.get_classifier()
+    if not isinstance(head, nn.Linear):
+        return "its classifier is no linear layer"
+    parts = dict(network.named_modules())
+    stages = [name for name in parts if re.fullmatch(r"stages\.\d+|blocks\.\d+|s\d", name)]
+    children = [name for name, _ in network.named_children()]
+    before = children[: children.index(stages[0].partition(".")[0])]
+    stem = [name for name in before if any(True for _ in parts[name].parameters())]
+    outputs: list[tuple[str, Any]] = []
+
+    def note(name: str) -> Any:
+        return lambda _layer, _in, output: outputs.append((name, output))
+
+    for name, part in parts.items():
+        part.register_forward_hook(note(name))
+    images = torch.zeros(1, 3, _SIDE, _SIDE, device="meta")
+    last, maps = network.eval().forward_intermediates(images)
+    ends = [name for name, output in outputs if output is last]
+    outputs.clear()
+    last = network.forward_features(images)
+    # Of both kinds of pass: a sequence of stages is no call in one that lists their outputs.
+    last_layer = next((name for name, output in reversed(outputs) if output is last and name in ends), "")
+    channels = [each["num_chs"] for each in network.feature_info]
+    pooled = network.forward_head(last, pre_logits=True)
+    if not last_layer or [each.shape[1] for each in maps] != channels or pooled.shape != (1, head.in_features):
+        return "its features are of another kind"
+    ends_in_mean = channels[-1] == head.in_features
+    joined = [place for place, each in enumerate(network.feature_info) if each["reduction"] >= 8]
+    layers = [name for name in parts if any(name.startswith(f"{stage}.") for stage in stages)]
+    layers = [name for name in layers if _is_pointwise(parts[name]) and ".se." not in name]
+    kinds = sorted({re.sub(r"^.*\.b?\d+\.", "", name) for name in layers if not re.search(r"\.\d+$", name)})
+    kinds = [kind for kind in kinds if all(_is_pointwise(parts[name]) for name in _matched(parts, [kind]))]
+    if not kinds:
+        return "its layers are of another kind"
+    matched = _matched(parts, kinds)
+    sizes: list[list[int]] = []
+    for name in matched:
+        fan_out, fan_in = parts[name].weight.shape[:2]
+        if sizes and sizes[-1][:2] == [fan_in, fan_out]:
+            sizes[-1][2] += 1
+        else:
+            sizes.append([fan_in, fan_out, 1])
+    return {
+        "family": FAMILIES[type(network).__name__],
+        "head": next(name for name, part in parts.items() if part is head),
+        "stem_names": stem,
+        "last_layer": last_layer,
+        "outputs": channels,
+        "joined_depths": joined[:-1] if ends_in_mean else joined,
+        "stage_names": stages,
+        "layers": _pattern(kinds),
+        "layer_sizes": sizes,
+        "has_batch_norm": any(isinstance(part, nn.BatchNorm2d) for part in parts.values()),
+        # A zero last norm silences every residual branch; frozen that way, a PEFT method would learn nothing.
+        "scratch_args": {"zero_init_last": False} if type(network).__name__ == "RegNet" else {},
+    }
+
+
+def _pattern(kinds: list[str]) -> str:
+    """Return the regular expression of all layers whose names end so."""
+    return rf"(?:stages|blocks|s\d)\..*\.(?:{'|'.join(map(re.escape, kinds))})"
+
+
+def _matched(parts: dict[str, Any], kinds: list[str]) -> list[str]:
+    return [name for name in parts if re.fullmatch(_pattern(kinds), name)]
+
+
+def _is_pointwise(layer: Any) -> bool:
+    from torch import nn
+
+    if isinstance(layer, nn.Conv2d):
+        return layer.kernel_size == (1, 1) and layer.groups == 1
+    return isinstance(layer, nn.Linear)
 
 
 def _vit(network: Any) -> dict[str, Any] | str:

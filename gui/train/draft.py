@@ -273,7 +273,10 @@ class TrainDraft(QObject):
         for part in (view.modified_pill, view.reset_button):
             part.setVisible(differs(config, self._baseline))
         view.summary.setText(train_choices.run_summary(config, facts, classes))
-        cost = self.cost_of_run = self._known(config)
+        configs = {**self._preset_configs(), self.preset: config}
+        is_staged = config.method == self._baseline.method and not config.start_from
+        cost = train_choices.cost_of_stages(self.preset, configs, self._known) if is_staged else self._known(config)
+        self.cost_of_run = cost
         view.cost.setText(train_choices.cost_words(cost) if cost else tr("Time and memory are not measured yet."))
         self.preview.show(self.framing.applied(config))
         if images is not None and view.isVisible() and not images.untriable:

@@ -83,7 +83,9 @@ class SetupView(QWidget):
         self.show_all_button = Button("Show all", role="quiet")
         self.show_all_button.setCheckable(True)
         self.search_button = Button("Find a network", "search", role="quiet")
-        self.search_button.setToolTip(tr("Search all ResNets and vision transformers of timm by name"))
+        self.search_button.setToolTip(
+            tr("Search the networks of timm by name: ResNet, ViT, ConvNeXt, EfficientNet, MobileNet, RegNet")
+        )
         self.probe_button = Button("Compare on my images", "gauge", role="quiet")
         self.summary, self.cost = text(role="muted", wrap=True), text(role="strong", wrap=True)
         self.measure_button = Button("Measure", "gauge")

@@ -67,8 +67,9 @@ def preset_choices(
     """
     waiting = tr("measuring the time") if is_measuring else tr("time not measured yet")
     choices = []
-    for name, config in preset_configs(circumstances, probes, device=device).items():
-        cost = known(config)
+    configs = preset_configs(circumstances, probes, device=device)
+    for name, config in configs.items():
+        cost = cost_of_stages(name, configs, known)
         recipe = [config.backbone_row.title, tr(config.method_row.title), *epochs_words(config)]
         others = len(suited_backbones(circumstances)) - 1
         if measured_backbone(circumstances, probes) or config.backbone == circumstances.backbone:
@@ -93,6 +94,24 @@ def preset_choices(
             )
         )
     return choices
+
+
+def cost_of_stages(preset: str, configs: Mapping[str, TrainConfig], known: KnownCost) -> Estimate | None:
+    """Return the cost of a run of a preset: that of its last stage, with the time of those before it.
+
+    Args:
+        preset: Its name.
+        configs: The settings of each preset by name, in order.
+        known: Returns the measured cost of settings, if any.
+    """
+    config, cost = configs[preset], known(configs[preset])
+    if cost is None or not config.total_epochs:
+        return cost
+    names = list(configs)
+    before = [configs[name] for name in names[: names.index(preset)]]
+    earlier = [known(each) for place, each in enumerate(before) if each.total_epochs or not place]
+    seconds = sum(each.seconds - each.decoding_s for each in earlier if each is not None)
+    return dataclasses.replace(cost, seconds=cost.seconds + seconds)
 
 
 def slow_words(preset: str, cost: Estimate) -> str:

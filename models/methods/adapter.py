@@ -15,6 +15,8 @@ from models.methods.method import Method, MethodOptions, head_rate, layers_setti
 from models.settings import setting
 from models.shapes import NetworkShape
 
+NO_BLOCKS = Message("its blocks end in different ways; choose LoRA or full fine-tuning")
+
 
 @dataclass(frozen=True, kw_only=True)
 class AdapterOptions(MethodOptions):
@@ -53,6 +55,9 @@ class BottleneckAdapter(Method[AdapterOptions]):
         in_each = 2 if shape.has_tokens and options.placement in ("before", "houlsby") else 1
         bottleneck = options.bottleneck
         return in_each * sum(2 * width * bottleneck + bottleneck + width for width in shape.block_widths)
+
+    def refusal(self, backbone: Backbone) -> str:
+        return "" if backbone.shape.has_tokens or backbone.shape.block_widths else NO_BLOCKS
 
     def inject(self, network: Any, backbone: Backbone, options: AdapterOptions) -> Any:
         """Put trainable adapters by the layers of a timm network, in place."""

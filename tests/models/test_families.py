@@ -11,6 +11,7 @@ from models.backbone import Backbone
 from models.catalog import BACKBONES, get_backbone
 from models.classifier import build_classifier
 from models.errors import ConfigError
+from models.methods.adapter import NO_BLOCKS
 from models.methods.lora import GROUPED, LoraOptions
 from models.methods.prefix import NO_ATTENTION, ROTARY
 from models.methods.table import METHODS, supported_method
@@ -40,11 +41,21 @@ VITS = [
     "vit_base_patch16_siglip_gap_224",
     "vit_medium_patch16_reg4_gap_256",
 ]
+CONV_NETS = [
+    "test_convnext",
+    "test_convnext2",
+    "test_efficientnet",
+    "mobilenetv3_small_050",
+    "mobilenetv4_conv_small_035",
+    "regnetx_002",
+    "regnety_002",
+]
 FAMILIES = {
     **dict.fromkeys(RESNETS, SMALL_RESNET),
     "resnext50_32x4d": {"channels": (32, 32, 32, 64), "layers": (1, 1, 1, 1)},
     **dict.fromkeys(VITS, SMALL_VIT),
     "vit_small_patch14_reg4_dinov2": {**SMALL_VIT, "img_size": 56},
+    **{name: {} for name in CONV_NETS},
 }
 PE_CORE = replace(  # a timm `Eva` with rotary attention
     BACKBONES["pe_core_s"],
@@ -86,6 +97,7 @@ def test_a_method_learns_merges_and_counts_or_refuses(name, method, small) -> No
     row, kind = small(name), METHODS[method]
     if reason := kind.refusal(row):
         known = {("lora", "resnext50_32x4d"): GROUPED, ("prefix", PE_CORE.name): ROTARY}
+        known |= {("adapter", each): NO_BLOCKS for each in CONV_NETS}
         expected = NO_TEXT if method == "zero_shot" else NO_ATTENTION
         assert reason == known.get((method, name), expected)
         assert not METHODS[supported_method(method, row)].refusal(row)
@@ -126,6 +138,10 @@ def test_a_method_learns_merges_and_counts_or_refuses(name, method, small) -> No
         ("vit_base_patch16_siglip_224", "adapter"),
         (LITE.name, "linear"),
         (LITE.name, "full"),
+        ("test_convnext", "lora"),
+        ("test_efficientnet", "linear"),
+        ("mobilenetv3_small_050", "full"),
+        ("regnety_002", "lora"),
     ],
 )
 def test_onnx_runtime_answers_as_the_merged_network(name, method, small, tmp_path) -> None:
@@ -173,6 +189,26 @@ def test_a_heat_map_of_an_efficientnet_has_the_grid_of_its_last_map(method, size
     built = build_classifier(LITE, METHODS[method], classes=3, weights=weights_loader(), shape=size)
     maps = explain_batch(built.eval(), torch.randn(2, 3, *size), torch.tensor([0, 1]))
     assert maps.shape == (2, size[0] // 32, size[1] // 32) and bool(torch.isfinite(maps).all())
+
+
+@pytest.mark.parametrize("name", CONV_NETS)
+def test_a_heat_map_of_another_family_has_the_grid_of_its_last_map(name, small, tmp_path) -> None:
+    from safetensors.torch import save_file
+
+    from models.networks import build_network
+    from visionft.evaluation.explain import explain_batch
+    from visionft.weights.weights_loading import load_weights
+
+    row = small(name)
+    save_file(build_network(row, classes=5, shape=(64, 64)).state_dict(), tmp_path / "w.safetensors")
+
+    def load(network, backbone):
+        return load_weights(network, backbone, tmp_path / "w.safetensors")
+
+    built = build_classifier(row, METHODS["linear"], classes=3, shape=(64, 96), weights=load)
+    assert built.loaded and built.loaded.head_classes == 5
+    maps = explain_batch(built.eval(), torch.randn(2, 3, 64, 96), torch.tensor([0, 1]))
+    assert maps.shape == (2, 2, 3) and bool(torch.isfinite(maps).all())
 
 
 def test_rotary_and_other_attention_is_refused_before_anything_is_built() -> None:

@@ -24,6 +24,7 @@ def test_every_set_of_weights_is_as_the_installed_timm_configures_it(index_scrip
 
 
 SHAPES = "resnet18 resnet26 resnet50d seresnet50 wide_resnet50_2 resnext50_32x4d vit_tiny_patch16_224 "
+SHAPES += "convnext_atto efficientnet_b0 mobilenetv3_small_100 mobilenetv4_conv_small regnety_002 "
 SHAPES += "deit3_small_patch16_224 vit_small_patch14_reg4_dinov2 vit_base_patch16_siglip_224"
 
 
@@ -42,7 +43,7 @@ def test_what_is_refused_says_why() -> None:
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("timm/convnext_tiny.fb_in1k", "convnext"),
+        ("timm/swin_tiny_patch4_window7_224.ms_in1k", "swin"),
         ("timm/vit_small_patch16_dinov3.lvd1689m", "eva"),
         ("timm/vit_pe_core_small_patch16_384.fb", "eva"),
         ("timm/deit_tiny_distilled_patch16_224.fb_in1k", "VisionTransformerDistilled"),

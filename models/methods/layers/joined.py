@@ -63,7 +63,11 @@ class JoinedNetwork(nn.Module):
         self._stages = Stages(backbone)
         self._width = width or sum(self._stages.widths)
         body.reset_classifier(0)
-        self.add_module(self._head_name, head or nn.Linear(self._width, classes))
+        parent, _, name = self._head_name.rpartition(".")
+        owner = nn.Module() if parent else self  # of a head with a path, as `head.fc`
+        if parent:
+            self.add_module(parent, owner)
+        owner.add_module(name, head or nn.Linear(self._width, classes))
 
     def forward(self, images: Tensor) -> Tensor:
         return self.forward_head(self.forward_features(images))

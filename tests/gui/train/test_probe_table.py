@@ -7,10 +7,10 @@ from random import Random
 import pytest
 from PySide6.QtCore import Qt
 
-from gui.train.train_choices import backbones_to_try, measured_backbone, preset_choices, slow_words
+from gui.train.train_choices import backbones_to_try, cost_of_stages, measured_backbone, preset_choices, slow_words
 from models.catalog import BACKBONES
 from visionft.events import Progress
-from visionft.training.config.presets import Circumstances
+from visionft.training.config.presets import Circumstances, preset_config
 from visionft.training.estimate import Estimate
 from visionft.training.probing import Probe
 
@@ -96,6 +96,27 @@ def test_a_preset_takes_the_best_of_its_own():
     assert measured_backbone(CIRCUMSTANCES, best[:1]) == ""  # one alone is no choice
     badges = {choice.name: choice.badge for choice in preset_choices(CIRCUMSTANCES, lambda _config: None, best)}
     assert "95%" in badges["best"] and "95%" in badges["quick"] and badges["best"] != badges["quick"]
+
+
+def test_the_time_of_a_preset_is_that_of_all_its_stages():
+    seconds = {"quick": 20.0, "balanced": 300.0, "best": 900.0}
+    estimates = {
+        name: Estimate(
+            seconds=each,
+            memory_mb=1,
+            images_per_second=1,
+            device="CPU",
+            micro_batch=32,
+            fits_at_once=True,
+            decoding_s=5.0,
+        )
+        for name, each in seconds.items()
+    }
+    configs = {name: preset_config(name, CIRCUMSTANCES) for name in seconds}
+    known = {id(config): estimates[name] for name, config in configs.items()}
+    costs = [cost_of_stages(name, configs, lambda config: known.get(id(config))) for name in configs]
+    assert [each.seconds for each in costs] == [20.0, 300.0 + 15.0, 900.0 + 295.0 + 15.0]
+    assert cost_of_stages("best", configs, lambda _config: None) is None
 
 
 def test_at_most_five_are_tried_and_none_twice():
