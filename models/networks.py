@@ -47,7 +47,7 @@ def build_network(
         # Of one size: positions are resampled here, not in each pass, and exports need no operation for it.
         arguments |= {"img_size": shape, "dynamic_img_size": False, "patch_drop_rate": patch_dropout}
     if scratch:
-        arguments |= backbone.shape.scratch_args
+        arguments |= backbone.shape.layout.scratch_args
     if not backbone.embedding:
         return timm.create_model(backbone.architecture, pretrained=False, **arguments)
     from timm.layers.hybrid_embed import HybridEmbed

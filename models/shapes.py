@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 InputShape = tuple[int, int]  # (height, width) of a network's input, in pixels
 
@@ -46,31 +46,88 @@ class Matrices:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NetworkShape:
-    """What a timm network can do, whatever its family; each family is a subclass.
+class Layout:
+    """What the networks of a family have in common, with timm's names of their layers.
 
     Attributes:
         family: Its name, for a person.
         head: timm's name of the classifier head.
         stem_names: timm's names of all before the first stage, beginning with the layer that reads the image.
         last_layer: timm's name of the layer that gives the feature map before pooling; empty with tokens.
-        has_tokens: Whether it has attention over tokens, and so inputs of one size; else it has feature maps.
-        has_rooted_stages: Whether its multi-stage features are square roots: only where they are never negative.
-        scratch_args: Arguments of timm for a network that learns from random values.
+        has_tokens: Whether they have attention over tokens, and so inputs of one size; else they have feature maps.
+        has_rooted_stages: Whether multi-stage features are square roots: only where they are never negative.
         parameter_cost: Time of a pass for each parameter, relative to a ResNet's.
+        scratch_args: Arguments of timm for a network that learns from random values.
+    """
+
+    family: str
+    head: str
+    stem_names: tuple[str, ...]
+    last_layer: str = ""
+    has_tokens: bool = False
+    has_rooted_stages: bool = False
+    parameter_cost: float = 1.0
+    scratch_args: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
+
+
+VIT = Layout(family="ViT", head="head", stem_names=("patch_embed", "cls_token", "pos_embed"), has_tokens=True)
+RESNET = Layout(
+    family="ResNet",
+    head="fc",
+    stem_names=("conv1", "bn1"),
+    last_layer="layer4",
+    has_rooted_stages=True,
+    # A zero last norm silences every residual branch; frozen that way, a PEFT method would learn nothing.
+    scratch_args={"zero_init_last": False},
+)
+EFFICIENTNET = Layout(
+    family="EfficientNet",
+    head="classifier",
+    stem_names=("conv_stem", "bn1"),
+    last_layer="bn2",
+    parameter_cost=1.7,  # Lite2 takes .75 of ResNet-18's time with .43 of its parameters
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkShape:
+    """What a timm network can do, whatever its family; each family is a subclass.
+
+    Attributes:
         is_grouped: Whether its convolutions are grouped: peft cannot merge an update into those.
     """
 
-    family: ClassVar[str]
-    parameter_cost: ClassVar[float] = 1.0
-    head: ClassVar[str]
-    stem_names: ClassVar[tuple[str, ...]]
-    last_layer: ClassVar[str] = ""
-    has_tokens: ClassVar[bool] = False
-    has_rooted_stages: ClassVar[bool] = False
-    scratch_args: ClassVar[Mapping[str, Any]] = {}
     has_batch_norm: bool = True
     is_grouped: bool = False
+
+    @property
+    def layout(self) -> Layout:
+        """Return what it has in common with its family."""
+        raise NotImplementedError
+
+    @property
+    def family(self) -> str:
+        return self.layout.family
+
+    @property
+    def head(self) -> str:
+        return self.layout.head
+
+    @property
+    def stem_names(self) -> tuple[str, ...]:
+        return self.layout.stem_names
+
+    @property
+    def last_layer(self) -> str:
+        return self.layout.last_layer
+
+    @property
+    def has_tokens(self) -> bool:
+        return self.layout.has_tokens
+
+    @property
+    def has_rooted_stages(self) -> bool:
+        return self.layout.has_rooted_stages
 
     @property
     def size_step(self) -> int:
@@ -128,10 +185,6 @@ class NetworkShape:
 class ViTShape(NetworkShape):
     """The shape of a timm `VisionTransformer`; `has_rotary`: attention turns queries and keys by position (`Eva`)."""
 
-    family: ClassVar[str] = "ViT"
-    head: ClassVar[str] = "head"
-    stem_names: ClassVar[tuple[str, ...]] = ("patch_embed", "cls_token", "pos_embed")
-    has_tokens: ClassVar[bool] = True
     width: int
     depth: int
     heads: int
@@ -139,6 +192,10 @@ class ViTShape(NetworkShape):
     patch: int  # pixels of the input's side to one token
     has_batch_norm: bool = False  # whether convolutions with batch norm make its tokens
     has_rotary: bool = False
+
+    @property
+    def layout(self) -> Layout:
+        return VIT
 
     @property
     def size_step(self) -> int:
@@ -202,15 +259,12 @@ class Stage:
 class ResNetShape(NetworkShape):
     """The shape of a timm `ResNet`; `is_grouped` as a ResNeXt's."""
 
-    family: ClassVar[str] = "ResNet"
-    head: ClassVar[str] = "fc"
-    stem_names: ClassVar[tuple[str, ...]] = ("conv1", "bn1")
-    last_layer: ClassVar[str] = "layer4"
-    has_rooted_stages: ClassVar[bool] = True
-    # A zero last norm silences every residual branch; frozen that way, a PEFT method would learn nothing.
-    scratch_args: ClassVar[Mapping[str, Any]] = {"zero_init_last": False}
     stem: int
     stages: tuple[Stage, ...]
+
+    @property
+    def layout(self) -> Layout:
+        return RESNET
 
     @property
     def outputs(self) -> tuple[int, ...]:
@@ -282,13 +336,12 @@ class EfficientNetShape(NetworkShape):
     log loss .525 in the mean, .518 of the means themselves (EfficientNet-Lite2, 160 px, 200 images of four sets).
     """
 
-    family: ClassVar[str] = "EfficientNet"
-    head: ClassVar[str] = "classifier"
-    stem_names: ClassVar[tuple[str, ...]] = ("conv_stem", "bn1")
-    last_layer: ClassVar[str] = "bn2"
-    parameter_cost: ClassVar[float] = 1.7  # Lite2 takes .75 of ResNet-18's time with .43 of its parameters
     stem: int
     stages: tuple[InvertedStage, ...]
+
+    @property
+    def layout(self) -> Layout:
+        return EFFICIENTNET
 
     @property
     def outputs(self) -> tuple[int, ...]:
@@ -338,20 +391,34 @@ class ConvNetShape(NetworkShape):
     """The shape of a convolutional network of another family of timm, as its own list of features states it.
 
     Attributes:
-        outputs: Channels of each output of `forward_intermediates`.
-        joined_depths: Those with an eighth of the input's side or less, without the map whose mean is the embedding.
+        stated: What it has in common with its family.
+        channels: Of each output of `forward_intermediates`.
+        depths: Outputs with an eighth of the input's side or less, without the map whose mean is the embedding.
+        stages: timm's names of the stages, input to output.
         layers: Its pointwise convolutions and linear layers, which LoRA can update.
     """
 
-    family: str
-    head: str
-    stem_names: tuple[str, ...]
-    last_layer: str
-    outputs: tuple[int, ...]
-    joined_depths: tuple[int, ...]
-    stage_names: tuple[str, ...]
+    stated: Layout
+    channels: tuple[int, ...]
+    depths: tuple[int, ...]
+    stages: tuple[str, ...]
     layers: Matrices
-    scratch_args: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
+
+    @property
+    def layout(self) -> Layout:
+        return self.stated
+
+    @property
+    def outputs(self) -> tuple[int, ...]:
+        return self.channels
+
+    @property
+    def joined_depths(self) -> tuple[int, ...]:
+        return self.depths
+
+    @property
+    def stage_names(self) -> tuple[str, ...]:
+        return self.stages
 
     @property
     def block_widths(self) -> tuple[int, ...]:

@@ -13,7 +13,7 @@ from models.backbone import Backbone, Normalisation
 from models.errors import ConfigError, Problem
 from models.messages import Message
 from models.pins import PINS, UNPINNED
-from models.shapes import ConvNetShape, Matrices, NetworkShape, ResNetShape, Stage, ViTShape
+from models.shapes import ConvNetShape, Layout, Matrices, NetworkShape, ResNetShape, Stage, ViTShape
 
 PREFIX = "timm/"
 _ADVICE = Message(
@@ -91,13 +91,18 @@ def _shape(found: dict[str, Any]) -> NetworkShape:
         stages = tuple(Stage(*each) for each in found["stages"])
         return ResNetShape(stem=found["stem"], stages=stages, is_grouped=found.get("is_grouped", False))
     sizes = tuple((fan_in, fan_out) for fan_in, fan_out, count in found["layer_sizes"] for _ in range(count))
-    lists = {name: tuple(found[name]) for name in ("stem_names", "outputs", "joined_depths", "stage_names")}
-    return ConvNetShape(
+    stated = Layout(
         family=found["family"],
         head=found["head"],
+        stem_names=tuple(found["stem_names"]),
         last_layer=found["last_layer"],
+        scratch_args=found["scratch_args"],
+    )
+    return ConvNetShape(
+        stated=stated,
+        channels=tuple(found["outputs"]),
+        depths=tuple(found["joined_depths"]),
+        stages=tuple(found["stage_names"]),
         layers=Matrices(found["layers"], sizes),
         has_batch_norm=found["has_batch_norm"],
-        scratch_args=found["scratch_args"],
-        **lists,
     )

@@ -72,7 +72,7 @@ class FeatureSpec:
         A ResNet-18 with 11 million parameters takes about one: .025 for an image of 160 pixels.
         """
         row = self.backbone_row
-        return row.parameters * row.shape.parameter_cost / 11e6
+        return row.parameters * row.shape.layout.parameter_cost / 11e6
 
     @property
     def region_box(self) -> Region:
