@@ -10,7 +10,13 @@ from models.text_towers import TextTower
 
 NOT_STATED = "not stated"
 # What may not be used commercially, or does not say; whoever trains on such weights has to accept it by its name.
-RESTRICTED_LICENCES = ("CC-BY-NC-4.0", "apple-amlr", NOT_STATED)
+RESTRICTED_LICENCES = (
+    "CC-BY-NC-4.0",
+    "apple-amlr",
+    "fair-noncommercial-research-license",
+    "seer-license",
+    NOT_STATED,
+)
 
 
 class Normalisation(NamedTuple):
