@@ -38,6 +38,9 @@ from visionft.training.runs.run_folder import best_epoch
 from visionft.weights.locations import RANDOM
 
 LEAST_IMAGES = 30  # validation images, to tell a standard error of losses
+# Least gain, as a share of the probe's loss. Losses of weights that have hardly moved differ by rounding alone, and
+# half the standard error of that is passed by chance in a third of cases (random labels, a rate of 1e-6).
+NOTICEABLE = 0.01
 _LOSSES, _RIGHT = "losses", "right"  # in the state of `best`: `Judged`, with None for NaN
 
 
@@ -209,9 +212,9 @@ class CheckpointKeeper:
         At each share of the way the head is solved for anew on training and validation images; at the start it is the
         linear probe. Each is judged by its loss on the validation images, held out, at its best temperature. A share
         must have a lower loss than the probe by half a standard error, paired over the images; the present weights
-        themselves by a whole one, than the probe and than each share, on at least `LEAST_IMAGES` images. None may have
-        a lower balanced accuracy than what it replaces by more than a standard error. `own` is the validation of the
-        present weights.
+        themselves by a whole one, than the probe and than each share, on at least `LEAST_IMAGES` images. Either gain
+        must be `NOTICEABLE`. None may have a lower balanced accuracy than what it replaces by more than a standard
+        error. `own` is the validation of the present weights.
         """
         self._accelerator.wait_for_everyone()  # the main process alone has written the start
         if not has_whole(self._run_dir, START):
@@ -253,7 +256,7 @@ class CheckpointKeeper:
         """
         assert self._of_probe is not None
         others = [(self._of_probe, than_probe), *([(self._of_best, than_best)] if self._of_best is not None else [])]
-        return all(
+        return _is_lower(judged.losses, self._of_probe.losses, least=NOTICEABLE) and all(
             _is_lower(judged.losses, other.losses, by=by) and not self._is_worse_for_classes(judged, other)
             for other, by in others
         )
@@ -330,10 +333,17 @@ def _head_between(
         yield training_data.calibrate_head(is_probe=not share)
 
 
-def _is_lower(losses: np.ndarray, others: np.ndarray, *, by: float = 0.0) -> bool:
-    """Tell whether the mean of (N,) losses is lower than that of others by so many standard errors, paired; no NaN."""
+def _is_lower(losses: np.ndarray, others: np.ndarray, *, by: float = 0.0, least: float = 0.0) -> bool:
+    """Tell whether the mean of (N,) losses is lower than that of others, paired; NaN do not count.
+
+    Args:
+        by: Standard errors by which it must be lower.
+        least: Share of the others' mean by which it must be lower.
+    """
     gains = others - losses
-    gains = gains[~np.isnan(gains)]
+    is_known = ~np.isnan(gains)
+    gains = gains[is_known]
     if len(gains) < 2:
         return False
-    return bool(gains.mean() > by * gains.std(ddof=1) / math.sqrt(len(gains)))
+    error = gains.std(ddof=1) / math.sqrt(len(gains))
+    return bool(gains.mean() > max(by * error, least * others[is_known].mean()))
