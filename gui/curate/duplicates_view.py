@@ -87,7 +87,14 @@ class DuplicatesView(GroupsView[DuplicateGroup]):
         if self.loaded is None:
             return super().sentence()
         groups = self.groups()
-        words = [tr("{count} duplicate group.", "{count} duplicate groups.", count=len(groups))]
+        words = [
+            tr(
+                "{count} duplicate group: {images} images.",
+                "{count} duplicate groups: {images} images.",
+                count=len(groups),
+                images=f"{sum(len(group.image_ids) for group in groups):,}",
+            )
+        ]
         if conflicts := sum(group.is_conflict for group in groups):
             words.append(
                 tr("{count} of them has a label conflict.", "{count} of them have a label conflict.", count=conflicts)

@@ -176,7 +176,7 @@ def _check_card(check: CheckSummary, on_open: Open) -> ReportCard:
         count = check.flagged if check.groups is None else check.groups
         figure, flagged, total = f"{count:,}", f"{check.flagged:,}", check.checked
         if not count:
-            words = tr("{count} image was checked.", "{count} images were checked.", count=total)
+            words = tr("found among {count} image.", "found among {count} images.", count=total)
         elif check.groups is None:
             words = tr("of {count} image is flagged.", "of {count} images are flagged.", count=total)
         else:

@@ -169,15 +169,17 @@ class ImportReportCard(Card):
     def __init__(self) -> None:
         super().__init__(margin=theme.MEDIUM)
         self._icon = IconLabel("check-circle", size=20, tone="good")
-        self._line, self._note = text(role="strong"), text(role="small")
+        self._line, self._note = text(role="strong", wrap=True), text(role="small", wrap=True)
+        words = column(self._line, self._note, None, spacing=theme.HAIR)
         self._files: Sequence[LeftOutFile] = ()
         self.details_button = Button(
             "Show files", role="quiet", on_click=lambda: LeftOutDialog(self, self._files, base="").open()
         )
         self.decide_button = Button("Decide", "curate", on_click=self.decide_wanted.emit)
         close = IconButton("close", "Dismiss", on_click=self.hide)
-        parts = (self._icon, self._line, self._note, self.decide_button, self.details_button, close)
-        self.body.addLayout(row(*parts, spacing=theme.MEDIUM, grows=2))
+        icon = column(self._icon, None)
+        buttons = column(row(self.decide_button, self.details_button, close), None)
+        self.body.addLayout(row(icon, words, buttons, spacing=theme.MEDIUM, grows=1))
         self.hide()
 
     def show_report(self, report: "ImportReport") -> None:
@@ -195,7 +197,9 @@ class ImportReportCard(Card):
             parts.append(tr("{count} unreadable", count=unreadable))
         if skipped:
             parts.append(tr("{count} skipped", count=skipped))
-        self._note.setText(" ".join(filter(None, (", ".join(parts), *warning_words(report.warnings)))))
+        counted = [f"{', '.join(parts)}."] if parts else []
+        self._note.setText("\n".join((*counted, *warning_words(report.warnings))))
+        self._note.setVisible(bool(self._note.text()))
         is_whole = report.added and not (report.unreadable or report.warnings)
         self._icon.show_icon(*(("check-circle", "good") if is_whole else ("warning", "warn")))
         self.decide_button.setVisible(bool(report.conflicts))

@@ -6,13 +6,15 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QPoint, QTimer
-from PySide6.QtWidgets import QApplication, QLabel
+from PySide6.QtCore import QPoint, Qt, QTimer
+from PySide6.QtWidgets import QApplication, QLabel, QScrollArea
 
 from gui.app import create_window
+from gui.home.import_report import ImportReportCard
 from gui.home.new_project import NewProjectDialog
 from gui.home.recovery import RestoreDialog
 from gui.kit import translation
+from gui.kit.banner import Banner
 from gui.kit.parts import Button, text
 from gui.kit.theme import apply_theme
 from gui.preferences import Settings
@@ -23,6 +25,10 @@ from gui.state import AppState
 from gui.train.framing.region_dialog import RegionDialog
 from visionft.errors import NextStep
 from visionft.project.db.journal import Step
+from visionft.project.formats.folders import RejectedFile
+from visionft.project.formats.listing import ImageWarning
+from visionft.project.importing.importer import ImportReport
+from visionft.project.queries import Conflict
 from visionft.project.safety.backups import list_backups
 from visionft.project.store import Project
 from visionft.training.config.train_config import TrainConfig
@@ -67,6 +73,42 @@ def test_no_text_is_cut_on_any_page(window, project_dir, look):
     )
     clipped += look(window.toasts, "toasts", window)
     assert not clipped
+
+
+def test_no_page_is_wider_than_its_view_with_the_longest_messages(window, project_dir):
+    reason = "it holds several planes, of which the first one alone is read, as no other was chosen for the project"
+    words = f"Warning: of 1 image: {reason} (scan of the second series.tif)."
+    report = ImportReport(
+        added=1284,
+        duplicates=tuple(f"copy {number}.png" for number in range(25)),
+        unreadable=(),
+        skipped=(RejectedFile("notes.txt", "it is no image"),),
+        classes={"red": 640, "green": 644},
+        conflicts=(Conflict(path="one.png", candidates=()),),
+        warnings=(
+            ImageWarning("scan of the second series.tif", reason),
+            ImageWarning("third.tif", f"{reason}, {reason}"),
+        ),
+    )
+    sizes = [size for size in (SMALL, (1280, 820), (2560, 1440)) if size[0] >= window.width()]
+    window.state.open_project(project_dir)
+    too_wide = []
+    for name in window.entries:
+        window.show_page(name)
+        page = window.page(name)
+        for banner in page.findChildren(Banner):
+            banner.show_message(words, words, details="Traceback", way=("Show changes", lambda: None))
+        for card in page.findChildren(ImportReportCard):
+            card.show_report(report)
+        for size in sizes:
+            window.resize(*size)
+            for _ in range(3):
+                QApplication.processEvents()
+            for area in page.findChildren(QScrollArea):
+                excess = area.widget().width() - area.viewport().width() if area.isVisible() and area.widget() else 0
+                if excess > 0 and area.horizontalScrollBarPolicy() == Qt.ScrollBarPolicy.ScrollBarAlwaysOff:
+                    too_wide.append(f"{name} at {size[0]}: {excess} pixels")
+    assert not too_wide
 
 
 def is_elided(label: QLabel) -> bool:
