@@ -117,8 +117,11 @@ def calibrate(model: RunModel, images: Snapshot, *, job: JobContext) -> tuple[Lo
         job.report(Notice(message=UNCALIBRATED, level="warning"))
         return None, 1.0, None if images.task == "single" else np.full(len(model.run.class_names), 0.5)
     val = run_logits(model, images, "val", job=job)
-    temperature = 1.0 if _are_held_out(model, val) else calibrated_temperature(val)
-    return val, temperature, fit_thresholds(val, temperature)
+    if not _are_held_out(model, val):
+        temperature = calibrated_temperature(val)
+        return val, temperature, fit_thresholds(val, temperature)
+    thresholds = fit_thresholds(_with_training(model, images, val), 1.0) if images.task == "multi" else None
+    return val, 1.0, thresholds
 
 
 def _are_held_out(model: RunModel, logits: Logits) -> bool:
@@ -130,6 +133,23 @@ def _are_held_out(model: RunModel, logits: Logits) -> bool:
     held_out = None if model.is_combined else model.parts[0].held_out
     ids = [image.image_id for image in logits.images]
     return held_out is not None and len(held_out.among(ids).image_ids) == len(ids)
+
+
+def _with_training(model: RunModel, images: Snapshot, val: Logits) -> Logits:
+    """Return held-out predictions of validation images with those of training images, which its head has as well."""
+    held_out = model.parts[0].held_out
+    assert held_out is not None
+    known = held_out.predicted
+    chosen, targets = class_images(model.run.class_names, images, "train")
+    is_known = np.isin([image.image_id for image in chosen], known.image_ids)
+    trained = tuple(image for image, has_prediction in zip(chosen, is_known, strict=True) if has_prediction)
+    values = known.of([image.image_id for image in trained])
+    return replace(
+        val,
+        values=np.concatenate([val.values, values]),
+        images=val.images + trained,
+        targets=np.concatenate([val.targets, targets[is_known]]),
+    )
 
 
 def calibrated_temperature(validation: Logits) -> float:
@@ -388,11 +408,11 @@ def probabilities_of(logits: Logits, temperature: float) -> np.ndarray:
     return softmax(scaled) if logits.targets.ndim == 1 else sigmoid(scaled)
 
 
-def fit_thresholds(validation: Logits, temperature: float) -> np.ndarray | None:
-    """Return (C,) thresholds to assign each class, best by F1 on validation; None for one label."""
-    if validation.targets.ndim == 1:
+def fit_thresholds(held_out: Logits, temperature: float) -> np.ndarray | None:
+    """Return (C,) thresholds to assign each class, best by F1 on held-out images; None for one label."""
+    if held_out.targets.ndim == 1:
         return None
-    return metrics.best_thresholds(probabilities_of(validation, temperature), validation.targets)
+    return metrics.best_thresholds(probabilities_of(held_out, temperature), held_out.targets)
 
 
 def summarise(

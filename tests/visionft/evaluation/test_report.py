@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from visionft.calibration import softmax
+from visionft.calibration import sigmoid, softmax
 from visionft.data.types import Snapshot
+from visionft.evaluation.metrics import best_thresholds
 from visionft.evaluation.report import Logits, calibrated_temperature, evaluate_run
 from visionft.evaluation.stored import read_evaluation
 from visionft.events import Event, Notice
@@ -17,6 +18,7 @@ from visionft.export.record import metrics_of
 from visionft.jobs import JobContext
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.train import train
+from visionft.training.runs.held_out import read_held_out
 from visionft.training.runs.run_folder import read_run
 
 QUICK = TrainConfig(backbone="starter_resnet", method="linear", image_size=64, device="cpu", epochs=1)
@@ -60,6 +62,22 @@ def test_a_class_without_a_validation_image_is_learnt_and_not_measured(
     assert metrics_of(run, [found])["val"]["classes"] == metrics_of(run, [stored])["val"]["classes"]
     sentences = [each for each in evaluation(record) if "|" not in each]
     assert any(all(images.class_names[each] in words for each in missing) for words in sentences)
+
+
+def test_thresholds_of_several_labels_are_fitted_to_the_held_out_predictions_of_all_images(
+    snapshot: Snapshot, tmp_path: Path
+) -> None:
+    images = lacking(dataclasses.replace(snapshot, task="multi"), 2)
+    train(QUICK, images, tmp_path / "run")
+    found = evaluate_run(tmp_path / "run", images, "test")
+    held_out = read_held_out(tmp_path / "run")
+    assert held_out is not None
+    targets = np.zeros(held_out.logits.shape)
+    for row, image_id in zip(targets, held_out.image_ids.tolist(), strict=True):
+        row[list(images.by_id[image_id].labels)] = 1
+    assert targets[:, 2].any() and not any(2 in image.labels for image in images.labelled("val"))
+    expected = best_thresholds(sigmoid(held_out.logits), targets)
+    assert [score.threshold for score in found.per_class.values()] == pytest.approx(expected.tolist(), abs=1e-5)
 
 
 def test_a_test_split_that_lacks_a_class_is_measured_on_the_others(snapshot: Snapshot, tmp_path: Path) -> None:
