@@ -324,7 +324,8 @@ def parse_yaml(text: str) -> Any:
 
     class Loader(yaml.BaseLoader):
         def compose_node(self, parent: Any, index: Any) -> Any:
-            if self.check_event(yaml.AliasEvent):
+            events: Any = self
+            if events.check_event(yaml.AliasEvent):
                 raise ValueError("it repeats a part by an alias")
             return super().compose_node(parent, index)
 

@@ -120,8 +120,8 @@ def json_rows(value: Any, has_image: Callable[[str], bool]) -> Iterator[tuple[En
 
 
 def _entries(value: Any, has_image: Callable[[str], bool]) -> Iterator[Entry]:
-    if isinstance(value, dict) and isinstance(value.get(_VIA_IMAGES), dict):
-        yield from _of_via(cast("dict[str, Any]", value))
+    if _object(_object(value).get(_VIA_IMAGES)):
+        yield from _of_via(_object(value))
     elif isinstance(value, dict):
         yield from _of_object(cast("dict[str, Any]", value), has_image)
     elif isinstance(value, list):
@@ -152,29 +152,27 @@ def _of_via(project: dict[str, Any]) -> Iterator[Entry]:
     `{"_via_img_metadata": {"a.jpg99": {"filename": "a.jpg", "file_attributes": {"animal": "1"}}}, "_via_attributes":
     {"file": {"animal": {"type": "radio", "options": {"1": "cat"}}}}}`
     """
-    stated: Any = project.get(_VIA_ATTRIBUTES)
-    attributes: Any = stated.get("file") if isinstance(stated, dict) else None
     options: dict[str, dict[str, Any]] = {}
-    for name, each in attributes.items() if isinstance(attributes, dict) else ():
-        known: Any = each.get("options") if isinstance(each, dict) else None
-        if isinstance(known, dict) and all(
-            str(key).isdecimal() and isinstance(text, str) and text.strip() for key, text in known.items()
-        ):
+    for name, attribute in _object(_object(project.get(_VIA_ATTRIBUTES)).get("file")).items():
+        known = _object(_object(attribute).get("options"))
+        if all(key.isdecimal() and isinstance(text, str) and text.strip() for key, text in known.items()):
             options[name] = known
-    for entry in cast("dict[str, Any]", project[_VIA_IMAGES]).values():
-        values: Any = entry.get("file_attributes") if isinstance(entry, dict) else None
-        if not isinstance(values, dict):
-            yield _entry(entry)
-            continue
+    for entry in _object(project[_VIA_IMAGES]).values():
+        values = _object(_object(entry).get("file_attributes"))
         described = {name: _described(value, options.get(name, {})) for name, value in values.items()}
-        yield {**entry, "file_attributes": described}
+        yield _object(entry) | {"file_attributes": described} if values else _entry(entry)
 
 
 def _described(value: Any, options: dict[str, Any]) -> Any:
     """Return the descriptions of a chosen option, or of several that are ticked: `{"1": true, "2": true}`."""
-    if isinstance(value, dict) and value and all(isinstance(each, bool) for each in value.values()):
-        return [options.get(key, key) for key, is_ticked in value.items() if is_ticked]
+    ticks = _object(value)
+    if ticks and all(isinstance(each, bool) for each in ticks.values()):
+        return [options.get(key, key) for key, is_ticked in ticks.items() if is_ticked]
     return options.get(value, value) if isinstance(value, str) else value
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
 
 def _entries_by_image(value: dict[str, Any]) -> Iterator[Entry]:
