@@ -330,7 +330,7 @@ def parse_yaml(text: str) -> Any:
             return super().compose_node(parent, index)
 
     try:
-        return yaml.load(text, Loader)
+        return Loader(text).get_single_data()
     except (yaml.YAMLError, RecursionError) as error:
         raise ValueError("it is no YAML") from error
 
