@@ -311,6 +311,30 @@ def parse_json(text: str | bytes, *, most: int = MOST_JSON) -> Any:
         raise ValueError(Message("it is nested too deeply")) from error
 
 
+def parse_yaml(text: str) -> Any:
+    """Return the value of a YAML text with all scalars as text; every error in it is a ValueError.
+
+    An alias (`*a`) is refused: each repeats what it stands for, and nine of nine each make a billion of a few bytes.
+    Numbers stay text: `1:1:1:...` of a megabyte would take minutes to become one.
+
+    Raises:
+        ValueError: It is no YAML, or has an alias.
+    """
+    import yaml  # slow to load, and rarely needed
+
+    class Loader(yaml.BaseLoader):
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            events: Any = self
+            if events.check_event(yaml.AliasEvent):
+                raise ValueError("it repeats a part by an alias")
+            return super().compose_node(parent, index)
+
+    try:
+        return Loader(text).get_single_data()
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ValueError("it is no YAML") from error
+
+
 def read_json(path: Path, *, most: int | None = None) -> Any:
     """Return the value of a JSON file of at most `most` bytes: projects and exports may be untrusted.
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import math
 from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
@@ -41,6 +42,15 @@ class Record:
         """
         found: dict[str, Any] = plain_value(self)
         return found
+
+
+def finite_values(value: Any) -> Any:
+    """Return a JSON value with null in place of NaN and infinite numbers, which JSON does not know."""
+    if isinstance(value, Mapping):
+        return {key: finite_values(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite_values(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def plain_value(value: Any) -> Any:

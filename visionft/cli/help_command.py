@@ -28,6 +28,7 @@ _WIDTH: Final = 118
 CONVENTIONS: Final = (
     "No command asks a question (`push` does, at a terminal). What is missing is an error with what to run next.",
     "With --json a command prints one JSON value on stdout and nothing else there; progress and notices go to stderr.",
+    "In that value null stands for a number that is none: NaN, or an infinite one.",
     "With --json an error is the last line of stderr, as JSON; wrong usage of the command line is plain text.",
     "Every change of a project is one step of its history: `visionft project undo PROJECT` undoes it, also days later.",
     "Images are only read, wherever they lie; a project is a folder that holds labels, runs and what is computed.",

@@ -47,7 +47,7 @@ def print_result(
 
 def json_text(value: Any, paths: Mapping[int, Path | str] | None = None) -> str:
     is_utf8 = (sys.stdout.encoding or "").lower().replace("-", "") in ("utf8", "")
-    return printable_json(json.dumps(plain(value, paths), ensure_ascii=not is_utf8))
+    return printable_json(json.dumps(plain(value, paths), ensure_ascii=not is_utf8, allow_nan=False))
 
 
 def write_out(text: str) -> None:

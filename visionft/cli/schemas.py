@@ -1,11 +1,13 @@
 """The `--json` output of the commands: JSON values, and JSON Schemas of the types that are printed.
 
 A dataclass is printed with its fields, but those named in its `HIDDEN`, and the properties named in its `COMPUTED`. Ids
-of images are printed as paths: `image_id` as `path`, `image_ids` as `images`. A dict is printed as it is.
+of images are printed as paths: `image_id` as `path`, `image_ids` as `images`. A dict is printed as it is. A number that
+is none, NaN or infinite, is printed as null: JSON has no such numbers.
 """
 
 import dataclasses
 import importlib
+import math
 import types
 import typing
 from collections.abc import Callable, Collection, Mapping
@@ -70,6 +72,8 @@ def plain(value: Any, paths: Mapping[int, Path | str] | None = None) -> Any:
         return {str(key): plain(each, names) for key, each in value.items()}
     if isinstance(value, list | tuple):
         return [plain(each, names) for each in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
     if not dataclasses.is_dataclass(value) or isinstance(value, type):
         return str(value) if isinstance(value, Path) else value
     printed: dict[str, Any] = {}

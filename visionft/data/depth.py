@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from models.messages import Message
-from visionft.data.image_reading import ImageReading, Window
+from visionft.data.image_reading import ImageReading, Window, above, is_window
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ def value_range_of(image: Image.Image, reading: ImageReading) -> Window | None:
     for top in tops:
         if least >= 0.0 and greatest <= top:
             return 0.0, top
-    return least, greatest if greatest > least else least + 1.0
+    return (least, greatest) if is_window((least, greatest)) else (least, above(least))
 
 
 def _extremes(image: Image.Image) -> tuple[float, float]:

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from models.messages import Message
-from visionft.data.image_reading import Window
+from visionft.data.image_reading import Window, above, is_window
 from visionft.data.limits import check_size, image_limit
 from visionft.data.planes import Planes
 from visionft.errors import ImageError
@@ -55,7 +55,9 @@ class DicomPlanes(Planes):
         self._flip = sum(stored) if data.get("PhotometricInterpretation") == "MONOCHROME1" else None
         ends = sorted(value * self._slope + self._intercept for value in stored)
         self.file_window = self._named_window()
-        self._range = self.file_window or (ends[0], max(ends[1], ends[0] + 1))
+        self._range = self.file_window or (ends[0], max(ends[1], above(ends[0])))
+        if not is_window(self._range):
+            raise ImageError("damaged: its values have no scale", "Save it again, or leave it out.")
 
     def range_of(self, values: np.ndarray) -> Window:
         return self._range
@@ -69,7 +71,7 @@ class DicomPlanes(Planes):
         if self._flip is not None:  # the file's window is of the values before they are inverted
             about = self._flip * self._slope + 2 * self._intercept
             low, high = about - high, about - low
-        return low, high
+        return (low, high) if is_window((low, high)) else None
 
     def plane(self, number: int, channel: int) -> np.ndarray:
         import pydicom

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 Window = tuple[float, float]  # the values that become black and white
 FIRST, MIDDLE, MAXIMUM = "first", "middle", "max"
 _VALUES_AT_ONCE = 4_000_000  # converted at a time: 16 MB as float32, instead of a copy of the whole image
+# float32 divides a window whose ends are this many times its width from 0 into 1,024 steps, and no window farther off:
+# at 4 billion, the values of 32-bit integers, its numbers are 256 apart.
+_FARTHEST = 2.0**13
+_NARROWEST = 1e-35  # width: 255 divided by it is a number of float32
+_LARGEST = 1e37  # of an end, in float32: differences of larger ones are none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,10 +85,21 @@ def parsed_windows(text: str) -> tuple[Window, ...]:
     found = list[Window]()
     for part in text.split(";") if text else ():
         low, high = (float(value) for value in part.split(","))
-        if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        if not is_window((low, high)):
             raise ValueError(text)
         found.append((low, high))
     return tuple(found)
+
+
+def is_window(window: Window) -> bool:
+    """Tell whether both ends are numbers, the low one below the high one, apart enough to divide grey levels by."""
+    low, high = window
+    return high - low > _NARROWEST and math.isfinite(high - low)
+
+
+def above(value: float) -> float:
+    """Return a higher value, apart from it also where it is large: 1e17 + 1.0 is 1e17."""
+    return value + max(1.0, abs(value) * 1e-6)
 
 
 def window_text(windows: "tuple[Window, ...] | list[Window]") -> str:
@@ -112,8 +128,12 @@ def windowed(values: "np.ndarray", window: Window) -> "np.ndarray":
 
     grey = np.empty(values.shape, np.uint8)
     low, high = window
+    farthest = max(abs(low), abs(high))
+    is_narrow = farthest > _FARTHEST * (high - low) or farthest > _LARGEST
     rows = max(1, _VALUES_AT_ONCE // max(1, values.shape[1]))
-    for top in range(0, len(values), rows):
-        part = np.nan_to_num(values[top : top + rows].astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
-        grey[top : top + rows] = np.clip((part - low) * (255.0 / (high - low)), 0, 255) + 0.5
+    with np.errstate(over="ignore"):
+        for top in range(0, len(values), rows):
+            part = values[top : top + rows].astype(np.float64 if is_narrow else np.float32)
+            part = np.nan_to_num(part, nan=0.0, posinf=0.0, neginf=0.0)
+            grey[top : top + rows] = np.clip((part - low) * (255.0 / (high - low)), 0, 255) + 0.5
     return grey

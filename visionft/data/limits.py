@@ -117,8 +117,13 @@ def largest_chunk(handle: BinaryIO, directory: int = 0) -> int:
     return pixels * tags.get(_SAMPLES, 1) * tags.get(_BITS, 1) // 8
 
 
-def check_directories(handle: BinaryIO, most: int) -> None:
-    """Raise an `ImageError` for a TIFF of more than `most` images, or whose directories form a circle."""
+def check_directories(handle: BinaryIO, most: int) -> tuple[int, int]:
+    """Raise an `ImageError` for a TIFF of more than `most` images, or whose directories form a circle.
+
+    Returns:
+        The number of its images, and the pixels of the smallest.
+    """
+    smallest = MAX_SIDE**2
     handle.seek(0)
     head = handle.read(16)
     order = "<" if head[:2] == b"II" else ">"
@@ -132,10 +137,23 @@ def check_directories(handle: BinaryIO, most: int) -> None:
         seen.add(place)
         handle.seek(place)
         entries = struct.unpack(count, handle.read(struct.calcsize(count)))[0]
+        smallest = min(smallest, _least_pixels(handle.read(size * min(entries, _MAX_ENTRIES)), order, size))
         handle.seek(place + struct.calcsize(count) + size * entries)
         after = handle.read(struct.calcsize(offset))
         place = struct.unpack(offset, after)[0] if len(after) == struct.calcsize(offset) else 0
     handle.seek(0)
+    return len(seen), smallest
+
+
+def _least_pixels(entries: bytes, order: str, size: int) -> int:
+    """Return the pixels of an image by the entries of its directory; of several for a side the smallest counts."""
+    sides = {_WIDTH: MAX_SIDE, _LENGTH: MAX_SIDE}
+    for at in range(0, len(entries) - size + 1, size):
+        tag, kind = struct.unpack_from(f"{order}HH", entries, at)
+        if tag in sides and kind in _INTEGERS:
+            value = struct.unpack_from(f"{order}{_INTEGERS[kind]}", entries, at + (12 if size == 20 else 8))[0]
+            sides[tag] = min(sides[tag], max(1, abs(value)))
+    return sides[_WIDTH] * sides[_LENGTH]
 
 
 def _largest_values(handle: BinaryIO, directory: int) -> dict[int, int]:

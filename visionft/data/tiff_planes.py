@@ -13,18 +13,19 @@ import tifffile
 from PIL import Image
 
 from models.messages import Message
-from visionft.data.image_reading import FIRST, ImageReading, Window
+from visionft.data.image_reading import FIRST, ImageReading, Window, above, is_window
 from visionft.data.limits import check_directories, image_limit, largest_chunk
-from visionft.data.planes import Channel, Planes, deep_rgb
+from visionft.data.planes import MOST_PLANES, Channel, Planes, deep_rgb
 from visionft.errors import ImageError
 
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what is wrong with a file is told by its error
-_OF_PILLOW = ("uint8", "bool", "uint16", "int16", "uint32", "int32", "float32")  # Pillow reads one sample of these
+# Pillow reads one sample of these; to it 32 bits are always signed.
+_OF_PILLOW = ("uint8", "bool", "uint16", "int16", "int32", "float32")
 _GREY = ("L", "I;16", "I;16B", "I", "F")
 # Characters of OME-XML, which is parsed whole; 20,000 planes of 70 (`<TiffData FirstZ=...`) take 1.4 million.
 _LONGEST_XML = 20_000_000
 _MOST_CHANNELS = 64  # imaging mass cytometry has about 40
-_MOST_PLANES = 20_000  # ten minutes of a film of 30 images a second have 18,000
+_MOST_LISTED = 50 * MOST_PLANES  # places in the lists that tifffile makes of OME-XML
 _TOPS = (1.0, 255.0, 65535.0)  # greatest values of floats: shares, and those of 8 and 16 bits
 
 
@@ -46,8 +47,10 @@ class TiffPlanes(Planes):
 
     def __init__(self, handle: BinaryIO) -> None:
         self._handle = handle
-        check_directories(handle, _MOST_PLANES)
+        images, smallest = check_directories(handle, MOST_PLANES)
         self._file = tifffile.TiffFile(handle)
+        if text := self._file.ome_metadata:
+            _check_ome(text, images, smallest)
         series: Any = self._file.series[0]
         self._pages, self._axes, self._shape = series, series.axes, series.shape
         sizes = dict(zip(series.axes, series.shape, strict=True))
@@ -57,6 +60,8 @@ class TiffPlanes(Planes):
         self.dtype: np.dtype = np.dtype(series.dtype)
         self._outer = [axis for axis in series.axes if axis not in "YXS"]
         self.count = math.prod(sizes[axis] for axis in self._outer if axis != "C")
+        if self.count > MOST_PLANES:
+            raise _too_many()
         self.has_depth = sizes.get("Z", 1) > 1
         self.is_deep = self.dtype.itemsize > 1
         self.bytes_a_pixel = self.samples * max(1, self.dtype.itemsize)
@@ -73,13 +78,15 @@ class TiffPlanes(Planes):
         return int(self._pages.keyframe.compression) != 1
 
     def range_of(self, values: np.ndarray) -> Window:
-        """Return the range of unsigned integers; floats and signed integers are taken as `decode` takes them."""
-        if self.dtype.kind == "u":
+        """Return the range of unsigned integers of 8 and 16 bits; others are taken as `decode` takes them."""
+        if self.dtype.kind == "u" and self.dtype.itemsize <= 2:
             return 0.0, float(np.iinfo(self.dtype).max)
         finite = np.nan_to_num(values.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
         least, greatest = float(finite.min()), float(finite.max())
         fitting = [top for top in _TOPS if least >= 0 and greatest <= top]
-        return (0.0, fitting[0]) if fitting else (least, greatest if greatest > least else least + 1.0)
+        if fitting:
+            return 0.0, fitting[0]
+        return (least, greatest) if is_window((least, greatest)) else (least, above(least))
 
     def plane(self, number: int, channel: int) -> np.ndarray:
         sizes = dict(zip(self._axes, self._shape, strict=True))
@@ -123,7 +130,8 @@ class TiffPlanes(Planes):
             image.seek(page.index)
             if sorted(image.size) != sorted((self.width, self.height)):
                 raise ImageError("damaged: its planes differ in size", "Save it again, or leave it out.")
-            return np.array(image if image.mode in _GREY else image.convert("RGB"))
+            values = np.array(image if image.mode in _GREY else image.convert("RGB"))
+            return values.view(np.uint32) if self.dtype == np.uint32 and values.dtype == np.int32 else values
 
     def _named_channels(self, count: int) -> tuple[Channel, ...]:
         """Return names and wavelengths from the OME-XML or ImageJ's labels; numbers from 1 where there are none."""
@@ -141,6 +149,43 @@ class TiffPlanes(Planes):
             each if each.name and names.count(each.name) == 1 else Channel(name=str(place), wavelength=each.wavelength)
             for place, each in enumerate(found, start=1)
         )
+
+
+def _too_many() -> ImageError:
+    return ImageError(Message("it has more than {most} planes, or is damaged", most=MOST_PLANES))
+
+
+def _check_ome(text: str, images: int, smallest: int) -> None:
+    """Raise an `ImageError` for OME-XML of more planes than any file has: tifffile makes lists of what it states.
+
+    Args:
+        text: The OME-XML.
+        images: Images of the file, all of which belong to an element that states no number.
+        smallest: Pixels of the smallest, by which tifffile divides the pixels that the text states.
+    """
+    if len(text) > _LONGEST_XML:
+        raise _too_many()
+    listed = 0.0
+    try:
+        for element in ElementTree.fromstring(text).iter():
+            kind = element.tag.rpartition("}")[2]
+            values = {name: value for name, value in element.items() if value.strip()}
+            if kind.endswith("Pixels"):
+                if not values.get("DimensionOrder", "XY").startswith("XY"):
+                    raise _too_many()
+                sizes = [abs(int(value)) for name, value in values.items() if name.startswith("Size")]
+                listed += max(sizes, default=0) + math.prod(sizes) / max(1, smallest)
+            elif kind.endswith("TiffData"):
+                counts = [int(values[name]) for name in ("PlaneCount", "NumPlanes", "IFD") if name in values]
+                places = [int(value) for name, value in values.items() if name.startswith("First")]
+                listed += max(map(abs, (1, *places, *(counts or [images]))))
+            elif kind[:-1].endswith("Along") and "Start" in values:
+                steps = float(values.get("End", 0)) - float(values["Start"])
+                listed += abs(steps / (float(values.get("Step", 1)) or 1e-9))
+            if not listed <= _MOST_LISTED:
+                raise _too_many()
+    except (ElementTree.ParseError, ValueError, OverflowError):
+        return  # tifffile reads the file without it, or says what is wrong
 
 
 def _channel(element: ElementTree.Element) -> Channel:

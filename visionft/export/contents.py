@@ -14,6 +14,7 @@ from typing import Any
 from visionft.data.image_reading import AS_STORED
 from visionft.data.preprocess import WHOLE
 from visionft.files import MOST_RECORD, parse_json, read_json, sha256_file, write_json
+from visionft.records import finite_values
 
 MODEL_FILE, FLOAT_MODEL_FILE, RECORD_FILE = "model.onnx", "model_float.onnx", "export.json"
 FIXED_MODEL_FILE, CORE_ML_FOLDER = "model_fixed.onnx", "model.mlpackage"
@@ -88,6 +89,7 @@ def _renamed(value: Any) -> Any:
 
 def write_record(folder: Path, record: Mapping[str, Any]) -> None:
     """Write `export.json` with a hash of its content, to detect damage."""
+    record = finite_values(record)
     write_json(folder / RECORD_FILE, {**record, _OWN_HASH: _own_hash(record)})
 
 

@@ -15,7 +15,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from models.messages import Message, sentences
-from visionft.data.image_reading import AS_STORED, FIRST, MAXIMUM, MIDDLE, ImageReading, Window, window_text
+from visionft.data.image_reading import (
+    AS_STORED,
+    FIRST,
+    MAXIMUM,
+    MIDDLE,
+    ImageReading,
+    Window,
+    above,
+    is_window,
+    window_text,
+)
 from visionft.errors import ImageError, ProjectError
 from visionft.events import Progress
 from visionft.files import parse_json
@@ -33,6 +43,7 @@ MOST_IMAGES: Final = 200
 BINS: Final = 128
 _DEEP_SUFFIXES: Final = frozenset({".tif", ".tiff", ".png", ".pgm", ".pnm", ".dcm", ".dicom", ""})
 _MOST_VALUES: Final = 8_000  # of an image
+_LARGEST: Final = 1e300  # value; the difference of two larger ones may be infinite
 _SHARES: Final = (0.1, 99.9)  # percentiles that become black and white
 _DEPTHS: Final = (1.0, *(float(2**bits - 1) for bits in (8, 10, 12, 14, 16)))  # of floats, and of sensors
 
@@ -83,7 +94,7 @@ class _Layout:
             self.is_volume |= found.format == "DICOM"
         if found.channels:
             self.channels[found.channels] += 1
-        if found.file_window is not None and _is_window(found.file_window):
+        if found.file_window is not None and is_window(found.file_window):
             self.windows[found.file_window] += 1
 
     def reading(self) -> ImageReading:
@@ -146,18 +157,13 @@ def measure_window(
     )
 
 
-def _is_window(window: Window) -> bool:
-    low, high = window
-    return math.isfinite(low) and math.isfinite(high) and low < high
-
-
 def _thinned(values: "np.ndarray") -> "np.ndarray":
-    """Return about 8,000 finite values at most of an image, evenly spread, as (N,)."""
+    """Return about 8,000 values at most of an image, evenly spread, as (N,); those beyond any measurement are none."""
     import numpy as np
 
     flat = values.reshape(-1)
     flat = flat[:: max(1, len(flat) // _MOST_VALUES)].astype(np.float64)
-    return flat[np.isfinite(flat)]
+    return flat[np.abs(flat) <= _LARGEST]  # neither are infinite ones and NaN
 
 
 def _merged(values: "list[list[np.ndarray]]") -> "list[np.ndarray]":
@@ -177,12 +183,7 @@ def _window_of(values: "np.ndarray") -> Window:
     depth = next((top for top in _DEPTHS if values.max() <= top), 0.0)
     if values.min() >= 0 and high - low >= depth / 2 > 0:
         return 0.0, depth
-    return low, high if high > low else _above(low)
-
-
-def _above(value: float) -> float:
-    """Return a higher value, apart from it also where it is large: 1e17 + 1.0 is 1e17."""
-    return value + max(1.0, abs(value) * 1e-6)
+    return (low, high) if is_window((low, high)) else (low, above(low))
 
 
 def _histogram(values: "np.ndarray") -> Histogram:
@@ -191,7 +192,7 @@ def _histogram(values: "np.ndarray") -> Histogram:
     low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
     # A few steps of floats between two values are too narrow to be divided into bins.
     is_wide = high - low > max(abs(low), abs(high)) * 1e-12
-    counts, _ = np.histogram(values, bins=BINS, range=(low, high if is_wide else _above(high)))
+    counts, _ = np.histogram(values, bins=BINS, range=(low, high if is_wide else above(high)))
     return Histogram(low=low, high=high, counts=tuple(counts.tolist()))
 
 

@@ -19,6 +19,7 @@ LOOK_S: Final = 120  # for one command there
 _USER: Final = r"(?:[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}@){0,2}"  # never an option; user@domain@host occurs
 _ADDRESS = re.compile(_USER + r"[A-Za-z0-9_:][A-Za-z0-9_.:%-]{0,200}")
 _URL = re.compile(rf"ssh://({_USER})(?:\[([^\[\]]+)\]|([^\[\]:@/]+))(?::([0-9]{{1,5}}))?/?")
+_BRACKETED = re.compile(rf"{_USER}\[[^\[\]]+\](?::[0-9]{{1,5}})?")  # an IPv6 address, as in a URL: `me@[::1]:22`
 _PROGRAM = re.compile(r"[A-Za-z0-9_./~+][A-Za-z0-9_./~+-]{0,300}")
 _CONNECT_S: Final = 20  # for a connection to stand: through a jump host it takes several seconds
 
@@ -57,7 +58,7 @@ class Host:
 
     @classmethod
     def of(cls, text: str, *, options: Sequence[str] = (), program: str = PROGRAM) -> Self:
-        """Return the host of an address with or without a port: `user@host`, `ssh://user@host:2222`.
+        """Return the host of an address with or without a port: `user@host`, `ssh://user@host:2222`, `user@[::1]:22`.
 
         A port among the options (`-p 2222`) becomes the host's own.
 
@@ -66,7 +67,8 @@ class Host:
         """
         port, others = _without_port(options)
         address = text
-        if found := _URL.fullmatch(text):
+        url = f"ssh://{text}" if _BRACKETED.fullmatch(text) else text
+        if found := _URL.fullmatch(url):
             user, six, name, number = found.groups()
             address = f"{user}{six or name}"
             port = int(number) if number else port

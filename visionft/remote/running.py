@@ -22,7 +22,7 @@ from visionft.jobs import SILENT, JobContext
 from visionft.remote.job_file import RESULT_SUFFIX, SETTINGS, PackedJob, read_job
 from visionft.remote.packed_file import Content, Manifest, PackedFileError, pack, unpack
 from visionft.training.config.train_config import TrainConfig
-from visionft.training.runs.run_folder import RunSummary, new_run_dir, scan_runs
+from visionft.training.runs.run_folder import RunSummary, lock_run, new_run_dir, scan_runs
 from visionft.training.runs.run_snapshot import read_snapshot
 from visionft.weights.locations import PRETRAINED, RANDOM
 
@@ -87,13 +87,37 @@ def run_job(
 
     Raises:
         PackedFileError: The file is no job, damaged or unsafe, or the folder holds another job.
-        ConfigError, RunError, WeightsError: As `train`.
+        ConfigError, RunError, WeightsError: As `train`; another command trains the job.
         JobCancelled: The user cancelled while it was unpacked.
     """
     folder = job_folder(job_file)
     one_unpacks = FileLock(folder.with_name(f".{folder.name}.lock")) if machines.count > 1 else contextlib.nullcontext()
     with one_unpacks:
         facts = unpack_job(job_file, job=job)
+    with _only_one(folder, machines):
+        return _run_unpacked(job_file, facts, processes, machines, events, job)
+
+
+@contextlib.contextmanager
+def _only_one(folder: Path, machines: Machines) -> Iterator[None]:
+    """Hold the lock of a job (RunError: another command trains it); the first machine's command has it for all."""
+    if is_launched() or machines.number:
+        yield
+        return
+    try:
+        lock = lock_run(folder)
+    except RunError as error:
+        raise RunError(error.message, "Wait for its end, or stop it there.") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _run_unpacked(
+    job_file: Path, facts: PackedJob, processes: int, machines: Machines, events: Path | None, job: JobContext
+) -> tuple[RunSummary, Mapping[Split, Evaluation]] | None:
+    folder = job_folder(job_file)
     launches = processes * machines.count > 1 and not is_launched()
     if launches and ((run := _latest(folder)) is None or run.is_unfinished):
         launch_processes(job_file, processes, machines, events, job)

@@ -9,6 +9,7 @@ import resources
 from models.messages import Message, choose_one
 from visionft.errors import VisionFTError
 from visionft.files import write_text
+from visionft.foreign_text import printable
 from visionft.remote.job_file import RESULT_SUFFIX, SUFFIX
 
 Kind = Literal["slurm", "notebook"]
@@ -32,6 +33,8 @@ def write_starter(kind: Kind, job_file: Path) -> Path:
     text = template.read_text(encoding="utf-8")
     for suffix in (SUFFIX, RESULT_SUFFIX, target.suffix):
         name = job_file.with_suffix(suffix).name
+        if suffix == target.suffix:
+            name = printable(name)  # it stands in a comment, which a line break would end
         quoted = shlex.quote(name) if kind == "slurm" else json.dumps(json.dumps(name)[1:-1])[1:-1]
         text = text.replace(f"{_NAME}{suffix}", quoted)
     write_text(target, text)

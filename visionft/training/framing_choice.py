@@ -12,7 +12,6 @@ and so does a network that settings of a preset try (`try_networks`).
 
 import dataclasses
 import logging
-import math
 import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -399,49 +398,68 @@ def read_measured(project_dir: Path) -> FramingChoice | None:
     stored: Any = read_json(project_dir / FILE)
     if not isinstance(stored, dict) or not stored["trials"]:  # of the user's own choice, in an older project
         return None
-    backbone = str(stored["backbone"])
+    backbone = _text(stored["backbone"])
     reading = stored.get("image_reading")
-    return FramingChoice(
+    choice = FramingChoice(
         framing=_parsed_framing(stored["framing"]),
         backbone=backbone,
         trials=tuple(_parsed_trial(each, backbone) for each in stored["trials"]),
-        images=int(stored["images"]),
+        images=_count(stored["images"]),
         accuracy=_share(stored.get("accuracy")),
-        labelled=int(stored["labelled"]),
-        image_reading=None if reading is None else str(reading),
+        labelled=_count(stored["labelled"]),
+        image_reading=None if reading is None else _text(reading),
     )
+    if choice.chosen is None:
+        raise ValueError("what was chosen was not tried")
+    return choice
 
 
 def _parsed_trial(values: Any, backbone: str) -> FramingTrial:
-    """Return a trial of JSON values; in earlier versions of `backbone` (ValueError, TypeError, KeyError: none)."""
-    height, width = map(int, values["shape"])
-    accuracy, gain = values["accuracy"], values.get("gain")
-    seconds, milliseconds = float(values["seconds"]), float(values["milliseconds"])
-    gain_error, slower = float(values.get("gain_error", 0.0)), float(values.get("slower", 1.0))
-    if not all(map(math.isfinite, (seconds, milliseconds, gain_error, slower, accuracy or 0.0, gain or 0.0))):
-        raise ValueError("a trial has a figure that is none")
+    """Return a trial of JSON values; in earlier versions of `backbone` (ValueError, TypeError: it is none)."""
+    if not isinstance(values, dict) or not isinstance(values["shape"], list):
+        raise TypeError("a trial is none")
+    height, width = (_count(side) for side in values["shape"])
+    gain = values.get("gain")
     return FramingTrial(
         framing=_parsed_framing(values["framing"]),
         shape=(height, width),
-        accuracy=None if accuracy is None else float(accuracy),
-        seconds=seconds,
-        milliseconds=milliseconds,
-        images=int(values.get("images", 0)),
-        backbone=str(values.get("backbone", backbone)),
-        gain=None if gain is None else float(gain),
-        gain_error=gain_error,
-        slower=slower,
+        accuracy=_share(values["accuracy"]),
+        seconds=_figure(values["seconds"]),
+        milliseconds=_figure(values["milliseconds"]),
+        images=_count(values.get("images", 0)),
+        backbone=_text(values.get("backbone", backbone)),
+        gain=None if gain is None else _figure(gain, low=-1, high=1),
+        gain_error=_figure(values.get("gain_error", 0.0)),
+        slower=_figure(values.get("slower", 1.0)),
     )
+
+
+def _text(value: Any) -> str:
+    """Return a text of a JSON value (TypeError: it is none)."""
+    if not isinstance(value, str):
+        raise TypeError("a name is none")
+    return value
+
+
+def _count(value: Any) -> int:
+    """Return a whole number of a JSON value (ValueError, TypeError: it is none)."""
+    if not isinstance(value, int):
+        raise TypeError("a count is none")
+    return int(_figure(value))
+
+
+def _figure(value: Any, *, low: float = 0.0, high: float = 1e9) -> float:
+    """Return a figure of a JSON value (ValueError, TypeError: it is none within these limits)."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError("a figure is none")
+    if not low <= value <= high:
+        raise ValueError("a figure is beyond its limits")
+    return float(value)
 
 
 def _share(value: Any) -> float | None:
     """Return a share of a JSON value (ValueError, TypeError: it is none)."""
-    if value is None:
-        return None
-    share = float(value)
-    if not 0 <= share <= 1:
-        raise ValueError("an accuracy is no share")
-    return share
+    return None if value is None else _figure(value, high=1)
 
 
 def _parsed_framing(values: Any) -> Framing:
@@ -449,7 +467,7 @@ def _parsed_framing(values: Any) -> Framing:
     try:
         framing = build(Framing, dict(values))
         problems = config_problems(framing.applied(TrainConfig()))
-    except (ConfigError, TypeError) as error:
+    except (ConfigError, TypeError, OverflowError) as error:
         raise ValueError(str(error)) from error
     if problems:
         raise ValueError(problems[0].message)

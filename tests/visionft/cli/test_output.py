@@ -1,5 +1,6 @@
 """Streams of the command line: terminals, closing pipes, names with terminal codes or invalid UTF-8."""
 
+import dataclasses
 import json
 import os
 import re
@@ -7,10 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
-from visionft.cli.output import NO_READER
+from visionft.cli.output import NO_READER, json_text
 from visionft.project.store import Project
 
 COMMAND = [sys.executable, "-m", "visionft"]
@@ -45,6 +47,23 @@ def test_nobody_reads_the_output(arguments: str, project: Path) -> None:
     words = given if given[0].startswith("--") else [*given[:2], str(project), *given[2:]]
     done = closed_pipe(*words)
     assert (done.returncode, done.stderr) == (NO_READER, "")
+
+
+def test_numbers_that_are_none_are_null_in_json() -> None:
+    """JSON of other programs knows no NaN, and none that is infinite."""
+
+    @dataclasses.dataclass
+    class Found:
+        loss: float
+        image_ids: tuple[int, ...] = ()
+
+    value = {"a": float("nan"), "b": [float("inf"), 1.5], "c": Found(float("-inf")), "d": np.float64("nan")}
+
+    def refuse(name: str) -> None:
+        pytest.fail(f"{name} is no JSON")
+
+    found = json.loads(json_text(value), parse_constant=refuse)
+    assert found == {"a": None, "b": [None, 1.5], "c": {"loss": None, "images": []}, "d": None}
 
 
 @ON_POSIX

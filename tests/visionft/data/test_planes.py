@@ -4,6 +4,9 @@ import contextlib
 import io
 import subprocess
 import sys
+import time
+import tracemalloc
+import warnings
 from pathlib import Path
 
 import cv2
@@ -207,6 +210,53 @@ def test_a_tiff_of_endless_planes_is_refused(tmp_path: Path) -> None:
         decode(path, reading=ImageReading(plane="max"))
 
 
+MANY = 99_999_999
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('PlaneCount="6"', f'PlaneCount="{MANY}"'),
+        ('PlaneCount="6"', f'NumPlanes="{MANY}"'),
+        ('IFD="0"', f'FirstT="{MANY}" IFD="0"'),
+        ('SizeT="1"', f'SizeT="{MANY}"'),
+        ('SizeT="1"', f'SizeT="{MANY}" SizeZ="{MANY}"'),
+        (f'SizeX="{WIDTH}"', f'SizeX="{MANY}"'),
+        ('DimensionOrder="XYCZT"', f'DimensionOrder="CZTXY" SizeT="{MANY}"'),
+        ("</OME>", '<StructuredAnnotations><XMLAnnotation ID="A" Namespace="modulo"><Value><Modulo><ModuloAlongZ Type='
+                   f'"other" Start="0" End="{MANY}0"/></Modulo></Value></XMLAnnotation></StructuredAnnotations></OME>'),
+        ('<TiffData IFD="0" PlaneCount="6"/>', '<TiffData/>' * 30_000),
+    ],
+)  # fmt: skip
+def test_ome_xml_of_endless_planes_ends_soon(before: str, after: str, tmp_path: Path) -> None:
+    """Lists of the stated lengths would take gigabytes."""
+    path = write(tmp_path / "a.ome.tif", planes(3, 2), "ZCYX")
+    with tifffile.TiffFile(path) as file:
+        text = file.ome_metadata
+    assert before in text
+    tifffile.imwrite(
+        path,
+        planes(3, 2).reshape(6, HEIGHT, WIDTH),
+        description=text.replace(before, after, 1).encode(),
+        metadata=None,
+        photometric="minisblack",
+    )
+    tracemalloc.start()
+    began = time.process_time()
+    with contextlib.suppress(ImageError):
+        decode(path, reading=ImageReading(window="400,1300", plane="max"))
+    assert tracemalloc.get_traced_memory()[1] < 300_000_000 and time.process_time() - began < 10
+    tracemalloc.stop()
+
+
+def test_a_stack_that_states_more_planes_than_it_has_ends_soon(tmp_path: Path) -> None:
+    text = f"ImageJ=1.11a\nimages={MANY}\nframes={MANY}\n"
+    pages = planes(2)[:, :1, :1]
+    tifffile.imwrite(tmp_path / "a.tif", pages, description=text, metadata=None, photometric="minisblack")
+    with contextlib.suppress(ImageError):
+        decode(tmp_path / "a.tif", reading=ImageReading(window="400,1300", plane="max"))
+
+
 @pytest.fixture
 def write_dicom(tmp_path: Path):
     """Return a function: pixel data, other elements -> a DICOM file of 24 x 32 pixels with 12 of 16 bits."""
@@ -240,6 +290,33 @@ def test_dicom_is_read_in_its_unit_and_its_bright_zeros_are_inverted(write_dicom
     inverted = write_dicom(values[0].tobytes(), PhotometricInterpretation="MONOCHROME1")
     reading = ImageReading(window="2795,3695")
     assert np.array_equal(decode(inverted, reading=reading)[:, :, 0], grey(4095 - values[0], 2795, 3695))
+
+
+@pytest.mark.parametrize(
+    "elements",
+    [
+        {"WindowCenter": "nan", "WindowWidth": "900"},
+        {"WindowCenter": "850", "WindowWidth": "nan"},
+        {"WindowCenter": "inf", "WindowWidth": "900"},
+        {"WindowCenter": "1e308", "WindowWidth": "1e308"},
+        {"WindowCenter": "850", "WindowWidth": "inf"},
+        {"RescaleSlope": "nan"},
+        {"RescaleSlope": "1e308"},
+        {"RescaleSlope": "0", "RescaleIntercept": "1e300"},
+        {"RescaleIntercept": "-inf"},
+        {"NumberOfFrames": MANY},
+    ],
+    ids=str,
+)
+def test_odd_numbers_of_dicom_give_pixels_or_a_reason(elements, write_dicom) -> None:
+    with warnings.catch_warnings(action="ignore"):  # of the writer
+        path = write_dicom(planes().tobytes(), **elements)
+    choice = measure_window([path])
+    assert choice is None or choice.reading.is_valid
+    with contextlib.suppress(ImageError):
+        for reading in (AS_STORED, choice.reading if choice else AS_STORED, ImageReading(plane="max")):
+            shown = decode(path, reading=reading)
+            assert "nan" not in elements.get("WindowWidth", "") or len(np.unique(shown)) > 20
 
 
 def test_a_jpeg_in_dicom_is_no_larger_than_the_file_says(write_dicom) -> None:

@@ -273,6 +273,36 @@ def test_machines_that_cannot_be_are_refused(wrong, there, monkeypatch, capsys):
     assert main() == 2 and capsys.readouterr().err
 
 
+def test_a_job_is_trained_by_one_command_at_a_time(there, elsewhere):
+    job = Path(shutil.copy(there / "a.vftjob", elsewhere / "a.vftjob"))
+    refused = list[VisionFTError]()
+
+    def start_again(_event: object) -> None:
+        if not refused:
+            with pytest.raises(VisionFTError) as caught:
+                run_job(job)
+            refused.append(caught.value)
+
+    run, _ = run_job(job, job=JobContext(start_again, lambda: bool(refused) and (job_folder(job) / "runs").exists()))
+    assert refused[0].hint and len(list((job_folder(job) / "runs").glob("0*"))) == 1
+    assert not run_job(job)[0].result.stopped and run.path.exists()  # the end of the first one frees it
+
+
+@pytest.mark.parametrize(
+    "name", ["a\ntouch ran\n", "a\r\ntouch ran #", "a'; touch ran; '", "$(touch ran)", "`touch ran`"]
+)
+def test_the_name_of_a_job_is_no_command_of_its_script(name, elsewhere, tmp_path):
+    script = write_starter("slurm", elsewhere / f"{name}.vftjob")
+    for program in ("visionft", "scontrol"):
+        (tmp_path / program).write_text("#!/bin/sh\n")
+    (tmp_path / "srun").write_text(f'#!/bin/sh\nprintf %s "$4" > "{tmp_path}/given"\n')
+    for program in ("visionft", "scontrol", "srun"):
+        (tmp_path / program).chmod(0o755)
+    variables = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}", "SLURM_SUBMIT_DIR": str(elsewhere)}
+    subprocess.run(["bash", script], env=variables, capture_output=True, check=False, timeout=60)
+    assert not (elsewhere / "ran").exists() and (tmp_path / "given").read_bytes() == f"{name}.vftjob".encode()
+
+
 @pytest.mark.slow
 def test_the_notebook_and_the_script_train_the_job(there, elsewhere):
     job = Path(shutil.copy(there / "a.vftjob", elsewhere / "a.vftjob"))

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,9 @@ from visionft.training.config.train_config import CENTRE, Framing, TrainConfig
 from visionft.training.framing_choice import (
     FILE,
     FramingChoice,
+    FramingTrial,
     best_framing,
+    choice_text,
     forget_measured,
     is_due,
     measure_framing,
@@ -34,9 +37,11 @@ from visionft.training.framing_choice import (
     resolved_framing,
     selected_accuracy,
     sizes_above,
+    store_measured,
 )
 from visionft.training.probing import Probe
 from visionft.training.runs.run_folder import read_run
+from visionft.training.stronger import comparison_text
 
 
 @pytest.fixture(scope="module")
@@ -146,12 +151,71 @@ def test_it_is_measured_again_when_the_labels_have_doubled(borders: Snapshot, tm
     assert read_framing(tmp_path, borders) is None
 
 
-@pytest.mark.parametrize("framing", ["5", "{", '{"image_size": "large"}'])
+@pytest.mark.parametrize("framing", ["5", "{", '{"image_size": "large"}', f'{{"aspect": {10**400}}}'])
 def test_a_damaged_choice_is_told_to_who_trains(borders: Snapshot, tmp_path: Path, framing: str) -> None:
     few = dataclasses.replace(borders, images=(*borders.images[:8], *borders.images[40:44]), framing=framing)
     said = list[object]()
     assert resolved_framing(quick(few), few, tmp_path, job=JobContext(said.append)).framing == "centre"
     assert [each.level for each in said if isinstance(each, Notice)] == ["warning"]
+
+
+STORED = FramingChoice(
+    framing=Framing(framing="whole", image_size=320),
+    backbone="starter_resnet",
+    trials=(
+        FramingTrial(
+            framing=Framing(), shape=(160, 160), accuracy=0.7, seconds=1.0, milliseconds=2.0, backbone="starter_resnet"
+        ),
+        FramingTrial(
+            framing=Framing(framing="whole", image_size=320),
+            shape=(320, 240),
+            accuracy=0.9,
+            seconds=2.0,
+            milliseconds=4.0,
+            images=50,
+            backbone="starter_resnet",
+            gain=0.2,
+        ),
+    ),
+    images=50,
+    accuracy=0.88,
+    labelled=60,
+    image_reading="",
+)
+WRONG = (None, True, -1, 0, 1e400, float("nan"), 10**400, "", "x" * 99, [], [1], {}, {"a": [{}]})
+
+
+def damaged(value: object, path: tuple = ()) -> Iterator[object]:
+    """Yield a JSON value with each of its parts missing, or another one."""
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, part in parts:
+        for other in (*WRONG, *damaged(part)):
+            changed = dict(value) if isinstance(value, dict) else list(value)
+            changed[key] = other
+            yield changed
+        if isinstance(value, dict):
+            yield {name: each for name, each in value.items() if name != key}
+        else:
+            yield [each for place, each in enumerate(value) if place != key]
+
+
+def test_any_damage_of_the_measured_choice_leaves_none_or_one_that_is_whole(borders: Snapshot, tmp_path: Path) -> None:
+    """It is shown, told and used for a run like any other."""
+    store_measured(tmp_path, STORED)
+    assert read_framing(tmp_path, borders) == STORED
+    whole = json.loads((tmp_path / FILE).read_text())
+    texts = [json.dumps(value) for value in (*damaged(whole), *WRONG)]
+    texts += ["", "{", "[" * 100_000, '{"trials": [' * 5000, "\x00", '{"images": ' + "9" * 5000 + "}"]
+    kept = 0
+    for text in texts:
+        (tmp_path / FILE).write_text(text)
+        if (choice := read_framing(tmp_path, borders)) is not None:
+            kept += 1
+            assert choice_text(choice) and choice.chosen and choice.applied(quick(borders))
+            assert json.dumps(dataclasses.asdict(choice), allow_nan=False)
+            is_due(choice, borders, quick(borders))
+            comparison_text(choice, "starter_resnet")
+    assert len(texts) > 300 and kept < len(texts) / 3
 
 
 def test_what_cannot_be_measured_keeps_the_centre_square(borders: Snapshot, tmp_path: Path, stop_after) -> None:

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from visionft.data.decode import IMAGE_SUFFIXES
 from visionft.errors import ProjectError, VisionFTError
-from visionft.files import list_folder
+from visionft.files import list_folder, parse_yaml
 from visionft.project.formats.delimited import csv_rows
 from visionft.project.formats.matlab import mat_variables
 from visionft.project.formats.whole_files import read_label_json, text_encoding
@@ -191,11 +191,8 @@ def _of_items(items: Sequence[Any]) -> Iterator[_Meaning]:
 
 
 def _of_yaml(file: Path) -> Iterator[_Meaning]:
-    from yaml import YAMLError, safe_load
-
     if file.stat().st_size <= _MAX_YAML:
-        with suppress(YAMLError, RecursionError):
-            yield from _of_value(safe_load(file.read_text(encoding="utf-8")))
+        yield from _of_value(parse_yaml(file.read_text(encoding="utf-8")))
 
 
 def _of_mat(file: Path) -> Iterator[_Meaning]:

@@ -14,19 +14,25 @@ from typing import Any, cast
 from models.messages import Message
 from visionft.amounts import size_text
 from visionft.errors import NextStep, ProjectError
-from visionft.files import open_regular, parse_json
+from visionft.files import open_regular, parse_json, parse_yaml
 from visionft.project.formats.handing_out import Copier, LabelSet
 from visionft.project.formats.labels_file import LabelRecord
 from visionft.project.formats.listing import DEFAULTS, Listing, ReadOptions
 from visionft.project.formats.locating import ImageFinder
 from visionft.project.formats.readers import listing_of_rows
 from visionft.project.formats.split_names import UNASSIGNED_FOLDER
-from visionft.project.formats.whole_files import check_size, objects
+from visionft.project.formats.tables import check_columns
+from visionft.project.formats.whole_files import MemoryLimit, check_size, objects
 
 _SPLIT_FOLDERS = {"train": "train", "val": "validation", "test": "test"}
 _MAX_ROWS = 5_000_000  # at 400 bytes of memory an image, and more, the 2 GB of any label file
 _MAX_IN_LISTS = 5_000_000  # values in all lists, such as several labels of an image
-_MAX_UNPACKED = 2 * 2**30  # bytes of the values
+_MAX_CELLS = 20_000_000  # as of a spreadsheet; a column of one value takes a few bytes for any number of rows
+_MAX_CHUNKS = 100_000  # columns times row groups: 18 s for groups of one row; one-hot columns of 21,841 classes fit
+_MAX_UNPACKED = 500 * 2**20  # bytes of the values of a table, as of a spreadsheet
+_MAX_OF_IMAGES = 2 * 2**30  # bytes of the images in a row group
+_RATIO = 20  # times their packed size, above which values are none of images or texts
+_RATIO_MATTERS_ABOVE = 100 * 2**20  # bytes: drawings, and texts that recur, shrink well, and are small
 _MAX_TEXT = 300  # characters of a class
 _MAX_CARD = 1 << 20  # bytes of a card (README.md), whose head gives the names of the classes
 _BATCH_BYTES = 2**28  # about, of the rows that are read together
@@ -62,6 +68,11 @@ def _opened(file: Path, texts: Sequence[str] = ()) -> Generator[tuple[Any, Any]]
         raise ProjectError(message, "Install it, or save the table as CSV or JSON Lines.", step) from error
     try:
         with parquet.ParquetFile(file, read_dictionary=texts, buffer_size=1 << 20, pre_buffer=False) as table:
+            meta = table.metadata
+            check_columns(file, meta.num_columns)
+            if meta.num_columns * meta.num_row_groups > _MAX_CHUNKS:
+                message = Message("{file} has too many row groups ({count}).", file=file, count=meta.num_row_groups)
+                raise ProjectError(message, "Save it again in larger row groups.")
             yield table, arrow.types
     except (arrow.ArrowException, OSError, ValueError) as error:
         reason = (str(error).splitlines() or [""])[0].rstrip(".")
@@ -75,14 +86,19 @@ def _flat_columns(file: Path, table: Any, types: Any) -> list[str]:
     chunks = _chunks(table)
     unpacked = sum(chunk.total_uncompressed_size for chunk in chunks)
     in_lists = sum(chunk.num_values for chunk in chunks if "." in chunk.path_in_schema)
-    if meta.num_rows > _MAX_ROWS or in_lists > _MAX_IN_LISTS or unpacked > _MAX_UNPACKED:
+    cells = meta.num_rows * meta.num_columns
+    is_long = meta.num_rows > _MAX_ROWS or cells > _MAX_CELLS
+    most = min(_MAX_UNPACKED, max(_RATIO_MATTERS_ABOVE, _RATIO * file.stat().st_size))
+    if is_long or in_lists > _MAX_IN_LISTS or unpacked > most:
         message = Message(
-            "{file} holds {rows} rows, {values} values in lists, and {size} of values; "
-            "at most {rows_limit}, {values_limit} and {size_limit} are read.",
+            "{file} holds {rows} rows, {cells} cells, {values} values in lists, and {size} of values; "
+            "at most {rows_limit}, {cells_limit}, {values_limit} and {size_limit} are read.",
             file=file,
             rows_limit=f"{_MAX_ROWS:,}",
+            cells_limit=f"{_MAX_CELLS:,}",
+            cells=f"{cells:,}",
             values_limit=f"{_MAX_IN_LISTS:,}",
-            size_limit=size_text(_MAX_UNPACKED),
+            size_limit=size_text(most),
             rows=f"{meta.num_rows:,}",
             values=f"{in_lists:,}",
             size=size_text(unpacked),
@@ -91,7 +107,7 @@ def _flat_columns(file: Path, table: Any, types: Any) -> list[str]:
 
     fields = list(table.schema_arrow)
     flat = [field.name for field in fields if _is_flat(field.type, types)]
-    nested = [field.name for field in fields if field.name not in flat]
+    nested = [field.name for field in fields if not _is_flat(field.type, types)]
     if nested and not any("name" in title.casefold() or "path" in title.casefold() for title in flat):
         message = Message(
             "{file} has nested columns ({columns}), and no column that names image files.",
@@ -131,11 +147,13 @@ def images_within(file: Path) -> Iterator[tuple[bytes | None, str, dict[str, Any
 def _images_at_once(file: Path, column: str, table: Any) -> int:
     """Return the number of rows to be read together; a `ProjectError` for no images, or for a too large row group."""
     stored = [chunk.total_uncompressed_size for chunk in _chunks(table)]
-    if not column or max(stored, default=0) > _MAX_UNPACKED:
+    packed = [chunk.total_compressed_size for chunk in _chunks(table)]
+    most = [min(_MAX_OF_IMAGES, max(_RATIO_MATTERS_ABOVE, _RATIO * size)) for size in packed]
+    if not column or any(size > limit for size, limit in zip(stored, most, strict=True)):
         message = Message(
             "{file} holds no images, or more than {limit} of them in one row group.",
             file=file,
-            limit=size_text(_MAX_UNPACKED),
+            limit=size_text(_MAX_OF_IMAGES),
         )
         raise ProjectError(message, "Save it again in smaller row groups.")
     return max(1, min(64, _BATCH_BYTES // max([1, *stored])))  # a value may recur in each
@@ -178,9 +196,7 @@ def _class_names_beside(file: Path) -> dict[str, list[str]]:
                 with open_regular(folder / name) as handle:
                     text = handle.read(_MAX_CARD).decode("utf-8", "replace")
                 if name == "README.md":
-                    import yaml  # of huggingface-hub
-
-                    found = _names_of_features(yaml.safe_load(text.split("---")[1])["dataset_info"]["features"])
+                    found = _names_of_features(parse_yaml(text.split("---")[1])["dataset_info"]["features"])
                 else:
                     found = _names_of_features(parse_json(text, most=_MAX_CARD)["features"])
             except Exception:  # a card in any other form; the classes keep their numbers
@@ -217,12 +233,14 @@ def _rows(
 ) -> Iterator[tuple[int, dict[str, Any] | str]]:
     """Yield the rows by title, with their numbers; an index of a `ClassLabel` becomes the class name."""
     numbers = count(1)
+    memory = MemoryLimit(file)
     with _opened(file, texts) as (table, _):
         names = _class_names(table.schema_arrow.metadata or {})
         for batch in table.iter_batches(batch_size=rows_at_once, columns=titles):
             titles = batch.schema.names
             columns = zip(titles, batch.columns, strict=True)
             cells = [_values(column, names.get(title, [])) for title, column in columns]
+            memory.add(sum(map(_shared_text, batch.columns)))
             for row in zip(*cells, strict=True):
                 yield next(numbers), dict(zip(titles, row, strict=True))
 
@@ -243,6 +261,15 @@ def _values(column: Any, names: list[str]) -> list[Any]:
         return names[value] if is_number and 0 <= value < len(names) else value
 
     return list(map(named, column.to_pylist()))
+
+
+def _shared_text(column: Any) -> int:
+    """Return the bytes of the texts of an Arrow array in all of its rows, where these share them."""
+    if not hasattr(column, "dictionary"):
+        return 0
+    lengths = import_module("pyarrow.compute").binary_length(column.dictionary).fill_null(0).to_numpy()
+    places = column.indices.drop_null().to_numpy()
+    return int(lengths[places].sum())
 
 
 def _class_names(metadata: dict[bytes, bytes]) -> dict[str, list[str]]:

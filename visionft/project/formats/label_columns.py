@@ -49,7 +49,8 @@ def ranked_labels(
 
     `folders` are those of the images of the first rows. Columns that vary are before constant ones.
     """
-    titles = [title for title in titles if not _has_other_meaning(title, set(map(key_of, titles)))]
+    keys = set(map(key_of, titles))
+    titles = [title for title in titles if not _has_other_meaning(title, keys)]
     flags = _one_hot_flags(titles, sample)
     weights = ((title, _weight_of_classes(title, sample, folders, is_one_hot=title in flags)) for title in titles)
     ranked = [(title, weight) for title, weight in weights if weight is not None]
@@ -65,7 +66,7 @@ def _one_hot_flags(titles: Sequence[str], sample: Sequence[Row]) -> set[str]:
     """Return the columns of yes and no beside which another one varies: rather of one class each."""
     flags = {title for title in titles if all(map(is_flag, cells_of(title, sample)))}
     varying = {title for title in flags if len(set(cells_of(title, sample))) > 1}
-    return {title for title in flags if varying - {title}}
+    return {title for title in flags if len(varying) > (title in varying)}
 
 
 def _weight_of_classes(

@@ -37,7 +37,6 @@ from visionft.project.formats.split_names import is_split_name, split_of
 from visionft.project.formats.tables import Row, Table, open_table, table_of
 from visionft.project.formats.whole_files import MemoryLimit
 
-_MAX_COLUMNS = 50_000  # one-hot columns of the 21,841 classes of ImageNet-21k fit
 _LEAST_PIXELS = 64  # numbers in a row that are rather pixels: 784 of the Digit Recognizer, 64 of 8 x 8 digits
 _OF_FOLDERS = 200  # rows whose folders tell whether a table is of test images
 _SUBMISSION = re.compile(r"(?i)submi(ssion|t)")  # `sample_submission.csv` of Kaggle
@@ -98,16 +97,6 @@ def listing_of_table(
 
 def _columns_of(table: Table, finder: ImageFinder, choice: LabelChoice) -> tuple[Columns, str]:
     """Return the meaning of the columns, and the title with the class of a part of an image; empty for none."""
-    if len(table.titles) > _MAX_COLUMNS:
-        raise ProjectError(
-            Message(
-                "{file} has {columns} columns (at most {limit} are read).",
-                file=table.file,
-                columns=f"{len(table.titles):,}",
-                limit=f"{_MAX_COLUMNS:,}",
-            ),
-            "Divide it.",
-        )
     columns = recognise(table.titles, table.good, choice, images=finder)
     if columns is None and table.good:
         raise _no_names(table, finder)
@@ -319,7 +308,7 @@ def _labels_of(row: Mapping[str, Any], columns: Columns) -> tuple[str, ...]:
     if columns.verdict and str(row.get(columns.verdict)).strip() in _ABSENT:
         return ()
     if not columns.labels:
-        return tuple(title for title in columns.classes if says_yes(row.get(title, "")))
+        return tuple(title for title in columns.classes if title in row and says_yes(row[title]))
     cells = [row.get(title) for title in columns.labels]
     if None in cells and any(key.startswith(f"{columns.labels[0]}.") for key in row):
         raise ValueError(Message("{value} is not a name", value=columns.labels[0]))

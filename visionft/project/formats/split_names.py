@@ -85,7 +85,7 @@ def split_and_codes(titles: Sequence[str], sample: Sequence[Row]) -> tuple[str, 
     cells = {title: cells_of(title, sample) for title in titles}
     if named := _named_column(cells):
         return named, {}
-    flags = [title for title in titles if cells[title] and all(map(is_flag, cells[title]))]
+    flags = {title for title in titles if cells[title] and all(map(is_flag, cells[title]))}
     for title in titles:
         codes = _codes(title, cells[title])
         is_class = title in flags and len(flags) > 1 and key_of(title) in ("train", "test")  # `bus, train` of one-hot

@@ -29,6 +29,7 @@ from visionft.project.formats.whole_files import MemoryLimit, check_size, read_l
 
 SAMPLE_ROWS = 2000  # enough to recognise a column's content
 _MAX_SAMPLED = 1_000_000  # cells
+_MAX_COLUMNS = 50_000  # one-hot columns of the 21,841 classes of ImageNet-21k fit
 _ROWS_OF_PLATE = "ABCDEFGHIJKLMNOP"  # of a microplate with 384 wells
 _OF_SPLITS = re.compile(r"(?i)partition|split")  # `list_eval_partition.txt` of CelebA
 
@@ -71,9 +72,22 @@ def open_table(file: Path, images: ImageNames) -> Table:
 
 
 def table_of(file: Path, titles: Sequence[str], rows: Rows, parts: Sequence[str] = ()) -> Table:
-    """Return a table of rows by title."""
+    """Return a table of rows by title; a `ProjectError` for more columns than are read."""
+    check_columns(file, len(titles))
     sample = list(islice(rows, min(SAMPLE_ROWS, _MAX_SAMPLED // max(1, len(titles)))))
     return Table(file=file, titles=tuple(titles), parts=tuple(parts), sample=sample, rest=rows)
+
+
+def check_columns(file: Path, count: int) -> None:
+    """Raise a `ProjectError` for more columns than are read: each is looked at, and their titles are kept."""
+    if count > _MAX_COLUMNS:
+        message = Message(
+            "{file} has {columns} columns (at most {limit} are read).",
+            file=file,
+            columns=f"{count:,}",
+            limit=f"{_MAX_COLUMNS:,}",
+        )
+        raise ProjectError(message, "Divide it.")
 
 
 def _delimited(file: Path, images: ImageNames) -> Table:
@@ -92,8 +106,10 @@ def _table_of_cells(file: Path, source: CellRows, images: ImageNames) -> Table:
     if isinstance(header, str):
         message = Message("{file} is not a CSV file: in its first row, {header}.", file=file, header=header)
         raise ProjectError(message, "Save it again as CSV, UTF-8.")
-    sample = list(islice(rows, SAMPLE_ROWS))
+    check_columns(file, len(header))
+    sample = _sample_of_cells(rows)
     following = [cells for _, cells in sample if not isinstance(cells, str)]
+    check_columns(file, max(map(len, following), default=0))
     rows = chain(sample, rows)
     titles = [cell.strip() for cell in header]
     if own := _titles_of_images(titles, following, images, file):
@@ -107,6 +123,18 @@ def _table_of_cells(file: Path, source: CellRows, images: ImageNames) -> Table:
     titles = _distinct(titles)
     table = table_of(file, titles, ((line, _named(titles, cells)) for line, cells in rows))
     return replace(_with_objects(table), source=source)
+
+
+def _sample_of_cells(rows: CellsByLine) -> list[tuple[int, list[str] | str]]:
+    """Return the first rows, as many as are enough, or fewer that have many cells."""
+    sample: list[tuple[int, list[str] | str]] = []
+    count = 0
+    for line, cells in rows:
+        sample.append((line, cells))
+        count += 1 if isinstance(cells, str) else len(cells)
+        if len(sample) == SAMPLE_ROWS or count >= _MAX_SAMPLED:
+            break
+    return sample
 
 
 def _titles_of_images(first: list[str], following: Sequence[list[str]], images: ImageNames, file: Path) -> list[str]:
@@ -226,8 +254,15 @@ def table_of_entries(file: Path, entries: Iterable[tuple[int, Entry]]) -> Table:
         return made
 
     rows = ((number, row(entry)) for number, entry in entries)
-    sample = list(islice(rows, SAMPLE_ROWS))
-    titles = dict.fromkeys(key for _, each in sample if isinstance(each, dict) for key in each)
+    sample: list[tuple[int, Row]] = []
+    titles: dict[str, None] = {}
+    for number, each in rows:
+        sample.append((number, each))
+        titles |= dict.fromkeys(each) if isinstance(each, dict) else {}
+        check_columns(file, len(titles))
+        # Keys may differ from row to row, and each is looked for in all of these.
+        if len(sample) == SAMPLE_ROWS or len(sample) * len(titles) >= _MAX_SAMPLED:
+            break
     inner = [title for title in titles if title in parts]
     outer = tuple(title for title in titles if title not in parts)
     return Table(file=file, titles=outer, parts=tuple(inner), sample=sample, rest=rows)

@@ -221,6 +221,11 @@ class MemoryLimit:
     file: Path
     used: int = 0
 
+    @property
+    def left(self) -> int:
+        """The bytes that may still be used."""
+        return MAX_MEMORY - self.used
+
     def add(self, size: int) -> None:
         """Count `size` bytes more; a `ProjectError` where the total is too large."""
         self.used += size

@@ -10,6 +10,7 @@ import tifffile
 from PIL import Image
 
 import visionft
+from visionft.data.decode import decode
 from visionft.data.image_reading import AS_STORED, ImageReading
 from visionft.project.edits.setting_changes import ChooseFraming, ChooseWindow
 from visionft.project.image_window import WindowChoice
@@ -98,17 +99,35 @@ def test_the_python_interface_takes_it_back_too(project: Project) -> None:
 
 @pytest.mark.parametrize(
     "values",
-    [np.linspace(4_000_000, 4_000_002, 600), np.full(600, 3e38), np.linspace(1e9, 1e9 + 300, 600)],
-    ids=["narrow", "constant", "far"],
+    [
+        np.linspace(4_000_000, 4_000_002, 600).astype(np.float32),
+        np.full(600, 3e38, np.float32),
+        np.linspace(1e9, 1e9 + 300, 600).astype(np.float32),
+        (4_000_000_000 + np.arange(600) % 7).astype(np.uint32),
+        np.full(600, 2**32 - 1, np.uint32),
+        (-2_000_000_000 + np.arange(600) % 300).astype(np.int32),
+        np.linspace(-3e38, 3e38, 600).astype(np.float32),
+        np.full(600, np.finfo(np.float64).max),
+        1.7e308 * np.linspace(-1, 1, 600),
+        np.full(600, np.nan, np.float32),
+        np.where(np.arange(600) % 2, np.inf, -np.inf).astype(np.float32),
+        np.linspace(1e-320, 1e-310, 600),
+        np.full(600, 2**64 - 1, np.uint64),
+    ],
+    ids=lambda values: f"{values.dtype}-{values[0]}",
 )
 def test_one_odd_image_never_fails_an_import(values: np.ndarray, tmp_path: Path) -> None:
     (tmp_path / "odd").mkdir()
-    tifffile.imwrite(tmp_path / "odd" / "a.tif", values.reshape(20, 30).astype(np.float32))
+    tifffile.imwrite(tmp_path / "odd" / "a.tif", values.reshape(20, 30))
     Image.new("RGB", (20, 20)).save(tmp_path / "odd" / "b.png")
     with Project.create(tmp_path / "project") as opened:
         assert import_source(opened, tmp_path / "odd").added == 2
         ((low, high),) = opened.image_reading.windows
         assert low < high and not opened.notices
+        pixels = decode(tmp_path / "odd" / "a.tif", reading=opened.image_reading)
+        finite = np.nan_to_num(values.astype(np.float64), posinf=0, neginf=0)
+        is_varied = np.abs(finite).max() < 1e300 and len(np.unique(values)) > 5 and np.ptp(finite) > 1
+        assert len(np.unique(pixels)) > 5 or not is_varied
 
 
 def test_what_the_networks_see_is_a_step(project: Project) -> None:

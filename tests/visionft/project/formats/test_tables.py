@@ -56,6 +56,33 @@ VIA = {
     }
     for n, c in zip("abcd", ("cat", "cat", "dog", "dog"), strict=True)
 }  # fmt: skip
+VIA_PROJECT = {
+    "_via_settings": {"ui": {}, "core": {"filepath": {}}, "project": {"name": "cats"}},
+    "_via_img_metadata": VIA,
+    "_via_attributes": {
+        "region": {"part": {"type": "text", "description": "", "default_value": ""}},
+        "file": {"animal": {"type": "radio", "options": {"cat": "", "dog": ""}, "default_options": {}}},
+    },
+    "_via_data_format_version": "2.0.10",
+    "_via_image_id_list": list(VIA),
+}
+VIA_OF_NUMBERS = {
+    **VIA_PROJECT,
+    "_via_img_metadata": {
+        f"{n}.jpg99": {"filename": f"{n}.jpg", "size": 99, "regions": [], "file_attributes": {"animal": c}}
+        for n, c in zip("abcd", "1122", strict=True)
+    },
+    "_via_attributes": {"region": {}, "file": {"animal": {"type": "dropdown", "options": {"1": "cat", "2": "dog"}}}},
+}
+VIA_OF_SEVERAL = {
+    **VIA_PROJECT,
+    "_via_img_metadata": {
+        f"{n}.jpg99": {"filename": f"{n}.jpg", "size": 99, "regions": [],
+                       "file_attributes": {"animals": dict.fromkeys(c.split(), True)}}
+        for n, c in zip("abcd", ("cat wild", "cat wild", "dog", "dog"), strict=True)
+    },
+    "_via_attributes": {"region": {}, "file": {"animals": {"type": "checkbox", "options": {"cat": "", "wild": ""}}}},
+}  # fmt: skip
 LABELBOX = [
     {
         "data_row": {"id": f"r{n}", "external_id": f"{n}.jpg"},
@@ -102,6 +129,9 @@ CASES: dict[str, tuple[dict[str, object], dict[str, str]]] = {
     "AutoML": ({"t.csv": f"TRAIN,gs://b/{A},cat\nTEST,gs://b/{B},cat,wild\nTRAIN,gs://b/{C},dog\nTEST,gs://b/{D},dog\n"},
                CATS | {B: "cat wild"}),
     "VIA": ({"via.json": VIA}, CATS),
+    "a project of VIA 2": ({"via_project.json": VIA_PROJECT}, CATS),
+    "a project of VIA 2 with numbered options": ({"via_project.json": VIA_OF_NUMBERS}, CATS),
+    "a project of VIA 2 with ticks": ({"via_project.json": VIA_OF_SEVERAL}, CATS | {A: "cat wild", B: "cat wild"}),
     "Labelbox": ({"export.ndjson": LISTS(map(json.dumps, LABELBOX))}, CATS),
     "another format": ({"t.csv": "file,label\nA.png,cat\nb.png,cat\nc.png,dog\nd.png,dog\n"}, CATS),
     "code page 1252": ({"t.csv": "Datei;Klasse\na.jpg;Käse\nb.jpg;Käse\nc.jpg;Größe\nd.jpg;Größe\n".encode("cp1252")},

@@ -9,7 +9,7 @@ import pytest
 from visionft.errors import ProjectError
 from visionft.project.formats import whole_files
 from visionft.project.formats.cvat import read_cvat
-from visionft.project.formats.hugging_face import read_parquet
+from visionft.project.formats.hugging_face import images_within, read_parquet
 from visionft.project.formats.listing import Listing
 from visionft.project.formats.readers import read_table
 from visionft.project.formats.voc import read_voc
@@ -106,6 +106,35 @@ def test_a_parquet_row_that_holds_millions_of_labels_is_refused(tmp_path: Path) 
     parquet.write_table(arrow.table({"file_name": ["a.png"], "labels": labels}), tmp_path / "a.parquet")
     with pytest.raises(ProjectError, match="6,000,000"):
         read_parquet(tmp_path / "a.parquet")
+
+
+def test_parquet_tables_that_are_made_of_little_are_refused_before_they_are_read(tmp_path: Path) -> None:
+    """Columns of one value, and pages that are packed well, take a few bytes for any number of cells and texts."""
+    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    one = arrow.nulls(2_000_000, arrow.int8())
+    names = arrow.DictionaryArray.from_arrays(arrow.nulls(2_000_000, arrow.int8()).fill_null(0), arrow.array(["a.png"]))
+    long = arrow.array(["x" * 600_000_000])
+    shared = arrow.DictionaryArray.from_arrays(arrow.nulls(4000, arrow.int8()).fill_null(0), arrow.array(["x" * 10**6]))
+    tables = {
+        "cells": {"file_name": names, **{f"v{number}": one for number in range(30)}},
+        "text": {"file_name": ["a.png"], "label": long},
+        "shared": {"file_name": ["a.png"] * 4000, "label": shared},
+    }
+    for name, columns in tables.items():
+        file = tmp_path / f"{name}.parquet"
+        parquet.write_table(arrow.table(columns), file, compression="zstd", store_schema=False)
+        assert file.stat().st_size < 12_000_000
+        with pytest.raises(ProjectError) as caught:
+            read_parquet(file)
+        assert caught.value.hint
+
+
+def test_images_in_parquet_that_are_made_of_little_are_refused(tmp_path: Path) -> None:
+    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    images = [{"bytes": bytes(150_000_000), "path": "a.png"}]
+    parquet.write_table(arrow.table({"image": images}), tmp_path / "a.parquet", compression="zstd")
+    with pytest.raises(ProjectError):
+        next(images_within(tmp_path / "a.parquet"))
 
 
 def test_xml_of_an_unknown_encoding_is_refused(tmp_path: Path) -> None:
