@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from models.messages import Message
+from models.messages import Message, sentences
 from visionft.data.types import SPLITS, Snapshot, Split
 from visionft.errors import RunError
 from visionft.evaluation.stored import Evaluation, evaluation_file, read_evaluation
@@ -126,7 +126,7 @@ def import_result(project_dir: Path, images: Snapshot, result: Path, *, job: Job
         else:
             unpack(result, _of_run(manifest), folder, job=job)
             config = _adopt(folder, config, packed)
-            _require_usable(folder, config, job)
+            _require_usable(folder, config, facts, job)
             here = evaluate_held_out(folder, packed, job=job)
             job.check_cancelled()
             write_json(folder / JOB_FILE, {"job": facts.job})
@@ -190,7 +190,7 @@ def _adopt(folder: Path, packed_as: TrainConfig, packed: Snapshot) -> TrainConfi
     return config
 
 
-def _require_usable(folder: Path, config: TrainConfig, job: JobContext) -> None:
+def _require_usable(folder: Path, config: TrainConfig, facts: ResultFacts, job: JobContext) -> None:
     """Load the network of an unpacked result and classify an image, and write its folder for other libraries.
 
     Raises:
@@ -201,22 +201,23 @@ def _require_usable(folder: Path, config: TrainConfig, job: JobContext) -> None:
 
     from visionft.training.runs.run_model import load_run_model
 
+    run = dataclasses.replace(read_run(folder), name=facts.job[:8])
     try:
-        network = load_run_model(read_run(folder), job=job).classifier
+        network = load_run_model(run, job=job).classifier
     except RunError as error:
-        raise _unusable(error.message) from error
+        raise _unusable(error.message, error.hint) from error
     with torch.inference_mode():
         is_finite = all(each.isfinite().all() for each in network.state_dict().values() if each.is_floating_point())
         image = torch.linspace(-2, 2, 3 * math.prod(config.input_shape)).reshape(1, 3, *config.input_shape)
         if not is_finite or not network(image).isfinite().all():
-            raise _unusable(Message("They are not finite."))
+            raise _unusable(Message("They are not finite."), Message("Run the job again."))
     if has_exchange(config, network):
-        write_exchange(folder, config, network, base_weights_of(read_run(folder)))
+        write_exchange(folder, config, network, base_weights_of(run))
 
 
-def _unusable(reason: str) -> PackedFileError:
+def _unusable(reason: str, hint: str) -> PackedFileError:
     message = Message("The weights of the result cannot be used: {reason}", reason=reason)
-    return PackedFileError(message, "Run the job again, and take its new result; nothing was taken of this one.")
+    return PackedFileError(message, sentences(hint, Message("Nothing of this result was taken.")))
 
 
 def _measured(there: Mapping[str, StatedAccuracy], here: Mapping[Split, Evaluation]) -> tuple[SplitAccuracy, ...]:

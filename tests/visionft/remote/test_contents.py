@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import torch
 from changed_jobs import GONE, ODD, mutations, places, replaced, rewritten, with_value
 from safetensors.torch import load, save
 
@@ -263,6 +264,29 @@ def test_weights_that_cannot_be_used_are_refused_and_the_true_result_is_taken(na
     assert caught.value.hint and not [each for each in (project / "runs").iterdir() if each.is_dir()]
     imported = import_result(project, images, there / "a.vftresult")
     assert {each.split for each in imported.measured} == {"val", "test"}
+
+
+@pytest.mark.parametrize(
+    "logits",
+    [
+        torch.zeros(48, 7),
+        torch.zeros(48, 3).half(),
+        torch.zeros(48),
+        torch.zeros(5, 3),
+        torch.full((48, 3), float("inf")),
+    ],
+    ids=["classes", "type", "dimensions", "images", "infinite"],
+)
+def test_held_out_predictions_that_are_none_are_refused(logits, project, images, there):
+    predictions = save({"image_ids": torch.arange(1, 49), "logits": logits})
+
+    def add(files, values):
+        files["best/held-out.safetensors"] = b""
+        weights(lambda _text: predictions, "held-out.safetensors")(files, values)
+
+    with pytest.raises(PackedFileError):
+        import_result(project, images, rewritten(there / "a.vftresult", there / "bad.vftresult", add))
+    assert not list((project / "runs").iterdir())
 
 
 def test_an_ensemble_or_another_file_in_a_result_is_not_taken(project, images, there):

@@ -94,7 +94,8 @@ def load_held_out(path: Path, *, of: str | None = None) -> HeldOutPredictions | 
     except SafetensorError as error:
         raise ValueError(str(error)) from error
     is_whole = found.logits.dtype == np.float32 and found.image_ids.dtype == np.int64
-    if not is_whole or found.logits.ndim != 2 or found.image_ids.shape != found.logits.shape[:1]:
+    is_whole = is_whole and found.logits.ndim == 2 and found.image_ids.shape == found.logits.shape[:1]
+    if not is_whole or np.isinf(found.logits).any():
         raise ValueError(Message("{name} holds no predictions", name=path.name))
     return found
 
