@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Self, cast
 
 from models.errors import NextStep
+from visionft.typed_values import from_plain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,12 +142,12 @@ class EpochDone:
         """Rebuild from `asdict`'s values, also as the first version wrote them (`train_top1`, `val_top1`).
 
         Raises:
-            TypeError: They are no such values.
+            ValueError: They are no such values.
         """
-        if not isinstance(values, dict):
-            raise TypeError(f"{values!r} is no epoch")
-        stored = cast("dict[str, Any]", values)
-        return cls(**{_RENAMED.get(name, name): value for name, value in stored.items()})
+        if isinstance(values, dict):
+            stored = cast("dict[str, Any]", values)
+            values = {_RENAMED.get(name, name): value for name, value in stored.items()}
+        return from_plain(cls, values)
 
 
 _RENAMED = {"train_top1": "train_accuracy", "val_top1": "val_accuracy"}

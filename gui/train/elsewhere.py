@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from gui.state import AppState
     from visionft.data.types import Snapshot
     from visionft.jobs import JobContext
-    from visionft.remote.job_file import PackedJob
+    from visionft.remote.contents import PackedJob
     from visionft.remote.results import ImportedResult
 
 pack_job = lazy_function("visionft.remote.job_file:pack_job")

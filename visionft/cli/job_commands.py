@@ -14,6 +14,7 @@ from visionft.cli.output import opened_project, print_result, running_job, table
 from visionft.cli.schemas import prints
 from visionft.project.names import count_of
 from visionft.remote import job_file, ssh, starting
+from visionft.remote.contents import PackedJob
 from visionft.remote.host import PROGRAM, Host, RemoteError
 from visionft.remote.job_file import RESULT_SUFFIX
 from visionft.remote.sent_jobs import SentJob, confirm_host, sent_job, sent_jobs
@@ -39,7 +40,7 @@ SshOptions = Annotated[
 JobNumber = Annotated[str, Argument(metavar="[JOB]", help="The start of its number, where several were sent.")]
 
 
-@prints({"file": Path, "packed": "visionft.remote.job_file:PackedJob", "beside": [Path]})
+@prints({"file": Path, "packed": "visionft.remote.contents:PackedJob", "beside": [Path]})
 def pack(
     project: ProjectDir,
     preset: Preset = None,
@@ -82,7 +83,7 @@ def _packed(
     output: Path | None,
     *,
     lossless: bool,
-) -> tuple[Path, job_file.PackedJob]:
+) -> tuple[Path, PackedJob]:
     with opened_project(project, read_only=True) as opened:
         images = opened.snapshot()
         path = opened.path
@@ -96,7 +97,7 @@ def _packed(
         return target, job_file.pack_job(path, images, config, target, lossless=lossless, job=job)
 
 
-def _facts(found: job_file.PackedJob) -> str:
+def _facts(found: PackedJob) -> str:
     words = f"{count_of(found.images, 'image')}, their shorter side about {found.side} pixels at most, "
     left_out = f" {count_of(found.left_out, 'image')} left out: no decoder reads them." if found.left_out else ""
     return f"{words}{size_text(found.bytes)}.{left_out}"

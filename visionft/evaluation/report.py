@@ -217,7 +217,11 @@ def run_logits(
     if not values:
         raise nothing_readable(Message("{count} image", "{count} images", count=split))
     read = tuple(chosen[position] for position in positions)
-    return Logits(np.concatenate(values), read, targets[positions], len(chosen) - len(read) - count)
+    found = np.concatenate(values)
+    if not np.isfinite(found).all():  # weights of a stranger: training leaves no step that makes them so
+        message = Message("{name} gives values for an image that are not finite.", name=model.run.name)
+        raise RunError(message, "Choose another run, or train again with a lower learning rate.")
+    return Logits(found, read, targets[positions], len(chosen) - len(read) - count)
 
 
 def _classified(

@@ -9,6 +9,7 @@ from pathlib import Path
 from models.messages import load_message
 from visionft.data.types import SPLITS, Snapshot, SnapshotImage, Task
 from visionft.files import collection_paused, list_folder
+from visionft.project.db import schema
 from visionft.project.db.database import DATABASE
 from visionft.project.db.roots import Roots
 from visionft.project.db.sqlite_errors import expected_errors
@@ -48,6 +49,7 @@ def peek_class_names(project: Path) -> tuple[str, ...]:
     has_log = file.with_name(f"{DATABASE}-wal").exists()
     uri = f"{file.absolute().as_uri()}?mode=ro{'' if has_log else '&immutable=1'}"  # or reading makes a log
     with expected_errors(file), closing(sqlite3.connect(uri, uri=True)) as connection:
+        schema.check_objects(connection)
         rows = connection.execute("SELECT name FROM class ORDER BY position, id").fetchall()
     return tuple(str(row[0]) for row in rows)
 

@@ -1,4 +1,4 @@
-"""The events of a job as lines of JSON in a file, for a reader on another computer."""
+"""The events of a job as lines of JSON in a file; `contents.read_event` reads them on another computer."""
 
 import dataclasses
 import json
@@ -6,28 +6,15 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from models.messages import Message
-from visionft import events
-from visionft.errors import IrregularFileError, VisionFTError
+from visionft.errors import IrregularFileError
 from visionft.events import Event, Progress, StepDone
-from visionft.files import parse_json, write_error
+from visionft.files import write_error
 from visionft.jobs import JobContext
+from visionft.remote.contents import EVENTS
 
-_KINDS: Final = {
-    kind.__name__: kind
-    for kind in (
-        events.Progress,
-        events.Notice,
-        events.ResultStored,
-        events.RunStarted,
-        events.StepDone,
-        events.EpochDone,
-    )
-}
 _EVERY_S: Final = 0.5  # of steps and progress; the others are all written
-_MOST: Final = 4000  # characters of a text
 
 
 @contextmanager
@@ -63,28 +50,7 @@ def recorded(job: JobContext, path: Path | None) -> Generator[JobContext]:
 def event_line(event: Event) -> str:
     """Return an event as a line of JSON; empty for events about images of this computer."""
     name = type(event).__name__
-    if name not in _KINDS:
+    if name not in EVENTS:
         return ""
     values = {key: value for key, value in dataclasses.asdict(event).items() if key != "next_step"}
     return json.dumps({"event": name} | values, ensure_ascii=False)
-
-
-def read_event(line: str) -> Event | None:
-    """Return the event of a line; None for other lines, as of another program."""
-    try:
-        values: dict[str, Any] = parse_json(line)
-        kind = _KINDS[values.pop("event")]
-        fields = {field.name: field.type for field in dataclasses.fields(kind)}
-        chosen = {name: _plain(value) for name, value in values.items() if name in fields}
-        return kind(**chosen)  # type: ignore[return-value]
-    except (ValueError, TypeError, KeyError, AttributeError, VisionFTError):
-        return None
-
-
-def _plain(value: Any) -> Any:
-    """Return a number or a text of bounded length (TypeError: it is neither)."""
-    if isinstance(value, str):
-        return Message(value[:_MOST])
-    if value is None or isinstance(value, bool | int | float):
-        return value
-    raise TypeError(value)

@@ -4,17 +4,16 @@ It holds the images as the network will see them, their labels as numbers, the s
 with the program. It holds no path, no file name, no name of a class or of the project.
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import json
-import re
 import shutil
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from models.messages import Message
 from visionft.amounts import size_text
@@ -24,65 +23,37 @@ from visionft.data.types import SPLITS, Snapshot, SnapshotImage
 from visionft.errors import ImageError, VisionFTError, nothing_readable
 from visionft.events import Notice, Progress
 from visionft.features.framing import with_aspect
-from visionft.files import read_json, temporary_folder, write_json
+from visionft.files import MOST_RECORD, list_folder, read_json, temporary_folder, write_json
 from visionft.jobs import SILENT, JobContext
-from visionft.remote.packed_file import Content, Manifest, PackedFileError, pack, read_manifest
+from visionft.remote.contents import (
+    SETTINGS,
+    Manifest,
+    PackedFileError,
+    PackedJob,
+    is_job_number,
+    read_kept_job,
+    require_trainable_elsewhere,
+)
+from visionft.remote.packed_file import Content, pack, read_manifest
 from visionft.training.base_weights import ensure_weights
 from visionft.training.config.checks import check_config
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.framing_choice import resolved_framing
-from visionft.training.runs.run_snapshot import read_snapshot, write_snapshot
+from visionft.training.runs.manifest import is_plain_name
+from visionft.training.runs.run_folder import RUNS_FOLDER
+from visionft.training.runs.run_snapshot import SNAPSHOT_FILE, write_snapshot
+from visionft.typed_values import from_plain
 from visionft.weights.locations import PRETRAINED, RANDOM, bundled_file, find_weights
 
 KIND: Final = "job"
 SUFFIX: Final = ".vftjob"
 RESULT_SUFFIX: Final = ".vftresult"
 FOLDER: Final = "jobs"  # of a project: what was packed, to take the results back
+JOB_FILE: Final = "job.json"  # in a folder on which a job was unpacked, and in the run that its result became
 IMPORTED: Final = "imported.json"  # in the record of a job: the run that its result became
-SNAPSHOT: Final = "snapshot.json.gz"
-SETTINGS: Final = "settings.json"
 QUALITY: Final = 95  # of JPEG, without chroma subsampling
-_NUMBER = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")  # a UUID
 _TRIED: Final = 16  # images, for the forecast
 _WEIGHTS: Final = "weights"
-
-
-def is_job_number(text: str) -> bool:
-    """Return whether a text is the number of a job: a UUID, which is safe in paths and shells."""
-    return _NUMBER.fullmatch(text) is not None
-
-
-@dataclass(frozen=True, kw_only=True)
-class PackedJob:
-    """The facts of a job file.
-
-    Attributes:
-        job: Its number, a random UUID.
-        images: Number of images; `left_out` could not be read.
-        side: About the shorter side of the packed images, in pixels.
-        lossless: Whether their pixels are exactly those of training here.
-        bytes: Size of all files.
-    """
-
-    job: str
-    images: int
-    left_out: int
-    side: int
-    lossless: bool
-    bytes: int
-
-    @classmethod
-    def of(cls, manifest: Manifest) -> Self:
-        try:
-            facts = manifest.facts
-            if not is_job_number(facts["job"]):
-                raise ValueError("its number is none")
-            counts = {name: int(facts[name]) for name in ("images", "left_out", "side")}
-            return cls(job=str(facts["job"]), lossless=bool(facts["lossless"]), bytes=manifest.bytes, **counts)
-        except (KeyError, TypeError, ValueError) as error:
-            raise PackedFileError(
-                Message("The job file is damaged: {reason}.", reason=error), "Pack it again."
-            ) from error
 
 
 def packed_bytes(images: Snapshot, config: TrainConfig, *, lossless: bool = False) -> int:
@@ -117,7 +88,7 @@ def pack_job(
         JobCancelled: The user cancelled; nothing is left behind.
     """
     check_config(config, images)
-    _refuse_local(config)
+    require_trainable_elsewhere(config)
     ensure_weights(config, job=job)
     config = with_aspect(resolved_framing(config, images, project_dir, job=job), images)
     size = packed_bytes(images, config, lossless=lossless)
@@ -132,16 +103,6 @@ def pack_job(
         (project_dir / FOLDER).mkdir(exist_ok=True)
         shutil.copytree(kept, project_dir / FOLDER / number)
     return PackedJob.of(manifest)
-
-
-def _refuse_local(config: TrainConfig) -> None:
-    """Refuse settings bound to the project, and methods without training."""
-    if config.start_from:
-        hint = "Train it here, or start from pretrained weights."
-        raise VisionFTError("A run that starts from another run of the project cannot be trained elsewhere.", hint)
-    if config.method_row.is_training_free or not config.method_row.needs_labels:
-        message = Message("{method} needs no training.", method=config.method_row.title)
-        raise VisionFTError(message, "Make it here: it takes seconds. Or choose a method that trains the network.")
 
 
 def _used(images: Snapshot) -> list[SnapshotImage]:
@@ -186,7 +147,7 @@ class _ImagePacker:
             settings = dataclasses.replace(settings, weights=name)
             yield Content(name, weights)
         write_snapshot(folder, self.packed())
-        yield Content(SNAPSHOT, (folder / SNAPSHOT).read_bytes())
+        yield Content(SNAPSHOT_FILE, (folder / SNAPSHOT_FILE).read_bytes())
         yield Content(SETTINGS, json.dumps(settings.to_dict()).encode())
 
     def packed(self, *, of_project: bool = False) -> Snapshot:
@@ -225,6 +186,26 @@ def read_job(path: Path) -> tuple[Manifest, PackedJob]:
     return manifest, PackedJob.of(manifest)
 
 
+def job_of_folder(folder: Path) -> str:
+    """Return the number of the job that a folder is of, as its `JOB_FILE` states it; empty where it states none."""
+    try:
+        return from_plain(dict[str, str], read_json(folder / JOB_FILE, most=MOST_RECORD)).get("job", "")
+    except (OSError, ValueError):
+        return ""
+
+
+def imported_run(project_dir: Path, number: str) -> str:
+    """Return the run that the result of a job became; empty where it is not in the project, or no longer."""
+    runs = project_dir / RUNS_FOLDER
+    with contextlib.suppress(OSError, ValueError):
+        record = read_json(project_dir / FOLDER / number / IMPORTED, most=MOST_RECORD)
+        named = from_plain(dict[str, str], record).get("run", "")
+        if is_plain_name(named) and (runs / named).is_dir():
+            return named
+    folders = (each for each in list_folder(runs) if not each.name.startswith("."))
+    return next((each.name for each in folders if job_of_folder(each) == number), "")
+
+
 def kept_job(project_dir: Path, number: str) -> tuple[TrainConfig, Snapshot]:
     """Return the settings and images that a project packed under this number.
 
@@ -236,7 +217,7 @@ def kept_job(project_dir: Path, number: str) -> tuple[TrainConfig, Snapshot]:
         message = Message("{project} has packed no such job.", project=project_dir.name)
         raise PackedFileError(message, "Open the project that it was packed from.")
     try:
-        return TrainConfig.from_dict(read_json(folder / SETTINGS)), read_snapshot(folder)
+        return read_kept_job(folder)
     except (OSError, ValueError, VisionFTError) as error:
         message = Message(
             "What {project} keeps of this job is damaged: {reason}.", project=project_dir.name, reason=error

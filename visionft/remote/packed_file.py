@@ -6,8 +6,8 @@ nothing is larger than the manifest says. Nothing in it runs.
 
 import hashlib
 import json
-import re
 import shutil
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterable
@@ -18,21 +18,18 @@ from typing import Any, Final
 import visionft
 from models.messages import Message
 from visionft.amounts import size_text
-from visionft.errors import VisionFTError
 from visionft.events import Progress
 from visionft.files import MOST_RECORD, atomic_path, open_regular, parse_json
 from visionft.jobs import SILENT, JobContext
+from visionft.remote.contents import FORMAT, Manifest, PackedFileError, read_manifest_values
 
-FORMAT: Final = 1  # another number whenever an earlier program could not read the file
 MANIFEST: Final = "manifest.json"
-_NAME = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9_.-]*/){0,3}[A-Za-z0-9_][A-Za-z0-9_.-]*")
-_MOST_FILES = 2_000_000  # ImageNet has 1.3 million training images
+MOST_MANIFEST: Final = MOST_RECORD * 20  # bytes; that of a job with ImageNet's 1.3 million images takes 150 MB
 _CHUNK = 1 << 20  # bytes copied between two looks whether the job was cancelled
-_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, KeyError, TypeError)
-
-
-class PackedFileError(VisionFTError):
-    """A job or a result cannot be used; nothing of it was taken."""
+_DAMAGE = (
+    *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, OverflowError),
+    *(NotImplementedError, RuntimeError, ValueError, KeyError),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,25 +38,6 @@ class Content:
 
     name: str
     source: bytes | Path
-
-
-@dataclass(frozen=True, slots=True)
-class Manifest:
-    """The manifest of a packed file.
-
-    Attributes:
-        facts: Values of its kind: plain JSON.
-        files: {name: (bytes, SHA-256)}.
-        program: Version of the writing program.
-    """
-
-    facts: dict[str, Any]
-    files: dict[str, tuple[int, str]]
-    program: str
-
-    @property
-    def bytes(self) -> int:
-        return sum(size for size, _ in self.files.values())
 
 
 def pack(target: Path, kind: str, facts: dict[str, Any], contents: Iterable[Content]) -> Manifest:
@@ -104,31 +82,25 @@ def read_manifest(path: Path, kind: str) -> Manifest:
     """
     try:
         with open_regular(path) as handle, zipfile.ZipFile(handle) as archive:
-            entry = archive.getinfo(MANIFEST)
-            if entry.file_size > MOST_RECORD * 20:
+            entry = _stored(archive, MANIFEST)
+            if entry.file_size > MOST_MANIFEST:
                 raise ValueError("its manifest is too large")
-            values: Any = parse_json(archive.read(entry))
-        found, number = str(values["kind"]), int(values["format"])
-        files = {str(name): (int(size), str(digest)) for name, (size, digest) in values["files"].items()}
-        facts = dict(values["facts"])
-        program = str(values["program"])[:40]
+            values: Any = parse_json(archive.read(entry), most=max(1000, entry.file_size))
+        return read_manifest_values(values, kind, path.name)
     except OSError as error:
         message = Message("{path} cannot be read: {reason}.", path=path, reason=error.strerror or str(error))
         raise PackedFileError(message, "Check the path, or copy the file again.") from error
     except _DAMAGE as error:
         message = Message("{name} is no file of VisionFT, or it is damaged: {reason}.", name=path.name, reason=error)
         raise PackedFileError(message, "Copy it again from where it was written.") from error
-    if number > FORMAT:
-        message = Message("{name} was written by a newer VisionFT ({program}).", name=path.name, program=program)
-        raise PackedFileError(message, "Update this program.")
-    if found != kind:
-        message = Message("{name} is a {found}, not a {kind}.", name=path.name, found=found[:20], kind=kind)
-        raise PackedFileError(message, "Give the other file.")
-    if len(files) > _MOST_FILES or not all(_NAME.fullmatch(name) and size >= 0 for name, (size, _) in files.items()):
-        raise PackedFileError(
-            Message("{name} names files in a way that is not safe.", name=path.name), "Do not use it."
-        )
-    return Manifest(facts, files, program)
+
+
+def _stored(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
+    """Return an entry as `pack` writes it (KeyError, ValueError: there is none, or it is compressed)."""
+    entry = archive.getinfo(name)
+    if entry.compress_type != zipfile.ZIP_STORED or entry.file_size > entry.compress_size:
+        raise ValueError(Message("{name} is compressed", name=name))
+    return entry
 
 
 def unpack(path: Path, manifest: Manifest, folder: Path, *, job: JobContext = SILENT) -> None:
@@ -149,7 +121,7 @@ def unpack(path: Path, manifest: Manifest, folder: Path, *, job: JobContext = SI
                 job.check_cancelled()
                 job.report(Progress(stage="Unpacking", done=done, total=len(manifest.files)))
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
-                with archive.open(name) as source, (folder / name).open("wb") as target:
+                with archive.open(_stored(archive, name)) as source, (folder / name).open("wb") as target:
                     _copy(source, target, size, digest)
     except _DAMAGE as error:
         message = Message("{name} is damaged: {reason}.", name=path.name, reason=error)

@@ -14,21 +14,20 @@ from filelock import FileLock
 
 from models.messages import Message
 from visionft.data.types import Snapshot, Split
-from visionft.errors import RunError, VisionFTError
+from visionft.errors import RunError
 from visionft.evaluation.stored import Evaluation
 from visionft.evaluation.trained_run import evaluate_held_out, resume_and_evaluate, train_and_evaluate
-from visionft.files import publish_folder, read_json, temporary_folder, write_json
+from visionft.files import publish_folder, temporary_folder, write_json
 from visionft.jobs import SILENT, JobContext
-from visionft.remote.job_file import RESULT_SUFFIX, SETTINGS, PackedJob, read_job
-from visionft.remote.packed_file import Content, Manifest, PackedFileError, pack, unpack
+from visionft.remote.contents import CONFIG, Manifest, PackedFileError, PackedJob, read_job_contents
+from visionft.remote.job_file import JOB_FILE, RESULT_SUFFIX, SUFFIX, job_of_folder, read_job
+from visionft.remote.packed_file import Content, pack, unpack
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import RunSummary, lock_run, new_run_dir, scan_runs
-from visionft.training.runs.run_snapshot import read_snapshot
 from visionft.weights.locations import PRETRAINED, RANDOM
 
 KIND: Final = "result"
 PORT: Final = 29500  # on which the first of several machines listens
-_UNPACKED: Final = "job.json"  # written last: the folder holds all of the job
 _LEFT_THERE: Final = ("last", "prev", "start", "tensorboard")
 
 
@@ -93,9 +92,9 @@ def run_job(
     folder = job_folder(job_file)
     one_unpacks = FileLock(folder.with_name(f".{folder.name}.lock")) if machines.count > 1 else contextlib.nullcontext()
     with one_unpacks:
-        facts = unpack_job(job_file, job=job)
+        manifest, facts = unpack_job(job_file, job=job)
     with _only_one(folder, machines):
-        return _run_unpacked(job_file, facts, processes, machines, events, job)
+        return _run_unpacked(job_file, manifest, facts, processes, machines, events, job)
 
 
 @contextlib.contextmanager
@@ -115,7 +114,13 @@ def _only_one(folder: Path, machines: Machines) -> Iterator[None]:
 
 
 def _run_unpacked(
-    job_file: Path, facts: PackedJob, processes: int, machines: Machines, events: Path | None, job: JobContext
+    job_file: Path,
+    manifest: Manifest,
+    facts: PackedJob,
+    processes: int,
+    machines: Machines,
+    events: Path | None,
+    job: JobContext,
 ) -> tuple[RunSummary, Mapping[Split, Evaluation]] | None:
     folder = job_folder(job_file)
     launches = processes * machines.count > 1 and not is_launched()
@@ -123,7 +128,7 @@ def _run_unpacked(
         launch_processes(job_file, processes, machines, events, job)
     if machines.number:
         return None
-    run, evaluations = _finished(folder, job) if launches else _train(folder, job)
+    run, evaluations = _finished(folder, job) if launches else _train(folder, manifest, job)
     assert run.result is not None, "it has ended"
     if not run.result.stopped and not is_launched():
         write_result(result_file(job_file), facts.job, run, evaluations)
@@ -135,51 +140,35 @@ def is_launched() -> bool:
     return "RANK" in os.environ
 
 
-def unpack_job(job_file: Path, *, job: JobContext = SILENT) -> PackedJob:
-    """Unpack a job into its folder, once; return its facts.
+def unpack_job(job_file: Path, *, job: JobContext = SILENT) -> tuple[Manifest, PackedJob]:
+    """Unpack a job into its folder, once; return its manifest and its facts.
 
     Raises:
         PackedFileError, JobCancelled: As `run_job`.
     """
     manifest, facts = read_job(job_file)
+    if not job_file.stem.strip(".") or job_file.suffix in ("", RESULT_SUFFIX):
+        message = Message("{name} has a name that its result cannot be told from.", name=job_file.name)
+        name = f"{job_file.stem.strip('.') or 'job'}{SUFFIX}"
+        raise PackedFileError(message, Message("Rename it: {name}", name=name))
     folder = job_folder(job_file)
-    if not (folder / _UNPACKED).exists():
-        if folder.exists() and any(folder.iterdir()):
+    if not (folder / JOB_FILE).exists():
+        if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
             raise PackedFileError(Message("{folder} is not empty.", folder=folder), "Move it away, or the job file.")
         with temporary_folder(folder) as unpacked:
             unpack(job_file, manifest, unpacked, job=job)
-            _refuse_unsafe(unpacked, manifest)
-            write_json(unpacked / _UNPACKED, {"job": facts.job})
+            read_job_contents(unpacked, manifest)
+            write_json(unpacked / JOB_FILE, {"job": facts.job})  # last: the folder holds all of the job
             publish_folder(unpacked, folder)
-    elif read_json(folder / _UNPACKED).get("job") != facts.job:
+    elif job_of_folder(folder) != facts.job:
         message = Message("{folder} holds another job.", folder=folder)
         raise PackedFileError(message, "Move it away, or rename the job file.")
-    return facts
+    return manifest, facts
 
 
-def _refuse_unsafe(folder: Path, manifest: Manifest) -> None:
-    """Refuse a job whose settings or images lead out of its own files."""
-    config, images = _settings(folder)
-    names = {each.path.as_posix() for each in images.images}
-    if config.weights not in (PRETRAINED, RANDOM):
-        names.add(config.weights)
-    if config.start_from or not names <= manifest.files.keys():
-        raise PackedFileError("The job names files that it does not hold.", "Pack it again.")
-
-
-def _settings(folder: Path) -> tuple[TrainConfig, Snapshot]:
+def _train(folder: Path, manifest: Manifest, job: JobContext) -> tuple[RunSummary, Mapping[Split, Evaluation]]:
     try:
-        settings = read_json(folder / SETTINGS)
-        if not isinstance(settings, dict):
-            raise TypeError("no settings")
-        return TrainConfig.from_dict(settings), read_snapshot(folder)
-    except (OSError, ValueError, TypeError, AttributeError, VisionFTError) as error:
-        raise PackedFileError(Message("The job file is damaged: {reason}.", reason=error), "Pack it again.") from error
-
-
-def _train(folder: Path, job: JobContext) -> tuple[RunSummary, Mapping[Split, Evaluation]]:
-    try:
-        return _train_or_resume(folder, job)
+        return _train_or_resume(folder, manifest, job)
     except RuntimeError as error:
         if not is_launched():
             raise
@@ -189,9 +178,11 @@ def _train(folder: Path, job: JobContext) -> tuple[RunSummary, Mapping[Split, Ev
         ) from error
 
 
-def _train_or_resume(folder: Path, job: JobContext) -> tuple[RunSummary, Mapping[Split, Evaluation]]:
+def _train_or_resume(
+    folder: Path, manifest: Manifest, job: JobContext
+) -> tuple[RunSummary, Mapping[Split, Evaluation]]:
     if (run := _latest(folder)) is None:
-        config, images = _unpacked(folder)
+        config, images = _placed(folder, *read_job_contents(folder, manifest))
         return train_and_evaluate(config, images, new_run_dir(folder, config), job=job)
     return resume_and_evaluate(run.path, job=job) if run.is_unfinished else _finished(folder, job)
 
@@ -262,7 +253,7 @@ def write_result(target: Path, number: str, run: RunSummary, evaluations: Mappin
             name = path.relative_to(run.path)
             if path.is_file() and not _stays(name):
                 yield Content(name.as_posix(), path)
-        yield Content("config.json", json.dumps(config.to_dict()).encode())
+        yield Content(CONFIG, json.dumps(config.to_dict()).encode())
 
     pack(target, KIND, facts, contents())
 
@@ -279,9 +270,8 @@ def _stays(name: Path) -> bool:
     )
 
 
-def _unpacked(folder: Path) -> tuple[TrainConfig, Snapshot]:
-    """Return settings and images of an unpacked job, with their places on this computer."""
-    config, images = _settings(folder)
+def _placed(folder: Path, config: TrainConfig, images: Snapshot) -> tuple[TrainConfig, Snapshot]:
+    """Return settings and images of an unpacked job with their places on this computer."""
     if config.weights not in (PRETRAINED, RANDOM):
         config = dataclasses.replace(config, weights=str(folder.absolute() / config.weights))
     placed = tuple(dataclasses.replace(each, path=folder.absolute() / each.path) for each in images.images)

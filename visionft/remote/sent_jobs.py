@@ -16,9 +16,9 @@ import platformdirs
 from models.messages import Message
 from visionft.errors import NextStep
 from visionft.files import read_json, write_json
+from visionft.remote.contents import PackedFileError, is_job_number
 from visionft.remote.host import PROGRAM, Host, RemoteError
-from visionft.remote.job_file import FOLDER, IMPORTED, is_job_number
-from visionft.remote.packed_file import PackedFileError
+from visionft.remote.job_file import FOLDER, IMPORTED, imported_run
 
 SENT: Final = "sent.json"  # in the record of a job: its address
 THERE: Final = ".visionft-jobs"  # below the home folder of the other computer
@@ -96,7 +96,8 @@ def remove_record(project_dir: Path, sent: SentJob) -> None:
 def open_jobs(project_dir: Path) -> tuple[SentJob, ...]:
     """Return the sent jobs without a result in the project."""
     folder = project_dir / FOLDER
-    return tuple(each for each in sent_jobs(project_dir) if not (folder / each.job / IMPORTED).exists())
+    open_ones = [each for each in sent_jobs(project_dir) if not (folder / each.job / IMPORTED).exists()]
+    return tuple(each for each in open_ones if not imported_run(project_dir, each.job))
 
 
 def sent_jobs(project_dir: Path) -> tuple[SentJob, ...]:

@@ -19,7 +19,7 @@ from models.messages import Message
 from visionft.events import Event, Progress
 from visionft.files import atomic_path, open_regular
 from visionft.jobs import SILENT, JobContext
-from visionft.remote.event_file import read_event
+from visionft.remote.contents import read_event
 from visionft.remote.host import PROGRAM, Host, RemoteError, last_line, no_openssh
 from visionft.remote.program_wheel import write_wheel
 from visionft.remote.sent_jobs import THERE, SentJob, record_sent, remove_record

@@ -132,6 +132,6 @@ def read_base_weights(run_dir: Path) -> BaseWeights | None:
         return None
     try:
         return BaseWeights.from_dict(read_json(path))
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+    except (OSError, ValueError) as error:
         message = Message("{path} is damaged: {reason}.", path=path, reason=error)
         raise RunError(message, "Restore it from a copy, or train again.") from error

@@ -1,79 +1,31 @@
 """A run trained elsewhere is the run trained here; job and result files from strangers harm nothing."""
 
 import dataclasses
-import hashlib
 import json
 import os
 import shutil
 import socket
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
 import pytest
-from projects import project_of
+from changed_jobs import CONFIG, replaced, rewritten
 
 from visionft.cli import main
-from visionft.data.types import Snapshot
 from visionft.errors import VisionFTError
 from visionft.events import EpochDone, RunStarted
 from visionft.jobs import JobContext
-from visionft.project.store import Project
-from visionft.remote.event_file import read_event, recorded
+from visionft.remote.contents import PackedFileError, read_event
+from visionft.remote.event_file import recorded
 from visionft.remote.job_file import FOLDER, pack_job
-from visionft.remote.packed_file import MANIFEST, PackedFileError
 from visionft.remote.results import import_result
 from visionft.remote.running import job_folder, result_file, run_job
 from visionft.remote.starting import write_starter
-from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.train import train
 from visionft.training.runs.manifest import read_manifest
 from visionft.training.runs.run_folder import load_run
 from visionft.training.runs.run_snapshot import read_snapshot
-
-CONFIG = TrainConfig(
-    backbone="test_resnet",
-    method="lora",
-    weights="random",
-    image_size=32,
-    batch_size=8,
-    epochs=2,
-    device="cpu",
-    workers=0,
-    precision="fp32",
-)
-
-
-@pytest.fixture(scope="session")
-def packed(image_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with a project and, in `there`, the job `a` of it with its result; tests copy it."""
-    folder = tmp_path_factory.mktemp("packed")
-    project = project_of(folder / "Secret name", image_folder, has_splits=True)
-    with Project.open(project, read_only=True) as opened:
-        images = opened.snapshot()
-    (folder / "there").mkdir()
-    pack_job(project, images, CONFIG, folder / "there" / "a.vftjob", lossless=True)
-    run_job(folder / "there" / "a.vftjob")
-    return folder
-
-
-@pytest.fixture
-def project(packed: Path, tmp_path: Path) -> Path:
-    """Return the project that packed the job."""
-    return Path(shutil.copytree(packed / "Secret name", tmp_path / "Secret name"))
-
-
-@pytest.fixture
-def images(project: Path) -> Snapshot:
-    with Project.open(project, read_only=True) as opened:
-        return opened.snapshot()
-
-
-@pytest.fixture
-def there(packed: Path, tmp_path: Path) -> Path:
-    """Return a folder that stands for another computer, with the job `a` and its result."""
-    return Path(shutil.copytree(packed / "there", tmp_path / "there"))
 
 
 @pytest.fixture
@@ -81,13 +33,6 @@ def unused_port() -> int:
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         return listening.getsockname()[1]
-
-
-@pytest.fixture
-def elsewhere(tmp_path: Path) -> Path:
-    """Return another such folder, empty."""
-    (tmp_path / "elsewhere").mkdir()
-    return tmp_path / "elsewhere"
 
 
 def test_a_run_trained_elsewhere_is_the_run_trained_here(project, images, there, image_folder):
@@ -142,29 +87,6 @@ def test_a_result_of_another_project_is_refused(project, images, there):
     with pytest.raises(PackedFileError):
         import_result(project, images, there / "a.vftresult")
     assert not list((project / "runs").glob("*"))
-
-
-def rewritten(source: Path, target: Path, change) -> Path:
-    """Write a packed file again; `change` alters {name: bytes} and the manifest's values."""
-    with zipfile.ZipFile(source) as archive:
-        files = {name: archive.read(name) for name in archive.namelist()}
-    values = json.loads(files.pop(MANIFEST))
-    change(files, values)
-    with zipfile.ZipFile(target, "w") as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
-        archive.writestr(MANIFEST, json.dumps(values))
-    return target
-
-
-def replaced(name: str, content: bytes):
-    """Return a change: a file with another content, under the right hash."""
-
-    def change(files, values):
-        files[name] = content
-        values["files"][name] = [len(content), hashlib.sha256(content).hexdigest()]
-
-    return change
 
 
 def outside(files, values):

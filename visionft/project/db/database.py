@@ -216,7 +216,7 @@ class Database:
             last_to_first.callback(self._lock.release)
             if self._writer is not None:
                 last_to_first.callback(self._close_writer, self._writer)
-            elif self._copy is None and self._readers:
+            elif self._copy is None:  # its check was a reader, too
                 last_to_first.callback(_remove_empty_log, self.file)
             for reader in self._readers:
                 last_to_first.callback(self._close_reader, reader, is_own=reader is own)
@@ -262,6 +262,9 @@ def verify(database: Path, *, may_recover: bool, is_known: bool = False, writabl
         with closing(schema.connect(database, writable=writable)) as connection:
             connection.execute("PRAGMA query_only = ON")
             version = schema.version_of(connection)
+            schema.check_objects(
+                connection
+            )  # a stranger's project may be sealed, and the checks below run its triggers
             if not is_known:
                 fault = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
                 if fault != "ok":

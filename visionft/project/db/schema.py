@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import get_args
 from urllib.parse import quote
 
-from models.messages import Message
+from models.messages import Message, listed
 from visionft.data.types import Task
 from visionft.errors import NextStep, ProjectError
 from visionft.project.db.sqlite_errors import damage_error
@@ -275,12 +275,37 @@ def version_of(connection: sqlite3.Connection) -> int:
     return version
 
 
+def check_objects(connection: sqlite3.Connection) -> set[tuple[str, str, str | None]]:
+    """Raise a `ProjectError` for a trigger, view, index or table that is none of the database's version.
+
+    SQLite would run the foreign ones of a stranger's project with each of our statements, for as long as they take. No
+    table is read. Return (type, name, SQL) of all objects.
+    """
+    found = set(connection.execute("SELECT type, name, sql FROM sqlite_schema").fetchall())
+    version = version_of(connection)
+    if version < 1:
+        raise damage_error(f"its schema version is {version}")
+    odd = {each for each in found - _layout(version) if not _is_internal(*each)}
+    if odd and odd & _layout(SCHEMA_VERSION):
+        raise damage_error(f"its schema version is {version}, and its tables are of another one")
+    if foreign := sorted(f"{kind} {name}" for kind, name, _ in odd):
+        message = Message("The database holds what no project does: {names}.", names=listed(foreign, most=3))
+        hint = "Nothing of it was run. Restore a backup, or ask for the labels as a file and import that."
+        raise ProjectError(message, hint, NextStep("restore"))
+    return found
+
+
+def _is_internal(kind: str, name: str, _sql: str | None) -> bool:
+    """Return whether an object is one that SQLite itself makes: of indexes, counters and statistics."""
+    return kind in ("table", "index") and str(name).startswith("sqlite_")
+
+
 def check_layout(connection: sqlite3.Connection) -> None:
     """Raise a `ProjectError` unless every table, index and trigger of the database's version exists, and its task.
 
     It is raised, too, for a value not of its column's type: a flipped bit may turn a text into bytes.
     """
-    found = set(connection.execute("SELECT type, name, sql FROM sqlite_schema").fetchall())
+    found = check_objects(connection)
     lost = sorted(f"{kind} {name}" for kind, name, _ in _layout(version_of(connection)) - found)
     if not lost:
         row = connection.execute("SELECT value FROM meta WHERE key = 'task'").fetchone()

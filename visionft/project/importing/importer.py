@@ -8,8 +8,9 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from models.messages import Message
 from visionft.data.image_reading import AS_STORED, ImageReading
 from visionft.errors import ProjectError, VisionFTError, as_expected
 from visionft.events import Notice, Progress
-from visionft.files import atomic_path, fsync_folder, link_or_copy
+from visionft.files import atomic_path, fsync_folder, link_or_copy, naming_faults
 from visionft.foreign_text import printable
 from visionft.jobs import SILENT, JobContext
 from visionft.project.db.roots import IMAGES_FOLDER
@@ -385,8 +386,8 @@ def copy_name(sha256: str, path: Path) -> str:
 
 def copy_files(
     folder: Path, wanted: Mapping[Path, Path], *, links: bool = False, on_copied: Callable[[], object] = lambda: None
-) -> None:
-    """Copy files durably; several at a time, since each waits for the disk.
+) -> list[Path]:
+    """Copy files durably, all or none; several at a time, since each waits for the disk. Return the new ones.
 
     Args:
         folder: The folder above all targets.
@@ -396,15 +397,32 @@ def copy_files(
     """
     missing = {target: path for target, path in wanted.items() if not target.exists()}
     folders = {target.parent for target in missing}
-    for each in folders:
-        each.mkdir(parents=True, exist_ok=True)
 
     def copy(target: Path) -> None:
         with atomic_path(target, flushes_folder=False) as temporary:
             (link_or_copy if links else shutil.copyfile)(missing[target], temporary)
 
-    with ThreadPoolExecutor(_COPIERS) as pool:
-        for _ in pool.map(copy, missing):
-            on_copied()
-        for _ in pool.map(fsync_folder, [*folders, *([folder] if folders else [])]):
-            pass
+    pool = ThreadPoolExecutor(_COPIERS)
+    try:
+        with naming_faults(folder):
+            for each in folders:
+                each.mkdir(parents=True, exist_ok=True)
+            for _ in pool.map(copy, missing):
+                on_copied()
+            for _ in pool.map(fsync_folder, [*folders, *([folder] if folders else [])]):
+                pass
+    except BaseException:
+        pool.shutdown(cancel_futures=True)
+        remove_copies(missing)
+        raise
+    finally:
+        pool.shutdown()
+    return list(missing)
+
+
+def remove_copies(copies: Iterable[Path]) -> None:
+    """Remove the files of `copy_files` that nothing records, with their folders where these are empty."""
+    for path in copies:
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+            path.parent.rmdir()

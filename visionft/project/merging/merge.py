@@ -30,7 +30,7 @@ from visionft.project.edits.setting_changes import ChooseWindow
 from visionft.project.formats.listing import Listing, SourceFile
 from visionft.project.importing.file_facts import read_facts
 from visionft.project.importing.import_filter import READERS
-from visionft.project.importing.importer import copy_files, copy_name, window_of_import
+from visionft.project.importing.importer import copy_files, copy_name, remove_copies, window_of_import
 from visionft.project.importing.sources import Source, image_reading_of_files
 from visionft.project.merging.agreement import Agreement, measure_agreement
 from visionft.project.merging.classes import ClassMatch, match_classes
@@ -73,11 +73,8 @@ class MergeReport:
     projects: tuple[MergedProject, ...]
     agreement: Agreement | None  # of the labels that several sides gave to one image; None where there are none
     step_id: int = 0
+    conflicts: int = 0  # images that came into a conflict, each once however many projects differ
     stopped: bool = False  # cancelled; nothing was changed
-
-    @property
-    def conflicts(self) -> int:
-        return sum(each.conflicts for each in self.projects)
 
     @property
     def new_classes(self) -> dict[str, int]:
@@ -101,15 +98,19 @@ class _Arrival:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MergeProject:
-    """Add images, labels, tags, notes and verdicts of another project."""
+class MergeProjects:
+    """Add images, labels, tags, notes and verdicts of other projects, one after the other, in one transaction."""
 
-    arrival: _Arrival
+    arrivals: Sequence[_Arrival]
     title: str
     is_bulk: bool = True
 
     def write(self, connection: sqlite3.Connection) -> None:
-        arrival, there = self.arrival, self.arrival.there
+        for arrival in self.arrivals:
+            self._write_one(connection, arrival)
+
+    def _write_one(self, connection: sqlite3.Connection, arrival: _Arrival) -> None:
+        there = arrival.there
         if arrival.window is not None:
             arrival.window.write(connection)
         here = read_side(connection, folder_of(connection))
@@ -175,25 +176,40 @@ def merge_projects(
             return MergeReport(projects=(), agreement=None, stopped=True)
     matches = [match_classes(here, each.there, each.class_map) for each in arrivals]
     agreement = measure_agreement(here, [(each.there, match) for each, match in zip(arrivals, matches, strict=True)])
+    before = _in_conflict(here)
     forecasts = tuple(_forecast(here, each) for each in arrivals)
-    step_id = 0 if is_preview else _apply(project, arrivals, forecasts)
-    return MergeReport(projects=forecasts, agreement=agreement, step_id=step_id)
+    conflicts = len(_in_conflict(here) - before)
+    step_id = 0 if is_preview else _apply(project, arrivals, forecasts, conflicts)
+    return MergeReport(projects=forecasts, agreement=agreement, step_id=step_id, conflicts=conflicts)
 
 
-def _apply(project: Project, arrivals: Sequence[_Arrival], forecasts: Sequence[MergedProject]) -> int:
-    """Write the merges as one step of the history; return its id."""
-    for arrival in arrivals:
-        copy_files(project.path / IMAGES_FOLDER, arrival.copies)
+def _in_conflict(side: Side) -> set[int]:
+    """Return the ids of the images in a conflict."""
+    everything = (each for images in side.images.values() for each in images)
+    return {each.image_id for each in everything if each.candidates and not each.is_removed}
+
+
+def _apply(project: Project, arrivals: Sequence[_Arrival], forecasts: Sequence[MergedProject], conflicts: int) -> int:
+    """Write the merges as one step of the history, all or none; return its id.
+
+    Raises:
+        ProjectError, VisionFTError: The disk is full, or the project cannot be written. Nothing was changed.
+    """
     title = Message(
         "Merge {names}: {images}, {labels}, {conflicts}",
         names=printable(", ".join(each.there.path.name for each in arrivals)),
         images=count_of(sum(each.added for each in forecasts), "image"),
         labels=Message("{count} label", "{count} labels", count=sum(each.taken + each.corrected for each in forecasts)),
-        conflicts=Message("{count} conflict", "{count} conflicts", count=sum(each.conflicts for each in forecasts)),
+        conflicts=Message("{count} conflict", "{count} conflicts", count=conflicts),
     )
-    step_id = 0
-    for arrival, found in zip(arrivals, forecasts, strict=True):
-        step_id = project.apply(MergeProject(arrival=arrival, title=title), continues=step_id).step_id or step_id
+    wanted = {target: file for arrival in arrivals for target, file in arrival.copies.items()}
+    copies = copy_files(project.path / IMAGES_FOLDER, wanted)
+    try:
+        step_id = project.apply(MergeProjects(arrivals=arrivals, title=title)).step_id
+    except BaseException:
+        remove_copies(copies)
+        raise
+    for found in forecasts:
         logger.info("merge: %d images added, %d conflicts", found.added, found.conflicts)
     return step_id
 

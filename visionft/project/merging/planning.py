@@ -7,6 +7,8 @@
 | a person's | imported or accepted | `kept` |
 | imported or accepted | a person's | `corrected` |
 | of equal rank, and different | | `conflicts`: nobody's label, until a person decides |
+| a person's | several, where an image has one label | `kept` |
+| others, or none | several, where an image has one label | `conflicts` |
 | decided after an earlier merge of these labels | | `decided_before`, or `undecided` while the conflict stands |
 
 A conflict remembers the other side's label by a verdict (`SEEN`), so that merging again does not ask again. Splits are
@@ -68,7 +70,8 @@ def plan_merge(
             plan.removed_here += 1
         for image in present:
             _plan_facts(plan, image, images[0])
-            _plan_classes(plan, image, images[0], match, (_origin_of(image, earlier) or origins[0], origins[1]))
+            own_origins = (_origin_of(image, earlier) or origins[0], origins[1])
+            _plan_classes(plan, image, images[0], match, own_origins, most=1 if here.task == "single" else None)
     _plan_findings(plan, here, there)
     return plan
 
@@ -88,12 +91,21 @@ def _plan_facts(plan: MergePlan, image: SideImage, other: SideImage) -> None:
 
 
 def _plan_classes(
-    plan: MergePlan, image: SideImage, other: SideImage, match: ClassMatch, origins: tuple[str, str]
+    plan: MergePlan,
+    image: SideImage,
+    other: SideImage,
+    match: ClassMatch,
+    origins: tuple[str, str],
+    *,
+    most: int | None,
 ) -> None:
-    """Plan the labels of an image, or the candidates of a conflict there where neither side has labels."""
+    """Plan the labels of an image, or the candidates of a conflict there where neither side has labels.
+
+    `most` labels fit an image; None for any number.
+    """
     theirs = {match.ids[class_id]: given for class_id, given in other.labels.items() if class_id in match.ids}
     if theirs:
-        plan.outcomes[_plan_labels(plan, image, theirs, origins)] += 1
+        plan.outcomes[_plan_labels(plan, image, theirs, origins, most=most)] += 1
         return
     if image.labels:
         return
@@ -113,7 +125,9 @@ def _origin_of(image: SideImage, earlier: Sequence[tuple[str, Side]]) -> str:
     return ""
 
 
-def _plan_labels(plan: MergePlan, image: SideImage, theirs: Labels, origins: tuple[str, str]) -> Outcome:
+def _plan_labels(
+    plan: MergePlan, image: SideImage, theirs: Labels, origins: tuple[str, str], *, most: int | None
+) -> Outcome:
     """Plan the labels of an image that has some there; return the outcome, as in the module's table."""
     mine = image.labels
     if mine.keys() == theirs.keys():
@@ -126,6 +140,8 @@ def _plan_labels(plan: MergePlan, image: SideImage, theirs: Labels, origins: tup
         return "equal"
     if _seen(theirs) in image.findings:
         return "undecided" if image.candidates else "decided_before"
+    if most is not None and len(theirs) > most:  # a stranger's project, or one of an earlier version, may hold them
+        return "kept" if _is_by_person(mine) else _plan_conflict(plan, image, theirs, origins)
     if not mine:
         return _plan_unlabelled(plan, image, theirs, origins[1])
     if _is_by_person(mine) == _is_by_person(theirs):

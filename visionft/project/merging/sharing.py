@@ -12,7 +12,7 @@ import shutil
 import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -30,6 +30,7 @@ from visionft.jobs import SILENT, JobContext
 from visionft.project.db import schema
 from visionft.project.db.database import DATABASE
 from visionft.project.db.roots import IMAGES_FOLDER, Roots
+from visionft.project.db.sqlite_errors import expected_errors
 from visionft.project.importing.importer import copy_files, copy_name
 from visionft.project.names import project_path
 from visionft.project.store import FOLDERS, Project
@@ -128,7 +129,8 @@ def share_project(
         bytes=sum(image.path.stat().st_size for some in images for image in some) if copy_images else 0,
         missing=tuple(printable(each.path) for each in missing),
     )
-    _check_space(found.bytes, disk)
+    # Each share is a copy of the database before it becomes smaller, and once more while SQLite packs it.
+    _check_space(found.bytes + (people + 1) * project.database.read_file.stat().st_size, disk)
     if not is_preview:
         sheets = [
             sheet_text(project, share, found.common, snapshot.class_names, people=people, language=language)
@@ -167,9 +169,10 @@ def _write_shares(
         done += number
         job.report(Progress(stage="Writing the shares", done=done, total=total))
 
+    above = [each for each in target.parents if not each.exists()]
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with temporary_folder(target) as folder:
+        with temporary_folder(target) as folder, expected_errors(target / DATABASE):
             for share, some, text in zip(found.shares, images, sheets, strict=True):
                 place = folder / share.path.name
                 _write_share(project, place, share.path, some, on_copied=count if copy_images else None)
@@ -179,6 +182,10 @@ def _write_shares(
             publish_folder(folder, target)
     except OSError as error:
         raise write_error(target, error) from error
+    finally:
+        for each in above:
+            with suppress(OSError):  # it holds the shares
+                each.rmdir()
 
 
 def _can_copy(image: SnapshotImage) -> bool:

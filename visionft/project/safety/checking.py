@@ -11,16 +11,17 @@ record was therefore altered outside: by a flipped bit on the disk, or by anothe
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from models.messages import Message
+from visionft.errors import ProjectError
 from visionft.events import Progress
 from visionft.files import sha256_file
 from visionft.jobs import SILENT, JobContext
 from visionft.project.db import schema
-from visionft.project.db.database import DATABASE, Seal
+from visionft.project.db.database import DATABASE, Seal, verify
 from visionft.project.db.journal import JOURNALED_TABLES, journaled_columns
 from visionft.project.db.roots import IMAGES_FOLDER, folder_of
 from visionft.project.db.sqlite_errors import damage_error
@@ -28,7 +29,7 @@ from visionft.project.edits.changes import settle_conflicts
 from visionft.project.importing.relinking import find_missing
 from visionft.project.importing.sources import UNPACKED_PREFIX
 from visionft.project.names import count_of, name_key
-from visionft.project.safety.backups import BACKUPS_FOLDER, PARTIAL_PREFIX, is_intact, list_backups
+from visionft.project.safety.backups import BACKUPS_FOLDER, PARTIAL_PREFIX, Backup, is_intact, list_backups
 from visionft.project.store import Project
 
 _Repair = str | Callable[[sqlite3.Connection], int]  # a statement, or a function; the number of corrected rows counts
@@ -267,13 +268,23 @@ def _find_edited(project: Project, missing: set[Path], job: JobContext) -> tuple
 def unexplained_changes(database: Path, project_folder: Path) -> tuple[str, ...]:
     """Return the differences from the newest intact backup of this history that no step of it explains."""
     for backup in list_backups(project_folder)[:5]:  # those before a restore have another history
-        if backup.schema_version == schema.SCHEMA_VERSION and is_intact(project_folder, backup):
+        if _is_comparable(project_folder, backup):
             with closing(schema.connect(database, writable=False)) as connection:
                 schema.attach(connection, project_folder / BACKUPS_FOLDER / backup.name / DATABASE, "backup")
                 since = _last_common_row(connection)
                 if since is not None:
                     return tuple(text for table in JOURNALED_TABLES for text in _differences(connection, table, since))
     return ()
+
+
+def _is_comparable(project_folder: Path, backup: Backup) -> bool:
+    """Tell whether a backup is intact, of the present schema, and holds no foreign view that would run for long."""
+    if backup.schema_version != schema.SCHEMA_VERSION or not is_intact(project_folder, backup):
+        return False
+    with suppress(ProjectError, sqlite3.Error):
+        verify(project_folder / BACKUPS_FOLDER / backup.name / DATABASE, may_recover=False, is_known=True)
+        return True
+    return False
 
 
 def _last_common_row(connection: sqlite3.Connection) -> int | None:

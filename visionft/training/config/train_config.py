@@ -235,7 +235,7 @@ class TrainConfig:
         values.pop(NETWORK, None)
         reading = values.pop(READING, {})
         version = values.pop("format_version", FORMAT_VERSION)
-        if version > FORMAT_VERSION:
+        if type(version) is not int or version > FORMAT_VERSION:
             problem = Problem("", "the settings were written by a newer VisionFT", "Update this program.")
             raise ConfigError((problem,))
         groups = _method_groups(values)

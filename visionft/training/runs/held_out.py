@@ -15,6 +15,7 @@ from typing import Final
 
 import numpy as np
 
+from models.messages import Message
 from visionft.training.runs.manifest import weights_hash
 from visionft.training.runs.run_folder import BEST_FOLDER
 
@@ -92,7 +93,11 @@ def load_held_out(path: Path, *, of: str | None = None) -> HeldOutPredictions | 
         return None
     except SafetensorError as error:
         raise ValueError(str(error)) from error
-    return found if found.logits.ndim == 2 and len(found.logits) == len(found.image_ids) else None
+    is_whole = found.logits.dtype == np.float32 and found.image_ids.dtype == np.int64
+    is_whole = is_whole and found.logits.ndim == 2 and found.image_ids.shape == found.logits.shape[:1]
+    if not is_whole or np.isinf(found.logits).any():
+        raise ValueError(Message("{name} holds no predictions", name=path.name))
+    return found
 
 
 def read_held_out(run_dir: Path) -> HeldOutPredictions | None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from models.messages import Message
 from visionft.files import parse_json, read_json, sha256_file
+from visionft.typed_values import from_plain
 
 MANIFEST = "manifest.json"
 MODEL_FILE, STATE_FILE = "model.safetensors", "state.json"
@@ -27,10 +28,15 @@ def write_manifest(folder: Path) -> None:
 
 def read_manifest(folder: Path) -> dict[str, str]:
     """Return {file name: hash} of a folder (OSError: there is none; ValueError: it is damaged)."""
-    values: Any = read_json(folder / MANIFEST)
-    if not isinstance(values, dict) or not values:
+    values = from_plain(dict[str, str], read_json(folder / MANIFEST))
+    if not values or not all(map(is_plain_name, values)):
         raise ValueError(Message("{MANIFEST} lists no files", MANIFEST=MANIFEST))
     return values
+
+
+def is_plain_name(name: str) -> bool:
+    """Return whether a text names a file or folder within another folder, on every system."""
+    return name not in ("", ".", "..") and not any(sign in "/\\:\0" for sign in name)
 
 
 def weights_hash(folder: Path) -> str:
@@ -92,12 +98,11 @@ def write_parts(folder: Path, parts: Sequence[Part]) -> None:
 def read_parts(folder: Path) -> tuple[Part, ...]:
     """Return the members of the ensemble in this checkpoint folder; empty where the file is missing."""
     try:
-        values = read_json(folder / COMBINED_FILE)
-        parts = tuple(Part(**each) for each in values)
-        if not all(each.run and Path(each.run).name == each.run != ".." for each in parts):
-            raise ValueError(Message("{file} is damaged: {error}", file=COMBINED_FILE, error="a part is no run"))
+        parts = from_plain(tuple[Part, ...], read_json(folder / COMBINED_FILE), is_finite=True)
+        if not all(is_plain_name(each.run) and each.temperature > 0 for each in parts):
+            raise ValueError("a part is no run")
         return parts
     except FileNotFoundError:
         return ()
-    except TypeError as error:
+    except ValueError as error:
         raise ValueError(Message("{file} is damaged: {error}", file=COMBINED_FILE, error=error)) from error

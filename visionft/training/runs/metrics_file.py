@@ -6,7 +6,6 @@
 import dataclasses
 import json
 import logging
-import math
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from visionft.errors import VisionFTError
 from visionft.events import EpochDone, Event, RunStarted, StepDone
 from visionft.files import parse_json, read_lines, refuse_leaving_link, write_text
 from visionft.jobs import JobContext
+from visionft.typed_values import from_plain
 
 
 def read_metrics(run_dir: Path) -> tuple[EpochDone, ...]:
@@ -25,7 +25,7 @@ def read_metrics(run_dir: Path) -> tuple[EpochDone, ...]:
     if not path.exists():
         return ()
     epochs: dict[int, EpochDone] = {}
-    with suppress(ValueError, TypeError, AttributeError):
+    with suppress(ValueError):
         for line in read_lines(path):
             epoch = EpochDone.from_dict(parse_json(line))
             epochs[epoch.epoch] = epoch
@@ -126,15 +126,9 @@ def read_accuracies(run_dir: Path) -> tuple[AccuracyPoint, ...]:
     found: list[AccuracyPoint] = []
     with suppress(OSError, ValueError):
         for line in read_lines(run_dir / ACCURACY_FILE):
-            with suppress(ValueError, TypeError, KeyError):  # a truncated line
-                values = parse_json(line)
-                point = AccuracyPoint(
-                    at_s=float(values["at_s"]),
-                    accuracy=float(values["accuracy"]),
-                    epoch=int(values["epoch"]),
-                    is_kept=bool(values["is_kept"]),
-                )
-                if not (math.isfinite(point.at_s) and 0 <= point.accuracy <= 1):
+            with suppress(ValueError):  # a truncated line
+                point = from_plain(AccuracyPoint, parse_json(line), is_open=True, is_finite=True)
+                if not 0 <= point.accuracy <= 1:
                     continue
                 while found and found[-1].at_s >= point.at_s:
                     found.pop()
@@ -147,8 +141,8 @@ def read_steps(run_dir: Path) -> tuple[tuple[float, float], ...]:
     found: list[tuple[float, float]] = []
     with suppress(OSError, ValueError):
         for line in read_lines(run_dir / FILE_NAME):
-            with suppress(ValueError, TypeError):  # a truncated line
-                place, loss = map(float, parse_json(line))
+            with suppress(ValueError):  # a truncated line
+                place, loss = from_plain(tuple[float, float], parse_json(line), is_finite=True)
                 while found and found[-1][0] >= place:
                     found.pop()
                 found.append((place, loss))

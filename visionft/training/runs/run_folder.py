@@ -10,8 +10,10 @@ A run of several stages always holds the best of those that have ended. The stag
 
 import contextlib
 import dataclasses
+import os
 import re
 import shutil
+import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,13 +25,23 @@ from models.messages import Message
 from models.methods.table import METHODS
 from visionft.errors import ConfigError, NextStep, RunError, VisionFTError
 from visionft.events import EpochDone
-from visionft.files import fsync_folder, list_folder, read_json, refuse_leaving_link, write_error, write_json
+from visionft.files import (
+    fsync_folder,
+    list_folder,
+    open_regular,
+    read_json,
+    refuse_leaving_link,
+    write_error,
+    write_json,
+)
 from visionft.training.config.presets import PRESETS
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.manifest import MANIFEST, Part, fault_of, read_parts
 from visionft.training.runs.metrics_file import ACCURACY_FILE, read_metrics
+from visionft.typed_values import from_plain
 
 LOCK_FILE = "run.lock"
+_CLAIM_S = 60.0  # after which a claim is left over: it lasts for the rename of a folder, some milliseconds
 
 
 def lock_run(run_dir: Path) -> FileLock:
@@ -90,8 +102,9 @@ class BaseWeights:
     resized_from: int = 0  # count of position embeddings before interpolation; 0 where they fit
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Self:
-        return cls(**{**values, "left_out": tuple(values["left_out"])})
+    def from_dict(cls, values: Any) -> Self:
+        """Rebuild from JSON values (ValueError: they are no such record)."""
+        return from_plain(cls, values)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,10 +127,11 @@ class TrainResult:
     left_out: int = 0
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Self:
-        best = EpochDone.from_dict(values["best"]) if values["best"] else None
-        weights = BaseWeights.from_dict(values["weights"]) if values.get("weights") else None
-        return cls(**{**values, "best": best, "weights": weights})
+    def from_dict(cls, values: Any) -> Self:
+        """Rebuild from JSON values (ValueError: they are no result)."""
+        if isinstance(values, dict) and values.get("best"):
+            values = values | {"best": EpochDone.from_dict(values["best"])}
+        return from_plain(cls, values)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -223,23 +237,53 @@ def claim_run_dir(
     runs = project_dir / RUNS_FOLDER
     try:
         runs.mkdir(parents=True, exist_ok=True)
+        remove_left_claims(runs)
         while True:
             folder = new_run_dir(project_dir, config)
             number = folder.name.partition("-")[0]
             folder = folder.with_name(f"{number}-{suffix}") if suffix else folder
             claim = runs / f".{number}-"  # `new_run_dir` counts it, and one process alone can make it
             with contextlib.suppress(FileExistsError):
-                claim.mkdir()
+                with claim.open("x") as file:
+                    file.write(str(os.getpid()))
                 try:
                     if not any(runs.glob(f"{number}-*")):
                         make(folder)
-                        write_json(folder / NOTES_FILE, dataclasses.asdict(RunNotes(title=first_title(folder))))
+                        write_first_notes(folder, folder)
                         fsync_folder(runs)
                         return folder
                 finally:
-                    claim.rmdir()
+                    claim.unlink(missing_ok=True)
     except OSError as error:
         raise write_error(runs, error) from error
+
+
+def write_first_notes(folder: Path, run_dir: Path) -> None:
+    """Write the title of a new run into its folder, which lies at `run_dir` or will be moved there."""
+    write_json(folder / NOTES_FILE, dataclasses.asdict(RunNotes(title=first_title(run_dir))))
+
+
+def remove_left_claims(runs: Path) -> None:
+    """Remove the claims of killed processes, which are as good as none: only a number would be left out."""
+    for claim in list_folder(runs):
+        if not re.fullmatch(r"\.\d+-", claim.name):
+            continue
+        with contextlib.suppress(OSError):
+            if claim.is_dir() and not claim.is_symlink():  # as versions up to 0.1 made them
+                claim.rmdir()
+            elif _is_left(claim):
+                claim.unlink()
+
+
+def _is_left(claim: Path) -> bool:
+    """Tell whether the process that made a claim is gone (OSError: the claim is)."""
+    import psutil
+
+    with open_regular(claim) as file:
+        number = file.read(20).decode("ascii", "replace")
+    if number.isdecimal() and not psutil.pid_exists(int(number)):
+        return True
+    return time.time() - claim.stat().st_mtime > _CLAIM_S
 
 
 def list_runs(project_dir: Path) -> list[RunSummary]:

@@ -146,6 +146,9 @@ def _load_network(run: RunSummary, head: FittedHead | None = None, *, job: JobCo
     except ValueError as error:
         message = Message("The checkpoint of {name} does not fit its settings: {reason}.", name=run.name, reason=error)
         raise RunError(message, "Train again.") from error
+    if best.held_out is not None and best.held_out.logits.shape[1] != len(run.class_names):
+        message = Message("The held-out predictions of {name} are of other classes.", name=run.name)
+        raise RunError(message, "Train again.")
     columns = tuple(range(len(run.class_names)))
     return RunModel(run=run, factors=(1.0,), columns=(columns,), network=classifier.eval(), held_out=best.held_out)
 

@@ -2,15 +2,28 @@
 
 import gzip
 import json
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from models.messages import Message
 from visionft.data.image_reading import AS_STORED, ImageReading
-from visionft.data.types import Snapshot, SnapshotImage
+from visionft.data.types import Snapshot, SnapshotImage, Split, Task
 from visionft.errors import RunError
 from visionft.files import atomic_path, parse_json, read_gzip
+from visionft.typed_values import from_plain
 
 SNAPSHOT_FILE = "snapshot.json.gz"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stored:
+    """The content of the file; `images` are rows of id, path, SHA-256, labels and split."""
+
+    task: Task
+    class_names: tuple[str, ...]
+    images: tuple[tuple[int, str, str, tuple[int, ...], Split | None], ...]
+    prompts: tuple[tuple[str, ...], ...] = ()
+    image_reading: dict[str, str] = field(default_factory=dict[str, str])
 
 
 def write_snapshot(run_dir: Path, images: Snapshot) -> None:
@@ -29,13 +42,30 @@ def read_snapshot(run_dir: Path) -> Snapshot:
     """Return a snapshot from `write_snapshot` (RunError: the file is missing or damaged)."""
     try:
         values = parse_json(read_gzip(run_dir / SNAPSHOT_FILE))
-        images = tuple(
-            SnapshotImage(number, Path(path), digest, tuple(labels), split)
-            for number, path, digest, labels, split in values["images"]
-        )
-        prompts = tuple(tuple(lines) for lines in values.get("prompts", ()))
-        reading = ImageReading.from_dict(values.get("image_reading", {}))
-        return Snapshot(values["task"], tuple(values["class_names"]), images, prompts, reading)
-    except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
+        return _snapshot(from_plain(_Stored, values))
+    except (OSError, EOFError, ValueError, TypeError) as error:
         message = Message("{name} has lost the list of its images: {reason}.", name=run_dir.name, reason=error)
         raise RunError(message, "Start a new run.") from error
+
+
+def _snapshot(stored: _Stored) -> Snapshot:
+    """Return the snapshot of a file (ValueError: an id, a class or a label in it is none)."""
+    images = tuple(
+        SnapshotImage(number, Path(path), digest, labels, split)
+        for number, path, digest, labels, split in stored.images
+    )
+    classes = len(stored.class_names)
+    if len({image.image_id for image in images}) < len(images):
+        raise ValueError("two images have one number")
+    if len(set(stored.class_names)) < classes:
+        raise ValueError("two classes have one name")
+    if stored.prompts and len(stored.prompts) != classes:
+        raise ValueError("the prompts are of other classes")
+    for image in images:
+        if image.image_id < 0 or "\0" in str(image.path):
+            raise ValueError(Message("{number} is no number of an image", number=image.image_id))
+        if image.labels and not 0 <= min(image.labels) <= max(image.labels) < classes:
+            raise ValueError("an image has a label of no class")
+    return Snapshot(
+        stored.task, stored.class_names, images, stored.prompts, ImageReading.from_dict(stored.image_reading)
+    )

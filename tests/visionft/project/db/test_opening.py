@@ -17,7 +17,9 @@ import pytest
 from altered_database import alter
 
 from visionft.errors import ProjectError, VisionFTError
+from visionft.files import sha256_file
 from visionft.project.db import schema
+from visionft.project.db.database import DATABASE, seal_of, write_seal
 from visionft.project.db.locking import network_file_system
 from visionft.project.db.roots import Roots
 from visionft.project.edits.audits import audits_of
@@ -26,6 +28,7 @@ from visionft.project.importing.importer import import_source
 from visionft.project.queries import find_conflicts
 from visionft.project.safety.backups import list_backups
 from visionft.project.store import Project
+from visionft.project.summary import peek_class_names
 
 FIXTURES = Path(__file__).parents[3] / "fixtures"
 VERSIONS = range(1, schema.SCHEMA_VERSION + 1)
@@ -459,3 +462,59 @@ def roots(tmp_path: Path) -> Roots:
 def test_a_image_lies_below_the_deepest_root(roots: Roots, tmp_path, path: str, place: tuple[int, str] | None) -> None:
     for _ in range(2):  # the second choice is remembered
         assert roots.containing(tmp_path / path) == place
+
+
+# Runs for minutes with each label, where it is run at all.
+SLOW = """WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000000000)
+    SELECT count(*) FROM n"""
+FOREIGN = {
+    "trigger": f"CREATE TRIGGER odd AFTER INSERT ON label BEGIN {SLOW}; END",
+    "a trigger of our name": f"""CREATE TRIGGER label_added AFTER INSERT ON label BEGIN
+        {SLOW}; UPDATE image SET label_count = label_count + 1 WHERE id = NEW.image_id; END""",
+    "view": f"CREATE VIEW odd AS {SLOW}",
+    "view in place of a table": f"CREATE VIEW class AS SELECT 1 AS id, 'a' AS name, 1 AS position FROM ({SLOW})",
+    "index": "CREATE INDEX odd ON image (length(hex(zeroblob(100000000))))",
+    "table": "CREATE TABLE odd (image_id REFERENCES image(id) ON DELETE CASCADE)",
+}
+
+
+@pytest.mark.parametrize("is_sealed", [False, True])
+@pytest.mark.parametrize("name", FOREIGN)
+def test_what_no_project_holds_is_refused_before_any_of_it_runs(tmp_path: Path, name: str, is_sealed: bool) -> None:
+    folder = tmp_path / "project"
+    Project.create(folder).close()
+    drops = ["DROP TRIGGER label_added"] if "our name" in name else ["DROP TABLE class"] if "place" in name else []
+    alter(folder, "PRAGMA foreign_keys = OFF", *drops, FOREIGN[name])
+    seal_of(folder / DATABASE).unlink(missing_ok=True)
+    if is_sealed:
+        write_seal(folder / DATABASE, sha256_file(folder / DATABASE))
+    before = {path: path.read_bytes() for path in folder.iterdir() if path.is_file() and path.name.startswith(DATABASE)}
+    for read_only in (True, False):
+        with pytest.raises(ProjectError) as caught:
+            Project.open(folder, read_only=read_only)
+        assert caught.value.hint
+    with pytest.raises(ProjectError):
+        peek_class_names(folder)
+    left = {path: path.read_bytes() for path in folder.iterdir() if path.is_file() and path.name.startswith(DATABASE)}
+    assert left.items() <= before.items() and folder / DATABASE in left
+
+
+def test_statistics_of_sqlite_are_none_of_a_strangers_objects(tmp_path: Path) -> None:
+    folder = tmp_path / "project"
+    Project.create(folder).close()
+    alter(folder, "ANALYZE")
+    with Project.open(folder) as project:
+        project.apply(AddClass("cat"))
+        assert project.snapshot().class_names == ("cat",)
+
+
+@pytest.mark.parametrize("version", [-(2**31), -3, 0, 1, 3, 6])
+@pytest.mark.parametrize("read_only", [True, False])
+def test_a_version_that_is_not_that_of_the_tables_is_refused(tmp_path: Path, version: int, read_only: bool) -> None:
+    folder = tmp_path / "project"
+    Project.create(folder).close()
+    alter(folder, f"PRAGMA user_version = {version}")
+    content = (folder / DATABASE).read_bytes()
+    with pytest.raises(ProjectError) as caught:
+        Project.open(folder, read_only=read_only)
+    assert caught.value.hint and (folder / DATABASE).read_bytes() == content

@@ -2,20 +2,30 @@
 
 import hashlib
 import shutil
+import signal
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from visionft.errors import ProjectError
+from visionft.errors import ProjectError, VisionFTError
 from visionft.project.db import schema
 from visionft.project.db.database import DATABASE, seal_of, write_seal
-from visionft.project.edits.changes import AcceptSuggestions, AddClass, AssignSplits, LabelImages, RemoveImages
+from visionft.project.edits.changes import (
+    AcceptSuggestions,
+    AddClass,
+    AssignSplits,
+    LabelImages,
+    RemoveImages,
+    UnlabelImages,
+)
 from visionft.project.edits.class_changes import RenameClass
 from visionft.project.edits.image_changes import TagImages, WriteNote
 from visionft.project.edits.verdicts import JudgeFine, verdicts_of
-from visionft.project.importing.importer import import_source
+from visionft.project.importing.importer import copy_name, import_source
 from visionft.project.merging.merge import merge_projects
 from visionft.project.queries import class_names, find_conflicts, image_rows
 from visionft.project.store import Project, duplicate_project
@@ -208,3 +218,138 @@ def test_a_project_of_an_earlier_schema_is_read_without_migrating_it(project: Pr
     content = (other / DATABASE).read_bytes()
     assert merge_projects(project, [other], is_preview=True).projects[0].missing
     assert (other / DATABASE).read_bytes() == content
+
+
+# Dies in the transaction of the merge, when the labels of the first of three projects are written.
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from visionft.project.merging import merge
+from visionft.project.store import Project
+read_side, calls = merge.read_side, []
+
+def read(*arguments):
+    calls.append(0)
+    if len(calls) == int(sys.argv[1]):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return read_side(*arguments)
+
+merge.read_side = read
+here, *others = map(Path, sys.argv[2:])
+with Project.open(here) as project:
+    merge.merge_projects(project, others)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
+@pytest.mark.parametrize("call", [2, 3, 4])
+def test_a_killed_merge_of_several_projects_leaves_none_of_them(project: Project, tmp_path: Path, call: int) -> None:
+    copies = [duplicate_project(project, tmp_path / name).path for name in ("a", "b", "c")]
+    for number, path in enumerate(copies, 1):
+        change(path, LabelImages((number,), "bird"), LabelImages((10, 11), ("dog", "cat", "bird")[number - 1]))
+    before, folder = state(project), project.path
+    project.close()
+    ended = subprocess.run([sys.executable, "-c", KILLED, str(call), folder, *copies], check=False, timeout=60)
+    assert ended.returncode == -signal.SIGKILL
+    with Project.open(folder) as opened:
+        assert state(opened) == before and len(opened.history()) == 1
+        report = merge_projects(opened, copies)
+        assert len(opened.history()) == 2 and opened.summary().conflicts == report.conflicts > 0
+        assert f"{report.conflicts} conflict" in (opened.undo_title or "")
+        opened.undo()
+        assert state(opened) == before
+
+
+@pytest.fixture
+def owners(tmp_path: Path, draw) -> list[Path]:
+    """Return two projects with 40 images each in their own folders."""
+    for number in range(80):
+        draw(tmp_path / "ab"[number % 2] / "cat" / f"{number}.png", 100 + number)
+    for name in "ab":
+        with Project.create(tmp_path / f"of {name}") as other:
+            import_source(other, tmp_path / name, copy=True)
+    return [tmp_path / "of a", tmp_path / "of b"]
+
+
+def files(project: Project) -> list[Path]:
+    return sorted((project.path / "images").rglob("*"))
+
+
+def test_a_merge_for_which_the_disk_is_full_leaves_nothing(project: Project, owners: list[Path]) -> None:
+    before, there = state(project), files(project)
+    with project.database.transaction() as writer:
+        pages = writer.execute("PRAGMA page_count").fetchone()[0]
+        writer.execute(f"PRAGMA max_page_count = {pages}").fetchone()
+    with pytest.raises(ProjectError):
+        merge_projects(project, owners)
+    assert state(project) == before and files(project) == there and len(project.history()) == 1
+    with project.database.transaction() as writer:
+        writer.execute("PRAGMA max_page_count = 1000000").fetchone()
+    assert [each.added for each in merge_projects(project, owners).projects] == [40, 40]
+    assert len([path for path in files(project) if path.is_file()]) == 80 + len(
+        [each for each in there if each.is_file()]
+    )
+    assert all(image.path.is_file() for image in project.snapshot().images)
+
+
+def test_a_merge_with_one_image_that_cannot_be_copied_copies_none(project: Project, owners: list[Path]) -> None:
+    with Project.open(owners[1], read_only=True) as other:
+        last = other.snapshot().images[-1]
+    target = project.path / "images" / copy_name(last.sha256, last.path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.symlink_to("/nowhere/else.png")
+    before = state(project)
+    with pytest.raises(VisionFTError):
+        merge_projects(project, owners)
+    assert state(project) == before and not [each for each in files(project) if each.is_file() or each.is_symlink()]
+
+
+def two_labels(path: Path, *image_ids: int, source: str = "person") -> None:
+    with closing(sqlite3.connect(path / DATABASE, isolation_level=None)) as connection:
+        statement = "INSERT OR REPLACE INTO label SELECT ?, id, ?, 7 FROM class"
+        connection.executemany(statement, [(image_id, source) for image_id in image_ids])
+
+
+@pytest.mark.parametrize("source", ["person", "import"])
+def test_several_labels_of_an_image_never_enter_a_project_of_one_label(
+    project: Project, copy: Path, source: str
+) -> None:
+    two_labels(copy, 1, 2, 3, source=source)
+    project.apply(UnlabelImages((1,)))
+    project.apply(LabelImages((3,), "cat"))
+    forecast = merge_projects(project, [copy], is_preview=True)
+    report = merge_projects(project, [copy])
+    assert report.projects == forecast.projects
+    found = report.projects[0]
+    assert (found.conflicts, found.kept, found.taken, found.corrected) == (2, 1, 0, 0)
+    assert [labels(project)[each] for each in (1, 2, 3)] == [(), (), ("cat",)]
+    assert all(candidates(project)[each].keys() == {"cat", "dog"} for each in (1, 2))
+    assert all(len(each) <= 1 for each in labels(project).values())
+    again = merge_projects(project, [copy]).projects[0]
+    assert (again.undecided, again.conflicts) == (2, 0)
+    project.apply(LabelImages((1, 2), "dog"))
+    assert merge_projects(project, [copy]).projects[0].decided_before == 2
+    assert labels(project)[1] == ("dog",)
+
+
+def test_several_labels_of_a_class_that_is_left_out_are_one(project: Project, copy: Path) -> None:
+    two_labels(copy, 1)
+    project.apply(UnlabelImages((1,)))
+    merge_projects(project, [copy], class_map={"dog": None})
+    assert labels(project)[1] == ("cat",)
+
+
+@pytest.mark.parametrize("damage", ["a trigger", "damage", "another way"])
+def test_a_refused_merge_leaves_no_file_beside_the_other_project(project: Project, copy: Path, damage: str) -> None:
+    with closing(sqlite3.connect(copy / DATABASE, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        if damage == "a trigger":
+            connection.execute("CREATE TRIGGER odd AFTER INSERT ON label BEGIN SELECT 1; END")
+        elif damage == "damage":
+            connection.execute("DROP INDEX image_by_content")
+        else:
+            connection.execute("UPDATE meta SET value = 'multi' WHERE key = 'task'")
+    before = {path: path.read_bytes() for path in copy.iterdir() if path.is_file()}
+    with pytest.raises(ProjectError):
+        merge_projects(project, [copy])
+    assert {path: path.read_bytes() for path in copy.iterdir() if path.is_file()} == before

@@ -1,6 +1,9 @@
 """Shares of a project: dealt evenly and reproducibly, each a project of its own, and merged when they come back."""
 
 import re
+import shutil
+import subprocess
+import sys
 from itertools import combinations
 from pathlib import Path
 from types import SimpleNamespace
@@ -115,3 +118,42 @@ def test_sheets_follow_the_language_and_tell_what_there_is(project: Project, mul
         numbers[language, each.task] = re.findall(r"\b\d+\b", text)
     assert numbers["en", "single"] == numbers["de", "single"] and numbers["en", "single"][:4] == ["1", "2", "8", "3"]
     assert numbers["de", "multi"][:4] == ["1", "2", "6", "1"]  # without the sentence on common images: the first step
+
+
+def test_a_share_needs_room_for_its_databases_too(project: Project, tmp_path: Path, monkeypatch) -> None:
+    size = (project.path / DATABASE).stat().st_size
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: SimpleNamespace(free=2 * size))
+    project.apply(UnlabelImages(tuple(range(1, 13))))
+    with pytest.raises(VisionFTError) as caught:
+        share_project(project, tmp_path / "new" / "out", people=3)
+    assert caught.value.hint and not (tmp_path / "new").exists()
+
+
+# Writes no file beyond a size, as a full disk does; SQLite's own words say so.
+FULL = """
+import resource, signal, sys
+from pathlib import Path
+from visionft.errors import VisionFTError
+from visionft.project.merging.sharing import share_project
+from visionft.project.store import Project
+with Project.open(Path(sys.argv[1]), read_only=True) as project:
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]), -1))
+    try:
+        share_project(project, Path(sys.argv[2]), people=2)
+    except VisionFTError as error:
+        assert error.hint
+        sys.exit(7)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs limits of a process")
+@pytest.mark.parametrize("limit", [0, 4096, 40_000, 100_000])
+def test_a_share_for_which_the_disk_is_full_leaves_nothing(project: Project, tmp_path: Path, limit: int) -> None:
+    project.apply(UnlabelImages(tuple(range(1, 13))))
+    folder = project.path
+    project.close()
+    command = [sys.executable, "-c", FULL, folder, tmp_path / "new" / "out", str(limit)]
+    ended = subprocess.run(command, check=False, timeout=60, capture_output=True, text=True)
+    assert ended.returncode == 7, ended.stderr
+    assert not (tmp_path / "new").exists()
