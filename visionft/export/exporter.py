@@ -23,12 +23,14 @@ from visionft.events import Notice, ResultStored
 from visionft.export.artefacts import Artefact
 from visionft.export.bundle.benching import measure_large, measure_latency
 from visionft.export.bundle.card.model_card import CARD_FILE, model_card
+from visionft.export.bundle.licence import write_licence
 from visionft.export.bundle.reference import references_in
 from visionft.export.bundle.sample_programs import require_agreement, run_samples, sample_files, write_samples
 from visionft.export.contents import (
     FLOAT_MODEL_FILE,
     INDEX_FILE,
     LABELS_FILE,
+    LICENCE_FILE,
     MODEL_FILE,
     PYTORCH_FILE,
     RECORD_FILE,
@@ -129,7 +131,8 @@ def export_run(
     rows = options.rows
     # Others may be added, such as the labelled images of a retrieval run.
     names = [name for row in rows for name in row.files]
-    planned = [MODEL_FILE, LABELS_FILE, CARD_FILE, RECORD_FILE, *names, *sample_files([MODEL_FILE, *names])]
+    planned = [MODEL_FILE, LABELS_FILE, LICENCE_FILE, CARD_FILE, RECORD_FILE, *names]
+    planned += sample_files([MODEL_FILE, *names])
     # First, so a read-only destination is reported before minutes of work.
     with publishing(out_dir, planned) as folder:
         run = read_run(run_dir)
@@ -375,6 +378,7 @@ class Export:
         remembered = self._write_index(facts) if self.has_index else 0
         self._copy_adapter()
         write_samples(self.folder)
+        write_licence(self.folder, self.metadata)
         finishing = self.job.in_stages(3)
         with finishing.stage("" if self.made else "Measuring its speed", weight=1):
             latency, large_ms = self.latency, self.large_ms
