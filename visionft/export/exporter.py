@@ -5,7 +5,6 @@ An export without a comparison with PyTorch is not an export (design rule 6). Wh
 """
 
 import logging
-import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
@@ -82,9 +81,6 @@ from visionft.heads.solutions import memory_of
 from visionft.jobs import SILENT, JobCancelled, JobContext
 from visionft.retrieval.live_view import load_current_model
 from visionft.speeds import StageTime
-from visionft.training.base_weights import base_weights_of
-from visionft.training.runs.exchange import ADAPTER_FOLDER, complete_exchange
-from visionft.training.runs.exchange import CONFIG_FILE as ADAPTER_CONFIG
 from visionft.training.runs.run_folder import RunSummary, read_run
 from visionft.training.runs.run_model import RunModel
 
@@ -376,7 +372,6 @@ class Export:
             facts: Of the project.
         """
         remembered = self._write_index(facts) if self.has_index else 0
-        self._copy_adapter()
         write_samples(self.folder)
         write_licence(self.folder, self.metadata)
         finishing = self.job.in_stages(3)
@@ -500,11 +495,3 @@ class Export:
             )
             raise ExportError(message, "Nothing was kept.")
         return len(memory)
-
-    def _copy_adapter(self) -> None:
-        """Copy the fine-tuned parameters in PEFT's format, where the run has them."""
-        run = self.model.run
-        adapter = run.path / (run.config.method_row.exchange_folder or ".")
-        if (adapter / ADAPTER_CONFIG).is_file() and not (self.folder / ADAPTER_FOLDER).exists():
-            shutil.copytree(adapter, self.folder / ADAPTER_FOLDER)
-            complete_exchange(self.folder / ADAPTER_FOLDER, run.class_names, base_weights_of(run))
