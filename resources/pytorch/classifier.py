@@ -112,7 +112,7 @@ def build_network(config: dict) -> Any:
         from timm.layers.hybrid_embed import HybridEmbed
 
         arguments["embed_layer"] = partial(HybridEmbed, backbone=timm.create_model(**embedding, pretrained=False))
-    network = timm.create_model(about["architecture"], pretrained=False, **arguments)
+    network: Any = timm.create_model(about["architecture"], pretrained=False, **arguments)
     if config["head"]:
         network.reset_classifier(0)
     return network

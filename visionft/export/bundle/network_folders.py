@@ -146,7 +146,8 @@ def _config(export: "Export", network: Any) -> dict[str, Any]:
     backbone, steps = loaded.classifier.backbone, loaded.preprocessing
     head = None
     if isinstance(network, JoinedNetwork):
-        inputs = network.get_classifier().in_features
+        classifier: Any = network.get_classifier()
+        inputs = classifier.in_features
         head = {
             "inputs": inputs,
             "stages": list(backbone.shape.joined_depths) if inputs > backbone.features else [],
