@@ -42,12 +42,14 @@ if sys.argv[1:2] in (["-h"], ["--help"]):
     print((__doc__ or "").strip())
     sys.exit()
 names = sys.argv[1:]
-if names[:1] == ["--model"]:
-    if not names[1:]:
+if "--model" in names:  # before or behind the images
+    place = names.index("--model")
+    if not names[place + 1 :]:
         raise the_end("--model needs a file, such as: --model model_int8.onnx")
+    _, name = names[place : place + 2]
     # The given path, or a file next to this one.
-    MODEL = Path(names[1]) if Path(names[1]).is_file() else MODEL.with_name(names[1])
-    names = names[2:]
+    MODEL = Path(name) if Path(name).is_file() else MODEL.with_name(name)
+    del names[place : place + 2]
 if not names:
     raise the_end(f"name one image or more, such as: python {sys.argv[0]} image.jpg")
 INDEX = MODEL.with_name("index.safetensors")

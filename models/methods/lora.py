@@ -121,22 +121,23 @@ class Lora(Method[LoraOptions]):
                     parameter.data = parameter.data.contiguous()
 
     def save_exchange(self, network: Any, folder: Path, *, backbone: Backbone, options: LoraOptions) -> None:
-        """Write the files of `PeftModel.from_pretrained`; the classifier head travels along as a module to save."""
+        """Write the files of `PeftModel.from_pretrained`; a head of the network travels along as a module to save."""
         import torch
         from peft import get_peft_model_state_dict
         from safetensors.torch import save_file
 
         head = backbone.head
+        head_state = network.get_submodule(head).state_dict()  # empty where a `JoinedNetwork` has the head
         state = dict(get_peft_model_state_dict(network))
-        state |= {f"{head}.{name}": value for name, value in network.get_submodule(head).state_dict().items()}
+        state |= {f"{head}.{name}": value for name, value in head_state.items()}
         path = folder / "adapter_model.safetensors"
         with usual_permissions(path):
             plain = {name: value.detach().to("cpu", torch.float32, copy=True) for name, value in state.items()}
             save_file({f"base_model.model.{name}": value.contiguous() for name, value in plain.items()}, path)
         config = _peft_config(backbone.shape, options).to_dict()
         config |= {
-            "base_model_name_or_path": backbone.hub_id or backbone.name,
-            "modules_to_save": [head],
+            "base_model_name_or_path": backbone.hub_id or None,
+            "modules_to_save": [head] if head_state else None,
             "inference_mode": True,
             # peft drops keys of its own level that it does not know, with a warning; these it keeps.
             "auto_mapping": {

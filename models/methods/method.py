@@ -175,7 +175,7 @@ class Method(Generic[OptionsT]):
         """Correct, in place, the memory order after a move to a device; convolutions are channels last by then."""
 
     def save_exchange(self, network: Any, folder: Path, *, backbone: Backbone, options: OptionsT) -> None:
-        """Write a run whose head sees the embedding alone into its `exchange_folder`, in another library's format."""
+        """Write the trained parts of a timm network, with its head if it has one, in another library's format."""
 
 
 LAYERS = {"last": Message("Embedding"), "joined": Message("Multi-stage features")}

@@ -7,6 +7,9 @@ FOLDER is the folder of the export or its name on the hub. The model takes uint8
 cropping, resizing and normalising happen inside. It cannot be trained further.
 """
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import torch
 from PIL import Image, ImageOps
@@ -16,17 +19,22 @@ from transformers.image_processing_utils import BaseImageProcessor
 from transformers.modeling_outputs import ImageClassifierOutput
 from transformers.utils import cached_file
 
+_FILE = "model.pt2"
 _HUB = ("cache_dir", "force_download", "local_files_only", "proxies", "revision", "token")
 
 
 class VisionFTConfig(PretrainedConfig):
-    """The classes of the model, and the temperature of its logits."""
+    """The classes of the model, the temperature of its logits, and the thresholds of several labels.
+
+    With several labels, a class is assigned from its threshold on, in the order of the classes.
+    """
 
     model_type = "visionft"
 
-    def __init__(self, temperature: float = 1.0, **others) -> None:
+    def __init__(self, calibration_temperature: float = 1.0, thresholds: list | None = None, **others) -> None:
         super().__init__(**others)
-        self.temperature = temperature
+        self.calibration_temperature = calibration_temperature
+        self.thresholds = thresholds
 
 
 class VisionFTImageProcessor(BaseImageProcessor):
@@ -66,9 +74,17 @@ class VisionFTForImageClassification(PreTrainedModel):
         hub = {name: options[name] for name in _HUB if name in options}
         config = config or VisionFTConfig.from_pretrained(pretrained_model_name_or_path, **hub)
         model = cls(config)
-        model._program = torch.export.load(cached_file(pretrained_model_name_or_path, "model.pt2", **hub))
+        model._file = cached_file(pretrained_model_name_or_path, _FILE, **hub)
+        model._program = torch.export.load(model._file)
         model._module = None
         return model.eval()
+
+    def save_pretrained(self, save_directory, *others, **options):
+        """Write what `from_pretrained` reads, model.pt2 among it."""
+        super().save_pretrained(save_directory, *others, **options)
+        copy = Path(save_directory, _FILE)
+        if not (copy.exists() and copy.samefile(self._file)):
+            shutil.copyfile(self._file, copy)
 
     def forward(self, pixel_values: torch.Tensor, **_others) -> ImageClassifierOutput:
         """Map uint8 (B, H, W, 3) images to (B, C) logits, divided by the temperature."""
@@ -76,4 +92,4 @@ class VisionFTForImageClassification(PreTrainedModel):
             program = move_to_device_pass(self._program, str(self.device))
             self._module = self.device, program.module(check_guards=False)
         outputs = self._module[1](pixel_values.to(self.device))
-        return ImageClassifierOutput(logits=outputs["logits"] / self.config.temperature)
+        return ImageClassifierOutput(logits=outputs["logits"] / self.config.calibration_temperature)

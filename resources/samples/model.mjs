@@ -13,30 +13,30 @@ const EXACT = { extra: { session: { x64quantprecision: "1" } } }; // int8 is exa
 export async function openModel(ort, bytes, options = {}) {
   const metadata = readMetadata(bytes);
   if (!metadata.class_names) throw new Error("it is no model that VisionFT exported");
-  // With these bytes behind it, the file also tells how unlike the pictures of training a picture is.
+  // With these bytes behind it, the file also tells how unlike the images of training an image is.
   const hidden = hexBytes(metadata.distance_output ?? "");
   const content = new Uint8Array(bytes.length + hidden.length);
   content.set(bytes);
   content.set(hidden, bytes.length);
   const session = await ort.InferenceSession.create(content, { ...EXACT, ...options });
   if (session.inputNames[0] !== "image")
-    throw new Error("it takes pictures that are cropped, resized and normalised already; model.onnx does that itself");
+    throw new Error("it takes images that are cropped, resized and normalised already; model.onnx does that itself");
   return {
     ort,
     session,
     outputs: hidden.length ? ["probabilities", "distance"] : ["probabilities"],
     classNames: JSON.parse(metadata.class_names),
-    // A picture may have several classes: each has a probability from which it is assigned.
+    // An image may have several classes: each has a probability from which it is assigned.
     thresholds: JSON.parse(metadata.thresholds ?? "null"),
     metadata,
   };
 }
 
 /**
- * Answer for one picture of any size; cropping, resizing and normalising happen inside the model.
+ * Answer for one image of any size; cropping, resizing and normalising happen inside the model.
  * @param {object} model What openModel returned.
  * @param {Uint8Array} pixels Upright RGB, row by row: 3 * width * height values.
- * @returns The best five as [{name, probability, isAssigned}], and whether it is unlike the pictures of training.
+ * @returns The best five as [{name, probability, isAssigned}], and whether it is unlike the images of training.
  */
 export async function classify(model, pixels, width, height) {
   const image = new model.ort.Tensor("uint8", pixels, [1, height, width, 3]);
@@ -55,7 +55,7 @@ export async function classify(model, pixels, width, height) {
 }
 
 /**
- * Tell whether index.safetensors, the labelled pictures beside a model, was changed after the export: then predict.py
+ * Tell whether index.safetensors, the labelled images beside a model, was changed after the export: then predict.py
  * answers from it, and the model alone answers otherwise.
  * @param {AsyncIterable<Uint8Array>} chunks Of the file; no more are read than needed.
  */

@@ -25,12 +25,14 @@ from models.messages import Message, choose_one
 from visionft.data.types import Split
 from visionft.errors import ExportError
 from visionft.export.contents import (
+    CLASSIFIER_FILE,
     CORE_ML_FOLDER,
     FIXED_MODEL_FILE,
     FLOAT_MODEL_FILE,
     MODEL_FILE,
     MODULE_FILE,
     PYTORCH_FILE,
+    PYTORCH_FOLDER,
     RUNTIME_FOLDER,
     TIMM_FOLDER,
     TRITON_FOLDER,
@@ -52,7 +54,8 @@ class Artefact:
             `ExportError` stops the export with the files before it.
         about: What it is for.
         check: How it is compared before it is kept; empty where nothing is computed.
-        file: The file by which it is known; a folder ends with `/`. Empty where only `write` knows.
+        file: The file by which it is known; a folder ends with `/`. Empty where only `write` knows. It is known by the
+            folders of its `purposes` too.
         purposes: {file that it may have, or folder with `/`: its content}, for the model card.
         targets: Names of the targets that it is made for.
         offered_for: Names of the targets where it is a choice of its own; for all others it is one among many.
@@ -107,7 +110,8 @@ class Artefact:
 
     def is_among(self, files: Iterable[str]) -> bool:
         """Return whether these files of an export hold it."""
-        return bool(self.file) and any(name.startswith(self.file) for name in files)
+        places = (self.file, *(each for each in self.purposes if each.endswith("/")))
+        return bool(self.file) and any(name.startswith(places) for name in files)
 
 
 # In the order of writing: ONNX Runtime's format of the phone is made of the variants before it.
@@ -194,21 +198,30 @@ _OWN: Final = (
     ),
     Artefact(
         name="huggingface",
-        title=Message("Folder for timm and Hugging Face"),
-        write="visionft.export.bundle.timm_folder:write_framework_files",
-        about=Message("config.json and model.safetensors, loaded by timm as a network with equal output."),
+        title=Message("Folder to train it further, for timm and Hugging Face"),
+        write="visionft.export.bundle.network_folders:write_network_folders",
+        about=Message(
+            "The network as timm loads it; in the folder pytorch, with a small program, where timm alone cannot build "
+            "it. Of LoRA also the folder adapter, for PEFT."
+        ),
         check=Message("Compared with PyTorch; what timm cannot build is loaded by transformers from model.pt2."),
         file=f"{TIMM_FOLDER}/",
         purposes={
             f"{TIMM_FOLDER}/config.json": "configuration of the network for timm",
             f"{TIMM_FOLDER}/model.safetensors": "weights of the network for timm",
+            f"{PYTORCH_FOLDER}/{CLASSIFIER_FILE}": "loads the network of its folder with timm and torch",
+            f"{PYTORCH_FOLDER}/": "the network, for that program",
+            "adapter/adapter_config.json": "the fine-tuned parameters in PEFT's format: their base model and classes",
+            "adapter/adapter_model.safetensors": "the fine-tuned parameters in PEFT's format: weights",
+            f"adapter/{CLASSIFIER_FILE}": "loads the fine-tuned parameters on their network, with timm and PEFT",
+            "adapter/": "the network that they were trained on",
             PYTORCH_FILE: "the model for PyTorch: the same input and outputs",
             MODULE_FILE: "loads the model for PyTorch in Hugging Face transformers",
             "config.json": "its configuration for transformers: classes and code",
             "preprocessor_config.json": "the configuration of its input for transformers",
         },
         targets=("python",),
-        use=Message('To train it further: timm.create_model("local-dir:huggingface", pretrained=True)'),
+        use=Message("README.md has the code to train it further."),
     ),
     Artefact(
         name="triton",

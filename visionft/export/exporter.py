@@ -5,7 +5,6 @@ An export without a comparison with PyTorch is not an export (design rule 6). Wh
 """
 
 import logging
-import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
@@ -23,12 +22,14 @@ from visionft.events import Notice, ResultStored
 from visionft.export.artefacts import Artefact
 from visionft.export.bundle.benching import measure_large, measure_latency
 from visionft.export.bundle.card.model_card import CARD_FILE, model_card
+from visionft.export.bundle.licence import write_licence
 from visionft.export.bundle.reference import references_in
 from visionft.export.bundle.sample_programs import require_agreement, run_samples, sample_files, write_samples
 from visionft.export.contents import (
     FLOAT_MODEL_FILE,
     INDEX_FILE,
     LABELS_FILE,
+    LICENCE_FILE,
     MODEL_FILE,
     PYTORCH_FILE,
     RECORD_FILE,
@@ -80,9 +81,6 @@ from visionft.heads.solutions import memory_of
 from visionft.jobs import SILENT, JobCancelled, JobContext
 from visionft.retrieval.live_view import load_current_model
 from visionft.speeds import StageTime
-from visionft.training.base_weights import base_weights_of
-from visionft.training.runs.exchange import ADAPTER_FOLDER, complete_exchange
-from visionft.training.runs.exchange import CONFIG_FILE as ADAPTER_CONFIG
 from visionft.training.runs.run_folder import RunSummary, read_run
 from visionft.training.runs.run_model import RunModel
 
@@ -129,7 +127,8 @@ def export_run(
     rows = options.rows
     # Others may be added, such as the labelled images of a retrieval run.
     names = [name for row in rows for name in row.files]
-    planned = [MODEL_FILE, LABELS_FILE, CARD_FILE, RECORD_FILE, *names, *sample_files([MODEL_FILE, *names])]
+    planned = [MODEL_FILE, LABELS_FILE, LICENCE_FILE, CARD_FILE, RECORD_FILE, *names]
+    planned += sample_files([MODEL_FILE, *names])
     # First, so a read-only destination is reported before minutes of work.
     with publishing(out_dir, planned) as folder:
         run = read_run(run_dir)
@@ -373,8 +372,8 @@ class Export:
             facts: Of the project.
         """
         remembered = self._write_index(facts) if self.has_index else 0
-        self._copy_adapter()
         write_samples(self.folder)
+        write_licence(self.folder, self.metadata)
         finishing = self.job.in_stages(3)
         with finishing.stage("" if self.made else "Measuring its speed", weight=1):
             latency, large_ms = self.latency, self.large_ms
@@ -496,11 +495,3 @@ class Export:
             )
             raise ExportError(message, "Nothing was kept.")
         return len(memory)
-
-    def _copy_adapter(self) -> None:
-        """Copy the fine-tuned parameters in PEFT's format, where the run has them."""
-        run = self.model.run
-        adapter = run.path / (run.config.method_row.exchange_folder or ".")
-        if (adapter / ADAPTER_CONFIG).is_file() and not (self.folder / ADAPTER_FOLDER).exists():
-            shutil.copytree(adapter, self.folder / ADAPTER_FOLDER)
-            complete_exchange(self.folder / ADAPTER_FOLDER, run.class_names, base_weights_of(run))

@@ -1,7 +1,8 @@
 """The metadata of an exported file, and the content of the record beside it, with facts of its project. Torch-free."""
 
+import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 
 import visionft
+from models.backbone import NOT_STATED
 from models.catalog import get_backbone
 from visionft.curation.check import read_result
 from visionft.curation.duplicates.duplicate_check import Duplicates
@@ -27,7 +29,7 @@ from visionft.project.edits.verdicts import verdicts_of
 from visionft.project.queries import ImageFilter, count_images, remarks
 from visionft.project.store import Project
 from visionft.retrieval.live_view import training_snapshot
-from visionft.training.base_weights import base_weights_of
+from visionft.training.base_weights import NO_LICENCE, base_weights_of
 from visionft.training.config.train_config import METHODS_FIELD
 from visionft.training.runs.run_folder import RunSummary
 from visionft.weights.locations import PRETRAINED
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
     from visionft.training.runs.run_model import RunModel
 
 _MOST_CONFUSIONS = 5
+# SPDX identifiers among the licences of pretrained weights.
+_SPDX = ("Apache-2.0", "BSD-3-Clause", "CC-BY-4.0", "CC-BY-NC-4.0", "CC-BY-SA-4.0", "CC0-1.0", "MIT")
 _STEPS = "largest box of the input's aspect ratio in the region, antialiased resize, normalise"
 Remarks = Mapping[int, tuple[str, tuple[str, ...]]]  # {image id: (note, tags)}
 
@@ -98,12 +102,26 @@ def _components(model: "RunModel") -> dict[str, Any]:
         **_part(model.strongest),
         "run": model.run.name,
         "method": model.run.config.method,
-        "license": " and ".join(dict.fromkeys(part["license"] for part in parts)),
+        "license": licence_expression(part["license"] for part in parts),
         "class_names": list(model.run.class_names),
     }
     if model.is_combined:
         found["parts"] = [{**part, "share": share} for part, share in zip(parts, model.shares, strict=True)]
     return found
+
+
+def licence_expression(licences: Iterable[str]) -> str:
+    """Return the SPDX expression of licences that all apply; a name that SPDX does not have becomes a `LicenseRef-`.
+
+    Without a licence of others, as with random weights, it is `LicenseRef-not-stated`: that of the author is not known.
+    """
+    names = [name for each in licences if each != NO_LICENCE for name in re.split(r"(?i)\s+and\s+", each)]
+    return " AND ".join(dict.fromkeys(map(_spdx_name, names))) or _spdx_name(NOT_STATED)
+
+
+def _spdx_name(licence: str) -> str:
+    name = re.sub("[^A-Za-z0-9.]+", "-", licence).strip("-")
+    return licence if licence in _SPDX else f"LicenseRef-{name or 'other'}"
 
 
 def _part(part: "RunModel") -> dict[str, Any]:

@@ -1,6 +1,6 @@
-// Classify pictures with model.onnx: ./predict PICTURE...
+// Classify images with model.onnx: ./predict IMAGE...
 //
-// Another file of the export answers in its place: ./predict --model model_int8.onnx PICTURE...
+// Another file of the export answers in its place: ./predict --model model_int8.onnx IMAGE...
 //
 // Prints what predict.py prints. Build it in this folder, on Debian and Ubuntu with libonnxruntime-dev and
 // libopencv-dev installed, by
@@ -54,7 +54,7 @@ std::vector<std::string> lines(const fs::path& path) {
     return found;
 }
 
-// Tells whether the labelled pictures beside the model were changed after the export: predict.py answers from them then.
+// Tells whether the labelled images beside the model were changed after the export: predict.py answers from them then.
 bool was_index_changed(const fs::path& path) {
     std::ifstream file(path, std::ios::binary);
     unsigned char size[8] = {};
@@ -70,21 +70,21 @@ bool was_index_changed(const fs::path& path) {
     return false;
 }
 
-// Returns a picture as upright RGB, transparent parts on white, as the model learned to see it; empty where it is none.
+// Returns an image as upright RGB, transparent parts on white, as the model learned to see it; empty where it is none.
 // Any size will do: cropping, resizing and normalising happen inside the model.
 cv::Mat read_pixels(const std::string& path) {
-    cv::Mat picture = cv::imread(path, cv::IMREAD_UNCHANGED);
-    if (picture.channels() != 4) picture = cv::imread(path, cv::IMREAD_COLOR);  // turned as EXIF says
-    if (picture.empty()) return picture;
-    if (picture.depth() == CV_16U) picture.convertTo(picture, CV_8U, 1 / 257.0);
-    cv::Mat rgb(picture.size(), CV_8UC3);
-    if (picture.channels() == 3) {
-        cv::cvtColor(picture, rgb, cv::COLOR_BGR2RGB);
+    cv::Mat image = cv::imread(path, cv::IMREAD_UNCHANGED);
+    if (image.channels() != 4) image = cv::imread(path, cv::IMREAD_COLOR);  // turned as EXIF says
+    if (image.empty()) return image;
+    if (image.depth() == CV_16U) image.convertTo(image, CV_8U, 1 / 257.0);
+    cv::Mat rgb(image.size(), CV_8UC3);
+    if (image.channels() == 3) {
+        cv::cvtColor(image, rgb, cv::COLOR_BGR2RGB);
         return rgb;
     }
-    for (int y = 0; y < picture.rows; ++y)
-        for (int x = 0; x < picture.cols; ++x) {
-            const auto& from = picture.at<cv::Vec4b>(y, x);
+    for (int y = 0; y < image.rows; ++y)
+        for (int x = 0; x < image.cols; ++x) {
+            const auto& from = image.at<cv::Vec4b>(y, x);
             for (int colour = 0; colour < 3; ++colour)
                 rgb.at<cv::Vec3b>(y, x)[colour] = (from[2 - colour] * from[3] + 255 * (255 - from[3]) + 127) / 255;
         }
@@ -101,7 +101,7 @@ void answer(Ort::Session& session, const std::string& path, cv::Mat& pixels, con
     auto found = session.Run(Ort::RunOptions{}, inputs, &image, 1, outputs, tells_distance ? 2 : 1);
     const float* probabilities = found[0].GetTensorData<float>();
     const bool is_unlike = tells_distance && found[1].GetTensorData<float>()[0] > 1;
-    std::printf("%s%s\n", path.c_str(), is_unlike ? "  (unlike the pictures of training: a guess)" : "");
+    std::printf("%s%s\n", path.c_str(), is_unlike ? "  (unlike the images of training: a guess)" : "");
     std::vector<size_t> places(names.size());
     std::iota(places.begin(), places.end(), 0);
     std::stable_sort(places.begin(), places.end(),
@@ -123,7 +123,7 @@ int main(int count, char** words) {
         first = 3;
     }
     if (first >= count)
-        return std::fprintf(stderr, "predict: name one picture or more, such as: predict picture.jpg\n"), 2;
+        return std::fprintf(stderr, "predict: name one image or more, such as: predict image.jpg\n"), 2;
     if (!fs::is_regular_file(model))
         return std::fprintf(stderr, "predict: %s is missing. Keep this folder where the export put it.\n",
                             model.c_str()), 2;
@@ -141,17 +141,17 @@ int main(int count, char** words) {
         Ort::Session session(environment, content.data(), content.size(), options);
         Ort::AllocatorWithDefaultOptions allocator;
         if (std::string(session.GetInputNameAllocated(0, allocator).get()) != "image")
-            throw std::runtime_error("it takes pictures that are prepared already; model.onnx does that itself");
-        // A picture may have several classes: each has a probability from which it is assigned.
+            throw std::runtime_error("it takes images that are prepared already; model.onnx does that itself");
+        // An image may have several classes: each has a probability from which it is assigned.
         const auto thresholds = numbers(metadata(session, "thresholds"));
-        // With these bytes behind it, the file also tells how unlike the pictures of training a picture is.
+        // With these bytes behind it, the file also tells how unlike the images of training an image is.
         const std::string hidden = metadata(session, "distance_output");
         for (size_t at = 0; at + 1 < hidden.size(); at += 2)
             content.push_back(static_cast<char>(std::stoi(hidden.substr(at, 2), nullptr, 16)));
         if (!hidden.empty()) session = Ort::Session(environment, content.data(), content.size(), options);
         const auto names = lines(model.parent_path() / "labels.txt");
         if (was_index_changed(model.parent_path() / "index.safetensors"))
-            std::fprintf(stderr, "predict: the labelled pictures beside the model were changed since the export: "
+            std::fprintf(stderr, "predict: the labelled images beside the model were changed since the export: "
                                  "only predict.py answers from them.\n");
         for (int place = first; place < count; ++place) {
             cv::Mat pixels = read_pixels(words[place]);
@@ -161,7 +161,7 @@ int main(int count, char** words) {
             }
             const bool is_there = fs::exists(words[place]);
             std::fprintf(stderr, "predict: %s: %s\n", words[place],
-                         is_there ? "it is no picture that can be read" : "there is no such file");
+                         is_there ? "it is no image that can be read" : "there is no such file");
             result = 2;
         }
     } catch (const std::exception& error) {

@@ -1,6 +1,6 @@
-// Classify pictures with model.onnx, in this folder: dotnet run -- PICTURE...
+// Classify images with model.onnx, in this folder: dotnet run -- IMAGE...
 //
-// Another file of the export answers in its place: dotnet run -- --model model_int8.onnx PICTURE...
+// Another file of the export answers in its place: dotnet run -- --model model_int8.onnx IMAGE...
 //
 // Prints what predict.py prints. Keep this folder where the export put it: the model lies two folders above.
 // Needs the .NET SDK, 8 or newer; the packages come with the first run. The language is C# 7.3, as in .NET Framework.
@@ -29,7 +29,7 @@ static class Program
             modelName = args[1];
             paths = args.Skip(2).ToArray();
         }
-        if (paths.Length == 0) return Stop("name one picture or more, such as: dotnet run -- picture.jpg");
+        if (paths.Length == 0) return Stop("name one image or more, such as: dotnet run -- image.jpg");
         string modelPath = FindModel(modelName);
         if (modelPath == null) return Stop(modelName + " is missing. Keep this folder in the folder of the export.");
         string folder = Path.GetDirectoryName(Path.GetFullPath(modelPath));
@@ -44,7 +44,7 @@ static class Program
             return Stop(modelPath + " cannot be used (" + error.Message + "). Export it again.");
         }
         if (WasIndexChanged(Path.Combine(folder, "index.safetensors")))
-            Say("the labelled pictures beside the model were changed since the export: only predict.py answers from them.");
+            Say("the labelled images beside the model were changed since the export: only predict.py answers from them.");
 
         int leftOut = 0;
         using (model)
@@ -65,20 +65,20 @@ static class Program
         return leftOut == 0 ? 0 : 2;
     }
 
-    // Returns a picture as upright RGB, transparent parts on white, as the model learned to see it. Any size will do:
+    // Returns an image as upright RGB, transparent parts on white, as the model learned to see it. Any size will do:
     // cropping, resizing and normalising happen inside the model.
     static DenseTensor<byte> ReadPixels(string path)
     {
         if (!File.Exists(path)) throw new FileNotFoundException(path);
         using (SKCodec codec = SKCodec.Create(path))
         {
-            if (codec == null) throw new FormatException("it is no picture that can be read");
+            if (codec == null) throw new FormatException("it is no image that can be read");
             // No colour space is named, so the values of the file stay as they are.
             var wanted = new SKImageInfo(codec.Info.Width, codec.Info.Height, SKColorType.Rgba8888, SKAlphaType.Unpremul);
             using (var bitmap = new SKBitmap(wanted))
             {
                 if (codec.GetPixels(wanted, bitmap.GetPixels()) != SKCodecResult.Success)
-                    throw new FormatException("the picture is damaged");
+                    throw new FormatException("the image is damaged");
                 byte[] stored = new byte[bitmap.ByteCount];
                 Marshal.Copy(bitmap.GetPixels(), stored, 0, stored.Length);
                 return Upright(stored, bitmap.RowBytes, wanted.Width, wanted.Height, (int)codec.EncodedOrigin);
@@ -107,7 +107,7 @@ static class Program
         return new DenseTensor<byte>(pixels, new[] { 1, isTurned ? width : height, isTurned ? height : width, 3 });
     }
 
-    // Tells whether the labelled pictures beside the model were changed after the export: predict.py answers from them then.
+    // Tells whether the labelled images beside the model were changed after the export: predict.py answers from them then.
     static bool WasIndexChanged(string path)
     {
         if (!File.Exists(path)) return false;
@@ -145,7 +145,7 @@ sealed class Model : IDisposable
 {
     readonly InferenceSession session;
     readonly string[] classNames;
-    readonly double[] thresholds; // from which probability a class is assigned; none where a picture has one class
+    readonly double[] thresholds; // from which probability a class is assigned; none where an image has one class
     readonly string[] outputs = { "probabilities" };
 
     public Model(string path, string labels)
@@ -156,27 +156,27 @@ sealed class Model : IDisposable
             options.AddSessionConfigEntry("session.x64quantprecision", "1"); // int8 is exact on old processors too
             session = new InferenceSession(content, options);
             if (!session.InputMetadata.ContainsKey("image"))
-                throw new FormatException("it takes pictures that are prepared already; model.onnx does that itself");
+                throw new FormatException("it takes images that are prepared already; model.onnx does that itself");
             Dictionary<string, string> metadata = session.ModelMetadata.CustomMetadataMap;
             classNames = File.ReadAllLines(labels); // the same stand in the metadata as JSON
             if (metadata.TryGetValue("thresholds", out string list))
                 thresholds = list.Trim('[', ']').Split(',').Select(each => double.Parse(each, CultureInfo.InvariantCulture)).ToArray();
             if (!metadata.TryGetValue("distance_output", out string hidden)) return;
-            // With these bytes behind it, the file also tells how unlike the pictures of training a picture is.
+            // With these bytes behind it, the file also tells how unlike the images of training an image is.
             session.Dispose();
             session = new InferenceSession(content.Concat(BytesOf(hidden)).ToArray(), options);
             outputs = new[] { "probabilities", "distance" };
         }
     }
 
-    // Prints the best five classes of a picture.
+    // Prints the best five classes of an image.
     public void Answer(string path, DenseTensor<byte> pixels)
     {
         using (var results = session.Run(new[] { NamedOnnxValue.CreateFromTensor("image", pixels) }, outputs))
         {
             float[] probabilities = results.First(each => each.Name == "probabilities").AsEnumerable<float>().ToArray();
             bool isUnlike = outputs.Length > 1 && results.First(each => each.Name == "distance").AsEnumerable<float>().First() > 1;
-            Console.WriteLine(path + (isUnlike ? "  (unlike the pictures of training: a guess)" : ""));
+            Console.WriteLine(path + (isUnlike ? "  (unlike the images of training: a guess)" : ""));
             foreach (int place in Enumerable.Range(0, probabilities.Length).OrderByDescending(at => probabilities[at]).Take(5))
             {
                 bool isAssigned = thresholds != null && probabilities[place] >= thresholds[place];

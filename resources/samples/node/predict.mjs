@@ -1,6 +1,6 @@
-// Classify pictures with model.onnx: node predict.mjs PICTURE...
+// Classify images with model.onnx: node predict.mjs IMAGE...
 //
-// Another file of the export answers in its place: node predict.mjs --model model_int8.onnx PICTURE...
+// Another file of the export answers in its place: node predict.mjs --model model_int8.onnx IMAGE...
 //
 // Prints what predict.py prints. Keep this file where the export put it: the model lies two folders above.
 // Needs Node.js 20.9 or newer, and once in this folder: npm install
@@ -23,7 +23,7 @@ function stop(message) {
   process.exit(2);
 }
 
-/** Return a picture as upright RGB, transparent parts on white, as the model learned to see it. */
+/** Return an image as upright RGB, transparent parts on white, as the model learned to see it. */
 async function readPixels(sharp, path) {
   const content = await readFile(path);
   const { data, info } = await sharp(content, { ignoreIcc: true, failOn: "truncated" })
@@ -37,19 +37,19 @@ async function readPixels(sharp, path) {
 }
 
 let MODEL = join(FOLDER, "model.onnx");
-let paths = process.argv.slice(2);
+const paths = process.argv.slice(2);
 if (paths[0] === "-h" || paths[0] === "--help") {
-  console.log("Classify pictures with model.onnx: node predict.mjs PICTURE...");
+  console.log("Classify images with model.onnx: node predict.mjs IMAGE...");
   process.exit(0);
 }
-if (paths[0] === "--model") {
-  const [, name, ...others] = paths;
+const place = paths.indexOf("--model"); // before or behind the images
+if (place >= 0) {
+  const [, name] = paths.splice(place, 2);
   if (!name) stop("--model needs a file, such as: --model model_int8.onnx");
   MODEL = existsSync(name) ? resolve(name) : join(FOLDER, name); // as it is named, or beside model.onnx
-  paths = others;
 }
 const INDEX = join(dirname(MODEL), "index.safetensors");
-if (!paths.length) stop("name one picture or more, such as: node predict.mjs picture.jpg");
+if (!paths.length) stop("name one image or more, such as: node predict.mjs image.jpg");
 
 let ort, sharp;
 try {
@@ -69,7 +69,7 @@ try {
 }
 try {
   if (existsSync(INDEX) && (await wasIndexChanged(createReadStream(INDEX))))
-    say("the labelled pictures beside the model were changed since the export: only predict.py answers from them.");
+    say("the labelled images beside the model were changed since the export: only predict.py answers from them.");
 } catch (error) {
   stop(`${INDEX} cannot be read (${error.message}). Export it again, or take it away.`);
 }
@@ -84,7 +84,7 @@ for (const path of paths) {
     process.exitCode = 2;
     continue;
   }
-  console.log(path + (answer.isUnlike ? "  (unlike the pictures of training: a guess)" : ""));
+  console.log(path + (answer.isUnlike ? "  (unlike the images of training: a guess)" : ""));
   for (const { name, probability, isAssigned } of answer.best) {
     console.log(`  ${(100 * probability).toFixed(2).padStart(6)}%  ${name}${isAssigned ? "  *" : ""}`);
   }

@@ -73,8 +73,8 @@ class Classifier:
         found = [np.asarray(each)[0] for each in self._session.run(self._outputs, {"image": pixels[np.newaxis]})]
         places = np.argsort(-found[0], kind="stable")[:5]
         best = [self._prediction(int(place), float(found[0][place])) for place in places]
-        unlike = {"is_unlike": bool(found[1] > 1)} if len(found) > 1 else {}  # a guess: training had no such images
-        return {"width": pixels.shape[1], "height": pixels.shape[0], **unlike, "predictions": best}
+        is_unlike = {"is_unlike": bool(found[1] > 1)} if len(found) > 1 else {}  # a guess: training had no such images
+        return {"width": pixels.shape[1], "height": pixels.shape[0], **is_unlike, "predictions": best}
 
     def _prediction(self, place: int, probability: float) -> dict[str, Any]:
         assigned = {"is_assigned": probability >= self.thresholds[place]} if self.thresholds else {}

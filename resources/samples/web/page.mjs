@@ -1,4 +1,4 @@
-// The page's logic: read the chosen picture, ask the model, show the answers.
+// The page's logic: read the chosen image, ask the model, show the answers.
 
 import { classify, openModel, wasIndexChanged } from "../model.mjs";
 import { isAsRecorded } from "./check.mjs";
@@ -58,7 +58,7 @@ async function load() {
   return open("wasm");
 }
 
-/** Classify a picture; on the processor from now on where the graphics card cannot, such as for want of memory. */
+/** Classify an image; on the processor from now on where the graphics card cannot, such as for want of memory. */
 async function ask(model, { pixels, width, height }) {
   try {
     return await classify(model, pixels, width, height);
@@ -79,7 +79,7 @@ async function* pieces(answer) {
   }
 }
 
-/** Return a picture as upright RGB, transparent parts on white, as the model learned to see it. */
+/** Return an image as upright RGB, transparent parts on white, as the model learned to see it. */
 async function readPixels(file) {
   const bitmap = await createImageBitmap(file, { imageOrientation: "from-image", colorSpaceConversion: "none" });
   const { width, height } = bitmap;
@@ -112,27 +112,27 @@ function row({ name, probability, isAssigned }) {
 
 async function show(model, file) {
   part("answers").replaceChildren();
-  part("unlike").hidden = true;
-  part("picture").hidden = true;
+  part("is-unlike").hidden = true;
+  part("image").hidden = true;
   part("hint").hidden = false;
   say("Looking …");
-  let picture;
+  let image;
   try {
-    picture = await readPixels(file);
+    image = await readPixels(file);
   } catch {
-    return say(`${file.name} is no picture that this browser can read.`, true);
+    return say(`${file.name} is no image that this browser can read.`, true);
   }
-  URL.revokeObjectURL(part("picture").src);
-  part("picture").src = URL.createObjectURL(file);
-  part("picture").hidden = false;
+  URL.revokeObjectURL(part("image").src);
+  part("image").src = URL.createObjectURL(file);
+  part("image").hidden = false;
   part("hint").hidden = true;
   try {
     const began = performance.now();
-    const answer = await ask(model, picture);
+    const answer = await ask(model, image);
     const took = performance.now() - began;
     part("answers").replaceChildren(...answer.best.map(row));
-    part("unlike").hidden = !answer.isUnlike;
-    say(`${file.name}: ${picture.width} × ${picture.height} pixels, ${took.toFixed(0)} ms by ${model.device}`);
+    part("is-unlike").hidden = !answer.isUnlike;
+    say(`${file.name}: ${image.width} × ${image.height} pixels, ${took.toFixed(0)} ms by ${model.device}`);
   } catch (error) {
     say(`The model gave no answer: ${error.message}`, true);
   }
@@ -141,9 +141,9 @@ async function show(model, file) {
 try {
   const model = await load();
   const drop = part("drop");
-  let last = Promise.resolve(); // one picture at a time: a session answers one question at a time
+  let last = Promise.resolve(); // one image at a time: a session answers one question at a time
   const take = (file) => file && (last = last.then(() => show(model, file)));
-  part("about").textContent = `${model.classNames.length} classes. Pictures are classified in this browser. None leaves it.`;
+  part("about").textContent = `${model.classNames.length} classes. Images are classified in this browser. None leaves it.`;
   part("file").disabled = false;
   part("file").addEventListener("change", (event) => take(event.target.files[0]));
   for (const kind of ["dragover", "dragleave", "drop"])
@@ -154,7 +154,7 @@ try {
     });
   const index = await fetch(INDEX);
   const isOld = index.ok && (await wasIndexChanged(pieces(index)));
-  say(isOld ? "The labelled pictures were changed since the export; only predict.py answers from them." : `Ready: ${model.device}.`, isOld);
+  say(isOld ? "The labelled images were changed since the export; only predict.py answers from them." : `Ready: ${model.device}.`, isOld);
 } catch (error) {
   say(error.message, true);
 }

@@ -118,6 +118,19 @@ def test_transformers_loads_the_folder(made: ExportResult, snapshot: Snapshot) -
     assert said == pytest.approx(dict(expected.top5), abs=1e-5)
 
 
+@pytest.mark.skipif(importlib.util.find_spec("transformers") is None, reason="pip install transformers")
+def test_what_transformers_saves_answers_alike(made: ExportResult, snapshot: Snapshot, tmp_path: Path) -> None:
+    code = (
+        "import json; from transformers import pipeline\n"
+        "ask = lambda folder: pipeline('image-classification', folder, trust_remote_code=True)\n"
+        "first = ask(sys.argv[1]); first.save_pretrained(sys.argv[2])\n"
+        "print(json.dumps([each(sys.argv[3]) for each in (first, ask(sys.argv[2]))]))"
+    )
+    said = without_this_program(code, made.model.parent, tmp_path / "saved", snapshot.images[0].path)
+    first, again = json.loads(said.splitlines()[-1])
+    assert first == again and (tmp_path / "saved" / "config.json").is_file()
+
+
 def test_a_file_that_differs_is_not_kept(made: ExportResult, model_of, tmp_path: Path) -> None:
     shutil.copy(made.model, tmp_path / "model.onnx")
     model, images, _ = model_of("test_resnet linear")

@@ -105,7 +105,10 @@ SAMPLES = (
         name="web",
         title="Browser",
         file="samples/web/page.mjs",
-        needs=Message("The page classifies images in the browser; none is uploaded. To try it, Python serves it here."),
+        needs=Message(
+            "The page classifies images in the browser; none is uploaded. To try it, Python serves it here. Where no "
+            "ONNX Runtime is beside it, npm (of Node.js) fetches that once."
+        ),
         commands=(
             "npm install --prefix samples/web",
             "python -m http.server 8000 --bind 127.0.0.1",

@@ -1,13 +1,12 @@
 """Write the network in the format of timm and the Hugging Face hub: `config.json`, `model.safetensors`, equal logits.
 
 `timm.create_model("local-dir:FOLDER", pretrained=True)` builds it. Supported are plain timm networks after merging: a
-linear head on the embedding, and no layers of a method. Everything else is refused, and the export has no such folder.
+linear head on the embedding, and no layers of a method. Everything else is refused; `network_folders` has more.
 """
 
-import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch  # noqa: TID253
@@ -21,39 +20,15 @@ from models.tensor_files import usual_permissions
 from visionft.calibration import sigmoid, softmax
 from visionft.data.types import Task
 from visionft.errors import ExportError
-from visionft.export.bundle.transformers_module import write_module
 from visionft.export.contents import TIMM_FOLDER
 from visionft.export.export_result import TransformEffect
-from visionft.export.pytorch_file import write_pytorch_form
 from visionft.files import write_json
 from visionft.training.loop.subsets import spread
 from visionft.training.runs.run_model import RunModel
 
-if TYPE_CHECKING:
-    from visionft.export.exporter import Export
-
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
 MAX_LOGIT_DIFF = 1e-3
 TRANSFORMED = 64  # most images of `measure_transform`
-
-
-def write_framework_files(export: "Export") -> None:
-    """Write the folder for timm; where timm cannot build the network, a module for transformers beside `model.pt2`."""
-    folder, model, temperature = export.folder, export.model, export.decoder.temperature
-    try:
-        network = plain_network(model, averages_mirror=export.options.mirror)
-        write_timm_folder(folder, network, model.strongest, temperature)
-    except ExportError as error:
-        export.leave_out(error.message)
-        shutil.rmtree(folder / TIMM_FOLDER, ignore_errors=True)
-        if "pytorch" not in export.options.artefacts:  # else it was written, or left out, before
-            write_pytorch_form(export)
-        if export.pytorch is not None:
-            write_module(folder, export.metadata)
-    else:
-        export.timm_transform = measure_transform(
-            folder, model.strongest, export.pixels, temperature, export.images.task
-        )
 
 
 def plain_network(model: RunModel, *, averages_mirror: bool = False) -> nn.Module:
@@ -92,7 +67,7 @@ def plain_network(model: RunModel, *, averages_mirror: bool = False) -> nn.Modul
         body.get_classifier().load_state_dict(head.state_dict())
         network = body
     classes = len(loaded.run.class_names)
-    plain = timm.create_model(backbone.architecture, pretrained=False, num_classes=classes, **_model_args(loaded))
+    plain = timm.create_model(backbone.architecture, pretrained=False, num_classes=classes, **model_args(loaded))
     if odd := sorted(set(network.state_dict()) ^ set(plain.state_dict())):
         raise _refused(title, Message("its method has layers that timm's network lacks, such as {odd}", odd=odd[0]))
     return network.eval()
@@ -103,21 +78,22 @@ def _refused(title: str, reason: str) -> ExportError:
     return ExportError(message, "The ONNX file holds it all.")
 
 
-def _model_args(loaded: RunModel) -> dict[str, Any]:
+def model_args(loaded: RunModel) -> dict[str, Any]:
+    """Return the arguments with which timm builds the network of a run, but for the number of classes."""
     backbone = loaded.classifier.backbone
     size = {"img_size": loaded.preprocessing.shape} if backbone.shape.has_tokens else {}
     return {**backbone.model_args, **size}
 
 
 @torch.no_grad()
-def write_timm_folder(folder: Path, network: nn.Module, loaded: RunModel, temperature: float) -> None:
+def write_timm_folder(folder: Path, network: nn.Module, loaded: RunModel, metadata: Mapping[str, Any]) -> None:
     """Write `huggingface/` into an export's folder, and compare the network timm builds from it with the classifier.
 
     Args:
         folder: Of the export.
         network: Result of `plain_network`.
         loaded: The run.
-        temperature: Recorded in the configuration; timm ignores it.
+        metadata: Of `model.onnx`; its temperature and thresholds are recorded, timm ignores them.
 
     Raises:
         ExportError: timm builds a different network from it.
@@ -130,7 +106,7 @@ def write_timm_folder(folder: Path, network: nn.Module, loaded: RunModel, temper
     state = {name: value.contiguous().clone() for name, value in network.state_dict().items()}
     with usual_permissions(target / WEIGHTS_FILE):
         save_file(state, target / WEIGHTS_FILE, metadata={"format": "pt"})
-    write_json(target / CONFIG_FILE, _config(loaded, temperature))
+    write_json(target / CONFIG_FILE, _config(loaded, metadata))
     built = timm.create_model(f"local-dir:{target}", pretrained=True).eval()
     shape = (4, 3, *loaded.preprocessing.shape)
     images = torch.from_numpy(np.random.default_rng(0).normal(size=shape).astype(np.float32))
@@ -171,7 +147,7 @@ def measure_transform(
     return TransformEffect(images=len(images), max_abs_diff=max(differences), changed=changed)
 
 
-def _config(loaded: RunModel, temperature: float) -> dict[str, Any]:
+def _config(loaded: RunModel, metadata: Mapping[str, Any]) -> dict[str, Any]:
     classifier, preprocessing = loaded.classifier, loaded.preprocessing
     backbone = classifier.backbone
     names = list(loaded.run.class_names)
@@ -182,7 +158,7 @@ def _config(loaded: RunModel, temperature: float) -> dict[str, Any]:
         "num_classes": len(names),
         "num_features": backbone.features,
         "label_names": names,
-        "model_args": _model_args(loaded),
+        "model_args": model_args(loaded),
         "pretrained_cfg": {
             "tag": "visionft",
             "custom_load": False,
@@ -196,5 +172,9 @@ def _config(loaded: RunModel, temperature: float) -> dict[str, Any]:
             "num_classes": len(names),
             **original,
         },
-        "visionft": {"version": visionft.__version__, "temperature": temperature},
+        "visionft": {
+            "version": visionft.__version__,
+            "temperature": float(metadata["temperature"]),
+            "thresholds": metadata.get("thresholds"),
+        },
     }

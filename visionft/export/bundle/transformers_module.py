@@ -34,7 +34,8 @@ def write_module(folder: Path, metadata: Mapping[str, Any]) -> None:
         "problem_type": problem,
         "id2label": {str(place): name for place, name in enumerate(names)},
         "label2id": {name: place for place, name in enumerate(names)},
-        "temperature": float(metadata["temperature"]),
+        "calibration_temperature": float(metadata["temperature"]),  # `temperature` is a parameter of generation there
+        "thresholds": metadata.get("thresholds"),
         "dtype": "float32",
     }
     write_json(folder / CONFIG_FILE, config)

@@ -11,6 +11,7 @@ import timm
 import torch
 from PIL import ExifTags, Image
 
+import resources
 from models.methods.table import METHODS
 from visionft.data.types import Snapshot
 from visionft.errors import ExportError
@@ -87,7 +88,7 @@ def test_timm_loads_the_same_network(backbone: str, method: str, run_of, trained
         last = {"backbone": backbone, "method": method, "linear.layers": "last"}
         run_dir = trained(snapshot, tmp_path / "001-run", **last)
     answerer = load_run_model(read_run(run_dir))
-    write_timm_folder(tmp_path, plain_network(answerer), answerer.strongest, 1.0)
+    write_timm_folder(tmp_path, plain_network(answerer), answerer.strongest, {"temperature": "1.0"})
     model = timm.create_model(f"local-dir:{tmp_path / 'huggingface'}", pretrained=True).eval()
     images = torch.randn(2, 3, 64, 64)
     with torch.no_grad():
@@ -119,6 +120,13 @@ def test_a_folder_that_timm_cannot_read_is_left_out_with_the_reason(run_of, snap
     assert found is not None and found.left_out == (reason,)
     card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
     assert escaped(reason) in card and verify_export(tmp_path / "out").is_whole
+
+
+def test_the_licence_of_the_programs_is_not_that_of_the_model(made: Path) -> None:
+    text = (made / "LICENSE").read_text(encoding="utf-8")
+    own = (Path(resources.__file__).parent / "LICENSE").read_text(encoding="utf-8")
+    assert own == (Path(resources.__file__).parents[1] / "LICENSE").read_text(encoding="utf-8")
+    assert text.endswith(own) and json.loads((made / "export.json").read_text())["license"] in text.removesuffix(own)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has other permissions")

@@ -114,6 +114,16 @@ def test_the_script_passes_over_what_it_cannot_read_and_says_so(export_of, snaps
     assert [line.split(": ")[1] for line in said] == [str(tmp_path / "gone.jpg"), str(text)]
 
 
+def test_the_option_stands_before_or_behind_the_images(export_of, snapshot, tmp_path, bare_packages) -> None:
+    folder = shutil.copytree(export_of("test_vit", "linear").model.parent, tmp_path / "copy")
+    (folder / "model.onnx").rename(folder / "other.onnx")
+    script, image = folder / "predict.py", snapshot.images[0].path
+    before = bare_run(bare_packages, script, "--model", "other.onnx", image)
+    behind = bare_run(bare_packages, script, image, "--model", "other.onnx")
+    assert before.returncode == behind.returncode == 0 and "%" in before.stdout and before.stdout == behind.stdout
+    assert "--model" in refused(bare_run(bare_packages, script, image, "--model"))
+
+
 def refused(done: subprocess.CompletedProcess[str]) -> str:
     """Return a script's one-line reason for exit code 2."""
     assert (done.returncode, done.stdout) == (2, "") and len(done.stderr.splitlines()) == 1, done.stderr

@@ -21,7 +21,7 @@ await settled();
 const read = () =>
   page.evaluate(() => ({
     state: document.querySelector("#state").textContent,
-    isUnlike: !document.querySelector("#unlike").hidden,
+    isUnlike: !document.querySelector("#is-unlike").hidden,
     answers: [...document.querySelectorAll("#answers li")].map((line) => [
       line.querySelector("span").textContent,
       line.querySelector("meter").value,

@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from visionft.export.contents import MODULE_FILE, TIMM_FOLDER
+from visionft.export.contents import LICENCE_FILE, MODULE_FILE, TIMM_FOLDER
 from visionft.foreign_text import printable
 
 # Inline markup, including that of GitHub and the hub: emphasis, code, links, HTML, entities, tables, formulas,
@@ -52,7 +52,7 @@ _LICENCES = {
     "CC-BY-NC-4.0": "cc-by-nc-4.0",
     "CC-BY-SA-4.0": "cc-by-sa-4.0",
     "BSD-3-Clause": "bsd-3-clause",
-    "apple-amlr": "apple-amlr",
+    "LicenseRef-apple-amlr": "apple-amlr",
 }
 SPLIT_TITLES = {"test": "test", "val": "validation"}
 
@@ -70,7 +70,7 @@ def front_matter(record: Mapping[str, Any], files: Collection[str]) -> str:
     is_repository = weights.get("source") == "pretrained" and origin.count("/") == 1 and " " not in origin
     lines = ["---", f"license: {_LICENCES.get(licence, 'other')}"]
     if licence not in _LICENCES:
-        lines.append(f"license_name: {quoted(licence or 'not stated')}")
+        lines += [f"license_name: {quoted(licence)}", f"license_link: {LICENCE_FILE}"]
     lines += [
         f"library_name: {library}",
         "pipeline_tag: image-classification",

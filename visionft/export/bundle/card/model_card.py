@@ -15,7 +15,15 @@ from visionft.export.bundle.card.file_tables import forms, variants
 from visionft.export.bundle.card.markdown import SPLIT_TITLES, code, escaped, front_matter, table
 from visionft.export.bundle.card.use import use_of
 from visionft.export.bundle.sample_programs import SAMPLES
-from visionft.export.contents import INDEX_FILE, LABELS_FILE, MODEL_FILE, RECORD_FILE, SCRIPT_FILE, ListedFile
+from visionft.export.contents import (
+    INDEX_FILE,
+    LABELS_FILE,
+    LICENCE_FILE,
+    MODEL_FILE,
+    RECORD_FILE,
+    SCRIPT_FILE,
+    ListedFile,
+)
 from visionft.export.export_result import Latency
 from visionft.project.image_window import reading_text
 from visionft.project.names import count_of
@@ -34,9 +42,8 @@ _PURPOSES = {
     MODEL_FILE: "the model: images in, calibrated probabilities out",
     LABELS_FILE: "the classes, in the order of the model's outputs",
     SCRIPT_FILE: "classifies images with onnxruntime, numpy and Pillow alone",
+    LICENCE_FILE: "the licence of the programs in this folder, and what applies to the model",
     INDEX_FILE: "the labelled images used as neighbor evidence",
-    "adapter/adapter_config.json": "the fine-tuned parameters in PEFT's format: their base model and classes",
-    "adapter/adapter_model.safetensors": "the fine-tuned parameters in PEFT's format: weights",
     **{each.file: f"a program to start with: {each.title}" for each in SAMPLES[1:]},
     **{name: purpose for row in ARTEFACTS.values() for name, purpose in row.purposes.items()},
     "samples/": "part of a sample program",
@@ -278,6 +285,7 @@ def _training(record: Record) -> Iterable[str]:
 
 def _licence(record: Record) -> Iterable[str]:
     weights = record["weights"]
+    yield f"{code(LICENCE_FILE)} is of the programs in this folder (Apache-2.0), not of the model."
     if not weights["file"]:
         yield "It started from random weights: only the licence of its author and of the images applies."
         return

@@ -5,7 +5,16 @@ from typing import Any
 
 from visionft.export.bundle.card.markdown import code, escaped, fenced, table
 from visionft.export.bundle.sample_programs import PYTHON, SAMPLES
-from visionft.export.contents import FLOAT_MODEL_FILE, MODEL_FILE, MODULE_FILE, PYTORCH_FILE, SCRIPT_FILE, TIMM_FOLDER
+from visionft.export.contents import (
+    CLASSIFIER_FILE,
+    FLOAT_MODEL_FILE,
+    MODEL_FILE,
+    MODULE_FILE,
+    PYTORCH_FILE,
+    PYTORCH_FOLDER,
+    SCRIPT_FILE,
+    TIMM_FOLDER,
+)
 from visionft.foreign_text import printable
 
 Record = Mapping[str, Any]
@@ -16,24 +25,46 @@ import numpy as np, onnxruntime
 from PIL import Image, ImageOps
 
 session = onnxruntime.InferenceSession("model.onnx")
-names = json.loads(session.get_modelmeta().custom_metadata_map["class_names"])
+about = session.get_modelmeta().custom_metadata_map
+names = json.loads(about["class_names"])
 image = ImageOps.exif_transpose(Image.open("image.jpg"))  # upright, whichever way the camera was held
 pixels = np.asarray(image.convert("RGB"))[None]  # any size
 probabilities = session.run(["probabilities"], {"image": pixels})[0][0]
-print(names[probabilities.argmax()], probabilities.max())
 """
+_PYTHON_ANSWER = {
+    "single": """
+print(names[probabilities.argmax()], probabilities.max())
+""",
+    "multi": """
+thresholds = json.loads(about["thresholds"])  # the probability from which a class is assigned, that one included
+for name, probability, threshold in zip(names, probabilities, thresholds):
+    if probability >= threshold:
+        print(name, probability)
+""",
+}
 _PYTORCH = """
 import json, torch
 from PIL import Image, ImageOps
 
-about = {"metadata.json": ""}
-model = torch.export.load("model.pt2", extra_files=about).module()
-names = json.loads(about["metadata.json"])["class_names"]
+files = {"metadata.json": ""}
+model = torch.export.load("model.pt2", extra_files=files).module(check_guards=False)  # for images of any size
+about = json.loads(files["metadata.json"])
+names = about["class_names"]
 rgb = ImageOps.exif_transpose(Image.open("image.jpg")).convert("RGB")
 pixels = torch.frombuffer(bytearray(rgb.tobytes()), dtype=torch.uint8).view(1, rgb.height, rgb.width, 3)
 probabilities = model(pixels)["probabilities"][0]  # also "logits" and, where it was fitted, "distance"
-print(names[probabilities.argmax()], probabilities.max().item())
 """
+_TENSOR_ANSWER = {
+    "single": """
+print(names[probabilities.argmax()], probabilities.max().item())
+""",
+    "multi": """
+thresholds = about["thresholds"]  # the probability from which a class is assigned, that one included
+for name, probability, threshold in zip(names, probabilities.tolist(), thresholds):
+    if probability >= threshold:
+        print(name, probability)
+""",
+}
 _TRANSFORMERS = """
 from transformers import pipeline
 
@@ -45,21 +76,22 @@ import timm
 
 model = timm.create_model("local-dir:huggingface", pretrained=True).eval()  # from the hub: "hf-hub:OWNER/NAME"
 """
-_PEFT = """
-import json, timm
-from peft import PeftModel
+_NETWORK = """
+from PIL import Image
+from {folder}.classifier import load_classifier
 
-about = json.load(open("adapter/adapter_config.json", encoding="utf-8"))
-classes = about["auto_mapping"]["class_names"]
-base = timm.create_model(about["base_model_name_or_path"], pretrained=True, num_classes=len(classes))
-model = PeftModel.from_pretrained(base, "adapter").eval()
+model = load_classifier().eval()
+about = model.config
+names = about["class_names"]
+images = model.prepare(Image.open("image.jpg"))[None]  # float32 (1, 3, height, width)
+probabilities = model.probabilities(model(images))[0]
 """
 
 
 def use_of(record: Record, files: Collection[str]) -> Iterable[str]:
     """Yield the ways to use an export without VisionFT, from its record and the names of its files."""
     yield f"{code(f'python {SCRIPT_FILE} image.jpg')}, or in your own program:"
-    yield fenced(_PYTHON, "python")
+    yield fenced(_PYTHON.rstrip() + _PYTHON_ANSWER[record["task"]], "python")
     run = record.get("samples", {}).get(PYTHON.name)
     if run is None or not run["output"]:
         reason = run["why_not"] if run else "there was no image to run it on."
@@ -81,9 +113,17 @@ def use_of(record: Record, files: Collection[str]) -> Iterable[str]:
         yield fenced(
             "\n".join(line for each in programs for line in (f"# {each.title}", each.start(files=files))), "sh"
         )
-    if "adapter/adapter_config.json" in files:
-        yield "The fine-tuned parameters alone, on the network that they were trained with:"
-        yield fenced(_PEFT, "python")
+    if f"adapter/{CLASSIFIER_FILE}" in files:
+        yield (
+            "The fine-tuned parameters alone, on the network that they were trained on, with timm, safetensors and "
+            f"PEFT (started in this folder). {code('model.network')} is PEFT's, and only the updates and the head "
+            "are trained further:"
+        )
+        yield _network("adapter", record)
+
+
+def _network(folder: str, record: Record) -> str:
+    return fenced(_NETWORK.format(folder=folder).rstrip() + _TENSOR_ANSWER[record["task"]], "python")
 
 
 def _pytorch(record: Record, files: Collection[str]) -> Iterable[str]:
@@ -94,13 +134,19 @@ def _pytorch(record: Record, files: Collection[str]) -> Iterable[str]:
             f"{code(MODEL_FILE)} by {parity['max_abs_diff']:.1e} at most. It cannot be trained further. Never load "
             "such a file of somebody you do not trust."
         )
-        yield fenced(_PYTORCH, "python")
+        yield fenced(_PYTORCH.rstrip() + _TENSOR_ANSWER[record["task"]], "python")
     if MODULE_FILE in files:
         yield (
             f"With Hugging Face transformers, which asks for your consent to run {code(MODULE_FILE)}; the images of a "
             "batch have one size:"
         )
         yield fenced(_TRANSFORMERS, "python")
+    if f"{PYTORCH_FOLDER}/{CLASSIFIER_FILE}" in files:
+        yield (
+            f"As a network that can be trained further, with timm and safetensors (started in this folder; "
+            f"{code(f'{PYTORCH_FOLDER}/{CLASSIFIER_FILE}')} is all of the program):"
+        )
+        yield _network(PYTORCH_FOLDER, record)
     if f"{TIMM_FOLDER}/config.json" in files:
         yield "With timm, as a network that can be trained further, for prepared images:"
         yield fenced(_TIMM, "python")

@@ -2,13 +2,17 @@
 
 import re
 
+import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.catalog import BACKBONES
 from visionft.export.bundle.card.markdown import escaped, front_matter
 from visionft.export.bundle.card.model_card import model_card
 from visionft.export.contents import ListedFile
+from visionft.export.record import licence_expression
+from visionft.training.base_weights import NO_LICENCE
 
 EVIL = 'a | b](http://x.y) <img src=x onerror=alert(1)> `c` **d** @all #1 www.z.org\n---\nlicense: mit\n"e'
 FILES = {name: ListedFile(bytes=1000, sha256="0" * 64) for name in ("model.onnx", "labels.txt", "predict.py")}
@@ -113,7 +117,36 @@ def test_the_header_says_what_the_hub_asks_for() -> None:
 
 def test_a_licence_that_the_hub_does_not_know_keeps_its_name() -> None:
     header = header_of(model_card(record(license="MIT+X"), FILES))
-    assert header["license"] == "other" and header["license_name"] == "MIT+X"
+    assert header["license"] == "other" and header["license_name"] == "MIT+X" and header["license_link"] == "LICENSE"
+
+
+@pytest.mark.parametrize(
+    ("licences", "expression"),
+    [
+        (["MIT"], "MIT"),
+        (["Apache-2.0", "MIT", "Apache-2.0"], "Apache-2.0 AND MIT"),
+        (["MIT and Apache-2.0"], "MIT AND Apache-2.0"),  # as the catalogue had it
+        (["apple-amlr", "my (own) licence"], "LicenseRef-apple-amlr AND LicenseRef-my-own-licence"),
+        (["not stated"], "LicenseRef-not-stated"),
+        ([NO_LICENCE], "LicenseRef-not-stated"),
+        ([NO_LICENCE, "MIT"], "MIT"),
+        (["??"], "LicenseRef-other"),
+    ],
+)
+def test_licences_become_an_spdx_expression(licences: list[str], expression: str) -> None:
+    assert licence_expression(licences) == expression
+
+
+def test_the_catalogue_names_licences_that_spdx_knows_or_that_become_references() -> None:
+    for backbone in BACKBONES.values():
+        names = licence_expression([backbone.licence]).split(" AND ")
+        assert all(re.fullmatch(r"(LicenseRef-)?[A-Za-z0-9.-]+", name) for name in names), backbone.name
+
+
+def test_with_several_labels_the_code_prints_those_from_their_thresholds_on() -> None:
+    single, multi = (model_card(record(task=task), FILES) for task in ("single", "multi"))
+    assert "argmax()" in single and "thresholds" not in single
+    assert "argmax()" not in multi and 'about["thresholds"]' in multi
 
 
 def test_the_card_says_what_was_measured_and_what_was_not() -> None:
@@ -192,6 +225,7 @@ def test_any_text_is_the_same_text_or_printable_in_the_header(text: str) -> None
     assert set(header) <= {
         "license",
         "license_name",
+        "license_link",
         "library_name",
         "pipeline_tag",
         "tags",
