@@ -32,8 +32,18 @@ def forms(record: Record) -> Iterable[str]:
         compared = compared if each["images"] else ["", "", escaped(each["why_not"])]
         rows.append([code(each["file"]), size_text(each["bytes"]), code(each["source"]), *compared])
     if rows:
-        yield "Files for phones, each compared with the file that it was made from, on validation images:"
+        yield "Files for phones, each compared with the file that it was made from, on held-out images:"
         yield table(["file", "size", "made from", "images", "other class", "largest difference"], rows)
+    for each in record.get("forms", ()):
+        if (largest := each.get("scaled_max_abs_diff")) is not None:
+            yield (
+                f"{code(each['file'])} takes images that the app crops and resizes. These figures are for the resize "
+                f"of the samples in Kotlin and Swift: with antialiasing, as {code(each['source'])} does it, rounded to "
+                "bytes. Where an app scales without antialiasing (Android's "
+                f"{code('createScaledBitmap')}, OpenCV's {code('resize')}), probabilities differ by up to "
+                f"**{largest:.3f}**, and {each['scaled_changed']:,} of {each['images']:,} classes are others. About "
+                f"one new image in {each['images'] + 1:,} differs by more than the largest of these."
+            )
 
 
 def _verdict(verdict: str, measured: Record) -> str:
