@@ -59,7 +59,8 @@ class _FolderBeside:
     def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
         top, _, inner = name.partition(".")
         is_beside = top == __name__ and inner.partition(".")[0] in _BESIDE
-        return ModuleSpec(name, _FolderBeside()) if is_beside else None
+        loader: Any = _FolderBeside()  # not a subclass of `Loader`: importlib.abc takes its time to load
+        return ModuleSpec(name, loader) if is_beside else None
 
     def create_module(self, spec: ModuleSpec) -> Any:
         module = importlib.import_module(spec.name.partition(".")[2])
