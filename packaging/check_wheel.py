@@ -15,7 +15,7 @@ from collections import Counter
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("visionft", "gui", "models", "resources")
+PACKAGES = ("visionft", "visionft.gui", "visionft.models", "visionft.resources")
 
 
 def main(arguments: list[str]) -> int:
@@ -46,7 +46,7 @@ def describe(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         sizes: Counter[str] = Counter()
         for entry in archive.infolist():
-            sizes["/".join(entry.filename.split("/")[:2])] += entry.compress_size
+            sizes["/".join(entry.filename.split("/")[:3])] += entry.compress_size
     print(f"{wheel.name}: {wheel.stat().st_size / 1e6:.1f} MB, SHA-256 {sha256(wheel)}")
     for name, size in sizes.most_common(6):
         print(f"{size / 1e6:9.1f} MB  {name}")

@@ -87,7 +87,8 @@ def _program_folders() -> list[tuple[str, str]]:
     libraries = {paths["purelib"], paths["platlib"], *site.getsitepackages(), site.getusersitepackages()}
     package = Path(visionft.__file__).parent
     found = {str(Path(each)): "lib:" for each in libraries} | {paths["stdlib"]: "python:"}
-    found |= {str(package.with_name(name)): f"program:/{name}" for name in ("visionft", "gui", "models", "resources")}
+    beside = [package.with_name(name) for name in ("gui", "models", "resources") if not (package / name).is_dir()]
+    found |= {str(each): f"program:/{each.name}" for each in (package, *beside)}
     return sorted(found.items(), key=lambda pair: len(pair[0]), reverse=True)
 
 

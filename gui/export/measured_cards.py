@@ -13,7 +13,7 @@ from gui.kit.value_table import ValueTable
 from models.messages import Message, Text
 from visionft.amounts import size_text
 from visionft.export.contents import MODEL_FILE
-from visionft.export.precision.variants import MOST_DOUBT, MOST_LOSS, Variant
+from visionft.export.precision.variants import MOST_DOUBT, MOST_LOSS, Variant, VariantAgreement
 
 if TYPE_CHECKING:
     from visionft.export.bundle.benching import Benchmark, ModelSpeed
@@ -136,6 +136,12 @@ class VariantsCard(Card):
 
 def _basis_text(variant: Variant) -> str:
     count = variant.answers.images
+    if variant.split == "held_out":
+        return tr(
+            "Evaluated on {count} image of validation and test, timed in turn on this computer.",
+            "Evaluated on {count} images of validation and test, timed in turn on this computer.",
+            count=count,
+        )
     if variant.split == "test":
         return tr(
             "Evaluated on {count} test image, timed in turn on this computer.",
@@ -168,18 +174,20 @@ def verdict_text(variant: Variant) -> str:
     if variant.precision == "distilled":
         return _distilled_text(variant)
     name, loss = variant.precision, f"{100 * variant.answers.loss:.1f}"
-    doubt, most = f"{100 * MOST_DOUBT:.0f}", f"{100 * MOST_LOSS:.1f}"
+    most = f"{100 * MOST_LOSS:.1f}"
     match variant.verdict:
         case "recommended":
             words = [tr("{name} keeps the accuracy, is smaller, and is faster on this computer.", name=name)]
         case "not_faster":
             words = [tr("{name} keeps the accuracy and is smaller; it is not faster on this computer.", name=name)]
         case "too_few":
-            words = [tr("{name}: too few images to rule out a loss of {n} points of accuracy.", name=name, n=doubt)]
+            words = [tr("{name} is smaller, and faster on this computer.", name=name)]
         case "wrong" if name == "int8":
             words = [tr("{name} loses {loss} points of accuracy; the limit is {n}.", name=name, loss=loss, n=most)]
         case _:
             words = [tr("Too many predictions of {name} differ from those of model.onnx.", name=name)]
+    if variant.is_kept:
+        words.append(_proof_text(variant.answers))
     if variant.in_float:
         words.append(tr("Layers that stay in float: {names}.", names=", ".join(variant.in_float)))
     return " ".join(words)
@@ -201,6 +209,26 @@ def _distilled_text(variant: Variant) -> str:
     if not variant.is_kept:
         loss, most = f"{100 * variant.answers.loss:.1f}", f"{100 * MOST_LOSS:.1f}"
         words.append(tr("It loses {loss} points; the limit is {n}. Use the int8 file.", loss=loss, n=most))
-    elif not variant.is_sure:
-        words.append(tr("Too few images to rule out a loss of {n} points.", n=f"{100 * MOST_DOUBT:.0f}"))
+    else:
+        words.append(_proof_text(answers))
     return " ".join(words)
+
+
+def _proof_text(answers: VariantAgreement) -> str:
+    """Return which loss the images rule out, or how many more would rule out enough."""
+    changed, total = f"{answers.flips:,}", f"{answers.images:,}"
+    if answers.lacking:
+        return tr(
+            "{changed} of {total} predictions change. Too few held-out images to rule out a loss of {n} points: "
+            "{count} more without a change would.",
+            changed=changed,
+            total=total,
+            n=f"{100 * MOST_DOUBT:.0f}",
+            count=answers.lacking,
+        )
+    return tr(
+        "{changed} of {total} predictions change: a loss of more than {n} points is ruled out (95 %).",
+        changed=changed,
+        total=total,
+        n=f"{100 * answers.largest_loss:.1f}",
+    )

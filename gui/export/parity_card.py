@@ -209,7 +209,7 @@ def _mirror_text(effect: MirrorEffect) -> str:
 def _form_text(form: Form) -> str:
     if not form.images:
         return f"{form.file}: {tr(form.why_not)}"
-    return tr(
+    words = tr(
         "{file}: {changed} of {count} image gets another class than from {source}; probabilities differ by up to {n}.",
         "{file}: {changed} of {count} images get another class than from {source}; probabilities differ by up to {n}.",
         count=form.images,
@@ -218,6 +218,15 @@ def _form_text(form: Form) -> str:
         source=form.source,
         n=f"{form.max_abs_diff:.1e}",
     )
+    if form.scaled_max_abs_diff is None:
+        return words
+    resized = tr(
+        "The app resizes images, with antialiasing as its samples do; without it {changed} get another class, and "
+        "probabilities differ by up to {n}.",
+        changed=form.scaled_changed,
+        n=f"{form.scaled_max_abs_diff:.3f}",
+    )
+    return f"{words} {resized}"
 
 
 def _sample_text(run: SampleRun) -> str:

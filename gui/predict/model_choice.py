@@ -144,7 +144,7 @@ def difference_text(path: Path) -> str:
     if variant.speed is not None:
         words.append(tr("{n} times as fast", n=f"{variant.speed.times_faster:.1f}"))
     measured, total = variant.answers, f"{variant.answers.images:,}"
-    words.append(tr("another prediction for {n} of {total} validation images", n=measured.flips, total=total))
+    words.append(tr("another prediction for {n} of {total} held-out images", n=measured.flips, total=total))
     points = f"{100 * (measured.top1 - measured.reference_top1):+.1f}"
     words.append(tr("{n} points of accuracy", n=points))
     return f"{'; '.join(words)}."

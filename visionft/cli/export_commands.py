@@ -18,10 +18,9 @@ from visionft.cli.schemas import output_of, prints
 from visionft.errors import VisionFTError
 from visionft.evaluation.timing import runs_for
 from visionft.export.artefacts import ARTEFACTS
-from visionft.export.bundle.card.markdown import SPLIT_TITLES
 from visionft.export.contents import PYTORCH_FILE, SCRIPT_FILE
 from visionft.export.options import DEFAULT_TARGET, Target, option_metadata, target_named
-from visionft.export.precision.variants import LEAST_SPEED_UP, MOST_DOUBT, MOST_LOSS, PRECISIONS
+from visionft.export.precision.variants import JUDGED_TITLES, LEAST_SPEED_UP, MOST_DOUBT, MOST_LOSS, PRECISIONS
 from visionft.project.names import count_of
 
 if TYPE_CHECKING:
@@ -147,9 +146,15 @@ def _export_text(result: "ExportResult", target: Target) -> str:
 def _form_text(form: "Form") -> str:
     if not form.images:
         return f"{form.file} ({size_text(form.bytes)}): {form.why_not}"
-    return (
+    text = (
         f"{form.file} ({size_text(form.bytes)}): {form.changed} of {count_of(form.images, 'image')} get another class "
         f"than from {form.source}, probabilities differ by up to {form.max_abs_diff:.1e}."
+    )
+    if form.scaled_max_abs_diff is None:
+        return text
+    return (
+        f"{text} The app resizes, with antialiasing as its samples do; without it {form.scaled_changed} do, and "
+        f"probabilities differ by up to {form.scaled_max_abs_diff:.3f}."
     )
 
 
@@ -178,7 +183,7 @@ def _variant_lines(variants: "Sequence[Variant]") -> list[str]:
         difference = f"{answers.top1 - answers.reference_top1:+.1%} ({low:+.1%} to {high:+.1%})"
         file = each.file or f"({each.precision})"
         size = size_text(each.bytes)
-        accuracy = (f"{answers.images:,} {SPLIT_TITLES[each.split]}", f"{answers.top1:.1%}", difference)
+        accuracy = (f"{answers.images:,} {JUDGED_TITLES[each.split]}", f"{answers.top1:.1%}", difference)
         rows.append((file, size, *accuracy, str(answers.flips), f"{answers.ece:.3f}", *timed))
     header = ("file", "size", "judged on", "top-1", "against fp32", "others", "ECE", "time", "slowest", "faster")
     return ["Smaller files:", table(header, rows), *map(_variant_text, variants)]
@@ -194,11 +199,12 @@ def _variant_text(variant: "Variant") -> str:
     words = {
         "recommended": f"{name} is recommended on a processor such as this.",
         "not_faster": f"{name} is smaller and answers alike; it is not {LEAST_SPEED_UP} times as fast here.",
-        "too_few": f"{name} lost nothing that was seen, but {count_of(answers.images, 'image')} cannot rule out a "
-        f"loss of {MOST_DOUBT:.0%}.",
+        "too_few": f"{name} is smaller and faster here.",
         "wrong": f"{name} was not kept: {fault}. model.onnx is as it was.",
     }
     parts = [words[variant.verdict]]
+    if variant.is_kept:
+        parts.append(f"{answers.flips} of {count_of(answers.images, 'answer')} are others: {_proof_text(variant)}.")
     if variant.in_float:
         parts.append(f"In float stay: {', '.join(variant.in_float)}.")
     return " ".join(parts)
@@ -209,12 +215,22 @@ def _distilled_text(variant: "Variant") -> str:
     text = (
         f"The small network learned the predictions of {count_of(variant.learned_from, 'image')}: "
         f"{answers.top1:.1%} instead of {answers.reference_top1:.1%} of "
-        f"{count_of(answers.images, f'{SPLIT_TITLES[variant.split]} image')} are right"
+        f"{count_of(answers.images, f'{JUDGED_TITLES[variant.split]} image')} are right"
     )
     if not variant.is_kept:
         return f"{text}. It was not kept: at most {MOST_LOSS:.1%} may be lost."
-    doubt = f"; so few cannot rule out a loss of {MOST_DOUBT:.0%}" if not variant.is_sure else ""
-    return f"{text}, in {variant.bytes / variant.reference_bytes:.0%} of the size{doubt}."
+    return f"{text}, in {variant.bytes / variant.reference_bytes:.0%} of the size; {_proof_text(variant)}."
+
+
+def _proof_text(variant: "Variant") -> str:
+    """Return which loss the images rule out, or how many more would rule out enough."""
+    lacking = variant.answers.lacking
+    if not lacking:
+        return f"a loss of more than {variant.answers.largest_loss:.1%} is ruled out (95 %)"
+    return (
+        f"so few images do not rule out a loss of {MOST_DOUBT:.0%}, {count_of(lacking, 'more held-out image')} without "
+        "a change would"
+    )
 
 
 @prints("visionft.export.index.extending:IndexContents")

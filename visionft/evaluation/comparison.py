@@ -175,7 +175,7 @@ def sign_test(first: int, second: int) -> float:
     return min(1.0, 2 * tail / 2**count)
 
 
-def paired_interval(fixed: int, broken: int, count: int) -> tuple[float, float]:
+def paired_interval(fixed: float, broken: float, count: int) -> tuple[float, float]:
     """Return the 95 % interval of the difference of two shares of the same `count` images.
 
     Wald's interval with half an image added to each of the four groups (Agresti and Min 2005, Statistics in Medicine

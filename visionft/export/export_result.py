@@ -138,9 +138,11 @@ class Form:
     Attributes:
         file: Its name; ends with `/` for a folder.
         source: The file that it is compared with.
-        images: Number of validation images compared; 0 where it cannot be run on this computer (`why_not`).
+        images: Number of held-out images compared; 0 where it cannot be run on this computer (`why_not`).
         changed: Number of them with another top class.
         max_abs_diff: Largest difference of any probability.
+        scaled_changed: Of a file whose program resizes, `changed` where it does so without antialiasing.
+        scaled_max_abs_diff: The same for `max_abs_diff`; None where the file resizes itself.
     """
 
     file: str
@@ -150,6 +152,8 @@ class Form:
     changed: int = 0
     max_abs_diff: float = 0.0
     why_not: str = ""
+    scaled_changed: int = 0
+    scaled_max_abs_diff: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

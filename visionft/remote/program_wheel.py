@@ -14,7 +14,7 @@ import visionft
 from visionft.errors import VisionFTError
 
 _PACKAGES = (visionft, models, resources)
-_LEFT_OUT = {"__pycache__", "screenshots"}  # the others are needed to train
+_LEFT_OUT = {"__pycache__", "gui", "screenshots"}  # the others are needed to train
 
 
 def write_wheel(folder: Path) -> Path:
@@ -47,8 +47,8 @@ def write_wheel(folder: Path) -> Path:
 
 
 def _contents(texts: dict[str, str]) -> Iterator[tuple[str, bytes]]:
-    for package in _PACKAGES:
-        root = Path(package.__path__[0])
+    roots = [Path(package.__path__[0]) for package in _PACKAGES]
+    for root in (each for each in roots if each.parent not in roots):  # an installed `visionft` has the others inside
         for path in sorted(root.rglob("*")):
             name = path.relative_to(root.parent)
             if path.is_file() and not _LEFT_OUT & set(name.parts):

@@ -1,12 +1,20 @@
 """Classify images over HTTP with model.onnx: python app.py, then POST images to http://127.0.0.1:8000/predict.
 
-    GET  /health           200 as soon as the model is loaded
-    GET  /model            classes, input size, limits
+    GET  /health           200 while a model is loaded, else 503
+    GET  /model            classes, limits
     POST /predict          one image, form field `file`
     POST /predict/batch    several images, form field `files`; one that cannot be read has an `error` in its place
+    GET  /docs             this interface as a page to try it; /openapi.json is its description
 
 Keep this file where the export put it: the model lies two folders above. Another file of the export answers with
 --model model_int8.onnx. Needs: pip install -r requirements.txt
+
+Any ASGI server starts it too, in this folder: `uvicorn app:app --workers 4`, or
+`gunicorn app:app -k uvicorn_worker.UvicornWorker -w 4`. The environment variable MODEL then names another file. Each
+process loads the model; THREADS=1 beside as many processes as cores.
+
+The server itself asks no other computer for anything. The page /docs is the exception in the browser: it loads
+Swagger UI from cdn.jsdelivr.net, and stays empty where that cannot be reached.
 
 It has no passwords and no TLS: in front of other people's computers, put a proxy that has.
 """
@@ -38,7 +46,8 @@ try:
 except ImportError as error:
     raise SystemExit(f"{error.name} is not installed. Run: pip install -r {HERE / 'requirements.txt'}") from None
 
-# Limits; each can be set by an environment variable of its name.
+# Each can be set by an environment variable of its name.
+MODEL = os.environ.get("MODEL", "model.onnx")  # a file of the export, or a path
 MAX_REQUEST_MB = float(os.environ.get("MAX_REQUEST_MB", "32"))  # all images of a request together
 MAX_IMAGES = int(os.environ.get("MAX_IMAGES", "16"))  # of a batch
 MAX_MEGAPIXELS = float(os.environ.get("MAX_MEGAPIXELS", "40"))  # of an image; each thread takes about 20 bytes a pixel
@@ -146,27 +155,53 @@ class LimitedBody:
         await self.app(scope, counted, send)
 
 
+def load_classifier(name: str) -> Classifier:
+    """Return the classifier of a file, given by its path or by its name in the export (RuntimeError: there is none)."""
+    path = Path(name) if Path(name).is_file() else FOLDER / name
+    try:
+        classifier = Classifier(path)
+    except FileNotFoundError:
+        raise RuntimeError(f"{path} is missing. Keep this file in the folder of the export.") from None
+    except Exception as error:
+        raise RuntimeError(f"{path} cannot be used ({error}). Export it again.") from error
+    if was_index_changed(path.with_name("index.safetensors")):
+        print(
+            "The labelled images beside the model were changed since the export; it lacks the changes.", file=sys.stderr
+        )
+    return classifier
+
+
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Bound the threads, and so the memory, before the first request."""
+    """Before the first request, load the model and bound the threads, and so the memory."""
     anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
+    if not hasattr(app.state, "classifier"):  # another program started the server
+        app.state.classifier = load_classifier(MODEL)
     yield
 
 
-app = FastAPI(title="Image classifier", lifespan=lifespan, docs_url=None, redoc_url=None)
+app = FastAPI(title="Image classifier", lifespan=lifespan, redoc_url=None)
 app.add_middleware(LimitedBody)
+
+
+def loaded_classifier() -> Classifier:
+    """Return the classifier (HTTPException: the server was started without its `lifespan`)."""
+    if not hasattr(app.state, "classifier"):
+        raise HTTPException(503, "No model is loaded. Start the server with its lifespan events on.")
+    return app.state.classifier
 
 
 @app.get("/health")
 async def health() -> dict[str, str]:
     """Tell that the model is loaded."""
+    loaded_classifier()
     return {"status": "ok"}
 
 
 @app.get("/model")
 async def model() -> dict[str, Any]:
     """Tell the classes and the limits."""
-    classifier: Classifier = app.state.classifier
+    classifier = loaded_classifier()
     limits = {"request_mb": MAX_REQUEST_MB, "images": MAX_IMAGES, "megapixels": MAX_MEGAPIXELS, "formats": FORMATS}
     named = {"file": classifier.file, "classes": classifier.class_names, "thresholds": classifier.thresholds}
     return {**named, "limits": limits}
@@ -175,7 +210,7 @@ async def model() -> dict[str, Any]:
 @app.post("/predict")
 async def predict(file: UploadFile) -> dict[str, Any]:
     """Classify one image."""
-    return await run_in_threadpool(app.state.classifier.classify, file.file)
+    return await run_in_threadpool(loaded_classifier().classify, file.file)
 
 
 @app.post("/predict/batch")
@@ -196,19 +231,12 @@ async def result(file: UploadFile) -> dict[str, Any]:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", default="model.onnx", help="a file of the export, such as model_int8.onnx")
+    parser.add_argument("--model", default=MODEL, help="a file of the export, such as model_int8.onnx")
     parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0: all computers of the network may ask")
     parser.add_argument("--port", type=int, default=8000)
     given = parser.parse_args()
-    path = Path(given.model) if Path(given.model).is_file() else FOLDER / given.model
     try:
-        app.state.classifier = Classifier(path)
-    except FileNotFoundError:
-        raise SystemExit(f"{path} is missing. Keep this file in the folder of the export.") from None
-    except Exception as error:
-        raise SystemExit(f"{path} cannot be used ({error}). Export it again.") from error
-    if was_index_changed(path.with_name("index.safetensors")):
-        print(
-            "The labelled images beside the model were changed since the export; it lacks the changes.", file=sys.stderr
-        )
+        app.state.classifier = load_classifier(given.model)
+    except RuntimeError as error:
+        raise SystemExit(str(error)) from None
     uvicorn.run(app, host=given.host, port=given.port, limit_concurrency=256, timeout_keep_alive=5)

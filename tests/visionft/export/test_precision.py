@@ -15,13 +15,14 @@ from onnx import numpy_helper
 from visionft.data.decode import decode
 from visionft.data.types import Snapshot
 from visionft.errors import ExportError, VisionFTError
+from visionft.evaluation.comparison import paired_interval
 from visionft.export.bundle.verifying import verify_export
 from visionft.export.export_result import ExportResult, read_export
 from visionft.export.exporter import export_run
 from visionft.export.model_file import open_session
 from visionft.export.options import ExportOptions
 from visionft.export.precision import variant_evaluation
-from visionft.export.precision.variants import VariantAgreement, VariantLatency, judge
+from visionft.export.precision.variants import MOST_DOUBT, VariantAgreement, VariantLatency, judge
 from visionft.export.predictor import Predictor
 from visionft.jobs import SILENT, JobContext
 
@@ -49,7 +50,8 @@ def test_smaller_files_answer_like_the_model(backbone: str, method: str, exporte
     expected, distance = Predictor(result.model, device="cpu").outputs(pixels)
     assert [variant.precision for variant in result.variants] == ["fp16", "int8"]
     for variant in result.variants:
-        assert variant.is_kept and variant.speed is not None and variant.answers.images == 9
+        assert variant.is_kept and variant.speed is not None
+        assert (variant.answers.images, variant.split) == (18, "held_out")  # 9 of validation, 9 of test
         path = result.model.with_name(variant.file)
         assert path.stat().st_size == variant.bytes < variant.reference_bytes == result.bytes
         predictor = Predictor(path, device="cpu")
@@ -211,11 +213,15 @@ SPEED = VariantLatency(
         ("int8", {"top1": 0.894}, 2.0, "wrong"),
         ("int8", {"top1": 0.896, "flips": 30, "max_abs_diff": 0.4}, 2.0, "recommended"),
         ("int8", {"images": 30, "difference": (-0.06, 0.06)}, 2.0, "too_few"),
+        ("int8", {"images": 58, "difference": (-0.033, 0.033), "flips": 0}, 2.0, "too_few"),  # 0 of 58 prove 5.03 %
+        ("int8", {"images": 60, "difference": (-0.032, 0.032), "flips": 0}, 2.0, "recommended"),
+        ("int8", {"images": 120, "top1": 0.9 - 1 / 120, "difference": (-0.031, 0.015)}, 2.0, "recommended"),
+        ("int8", {"images": 120, "top1": 0.9 - 2 / 120, "difference": (-0.042, 0.009)}, 2.0, "wrong"),
         ("int8", {}, 1.1, "not_faster"),
         ("fp16", {"flips": 5}, 2.0, "wrong"),
         ("fp16", {"max_abs_diff": 0.03}, 2.0, "wrong"),
         ("fp16", {}, 0.9, "not_faster"),
-        ("fp16", {"images": 20, "flips": 1}, 2.0, "recommended"),
+        ("fp16", {"images": 20, "flips": 1}, 2.0, "too_few"),
         ("fp16", {"images": 20, "flips": 1, "top1": 0.85}, 1.0, "not_faster"),
         ("fp16", {"images": 400, "flips": 4, "top1": 0.89}, 1.0, "wrong"),
     ],
@@ -223,3 +229,17 @@ SPEED = VariantLatency(
 def test_only_what_is_right_and_faster_is_recommended(precision, changed, speed: float, verdict: str) -> None:
     speeds = dataclasses.replace(SPEED, times_faster=speed)
     assert judge(precision, dataclasses.replace(ANSWERS, **changed), speeds) == verdict
+
+
+@pytest.mark.parametrize(("fixed", "broken", "images"), [(0, 0, 9), (0, 0, 58), (0, 1, 60), (2, 2, 60), (0, 1, 9)])
+def test_as_many_images_as_are_lacking_make_it_sure(fixed: int, broken: int, images: int) -> None:
+    def answers(count: int) -> VariantAgreement:
+        reference, flips = 0.5, fixed + broken
+        top1, difference = reference + (fixed - broken) / count, paired_interval(fixed, broken, count)
+        changed = {"images": count, "top1": top1, "reference_top1": reference, "difference": difference, "flips": flips}
+        return dataclasses.replace(ANSWERS, **changed)
+
+    lacking = answers(images).lacking
+    assert lacking > 0 and answers(images).largest_loss > MOST_DOUBT
+    assert answers(images + lacking).largest_loss <= MOST_DOUBT < answers(images + lacking - 1).largest_loss
+    assert answers(images + lacking).lacking == 0

@@ -62,10 +62,24 @@ def values_without_size(model: Any) -> list[str]:
     return [name for name in names if name not in sizes or not all(each.dim_value for each in sizes[name])]
 
 
+def scaled_input(preprocessing: PreprocessConfig, pixels: np.ndarray) -> np.ndarray:
+    """Return the input of a file of fixed size from a uint8 (H, W, 3) image, scaled without antialiasing.
+
+    It is what Android's `Bitmap.createScaledBitmap` and OpenCV's `resize` do: each pixel is a mean of the four nearest.
+    """
+    import torch
+    import torch.nn.functional as F
+
+    top, left, height, width = preprocessing.crop_box(*pixels.shape[:2])
+    part = torch.from_numpy(np.ascontiguousarray(pixels[top : top + height, left : left + width]))
+    found = F.interpolate(part.permute(2, 0, 1)[None].float(), preprocessing.shape, mode="bilinear")
+    return found.round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()
+
+
 def fixed_input(preprocessing: PreprocessConfig) -> Callable[[np.ndarray], np.ndarray]:
     """Return the function from a uint8 (H, W, 3) image of any size to the input of a file of fixed size.
 
-    It crops and resizes as `model.onnx` does, and rounds to bytes.
+    It crops and resizes as `model.onnx` does, and rounds to bytes, as the samples in Kotlin and Swift do.
     """
     session = trusted_session(preprocessing_model(preprocessing, OPSET).SerializeToString())
     mean, std = (np.array(part).reshape(1, 3, 1, 1) * 255 for part in (preprocessing.mean, preprocessing.std))

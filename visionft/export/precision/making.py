@@ -1,4 +1,4 @@
-"""Make the variants beside `model.onnx`: convert the networks, evaluate on validation, keep and time the accurate ones.
+"""Make the variants beside `model.onnx`: convert the networks, evaluate on held-out images, keep the accurate ones.
 
 Only the networks change. Preprocessing, heads and temperature are float32 and equal in every file.
 """
@@ -14,7 +14,7 @@ import numpy as np
 from models.messages import Message
 from visionft.data.types import SnapshotImage
 from visionft.errors import nothing_readable
-from visionft.evaluation.report import run_images
+from visionft.evaluation.report import class_images, run_images
 from visionft.events import Progress
 from visionft.export.contents import MODEL_FILE
 from visionft.export.graph import constant
@@ -164,20 +164,26 @@ def write_variant(export: "Export", precision: Precision) -> None:
     }
     val = export.val
     assert val is not None  # after `require_images`
-    places = list(spread(range(len(val.images)), MEASURED))
-    images = [val.images[place] for place in places]
+    tested, test_targets = class_images(export.class_names, export.images, "test")
+    held_out = (*val.images, *tested)
+    targets = np.concatenate([val.targets, test_targets]) if tested else val.targets
+    places = list(spread(range(len(held_out)), MEASURED))
+    images = [held_out[place] for place in places]
     reading = export.model.run.config.image_reading
     outputs, read = run_models(sessions, images, reading, export.job)
     read = [places[each] for each in read]
     if any(part.held_out is not None for part in export.model.parts):
         # What a variant changes counts from the predictions of the evaluation, not from those of seen images.
-        moved = val.values[read] - outputs[MODEL_FILE].logits
+        moved = np.zeros_like(outputs[MODEL_FILE].logits)
+        for row, place in enumerate(read):
+            if place < len(val.images):
+                moved[row] = val.values[place] - outputs[MODEL_FILE].logits[row]
         outputs = {name: replace(each, logits=each.logits + moved) for name, each in outputs.items()}
     both = outputs[MODEL_FILE], outputs[precision]
     stretch = distance_stretch(*both)
     _divide_distance(model, stretch)
     content = model.SerializeToString()
-    answers = compare_outputs(*both, val.targets[read], decoder=export.decoder, stretch=stretch)
+    answers = compare_outputs(*both, targets[read], decoder=export.decoder, stretch=stretch)
     speed: VariantLatency | None = None
     digest = ""
     if is_accurate(precision, answers):
@@ -200,6 +206,7 @@ def write_variant(export: "Export", precision: Precision) -> None:
         in_float=in_float,
         speed=speed,
         verdict=judge(precision, answers, speed),
+        split="held_out" if tested else "val",
     )
     logger.info("%s: %s, %s", precision, variant.verdict, answers)
     export.variants.append(variant)

@@ -1,4 +1,4 @@
-"""Compare the predictions and speed of a variant with those of `model.onnx`, on the same validation images."""
+"""Compare the predictions and speed of a variant with those of `model.onnx`, on the same held-out images."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ from visionft.export.predictor import DISTANCE, DISTANCE_OUTPUT, INPUT, OUTPUT
 from visionft.export.pytorch_comparison import readable_images
 from visionft.jobs import JobCancelled, JobContext
 
-MEASURED = 2000  # validation images at most
+MEASURED = 2000  # images of validation and test at most
 TIMED_SECONDS = 8.0  # of both files together
 
 

@@ -13,10 +13,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from visionft.data.preprocess import PreprocessConfig
 from visionft.data.types import Snapshot
 from visionft.export.bundle.sample_programs import PYTHON, ROOT, RUNTIMES, SAMPLES, run_python, sample_files
 from visionft.export.exporter import export_run
 from visionft.export.options import ExportOptions
+from visionft.export.phone.fixed_size import fixed_input
 from visionft.export.predictor import Predictor
 
 SIGNATURES = Path(__file__).with_name("signatures")
@@ -262,8 +264,50 @@ def test_the_c_sharp_fits_what_it_calls(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+KOTLIN_MAIN = """
+fun main(given: Array<String>) {
+    val numbers = given.take(8).map { it.toInt() }
+    val region = IntArray(4) { numbers[4 + it] }
+    val fitting = Fitting(numbers[0], numbers[1], region, given[8].toDouble(), given[9] == "bicubic")
+    val image = java.nio.ByteBuffer.wrap(java.io.File(given[10]).readBytes())
+    val found = fitting.fit(image, numbers[2], numbers[3])
+    java.io.File(given[11]).writeBytes(ByteArray(found.remaining()) { found.get(it) })
+}
+"""
+SWIFT_MAIN = """
+import Foundation
+
+let given = CommandLine.arguments.dropFirst().map { String($0) }
+let record = try JSONDecoder().decode(Record.self, from: Data(contentsOf: URL(fileURLWithPath: given[0])))
+let image = [UInt8](try Data(contentsOf: URL(fileURLWithPath: given[3])))
+let found = record.preprocessing.fit(image, height: Int(given[1])!, width: Int(given[2])!)
+try Data(found).write(to: URL(fileURLWithPath: given[4]))
+"""
+STEPS = PreprocessConfig(
+    height=64, width=64, crop_share=0.875, interpolation="bicubic", mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)
+)
+FITTINGS = [  # preprocessing, and height and width of an image
+    (STEPS, (301, 187)),
+    (dataclasses.replace(STEPS, interpolation="bilinear", crop_share=1.0), (90, 500)),
+    (dataclasses.replace(STEPS, height=48, region=(100, 0, 900, 733)), (333, 400)),
+    (STEPS, (40, 30)),  # smaller than the input
+    (dataclasses.replace(STEPS, interpolation="bilinear"), (1, 2)),
+]
+
+
+def noise(shape: tuple[int, int]) -> np.ndarray:
+    return np.random.default_rng(shape[0]).integers(0, 256, (*shape, 3), np.uint8)
+
+
+def assert_resized_alike(found: bytes, steps: PreprocessConfig, pixels: np.ndarray) -> None:
+    """Compare with the input that an export is measured with: sums in another order may round to the next byte."""
+    expected = fixed_input(steps)(pixels).astype(int)
+    difference = np.abs(np.frombuffer(found, np.uint8).reshape(expected.shape) - expected)
+    assert difference.max() <= 1 and difference.mean() < 0.001
+
+
 @pytest.mark.slow
-def test_the_kotlin_fits_what_it_calls(tmp_path: Path) -> None:
+def test_the_kotlin_fits_what_it_calls_and_resizes_as_the_model(tmp_path: Path) -> None:
     """Compiled against the used signatures of ONNX Runtime and Android."""
     if (kotlin := shutil.which("kotlinc")) is None:
         pytest.skip("kotlinc is not installed (npm install kotlin-compiler has it in its folder bin; it needs Java)")
@@ -273,13 +317,23 @@ def test_the_kotlin_fits_what_it_calls(tmp_path: Path) -> None:
     for number, package in enumerate(re.split(r"^(?=package )", signatures, flags=re.MULTILINE)[1:]):
         sources.append(tmp_path / f"signatures{number}.kt")
         sources[-1].write_text(package, encoding="utf-8")
-    command = [kotlin, "-Werror", "-d", str(tmp_path / "made"), *map(str, sources)]
+    sources.append(tmp_path / "Main.kt")
+    sources[-1].write_text(KOTLIN_MAIN, encoding="utf-8")
+    program = tmp_path / "made.jar"
+    command = [kotlin, "-Werror", "-include-runtime", "-d", str(program), *map(str, sources)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+    for steps, shape in FITTINGS:
+        pixels, image, found = noise(shape), tmp_path / "image", tmp_path / "found"
+        image.write_bytes(pixels.tobytes())
+        numbers = (steps.height, steps.width, *shape, *steps.region, steps.crop_share)
+        line = ["java", "-cp", program, "MainKt", *map(str, numbers), steps.interpolation, image, found]
+        subprocess.run(line, check=True, timeout=60)
+        assert_resized_alike(found.read_bytes(), steps, pixels)
 
 
 @pytest.mark.slow
-def test_the_swift_fits_what_it_calls(tmp_path: Path) -> None:
+def test_the_swift_fits_what_it_calls_and_resizes_as_the_model(tmp_path: Path) -> None:
     """Compiled against the used signatures of ONNX Runtime and Core Graphics."""
     if (swift := shutil.which("swiftc")) is None:
         pytest.skip("swiftc is not installed (apt-get install swiftlang)")
@@ -290,6 +344,20 @@ def test_the_swift_fits_what_it_calls(tmp_path: Path) -> None:
     source = ROOT / "samples" / "ios" / "ImageClassifier.swift"
     done = subprocess.run([*command, str(source)], capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+    # The resize needs nothing but Foundation, so it runs on any system.
+    text = source.read_text(encoding="utf-8")
+    (tmp_path / "Fitting.swift").write_text("import Foundation\n" + text[text.index("/// What export.json") :])
+    (tmp_path / "main.swift").write_text(SWIFT_MAIN, encoding="utf-8")
+    program = [swift, "-O", "-o", "fitting", "main.swift", "Fitting.swift"]
+    done = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for steps, shape in FITTINGS:
+        pixels, record = noise(shape), tmp_path / "export.json"
+        record.write_text(json.dumps({"preprocessing": dataclasses.asdict(steps)}))
+        (tmp_path / "image").write_bytes(pixels.tobytes())
+        line = [tmp_path / "fitting", record, *map(str, shape), tmp_path / "image", tmp_path / "found"]
+        subprocess.run(line, check=True, timeout=60)
+        assert_resized_alike((tmp_path / "found").read_bytes(), steps, pixels)
 
 
 @pytest.mark.slow

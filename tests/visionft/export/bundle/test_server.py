@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,20 +31,74 @@ def exported(export_of) -> Path:
     return export_of("test_vit", "linear").model.parent
 
 
-@pytest.fixture(scope="module")
-def client(exported: Path) -> Iterator[Any]:
-    """Return a client of the export's server, which runs in its own process."""
-    command = [sys.executable, "-X", "utf8", str(exported / "samples" / "server" / "app.py"), "--port", "0"]
-    server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | LIMITS)
+@contextmanager
+def client_of(*command: str, cwd: Path | None = None, started: int = 1, **environment: str) -> Iterator[Any]:
+    """Yield a client of a server that is started in its own process, once `started` processes answer."""
+    server = subprocess.Popen(
+        [sys.executable, "-X", "utf8", *command, "--port", "0"],
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=cwd,
+        env=os.environ | LIMITS | environment,
+    )
     try:
         assert server.stderr is not None
-        address = next(filter(None, (re.search(r"http://127\.0\.0\.1:\d+", line) for line in server.stderr)), None)
-        assert address is not None, "the server did not start"
+        address, lines = None, list[str]()
+        while address is None or sum("startup complete" in line for line in lines) < started:
+            lines.append(server.stderr.readline())
+            assert lines[-1], "the server did not start: " + "".join(lines)
+            address = address or re.search(r"http://127\.0\.0\.1:\d+", lines[-1])
         with httpx.Client(base_url=address[0], trust_env=False, timeout=60) as client:
             yield client
     finally:
         server.terminate()
         server.communicate(timeout=30)
+
+
+@pytest.fixture(scope="module")
+def client(exported: Path) -> Iterator[Any]:
+    """Return a client of the export's server, started as a program."""
+    with client_of(str(exported / "samples" / "server" / "app.py")) as client:
+        yield client
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_an_asgi_server_loads_the_model(exported: Path, images: list[Path], processes: int) -> None:
+    folder = exported / "samples" / "server"
+    (prediction,) = Predictor(exported, device="cpu").predict(images[:1])
+    command = ("-m", "uvicorn", "app:app", "--workers", str(processes))
+    with client_of(*command, cwd=folder, started=processes) as client:
+        assert client.get("/health").status_code == 200
+        for _ in range(4):
+            answer = client.post("/predict", files={"file": images[0].read_bytes()}, headers={"Connection": "close"})
+            assert answer.json()["predictions"][0]["class"] == prediction.top5[0][0]
+
+
+def test_the_environment_names_the_model_of_an_asgi_server(exported: Path, tmp_path: Path) -> None:
+    folder, other = exported / "samples" / "server", tmp_path / "other.onnx"
+    other.write_bytes((exported / "model.onnx").read_bytes())
+    with client_of("-m", "uvicorn", "app:app", cwd=folder, MODEL=str(other)) as client:
+        assert client.get("/model").json()["file"] == other.name
+
+
+def test_an_asgi_server_does_not_start_without_the_model(exported: Path) -> None:
+    command = [sys.executable, "-m", "uvicorn", "app:app", "--port", "0"]
+    environment = os.environ | {"MODEL": "absent.onnx"}
+    folder = exported / "samples" / "server"
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode and str(exported / "absent.onnx") in done.stderr
+
+
+def test_a_server_that_loaded_no_model_is_not_healthy(exported: Path, images: list[Path]) -> None:
+    folder = exported / "samples" / "server"
+    with client_of("-m", "uvicorn", "app:app", "--lifespan", "off", cwd=folder, started=0) as client:
+        assert client.get("/health").status_code == client.get("/model").status_code == 503
+        assert client.post("/predict", files={"file": images[0].read_bytes()}).status_code == 503
+
+
+def test_the_interface_is_described(client) -> None:
+    assert client.get("/docs").status_code == 200
+    assert {"/health", "/model", "/predict", "/predict/batch"} <= set(client.get("/openapi.json").json()["paths"])
 
 
 def test_a_library_that_is_not_installed_is_named_with_the_way_to_get_it(exported: Path) -> None:
@@ -104,7 +159,7 @@ def test_what_is_no_image_for_it_is_refused_in_words(client, content: bytes, sta
 
 
 def test_requests_of_another_form_are_refused(client, images: list[Path]) -> None:
-    assert client.get("/nothing").status_code == client.get("/docs").status_code == 404
+    assert client.get("/nothing").status_code == 404
     assert client.get("/predict").status_code == 405
     assert client.post("/predict").status_code == client.post("/predict", data={"file": "a"}).status_code == 422
     many = [("files", images[0].read_bytes())] * 7

@@ -64,11 +64,14 @@ def test_the_files_stand_in_record_and_card_and_pass_verification(exported) -> N
     result, _ = exported
     folder = result.model.parent
     forms = {each.file: each for each in result.forms}
-    assert forms["model_fixed.onnx"].images == forms["model.ort"].images == 9
+    fixed = forms["model_fixed.onnx"]
+    assert fixed.images == 18 and forms["model.ort"].images == 9  # of validation and test; of validation
+    assert fixed.scaled_max_abs_diff is not None and forms["model.ort"].scaled_max_abs_diff is None
+    assert fixed.max_abs_diff < fixed.scaled_max_abs_diff
     assert read_export(folder) == result
     assert len(json.loads((folder / "export.json").read_text())["forms"]) == len(forms)
     card = (folder / "README.md").read_text()
-    assert all(name in card for name in forms)
+    assert all(name in card for name in forms) and f"{fixed.scaled_max_abs_diff:.3f}" in card
     assert is_made_with(result, ExportOptions.for_target(phone=True, mirror=result.mirror is not None, opset=18))
     assert verify_export(folder).is_whole
     (folder / "model.ort").write_bytes(b"another")

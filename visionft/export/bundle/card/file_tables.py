@@ -4,14 +4,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from visionft.amounts import size_text
-from visionft.export.bundle.card.markdown import SPLIT_TITLES, code, escaped, table
+from visionft.export.bundle.card.markdown import code, escaped, table
 from visionft.export.contents import MODEL_FILE
+from visionft.export.precision.variants import JUDGED_TITLES, MOST_DOUBT, VariantAgreement
+from visionft.project.names import count_of
 
 Record = Mapping[str, Any]
-_VERDICTS = {
-    "recommended": "recommended on a computer such as the author's",
-    "wrong": "not kept: too many different predictions",
-}
 
 
 def variants(record: Record) -> Iterable[str]:
@@ -19,7 +17,8 @@ def variants(record: Record) -> Iterable[str]:
     if not rows:
         return
     first = rows[0]["answers"]
-    yield f"Variants, measured on {first['images']:,} validation images; use one where its loss does not matter:"
+    judged = JUDGED_TITLES[rows[0].get("split", "val")]
+    yield f"Variants, measured on {first['images']:,} {judged} images; use one where its loss does not matter:"
     header = ["file", "size", "accuracy", "loss, 95 % interval", "changed", "calibration error", "speed", ""]
     own = [code(MODEL_FILE), size_text(record["bytes"]), f"{first['reference_top1']:.1%}", "", "", "", "1.0 x", ""]
     yield table(header, [own, *map(_variant, rows)])
@@ -33,18 +32,45 @@ def forms(record: Record) -> Iterable[str]:
         compared = compared if each["images"] else ["", "", escaped(each["why_not"])]
         rows.append([code(each["file"]), size_text(each["bytes"]), code(each["source"]), *compared])
     if rows:
-        yield "Files for phones, each compared with the file that it was made from, on validation images:"
+        yield "Files for phones, each compared with the file that it was made from, on held-out images:"
         yield table(["file", "size", "made from", "images", "other class", "largest difference"], rows)
+    for each in record.get("forms", ()):
+        if (largest := each.get("scaled_max_abs_diff")) is not None:
+            yield (
+                f"{code(each['file'])} takes images that the app crops and resizes. These figures are for the resize "
+                f"of the samples in Kotlin and Swift: with antialiasing, as {code(each['source'])} does it, rounded to "
+                "bytes. Where an app scales without antialiasing (Android's "
+                f"{code('createScaledBitmap')}, OpenCV's {code('resize')}), probabilities differ by up to "
+                f"**{largest:.3f}**, and {each['scaled_changed']:,} of {each['images']:,} classes are others. About "
+                f"one new image in {each['images'] + 1:,} differs by more than the largest of these."
+            )
+
+
+def _verdict(verdict: str, measured: Record) -> str:
+    """Return the verdict on a variant, with what its images prove or what is lacking."""
+    if verdict == "wrong":
+        return "not kept: too many different predictions"
+    answers = VariantAgreement(**{**measured, "difference": tuple(measured["difference"])})
+    if answers.lacking:
+        more = count_of(answers.lacking, "more held-out image")
+        return (
+            f"kept, not recommended: {answers.images:,} images do not rule out a loss of {MOST_DOUBT:.0%}; {more} "
+            "without a change would"
+        )
+    proof = f"a loss of more than {answers.largest_loss:.1%} is ruled out (95 %)"
+    if verdict == "recommended":
+        return f"recommended on a computer such as the author's: {proof}"
+    return f"recommended where its size counts: {proof}; not faster on the author's computer"
 
 
 def _variant(variant: Record) -> list[str]:
     measured, speed = variant["answers"], variant["speed"]
     low, high = (0.0 - each for each in reversed(measured["difference"]))
-    verdict = _VERDICTS.get(str(variant["verdict"]), "kept, not recommended")
+    verdict = _verdict(str(variant["verdict"]), measured)
     if variant["precision"] == "distilled":
         verdict += (
             f"; another network (Starter ResNet), which learned the predictions of {variant['learned_from']:,} images; "
-            f"measured beside {code(MODEL_FILE)} on {measured['images']:,} {SPLIT_TITLES[variant['split']]} images"
+            f"measured beside {code(MODEL_FILE)} on {measured['images']:,} {JUDGED_TITLES[variant['split']]} images"
         )
     return [
         code(variant["file"]) if variant["file"] else escaped(str(variant["precision"])),

@@ -1,6 +1,7 @@
 """The model card: true to its record, and no text of others becomes markup."""
 
 import re
+from dataclasses import asdict, replace
 
 import pytest
 import yaml
@@ -8,9 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.catalog import BACKBONES
+from visionft.evaluation.comparison import paired_interval
 from visionft.export.bundle.card.markdown import escaped, front_matter
 from visionft.export.bundle.card.model_card import model_card
 from visionft.export.contents import ListedFile
+from visionft.export.precision.variants import VariantAgreement
 from visionft.export.record import licence_expression
 from visionft.training.base_weights import NO_LICENCE
 
@@ -184,6 +187,9 @@ def test_variants_are_listed_with_their_loss() -> None:
         "difference": (-0.01, 0.0),
         "flips": 3,
         "ece": 0.02,
+        "reference_ece": 0.02,
+        "max_abs_diff": 0.1,
+        "max_distance_diff": 0.0,
     }
     kept = {
         "precision": "int8",
@@ -199,6 +205,26 @@ def test_variants_are_listed_with_their_loss() -> None:
     assert row[1:7] == ["11 MB", "90.0%", "+0.5% (+0.0% to +1.0%)", "3", "0.020", "2.3 x"]
     assert "| fp16 |" in card
     assert "fp16" not in model_card(record(bytes=1), FILES)
+
+
+def test_a_variant_that_is_not_sure_says_how_many_images_are_lacking() -> None:
+    answers = VariantAgreement(
+        images=40,
+        top1=0.9,
+        reference_top1=0.9,
+        difference=paired_interval(0, 0, 40),
+        flips=0,
+        ece=0.02,
+        reference_ece=0.02,
+        max_abs_diff=0.1,
+        max_distance_diff=0.0,
+    )
+    row = {"precision": "int8", "file": "model_int8.onnx", "bytes": 1, "speed": None, "split": "held_out"}
+    for count, lacking in ((40, True), (60, False)):
+        judged = asdict(replace(answers, images=count, difference=paired_interval(0, 0, count)))
+        card = model_card(record(bytes=4, variants=[row | {"answers": judged, "verdict": "not_faster"}]), FILES)
+        (line,) = [line for line in card.splitlines() if line.startswith("| `model_int8.onnx`")]
+        assert ("19" in line) == lacking and ("4.9%" in line) != lacking
 
 
 def test_names_cannot_become_markup_or_keys() -> None:
