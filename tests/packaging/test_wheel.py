@@ -47,7 +47,7 @@ def test_the_wheel_brings_the_licences_of_what_others_made() -> None:
     assert files == ["LICENSE", "THIRD_PARTY_NOTICES.md"]
     notices = (ROOT / "THIRD_PARTY_NOTICES.md").read_text(encoding="utf-8")
     for row in BACKBONES.values():
-        theirs = {each for each in row.licence.split(" and ") if row.bundled and each != "Apache-2.0"}
+        theirs = {each for each in row.licence.split(" AND ") if row.bundled and each != "Apache-2.0"}
         assert not theirs or f"models/{row.bundled}" in notices
         assert all(f"The {licence} License" in notices for licence in theirs)
     with zipfile.ZipFile(PHOTOGRAPHS) as archive:

@@ -70,8 +70,7 @@ def test_every_method_exports_one_equal_file(backbone: str, method: str, export_
     assert result.parity.images == 9 and result.parity.batches == (1, 2, 7)
     names = sorted(path.name for path in out.iterdir())
     index = ["index.safetensors"] if METHODS[method].is_live else []
-    update = ["adapter"] if METHODS[method].exchange_folder else []
-    assert names == ["README.md", *update, "export.json", *index, "labels.txt", "model.onnx", "predict.py", "samples"]
+    assert names == ["LICENSE", "README.md", "export.json", *index, "labels.txt", "model.onnx", "predict.py", "samples"]
     assert (out / "labels.txt").read_text() == "blue\ngreen\nred\n"
     record = json.loads((out / "export.json").read_text())
     assert record["bytes"] == result.model.stat().st_size and record["parity"]["images"] == 9
@@ -344,7 +343,7 @@ def test_the_file_decides_as_the_run_was_measured(backbone, method, several: Sna
     exported = export_run(run_dir, images, tmp_path / "out", options=ExportOptions.for_target(fp16=True))
     record = json.loads((tmp_path / "out" / "export.json").read_text(encoding="utf-8"))
     assert exported.parity.top1_agreement == 1.0
-    assert record["metrics"]["val"]["top1"] == evaluation.top1 == exported.variants[0].answers.reference_top1
+    assert record["metrics"]["val"]["top1"] == evaluation.top1
     predictor = Predictor(exported.model)
     assert float(predictor.metadata["temperature"]) == record["temperature"] == evaluation.temperature
     limits = [score.threshold for score in evaluation.per_class.values()]
