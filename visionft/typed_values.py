@@ -92,13 +92,13 @@ def _read_choice(choices: tuple[Any, ...], value: Any) -> Any:
 
 
 def _read_one_of(readers: tuple[Callable[[Any], Any], ...], value: Any) -> Any:
-    faults: list[ValueError] = []
+    fault = None  # its words alone: an error in a variable keeps all frames below it alive, and what they hold
     for read in readers:
         try:
             return read(value)
         except ValueError as error:
-            faults.append(error)
-    raise faults[0]
+            fault = fault or error.args[0]
+    raise ValueError(fault)
 
 
 def _read_items(read: Callable[[Any], Any], value: Any) -> tuple[Any, ...]:
@@ -133,7 +133,7 @@ def _read_fields(kind: Any, is_open: bool, is_finite: bool, value: Any) -> Any:
             try:
                 found[field.name] = _reader(hints[field.name], is_open, is_finite)(value[field.name])
             except ValueError as error:
-                raise ValueError(Message("{name}: {reason}", name=field.name, reason=error)) from error
+                raise ValueError(Message("{name}: {reason}", name=field.name, reason=error.args[0])) from error
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
             raise ValueError(Message("{name} is missing", name=field.name))
     return kind(**found)

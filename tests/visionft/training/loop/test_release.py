@@ -4,6 +4,7 @@ import dataclasses
 import gc
 
 import pytest
+import timm  # noqa: F401  # before a run: errors within its first import keep the frames of the importer alive
 import torch
 
 from visionft.jobs import JobContext
