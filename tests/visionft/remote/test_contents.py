@@ -9,13 +9,14 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import run_events
 import torch
 from changed_jobs import GONE, ODD, mutations, places, replaced, rewritten, with_value
 from safetensors.torch import load, save
 
 from visionft.cli.output import print_event
 from visionft.errors import VisionFTError
-from visionft.events import EpochDone, Notice, Progress, ResultStored, RunStarted, StepDone
+from visionft.events import Notice, Progress, ResultStored
 from visionft.remote.contents import PackedFileError, read_event
 from visionft.remote.event_file import event_line
 from visionft.remote.job_file import FOLDER
@@ -29,33 +30,9 @@ EVENTS = (
     Progress(stage="Packing", done=1, total=3),
     Notice(message="Mind this.", level="warning"),
     ResultStored(name="001-a"),
-    RunStarted(
-        run="001-a",
-        backbone="a",
-        method="lora",
-        epochs=2,
-        first_epoch=1,
-        steps_per_epoch=3,
-        train_images=4,
-        val_images=2,
-        trainable_parameters=5,
-        total_parameters=9,
-        device="cpu",
-        precision="fp32",
-    ),
-    StepDone(epoch=1, step=1, steps=3, loss=0.5, learning_rate=1e-3, images_per_second=4.0, eta_s=3.0),
-    EpochDone(
-        epoch=1,
-        epochs=2,
-        train_loss=0.5,
-        train_accuracy=0.5,
-        val_loss=0.4,
-        val_accuracy=0.75,
-        learning_rate=1e-3,
-        seconds=1.0,
-        images_per_second=10.0,
-        is_best=True,
-    ),
+    run_events.started(),
+    run_events.step(loss=0.5, images_per_second=4.0, eta_s=3.0),
+    run_events.epoch_done(train_loss=0.5, val_loss=0.4, seconds=1.0, images_per_second=10.0),
 )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from changed_jobs import CONFIG, replaced, rewritten
+from run_events import epoch_done
 
 from visionft.cli import main
 from visionft.errors import VisionFTError
@@ -144,18 +145,7 @@ def test_hostile_and_damaged_results_are_refused_before_anything_is_left(change,
 
 
 def test_events_survive_their_file_and_foreign_lines_are_passed_over(tmp_path):
-    done = EpochDone(
-        epoch=1,
-        epochs=2,
-        train_loss=0.5,
-        train_accuracy=0.5,
-        val_loss=0.4,
-        val_accuracy=0.75,
-        learning_rate=1e-3,
-        seconds=1.0,
-        images_per_second=10.0,
-        is_best=True,
-    )
+    done = epoch_done(train_loss=0.5, val_loss=0.4, seconds=1.0, images_per_second=10.0)
     with recorded(JobContext(), tmp_path / "events.jsonl") as job:
         job.report(done)
     (line,) = (tmp_path / "events.jsonl").read_text().splitlines()
