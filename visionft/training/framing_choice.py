@@ -496,8 +496,8 @@ def choice_text(choice: FramingChoice) -> Message:
     chosen, first = choice.chosen, choice.trials[0]
     assert chosen is not None
     names = [framing_text(each.framing, each.shape) for each in (chosen, first)]
-    has_networks = len({each.backbone for each in choice.trials}) > 1
-    if has_networks:
+    is_other_network = chosen.backbone != first.backbone
+    if is_other_network:
         names = [seen_by(each.backbone, name) for each, name in zip((chosen, first), names, strict=True)]
     accuracies = (chosen.accuracy if choice.accuracy is None else choice.accuracy, first.accuracy)
     shares = ["-" if accuracy is None else f"{accuracy:.0%}" for accuracy in accuracies]
@@ -511,4 +511,6 @@ def choice_text(choice: FramingChoice) -> Message:
     words = Message(
         "The network sees the {name}: {share} of {counted} right, instead of {before} by the {other} ({seconds} s)."
     )
+    if is_other_network:
+        words = Message("With {name}, {share} of {counted} are right, instead of {before} with {other} ({seconds} s).")
     return Message(words, name=names[0], share=shares[0], other=names[1], before=shares[1], **figures)
