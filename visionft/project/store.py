@@ -20,7 +20,7 @@ from visionft.data.image_reading import AS_STORED, ImageReading
 from visionft.data.types import Snapshot, Task
 from visionft.errors import NextStep, ProjectError
 from visionft.events import Notice, Progress
-from visionft.files import fsync_folder, fsync_tree, publish_folder, temporary_folder, write_error
+from visionft.files import fsync_folder, fsync_tree, list_folder, publish_folder, temporary_folder, write_error
 from visionft.jobs import SILENT, JobContext
 from visionft.project.db import journal, schema
 from visionft.project.db.database import DATABASE, Database, RollBack
@@ -119,6 +119,8 @@ class Project:
                 step = NextStep("restore", project=path)
                 raise ProjectError(Message("{path} has lost its project.db.", path=path), "Restore a backup.", step)
             message = Message("{path} is not a project." if path.is_dir() else "{path} does not exist.", path=path)
+            if list_folder(path):  # no project can be created there, as among images
+                raise ProjectError(message, "Give the folder that holds project.db.")
             raise ProjectError(message, "Create a project first.", NextStep("create_project", project=path))
         return cls(path, writable=not read_only)
 

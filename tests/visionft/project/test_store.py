@@ -70,6 +70,10 @@ def test_opening_what_is_no_project_is_refused(tmp_path: Path) -> None:
         with pytest.raises(ProjectError) as caught:
             Project.open(path)
         assert caught.value.next_step == NextStep("create_project", project=path)
+    (tmp_path / "hat.jpg").touch()
+    with pytest.raises(ProjectError) as caught:
+        Project.open(tmp_path)  # as where the folders of an import are given the wrong way round
+    assert caught.value.next_step is None
 
 
 def test_a_duplicate_holds_the_same_and_goes_its_own_way(project, empty, images, tmp_path):
