@@ -94,6 +94,11 @@ class Runner(QObject):
         else:
             self._begin(QueuedRun(number=0, config=config, preset=preset))
 
+    @property
+    def budget(self) -> str:
+        """Return the preset of the current or last run; empty for settings of the user's own."""
+        return self._budget.preset
+
     def change_budget(self, preset: str) -> None:
         """Let the current run end earlier, or go on further: with the stages of another preset."""
         if self._task is not None and self._budget.preset:

@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -12,12 +11,11 @@ from gui.kit.thumbnail_cache import show_images_as
 from gui.kit.translation import tr
 from gui.runner import Runner
 from gui.tasks import Lane, Task, Tasks
-from models.messages import Message
-from visionft.errors import ProjectError, VisionFTError
+from visionft.errors import VisionFTError
 from visionft.events import Event, Notice
 from visionft.jobs import JobContext
 from visionft.project.db.journal import Effects
-from visionft.project.splits import SplitReport, SplitRequest, missing_texts
+from visionft.project.splits import SplitReport, SplitRequest
 from visionft.project.store import Project
 
 if TYPE_CHECKING:
@@ -29,30 +27,10 @@ T = TypeVar("T")
 
 
 def split_images(project: Project, wish: SplitRequest, *, or_without_test: bool, job: JobContext) -> SplitReport:
-    """Split the labelled images in a task.
-
-    The search for near-duplicates among new images takes milliseconds an image; cancelled there, nothing is changed.
-
-    Args:
-        project: Open for writing.
-        wish: The shares, and the images to keep together.
-        or_without_test: With too few images for a test set, split without one, and report it.
-    """
+    """Do `split_without_leaks` in a task."""
     from visionft.curation.leaks.leak_check import split_without_leaks  # slow to import
 
-    try:
-        report = split_without_leaks(project, wish, job=job)
-        for words in missing_texts(report):
-            job.report(Notice(message=tr(words), level="warning"))
-        return report
-    except ProjectError as error:
-        step = error.next_step
-        if not or_without_test or step is None or step.action != "split_without_test":
-            raise
-    report = split_without_leaks(project, replace(wish, test=0.0), job=job)
-    words = Message("There are too few images for a test set: they are divided into training and validation only.")
-    job.report(Notice(message=tr(words), level="warning"))
-    return report
+    return split_without_leaks(project, wish, or_without_test=or_without_test, job=job)
 
 
 class Splitter(QObject):

@@ -32,7 +32,7 @@ from visionft.data.types import Snapshot
 from visionft.events import Progress
 from visionft.project.splits import as_divided, is_divided
 from visionft.training.config.checks import config_problems
-from visionft.training.config.presets import DEFAULT_PRESET, Circumstances, differs
+from visionft.training.config.presets import DEFAULT_PRESET, PRESETS, Circumstances, differs
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.estimate import Estimate, SetFacts, known_estimate
 from visionft.training.framing_choice import LEAST_IMAGES, choose_framing
@@ -59,6 +59,7 @@ class TrainDraft(QObject):
         self.preset = DEFAULT_PRESET
         self._images: TrainingImages | None = None  # as last read
         self._facts: SetFacts | None = None
+        self._exhausted: SetFacts | None = None  # the images on which no preset is left that may gain
         self._waiting: Callable[[], object] | None = None  # for the images as they are now
         self._reader = BackgroundReader(read_training_images, self._take_images, parent=self)
         self.preview = AugmentPreview(view.strip, lambda: self._images.divided if self._images else None, parent=self)
@@ -135,6 +136,23 @@ class TrainDraft(QObject):
         self._view.set_config(self._baseline)
         self._view.show_problems(())
         self.show(self._baseline)
+
+    def propose_next(self, preset: str, *, gained: bool) -> None:
+        """Choose the preset after that of a run that has ended, where it may gain; else say that none is left.
+
+        Args:
+            preset: That of the run.
+            gained: Whether training the network was better than the linear probe.
+        """
+        names, configs = list(PRESETS), self._preset_configs()
+        has_trained = configs[preset].total_epochs > 0
+        later = names[names.index(preset) + 1 :] if gained or not has_trained else []
+        following = next((name for name in later if configs[name].total_epochs), None)
+        self._exhausted = None if following else self._facts
+        if following and not self.is_modified:
+            self.take_preset(following)
+        else:
+            self.show()
 
     def use(self, model: "ComparedModel") -> None:
         """Apply the recommended settings: a preset, or a preset with another method."""
@@ -252,6 +270,7 @@ class TrainDraft(QObject):
         )
         view.presets.show_choices(presets)
         view.presets.choose(self.preset)
+        view.exhausted.setVisible(facts is not None and facts == self._exhausted)
         view.split_card.setVisible(images is not None and bool(images.now.images))
         if images is not None:
             needs = not images.is_divided and train_choices.needs_division(images.now, config)

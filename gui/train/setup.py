@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     from gui.train.set_up_charts import RateChart
     from visionft.training.lr_finder import RateCurve
 
+_EXHAUSTED = Message(
+    "As the last run showed, training longer is not expected to gain anything on these images. "
+    "More images or corrected labels may help more."
+)
 _OWN_FIELDS = ("backbone", "method")
 
 
@@ -50,6 +54,8 @@ class SetupView(QWidget):
         self._config = config
         self._chosen = {name: getattr(config, name) for name in _OWN_FIELDS}
         self.presets = ChoiceGrid(card_width=200)
+        self.exhausted = text(_EXHAUSTED, "muted", wrap=True)
+        self.exhausted.hide()
         self.methods, self.backbones = ChoiceGrid(), ChoiceGrid()
         self.advice_card = AdviceCard()
         self.split_card = SplitCard()
@@ -123,7 +129,7 @@ class SetupView(QWidget):
         self.more_button.setToolTip(tr("Method, backbone, settings, what augmentation does, the learning rate finder"))
         self.more_button.toggled.connect(lambda is_open: self.shown.emit() if is_open else None)
         self.more_button.clicked.connect(self.more_toggled)
-        parts = (self.problems, self.presets, head, self.split_card, self.advice_card)
+        parts = (self.problems, self.presets, self.exhausted, head, self.split_card, self.advice_card)
         everything = column(
             *parts, row(self.more_button, None, self.elsewhere_button), more, None, spacing=theme.MEDIUM
         )

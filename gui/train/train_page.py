@@ -344,6 +344,7 @@ class TrainPage(Page):
     def _on_run_begun(self, title: str, config: TrainConfig, earlier: RunSummary | None, budget: str) -> None:
         chart, self._has_run, self._has_results = self.monitor.chart, True, False
         self._run_name = ""
+        self._has_stages = bool(budget)
         self.monitor.start(
             title,
             epochs=config.total_epochs,
@@ -386,6 +387,8 @@ class TrainPage(Page):
                 result=result_words(unseen) if unseen is not None else "",
             )
             self._has_results = result.best is not None and how != "paused"
+            if how == "finished" and self._has_stages and self.runner is not None:
+                self.draft.propose_next(self.runner.budget, gained=run.config.total_epochs > 0)
         self._show_readiness()
 
     @Slot(object)

@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from models.messages import choose_one
+from models.messages import Message, choose_one
 from visionft.api.console import Callback, in_python_terms, running_job
 from visionft.api.python_run import Run
 from visionft.api.tables import IssueTable, SuggestionTable, Table
 from visionft.data.types import Snapshot
 from visionft.errors import VisionFTError
+from visionft.events import Notice
 from visionft.files import from_home
 from visionft.jobs import JobCancelled, JobContext
 from visionft.project.edits.changes import AcceptSuggestions
@@ -401,6 +402,18 @@ class Project(Store):
             job=job,
         )
 
+    def _divided(self, job: JobContext) -> Snapshot:
+        """Return the images of the project; the labelled ones without a split are divided first."""
+        from visionft.curation.leaks.leak_check import split_without_leaks
+
+        images = self.snapshot()
+        if self.is_read_only or is_divided(images) or not any(image.labels for image in images.images):
+            return images
+        report = split_without_leaks(self, SplitRequest(), or_without_test=True, job=job)
+        counts = ", ".join(f"{name} {count}" for name, count in report.splits.items())
+        job.report(Notice(message=Message("The images were divided: {counts}.", counts=counts)))
+        return self.snapshot()
+
     def train(
         self,
         preset: str | TrainConfig | None = None,
@@ -413,10 +426,10 @@ class Project(Store):
     ) -> Run:
         """Train a run on the training images, evaluate it on the others, and return it.
 
-        Images without a split are divided first, as `split` does. A preset is trained in stages, each of which ends
-        with a run that can be used: the linear probe first, then at the part and size of the images that suits it, then
-        the network, where that is better. The first interrupt ends the run well after the current step: what was best
-        so far is kept, and `resume` goes on.
+        Images without a split are divided first, as `split` does; too few for a test set are divided without one. A
+        preset is trained in stages, each of which ends with a run that can be used: the linear probe first, then at the
+        part and size of the images that suits it, then the network, where that is better. The first interrupt ends the
+        run well after the current step: what was best so far is kept, and `resume` goes on.
 
         Args:
             preset: `quick`, `balanced` (the usual one) or `best`; with `method` alone, the defaults of the method; or
@@ -442,11 +455,8 @@ class Project(Store):
         """
         from visionft.evaluation.trained_run import train_and_evaluate
 
-        images = self.snapshot()
-        if not is_divided(images) and any(image.labels for image in images.images) and not self.is_read_only:
-            self.split(callback=callback)
-            images = self.snapshot()
         with running_job(callback) as job:
+            images = self._divided(job)
             budget = budget or Budget(seconds=time, fetches=fetch)
             if isinstance(preset, TrainConfig):
                 config = override_settings(preset, {}, as_assignments(settings))

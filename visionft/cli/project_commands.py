@@ -32,7 +32,7 @@ from visionft.project.importing.reading_notes import notes_on
 from visionft.project.label_files import LabelFile, changed_label_files
 from visionft.project.names import count_of
 from visionft.project.queries import Conflict, files_in_conflict, find_conflicts
-from visionft.project.splits import SplitReport, missing_texts
+from visionft.project.splits import SplitReport
 from visionft.project.summary import ProjectSummary
 
 _MOST_NAMES = 20  # in one line
@@ -324,8 +324,7 @@ def split(
         report = opened.split(val=val, test=test, seed=seed, group=group, again=again, callback=job)
     counts = ", ".join(f"{name} {count}" for name, count in report.splits.items())
     taken = f" {count_of(report.from_train, 'training image')} for validation now." if report.from_train else ""
-    lines = [f"Placed {count_of(report.assigned, 'image')}.{taken} Now: {counts}.", *missing_texts(report)]
-    print_result(report, "\n".join(lines), as_json=json)
+    print_result(report, f"Placed {count_of(report.assigned, 'image')}.{taken} Now: {counts}.", as_json=json)
 
 
 @prints(ProjectInfo)

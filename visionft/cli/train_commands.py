@@ -14,7 +14,7 @@ from models.catalog import DEFAULT_BACKBONE, get_backbone
 from models.methods.table import METHODS
 from models.parameters import count_parameters
 from visionft.amounts import duration_text, memory_text
-from visionft.api import Run
+from visionft.api import Project, Run
 from visionft.cli import completion
 from visionft.cli.arguments import MOST, BackboneName, Json, ProjectDir, RunName, seconds_of
 from visionft.cli.next_steps import command_for, joined
@@ -25,10 +25,12 @@ from visionft.errors import NextStep, VisionFTError
 from visionft.evaluation.leaked import leaked_words
 from visionft.evaluation.stored import Evaluation
 from visionft.evaluation.unseen import accuracy_words, unseen_evaluation
-from visionft.jobs import JobCancelled
+from visionft.jobs import JobCancelled, JobContext
 from visionft.project.names import count_of
+from visionft.project.splits import SplitRequest, as_divided, is_divided
 from visionft.training.base_weights import stopped_before_start
 from visionft.training.budget import Budget
+from visionft.training.config.presets import DEFAULT_PRESET
 from visionft.training.config.recipe_text import parse_toml
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.recipe import Recipe, write_recipe
@@ -110,8 +112,9 @@ def train(
 ) -> None:
     """Fine-tune a backbone on the project's training images.
 
-    A preset is trained in stages, each of which ends with a run that can be used. Ctrl-C ends the run after the current
-    step and keeps the best so far.
+    The usual preset is balanced. Images without a split are divided first, as `split` does. A preset is trained in
+    stages, each of which ends with a run that can be used. Ctrl-C ends the run after the current step and keeps the
+    best so far.
     """
     from visionft.training.framing_choice import known_framing
 
@@ -126,8 +129,9 @@ def train(
         else:
             given = {"backbone": backbone, "method": method, "epochs": epochs, "device": device}
             given = {name: value for name, value in given.items() if value is not None}
-            _require_choice(given, preset, recipe)
-            images = opened.snapshot()
+            if recipe is None and method is None:
+                preset = preset or DEFAULT_PRESET
+            images = as_divided(opened.snapshot(), SplitRequest())
             with running_job() as job:
                 config = run_settings(
                     images, opened.path, given, assignments or (), preset=preset, recipe_file=recipe, job=job
@@ -142,7 +146,7 @@ def train(
                 _print_estimate(known_framing(config, images, opened.path), images, as_json=json)
                 return
             budget.preset = staged_preset(preset, given, assignments or ())
-            start = partial(opened.train, config, budget=budget)
+            start = partial(_train, project, config, budget=budget)
         with running_job() as job:
             evaluations: Mapping[Split, Evaluation] = {}
             unseen = None
@@ -164,16 +168,13 @@ def train(
             print_result(value, lambda: _train_text(project, result, evaluations, unseen), as_json=json)
 
 
-def _require_choice(given: Mapping[str, Any], preset: str | None, recipe: Path | None) -> None:
-    """Refuse a training of which neither preset nor recipe nor method says what it is.
-
-    A training-free method needs no backbone option: its usual one costs seconds.
-    """
-    method = given.get("method")
-    is_training_free = method in METHODS and METHODS[method].is_training_free
-    if preset is None and recipe is None and (method is None or not (given.get("backbone") or is_training_free)):
-        hint = "Give --preset, --recipe, or --backbone and --method, such as --preset balanced, or --resume RUN."
-        raise VisionFTError("What to train is not said.", hint)
+def _train(project: Path, config: TrainConfig, *, budget: Budget, callback: JobContext) -> Run:
+    """Do `Project.train`. The project is opened for writing only where its images are to be divided."""
+    with Project.open(project, read_only=True) as opened:
+        if is_divided(opened.snapshot()) or "RANK" in os.environ:  # several processes cannot divide them
+            return opened.train(config, budget=budget, callback=callback)
+    with Project.open(project) as opened:
+        return opened.train(config, budget=budget, callback=callback)
 
 
 def _fetch_weights(config: TrainConfig) -> None:

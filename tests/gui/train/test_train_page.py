@@ -132,6 +132,18 @@ def test_one_image_of_a_class_is_refused_with_the_next_step(qtbot, window, unspl
     assert "red" in f"{window.toasts.message()} {page.setup.problems.message()}" and scripted[0] == []
 
 
+def test_the_next_preset_that_may_gain_is_chosen_after_a_run(qtbot, page, scripted, finish):
+    presets, exhausted = page.setup.presets, page.setup.exhausted
+    qtbot.mouseClick(presets.tiles["quick"], LEFT)
+    for following in ("best", "best"):  # with so few images, Balanced is Quick
+        assert not exhausted.isVisible()
+        qtbot.mouseClick(page.start_button, LEFT)
+        finish()
+        page.show_view("setup")
+        assert presets.choice() == following
+    assert len(scripted[0]) == 2 and exhausted.isVisible()
+
+
 def test_divide_again_places_the_images_another_way(qtbot, page, window, finish):
     before = {image.image_id: image.split for image in window.state.session.snapshot().images}
     qtbot.mouseClick(page.setup.split_card.change_button, LEFT)
@@ -145,10 +157,11 @@ def test_control_enter_starts_and_the_chart_grows(qtbot, page, window, scripted,
     asked, script = scripted
     script += [started(), step(epoch=1), epoch_done()]
     script += [epoch_done(epoch=2, val_accuracy=0.75), epoch_done(epoch=3, is_best=False)]
+    drafted = page.config()
     qtbot.keyClick(page, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
     finish()
     ((config, images, run_dir),) = asked
-    assert config == page.config() and run_dir.parent.parent == window.state.path and images.labelled("train")
+    assert config == drafted and run_dir.parent.parent == window.state.path and images.labelled("train")
     assert page.monitor.chart.point_counts() == {"steps": 1, "epochs": 3}
     assert page.monitor.tiles["best"].figure() == "2"
     assert page.monitor.state() == "Finished" and page.monitor.isVisible()

@@ -50,6 +50,19 @@ def test_the_whole_path_in_json(value, tiny: list[str], image_folder: Path, tmp_
     assert tree_hash(image_folder) == before
 
 
+def test_training_divides_images_without_a_split(value, run, tiny: list[str], image_folder: Path, tmp_path) -> None:
+    project = tmp_path / "project"
+    value("project", "new", project)
+    value("import", project, image_folder)
+    train = ["train", project, "--backbone", "test_resnet", "--method", "linear", *tiny]
+    value(*train, "--estimate")
+    assert run("train", project, "--backbone", "vgg")[0] == 2
+    assert value("project", "info", project)["splits"]["unassigned"] == 48  # nothing was to be trained
+    assert value(*train)["test"]["images"] > 3
+    splits = value("project", "info", project)["splits"]
+    assert splits["train"] > 30 and splits["val"] > 3 and splits["test"] > 3 and splits["unassigned"] == 0
+
+
 def test_each_mistake_is_one_clear_line_and_exit_2(refused, tiny: list[str], project: Path) -> None:
     train = ["train", project, "--backbone", "test_resnet", "--method", "lora", *tiny]
     mistakes = [
@@ -60,7 +73,6 @@ def test_each_mistake_is_one_clear_line_and_exit_2(refused, tiny: list[str], pro
         (["train", project, "--backbone", "vgg", "--method", "lora"], "'vgg'"),
         (["train", project, "--backbone", "test_resnet", "--method", "dream"], "'dream'"),
         (["train", project, "--backbone", "test_resnet", "--method", "prefix"], "test_resnet"),
-        (["train", project, "--method", "lora"], "--preset"),
         (["train", project, "--preset", "fastest"], "fastest"),
         (["train", project, "--backbone", "resnet18", "--method", "linear", "--device", "cpu"], "resnet18"),  # no file
         ([*train, "--epochs", "0"], "epochs: "),

@@ -22,17 +22,20 @@ from visionft.curation.duplicates.duplicate_groups import (
 )
 from visionft.curation.leaks.groupings import Grouping, groupings, largest_group
 from visionft.data.types import SPLITS, Snapshot, Split
-from visionft.errors import NextStep
+from visionft.errors import NextStep, ProjectError
 from visionft.events import Notice, Progress
 from visionft.features.connected import components
 from visionft.jobs import SILENT, JobContext
 from visionft.project.edits.changes import AssignSplits
 from visionft.project.edits.verdicts import Judged, counted_groupings, verdicts_of
-from visionft.project.splits import SplitReport, SplitRequest, assign_splits, is_divided, together_texts
+from visionft.project.splits import SplitReport, SplitRequest, assign_splits, is_divided, missing_texts, together_texts
 from visionft.project.store import Project
 
 DUPLICATE: Final = "duplicate"  # kind of the links between duplicates, beside those of the groupings
 SPLITTING: Final = Message("Splitting")
+_NO_TEST: Final = Message(
+    "There are too few images for a test set: they are divided into training and validation only."
+)
 NO_SPLITS: Final = Message("The images are not split yet: there are no leaks to find.")
 
 
@@ -167,11 +170,19 @@ def related_groups(
     return components([*near, *((ids[0], other) for ids in groups for other in ids[1:])])
 
 
-def split_without_leaks(project: Project, wish: SplitRequest, *, job: JobContext = SILENT) -> SplitReport:
+def split_without_leaks(
+    project: Project, wish: SplitRequest, *, or_without_test: bool = False, job: JobContext = SILENT
+) -> SplitReport:
     """Do `assign_splits`, and keep near-duplicates and the groups of the last check for leaks together.
 
     The search for near-duplicates is left out where no image is placed. A notice says how many groups were kept
-    together, and how many could not be.
+    together, how many could not be, and which classes have no image in a split.
+
+    Args:
+        project: Open for writing.
+        wish: The shares, and the images to keep together.
+        or_without_test: With too few images for a test set, divide them into training and validation, and say so.
+        job: Receives progress and notices.
 
     Raises:
         ProjectError: As `assign_splits`.
@@ -181,17 +192,31 @@ def split_without_leaks(project: Project, wish: SplitRequest, *, job: JobContext
     labelled = replace(snapshot, images=tuple(image for image in snapshot.images if image.labels))
     groups = related_groups(project, None if is_divided(snapshot) and not wish.again else labelled, job=job)
     job.report(Progress(stage=SPLITTING, done=0, total=0))
-    report = assign_splits(
-        project,
-        val=wish.val,
-        test=wish.test,
-        seed=wish.seed,
-        group=wish.group or None,
-        together=groups,
-        again=wish.again,
-    )
+
+    def assigned(test: float) -> SplitReport:
+        return assign_splits(
+            project,
+            val=wish.val,
+            test=test,
+            seed=wish.seed,
+            group=wish.group or None,
+            together=groups,
+            again=wish.again,
+        )
+
+    texts: list[Message | str] = []
+    try:
+        report = assigned(wish.test)
+    except ProjectError as error:
+        step = error.next_step
+        if not or_without_test or step is None or step.action != "split_without_test":
+            raise
+        report = assigned(0.0)
+        texts.append(_NO_TEST)
     for text in together_texts(report):
         job.report(Notice(message=text, level="warning" if report.released else "info"))
+    for text in (*texts, *missing_texts(report)):
+        job.report(Notice(message=text, level="warning"))
     return report
 
 
