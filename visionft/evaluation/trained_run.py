@@ -459,12 +459,15 @@ class _Stages:
         """Tell whether a trained stage is to take the place of what is there, by the validation images.
 
         Of two trained networks the log loss, paired over the images, must be lower, and the balanced accuracy not lower
-        by more than a standard error.
+        by more than a standard error. For several labels the log loss over all classes decides.
         """
         assert self._reached is not None
         new, old = trained[0], self._reached[0]
         if not old.config.total_epochs:  # what is there was its start, which training has judged the best epoch against
             return True
+        if self._images.task == "multi":  # the probabilities of the true classes alone favour a model that says all
+            losses = [each.best.val_loss if each.best is not None else None for each in (new, old)]
+            return losses[0] is not None and losses[1] is not None and losses[0] < losses[1]
         mine, theirs = (read_evaluation(each.path, "val") for each in (new, old))
         if mine is None or theirs is None:
             return False
