@@ -10,7 +10,7 @@ import sys
 from importlib.machinery import ModuleSpec
 from typing import Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 # The names come from `visionft.api` on their first use, which a type checker does not follow.
 # pyright: reportUnsupportedDunderAll=false
 __all__ = [

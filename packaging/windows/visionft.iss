@@ -1,9 +1,9 @@
 ; Inno Setup: packs build\frozen\VisionFT, which packaging/freeze.py made on Windows, as one installer.
-;   iscc /DVersion=0.1.0 packaging\windows\visionft.iss      writes build\visionft-0.1.0-setup.exe
+;   iscc /DVersion=0.2.0 packaging\windows\visionft.iss      writes build\visionft-0.2.0-setup.exe
 ; Never run yet: there was no Windows at hand (docs/install.md).
 
 #ifndef Version
-  #error Give the version: iscc /DVersion=0.1.0 visionft.iss
+  #error Give the version: iscc /DVersion=0.2.0 visionft.iss
 #endif
 
 [Setup]
