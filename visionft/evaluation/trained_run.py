@@ -171,7 +171,7 @@ class _Stages:
         if earlier is not None and earlier.result is not None:
             self._began -= earlier.result.seconds
             if not earlier.result.stopped and earlier.result.best is not None:
-                self._reached = earlier, {}
+                self._reached = earlier, _stored_evaluations(earlier)
 
     def run_all(self) -> Trained:
         """Go through the stages as far as the budget allows; a cancelled job returns what it has reached."""
@@ -493,6 +493,12 @@ class _Stages:
             append_accuracy(run.path, replace(best, at_s=self._spent_s), is_kept=True)
         self._reached = read_run(run.path), trained[1]
         self._job.report(ResultStored(name=run.name))
+
+
+def _stored_evaluations(run: RunSummary) -> dict[Split, Evaluation]:
+    """Return the evaluations of a run on the splits that it does not learn from."""
+    splits: list[Split] = ["val", "test"]
+    return {split: found for split in splits if (found := read_evaluation(run.path, split)) is not None}
 
 
 def _log_loss(prediction: StoredPrediction) -> float:

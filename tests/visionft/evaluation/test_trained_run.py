@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from models.methods.full import FullOptions
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.evaluation import trained_run
 from visionft.evaluation.report import evaluate_run
@@ -50,8 +51,16 @@ def settings(preset: str, images: Snapshot, **changes: object) -> TrainConfig:
 
 
 def trained(images: Snapshot, **changes: object) -> TrainConfig:
-    """Return settings of Balanced that train the network: with so few images the preset itself does not."""
-    return settings("best", images, **{"epochs": 2, "patience": 0, "augmentation": "none", **changes})
+    """Return settings that train the network and gain: with so few images Balanced itself does not."""
+    methods: dict[str, object] = {"full": FullOptions(layers="joined")}
+    fixed: dict[str, object] = {
+        "epochs": 2,
+        "patience": 0,
+        "augmentation": "none",
+        "method": "full",
+        "methods": methods,
+    }
+    return settings("best", images, **{**fixed, "methods": methods, **changes})
 
 
 def is_step(event: Event) -> bool:
@@ -109,6 +118,17 @@ def test_a_run_can_be_used_while_its_network_is_trained(images: Snapshot, tmp_pa
     assert cost_of_run(run).reached_s == run.result.best.at_s <= run.result.seconds
     names = [event.name for event in events if isinstance(event, ResultStored)]
     assert set(names) <= {run.name} and len(names) == (run.config.method == "full")
+
+
+def test_a_resumed_run_that_gains_nothing_keeps_its_evaluations(images: Snapshot, tmp_path: Path) -> None:
+    stop = Stop(is_step)
+    methods = {"full": FullOptions(layers="joined", statistics="kept")}
+    config = trained(images, learning_rate=1e-9, methods=methods)
+    run_dir = tmp_path / "runs" / "001-a"
+    _, before = train_and_evaluate(config, images, run_dir, budget=Budget("balanced"), job=stop.job)
+    run, evaluations = resume_and_evaluate(run_dir)
+    assert not run.is_unfinished and not run.config.total_epochs
+    assert {split: found.top1 for split, found in evaluations.items()} == {s: found.top1 for s, found in before.items()}
 
 
 def test_what_is_stopped_keeps_the_best_and_goes_on_the_same(images: Snapshot, tmp_path: Path) -> None:

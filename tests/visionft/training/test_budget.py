@@ -39,10 +39,10 @@ def test_larger_images_take_fewer_epochs_but_those_of_the_user_stay():
 
 def test_a_large_network_that_was_measured_best_is_trained_as_its_preset_would():
     here = dataclasses.replace(HERE, device="cuda", here=frozenset({"resnet50", "vit_base"}))
-    config = dataclasses.replace(preset_config("balanced", here), backbone="resnet50", method="full")
+    config = dataclasses.replace(preset_config("best", here), backbone="resnet50", method="full")
     framed = dataclasses.replace(config, backbone="vit_base", try_networks=False)
     measured = dataclasses.replace(here, backbone="vit_base")
-    assert fitted_to_framing(config, framed, "balanced", measured).method == "lora"
+    assert fitted_to_framing(config, framed, "best", measured).method == "lora"
     stages = staged_configs(preset_config("balanced", measured), "balanced", "best", measured)
     assert [config.backbone for _name, config in stages] == ["vit_base"] * 3
     named = preset_config("balanced", measured, backbone="resnet50")

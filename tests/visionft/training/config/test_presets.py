@@ -25,16 +25,17 @@ def test_every_preset_is_valid_and_needs_no_download(name) -> None:
 def test_a_preset_follows_the_number_of_images_and_the_size_of_the_network() -> None:
     here = Circumstances(images=900, here=STARTERS)
     quick, balanced, best = (preset_config(name, here) for name in ("quick", "balanced", "best"))
-    assert (quick.method, balanced.method, best.method) == ("linear", "full", "full")
+    assert (quick.method, balanced.method, best.method) == ("linear", "lora", "full")
     assert best.epochs > balanced.epochs and quick.augmentation == "none" and best.augmentation == "medium"
     sizes = [Circumstances(images=count, here=STARTERS) for count in (150, 250, 20_000)]
     tiny, few, many = (preset_config("balanced", each) for each in sizes)
-    assert (tiny.method, few.method) == ("linear", "full")
+    assert (tiny.method, few.method) == ("linear", "lora")
     assert few.epochs > many.epochs and few.batch_size == many.batch_size
     larger = Circumstances(images=900, here=STARTERS, framing=Framing(image_size=320))
     assert preset_config("balanced", larger).epochs < balanced.epochs and balanced.framing == "auto"
     large = Circumstances(images=900, device="cuda", here=STARTERS | {"vit_base"})
-    assert preset_config("balanced", large, backbone="vit_base").method == "lora"
+    assert preset_config("best", large, backbone="vit_base").method == "lora"
+    assert preset_config("balanced", here, backbone="timm/resnext50_32x4d").method == "full"  # grouped: no LoRA
 
 
 def test_a_gpu_takes_the_large_backbones_whose_weights_are_here_or_the_measured_one() -> None:
@@ -62,7 +63,7 @@ def test_uneven_classes_are_weighted_up(snapshot) -> None:
 def test_only_settings_that_act_count_as_a_difference() -> None:
     preset = preset_config("balanced", Circumstances(here=STARTERS))
     assert not differs(preset, preset)
-    assert differs(preset.with_settings(["full.layer_decay=0.5"]), preset)
+    assert differs(preset.with_settings(["lora.rank=4"]), preset)
     assert not differs(preset.with_settings(["adapter.bottleneck=4"]), preset)
     assert differs(preset.with_settings(["epochs=3"]), preset)
 
