@@ -1,7 +1,7 @@
 """The README's images, of a real run: `python packaging/screenshots.py --readme [OUT [IMAGES]]`.
 
-The window makes a project of class folders (without IMAGES of the photographs shipped with the program), trains Quick's
-linear probe and Balanced, and is photographed meanwhile. Work without a page to wait for (evaluation, export) is called
+The window makes a project of class folders (without IMAGES of the photographs shipped with the program), trains
+Balanced, and is photographed. Work without a page to wait for (evaluation, export) is called
 as the pages call it. So every figure in these images was measured on the computer that made them.
 
 Pages change more often than this file. It calls the same methods as other screens (`take_step`, `classify` ...),
@@ -24,7 +24,6 @@ from gui.session import ProjectSession
 from models.catalog import DEFAULT_BACKBONE
 from visionft.errors import NextStep
 from visionft.evaluation.stored import read_evaluation
-from visionft.events import Event, StepDone
 from visionft.project.importing.importer import import_source
 from visionft.project.splits import assign_splits
 from visionft.project.store import Project
@@ -33,7 +32,7 @@ from visionft.training.preset_choice import preset_of_project
 from visionft.training.runs.run_folder import RunSummary, list_runs
 
 SIZE = (1280, 800)
-PHOTOGRAPHED_AT = 2.5  # epochs of the network's training: it may end after three, where it gains nothing
+PRESET = "balanced"
 PATIENCE_S = 3600
 
 
@@ -47,12 +46,8 @@ def photograph_readme(studio: Studio, out: Path, images: Path | None = None) -> 
 
     studio.settle(*SIZE)
     session = _make_project(studio, images)
-    quick, balanced = (
-        preset_of_project(name, session.snapshot(), session.path, backbone=DEFAULT_BACKBONE)
-        for name in ("quick", "balanced")
-    )
-    _train(studio, session, quick, "quick")
-    _train(studio, session, balanced, "balanced", when_late=lambda: photograph("train"))
+    _train(studio, session)
+    photograph("train")
     best = _measure_and_export(session)
     poses = {"project": _show, "label": _label, "curate": _curate, "results": _results, "export": _export, "try": _try}
     for page, pose in poses.items():
@@ -83,24 +78,12 @@ def _session(studio: Studio) -> ProjectSession:
     return studio.state.session
 
 
-def _train(
-    studio: Studio,
-    session: ProjectSession,
-    config: TrainConfig,
-    preset: str,
-    *,
-    when_late: Callable[[], None] | None = None,
-) -> None:
-    """Train in the window; `when_late` is called when the network has been trained for some epochs."""
+def _train(studio: Studio, session: ProjectSession) -> None:
+    """Train a run of Balanced in the window."""
     page, runner, ended = _show(studio, "train"), session.runner, []
-    late = _LateStep()
-    runner.run_reported.connect(late.hear)
     runner.run_ended.connect(lambda how, _run, _unseen, message: ended.append((how, message)))
-    runner.start(config, preset)
+    runner.start(settings_of(session), PRESET)
     _press(page, "Live run")
-    if when_late is not None:
-        _wait(studio, lambda: late.is_come or bool(ended))
-        when_late()
     _wait(studio, lambda: bool(ended))
     _wait_for_tasks(studio)
     how, message = ended[0]
@@ -108,16 +91,8 @@ def _train(
         raise SystemExit(f"The run {how}: {message}")
 
 
-class _LateStep:
-    """Tells when the network has been trained for some epochs."""
-
-    def __init__(self) -> None:
-        self.is_come = False
-
-    def hear(self, event: Event) -> None:
-        """Handle an event of the run."""
-        if isinstance(event, StepDone):
-            self.is_come |= event.epoch - 1 + event.step / event.steps >= PHOTOGRAPHED_AT
+def settings_of(session: ProjectSession) -> TrainConfig:
+    return preset_of_project(PRESET, session.snapshot(), session.path, backbone=DEFAULT_BACKBONE)
 
 
 def _measure_and_export(session: ProjectSession) -> RunSummary:

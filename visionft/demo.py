@@ -8,31 +8,38 @@ from pathlib import Path
 
 from models.catalog import DEFAULT_BACKBONE
 from models.messages import Message
-from visionft.api import Run, create_project
+from visionft.api import create_project
 from visionft.data.types import Snapshot
 from visionft.errors import VisionFTError
 from visionft.evaluation.stored import read_evaluation
 from visionft.export.export_result import ExportResult
 from visionft.jobs import SILENT, JobContext
 from visionft.sample_projects import Sample, fill_with_sample
+from visionft.training.budget import Budget
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.preset_choice import preset_of_project
-from visionft.training.runs.run_folder import TrainResult
+from visionft.training.runs.metrics_file import read_accuracies
 
-EPOCHS = 3  # of Balanced's run: half a minute on two cores, where its own number takes many
+PRESET = "balanced"
+EPOCHS = 3  # of Balanced: half a minute on two cores, where its own number takes many
 FRAMING = "centre"  # likewise, in place of a measurement on all images
 
 
 @dataclass(frozen=True, kw_only=True)
-class DemoRun:
-    """One of the demonstration's runs; `top1` is the validation accuracy that chose it, a share of 1."""
+class DemoStage:
+    """A model of the run: the linear probe, or the network after an epoch.
 
-    run: str
-    backbone: str
-    method: str
-    top1: float
-    trainable_share: float
-    seconds: float
+    Attributes:
+        at_s: Seconds from the start of the run.
+        epoch: 0 for the linear probe.
+        accuracy: On the validation images, a share of 1.
+        is_kept: Whether it was the best so far.
+    """
+
+    at_s: float
+    epoch: int
+    accuracy: float
+    is_kept: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +47,11 @@ class DemoResult:
     """The results of the demonstration.
 
     Attributes:
+        run: The name of the run.
+        backbone: Its network.
+        method: How that was trained; `linear` where training gained nothing.
+        seconds: That the run took.
+        stages: What it had reached at which time, in order.
         test_top1: Accuracy on `test_images` in PyTorch, with its 95 % interval `test_interval`.
         predicted_right: Correct test images by the exported file, under ONNX Runtime alone.
         predicted_alike: Test images with equal predictions in ONNX Runtime and PyTorch.
@@ -47,8 +59,11 @@ class DemoResult:
 
     folder: Path
     project: Path
-    runs: tuple[DemoRun, ...]
-    exported_run: str
+    run: str
+    backbone: str
+    method: str
+    seconds: float
+    stages: tuple[DemoStage, ...]
     test_images: int
     test_top1: float
     test_interval: tuple[float, float]
@@ -58,16 +73,14 @@ class DemoResult:
     predicted_alike: int
 
 
-def demo_configs(images: Snapshot, project_dir: Path) -> tuple[TrainConfig, ...]:
-    """Return the settings of the two runs: those of Quick and of Balanced for these images, the latter shortened."""
-    quick, balanced = (
-        preset_of_project(name, images, project_dir, backbone=DEFAULT_BACKBONE) for name in ("quick", "balanced")
-    )
-    return replace(quick, framing=FRAMING), replace(balanced, framing=FRAMING, epochs=EPOCHS)
+def demo_config(images: Snapshot, project_dir: Path) -> TrainConfig:
+    """Return the settings of the run: those of Balanced for these images, shortened."""
+    balanced = preset_of_project(PRESET, images, project_dir, backbone=DEFAULT_BACKBONE)
+    return replace(balanced, framing=FRAMING, epochs=EPOCHS)
 
 
 def run_demo(out: Path, sample: Sample = "photographs", *, job: JobContext = SILENT) -> DemoResult:
-    """Import and split a sample, train twice, evaluate and export the better run, and predict with it.
+    """Import and split a sample, train, evaluate and export the run, and predict with it.
 
     Args:
         out: A folder for project and export; new or empty.
@@ -84,37 +97,28 @@ def run_demo(out: Path, sample: Sample = "photographs", *, job: JobContext = SIL
         fill_with_sample(project, sample, job=job)
         job.check_cancelled()
         images = project.snapshot()
-        configs = demo_configs(images, project.path)
-        runs: list[tuple[Run, TrainResult]] = []
-        for config in configs:
-            run = project.train(config, callback=job)
-            result = run.result
-            assert result is not None, "it was trained just now"
-            runs.append((run, result))
-            job.check_cancelled()
-        best, _ = max(runs, key=lambda pair: _validation_accuracy(pair[1]))
-        if (stored := read_evaluation(best.path, "test")) is None:
-            best.evaluate("test", callback=job)  # the evaluation after training failed; this raises its error
-            stored = read_evaluation(best.path, "test")
-        model = best.export(out / "export", callback=job)
-        assert stored is not None and model.export is not None, "they were written just now"
+        run = project.train(demo_config(images, project.path), budget=Budget(PRESET), callback=job)
+        job.check_cancelled()
+        if (stored := read_evaluation(run.path, "test")) is None:
+            run.evaluate("test", callback=job)  # the evaluation after training failed; this raises its error
+            stored = read_evaluation(run.path, "test")
+        model = run.export(out / "export", callback=job)
+        result = run.result
+        assert stored is not None and model.export is not None and result is not None, "they were written just now"
         paths = [images.by_id[each.image_id].path for each in stored.predictions]
         pairs = list(zip(stored.predictions, model.stream(paths), strict=True))
+    config = run.summary.config
     return DemoResult(
         folder=out,
         project=out / "project",
-        runs=tuple(
-            DemoRun(
-                run=result.run,
-                backbone=config.backbone,
-                method=config.method,
-                top1=_validation_accuracy(result),
-                trainable_share=result.trainable_parameters / result.total_parameters,
-                seconds=result.seconds,
-            )
-            for config, (_, result) in zip(configs, runs, strict=True)
+        run=run.name,
+        backbone=config.backbone,
+        method=config.method,
+        seconds=result.seconds,
+        stages=tuple(
+            DemoStage(at_s=each.at_s, epoch=each.epoch, accuracy=each.accuracy, is_kept=each.is_kept)
+            for each in read_accuracies(run.path)
         ),
-        exported_run=best.name,
         test_images=stored.images,
         test_top1=stored.top1,
         test_interval=stored.top1_interval,
@@ -123,7 +127,3 @@ def run_demo(out: Path, sample: Sample = "photographs", *, job: JobContext = SIL
         predicted_right=sum((answer.class_name,) == each.true_classes for each, answer in pairs),
         predicted_alike=sum((answer.class_name,) == each.predicted for each, answer in pairs),
     )
-
-
-def _validation_accuracy(result: TrainResult) -> float:
-    return result.best.right_share if result.best else 0.0

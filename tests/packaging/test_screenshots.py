@@ -12,14 +12,12 @@ PAGES = ("curate", "export", "label", "project", "results", "train", "try")
 # The whole run in the window, with a network of no accuracy after a few seconds.
 QUICKLY = """
 import sys
-from dataclasses import replace
 from pathlib import Path
 sys.path.insert(0, "packaging")
 import screenshots, screenshot_readme
 from visionft.training.config.train_config import TrainConfig
-tiny = TrainConfig(backbone="test_resnet", weights="random", image_size=32, augmentation="none", ridge_init=False)
-screenshot_readme.demo_configs = lambda _images: (replace(tiny, method="linear"), replace(tiny, method="full"))
-screenshot_readme.BALANCED_EPOCHS = 2
+tiny = TrainConfig(backbone="test_resnet", weights="random", image_size=32, augmentation="none", epochs=2)
+screenshot_readme.settings_of = lambda _session: tiny
 screenshots.main_readme(Path(sys.argv[1]))
 """
 

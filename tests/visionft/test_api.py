@@ -28,7 +28,7 @@ from visionft.api.tables import Table
 from visionft.curation.check import Check, CheckResult, Issue
 from visionft.curation.table import CHECKS
 from visionft.data.image_reading import AS_STORED, ImageReading
-from visionft.demo import demo_configs
+from visionft.demo import EPOCHS, demo_config
 from visionft.errors import ConfigError, ExportError, ImageError, ProjectError, RunError, VisionFTError, WeightsError
 from visionft.events import EpochDone, Progress
 from visionft.jobs import JobCancelled, JobContext
@@ -146,7 +146,9 @@ def test_the_settings_are_those_of_the_command_line_and_the_demonstration(own):
     images = own.snapshot()
     quick = own.settings("quick")
     assert quick == run_settings(images, own.path, {}, preset="quick")
-    assert demo_configs(images, own.path)[0] == replace(quick, framing="centre", try_networks=False)
+    balanced = own.settings("balanced")
+    fixed = {"framing": "centre", "try_networks": False, "epochs": EPOCHS}
+    assert demo_config(images, own.path) == replace(balanced, **fixed)
     given = {"backbone": "starter_resnet", "method": "lora"}
     expected = run_settings(images, own.path, given, ["lora.rank=2", "epochs=3", "compile=false"], preset="balanced")
     assert own.settings("balanced", **given, lora={"rank": 2}, epochs=3, compile=False) == expected

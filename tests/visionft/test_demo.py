@@ -9,7 +9,7 @@ from models.catalog import DEFAULT_BACKBONE
 from visionft import demo
 from visionft.cli import main
 from visionft.data.types import Snapshot, SnapshotImage
-from visionft.demo import demo_configs, run_demo
+from visionft.demo import demo_config, run_demo
 from visionft.errors import VisionFTError
 from visionft.training.config.presets import Circumstances, preset_config
 from visionft.training.config.train_config import TrainConfig
@@ -20,14 +20,11 @@ def images_of(tmp_path, count: int) -> Snapshot:
     return Snapshot("single", ("a", "b"), tuple(images))
 
 
-def test_it_trains_the_default_network_as_the_presets_do(tmp_path):
+def test_it_trains_the_default_network_as_balanced_does(tmp_path):
     images = images_of(tmp_path, 280)
-    quick, balanced = demo_configs(images, tmp_path)
-    assert quick.backbone == balanced.backbone == DEFAULT_BACKBONE
-    circumstances = Circumstances.of(images, device="cpu")
-    assert quick.method == preset_config("quick", circumstances).method == "linear"
-    assert balanced.method == preset_config("balanced", circumstances).method
-    assert balanced.epochs == demo.EPOCHS
+    config = demo_config(images, tmp_path)
+    assert config.backbone == DEFAULT_BACKBONE and config.epochs == demo.EPOCHS
+    assert config.method == preset_config("balanced", Circumstances.of(images, device="cpu")).method
 
 
 def test_a_folder_in_use_is_refused_and_left_alone(tmp_path):
@@ -40,7 +37,7 @@ def test_a_folder_in_use_is_refused_and_left_alone(tmp_path):
 @pytest.mark.slow
 def test_the_whole_path_is_taken_and_the_figures_printed_agree(tmp_path, monkeypatch, capsys):
     tiny = TrainConfig(backbone="test_resnet", weights="random", image_size=32, epochs=1, augmentation="none")
-    monkeypatch.setattr(demo, "demo_configs", lambda *_: (tiny,))
+    monkeypatch.setattr(demo, "demo_config", lambda *_: tiny)
     monkeypatch.setattr(sys, "argv", ["visionft", "demo", "--out", str(tmp_path / "out")])
     assert main() == 0
     said = capsys.readouterr().out

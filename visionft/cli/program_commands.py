@@ -9,7 +9,7 @@ from typer import Argument, Option
 
 from models.catalog import Backbone, get_backbone
 from models.timm_index import timm_names
-from visionft.amounts import count_text, duration_text, size_text
+from visionft.amounts import count_text, rough_duration_text, size_text
 from visionft.cli import completion
 from visionft.cli.arguments import Json
 from visionft.cli.next_steps import joined, next_words
@@ -117,21 +117,26 @@ def demo(
 ) -> None:
     """Run the whole journey once on sample images.
 
-    Import, split, train twice, evaluate, export, verify, predict.
+    Import, split, train, evaluate, export, verify, predict.
     """
     from visionft.demo import run_demo
 
     with running_job() as job:
         result = run_demo(out, "drawn" if drawn else "photographs", job=job)
         rows = [
-            (run.backbone, run.method, f"{run.top1:.1%}", f"{run.trainable_share:.2%}", duration_text(run.seconds))
-            for run in result.runs
+            (
+                rough_duration_text(each.at_s),
+                f"epoch {each.epoch}" if each.epoch else "linear probe",
+                f"{each.accuracy:.1%}",
+                "kept" if each.is_kept else "",
+            )
+            for each in result.stages
         ]
         parity, (low, high) = result.export.parity, result.test_interval
         lines = [
-            table(("backbone", "method", "validation (used to choose)", "trainable", "time"), rows),
+            table(("after", "model", "validation accuracy", ""), rows),
             "",
-            f"{result.exported_run} on {result.test_images} test images: top-1 {result.test_top1:.1%} "
+            f"{result.run} on {result.test_images} test images: top-1 {result.test_top1:.1%} "
             f"(95 % interval {low:.1%} to {high:.1%})",
             f"Exported: {result.export.model} ({size_text(result.export.bytes)})",
             f"Verified against PyTorch on {count_of(parity.images, 'image')}: "

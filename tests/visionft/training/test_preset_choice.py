@@ -6,7 +6,7 @@ import pytest
 
 from visionft.advice import recommend
 from visionft.data.types import Snapshot, SnapshotImage
-from visionft.demo import EPOCHS, FRAMING, demo_configs
+from visionft.demo import EPOCHS, FRAMING, demo_config
 from visionft.errors import ConfigError
 from visionft.training.config.train_config import Framing
 from visionft.training.preset_choice import preset_of_project, project_circumstances
@@ -38,12 +38,10 @@ def test_the_command_line_and_the_demonstration_take_the_same_settings(images, t
     for named in ({"backbone": "hybrid_vit"}, {}):
         given = run_settings(images, tmp_path, named, () if named else ["backbone=hybrid_vit"], preset=preset)
         assert given.backbone == "hybrid_vit" and not given.try_networks  # no other one is tried
-    quick, balanced = demo_configs(images, tmp_path)
-    own = {"quick": quick, "balanced": balanced}.get(preset)
-    if own is not None:
-        same = preset_of_project(preset, images, tmp_path, backbone=quick.backbone)
-        shortened = {"epochs": EPOCHS} if preset == "balanced" else {}
-        assert own == replace(same, framing=FRAMING, **shortened)
+    own = demo_config(images, tmp_path)
+    if preset == "balanced":
+        same = preset_of_project(preset, images, tmp_path, backbone=own.backbone)
+        assert own == replace(same, framing=FRAMING, epochs=EPOCHS)
 
 
 def test_a_preset_for_another_computer_suits_its_device(images, tmp_path):
