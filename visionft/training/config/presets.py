@@ -67,7 +67,7 @@ PRESETS: dict[str, Preset] = {
     ),
     "balanced": Preset(
         Message("Minutes"),
-        Message("Then the whole network learns from your images, and is kept where it is better. The usual choice."),
+        Message("Then the network learns from your images, and is kept where it is better. The usual choice."),
     ),
     "best": Preset(
         Message("Until nothing is gained"),
