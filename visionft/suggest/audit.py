@@ -118,8 +118,9 @@ def draw_audit(
 def finish_audit(project: Project, sample: AuditSample, answers: Mapping[int, tuple[str, ...]]) -> Audit:
     """Store the checked labels of a sample with its result; return the result. One step in the history.
 
-    `answers` are {image id: class names} for every image of the sample; they become its labels. The other suggestions
-    stay suggestions: `accept_audited` accepts them.
+    `answers` are {image id: class names} for every image of the sample; they become its labels. Images labelled or
+    removed since the sample was drawn keep their state. The other suggestions stay suggestions: `accept_audited` accepts
+    them.
 
     Raises:
         ProjectError: An image of the sample has no answer, or the audit is already finished.
@@ -132,9 +133,8 @@ def finish_audit(project: Project, sample: AuditSample, answers: Mapping[int, tu
     drawn = sample.audit
     most = most_wrong_proven(wrong, suggestions=drawn.suggestions, sample=drawn.sample, confidence=drawn.confidence)
     audit = replace(drawn, wrong=wrong, most_wrong=most, is_finished=True)
-    with project.reading() as connection:
-        present = {row[0] for row in connection.execute("SELECT id FROM image WHERE removed_at IS NULL")}
-    change = FinishAudit(audit, {key: names for key, names in checked.items() if key in present})
+    unlabelled = _unlabelled(project)
+    change = FinishAudit(audit, {key: names for key, names in checked.items() if key in unlabelled})
     if not project.apply(change):  # no label changed, so that there is no step; the audit is finished all the same
         with project.repairing() as connection:
             change.write(connection)
@@ -146,11 +146,15 @@ def accept_audited(project: Project, sample: AuditSample) -> AcceptAudited:
 
     Images labelled or removed since the sample was drawn keep their state.
     """
-    with project.reading() as connection:
-        query = "SELECT id FROM image WHERE removed_at IS NULL AND label_count = 0"
-        unlabelled = {row[0] for row in connection.execute(query)}
+    unlabelled = _unlabelled(project)
     rest = {key: names for key, names in sample.suggested.items() if key in unlabelled and key not in sample.images}
     return AcceptAudited(rest, sample.audit.audit_id)
+
+
+def _unlabelled(project: Project) -> set[int]:
+    with project.reading() as connection:
+        query = "SELECT id FROM image WHERE removed_at IS NULL AND label_count = 0"
+        return {row[0] for row in connection.execute(query)}
 
 
 def write_sample(file: Path, sample: AuditSample, paths: Mapping[int, Path]) -> None:

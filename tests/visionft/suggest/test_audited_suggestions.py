@@ -130,6 +130,16 @@ def test_an_audit_whose_sample_was_removed_is_finished_too(project):
     assert audits_of(project) == (audit,) and audit.is_finished and project.undo_title == title
 
 
+def test_a_label_given_meanwhile_stays(project, truth):
+    sample, shown = draw(project), truth(project)
+    image = sample.images[0]
+    project.apply(LabelImages((image,), other_than(shown[image])[0]))
+    audit = finish_audit(project, sample, answers_of(sample, shown))
+    names = project.snapshot().class_names
+    (found,) = (each for each in project.snapshot().images if each.image_id == image)
+    assert audit.is_finished and [names[each] for each in found.labels] == list(other_than(shown[image]))
+
+
 def test_where_all_were_checked_nothing_is_left_to_accept(project, truth):
     shown = truth(project)
     sample = draw(project, size=1000)
