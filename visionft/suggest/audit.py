@@ -119,8 +119,8 @@ def finish_audit(project: Project, sample: AuditSample, answers: Mapping[int, tu
     """Store the checked labels of a sample with its result; return the result. One step in the history.
 
     `answers` are {image id: class names} for every image of the sample; they become its labels. Images labelled or
-    removed since the sample was drawn keep their state. The other suggestions stay suggestions: `accept_audited` accepts
-    them.
+    removed since the sample was drawn keep their state. The other suggestions stay suggestions: `accept_audited`
+    accepts them.
 
     Raises:
         ProjectError: An image of the sample has no answer, or the audit is already finished.
