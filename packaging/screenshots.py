@@ -331,5 +331,7 @@ if __name__ == "__main__":
     if chosen[0] == "--readme":
         out, images = [*map(Path, chosen[1:]), None, None][:2]
         main_readme(out or ROOT / "resources" / "screenshots", images)
+    elif chosen[0].startswith("-"):
+        print(__doc__)
     else:
         main(Path(chosen[0]))
