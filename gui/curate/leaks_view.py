@@ -39,7 +39,7 @@ class LeakAccuracy(Card):
     def __init__(self) -> None:
         super().__init__(margin=theme.TIGHT)
         headers = (
-            Message("Run"),
+            Message("Training run"),
             Message("Leaked images"),
             Message("All images"),
             Message("Without leaked images"),
