@@ -21,7 +21,7 @@ from visionft.training.preset_choice import preset_of_project
 from visionft.training.runs.metrics_file import read_accuracies
 
 PRESET = "balanced"
-EPOCHS = 3  # of Balanced: half a minute on two cores, where its own number takes many
+EPOCHS = 2  # of Balanced: half a minute on two cores, where its own number takes many
 FRAMING = "centre"  # likewise, in place of a measurement on all images
 
 
