@@ -172,13 +172,17 @@ def composed(path: str) -> "Image.Image":
     except ImportError as error:
         raise ValueError(f"its channels need: {sys.executable} -m pip install tifffile imagecodecs") from error
     with tifffile.TiffFile(path) as file:
-        axes, values, about = file.series[0].axes, file.series[0].asarray(), file.ome_metadata
+        about = file.ome_metadata
+        root = ElementTree.fromstring(about or "<OME/>")
+        if {each.text for each in root.iter() if "UUID" in each.tag} - {root.get("UUID")}:
+            raise ValueError("it is one of the files of an OME-TIFF: save them as one file")
+        axes, values = file.series[0].axes, file.series[0].asarray()
     axes, values = (axes, values) if "C" in axes else (f"C{axes}", values[np.newaxis])
     axes, values = (axes, values) if "S" in axes else (f"{axes}S", values[..., np.newaxis])
     stack = [axis for axis in axes if axis not in "CYXS"]
     values = values.transpose([axes.index(axis) for axis in ("C", *stack, "Y", "X", "S")])
     values = values.reshape(len(values), -1, *values.shape[-3:])  # channels, planes, rows, columns, samples
-    found = ElementTree.fromstring(about).find(".//{*}Pixels") if about else None
+    found = root.find(".//{*}Pixels")
     named = [] if found is None else [each for each in found if each.tag.endswith("}Channel")]
     names = [" ".join((each.get("Name") or each.get("Fluor") or "").split())[:60] for each in named]
     wanted = reading["channels"].split(",") if reading.get("channels") and len(values) > 1 else ["1"]

@@ -24,7 +24,7 @@ from models.messages import Message
 from visionft.data.depth import BAND_PIXELS, is_deep, losses_of, value_range_of
 from visionft.data.heif import is_heif, prepare
 from visionft.data.image_reading import AS_STORED, ImageReading, windowed
-from visionft.data.limits import check_file_size, check_image_size, image_limit
+from visionft.data.limits import check_file_size, check_image_size, check_values, image_limit
 from visionft.data.plane_files import DICOM_SUFFIXES, RAW_SUFFIXES, open_planes
 from visionft.data.planes import Planes
 from visionft.errors import ImageError
@@ -243,7 +243,12 @@ def _composed(handle: BinaryIO, limit: int | None, reading: ImageReading) -> Gen
 @contextmanager
 def _looked_at(handle: BinaryIO, limit: int | None = None) -> Generator[tuple[Image.Image, int, int]]:
     """Yield an image that passed the gate, undecoded, its orientation still to be applied (1 to 8), and its bytes."""
-    with Image.open(handle, formats=_formats(handle)) as image:
+    try:
+        opened = Image.open(handle, formats=_formats(handle))
+    except UnidentifiedImageError:
+        check_values(handle)
+        raise
+    with opened as image:
         needed = check_image_size(image, handle, limit=image_limit() if limit is None else limit)
         value: Any = 1
         try:

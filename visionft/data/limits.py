@@ -89,11 +89,15 @@ def memory_needed(image: "Image.Image", handle: BinaryIO) -> int:
     return max(pixels * in_mode + decoder, convert, network)
 
 
+TIFF_MARKS: Final = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _MAX_ENTRIES = 4096  # of a TIFF's directory that are read: usual ones have 20, and BigTIFF could state 2^64
 _MAX_VALUES = 64  # of one entry that are read: `BitsPerSample` has one for each sample
 _INTEGERS: Final = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}
-# Tags of TIFF 6.0: ImageWidth, ImageLength, BitsPerSample, SamplesPerPixel, RowsPerStrip, TileWidth, TileLength.
+# Tags of TIFF 6.0: ImageWidth, ImageLength, BitsPerSample, SamplesPerPixel, RowsPerStrip, TileWidth, TileLength,
+# SampleFormat.
 _WIDTH, _LENGTH, _BITS, _SAMPLES, _ROWS_PER_STRIP, _TILE_WIDTH, _TILE_LENGTH = 256, 257, 258, 277, 278, 322, 323
+_SAMPLE_FORMAT = 339
+_FLOATS = 3  # a value of SampleFormat
 
 
 def largest_chunk(handle: BinaryIO, directory: int = 0) -> int:
@@ -115,6 +119,27 @@ def largest_chunk(handle: BinaryIO, directory: int = 0) -> int:
     rows = min(tags.get(_ROWS_PER_STRIP, tags.get(_LENGTH, 0)), tags.get(_LENGTH, 0))
     pixels = max(tags.get(_WIDTH, 0) * rows, tags.get(_TILE_WIDTH, 0) * tags.get(_TILE_LENGTH, 0))
     return pixels * tags.get(_SAMPLES, 1) * tags.get(_BITS, 1) // 8
+
+
+def check_values(handle: BinaryIO) -> None:
+    """Raise an `ImageError` for a TIFF that Pillow does not open because of its values: floats, or above 16 bits."""
+    handle.seek(0)
+    if handle.read(4) not in TIFF_MARKS:
+        return
+    try:
+        tags = _largest_values(handle, 0)
+    except (struct.error, OverflowError):
+        return
+    values = {"bits": tags.get(_BITS, 1), "channels": tags.get(_SAMPLES, 1)}
+    hint = Message("Convert it to integers of 8 or 16 bits and save it again, with Fiji for example.")
+    if tags.get(_SAMPLE_FORMAT) == _FLOATS:
+        words = Message(
+            "a TIFF of {bits}-bit floating-point values (channels: {channels}), which is not read", **values
+        )
+        raise ImageError(words, hint)
+    if values["bits"] > 16:
+        words = Message("a TIFF of {bits}-bit integers (channels: {channels}), which is not read", **values)
+        raise ImageError(words, hint)
 
 
 def check_directories(handle: BinaryIO, most: int) -> tuple[int, int]:
@@ -170,7 +195,7 @@ def _largest_values(handle: BinaryIO, directory: int) -> dict[int, int]:
     found: dict[int, int] = {}
     for at in range(0, len(entries) - size + 1, size):
         tag, kind, length = struct.unpack_from(order + layout, entries, at)
-        if tag not in (_WIDTH, _LENGTH, _BITS, _SAMPLES, _ROWS_PER_STRIP, _TILE_WIDTH, _TILE_LENGTH):
+        if tag not in (_WIDTH, _LENGTH, _BITS, _SAMPLES, _ROWS_PER_STRIP, _TILE_WIDTH, _TILE_LENGTH, _SAMPLE_FORMAT):
             continue
         if kind in _INTEGERS and length:
             data = entries[at + struct.calcsize(order + layout) : at + size]

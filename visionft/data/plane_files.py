@@ -13,6 +13,7 @@ from PIL import Image
 
 from models.messages import Message
 from visionft.data.image_reading import AS_STORED, ImageReading
+from visionft.data.limits import TIFF_MARKS
 from visionft.data.planes import Planes, deep_rgb
 from visionft.errors import ImageError
 
@@ -24,7 +25,6 @@ RAW_SUFFIXES: Final = frozenset(
 _UNREAD_SUFFIXES: Final = frozenset(
     {".czi", ".lif", ".nd2", ".svs", ".vsi", ".ndpi", ".mrxs", ".scn", ".oib", ".oif", ".lsm", ".ims", ".zvi", ".dv"}
 )
-_TIFF_MARKS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _DICOM_MARK = b"DICM"
 _PNG_MARK = b"\x89PNG\r\n\x1a\n"
 _PNG_RGB16 = b"\x10\x02"  # 16 bits, colour type 2
@@ -44,7 +44,7 @@ def open_planes(handle: BinaryIO, reading: ImageReading | None = AS_STORED) -> P
         opener = DicomPlanes
     elif suffix in RAW_SUFFIXES:
         opener = RawPhotograph
-    elif reading != AS_STORED and head[:4] in _TIFF_MARKS:
+    elif reading != AS_STORED and head[:4] in TIFF_MARKS:
         from visionft.data.tiff_planes import open_tiff
 
         opener = partial(open_tiff, reading=reading)

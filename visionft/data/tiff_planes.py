@@ -5,6 +5,7 @@ tifffile would decompress without a limit; Pillow and OpenCV stop at the size th
 
 import logging
 import math
+from io import UnsupportedOperation
 from typing import Any, BinaryIO
 from xml.etree import ElementTree
 
@@ -34,23 +35,54 @@ def open_tiff(handle: BinaryIO, *, reading: ImageReading | None) -> Planes | Non
     found = TiffPlanes(handle)
     if reading is None:
         return found
+    if found.is_part and (reading.channels or reading.plane != FIRST):
+        raise ImageError(
+            "one of the files of an OME-TIFF, whose other planes or channels are in other files",
+            "Save them as one file, with Fiji (Bio-Formats) for example.",
+        )
     has_choice = found.count > 1 and reading.plane != FIRST
     is_composed = bool(found.channels and reading.channels)
     is_odd = found.samples == 1 and found.dtype.name not in _OF_PILLOW
     return found if has_choice or is_composed or is_odd or (found.samples > 1 and found.is_deep) else None
 
 
+class _Alone:
+    """An open file without a place on the disk: tifffile opens all files that one with a place names, by any path.
+
+    These are parts of OME-TIFF, and files beside it of Micro-Manager (MMStack, NDTiff).
+    """
+
+    def __init__(self, handle: BinaryIO) -> None:
+        self._handle = handle
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._handle, name)
+
+    def fileno(self) -> int:
+        raise UnsupportedOperation("fileno")
+
+
 class TiffPlanes(Planes):
-    """The first series of a TIFF: images of one size along named axes."""
+    """The first series of a TIFF: images of one size along named axes.
+
+    Attributes:
+        is_part: Whether its OME-XML places planes in other files, which are not read; then it counts as one plane.
+    """
 
     format = "TIFF"
 
     def __init__(self, handle: BinaryIO) -> None:
         self._handle = handle
         images, smallest = check_directories(handle, MOST_PLANES)
-        self._file = tifffile.TiffFile(handle)
+        alone: Any = _Alone(handle)
+        self._file = tifffile.TiffFile(alone)
+        self.is_part = False
         if text := self._file.ome_metadata:
             _check_ome(text, images, smallest)
+            self.is_part = _is_part(text, self._file.filename)
+        if self.is_part:
+            handle.seek(0)
+            self._file = tifffile.TiffFile(alone, is_ome=False)
         series: Any = self._file.series[0]
         self._pages, self._axes, self._shape = series, series.axes, series.shape
         sizes = dict(zip(series.axes, series.shape, strict=True))
@@ -59,13 +91,13 @@ class TiffPlanes(Planes):
         self.samples = sizes.get("S", 1)
         self.dtype: np.dtype = np.dtype(series.dtype)
         self._outer = [axis for axis in series.axes if axis not in "YXS"]
-        self.count = math.prod(sizes[axis] for axis in self._outer if axis != "C")
+        self.count = 1 if self.is_part else math.prod(sizes[axis] for axis in self._outer if axis != "C")
         if self.count > MOST_PLANES:
             raise _too_many()
-        self.has_depth = sizes.get("Z", 1) > 1
+        self.has_depth = sizes.get("Z", 1) > 1 and not self.is_part
         self.is_deep = self.dtype.itemsize > 1
         self.bytes_a_pixel = self.samples * max(1, self.dtype.itemsize)
-        if sizes.get("C", 1) > 1 and "C" in self._outer:
+        if sizes.get("C", 1) > 1 and "C" in self._outer and not self.is_part:
             self.channels = self._named_channels(sizes["C"])
         tag = series.keyframe.tags.get(274)
         self.orientation = int(tag.value) if tag is not None and tag.value in range(1, 9) else 1
@@ -153,6 +185,24 @@ class TiffPlanes(Planes):
 
 def _too_many() -> ImageError:
     return ImageError(Message("it has more than {most} planes, or is damaged", most=MOST_PLANES))
+
+
+def _is_part(text: str, file_name: str) -> bool:
+    """Return whether OME-XML places planes in other files, or leaves itself to another file, as tifffile decides it."""
+    try:
+        root = ElementTree.fromstring(text)
+    except ElementTree.ParseError:
+        return False
+    own = root.get("UUID")
+    for element in root.iter():
+        if element.tag.endswith("BinaryOnly"):
+            return True
+        if element.tag.endswith("UUID"):
+            if own is None and element.get("FileName", "").lower() == file_name.lower():
+                own = element.text
+            elif element.text != own:
+                return True
+    return False
 
 
 def _check_ome(text: str, images: int, smallest: int) -> None:

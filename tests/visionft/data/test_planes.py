@@ -91,6 +91,17 @@ def test_colours_of_16_bits_keep_their_values_under_a_window(tmp_path: Path, nam
     assert len(np.unique(decode(path))) <= 5  # as stored
 
 
+@pytest.mark.parametrize("compression", [None, "zlib"])
+@pytest.mark.parametrize(("dtype", "bits"), [("float32", "32"), ("uint32", "32"), ("float16", "16"), ("float64", "64")])
+def test_colours_of_more_bits_are_refused_by_what_they_are(tmp_path: Path, dtype: str, bits: str, compression) -> None:
+    values = np.moveaxis(planes(3, dtype=dtype), 0, 2)
+    path = write(tmp_path / "a.tif", values, photometric="rgb", compression=compression)
+    for read in (decode, read_header):
+        with pytest.raises(ImageError, match=rf"TIFF.*{bits}.*3") as caught:
+            read(path)
+        assert "16" in caught.value.hint
+
+
 def test_the_window_is_the_sensor_s_range_where_the_values_fill_it(tmp_path: Path) -> None:
     for top, expected in ((4000, (0, 4095)), (60_000, (0, 65535)), (900, (0, 1023))):
         path = write(
@@ -130,6 +141,33 @@ def test_a_plane_or_channel_that_an_image_lacks_is_said(tmp_path: Path) -> None:
             decode(path, reading=reading)
     with pytest.raises(ImageError):
         decode(path, limit=10_000, reading=ImageReading(plane="max"))
+
+
+def write_part(path: Path, other: str, values: np.ndarray) -> Path:
+    """Write the first channel of an OME-TIFF, whose second one is in the file `other`."""
+    text = f"""<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="urn:uuid:{path.name}"><Image ID="I">
+    <Pixels ID="P" DimensionOrder="XYCZT" Type="uint16" SizeX="{WIDTH}" SizeY="{HEIGHT}" SizeC="2" SizeZ="1" SizeT="1">
+    <Channel ID="C:0" Name="DAPI"/><Channel ID="C:1" Name="GFP"/>
+    <TiffData FirstC="0" IFD="0" PlaneCount="1"><UUID FileName="{path.name}">urn:uuid:{path.name}</UUID></TiffData>
+    <TiffData FirstC="1" IFD="0" PlaneCount="1"><UUID FileName="{other}">urn:uuid:other</UUID></TiffData>
+    </Pixels></Image></OME>"""
+    tifffile.imwrite(path, values, description=text, metadata=None, photometric="minisblack")
+    return path
+
+
+def test_a_file_of_an_ome_tiff_of_several_opens_no_other(tmp_path: Path) -> None:
+    values = planes(1)[0]
+    secret = write(tmp_path / "secret.tif", np.full((HEIGHT, WIDTH), 1300, "uint16"))
+    (tmp_path / "images").mkdir()
+    for other in (str(secret), "../secret.tif", "missing.ome.tif"):
+        path = write_part(tmp_path / "images/a.ome.tif", other, values)
+        window = ImageReading(window="400,1300")
+        assert np.array_equal(decode(path, reading=window)[:, :, 0], grey(values, 400, 1300))
+        assert measure_window([path]).channels == ()
+        for reading in (ImageReading(channels="GFP"), ImageReading(channels="DAPI"), ImageReading(plane="max")):
+            with pytest.raises(ImageError) as caught:
+                decode(path, reading=reading)
+            assert "OME-TIFF" in str(caught.value) and caught.value.hint
 
 
 @pytest.mark.parametrize("text", ["1", "5,4", "a,b", "1,nan", "1,2;3,4"])

@@ -19,6 +19,7 @@ from visionft.project.formats.handing_out import Copier, LabelSet
 from visionft.project.formats.labels_file import LabelRecord
 from visionft.project.formats.listing import DEFAULTS, Listing, ReadOptions
 from visionft.project.formats.locating import ImageFinder
+from visionft.project.formats.parquet_pages import Chunk, chunks_of
 from visionft.project.formats.readers import listing_of_rows
 from visionft.project.formats.split_names import UNASSIGNED_FOLDER
 from visionft.project.formats.tables import check_columns
@@ -44,14 +45,14 @@ def read_parquet(file: Path, options: ReadOptions = DEFAULTS) -> Listing:
     """List the images of a Parquet table of file names; a `ProjectError` without pyarrow, or for an unfit table."""
     check_size(file)
     with _opened(file) as (table, types):
-        titles = _flat_columns(file, table, types)
-        chunks = _chunks(table)
+        chunks = _chunks(file, table)
+        titles = _flat_columns(file, table, types, chunks)
         # Dictionaries create a text shared by a million rows once; other encodings, such as shared prefixes (delta),
         # have none, and each text may be as long as all stored data.
-        others = {chunk.path_in_schema for chunk in chunks if not _OF_DICTIONARIES.issuperset(chunk.encodings)}
+        others = {chunk.path for chunk in chunks if not chunk.encodings <= _OF_DICTIONARIES}
         of_texts = [chunk for chunk in chunks if chunk.physical_type == "BYTE_ARRAY"]
-        texts = list(dict.fromkeys(each.path_in_schema for each in of_texts if each.path_in_schema not in others))
-        stored = [each.total_uncompressed_size for each in of_texts if each.path_in_schema in others]
+        texts = list(dict.fromkeys(each.path for each in of_texts if each.path not in others))
+        stored = [each.unpacked for each in of_texts if each.path in others]
         rows_at_once = max(1, min(10_000, 1_000_000 // max(1, len(titles)), _BATCH_BYTES // max([1, *stored])))
     rows = _rows(file, titles, texts, rows_at_once)
     return listing_of_rows(file, titles, rows, ImageFinder(file.parent, options, file=file), options.choice)
@@ -80,14 +81,15 @@ def _opened(file: Path, texts: Sequence[str] = ()) -> Generator[tuple[Any, Any]]
         raise ProjectError(message, "Save it again.") from error
 
 
-def _flat_columns(file: Path, table: Any, types: Any) -> list[str]:
+def _flat_columns(file: Path, table: Any, types: Any, chunks: Sequence[Chunk]) -> list[str]:
     """Return the columns with a value, or a list of values, in each row."""
     meta = table.metadata
-    chunks = _chunks(table)
-    unpacked = sum(chunk.total_uncompressed_size for chunk in chunks)
-    in_lists = sum(chunk.num_values for chunk in chunks if "." in chunk.path_in_schema)
-    cells = meta.num_rows * meta.num_columns
-    is_long = meta.num_rows > _MAX_ROWS or cells > _MAX_CELLS
+    unpacked = sum(chunk.unpacked for chunk in chunks)
+    in_lists = sum(chunk.values for chunk in chunks if "." in chunk.path)
+    # The count of the whole file is not the one that pyarrow reads.
+    rows = max(meta.num_rows, sum(meta.row_group(number).num_rows for number in range(meta.num_row_groups)))
+    cells = rows * meta.num_columns
+    is_long = rows > _MAX_ROWS or cells > _MAX_CELLS
     most = min(_MAX_UNPACKED, max(_RATIO_MATTERS_ABOVE, _RATIO * file.stat().st_size))
     if is_long or in_lists > _MAX_IN_LISTS or unpacked > most:
         message = Message(
@@ -99,7 +101,7 @@ def _flat_columns(file: Path, table: Any, types: Any) -> list[str]:
             cells=f"{cells:,}",
             values_limit=f"{_MAX_IN_LISTS:,}",
             size_limit=size_text(most),
-            rows=f"{meta.num_rows:,}",
+            rows=f"{rows:,}",
             values=f"{in_lists:,}",
             size=size_text(unpacked),
         )
@@ -146,9 +148,9 @@ def images_within(file: Path) -> Iterator[tuple[bytes | None, str, dict[str, Any
 
 def _images_at_once(file: Path, column: str, table: Any) -> int:
     """Return the number of rows to be read together; a `ProjectError` for no images, or for a too large row group."""
-    stored = [chunk.total_uncompressed_size for chunk in _chunks(table)]
-    packed = [chunk.total_compressed_size for chunk in _chunks(table)]
-    most = [min(_MAX_OF_IMAGES, max(_RATIO_MATTERS_ABOVE, _RATIO * size)) for size in packed]
+    chunks = _chunks(file, table)
+    stored = [chunk.unpacked for chunk in chunks]
+    most = [min(_MAX_OF_IMAGES, max(_RATIO_MATTERS_ABOVE, _RATIO * chunk.packed)) for chunk in chunks]
     if not column or any(size > limit for size, limit in zip(stored, most, strict=True)):
         message = Message(
             "{file} holds no images, or more than {limit} of them in one row group.",
@@ -221,11 +223,9 @@ def _names_of_features(features: Any) -> dict[str, list[str]]:
     return found
 
 
-def _chunks(table: Any) -> list[Any]:
-    """Return the metadata of each column chunk, from the file's footer."""
-    meta = table.metadata
-    groups = (meta.row_group(number) for number in range(meta.num_row_groups))
-    return [group.column(place) for group in groups for place in range(group.num_columns)]
+def _chunks(file: Path, table: Any) -> list[Chunk]:
+    with open_regular(file) as handle:
+        return chunks_of(table, handle)
 
 
 def _rows(
