@@ -59,7 +59,7 @@ class TrainDraft(QObject):
         self.preset = DEFAULT_PRESET
         self._images: TrainingImages | None = None  # as last read
         self._facts: SetFacts | None = None
-        self._exhausted: SetFacts | None = None  # the images on which no preset is left that may gain
+        self._after: tuple[SetFacts | None, str, str] | None = None  # images and preset of a run, and the one proposed
         self._waiting: Callable[[], object] | None = None  # for the images as they are now
         self._reader = BackgroundReader(read_training_images, self._take_images, parent=self)
         self.preview = AugmentPreview(view.strip, lambda: self._images.divided if self._images else None, parent=self)
@@ -148,7 +148,7 @@ class TrainDraft(QObject):
         has_trained = configs[preset].total_epochs > 0
         later = names[names.index(preset) + 1 :] if gained or not has_trained else []
         following = next((name for name in later if configs[name].total_epochs), None)
-        self._exhausted = None if following else self._facts
+        self._after = self._facts, preset, following or ""
         if following and not self.is_modified:
             self.take_preset(following)
         else:
@@ -184,6 +184,11 @@ class TrainDraft(QObject):
         self._facts = images.facts if images is not None else None
         if images is not None:
             card.set_wish(images.wish)
+        if self._after is not None and self._facts != self._after[0]:  # other images: begin again as the run did
+            _, preset, proposed = self._after
+            self._after = None
+            if self.preset == proposed and not was_modified:
+                self.preset = preset
         self._update_circumstances()
         self.advice.show_images(images)
         if before != self._inputs() or self._baseline.device != self._state.settings.device:
@@ -270,7 +275,7 @@ class TrainDraft(QObject):
         )
         view.presets.show_choices(presets)
         view.presets.choose(self.preset)
-        view.exhausted.setVisible(facts is not None and facts == self._exhausted)
+        view.exhausted.setVisible(self._after is not None and not self._after[2])
         view.split_card.setVisible(images is not None and bool(images.now.images))
         if images is not None:
             needs = not images.is_divided and train_choices.needs_division(images.now, config)

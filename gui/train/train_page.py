@@ -54,7 +54,9 @@ class TrainPage(Page):
         self.draft = TrainDraft(state, session, self.setup)
         self.elsewhere = Elsewhere(state, session, config=self.config, when_ready=self._when_ready, parent=self)
         self.resume_card, self.stronger_card = ResumeCard(), StrongerCard()
-        self.stronger = StrongerNetwork(state, session, self.stronger_card, self.draft, goes_on=self.start, parent=self)
+        self.stronger = StrongerNetwork(
+            state, session, self.stronger_card, self.draft, goes_on=self.train_again, parent=self
+        )
         self._has_run = self._has_results = False  # in the live view
         self._run_name = ""  # of its folder, once it has one
         self._monitor: RunMonitor | None = None
@@ -250,6 +252,12 @@ class TrainPage(Page):
 
         if self.runner is not None:
             self._when_ready(start)
+
+    def train_again(self) -> None:
+        """Train the preset of the last run again, now that another network is the best on the images."""
+        if self.runner is not None and self.runner.budget and not self.draft.is_modified:
+            self.draft.take_preset(self.runner.budget)
+        self.start()
 
     def enqueue(self) -> None:
         if self.runner is not None:

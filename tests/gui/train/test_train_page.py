@@ -14,6 +14,7 @@ from gui import runner
 from gui.train.train_page import TrainPage
 from visionft.errors import WeightsError
 from visionft.events import Notice
+from visionft.project.edits.changes import RemoveImages
 from visionft.training.config.presets import differs
 from visionft.training.config.train_config import TrainConfig
 
@@ -142,6 +143,17 @@ def test_the_next_preset_that_may_gain_is_chosen_after_a_run(qtbot, page, script
         page.show_view("setup")
         assert presets.choice() == following
     assert len(scripted[0]) == 2 and exhausted.isVisible()
+
+
+def test_a_proposed_preset_is_dropped_when_images_come(qtbot, page, window, scripted, finish):
+    presets = page.setup.presets
+    qtbot.mouseClick(presets.tiles["quick"], LEFT)
+    qtbot.mouseClick(page.start_button, LEFT)
+    finish()
+    assert presets.choice() == "best"
+    session = window.state.session
+    session.apply(RemoveImages(tuple(image.image_id for image in session.snapshot().images[:3])))
+    qtbot.waitUntil(lambda: presets.choice() == "quick", timeout=10_000)
 
 
 def test_divide_again_places_the_images_another_way(qtbot, page, window, finish):
