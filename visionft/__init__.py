@@ -10,6 +10,8 @@ import sys
 from importlib.machinery import ModuleSpec
 from typing import Any
 
+from visionft.allocator import keep_freed_memory
+
 __version__ = "0.2.0"
 # The names come from `visionft.api` on their first use, which a type checker does not follow.
 # pyright: reportUnsupportedDunderAll=false
@@ -48,6 +50,7 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 os.environ["PYTHONSAFEPATH"] = "1"
 # torch's OpenMP threads spin while they wait; beside other programs that made a training step ten times slower here.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+keep_freed_memory()
 
 # Inside this folder in an installation; beside it in the sources and in the frozen program.
 _BESIDE = ("gui", "models", "resources")

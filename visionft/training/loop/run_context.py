@@ -10,6 +10,7 @@ import torch  # noqa: TID253
 from models.classifier import Classifier, build_classifier
 from models.messages import Message
 from models.methods.method import Method, MethodOptions
+from visionft.allocator import return_freed_memory
 from visionft.devices import Device, pick_device
 from visionft.errors import RunError
 from visionft.events import Notice
@@ -110,6 +111,7 @@ def release(classifier: Classifier, optimizer: torch.optim.Optimizer | None) -> 
     if optimizer is not None:
         optimizer.state.clear()
     classifier.release()
+    return_freed_memory()
 
 
 def settings_that_compile(config: TrainConfig, device: torch.device, job: JobContext) -> TrainConfig:
