@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from models.methods.linear import LinearOptions, LinearProbe
+from visionft.allocator import return_freed_memory
 from visionft.devices import pick_device
 from visionft.features.feature_spec import FeatureSpec
 from visionft.jobs import SILENT, JobCancelled, JobContext
@@ -79,3 +80,4 @@ def frozen_network(
         yield classifier, partial(torch.autocast, place.kind, dtype) if is_mixed else contextlib.nullcontext
     finally:
         classifier.release()
+        return_freed_memory()  # a pass at 640 px holds gigabytes
