@@ -42,12 +42,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark long tests as slow, and skip them without `--long` or `--torture`."""
+    """Mark long tests as slow, and skip them without `--long` or `--torture`, which lifts the time limit of a test."""
     for item in items:
         if item.get_closest_marker("long"):
             item.add_marker("slow")
             if not config.getoption("--long") and config.getoption("--torture") is None:
                 item.add_marker(pytest.mark.skip(reason="takes minutes: give --long"))
+        if config.getoption("--torture") is not None:
+            item.add_marker(pytest.mark.timeout(0))  # a thousand kills take longer than any test may
 
 
 def pytest_collection_finish() -> None:

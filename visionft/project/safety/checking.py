@@ -125,7 +125,7 @@ def _recreate_named(connection: sqlite3.Connection, table: str, *links: str) -> 
     column, value = (", position", ", 1000000 + ?1") if table == "class" else ("", "")
     parents = " UNION ".join(f"SELECT {table}_id AS parent FROM {link}" for link in links)
     lost = connection.execute(
-        f"SELECT parent FROM ({parents}) WHERE parent NOT IN (SELECT id FROM {table}) ORDER BY parent"
+        f"SELECT DISTINCT parent FROM ({parents}) WHERE parent NOT IN (SELECT id FROM {table}) ORDER BY parent"
     ).fetchall()
     for (lost_id,) in lost:
         name = f"lost {table} {lost_id}"

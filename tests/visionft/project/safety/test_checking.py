@@ -26,7 +26,7 @@ DAMAGE = {
     "DELETE FROM class WHERE id = 1": 1,
     "DELETE FROM tag": 1,
     "DELETE FROM root": 1,
-    "DELETE FROM image WHERE id IN (1, 2)": 3,
+    "DELETE FROM image WHERE id IN (1, 2)": 4,
     "INSERT INTO label VALUES (3, 2, 'import', 0)": 1,
     "INSERT INTO conflict VALUES (3, 1, 'a file'), (3, 2, 'a file')": 2,
     "INSERT INTO conflict VALUES (99, 1, 'a file'), (99, 2, 'a file')": 2,
@@ -43,7 +43,7 @@ DAMAGE = {
 
 @pytest.mark.parametrize("statement", DAMAGE)
 def test_each_fault_is_repaired_counted_and_gone(project: Project, statement: str) -> None:
-    project.apply(TagImages((1,), "odd"))
+    project.apply(TagImages((1, 2), "odd"))
     project.close()
     alter(project.path, statement)
     with Project.open(project.path) as again:
@@ -56,7 +56,7 @@ def test_each_fault_is_repaired_counted_and_gone(project: Project, statement: st
 
 
 def test_all_faults_at_once(project: Project) -> None:
-    project.apply(TagImages((1,), "odd"))
+    project.apply(TagImages((1, 2), "odd"))
     project.close()
     alter(project.path, *DAMAGE)
     with Project.open(project.path) as again:
