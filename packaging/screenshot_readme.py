@@ -89,6 +89,7 @@ def _train(studio: Studio, session: ProjectSession) -> None:
     how, message = ended[0]
     if how != "finished":
         raise SystemExit(f"The run {how}: {message}")
+    _press(page, "Details")  # the accuracy over time, in place of the images
 
 
 def settings_of(session: ProjectSession) -> TrainConfig:
@@ -120,7 +121,7 @@ def _show(studio: Studio, name: str, _best: RunSummary | None = None) -> Any:
     """Show a page and return it."""
     studio.window.show_page(name)
     studio.settle(*SIZE)
-    studio.wait_for_images(600)
+    studio.wait_for_images(3000)
     return studio.window.page(name)
 
 
@@ -131,7 +132,7 @@ def _label(studio: Studio, name: str, _best: RunSummary) -> None:
         place = next(place for place, image in enumerate(images) if image.labels == images[-1].labels)
         page.grid.selection.set_current(place)
         page.grid.selection.set_current(place + 2, extend=True)
-    studio.wait_for_images(1500)
+    studio.wait_for_images(4000)
 
 
 def _curate(studio: Studio, name: str, _best: RunSummary) -> None:
