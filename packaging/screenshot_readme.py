@@ -142,7 +142,7 @@ def _curate(studio: Studio, name: str, _best: RunSummary) -> None:
     _wait_for_tasks(studio)
     with _as_far_as_it_goes("showing the map on Curate"):
         page.show_view("map")
-        studio.wait_for_images(1500)
+        studio.wait_for_images(6000)
         _wait_for_tasks(studio)
     studio.wait_for_images(3000)
 
