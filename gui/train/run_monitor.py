@@ -152,7 +152,7 @@ class RunMonitor(QWidget):
         self.line.hide()
         self._budget_row.hide()
         self._name.setText("")
-        self._note.setText("")
+        self._show_note("")
         self._nothing.show_words(Message("No run yet"), Message("Choose what to train under Set up."), "")
         for tile in self.tiles.values():
             tile.show_figure("–")
@@ -182,7 +182,7 @@ class RunMonitor(QWidget):
         self.line.show_words(tr("Starting"))
         self.line.show()
         self._name.setText(title)
-        self._note.setText("")
+        self._show_note("")
         for tile in self.tiles.values():
             tile.show_figure("–")
         hint = Message("The held-out images appear here as soon as the model sorts them.")
@@ -201,7 +201,7 @@ class RunMonitor(QWidget):
         ended = Message("Ended early: no better epoch in {patience}.", patience=self._patience)
         is_early = self._epochs and self._patience and self._place < self._epochs
         ending = ended if is_early else "" if self._epochs else _ONE_POINT
-        self._note.setText(tr(ending) if ending and not was_stopped else "")
+        self._show_note(tr(ending) if ending and not was_stopped else "")
         self._budget_row.hide()
         words = tr(note) if was_stopped else result or tr("The run has ended.")
         self.line.end(words, tr("took {time}", time=rough_duration_text(seconds)))
@@ -230,6 +230,11 @@ class RunMonitor(QWidget):
         self.line.forget_time()
         self.budget_chosen.emit(name)
 
+    def _show_note(self, note: str) -> None:
+        """Show a line above the charts; an empty one takes no room."""
+        self._note.setText(note)
+        self._note.setVisible(bool(note))
+
     def _on_details_clicked(self) -> None:
         self._has_chosen = True
         self._open_details(self.details_button.isChecked())
@@ -247,7 +252,7 @@ class RunMonitor(QWidget):
                 if event.unit == "images" and self.line.pace > 0:
                     self._show_speed(self.line.pace)
             case Notice(message=message, level=level):
-                self._note.setText(tr(message))
+                self._show_note(tr(message))
                 if level == "warning":
                     self.chart.add_note(self._place, message)
             case ImagesClassified():
@@ -280,7 +285,7 @@ class RunMonitor(QWidget):
         words = Message(
             "{train} training and {val} validation images; {some} of {all} parameters are trainable ({share})"
         )
-        self._note.setText(tr(words, **counts))
+        self._show_note(tr(words, **counts))
         self._device, self._precision = event.device, event.precision
         self.tiles["device"].show_figure(event.device, event.precision)
         if self._epochs and not self._learns_from_features and not self._has_chosen:
