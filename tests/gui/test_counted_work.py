@@ -152,6 +152,7 @@ def work_in(window: MainWindow, counter: Counter, path: Path) -> dict[str, Work]
     return found
 
 
+@pytest.mark.slow
 def test_the_work_on_the_main_thread_does_not_grow_with_the_images(
     window: MainWindow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -42,6 +42,7 @@ def state(state: AppState) -> Iterator[AppState]:
     use_language("en")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("image_ids")  # a project with two runs, one of them evaluated
 def test_no_english_word_is_visible_in_the_german_window(window, project_dir, tmp_path):
     german, found = window, set(foreign_texts(window, names=NAMES))

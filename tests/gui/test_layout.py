@@ -124,6 +124,7 @@ def test_the_name_of_a_project_gives_way_to_what_can_be_done(qtbot, window, tmp_
     assert page.heading.text() == path.name and page.heading.isVisible()
 
 
+@pytest.mark.slow
 def test_a_wide_screen_is_filled_and_no_title_jumps(qtbot, qapp, state, project_dir):
     """At 2560 pixels no half is empty, and from page to page the title stays where it is."""
     window = create_window(qapp, state)
@@ -204,6 +205,7 @@ def test_no_text_is_cut_in_any_scene_of_the_screenshots(scale, language):
     assert int(end.split()[0]) > 25
 
 
+@pytest.mark.slow
 def test_the_check_names_what_stays_cut_not_what_gets_its_room_a_moment_later(window, look):
     """A thread ending during the check changes a text before the layout has processed it."""
     for widget in (text("A long text that has no room"), Button("A long label that has no room")):

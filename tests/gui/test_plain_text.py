@@ -152,6 +152,7 @@ def test_tooltips_show_markup_letter_by_letter_and_load_no_image(walk, window, t
     assert not any(image.pixel(x, y) == red for x in range(image.width()) for y in range(image.height()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PAGES)
 def test_no_page_reads_a_name_as_markup(walk, opened, qtbot, name):
     opened.show_page(name)
@@ -220,6 +221,7 @@ def look_at_left_out(walk: Walk, button: QPushButton) -> None:
     dialog.accept()
 
 
+@pytest.mark.slow
 def test_no_banner_queue_and_list_of_projects_reads_a_name_as_markup(walk, opened):
     opened.show_page("train")
     opened.page("train").switch.buttons["queue"].click()  # type: ignore[attr-defined]
@@ -283,6 +285,7 @@ def test_a_label_that_qt_makes_never_guesses_and_one_that_holds_markup_says_so(q
     assert not reads_markup(guessing) and reads_markup(saying)
 
 
+@pytest.mark.slow
 def test_no_source_of_the_window_asks_for_markup():
     """A file in need of markup for the program's own words is added here, with the reason."""
     found: dict[str, set[str]] = {}

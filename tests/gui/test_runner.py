@@ -284,6 +284,7 @@ def test_a_pause_before_the_run_has_a_folder_loses_nothing(qtbot, page, window, 
     assert [run.config.epochs for run in window.state.session.runner.queue.waiting()] == [6]
 
 
+@pytest.mark.slow
 def test_the_budget_of_a_run_is_changed_by_a_click_while_it_trains(qtbot, page, window, engine, finish):
     engine.is_slow = False
     qtbot.mouseClick(page.setup.presets.tiles["quick"], LEFT)
@@ -326,6 +327,7 @@ def crashed_run(project_dir: Path, images, done: int) -> Path:
     return run_dir
 
 
+@pytest.mark.slow
 def test_after_a_crash_the_run_is_offered_and_goes_on(qtbot, page, window, engine, project_dir, finish):
     run_dir = crashed_run(project_dir, window.state.session.snapshot(), 3)
     (run_dir / "steps.jsonl").write_text("[0.25, 2.0]\n[0.5, 1.5]\n")

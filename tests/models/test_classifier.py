@@ -166,6 +166,7 @@ def test_frozen_batch_norm_keeps_its_statistics(backbone, method) -> None:
     assert all(torch.equal(value, before[name]) for name, value in classifier.network.named_buffers())
 
 
+@pytest.mark.slow
 def test_no_weight_decay_on_norms_and_biases() -> None:
     for backbone, method in PAIRS:
         for group in build(backbone, method).parameter_groups(0.1):

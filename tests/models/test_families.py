@@ -127,6 +127,7 @@ def test_a_method_learns_merges_and_counts_or_refuses(name, method, small) -> No
         torch.testing.assert_close(again.eval()(images(row)), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "method"),
     [

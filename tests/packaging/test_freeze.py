@@ -54,6 +54,7 @@ def test_what_the_program_imports_by_name_is_named_in_the_spec() -> None:
     assert [name for name in named if not re.search(rf'"{re.escape(name)}(\.\w+)*"', spec)] == []
 
 
+@pytest.mark.slow
 def test_every_library_is_named_with_its_licence(tmp_path: Path) -> None:
     without = gather_licences.gather(tmp_path / "licences")
     rows = (tmp_path / "licences" / "PACKAGES.txt").read_text(encoding="utf-8").lower().splitlines()

@@ -139,6 +139,7 @@ def torture(tmp_path: Path, templates: dict[str, Path], rounds: range, damage) -
     return results
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_short", [True, pytest.param(False, marks=pytest.mark.long)], ids=["ten", "many"])
 def test_damaged_projects_open_or_tell_and_are_restored(
     tmp_path: Path, templates: dict[str, Path], damage, is_short: bool, torture_rounds: int, tally: Counter[str]

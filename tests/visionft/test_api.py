@@ -160,6 +160,7 @@ def test_the_settings_are_those_of_the_command_line_and_the_demonstration(own):
     assert caught.value.__notes__ == ['Next: project.settings("balanced")']
 
 
+@pytest.mark.slow
 def test_a_run_is_evaluated_and_its_mistakes_and_history_are_tables(project):
     run = project.run(1)
     assert run.name == project.runs[0].name and not run.is_stopped and "validation accuracy" in repr(run)
@@ -196,6 +197,7 @@ def test_mistakes_are_true_of_the_labels_as_they_are_now(own):
     assert image_id not in run.mistakes(callback=print)["image_id"]
 
 
+@pytest.mark.slow
 def test_mistakes_of_a_run_that_follows_the_labels_are_of_now(own):
     run = own.train(method="knn", callback=print, **TINY)
     images = own.images
@@ -240,6 +242,7 @@ def test_a_run_that_is_cancelled_before_it_has_a_folder_is_none(own):
     assert not own.runs and not list((own.path / "runs").glob("*"))
 
 
+@pytest.mark.slow
 def test_suggestions_label_what_is_sure(own, image_folder):
     (new := own.path.parent / "new").mkdir()
     for name in ("blue", "red"):
@@ -293,6 +296,7 @@ def test_an_export_names_targets_and_options(project, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_share_and_a_kind_that_cannot_be_are_refused(own, monkeypatch):
     for share in (5, -0.1, float("nan")):
         for call in (
@@ -333,6 +337,7 @@ def test_the_settings_of_a_check_are_arguments(own, monkeypatch):
         own.check("first", most=0, **quiet)
 
 
+@pytest.mark.slow
 def test_a_time_ends_a_run_with_the_best_so_far(own, monkeypatch):
     began = time.monotonic()
     run = own.train(method="full", time=0.01, epochs=500, callback=lambda _event: None, **TINY)
@@ -340,6 +345,7 @@ def test_a_time_ends_a_run_with_the_best_so_far(own, monkeypatch):
     assert run.settings.epochs == 1 and run.summary.result.best.epoch == 0  # one look at each image is the least
 
 
+@pytest.mark.slow
 def test_a_project_is_cleaned_repaired_and_restored(tmp_path, image_folder):
     photos = tmp_path / "photos"
     shutil.copytree(image_folder, photos)

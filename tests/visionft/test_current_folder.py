@@ -68,6 +68,7 @@ def ran(folder: Path) -> str:
     return (folder / "ran").read_text() if (folder / "ran").exists() else ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_script", [False, True])  # a script as pip writes it
 def test_the_start_runs_nothing_of_it(hostile: Path, project: Path, tmp_path: Path, is_script: bool) -> None:
     script = tmp_path / "visionft"
@@ -79,6 +80,7 @@ def test_the_start_runs_nothing_of_it(hostile: Path, project: Path, tmp_path: Pa
     assert "48 images" in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="no folder can be deleted there while it is somebody's current one")
 def test_the_start_from_a_deleted_folder(project: Path, tmp_path: Path) -> None:
     gone = tmp_path / "gone"
@@ -94,6 +96,7 @@ def test_loader_processes_run_nothing_of_it(hostile: Path, project: Path) -> Non
     assert (done.returncode, ran(hostile)) == (0, ""), done.stderr
 
 
+@pytest.mark.slow
 def test_the_preview_runs_nothing_of_it(hostile: Path, image_folder: Path, tmp_path: Path) -> None:
     script = tmp_path / "bin" / "preview.py"
     script.parent.mkdir()

@@ -42,6 +42,7 @@ DEEP = "[" * 100_000
 WRITERS = {"file": atomic_path, "folder": whole_folder, "export": publishing}
 
 
+@pytest.mark.slow
 def test_a_gzip_bomb_is_refused_before_it_takes_the_memory(tmp_path: Path) -> None:
     bomb = tmp_path / "snapshot.json.gz"
     bomb.write_bytes(gzip.compress(b"[" + b" " * 300_000_000))

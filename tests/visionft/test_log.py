@@ -151,6 +151,7 @@ def test_a_log_that_cannot_be_written_costs_nothing(
     assert "Logging error" not in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_next_start_takes_a_crash_into_the_log(tmp_path: Path) -> None:
     env = {name: value for name, value in os.environ.items() if name != "PYTHONFAULTHANDLER"}
     crash = "import faulthandler; from visionft.log import start_log; start_log('test'); faulthandler._sigsegv()"

@@ -12,6 +12,7 @@ from visionft.export.bundle.sample_programs import PYTHON
 SESSION = "from visionft.doctor import provider_works; assert provider_works('CPUExecutionProvider')"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("asked_for", [None, "0"])
 def test_onnx_runtime_writes_no_device_id(tmp_path: Path, asked_for: str | None) -> None:
     left = files_of_home(tmp_path, "-c", SESSION, asked_for=asked_for)

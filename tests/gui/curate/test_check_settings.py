@@ -55,6 +55,7 @@ def write(qtbot, editor, text: str) -> None:
     qtbot.keyClicks(editor, text)
 
 
+@pytest.mark.slow
 def test_a_check_runs_with_the_settings_of_its_form(qtbot, open_curate, grey_dir):
     page = open_curate(grey_dir, "first")
     view = page.view

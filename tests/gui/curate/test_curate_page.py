@@ -1,5 +1,6 @@
 """The Curate page: viewing a check's findings, deciding and undoing, by mouse and by keys."""
 
+import pytest
 from PySide6.QtCore import QPoint, Qt
 
 from gui.curate.curate_page import CuratePage, image_menu
@@ -75,6 +76,7 @@ def test_images_are_taken_out_by_key_or_button_and_undo_brings_them_back(qtbot, 
     assert page.grid.count() == 5 and count_images(page.session.project) == 9
 
 
+@pytest.mark.slow
 def test_what_is_kept_as_it_is_is_not_shown_again(qtbot, page, finish):
     click(qtbot, page, 0)
     kept = page.grid.selection.current_id()
@@ -117,6 +119,7 @@ def test_a_class_key_and_the_class_box_relabel_what_is_selected(qtbot, page):
     assert labels(page, 3) == ("cat",)
 
 
+@pytest.mark.slow
 def test_a_project_that_closes_while_it_is_read_stops_nothing(qtbot, page, window, project_dir):
     page.curation.read()
     assert window.state.close_project() and window.page("curate").empty.isVisible()
@@ -174,6 +177,7 @@ def test_a_project_never_checked_offers_it(qtbot, window, open_curate, grey_dir,
     assert not page.scan_line.words()
 
 
+@pytest.mark.slow
 def test_the_issues_of_a_check_are_shown_while_the_next_one_runs(qtbot, open_curate, grey_dir, monkeypatch, finish):
     class Endless(type(CHECKS["dull"])):
         name = "endless"
@@ -193,6 +197,7 @@ def test_the_issues_of_a_check_are_shown_while_the_next_one_runs(qtbot, open_cur
     finish()
 
 
+@pytest.mark.slow
 def test_newer_images_are_counted_and_one_check_runs_again(qtbot, page, tmp_path, draw_folder, finish):
     import_source(page.session.project, draw_folder(tmp_path / "more", {"bird": 3}))
     page.state.tasks.written.emit()

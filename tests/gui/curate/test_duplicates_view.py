@@ -61,6 +61,7 @@ def test_groups_stand_under_headings_contradicting_labels_first(page):
     assert page.grid.tile(2).mark == "best" and not page.grid.tile(1).mark and page.grid.tile(1).detail == "40 × 32"
 
 
+@pytest.mark.slow
 def test_the_best_of_a_group_is_kept_by_a_key_and_undo_brings_the_others_back(qtbot, page):
     press(qtbot, page, 3, KEY.Key_B)
     assert count_images(page.session.project) == 10 and not {1, 2, 3} & set(page.grid.images.ids)

@@ -68,6 +68,7 @@ def wait_for_evidence(qtbot, page: CuratePage) -> None:
     qtbot.waitUntil(lambda: page.view.panel.own.grid.count() > 0, timeout=20_000)
 
 
+@pytest.mark.slow
 def test_the_wrong_labels_are_shown_with_the_class_they_should_have(page):
     assert set(names(page)) == {f"apple {number}" for number in WRONG}
     assert all(tile.title == "apple → pear?" and "%" in tile.detail for tile in page.grid.tiles())
@@ -75,6 +76,7 @@ def test_the_wrong_labels_are_shown_with_the_class_they_should_have(page):
     assert title == "apple → pear?" and "%" in chance
 
 
+@pytest.mark.slow
 def test_the_nearest_images_of_both_classes_are_evidence(qtbot, page):
     wait_for_evidence(qtbot, page)
     panel = page.view.panel
@@ -84,6 +86,7 @@ def test_the_nearest_images_of_both_classes_are_evidence(qtbot, page):
     assert current(page) not in [tile.image_id for tile in panel.own.grid.tiles()]
 
 
+@pytest.mark.slow
 def test_keys_accept_keep_relabel_and_drop_and_go_on_by_themselves(qtbot, page):
     wait_for_evidence(qtbot, page)
     first = current(page)
@@ -104,6 +107,7 @@ def test_keys_accept_keep_relabel_and_drop_and_go_on_by_themselves(qtbot, page):
     assert labels(page, first) == labels(page, third) == ("apple",)
 
 
+@pytest.mark.slow
 def test_everything_is_scored_anew_after_a_change(qtbot, page):
     wait_for_evidence(qtbot, page)
     project = page.session.project

@@ -186,6 +186,7 @@ def map_page(qtbot, open_curate, grey_dir, use_views, finish):
     return page
 
 
+@pytest.mark.slow
 def test_the_map_draws_itself_and_a_lasso_fills_the_grid_and_labels(qtbot, map_page):
     page, view = map_page, map_page.views["map"]
     canvas = view.panel.canvas
@@ -205,6 +206,7 @@ def test_the_map_draws_itself_and_a_lasso_fills_the_grid_and_labels(qtbot, map_p
     qtbot.waitUntil(lambda: len(canvas.image_ids) == 10, timeout=5000)
 
 
+@pytest.mark.slow
 def test_colours_and_methods_can_be_chosen(qtbot, map_page):
     view = map_page.views["map"]
     legend, chip = view.panel.legend, view.controls.way_chip
@@ -237,6 +239,7 @@ def test_what_a_run_said_colours_the_map(window, project_dir, image_ids):
     assert read.entries[-1].colour == "" and sum(entry.count for entry in read.entries) == len(images)
 
 
+@pytest.mark.slow
 def test_without_features_a_button_draws_it(qtbot, open_curate, grey_dir, use_views, finish):
     use_views(MapView)
     page = open_curate(grey_dir, "map")

@@ -70,6 +70,7 @@ class TestReport:
         assert re.findall(r"large|small|\d+", cards(page)["Classes"].words) == ["large", "25", "small", "5"]
         assert not page.grid.isVisible() and page.sentence.text()
 
+    @pytest.mark.slow
     def test_buttons_lead_to_a_view_or_another_screen(self, qtbot, page, window):
         qtbot.mouseClick(cards(page)["Quality"].button, LEFT)
         assert page.view.name == "quality" and page.grid.count() == 2
@@ -87,6 +88,7 @@ class TestReport:
         assert len(cards(page)["Quality"].words) > len(checked)  # it is outdated
         assert advice(page)[0].step.view == "label"
 
+    @pytest.mark.slow
     def test_a_check_that_never_ran_runs_at_a_click(self, qtbot, open_curate, scenes):
         page = open_curate(scenes, "report")
         qtbot.waitUntil(lambda: "Quality" in cards(page), timeout=5000)

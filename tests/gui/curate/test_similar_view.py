@@ -69,6 +69,7 @@ def test_an_example_that_leaves_the_project_is_none_any_more(qtbot, similar_page
     assert last not in found(qtbot, page, 10) and view.strip.unlike.count() == 0 and view.examples.like == (first,)
 
 
+@pytest.mark.slow
 def test_a_image_from_a_file_is_looked_at_by_the_network(qtbot, similar_page, tmp_path, monkeypatch):
     page = similar_page
     inside = page.session.snapshot().images[5]

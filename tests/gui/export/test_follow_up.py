@@ -2,6 +2,7 @@
 
 import time
 
+import pytest
 from PySide6.QtCore import Qt
 
 from gui.export.card_view import CardDialog
@@ -31,6 +32,7 @@ def test_without_an_export_there_is_nothing_to_do_with_it(window, shown):
         assert window.state.actions.why_not(name)
 
 
+@pytest.mark.slow
 def test_each_file_is_timed_on_this_computer(qtbot, window, shown, finish):
     assert shown.speed_card.isHidden()
     qtbot.mouseClick(shown.parity_card.speed_button, LEFT)

@@ -188,6 +188,7 @@ def test_a_sample_project_is_ready_to_train(qtbot, window, page, monkeypatch, ti
     assert len(window.state.session.snapshot().class_names) == classes
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("styled")
 @pytest.mark.parametrize("tile", ["sample_tile", "drawn_tile"])
 def test_making_a_sample_can_be_cancelled(qtbot, window, page, tile, finish):

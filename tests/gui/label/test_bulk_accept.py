@@ -75,6 +75,7 @@ def check_honestly(qtbot, page, view, truth, *, lies: int = 0) -> int:
     return wrong
 
 
+@pytest.mark.slow
 def test_the_offer_follows_the_threshold_and_names_what_a_check_proves(qtbot, wait, page, offer):
     assert "54" in offer.proof_label.text() and "54" in offer.check_button.text()  # all of them
     choose(offer, 0)
@@ -97,6 +98,7 @@ def test_without_a_check_all_are_accepted_and_nothing_is_proven(qtbot, stored, p
     assert sum(map(bool, stored(page).values())) == 6
 
 
+@pytest.mark.slow
 def test_a_checked_sample_says_what_it_proves_and_the_rest_is_accepted(
     qtbot, wait, stored, page, sample, offer, truth, window
 ):
@@ -127,6 +129,7 @@ def test_a_checked_sample_says_what_it_proves_and_the_rest_is_accepted(
     assert sum(map(bool, stored(page).values())) == 6 + 30
 
 
+@pytest.mark.slow
 def test_a_label_given_after_the_check_is_not_accepted_away(qtbot, wait, stored, page, sample, offer, truth):
     session = page.state.session
     drawn = newest_sample(session.project)
@@ -154,6 +157,7 @@ def test_a_label_given_before_the_suggestions_follow_it_is_not_accepted_away(qtb
     assert stored(page)[image_id] == [name] and all(stored(page).values())
 
 
+@pytest.mark.slow
 def test_another_threshold_after_a_bad_sample_leaves_its_result(qtbot, wait, stored, page, sample, offer, truth):
     drawn = newest_sample(page.state.session.project)
     check_honestly(qtbot, page, sample, truth, lies=12)
@@ -169,6 +173,7 @@ def test_another_threshold_after_a_bad_sample_leaves_its_result(qtbot, wait, sto
     assert page.suggestion_bar.audit_label.text() == ""
 
 
+@pytest.mark.slow
 def test_where_all_were_checked_nothing_is_left_to_accept(qtbot, wait, page, offer, truth):
     choose(offer, offer.size_box.count() - 1)
     wait(lambda: "54" in offer.check_button.text())
@@ -181,6 +186,7 @@ def test_where_all_were_checked_nothing_is_left_to_accept(qtbot, wait, page, off
     assert audit.sample == audit.suggestions == audit.labels == 54 and audit.wrong >= 1 and audit.proven == 1
 
 
+@pytest.mark.slow
 def test_a_stopped_check_keeps_corrections_and_what_was_looked_at(qtbot, stored, page, sample, truth):
     first = first_row(sample)
     qtbot.keyClick(sample.grid, Qt.Key.Key_Return)
@@ -200,6 +206,7 @@ def test_a_stopped_check_keeps_corrections_and_what_was_looked_at(qtbot, stored,
     assert sum(map(bool, stored(page).values())) == 6  # one step
 
 
+@pytest.mark.slow
 def test_marks_are_taken_back_and_rows_looked_at_again(qtbot, page, sample):
     row, name = first_row(sample), asked(sample)
     click(qtbot, sample, row[1])
@@ -217,6 +224,7 @@ def test_marks_are_taken_back_and_rows_looked_at_again(qtbot, page, sample):
     assert first_row(sample) == row and sample.progress_label.text().startswith("0 of ")
 
 
+@pytest.mark.slow
 def test_closing_the_project_amid_a_check_keeps_what_was_said(qtbot, page, sample, window, featured_dir):
     first = first_row(sample)
     qtbot.keyClick(sample.grid, Qt.Key.Key_Return)

@@ -27,6 +27,7 @@ def proposed(view) -> str:
     return view.grid.images.sections[0].title.removesuffix("?")
 
 
+@pytest.mark.slow
 def test_enter_labels_the_row_and_the_next_one_comes_up(qtbot, wait, stored, page, rows, truth):
     row, name = first_row(rows), proposed(rows)
     assert name in rows.question_label.text() and len(row) > 1
@@ -83,6 +84,7 @@ def test_what_was_taken_out_is_asked_for_at_once(qtbot, wait, stored, page, rows
     assert stored(page)[other] == [] and other not in rows.grid.images.ids  # it waits in the grid
 
 
+@pytest.mark.slow
 def test_undo_asks_for_the_whole_row_again(qtbot, page, rows):
     row = first_row(rows)
     take_out(qtbot, rows, 1)
@@ -91,6 +93,7 @@ def test_undo_asks_for_the_whole_row_again(qtbot, page, rows):
     assert len(set(rows.grid.images.ids)) == len(rows.grid.images.ids)
 
 
+@pytest.mark.slow
 def test_a_class_key_or_a_click_in_the_list_gives_the_row_another_class(qtbot, stored, page, rows):
     row = first_row(rows)
     qtbot.keyClick(rows.grid, Qt.Key.Key_2)
@@ -121,6 +124,7 @@ def test_only_what_is_seen_of_a_row_is_labelled(qtbot, wait, stored, page, rows)
     wait(lambda: max((each.count for each in rows.grid.images.sections[1:]), default=0) > seen)
 
 
+@pytest.mark.slow
 def test_the_end_says_so(qtbot, wait, page, rows):
     for _ in range(40):
         qtbot.keyClick(rows.grid, Qt.Key.Key_Return)
@@ -128,6 +132,7 @@ def test_the_end_says_so(qtbot, wait, page, rows):
     assert rows.empty.isVisible()
 
 
+@pytest.mark.slow
 def test_the_most_useful_come_first_and_new_ones_follow(qtbot, wait, stored, choose_in, page):
     choose_in(page.filters.order_chip.menu(), "Most useful next")
     wait(lambda: len(page.labels.suggesting.queue) > 0)

@@ -104,6 +104,7 @@ def test_names_are_pasted_in_lines_and_a_refused_one_stays_to_be_mended(qtbot, p
     assert len(page.panel.search_edit.text()) == 301 and len(page.labels.classes) == 5
 
 
+@pytest.mark.slow
 def test_60_images_get_10_classes_in_65_actions(qtbot, stored, open_label, draw_folder, tmp_path):
     page = open_label(project_of(tmp_path / "loose", draw_folder(tmp_path / "images", {"photos": 60}) / "photos"))
     names, ids, actions = [f"kind {letter}" for letter in "abcdefghij"], list(page.grid.images.ids), 0

@@ -2,6 +2,7 @@
 
 import shutil
 
+import pytest
 from projects import project_of
 from PySide6.QtCore import Qt
 
@@ -21,6 +22,7 @@ def counts(page) -> tuple[int, int]:
     return len(page.labels.suggesting.found), page.labels.suggesting.learnt.labelled
 
 
+@pytest.mark.slow
 def test_they_come_by_themselves_and_learn_from_each_label_but_not_from_accepted_ones(wait, press, page, truth):
     found = page.labels.suggesting.found
     assert sum(each.classes == (truth[image_id],) for image_id, each in found.items()) > 0.8 * len(found)
@@ -39,6 +41,7 @@ def test_they_come_by_themselves_and_learn_from_each_label_but_not_from_accepted
     wait(lambda: counts(page) == (53, 6))
 
 
+@pytest.mark.slow
 def test_below_ten_labels_of_a_class_they_are_guesses_without_a_percentage(wait, page, truth):
     found, bar = page.labels.suggesting.found, page.suggestion_bar.text_label
     assert page.grid.tile(next(iter(found))).badge.is_guess and "%" not in bar.text()
@@ -77,6 +80,7 @@ def test_the_viewer_shows_the_labelled_images_that_are_the_reason(qtbot, wait, p
     assert not page.viewer.evidence.isVisible()  # it has a label: nothing is suggested
 
 
+@pytest.mark.slow
 def test_hidden_they_stay_away_until_they_are_asked_for(qtbot, wait, page):
     qtbot.mouseClick(page.suggestion_bar.hide_button, LEFT)
     page.state.session.apply(LabelImages((next(iter(page.labels.suggesting.learnt.found)),), "red"))
@@ -86,12 +90,14 @@ def test_hidden_they_stay_away_until_they_are_asked_for(qtbot, wait, page):
     wait(page.suggestion_bar.isVisible)
 
 
+@pytest.mark.slow
 def test_a_renamed_class_is_suggested_by_its_new_name(wait, page):
     page.state.session.apply(RenameClass("red", "crimson"))
     wait(lambda: "crimson" in {name for each in page.labels.suggesting.found.values() for name in each.classes})
     assert "red" not in {name for each in page.labels.suggesting.found.values() for name in each.classes}
 
 
+@pytest.mark.slow
 def test_without_features_the_menu_computes_them_and_then_suggests(wait, window, open_label, project_dir):
     with Project.open(project_dir) as project:
         ids = [image.image_id for image in project.snapshot().images]
@@ -107,6 +113,7 @@ def test_without_features_the_menu_computes_them_and_then_suggests(wait, window,
     assert counts(page) == (13, 12)
 
 
+@pytest.mark.slow
 def test_new_images_are_looked_at_in_the_background(wait, page, draw_folder, tmp_path):
     more = draw_folder(tmp_path / "more", {"red": 2})
     import_source(page.state.session.project, more)
@@ -116,6 +123,7 @@ def test_new_images_are_looked_at_in_the_background(wait, page, draw_folder, tmp
     wait(lambda: page.labels.suggesting.learnt.missing == 0)
 
 
+@pytest.mark.slow
 def test_with_several_labels_there_are_no_clusters_or_audits(qtbot, wait, window, open_label, shapes, tmp_path):
     with Project.open(project_of(tmp_path / "several", shapes / "images", task="multi")) as project:
         shutil.copytree(shapes / "project" / "features", tmp_path / "several" / "features")
@@ -134,6 +142,7 @@ def test_with_several_labels_there_are_no_clusters_or_audits(qtbot, wait, window
     assert page.grid.isVisible() and len(page.grid.tile(first).labels) > 0
 
 
+@pytest.mark.slow
 def test_images_that_could_not_be_read_once_are_read_at_the_next_label(wait, page, truth, monkeypatch):
     def refuse(*_inputs: object) -> None:
         monkeypatch.undo()

@@ -131,6 +131,7 @@ def test_the_camera_is_classified_as_it_runs_and_stops_at_once(qtbot, page, tmp_
     assert page.drop_zone.isVisible()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("frames", [3, 0])
 def test_an_unplugged_or_absent_camera_says_so_and_what_to_do(qtbot, page, tmp_path, write_video, frames):
     page.start_camera(write_video(tmp_path / "short.avi", frames=frames) if frames else tmp_path / "no such camera")

@@ -91,6 +91,7 @@ def work_until_stopped(*, job) -> None:
         pass
 
 
+@pytest.mark.slow
 def test_while_a_run_trains_another_is_measured_only_when_asked(qtbot, page, monkeypatch, finish):
     gate, asked = threading.Event(), []
     monkeypatch.setattr(runner, "train_and_evaluate", lambda *_, **__: gate.wait(10) and None)

@@ -107,6 +107,7 @@ def test_the_environment_is_stronger_than_the_setting(monkeypatch, tmp_path):
     assert preferences.offline_is_given() and preferences.is_given("VISIONFT_WEIGHTS")
 
 
+@pytest.mark.slow
 def test_a_large_image_may_have_more_memory(page, tmp_path):
     image = tmp_path / "large.png"
     Image.new("1", (11_000, 11_000)).save(image)

@@ -57,6 +57,7 @@ assert main() == 0
 """
 
 
+@pytest.mark.slow
 def test_the_window_writes_its_start_and_end_into_the_log_of_the_command_line():
     subprocess.run([sys.executable, "-c", STORY], check=True, timeout=120, capture_output=True)
     told = log_file().read_text()

@@ -8,6 +8,7 @@ from PySide6.QtCore import QObject
 from gui.train.chart_loader import ChartLoader
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stops", [False, True])
 def test_the_chart_is_built_last_and_in_a_turn_of_its_own(qtbot, stops):
     parent, built, turns = QObject(), [], []

@@ -36,6 +36,7 @@ def train(page, qtbot) -> None:
     qtbot.waitUntil(lambda: not page.runner.is_training and list_runs(page.state.path) != [], timeout=120_000)
 
 
+@pytest.mark.slow
 def test_it_is_offered_after_the_first_answer_and_fetched_by_a_click(page, qtbot, stronger_hub) -> None:
     card = page.stronger_card
     assert card.isHidden()
@@ -55,6 +56,7 @@ def test_it_is_offered_after_the_first_answer_and_fetched_by_a_click(page, qtbot
     assert card.isHidden()
 
 
+@pytest.mark.slow
 def test_a_refused_download_is_told_and_offered_again(page, qtbot, stronger_hub, window) -> None:
     train(page, qtbot)
     card = page.stronger_card
@@ -67,6 +69,7 @@ def test_a_refused_download_is_told_and_offered_again(page, qtbot, stronger_hub,
     assert card.fetch_button.isVisible() and local_file(get_backbone("strong")) is None
 
 
+@pytest.mark.slow
 def test_it_is_not_offered_offline_nor_once_declined(page, qtbot) -> None:
     train(page, qtbot)
     card = page.stronger_card
@@ -82,6 +85,7 @@ def test_it_is_not_offered_offline_nor_once_declined(page, qtbot) -> None:
     assert card.isHidden()
 
 
+@pytest.mark.slow
 def test_a_click_while_a_run_trains_makes_it_the_next_stage(page, qtbot, stronger_hub) -> None:
     card = page.stronger_card
     asked = []

@@ -100,6 +100,7 @@ def test_it_tells_how_far_it_is_and_stops(make_project):
             learning_curve(project.path, project.snapshot(), job=JobContext(cancelled=lambda: True))
 
 
+@pytest.mark.slow
 def test_hundreds_of_classes_of_two_images_name_a_few():
     generator, classes = np.random.default_rng(0), 720
     numbers = np.repeat(np.arange(classes), 2)

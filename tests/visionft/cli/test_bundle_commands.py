@@ -9,6 +9,7 @@ import pytest
 from visionft.log import log_file
 
 
+@pytest.mark.slow
 def test_a_whole_export_passes_and_a_changed_one_fails(run, model: Path, tmp_path: Path) -> None:
     code, out, _ = run("model", "verify", model)
     assert code == 0 and "model.onnx: " in out
@@ -35,6 +36,7 @@ def test_speed_is_told_by_batch(value, model: Path) -> None:
     assert [row["batch"] for row in speed["batches"]] == [1, 4, 16]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")  # of how huggingface_hub sends large files
 def test_nothing_is_sent_unless_it_was_said(run, value, model: Path, hub) -> None:
     code, _, err = run("model", "push", model, "me/model")

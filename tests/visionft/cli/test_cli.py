@@ -50,6 +50,7 @@ def test_the_whole_path_in_json(value, tiny: list[str], image_folder: Path, tmp_
     assert tree_hash(image_folder) == before
 
 
+@pytest.mark.slow
 def test_training_divides_images_without_a_split(value, run, tiny: list[str], image_folder: Path, tmp_path) -> None:
     project = tmp_path / "project"
     value("project", "new", project)
@@ -94,6 +95,7 @@ def test_each_mistake_is_one_clear_line_and_exit_2(refused, tiny: list[str], pro
     assert not (project.parent / "out").exists()
 
 
+@pytest.mark.slow
 def test_what_needs_no_training_needs_no_backbone_to_be_named(value, project: Path) -> None:
     assert value("train", project, "--method", "prototype")["run"] == f"001-{DEFAULT_BACKBONE}-prototype"
 
@@ -128,6 +130,7 @@ def test_a_bug_is_exit_1_with_its_traceback(run, project: Path, monkeypatch: pyt
     assert run("project", "info", project)[0] == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "expected"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_stop_signal_to_the_group_keeps_the_best(project, tiny, number: signal.Signals, expected: int) -> None:
     command = [sys.executable, "-m", "visionft", "train", str(project), "--backbone", "test_resnet", "--method", "full"]

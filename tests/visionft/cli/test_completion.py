@@ -117,6 +117,7 @@ def printed(*command: str, **variables: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash here")
 def test_bash_itself_completes_with_the_script_that_is_installed(pets: Path) -> None:
     ask = f"""{printed(SHELL_COMMAND, _VISIONFT_COMPLETE="source_bash")}

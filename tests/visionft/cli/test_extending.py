@@ -7,6 +7,8 @@ import shutil
 import tomllib
 from pathlib import Path
 
+import pytest
+
 PAGE = Path(__file__).parents[3] / "docs" / "extending.md"
 RUN = "001-tiny-centroid"
 
@@ -29,6 +31,7 @@ def install(folder: Path) -> None:
     (metadata / "entry_points.txt").write_text("\n".join(lines))
 
 
+@pytest.mark.slow
 def test_each_row_of_the_page_is_used(run_elsewhere, image_folder: Path, tmp_path: Path) -> None:
     install(tmp_path / "installed")
     project, out, folder = tmp_path / "project", tmp_path / "out", tmp_path / "images"

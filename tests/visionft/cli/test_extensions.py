@@ -110,6 +110,7 @@ def values(run_elsewhere, sample_extension: Path, tmp_path: Path) -> Callable[..
     return values
 
 
+@pytest.mark.slow
 def test_a_format_a_check_a_method_an_exporter_and_a_command(values, image_folder: Path, tmp_path: Path) -> None:
     project, out, folder = tmp_path / "project", tmp_path / "out", tmp_path / "images"
     shutil.copytree(image_folder, folder)
@@ -136,6 +137,7 @@ def test_a_format_a_check_a_method_an_exporter_and_a_command(values, image_folde
     assert exported["artefacts"] == ["class-list"] and "as a JSON array" in (out / "README.md").read_text()
 
 
+@pytest.mark.slow
 def test_a_broken_row_is_named_and_the_program_goes_on(values, tmp_path: Path) -> None:
     folder = tmp_path / "broken-1.0.dist-info"
     folder.mkdir()

@@ -119,6 +119,7 @@ def prompted(planted: Path, tmp_path: Path) -> Path:
     return tmp_path / "project"
 
 
+@pytest.mark.slow
 def test_lines_are_set_shown_and_taken_back(run, value, prompted: Path) -> None:
     code, out, _ = run("label", "prompts", prompted)
     assert code == 0 and "(its name)" in out and "red." in out
@@ -130,6 +131,7 @@ def test_lines_are_set_shown_and_taken_back(run, value, prompted: Path) -> None:
         assert ("a tomato" in run("label", "prompts", prompted)[1]) == is_set
 
 
+@pytest.mark.slow
 def test_a_project_without_a_label_gets_its_classes_here(run, planted: Path, tmp_path: Path, tiny_clip: str) -> None:
     folder, flat = tmp_path / "bare", tmp_path / "flat"
     flat.mkdir()
@@ -162,6 +164,7 @@ def test_what_is_wrong_is_said(refused, prompted: Path, arguments: tuple[str, ..
     assert told in refused("label", "prompts", prompted, *arguments)
 
 
+@pytest.mark.slow
 def test_which_prompt_helps_is_measured(run, value, prompted: Path, tiny_clip: str) -> None:
     run("label", "prompts", prompted, "--set", "red=red", "--set", "red=blue")
     code, out, _ = run("label", "prompts", prompted, "--measure", "--backbone", tiny_clip)

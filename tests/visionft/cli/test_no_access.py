@@ -122,6 +122,7 @@ def test_a_project_without_write_permission_is_said(place: Path, bound) -> None:
     assert_is_said(export, "Permission denied")
 
 
+@pytest.mark.slow
 def test_the_features_and_the_report_of_a_project_without_write_permission_are_read(place: Path, bound) -> None:
     project, page = place / "project", place / "report.html"
     with Project.open(project) as opened:
@@ -133,6 +134,7 @@ def test_the_features_and_the_report_of_a_project_without_write_permission_are_r
     assert page.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("closed", ["runs", "project.db"])
 def test_what_cannot_be_read_is_named(place: Path, bound, closed: str) -> None:
     project = place / "project"
@@ -150,6 +152,7 @@ def test_a_run_that_cannot_be_read_does_not_hide_the_others(place: Path, bound) 
     assert RUN in stdout and str(project / "runs" / "002-closed") in stdout and "Permission denied" in stdout
 
 
+@pytest.mark.slow
 def test_check_names_a_folder_that_cannot_be_entered(place: Path, bound) -> None:
     (place / "images" / "red").chmod(0)
     commands = (("project", "check", place / "project"), ("import", place / "project", place / "images"))

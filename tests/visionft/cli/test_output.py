@@ -40,6 +40,7 @@ def closed_pipe(*arguments: object, also_stderr: bool = False) -> subprocess.Com
         os.close(writing)
 
 
+@pytest.mark.slow
 @ON_POSIX
 @pytest.mark.parametrize("arguments", ["project info", "project info --json", "project history", "--help", "--version"])
 def test_nobody_reads_the_output(arguments: str, project: Path) -> None:
@@ -66,6 +67,7 @@ def test_numbers_that_are_none_are_null_in_json() -> None:
     assert found == {"a": None, "b": [None, 1.5], "c": {"loss": None, "images": []}, "d": None}
 
 
+@pytest.mark.slow
 @ON_POSIX
 @pytest.mark.parametrize("closed", [(1,), (0, 1, 2)])
 def test_a_command_does_its_work_where_its_streams_are_closed(project, image_folder, closed: tuple[int, ...]) -> None:
@@ -79,6 +81,7 @@ def test_a_command_does_its_work_where_its_streams_are_closed(project, image_fol
         assert opened.summary().classes["blue"] == 17
 
 
+@pytest.mark.slow
 @ON_POSIX
 def test_a_result_never_goes_where_messages_are_closed(project: Path, tmp_path: Path) -> None:
     shell = ["sh", "-c", 'exec "$0" "$@" 2>&-', *COMMAND, "project", "info", str(tmp_path / "nothing"), "--json"]
@@ -86,6 +89,7 @@ def test_a_result_never_goes_where_messages_are_closed(project: Path, tmp_path: 
     assert (done.returncode, done.stdout) == (2, "")
 
 
+@pytest.mark.slow
 @ON_POSIX
 def test_nobody_reads_the_messages_and_the_work_is_done(project: Path, tmp_path: Path, image_folder: Path) -> None:
     extra = tmp_path / "extra" / "red"
@@ -97,6 +101,7 @@ def test_nobody_reads_the_messages_and_the_work_is_done(project: Path, tmp_path:
     assert closed_pipe("project", "info", tmp_path / "nowhere", also_stderr=True).returncode == 2
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is full")  # noqa: PTH110
 def test_a_full_disk_behind_stdout_is_an_expected_error(project: Path) -> None:
     with Path("/dev/full").open("w") as full:

@@ -59,6 +59,7 @@ def test_a_pipe_is_written_into(predict, model: Path, images: list[Path], tmp_pa
     assert pipe.is_fifo()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="there is no /proc")
 @pytest.mark.parametrize(("target", "is_file"), [("-", False), ("/proc/self/fd/1", True)])  # target of /dev/stdout
 def test_stdout_gets_the_table_alone(target: str, is_file: bool, model, images, tmp_path) -> None:

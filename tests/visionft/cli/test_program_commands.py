@@ -65,6 +65,7 @@ def test_decoded_images_are_counted_and_cleared(tmp_path, draw, run, value) -> N
     assert value("cache", "--clear")["images"] == 0 and not Path(found["folder"]).exists()
 
 
+@pytest.mark.slow
 def test_the_features_of_a_project_are_counted_and_cleared_with_them(tmp_path, image_folder, value, refused) -> None:
     project = str(tmp_path / "project")
     value("project", "new", project)

@@ -23,6 +23,7 @@ def trained(train, project: Path) -> Path:
     return project
 
 
+@pytest.mark.slow
 def test_runs_are_kept_compared_explained_and_trained_on_from(
     run, value, refused, train, trained, image_folder, write_model
 ):
@@ -66,6 +67,7 @@ def test_runs_are_kept_compared_explained_and_trained_on_from(
         assert "First light" in refused(*command.split(), project, 1, *more)
 
 
+@pytest.mark.slow
 def test_mistakes_about_runs_are_one_clear_line(refused, tiny: list[str], trained: Path) -> None:
     start = ["train", trained, "--method", "lora", *tiny, "--epochs", 1, "--backbone"]
     for arguments, expected in (
@@ -81,6 +83,7 @@ def test_mistakes_about_runs_are_one_clear_line(refused, tiny: list[str], traine
     assert [path.name for path in (trained / "runs").iterdir()] == [FIRST]
 
 
+@pytest.mark.slow
 def test_damaged_weights_are_told_of_by_every_command(run, value, refused, tiny, trained: Path, tmp_path: Path) -> None:
     assert value("run", "list", trained)[0]["faults"] == {}
     weights = trained / "runs" / FIRST / "best" / "model.safetensors"
@@ -105,6 +108,7 @@ def test_damaged_weights_are_told_of_by_every_command(run, value, refused, tiny,
     assert code == 0 and FIRST in stdout
 
 
+@pytest.mark.slow
 def test_a_run_without_epochs_tells_of_none(run, value, refused, tiny, project: Path, tmp_path: Path) -> None:
     code, stdout, stderr = run("train", project, "--backbone", "test_resnet", "--method", "linear", *tiny)
     assert code == 0, stderr
@@ -126,6 +130,7 @@ def test_a_run_without_epochs_tells_of_none(run, value, refused, tiny, project: 
     assert training["epochs"] is training["kept_epoch"] is None and "epochs" not in training["settings"]
 
 
+@pytest.mark.slow
 def test_a_file_of_the_target_can_be_switched_off_and_the_former_names_are_read(
     value, refused, train, project: Path, tmp_path: Path
 ) -> None:
@@ -140,6 +145,7 @@ def test_a_file_of_the_target_can_be_switched_off_and_the_former_names_are_read(
         assert "int8" in refused(*export, "--precision", unknown)
 
 
+@pytest.mark.slow
 def test_an_export_averages_with_mirrored_images(run, refused, train, project: Path, tmp_path: Path) -> None:
     train(project, "linear")
     code, stdout, _ = run("model", "export", project, 1, tmp_path / "out", "--mirror")
@@ -149,6 +155,7 @@ def test_an_export_averages_with_mirrored_images(run, refused, train, project: P
     assert "2" in refused("model", "export", project, 2, tmp_path / "other", "--mirror")
 
 
+@pytest.mark.slow
 def test_runs_are_combined_listed_and_measured(run, value, refused, train, project: Path) -> None:
     first, second = train(project, "linear"), train(project, "prototype", "--set", "seed=1")
     found = value("run", "combine", project, 1, 2, "--title", "Both")
@@ -165,6 +172,7 @@ def test_runs_are_combined_listed_and_measured(run, value, refused, train, proje
     assert "'7'" in refused("run", "combine", project, 1, 7)
 
 
+@pytest.mark.slow
 def test_runs_are_ranked_evaluated_and_timed(run, value, train, project: Path) -> None:
     project = project.rename(project.with_name("my project"))
     command = ["visionft", "run", "leaderboard", str(project)]
@@ -205,6 +213,7 @@ def test_what_cannot_be_ranked_is_one_clear_line(run, refused, project: Path, im
     assert "visionft split" in refused("run", "leaderboard", bare)
 
 
+@pytest.mark.slow
 def test_a_recipe_a_run_and_its_recipe_are_the_same(run, value, tiny, project: Path, tmp_path: Path) -> None:
     first, second, third = (tmp_path / f"{name}.toml" for name in ("first", "second", "third"))
     settings = ("--method", "prototype", "--backbone", "starter_vit", *tiny[2:], "--set", "seed=3", "--save", first)
@@ -254,6 +263,7 @@ def test_what_cannot_be_trained_with_leaves_nothing(refused, project: Path, tmp_
     assert "'99'" in refused("run", "recipe", project, "99")
 
 
+@pytest.mark.slow
 def test_the_window_is_measured_at_the_import_chosen_and_forgotten(run, value, refused, project: Path, tmp_path: Path):
     assert value("project", "window", project) == {"choice": None}
     refused("project", "window", project, "--measure")  # images of 8 bits
@@ -286,6 +296,7 @@ def test_the_window_is_measured_at_the_import_chosen_and_forgotten(run, value, r
     value("project", "window", deep, "--measure")
 
 
+@pytest.mark.slow
 def test_the_framing_is_measured_chosen_and_forgotten(run, value, refused, project: Path):
     assert value("project", "framing", project) == {"choice": None}
     measured = value("project", "framing", project, "--measure", "--backbone", "starter_resnet", "--device", "cpu")[

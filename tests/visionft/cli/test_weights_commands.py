@@ -77,6 +77,7 @@ def test_each_mistake_is_one_clear_line_and_exit_2(refused, file: Path, weights_
     assert not list(weights_home.iterdir())
 
 
+@pytest.mark.slow
 def test_listing_loads_no_torch() -> None:
     import subprocess
 

@@ -55,6 +55,7 @@ def combined(project: Path, snapshot: Snapshot) -> RunSummary:
     return load_run(project, combine(project, ["1", "2"], snapshot).run)
 
 
+@pytest.mark.slow
 def test_a_combination_is_a_run_like_any_other(project: Path, snapshot: Snapshot) -> None:
     found = combine(project, ["1", "2"], snapshot, title="Both")
     run = load_run(project, found.run)
@@ -71,6 +72,7 @@ def test_a_combination_is_a_run_like_any_other(project: Path, snapshot: Snapshot
     assert titles_of_runs(list_runs(project))[run.name] == "Both"
 
 
+@pytest.mark.slow
 def test_its_cost_is_that_of_its_parts(project: Path, combined: RunSummary, snapshot: Snapshot) -> None:
     members = (load_run(project, "1"), load_run(project, "2"))
     trained_bytes = sum(cost_of_run(each).trained_bytes or 0 for each in members)
@@ -145,6 +147,7 @@ def test_there_must_be_two_runs_and_a_stop_keeps_nothing(project: Path, snapshot
     assert len(list_runs(project)) == 3
 
 
+@pytest.mark.slow
 def test_training_images_that_every_run_held_out_decide_with_the_validation_images(
     project: Path, snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -219,6 +222,7 @@ def test_nobody_can_train_a_combination_or_on_from_one_and_a_damaged_one_says_so
         read_run(combined.path)
 
 
+@pytest.mark.slow
 def test_several_labels(snapshot: Snapshot, tmp_path: Path) -> None:
     several = changed(
         dataclasses.replace(snapshot, task="multi"),

@@ -203,6 +203,7 @@ def ids_of(project: Project) -> dict[str, int]:
     return {name: image_id for image_id, name in names(project).items()}
 
 
+@pytest.mark.slow
 def test_copies_are_found_and_grouped(project: Project):
     result = Duplicates().run(Inputs(project.path, project.snapshot()))
     name_of = names(project)
@@ -231,6 +232,7 @@ def test_the_fast_search_of_many_images_finds_them_too_and_says_so(project: Proj
     assert fast.is_approximate and not exact.is_approximate
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("most_exact", "bits"), [(20_000, 8), (100, 5)])
 def test_similar_hashes_are_found_among_many(most_exact: int, bits: int):
     random, count = np.random.default_rng(0), 12_000
@@ -244,6 +246,7 @@ def test_similar_hashes_are_found_among_many(most_exact: int, bits: int):
     assert {(place, count - 1 - place) for place in range(200)} <= set(map(tuple, pairs[:, :2].tolist()))
 
 
+@pytest.mark.slow
 def test_the_commands_act_on_look_alikes_only_when_that_is_meant(project: Project, monkeypatch, run_json):
     monkeypatch.setattr(pair_comparison, "fit_tail", lambda *_: Tail(HIGHEST, float("nan"), 0))
     project.apply(AssignSplits({each: "train" if "-" in name else "test" for each, name in names(project).items()}))

@@ -95,6 +95,7 @@ def test_a_new_image_lands_in_the_same_place_whatever_else_is_new():
     assert np.allclose(place_among(rows, points, new[:1]), together[:1], atol=1e-4)
 
 
+@pytest.mark.slow
 def test_of_many_images_a_sample_is_drawn_and_the_rest_placed_among_it(tmp_path: Path):
     images = project_of(tmp_path, vectors_of(200))
     whole = points_by_id(draw_map(tmp_path, images, most_drawn=200))

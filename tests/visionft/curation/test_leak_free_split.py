@@ -256,6 +256,7 @@ def test_only_labelled_images_are_decoded(tmp_path: Path, photographs, decoded: 
         assert Counter(Path(name).stem[:5] for name in decoded)["later"] == 0 and len(decoded) == 22
 
 
+@pytest.mark.slow
 def test_training_reads_what_the_split_has_decoded(tmp_path: Path, photographs, decoded: list[str]):
     write_set(tmp_path / "images", photographs)
     events: list[Event] = []
@@ -281,6 +282,7 @@ def leaking(tmp_path: Path, photographs):
         yield project
 
 
+@pytest.mark.slow
 def test_leaks_of_given_splits_are_named_with_the_figure_without_them(leaking: visionft.Project, run: Callable):
     (trained,) = leaking.runs
     names = {image.image_id: image.path.stem for image in leaking.snapshot().images}

@@ -172,6 +172,7 @@ def test_leaks_of_a_project_are_found_mended_and_undone(project: Project):
     assert not leaks_of(groups, project.snapshot())
 
 
+@pytest.mark.slow
 def test_the_commands_tell_and_mend(project: Project, run_json):
     path = project.path
     project.close()

@@ -85,6 +85,7 @@ def test_counts_balance_files_splits_and_what_to_do_first(project):
     assert json.loads(json_text(report))["images"] == 42
 
 
+@pytest.mark.slow
 def test_without_splits_no_absence_of_leaks_is_claimed(project):
     Leaks().run(Inputs(project.path, project.snapshot()))
     assert not read_report(project).check("leaks").skipped

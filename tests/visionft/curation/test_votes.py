@@ -94,6 +94,7 @@ def test_the_rate_that_is_believed_is_that_of_the_labels():
     assert believed(logits, targets) == pytest.approx(0.2, abs=0.04) and believed(logits, mended) < 0.03
 
 
+@pytest.mark.slow
 def test_a_mixture_of_many_images_is_that_of_all_at_once():
     logits, targets, _ = (np.concatenate([each] * 3) for each in generated(0.1, is_confused=False))
     is_present, one = np.arange(len(logits)) % 7 > 0, np.ones(1)

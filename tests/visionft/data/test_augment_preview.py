@@ -43,6 +43,7 @@ def test_no_augmentation_shows_the_centre(request_for: PreviewRequest, tmp_path:
     assert shown.shape == (20, 20, 3) and (shown == 200).all()
 
 
+@pytest.mark.slow
 def test_the_process_draws_the_same_and_survives_a_bad_image(request_for: PreviewRequest, tmp_path: Path) -> None:
     (tmp_path / "bad.png").write_bytes(b"no image")
     previews = PreviewProcess()

@@ -5,6 +5,7 @@ import pickle
 import threading
 from pathlib import Path
 
+import pytest
 import torch
 
 from visionft.data.dataset import EpochSampler, ImageDataset, ImageLoader, SampleKey
@@ -66,6 +67,7 @@ def test_images_alone_need_no_label(snapshot: Snapshot) -> None:
     assert sample.target.tolist() == [1.0, 0.0, 1.0]
 
 
+@pytest.mark.slow
 def test_loader_processes_give_the_same_batches_from_a_background_thread(snapshot: Snapshot) -> None:
     def batches(workers: int) -> list[torch.Tensor]:
         sampler = EpochSampler(30, 8, seed=0, shuffle=True)
@@ -78,6 +80,7 @@ def test_loader_processes_give_the_same_batches_from_a_background_thread(snapsho
     assert all(torch.equal(a, b) for a, b in zip(found[0], batches(0), strict=True))
 
 
+@pytest.mark.slow
 def test_two_loader_processes_take_thousands_of_images(snapshot: Snapshot) -> None:
     few = snapshot.labelled("train")
     images = [dataclasses.replace(few[number % len(few)], image_id=number) for number in range(2000)]

@@ -254,6 +254,7 @@ def _load_all(folder: Path, paths: list[Path], rounds: int) -> None:
     assert not cache.not_kept
 
 
+@pytest.mark.slow
 def test_several_processes_may_use_and_clear_it_at_once(folder, tmp_path) -> None:
     paths = [draw(tmp_path / f"{number}.jpg", seed=number) for number in range(6)]
     context = multiprocessing.get_context("spawn")

@@ -168,6 +168,7 @@ def test_a_data_set_keeps_the_limit_it_was_made_under(tmp_path: Path, monkeypatc
     assert "20 MB" in loaded[0].reason and loaded[1].pixels is not None
 
 
+@pytest.mark.slow
 def test_a_large_image_comes_out_band_by_band_as_in_one_piece(tmp_path: Path) -> None:
     tile = np.random.default_rng(0).integers(0, 256, (50, 50, 3), np.uint8)
     noise = np.tile(tile, (50, 50, 1))  # 2500 x 2500: two bands

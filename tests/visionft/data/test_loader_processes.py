@@ -71,6 +71,7 @@ def read(process: "subprocess.Popen[str]") -> str:
     return process.stdout.readline()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_stop_signals_to_the_group_take_no_batch_away(reader, snapshot: Snapshot, number: signal.Signals) -> None:
     print("go", file=reader.stdin, flush=True)
@@ -84,6 +85,7 @@ def test_stop_signals_to_the_group_take_no_batch_away(reader, snapshot: Snapshot
     assert read(reader) == f"{len(snapshot.images)}\n"
 
 
+@pytest.mark.slow
 def test_they_end_with_the_process_that_started_them(reader) -> None:
     assert read(reader)
     assert len(others_of(reader)) >= 2

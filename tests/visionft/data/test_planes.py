@@ -251,6 +251,7 @@ def test_a_tiff_of_endless_planes_is_refused(tmp_path: Path) -> None:
 MANY = 99_999_999
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("before", "after"),
     [

@@ -23,6 +23,7 @@ def photograph() -> np.ndarray:
     return np.clip(pixels, 0, 255).astype(np.uint8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["png", "jpg"])
 def test_reduction_leaves_about_the_side_that_is_wanted(suffix: str, photograph: np.ndarray, tmp_path: Path) -> None:
     Image.fromarray(photograph).save(tmp_path / f"a.{suffix}")
@@ -32,6 +33,7 @@ def test_reduction_leaves_about_the_side_that_is_wanted(suffix: str, photograph:
         assert width == pytest.approx(height * 4 / 3, abs=1)
 
 
+@pytest.mark.slow
 def test_reduced_pixels_are_means_of_blocks(photograph: np.ndarray, tmp_path: Path) -> None:
     Image.fromarray(photograph).save(tmp_path / "a.png")
     means = photograph[:, :1599].reshape(400, 3, 533, 3, 3)
@@ -75,6 +77,7 @@ def test_a_tiny_or_very_long_image_stays_as_it_is(tmp_path: Path) -> None:
         assert decode(tmp_path / "a.jpg", near_side=64).shape == (size[1], size[0], 3)
 
 
+@pytest.mark.slow
 def test_shrinking_pixels_is_what_decoding_does(photograph: np.ndarray, tmp_path: Path) -> None:
     Image.fromarray(photograph).save(tmp_path / "a.png")
     assert np.array_equal(shrink(photograph, 256), decode(tmp_path / "a.png", max_side=256))

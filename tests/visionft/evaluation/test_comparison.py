@@ -67,6 +67,7 @@ def test_images_fall_into_fixed_broken_and_still_wrong(evaluated) -> None:
     assert (broken.before, broken.after, broken.true_classes) == (("dog",), ("cat",), ("dog",))
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(*(st.sampled_from(["cat", "dog"]),) * 3), max_size=40))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_groups_reconcile_with_both_runs_mistakes(evaluated, predictions) -> None:

@@ -36,6 +36,7 @@ def made(project: Path, name: str, images: Snapshot, **values) -> Path:
     return run_dir
 
 
+@pytest.mark.slow
 def test_the_cost_of_a_run_is_measured_and_stored(snapshot: Snapshot, tmp_path: Path, weights: str) -> None:
     run_dir = made(tmp_path, "001-lora", snapshot, method="lora", weights=weights)
     cost = measure_cost(run_dir, snapshot)
@@ -51,6 +52,7 @@ def test_the_cost_of_a_run_is_measured_and_stored(snapshot: Snapshot, tmp_path: 
         measure_cost(run_dir, snapshot)
 
 
+@pytest.mark.slow
 def test_the_head_that_a_continued_run_started_from_is_evaluated(
     snapshot: Snapshot, tmp_path: Path, weights: str
 ) -> None:
@@ -70,6 +72,7 @@ def test_the_head_that_a_continued_run_started_from_is_evaluated(
     assert any(isinstance(each, Notice) for each in events)
 
 
+@pytest.mark.slow
 def test_everything_is_measured_once_and_a_failure_costs_the_others_nothing(
     snapshot: Snapshot, tmp_path: Path, weights: str
 ) -> None:
@@ -87,6 +90,7 @@ def test_everything_is_measured_once_and_a_failure_costs_the_others_nothing(
     assert stopped.stopped and stopped.evaluated == ()
 
 
+@pytest.mark.slow
 def test_answers_without_training_are_made_once(snapshot: Snapshot, tmp_path: Path, weights: str) -> None:
     base = TrainConfig(**COMMON, weights=weights)
     stopped = fit_training_free(tmp_path, snapshot, base, job=JobContext(cancelled=lambda: True))

@@ -90,6 +90,7 @@ def mass_near(found: Explanation, place: tuple[int, int]) -> float:
     return float(spread[rows, columns].sum() / max(1e-9, spread.sum()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backbone", ["starter_resnet", "starter_vit"])
 def test_the_map_lies_on_the_spot_that_decides(backbone: str, spots, spot_run) -> None:
     snapshot, places = spots
@@ -210,6 +211,7 @@ def test_the_overlay_stays_inside_the_square_that_was_seen() -> None:
 # -- trouble ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_trouble_is_said_in_words(spots, spot_run, tmp_path: Path) -> None:
     snapshot, _ = spots
     run_dir, requests = spot_run("starter_resnet"), requests_of(snapshot)
@@ -225,6 +227,7 @@ def test_trouble_is_said_in_words(spots, spot_run, tmp_path: Path) -> None:
     assert 1 <= len(stopped) <= 3
 
 
+@pytest.mark.slow
 def test_a_run_without_weights_cannot_be_explained(spots, tmp_path: Path) -> None:
     config = TrainConfig(
         backbone="test_resnet", method="linear", weights="random", image_size=32, epochs=1, device="cpu", workers=0
@@ -235,6 +238,7 @@ def test_a_run_without_weights_cannot_be_explained(spots, tmp_path: Path) -> Non
         explain_images(tmp_path / "001-run", requests_of(spots[0]))
 
 
+@pytest.mark.slow
 def test_it_is_as_sure_as_the_evaluation_of_the_same_run(spots, spot_run: Callable[[str], Path]) -> None:
     """A prediction has one confidence on every screen: both are calibrated by the same temperature."""
     run_dir = spot_run("starter_resnet")

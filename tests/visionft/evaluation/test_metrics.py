@@ -22,6 +22,7 @@ def random_case(seed: int) -> tuple[np.ndarray, np.ndarray, int]:
     return targets, softmax(logits), classes
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(seed=st.integers(0, 10**6))
 def test_equal_to_scikit_learn(seed: int) -> None:
@@ -87,6 +88,7 @@ def test_no_images_are_no_crash() -> None:
     assert fit_temperature(np.zeros((0, 3)), empty) == 1
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(seed=st.integers(0, 10**6))
 def test_average_precision_equals_scikit_learn(seed: int) -> None:

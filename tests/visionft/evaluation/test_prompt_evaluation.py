@@ -29,6 +29,7 @@ def test_names_near_the_images_predict_them(project: Project, tiny_clip: str) ->
     assert current_kind(project.path, project.image_reading) is None  # the project's own features are its own business
 
 
+@pytest.mark.slow
 def test_each_line_is_evaluated_alone_and_a_wrong_one_is_found(project: Project, tiny_clip: str) -> None:
     project.apply(SetPrompts({"red": ("red", "blue")}))
     report = evaluate_prompts(project.path, project.snapshot(), backbone=tiny_clip)
@@ -44,6 +45,7 @@ def test_each_line_is_evaluated_alone_and_a_wrong_one_is_found(project: Project,
     assert red.recall == 0.0 and red.confused_with == "blue"
 
 
+@pytest.mark.slow
 def test_images_of_the_test_split_and_without_labels_do_not_count(project: Project, tiny_clip: str) -> None:
     ids = [image.image_id for image in project.snapshot().images]
     project.apply(AssignSplits(dict.fromkeys(ids[:8], "test")))
@@ -54,6 +56,7 @@ def test_images_of_the_test_split_and_without_labels_do_not_count(project: Proje
         evaluate_prompts(project.path, project.snapshot(), backbone=tiny_clip)
 
 
+@pytest.mark.slow
 def test_several_labels_are_ranked_each_for_itself(planted: Path, tmp_path: Path, tiny_clip: str) -> None:
     with Project.create(tmp_path / "multi", task="multi") as opened:
         import_source(opened, planted)

@@ -30,6 +30,7 @@ def lacking(snapshot: Snapshot, *classes: int) -> Snapshot:
     return dataclasses.replace(snapshot, images=tuple(images))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("task", "method", "missing"), [("single", "linear", (1, 2)), ("single", "knn", (2,)), ("multi", "lora", (2,))]
 )
@@ -64,6 +65,7 @@ def test_a_class_without_a_validation_image_is_learnt_and_not_measured(
     assert any(all(images.class_names[each] in words for each in missing) for words in sentences)
 
 
+@pytest.mark.slow
 def test_thresholds_of_several_labels_are_fitted_to_the_held_out_predictions_of_all_images(
     snapshot: Snapshot, tmp_path: Path
 ) -> None:
@@ -80,6 +82,7 @@ def test_thresholds_of_several_labels_are_fitted_to_the_held_out_predictions_of_
     assert [score.threshold for score in found.per_class.values()] == pytest.approx(expected.tolist(), abs=1e-5)
 
 
+@pytest.mark.slow
 def test_a_test_split_that_lacks_a_class_is_measured_on_the_others(snapshot: Snapshot, tmp_path: Path) -> None:
     images = tuple(each for each in snapshot.images if each.split != "test" or each.labels != (0,))
     chosen = dataclasses.replace(snapshot, images=images)

@@ -84,6 +84,7 @@ class Stop:
         return JobContext(take, lambda: self.is_over)
 
 
+@pytest.mark.slow
 def test_a_run_can_be_used_while_its_network_is_trained(images: Snapshot, tmp_path: Path) -> None:
     found = []
 
@@ -120,6 +121,7 @@ def test_a_run_can_be_used_while_its_network_is_trained(images: Snapshot, tmp_pa
     assert set(names) <= {run.name} and len(names) == (run.config.method == "full")
 
 
+@pytest.mark.slow
 def test_a_resumed_run_that_gains_nothing_keeps_its_evaluations(images: Snapshot, tmp_path: Path) -> None:
     stop = Stop(is_step)
     methods = {"full": FullOptions(layers="joined", statistics="kept")}
@@ -131,6 +133,7 @@ def test_a_resumed_run_that_gains_nothing_keeps_its_evaluations(images: Snapshot
     assert {split: found.top1 for split, found in evaluations.items()} == {s: found.top1 for s, found in before.items()}
 
 
+@pytest.mark.slow
 def test_what_is_stopped_keeps_the_best_and_goes_on_the_same(images: Snapshot, tmp_path: Path) -> None:
     config = trained(images, epochs=3)
     whole, _ = train_and_evaluate(config, images, tmp_path / "a" / "runs" / "001-a", budget=Budget("balanced"))
@@ -156,6 +159,7 @@ def whole_top1(run) -> float:
     return read_evaluation(run.path, "test").top1
 
 
+@pytest.mark.slow
 def test_a_budget_can_be_lowered_and_raised_while_the_run_goes_on(images: Snapshot, tmp_path: Path) -> None:
     budget = Budget("balanced")
 
@@ -183,6 +187,7 @@ def test_a_budget_can_be_lowered_and_raised_while_the_run_goes_on(images: Snapsh
     assert any(map(is_step, events)) and not run.is_unfinished
 
 
+@pytest.mark.slow
 def test_a_raised_budget_is_remembered_over_a_crash(images: Snapshot, tmp_path: Path) -> None:
     budget = Budget("quick")
     stop = Stop(lambda event: isinstance(event, StepDone))
@@ -205,6 +210,7 @@ def test_a_raised_budget_is_remembered_over_a_crash(images: Snapshot, tmp_path: 
     assert not ended.is_unfinished and ended.next is None and ended.has_weights
 
 
+@pytest.mark.slow
 def test_a_better_head_that_was_stopped_is_solved_when_the_run_goes_on(images: Snapshot, tmp_path: Path) -> None:
     said: list[Event] = []
 
@@ -230,6 +236,7 @@ def test_a_better_head_that_was_stopped_is_solved_when_the_run_goes_on(images: S
     assert all(mine[name].equal(theirs[name]) for name in mine)
 
 
+@pytest.mark.slow
 def test_a_time_allows_only_the_stages_that_fit(images: Snapshot, tmp_path: Path) -> None:
     events = list[Event]()
     config = trained(images, epochs=5000, framing="auto")
@@ -256,6 +263,7 @@ def test_many_images_have_a_first_answer_from_some(images: Snapshot, tmp_path: P
     assert sum(isinstance(event, ResultStored) for event in events) == 2
 
 
+@pytest.mark.slow
 def test_a_crash_while_a_stage_takes_its_place_is_mended(images: Snapshot, tmp_path: Path) -> None:
     stop = Stop(lambda event: isinstance(event, EpochDone) and event.epoch == 2)
     run_dir = tmp_path / "runs" / "001-a"
@@ -270,6 +278,7 @@ def test_a_crash_while_a_stage_takes_its_place_is_mended(images: Snapshot, tmp_p
     assert not mended.faults and not following.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "content", ["{", "[]", '{"preset": 1, "config": {"backbone": 5}}', '{"preset": "x", "config": {}}']
 )
@@ -285,6 +294,7 @@ def test_a_damaged_plan_or_stage_does_not_hide_the_run(images: Snapshot, tmp_pat
     assert runs[0].plan is None and not runs[0].is_unfinished and runs[0].has_weights
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="links need a privilege")
 def test_a_stage_that_leads_out_of_the_project_is_not_taken(images: Snapshot, tmp_path: Path) -> None:
     project, elsewhere = tmp_path / "project", tmp_path / "elsewhere"
@@ -300,6 +310,7 @@ def test_a_stage_that_leads_out_of_the_project_is_not_taken(images: Snapshot, tm
     assert not (run.path / "diary.txt").exists()
 
 
+@pytest.mark.slow
 def test_deleted_weights_leave_nothing_to_go_on_with(images: Snapshot, tmp_path: Path) -> None:
     stop = Stop(is_step)
     run, _ = train_and_evaluate(
@@ -311,6 +322,7 @@ def test_deleted_weights_leave_nothing_to_go_on_with(images: Snapshot, tmp_path:
     assert not left.has_weights and not left.is_unfinished and left.next is None
 
 
+@pytest.mark.slow
 def test_a_network_that_gains_nothing_is_known_after_three_epochs(images: Snapshot, tmp_path: Path) -> None:
     random = np.random.default_rng(1)
     shuffled = tuple(dataclasses.replace(image, labels=(int(random.integers(2)),)) for image in images.images)

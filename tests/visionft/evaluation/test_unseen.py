@@ -62,6 +62,7 @@ def moved(images: Snapshot, **splits: str) -> Snapshot:
     return dataclasses.replace(images, images=tuple(rows))
 
 
+@pytest.mark.slow
 def test_training_images_that_a_later_split_moves_into_test_are_no_test(snapshot: Snapshot, tmp_path: Path) -> None:
     folder = tmp_path / "runs" / "001"
     config = TrainConfig(backbone="starter_resnet", method="linear", image_size=64, device="cpu")

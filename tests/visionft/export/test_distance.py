@@ -100,6 +100,7 @@ def test_images_that_a_network_learned_from_help_only_where_others_are_too_few()
     assert border.split == "train" and border.images >= 20
 
 
+@pytest.mark.slow
 def test_the_file_says_where_its_border_came_from(exported: Path, snapshot: Snapshot) -> None:
     predictor = Predictor(exported)
     assert predictor.border is not None and predictor.border == read_export(exported).border
@@ -134,6 +135,7 @@ def test_a_file_of_an_earlier_version_makes_no_statement(exported: Path, snapsho
     assert csv_text([answer]).splitlines()[1].split(",")[3:5] == ["", ""]
 
 
+@pytest.mark.slow
 def test_of_too_few_images_there_is_no_border(run_of, snapshot: Snapshot, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(distance, "TOO_FEW", 1000)
     result = export_run(run_of("test_resnet", "linear"), snapshot, tmp_path / "out")
@@ -142,6 +144,7 @@ def test_of_too_few_images_there_is_no_border(run_of, snapshot: Snapshot, tmp_pa
     assert json.loads((tmp_path / "out" / "export.json").read_text())["border"] is None
 
 
+@pytest.mark.slow
 def test_a_distance_that_differs_from_pytorch_fails_the_export(run_of, snapshot, tmp_path: Path, monkeypatch) -> None:
     def moved(part, distance, *, embeds):
         other = copy.deepcopy(distance)

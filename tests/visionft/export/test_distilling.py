@@ -29,6 +29,7 @@ def some_unlabelled(snapshot: Snapshot) -> Snapshot:
 OPTIONS = ExportOptions.for_target(distil=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_accurate", [True, False])
 def test_the_small_network_is_measured_beside_the_large_one(
     run_of, some_unlabelled: Snapshot, tmp_path, monkeypatch, is_accurate: bool
@@ -53,6 +54,7 @@ def test_the_small_network_is_measured_beside_the_large_one(
         assert record["caveats"]
 
 
+@pytest.mark.slow
 def test_a_cancelled_distillation_leaves_the_model_alone(run_of, snapshot: Snapshot, tmp_path) -> None:
     seen = list[str]()
     job = JobContext(

@@ -53,8 +53,18 @@ GRAPHS = [
     ("test_vit", "prototype"),
     ("hybrid_vit", "lora"),
 ]
+QUICK = [("test_resnet", "full"), ("test_vit", "lora")]
+
+
+def marks_of(backbone: str, method: str) -> list[pytest.MarkDecorator]:
+    """Return how long the export of a pair takes, as marks."""
+    if (backbone, method) in QUICK:
+        return []
+    return [pytest.mark.slow if (backbone, method) in GRAPHS else pytest.mark.long]
+
+
 PAIRS = [
-    pytest.param(backbone, method, marks=[] if (backbone, method) in GRAPHS else pytest.mark.long)
+    pytest.param(backbone, method, marks=marks_of(backbone, method))
     for backbone in ("test_resnet", "test_vit", "hybrid_vit")
     for method in METHODS
     if not METHODS[method].refusal(BACKBONES[backbone])
@@ -144,6 +154,7 @@ class Watch:
 FURTHER = ("fp16", "float-input", "triton")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["linear", "knn"])
 def test_the_model_is_whole_before_each_further_file(method: str, run_of, snapshot: Snapshot, tmp_path: Path) -> None:
     out, watch = tmp_path / "out", Watch()
@@ -157,6 +168,7 @@ def test_the_model_is_whole_before_each_further_file(method: str, run_of, snapsh
     assert python.agrees and python.models == ("model.onnx", *kept)
 
 
+@pytest.mark.slow
 def test_cancelled_at_a_further_file_the_export_is_that_before_it(run_of, snapshot: Snapshot, tmp_path: Path) -> None:
     out, watch = tmp_path / "out", Watch(stops_at="float-input")
     options = ExportOptions(artefacts=FURTHER[1:])
@@ -167,6 +179,7 @@ def test_cancelled_at_a_further_file_the_export_is_that_before_it(run_of, snapsh
     assert result.artefacts == FURTHER[1:] and verify_export(out).is_whole
 
 
+@pytest.mark.slow
 def test_a_further_file_that_fails_leaves_the_others(run_of, snapshot: Snapshot, tmp_path: Path, monkeypatch) -> None:
     def refuse(_export: Any) -> None:
         raise ExportError("It differs from PyTorch.")
@@ -180,6 +193,7 @@ def test_a_further_file_that_fails_leaves_the_others(run_of, snapshot: Snapshot,
     assert found is not None and found.artefacts == ("float-input",) and verify_export(out).is_whole
 
 
+@pytest.mark.slow
 def test_an_export_removed_meanwhile_gets_no_further_file(run_of, snapshot: Snapshot, tmp_path: Path) -> None:
     out, watch = tmp_path / "out", Watch(act=shutil.rmtree)
     with pytest.raises(ExportError) as caught:
@@ -188,12 +202,14 @@ def test_an_export_removed_meanwhile_gets_no_further_file(run_of, snapshot: Snap
     assert caught.value.hint and not out.exists()
 
 
+@pytest.mark.slow
 def test_exports_are_the_same_bytes_each_time(run_of, export_of, snapshot, tmp_path: Path, monkeypatch) -> None:
     first = export_of("test_resnet", "lora")
     monkeypatch.setattr(exporter, "export_network", export_network)
     assert export_run(run_of("test_resnet", "lora"), snapshot, tmp_path / "again").sha256 == first.sha256
 
 
+@pytest.mark.slow
 def test_a_second_file_takes_what_was_preprocessed_already(run_of, snapshot: Snapshot, tmp_path: Path) -> None:
     export_run(
         run_of("test_vit", "lora"), snapshot, tmp_path / "out", options=ExportOptions.for_target(float_input=True)
@@ -211,9 +227,10 @@ def test_a_second_file_takes_what_was_preprocessed_already(run_of, snapshot: Sna
     assert json.loads(bare.get_modelmeta().custom_metadata_map["class_names"]) == ["blue", "green", "red"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("backbone", "opset", "ir"),
-    [("test_vit", 18, 8), pytest.param("test_resnet", 20, 9, marks=pytest.mark.slow), ("test_resnet", 22, 10)],
+    [("test_vit", 18, 8), ("test_resnet", 20, 9), ("test_resnet", 22, 10)],
 )
 def test_files_are_as_old_as_their_operators_and_tell_nothing_of_this_computer(
     backbone: str, opset: int, ir: int, run_of, snapshot: Snapshot, tmp_path: Path
@@ -238,6 +255,7 @@ def test_files_are_as_old_as_their_operators_and_tell_nothing_of_this_computer(
             assert secret.encode() not in content, f"{path.name} holds {secret}"
 
 
+@pytest.mark.slow
 def test_weights_of_ones_own_are_named_without_their_folder(saved_weights, snapshot, trained, tmp_path) -> None:
     own = {"backbone": "test_resnet", "method": "linear", "weights": str(saved_weights)}
     run_dir = trained(snapshot, tmp_path / "001-run", **own)
@@ -272,6 +290,7 @@ def test_the_speed_was_measured_and_the_record_reads_back(export_of, tmp_path: P
     assert read_export(out) is None and read_export(tmp_path / "nowhere") is None
 
 
+@pytest.mark.slow
 def test_prediction_needs_no_torch(export_of, snapshot: Snapshot) -> None:
     model = export_of("test_resnet", "full").model
     code = (
@@ -332,6 +351,7 @@ def test_what_is_proven_of_the_labels_stands_in_the_record(run_of, snapshot, tmp
     assert (told["standing"], told["sample"]) == (998, 299)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("backbone", "method"), [("test_resnet", "linear"), pytest.param("test_vit", "lora", marks=pytest.mark.long)]
 )
@@ -383,6 +403,7 @@ def combined(project: Path, snapshot: Snapshot, tmp_path: Path) -> Callable[...,
     return lambda *runs: load_run(copy, combine(copy, runs, snapshot).run).path
 
 
+@pytest.mark.slow
 def test_the_file_answers_as_the_parts_do_together(combined, snapshot: Snapshot, tmp_path: Path) -> None:
     run_dir = combined("1", "3")
     result = export_run(run_dir, snapshot, tmp_path / "out")
@@ -401,6 +422,7 @@ def test_the_file_answers_as_the_parts_do_together(combined, snapshot: Snapshot,
     assert json.loads((tmp_path / "out" / "export.json").read_text())["parts"] == said
 
 
+@pytest.mark.slow
 def test_a_frozen_network_of_two_parts_is_stored_once(combined, project: Path, snapshot: Snapshot, tmp_path) -> None:
     alone = export_run(project / "runs" / "001-test_resnet-linear", snapshot, tmp_path / "alone")
     together = export_run(combined("1", "2"), snapshot, tmp_path / "together")
@@ -410,6 +432,7 @@ def test_a_frozen_network_of_two_parts_is_stored_once(combined, project: Path, s
     assert nodes[0] == nodes[1]
 
 
+@pytest.mark.slow
 def test_a_float_model_of_an_ensemble_is_left_out_with_the_reason(combined, snapshot: Snapshot, tmp_path) -> None:
     options = ExportOptions.for_target(float_input=True, huggingface=True)
     result = export_run(combined("1", "3"), snapshot, tmp_path / "out", options=options)

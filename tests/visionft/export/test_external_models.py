@@ -93,6 +93,7 @@ def test_no_model_and_a_packed_one_are_refused_with_a_next_step(tmp_path, write_
         evaluate_external(tmp_path, broken, Snapshot("single", ("red",), ()), "test")
 
 
+@pytest.mark.slow
 def test_a_run_of_another_project_is_judged_by_images_that_it_did_not_learn_from(run_of, snapshot, tmp_path) -> None:
     run = shutil.copytree(run_of("starter_resnet", "linear"), tmp_path / "birds" / "runs" / "001-starter_resnet-linear")
     evaluate_run(run, snapshot, "val")

@@ -35,6 +35,7 @@ def logits_of(run_dir: Path, pixels: np.ndarray) -> np.ndarray:
     return part.classifier(part.preprocessing.apply(pixels)[None]).double().numpy()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("backbone", "is_several"), [("test_resnet", False), ("test_vit", True)])
 def test_the_file_answers_with_the_mean_of_both_orientations(
     backbone: str, is_several: bool, snapshot: Snapshot, several: Snapshot, run_of, trained, tmp_path: Path
@@ -78,6 +79,7 @@ def test_the_file_answers_with_the_mean_of_both_orientations(
     assert "timm" in reason and not (tmp_path / "out" / "huggingface").exists()
 
 
+@pytest.mark.slow
 def test_the_figures_are_of_the_average(run_of, snapshot: Snapshot, tmp_path: Path) -> None:
     run_dir = run_of("test_resnet", "full")
     evaluate_run(run_dir, snapshot, "test")
@@ -116,6 +118,7 @@ def slanted(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
     return Snapshot("single", names, tuple(images))
 
 
+@pytest.mark.slow
 def test_a_class_that_mirroring_changes_shows_in_the_figures(slanted: Snapshot, trained, tmp_path: Path) -> None:
     run_dir = trained(slanted, tmp_path / "run", backbone="test_resnet", method="linear")
     effect = export_run(run_dir, slanted, tmp_path / "out", options=MIRROR).mirror
@@ -123,6 +126,7 @@ def test_a_class_that_mirroring_changes_shows_in_the_figures(slanted: Snapshot, 
     assert effect.changed > 15 and effect.difference[1] < 0
 
 
+@pytest.mark.slow
 def test_an_ensemble_averages_each_of_its_networks(snapshot: Snapshot, trained, tmp_path: Path) -> None:
     for number, (backbone, method) in enumerate((("test_resnet", "knn"), ("test_vit", "linear")), start=1):
         run_dir = tmp_path / "runs" / f"{number:03d}-{method}"

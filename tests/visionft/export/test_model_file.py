@@ -216,6 +216,7 @@ def test_foreign_files_are_refused_with_their_fault(tmp_path: Path) -> None:
     refused(saved(path, model_of(nodes=(helper.make_node("Mystery", ["c"], ["x"], domain="somewhere"),))))
 
 
+@pytest.mark.slow
 def test_the_network_without_its_preprocessing_is_told_from_the_model(run_of, snapshot, tmp_path: Path) -> None:
     options = ExportOptions.for_target(float_input=True)
     exported = export_run(run_of("test_vit", "linear"), snapshot, tmp_path / "out", options=options)

@@ -41,6 +41,7 @@ def exported(run_of, snapshot: Snapshot, tmp_path_factory: pytest.TempPathFactor
     return export
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("backbone", "method"), [("test_resnet", "full"), ("test_vit", "prefix"), ("test_resnet", "knn")]
 )
@@ -136,6 +137,7 @@ def test_smaller_files_need_images(split: str, run_of, snapshot: Snapshot, tmp_p
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_ranges_come_from_the_images_that_can_be_read(run_of, snapshot: Snapshot, tmp_path: Path) -> None:
     """Images may be missing since training: their number is not reported; without any image there is no int8."""
     places = [place for place, each in enumerate(snapshot.images) if each.split == "train" and each.labels]
@@ -171,6 +173,7 @@ def test_a_computer_that_holds_one_file_up_makes_the_other_no_faster(exported, s
     assert speed.p50_ms == 10 and speed.times_faster < 2
 
 
+@pytest.mark.slow
 def test_stopping_keeps_the_model_alone(run_of, snapshot: Snapshot, tmp_path: Path) -> None:
     stages: list[str] = []
     job = JobContext(

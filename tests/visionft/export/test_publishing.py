@@ -96,6 +96,7 @@ def words_in(files: dict[str, str]) -> set[str]:
     return {json.loads(text)["word"] if name == "export.json" else text for name, text in files.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL")
 def test_killed_while_files_join_an_export_it_is_whole_and_nothing_is_in_the_way(killed, tmp_path: Path) -> None:
     names = (*NAMES, "samples/both.py")
@@ -126,6 +127,7 @@ def test_files_join_no_other_export_than_that_they_were_made_for(tmp_path: Path)
     assert contents(tmp_path / "out") == export_of("one", *NAMES) and not (tmp_path / "gone").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL")
 @pytest.mark.parametrize("is_new", [True, False])
 def test_killed_at_any_step_the_folder_holds_one_whole_export(is_new: bool, killed, tmp_path: Path) -> None:
@@ -214,6 +216,7 @@ def test_a_place_that_may_not_be_written_is_said(place: str, unprivileged) -> No
         shutil.rmtree(locked)
 
 
+@pytest.mark.slow
 def test_two_exports_to_one_place_do_not_meet(tmp_path: Path) -> None:
     out = tmp_path / "out"
     with temporary_folder(out) as folder:

@@ -50,6 +50,7 @@ def model_of(run_of, several, trained, snapshot: Snapshot, tmp_path: Path) -> Ca
     return model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["several labels", "ensemble", "test_resnet linear mirrored", "test_vit knn"])
 def test_every_model_is_the_same_in_the_file(kind: str, model_of, tmp_path: Path) -> None:
     model, images, is_mirrored = model_of(kind)
@@ -73,6 +74,7 @@ def made(run_of, snapshot: Snapshot, tmp_path_factory: pytest.TempPathFactory) -
     return export_run(run_of("test_vit", "knn"), snapshot, out, options=ExportOptions.for_target("python"))
 
 
+@pytest.mark.slow
 def test_an_export_for_pytorch_is_compared_recorded_and_described(made: ExportResult) -> None:
     folder, parity = made.model.parent, made.pytorch
     assert parity is not None and parity.max_abs_diff <= MAX_PYTORCH_DIFF and parity.images == made.parity.images
@@ -89,6 +91,7 @@ def without_this_program(code: str, *words: object) -> str:
     return subprocess.run(command, capture_output=True, text=True, timeout=300, check=True).stdout
 
 
+@pytest.mark.slow
 def test_the_sample_answers_like_the_script_beside_the_model(made: ExportResult, snapshot, tmp_path: Path) -> None:
     image, exif = Image.open(snapshot.images[20].path), Image.Exif()
     exif[0x0112] = 6  # the camera was held on its side
@@ -105,6 +108,7 @@ def test_the_sample_answers_like_the_script_beside_the_model(made: ExportResult,
     assert refused.value.returncode == 2 and "deep.png" in refused.value.stderr and not refused.value.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("transformers") is None, reason="pip install transformers")
 def test_transformers_loads_the_folder(made: ExportResult, snapshot: Snapshot) -> None:
     path = snapshot.images[0].path
@@ -118,6 +122,7 @@ def test_transformers_loads_the_folder(made: ExportResult, snapshot: Snapshot) -
     assert said == pytest.approx(dict(expected.top5), abs=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("transformers") is None, reason="pip install transformers")
 def test_what_transformers_saves_answers_alike(made: ExportResult, snapshot: Snapshot, tmp_path: Path) -> None:
     code = (
@@ -131,6 +136,7 @@ def test_what_transformers_saves_answers_alike(made: ExportResult, snapshot: Sna
     assert first == again and (tmp_path / "saved" / "config.json").is_file()
 
 
+@pytest.mark.slow
 def test_a_file_that_differs_is_not_kept(made: ExportResult, model_of, tmp_path: Path) -> None:
     shutil.copy(made.model, tmp_path / "model.onnx")
     model, images, _ = model_of("test_resnet linear")

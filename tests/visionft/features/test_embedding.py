@@ -54,6 +54,7 @@ def test_processes_share_the_work_and_a_last_call_finds_nothing_left(project: Pr
     assert small(project).added == 0
 
 
+@pytest.mark.slow
 def test_a_damaged_note_of_the_network_is_made_good_or_said(project: Project):
     small(project)
     kind, images, said = current_kind(project.path, project.image_reading), project.snapshot(), list[object]()
@@ -178,6 +179,7 @@ def test_a_note_of_a_newer_version_is_made_anew(project: Project):
     assert current_kind(project.path, project.image_reading) == kind
 
 
+@pytest.mark.slow
 def test_two_processes_at_once_complete_one_store(project: Project) -> None:
     script = f"""
 from pathlib import Path
@@ -196,6 +198,7 @@ with Project.open(Path({str(project.path)!r}), read_only=True) as project:
     assert np.array_equal(features.vectors, alone.vectors)
 
 
+@pytest.mark.slow
 def test_an_image_that_was_changed_after_its_import_is_named_and_not_stored_under_its_old_content(project: Project):
     images, said = project.snapshot(), list[object]()
     changed = images.images[0]
@@ -213,6 +216,7 @@ def test_an_image_that_was_changed_after_its_import_is_named_and_not_stored_unde
     assert not embedded(project.path, images).missing  # with features, it counts as it was imported
 
 
+@pytest.mark.slow
 def test_features_that_cannot_be_kept_are_used_all_the_same(project: Project, monkeypatch: pytest.MonkeyPatch):
     images, said = project.snapshot(), list[object]()
 

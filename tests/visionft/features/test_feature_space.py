@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 
 from visionft.data import cache_space
 from visionft.data.cache_space import CacheUse
@@ -61,6 +62,7 @@ def test_what_is_deleted_while_it_is_read_counts_as_missing(project: Project):
     assert not of_size(project, 64).missing
 
 
+@pytest.mark.slow
 def test_features_unused_for_hours_make_room_and_the_current_ones_stay(project: Project, monkeypatch):
     embed(project.path, project.snapshot(), backbone="starter_resnet", size=32, device="cpu")
     of_size(project, 64)

@@ -41,6 +41,7 @@ def source(tmp_path: Path, image_folder: Path) -> Path:
     return Path(shutil.copytree(image_folder, tmp_path / "images"))
 
 
+@pytest.mark.slow
 def test_from_import_to_suggestions_each_image_passes_once(source: Path, tmp_path: Path) -> None:
     with visionft.create(tmp_path / "project") as project, counted_passes() as passes:
         project.add(source, **QUIET)
@@ -62,6 +63,7 @@ def test_from_import_to_suggestions_each_image_passes_once(source: Path, tmp_pat
         assert passes.total() == before
 
 
+@pytest.mark.slow
 def test_the_first_answer_takes_one_pass_of_the_images(source: Path, tmp_path: Path) -> None:
     with visionft.create(tmp_path / "project") as project, counted_passes() as passes:
         project.add(source, **QUIET)

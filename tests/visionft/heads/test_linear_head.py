@@ -34,6 +34,7 @@ def test_it_separates_classes_and_is_calibrated(blobs) -> None:
     assert not fitted.uses_all_parts and f"{fitted.accuracy:.1%}" in fitted.description
 
 
+@pytest.mark.slow
 def test_each_stage_has_equal_weight_and_a_useless_one_does_no_harm(blobs) -> None:
     features, labels = blobs(200, spread=4.0)
     targets, noise = one_hot(labels), 1e4 * np.random.default_rng(3).normal(size=(200, 300)).astype(np.float32)
@@ -90,6 +91,7 @@ def test_held_out_images_take_no_part() -> None:
     assert softmax(fitted.held_out).max(axis=1).mean() < 0.45 and len(fitted.held_out) == len(fitted.places) == 80
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_multilabel", [False, True])
 def test_a_copy_is_held_out_with_its_image(is_multilabel) -> None:
     random = np.random.default_rng(0)
@@ -103,6 +105,7 @@ def test_a_copy_is_held_out_with_its_image(is_multilabel) -> None:
     assert np.array_equal(fitted.places, plain.places) and fitted.held_out.shape == plain.held_out.shape
 
 
+@pytest.mark.slow
 def test_copies_are_taken_where_classes_are_symmetric_and_not_where_they_are_mirrored(blobs) -> None:
     (features, labels), (copies, _) = blobs(40, spread=6.0), blobs(40, spread=6.0, seed=1)
     test, truth = blobs(4000, spread=6.0, seed=2)

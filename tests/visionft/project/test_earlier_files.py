@@ -103,6 +103,7 @@ def broken_framings() -> list[str]:
     return [*map(json.dumps, spoilt), "", "{", "[" * 5000, "[]", "5"]
 
 
+@pytest.mark.slow
 def test_no_damage_of_a_framing_is_more_than_a_missing_one(folder: Path) -> None:
     for number, content in enumerate(broken_framings()):
         copy = folder.with_name(f"copy{number}")

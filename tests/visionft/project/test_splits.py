@@ -220,6 +220,7 @@ def labelled_images(labels: list[tuple[int, ...]], contents: list[int]) -> list[
     ]
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.frozensets(st.integers(0, 4), min_size=1, max_size=3), min_size=60, max_size=150), st.integers(0, 99)
 )
@@ -247,6 +248,7 @@ def test_the_same_content_is_never_on_two_sides(contents: list[int], seed: int) 
         assert len({splits[image_id] for image_id, other in keys.items() if other == key}) == 1
 
 
+@pytest.mark.slow
 @given(
     st.lists(
         st.tuples(st.frozensets(st.integers(0, 4), min_size=1, max_size=3), st.sampled_from(["train", "test"])),

@@ -185,6 +185,7 @@ def test_machines_that_cannot_be_are_refused(wrong, there, monkeypatch, capsys):
     assert main() == 2 and capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_job_is_trained_by_one_command_at_a_time(there, elsewhere):
     job = Path(shutil.copy(there / "a.vftjob", elsewhere / "a.vftjob"))
     refused = list[VisionFTError]()

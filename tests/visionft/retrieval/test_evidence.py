@@ -147,6 +147,7 @@ def test_the_command_tells_labels_notes_and_tags(known_project: Path, run, tmp_p
     assert code == 2 and "nowhere.jpg" in err
 
 
+@pytest.mark.slow
 def test_a_run_of_images_is_asked_by_its_own_network(image_folder: Path, tmp_path: Path, run):
     folder = tmp_path / "project"
     with Project.create(folder) as project:

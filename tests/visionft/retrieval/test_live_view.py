@@ -62,6 +62,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.slow
 def test_predictions_follow_the_labels_and_the_run_never_changes(run_dir: Path, snapshot: Snapshot, tmp_path: Path):
     own, other = contents(run_dir), relabelled(snapshot)
     assert evaluate_run(run_dir, snapshot).top1 > 0.8
@@ -75,6 +76,7 @@ def test_predictions_follow_the_labels_and_the_run_never_changes(run_dir: Path, 
     assert evaluate_run(run_dir, snapshot).top1 > 0.8
 
 
+@pytest.mark.slow
 def test_an_evaluation_keeps_the_labels_behind_it(run_dir: Path, snapshot: Snapshot):
     def states(images: Snapshot) -> list[str]:
         return [row.state for row in read_leaderboard(list_runs(run_dir.parent.parent), images, "val").rows]
@@ -88,6 +90,7 @@ def test_an_evaluation_keeps_the_labels_behind_it(run_dir: Path, snapshot: Snaps
     assert states(other) == ["measured"] and states(snapshot) == ["other_labels"]
 
 
+@pytest.mark.slow
 def test_the_same_labels_build_no_second_index_unless_it_is_damaged(run_dir: Path, snapshot: Snapshot):
     expected = run_index(read_run(run_dir), snapshot).memory.rows
     file, events = run_dir / LIVE_INDEX_FILE, []
@@ -100,6 +103,7 @@ def test_the_same_labels_build_no_second_index_unless_it_is_damaged(run_dir: Pat
         assert len(file.read_bytes()) == len(whole)
 
 
+@pytest.mark.slow
 def test_classes_come_and_go(run_dir: Path, snapshot: Snapshot):
     grown = relabelled(snapshot, to=3, names=(*snapshot.class_names, "violet"))
     loaded = load_current_model(read_run(run_dir), grown)
@@ -124,6 +128,7 @@ def test_the_model_and_its_evidence_predict_the_same(run_dir: Path, snapshot: Sn
         assert each.evidence.probability == pytest.approx(float(row.max()), abs=1e-4)
 
 
+@pytest.mark.slow
 def test_a_missing_image_is_indexed_when_it_is_back(run_dir: Path, snapshot: Snapshot, tmp_path: Path):
     away, first, other = tmp_path / "away.png", snapshot.labelled("train")[0], tmp_path / "other.png"
     Image.new("RGB", (48, 40), "blue").save(other)
@@ -142,6 +147,7 @@ def test_a_missing_image_is_indexed_when_it_is_back(run_dir: Path, snapshot: Sna
     assert indexed() == known
 
 
+@pytest.mark.slow
 def test_several_labels_vote_class_by_class(snapshot: Snapshot, tmp_path: Path):
     images = tuple(
         dataclasses.replace(image, labels=tuple(sorted({image.labels[0], 2}))) if image.image_id % 2 else image
@@ -154,6 +160,7 @@ def test_several_labels_vote_class_by_class(snapshot: Snapshot, tmp_path: Path):
     assert evaluation.mean_average_precision is not None and evaluation.mean_average_precision > 0.5
 
 
+@pytest.mark.slow
 def test_without_labels_time_or_weights_there_is_no_prediction(run_dir: Path, snapshot: Snapshot):
     images = tuple(dataclasses.replace(image, labels=()) for image in snapshot.images)
     bare = dataclasses.replace(snapshot, images=images)
@@ -168,6 +175,7 @@ def test_without_labels_time_or_weights_there_is_no_prediction(run_dir: Path, sn
         load_current_model(read_run(run_dir), snapshot)
 
 
+@pytest.mark.slow
 def test_an_ensemble_follows_the_labels_and_classes_of_its_members(run_dir: Path, snapshot: Snapshot):
     project = run_dir.parent.parent
     other = trained(snapshot, run_dir.with_name("002-starter_resnet-knn"), size=96)

@@ -44,6 +44,7 @@ def without_labels(snapshot: Snapshot, split: str) -> Snapshot:
     return dataclasses.replace(snapshot, images=tuple(images))
 
 
+@pytest.mark.slow
 def test_unlabelled_images_get_a_class_with_its_probability(run_dir: Path, snapshot: Snapshot):
     report = suggest_labels(run_dir, without_labels(snapshot, "test"))
     assert (report.run, report.suggested, report.unreadable, report.stopped) == (run_dir.name, 9, 0, False)
@@ -87,6 +88,7 @@ def test_an_unreadable_image_is_named_and_left_out(run_dir: Path, snapshot: Snap
     assert any(isinstance(event, Notice) and "broken.png" in event.message for event in events)
 
 
+@pytest.mark.slow
 def test_several_labels_suggest_every_class_above_its_threshold(snapshot: Snapshot, tmp_path: Path):
     images = tuple(
         dataclasses.replace(image, labels=tuple(sorted({image.labels[0], (image.labels[0] + 1) % 3})))

@@ -5,6 +5,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from models.catalog import BACKBONES
 from visionft.training.runs.run_snapshot import write_snapshot
 
@@ -61,6 +63,7 @@ main()
 """
 
 
+@pytest.mark.slow
 def test_a_method_of_another_package_is_one_file_and_one_row(snapshot, sample_extension, tmp_path) -> None:
     write_snapshot(tmp_path, snapshot)
     environment = {**os.environ, "PYTHONPATH": str(sample_extension)}

@@ -34,6 +34,7 @@ def here(weights_home: Path, tmp_path: Path, state_of) -> Path:
     return import_weights(tmp_path / "w.safetensors").imported[0].path
 
 
+@pytest.mark.slow
 def test_it_is_said_kept_and_exported(here, snapshot, tmp_path) -> None:
     events: list[Event] = []
     result = train(config(), snapshot, tmp_path / "run", job=JobContext(events.append))
@@ -47,6 +48,7 @@ def test_it_is_said_kept_and_exported(here, snapshot, tmp_path) -> None:
     assert record["license"] == "CC-BY-4.0" and record["weights"]["sha256"] == kept.sha256
 
 
+@pytest.mark.slow
 def test_a_file_given_by_path_names_itself(snapshot, tmp_path, state_of) -> None:
     state = state_of("test_vit") | {"decoder.weight": state_of("test_vit")["norm.weight"]}
     save_file(state, tmp_path / "mine.safetensors")
@@ -57,6 +59,7 @@ def test_a_file_given_by_path_names_itself(snapshot, tmp_path, state_of) -> None
     assert any("decoder.weight" in event.message for event in events if isinstance(event, Notice))
 
 
+@pytest.mark.slow
 def test_a_file_of_another_weights_folder_keeps_its_licence(here, snapshot, tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("VISIONFT_WEIGHTS", str(tmp_path / "elsewhere"))
     kept = train(config(weights=str(here)), snapshot, tmp_path / "run").weights
@@ -65,6 +68,7 @@ def test_a_file_of_another_weights_folder_keeps_its_licence(here, snapshot, tmp_
     assert kept and (kept.sha256, kept.origin, kept.licence) == (row.sha256, "VisionFT", "Apache-2.0")
 
 
+@pytest.mark.slow
 def test_a_network_of_timm_is_trained_and_exported_by_its_own_name(snapshot, tmp_path) -> None:
     chosen = config(backbone="timm/resnet10t.c3_in1k", weights="random", image_size=32)
     result = train(chosen, snapshot, tmp_path / "001-x", is_new=False)
@@ -75,6 +79,7 @@ def test_a_network_of_timm_is_trained_and_exported_by_its_own_name(snapshot, tmp
     assert record["network"] == {"library": "timm", "architecture": "resnet10t", "model_args": {}}
 
 
+@pytest.mark.slow
 def test_other_weights_are_refused_later(here, snapshot, tmp_path, state_of, stop_after) -> None:
     train(config(epochs=50), snapshot, tmp_path / "run", job=JobContext(cancelled=stop_after(8)))
     done = tmp_path / "done"
@@ -90,6 +95,7 @@ def test_other_weights_are_refused_later(here, snapshot, tmp_path, state_of, sto
             use()
 
 
+@pytest.mark.slow
 def test_a_run_that_starts_from_another_needs_its_weights(here, snapshot, tmp_path, state_of) -> None:
     runs = tmp_path / "runs"
     train(config(), snapshot, runs / "001")
@@ -102,6 +108,7 @@ def test_a_run_that_starts_from_another_needs_its_weights(here, snapshot, tmp_pa
     assert not (runs / "003").exists()
 
 
+@pytest.mark.slow
 def test_a_full_run_needs_them_no_longer_and_a_new_one_leaves_nothing_without_them(here, snapshot, tmp_path) -> None:
     train(config(method="full"), snapshot, tmp_path / "run")
     remove_weights(BACKBONES["test_vit"])

@@ -53,6 +53,7 @@ def weights(run_dir: Path) -> bytes:
     return b"".join(path.read_bytes() for path in sorted((run_dir / "last").glob("*.safetensors")))
 
 
+@pytest.mark.slow
 def test_a_run_ends_with_the_same_bits_whatever_happens_to_the_cache(photographs, tmp_path, monkeypatch) -> None:
     train(CONFIG, photographs, tmp_path / "cold")
     assert cache_use(cache_folder()).files == 39
@@ -70,6 +71,7 @@ def test_a_run_ends_with_the_same_bits_whatever_happens_to_the_cache(photographs
         assert weights(tmp_path / name) == weights(tmp_path / "cold") != b"", name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["full", "linear"])
 def test_nothing_decodes_what_is_kept(method, photographs, tmp_path, decoded) -> None:
     config = dataclasses.replace(CONFIG, method=method, weights="pretrained", backbone="starter_resnet", epochs=1)

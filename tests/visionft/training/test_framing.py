@@ -47,6 +47,7 @@ def corners(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
     return Snapshot("single", ("blue", "red"), tuple(images))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("backbone", "method", "framing", "shape"),
     [

@@ -64,6 +64,7 @@ def quick(images: Snapshot):
     return dataclasses.replace(config, device="cpu", workers=0)
 
 
+@pytest.mark.slow
 def test_a_run_sees_what_was_measured_best(borders: Snapshot, tmp_path: Path) -> None:
     events = []
     run, evaluations = train_and_evaluate(
@@ -96,6 +97,7 @@ def test_a_run_sees_what_was_measured_best(borders: Snapshot, tmp_path: Path) ->
     assert Framing.of(again) == choice.framing and (tmp_path / FILE).read_bytes() == before
 
 
+@pytest.mark.slow
 def test_networks_are_tried_as_framings_are(borders: Snapshot, tmp_path: Path) -> None:
     config = dataclasses.replace(quick(borders), try_networks=True)
     networks = networks_to_try(config)
@@ -121,6 +123,7 @@ def test_networks_are_tried_as_framings_are(borders: Snapshot, tmp_path: Path) -
         assert dataclasses.replace(choice, backbone=stranger).applied(config).backbone == "starter_resnet"
 
 
+@pytest.mark.slow
 def test_a_damaged_network_is_left_out(borders: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     damaged = tmp_path / "weights"
     damaged.mkdir()
@@ -133,6 +136,7 @@ def test_a_damaged_network_is_left_out(borders: Snapshot, tmp_path: Path, monkey
     assert [each.level for each in said if isinstance(each, Notice)] == ["warning"]
 
 
+@pytest.mark.slow
 def test_it_is_measured_again_when_the_labels_have_doubled(borders: Snapshot, tmp_path: Path) -> None:
     few = dataclasses.replace(borders, images=(*borders.images[:24], *borders.images[40:46]))
     found = measure_framing(tmp_path, few, quick(few))
@@ -300,6 +304,7 @@ def test_the_accuracy_of_a_choice_among_equals_is_not_that_of_the_luckiest() -> 
     assert np.mean(best) > 0.81 and abs(np.mean(honest) - 0.8) < 0.01
 
 
+@pytest.mark.slow
 def test_the_first_answer_stays_when_the_user_stops_what_comes_after_it(borders: Snapshot, tmp_path: Path) -> None:
     events = []
 

@@ -9,6 +9,7 @@ from visionft.training.loop.train import train
 from visionft.training.lr_finder import find_learning_rate
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["full", "linear"])
 def test_the_suggestion_trains(method, snapshot, tmp_path, tiny) -> None:
     gradient = LinearOptions(layers="last", solver=GRADIENT)

@@ -18,6 +18,7 @@ def probe(backbone: str, accuracy: float | None, milliseconds: float, images: in
     return Probe(backbone=backbone, accuracy=accuracy, images=images, milliseconds=milliseconds, seconds=milliseconds)
 
 
+@pytest.mark.slow
 def test_each_backbone_is_measured_on_the_same_images(snapshot, tmp_path) -> None:
     events = []
     names = ("starter_resnet", "starter_vit")

@@ -49,6 +49,7 @@ def configs(draw: st.DrawFn) -> TrainConfig:
     return dataclasses.replace(config, **{name: getattr(TrainConfig(), name) for name in config.unused_settings})
 
 
+@pytest.mark.slow
 @given(config=configs(), weights=st.sampled_from([WEIGHTS, None]))
 def test_what_was_written_is_read_and_written_the_same(config, weights, tmp_path_factory) -> None:
     path, recipe = tmp_path_factory.getbasetemp() / "recipe.toml", Recipe(config=config, weights=weights)

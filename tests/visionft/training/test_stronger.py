@@ -38,6 +38,7 @@ def test_one_is_offered_until_it_is_here(monkeypatch: pytest.MonkeyPatch) -> Non
     assert stronger_network("cuda", ("dinov2_small",)) is None  # it takes part already
 
 
+@pytest.mark.slow
 def test_it_is_fetched_compared_and_kept(project_dir: Path, stronger_hub) -> None:
     images = images_of(project_dir)
     assert stronger_network("cpu").name == "strong"
@@ -53,6 +54,7 @@ def test_it_is_fetched_compared_and_kept(project_dir: Path, stronger_hub) -> Non
     assert again.backbone == "strong" and len(stronger_hub.requests) == asked
 
 
+@pytest.mark.slow
 def test_a_download_that_breaks_goes_on_where_it_was(project_dir: Path, stronger_hub) -> None:
     stronger_hub.breaks_after = 3_000_000
     stronger_hub.statuses = []
@@ -72,6 +74,7 @@ def test_cancelling_keeps_what_there_is(project_dir: Path, stronger_hub, stop_af
     assert read_measured(project_dir) is None and local_file(get_backbone("strong")) is None
 
 
+@pytest.mark.slow
 def test_a_run_fetches_after_its_first_answer_where_it_may(project_dir: Path, stronger_hub) -> None:
     with visionft.open(project_dir) as project:
         run = project.train("quick", device="cpu", callback=lambda _event: None)
@@ -92,6 +95,7 @@ def test_a_run_fetches_after_its_first_answer_where_it_may(project_dir: Path, st
         assert third.summary.config.backbone == "strong"  # as measured
 
 
+@pytest.mark.slow
 def test_without_the_network_a_run_goes_on_and_says_so(project_dir: Path, stronger_hub, monkeypatch) -> None:
     monkeypatch.setenv("VISIONFT_OFFLINE", "1")
     said = list[Notice]()
@@ -105,6 +109,7 @@ def test_without_the_network_a_run_goes_on_and_says_so(project_dir: Path, strong
             project.train("quick", fetch=True, backbone="starter_vit", callback=lambda _event: None)
 
 
+@pytest.mark.slow
 def test_a_weaker_one_changes_nothing(project_dir: Path, stronger_hub, monkeypatch: pytest.MonkeyPatch) -> None:
     from visionft.training.config import presets
 

@@ -64,6 +64,7 @@ def test_a_pth_file_becomes_safetensors(given: Path, weights_home: Path, state_o
     assert torch.equal(built.body.patch_embed.proj.weight, state["patch_embed.proj.weight"])
 
 
+@pytest.mark.slow
 def test_twins_must_be_told_apart(given: Path, weights_home: Path) -> None:
     from models.networks import build_network
 

@@ -47,6 +47,7 @@ def spoilt(made: Path, tmp_path: Path) -> Path:
     return shutil.copytree(made, tmp_path / "copy")
 
 
+@pytest.mark.slow
 def test_everything_is_listed_and_described(made: Path) -> None:
     record = json.loads((made / "export.json").read_text())
     assert sorted(record["files"]) == [name for name in files_in(made) if name != "export.json"]
@@ -80,6 +81,7 @@ def test_the_program_on_the_card_turns_images_upright(spoilt: Path, monkeypatch,
     assert name == said.class_name and float(probability) == pytest.approx(said.probability, abs=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["full", "lora", "linear"])
 @pytest.mark.parametrize("backbone", ["test_resnet", "test_vit", "efficientnet_lite2_in1k"])
 def test_timm_loads_the_same_network(backbone: str, method: str, run_of, trained, snapshot, tmp_path: Path) -> None:
@@ -110,6 +112,7 @@ def test_what_timm_cannot_build_is_refused_with_the_reason(method: str, run_of, 
         assert isinstance(answerer.strongest.classifier.head, torch.nn.Linear)
 
 
+@pytest.mark.slow
 def test_a_folder_that_timm_cannot_read_is_left_out_with_the_reason(run_of, snapshot: Snapshot, tmp_path: Path) -> None:
     result = export_run(run_of("test_vit", "knn"), snapshot, tmp_path / "out", options=WHOLE)
     (reason,) = result.left_out

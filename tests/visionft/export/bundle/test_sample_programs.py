@@ -64,6 +64,7 @@ def bare_run(packages: Path, script: Path, *words: object) -> subprocess.Complet
     return subprocess.run(command, capture_output=True, text=True, env=env, timeout=120, check=False)
 
 
+@pytest.mark.slow
 def test_the_script_beside_the_model_answers_like_the_program(run_of, snapshot, tmp_path, bare_packages, monkeypatch):
     monkeypatch.chdir(tmp_path)
     model = export_run(run_of("test_vit", "lora"), snapshot, Path("out")).model  # as a terminal gives it
@@ -106,6 +107,7 @@ def test_the_script_says_what_is_wrong_with_its_model(script: Path, bare_package
     assert missing.startswith(f"{model} ") and damaged.startswith(f"{model} ") and missing != damaged
 
 
+@pytest.mark.slow
 def test_the_script_passes_over_what_it_cannot_read_and_says_so(export_of, snapshot, tmp_path, bare_packages) -> None:
     script = export_of("test_vit", "linear").model.with_name("predict.py")
     text, readable = tmp_path / "text.jpg", snapshot.images[0].path
@@ -132,6 +134,7 @@ def refused(done: subprocess.CompletedProcess[str]) -> str:
     return done.stderr.strip().removeprefix("predict.py: ")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="needs a script as a program")
 def test_packages_in_the_folder_of_an_export_do_not_run(
     run_of, snapshot: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -157,6 +160,7 @@ def test_ctrl_c_reaches_no_sample_that_is_run(tmp_path: Path) -> None:
     assert run_python(tmp_path, {"model.onnx": []}).output.strip() == "True"
 
 
+@pytest.mark.slow
 def test_the_script_sees_what_training_sees(run_of, snapshot: Snapshot, tmp_path: Path, bare_packages: Path) -> None:
     """Transparent areas lie on white, and 16 bits are scaled, not clipped; the file for prepared images agrees."""
     options = ExportOptions.for_target(float_input=True)

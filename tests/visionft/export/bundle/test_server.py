@@ -62,6 +62,7 @@ def client(exported: Path) -> Iterator[Any]:
         yield client
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("processes", [1, 2])
 def test_an_asgi_server_loads_the_model(exported: Path, images: list[Path], processes: int) -> None:
     folder = exported / "samples" / "server"

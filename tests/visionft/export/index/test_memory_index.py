@@ -58,6 +58,7 @@ def index_of(folder: Path) -> ExportedIndex:
     return index
 
 
+@pytest.mark.slow
 def test_the_file_answers_with_those_for_and_against(out: Path, images: Snapshot):
     assert read_export(out) is not None
     predictor, asked = Predictor(out, device="cpu"), images.labelled("test")
@@ -170,6 +171,7 @@ def test_what_cannot_be_removed_changes_nothing(out: Path):
     assert change_index(Predictor(out), remove=["once.png"]).removed == 1
 
 
+@pytest.mark.slow
 def test_an_index_that_the_record_cannot_tell_of_stays_as_it_was(out: Path, images, tmp_path: Path, monkeypatch):
     more, asked = tmp_path / "more", images.labelled("test")[0]
     (more / images.class_names[asked.labels[0]]).mkdir(parents=True)
@@ -215,6 +217,7 @@ def test_the_script_beside_it_needs_nothing_and_says_the_same(out: Path, images:
     assert "against" in done.stdout
 
 
+@pytest.mark.slow
 def test_an_export_without_images_takes_an_earlier_index_away(out: Path, run_of, snapshot: Snapshot):
     export_run(run_of("test_resnet", "linear"), snapshot, out)
     assert not (out / INDEX_FILE).exists() and Predictor(out).index is None

@@ -35,6 +35,7 @@ def exported(request, run_of, snapshot: Snapshot, tmp_path_factory):
     return result, TrainConfig().with_settings([f"backbone={request.param}", "image_size=64"]).preprocessing
 
 
+@pytest.mark.slow
 def test_every_size_of_the_fixed_file_is_a_number_and_it_answers_alike(exported, snapshot: Snapshot) -> None:
     result, preprocessing = exported
     folder = result.model.parent

@@ -45,6 +45,7 @@ def logits_of(network: Any, images: np.ndarray = IMAGES) -> np.ndarray:
     return trusted_session(network.SerializeToString()).run([LOGITS], {NETWORK_INPUT: images})[0]
 
 
+@pytest.mark.slow
 def test_the_block_that_spoils_the_answers_goes_back_to_float(network: Any) -> None:
     search = search_in(network)
     found = search.run()
@@ -94,6 +95,7 @@ def test_inputs_that_go_together_with_nothing_leave_weights_at_their_nearest() -
     np.testing.assert_array_equal(compensated(weights, np.zeros((7, 7), np.float32), scales), found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["test_resnet", "test_vit"])
 def test_a_network_is_nearer_with_better_weights(name: str, tmp_path: Path) -> None:
     torch.manual_seed(0)

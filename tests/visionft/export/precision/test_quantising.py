@@ -44,6 +44,7 @@ def kinds_of(network: Any, names: tuple[str, ...]) -> list[str]:
     return [known[name] for name in names]
 
 
+@pytest.mark.slow
 def test_a_resnet_is_bytes_throughout(networks: dict[str, Any]) -> None:
     network = networks["resnet"]
     plan = Plan.of(network, "fc")
@@ -106,6 +107,7 @@ def test_a_relu6_vanishes_in_the_bytes_of_the_convolution_before_it() -> None:
     assert np.abs(whole - bytes_).mean() < 0.05 * whole.std()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("opset", "is_half"), [(18, False), (20, True)])
 def test_norms_and_softmax_stay_in_float_where_old_runtimes_have_none_of_half_precision(
     opset: int, is_half: bool, tmp_path: Path

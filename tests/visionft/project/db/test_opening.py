@@ -175,6 +175,7 @@ def damaged_copies(folder: Path, page_size: int, generator: random.Random):
         yield f"page {page} zeroed", data[: page * page_size] + bytes(page_size) + data[(page + 1) * page_size :]
 
 
+@pytest.mark.slow
 def test_flips_and_cuts_at_every_page_are_survived(project: Project, tmp_path: Path) -> None:
     project.apply(LabelImages((1, 2), "horse"))
     whole = project.snapshot(), project.history()
@@ -194,6 +195,7 @@ def test_flips_and_cuts_at_every_page_are_survived(project: Project, tmp_path: P
     assert results["refused"] > 50, results
 
 
+@pytest.mark.slow
 def test_a_damaged_log_loses_only_its_end(project: Project, tmp_path: Path) -> None:
     project.apply(LabelImages((1,), "horse"))
     log = (project.path / "project.db-wal").read_bytes()

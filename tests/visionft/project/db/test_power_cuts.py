@@ -345,6 +345,7 @@ SLOW = pytest.param(range(100, 110), 20, marks=pytest.mark.slow)
 LONG = pytest.param(range(100, 125), 20, marks=pytest.mark.long)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("scripts", "cuts"), [(range(4), 10), SLOW, LONG])
 def test_no_power_cut_corrupts_or_loses_what_was_acknowledged(tmp_path: Path, draw, monkeypatch, scripts, cuts) -> None:
     results = cut(tmp_path, draw, monkeypatch, scripts=scripts, cuts=cuts)

@@ -177,6 +177,7 @@ def test_safe_names_keep_the_suffix(name: str) -> None:
 TEXTS = st.text(st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp")), min_size=1, max_size=30).filter(str.strip)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     labels=st.lists(st.tuples(st.integers(1, 12), TEXTS), max_size=6),

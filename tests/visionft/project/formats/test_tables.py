@@ -287,6 +287,7 @@ def test_classes_of_parts_become_labels_only_when_that_is_said(tmp_path: Path) -
     assert set(labels_of(taken, tmp_path).values()) == {"nose"}
 
 
+@pytest.mark.slow
 def test_matlab_files_within_limits(tmp_path: Path) -> None:
     savemat(tmp_path / "bomb.mat", {"labels": np.zeros(30_000_000)}, do_compression=True)
     (tmp_path / "new.mat").write_bytes(b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM" + b"\x89HDF\r\n\x1a\n")

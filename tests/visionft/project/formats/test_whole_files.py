@@ -108,6 +108,7 @@ def test_a_parquet_row_that_holds_millions_of_labels_is_refused(tmp_path: Path) 
         read_parquet(tmp_path / "a.parquet")
 
 
+@pytest.mark.slow
 def test_parquet_tables_that_are_made_of_little_are_refused_before_they_are_read(tmp_path: Path) -> None:
     """Columns of one value, and pages that are packed well, take a few bytes for any number of cells and texts."""
     arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
@@ -178,6 +179,7 @@ def test_a_parquet_table_with_damaged_pages_is_refused(tmp_path: Path) -> None:
         assert caught.value.hint
 
 
+@pytest.mark.slow
 def test_images_in_parquet_that_are_made_of_little_are_refused(tmp_path: Path) -> None:
     arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
     images = [{"bytes": bytes(150_000_000), "path": "a.png"}]

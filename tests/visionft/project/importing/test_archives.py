@@ -224,6 +224,7 @@ def test_a_tar_that_could_do_harm_is_refused_whole(empty: Project, tmp_path: Pat
     assert sorted(tmp_path.rglob("*")) == before
 
 
+@pytest.mark.slow
 def test_archives_inside_count_for_the_limits_of_the_outer_one(empty: Project, tmp_path: Path) -> None:
     for number in range(3):
         with zipfile.ZipFile(tmp_path / f"{number}.zip", "w", zipfile.ZIP_DEFLATED) as archive:

@@ -184,6 +184,7 @@ def stated(conflicts: Sequence[Conflict]) -> list[object]:
     return [(conflict.path, conflict.candidates) for conflict in conflicts]
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     first=ROWS,

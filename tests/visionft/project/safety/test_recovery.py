@@ -132,6 +132,7 @@ def test_texts_that_are_none_are_no_obstacle(project: Project) -> None:
         assert again.snapshot() == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("places", [40, pytest.param(300, marks=pytest.mark.long)])
 def test_a_flipped_byte_never_stops_a_restore(project: Project, tmp_path: Path, places: int) -> None:
     project.back_up()

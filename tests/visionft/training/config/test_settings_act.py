@@ -200,6 +200,7 @@ def test_smoothing_and_weights_are_for_training_only() -> None:
     assert not torch.equal(shaped.loss(logits, targets), plain.loss(logits, targets))
 
 
+@pytest.mark.slow
 def test_several_labels_train_with_a_binary_loss(snapshot, tmp_path, tiny) -> None:
     images = [dataclasses.replace(each, labels=(each.labels[0], (each.labels[0] + 1) % 3)) for each in snapshot.images]
     multi = dataclasses.replace(snapshot, task="multi", images=tuple(images))

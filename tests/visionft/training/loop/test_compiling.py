@@ -14,6 +14,7 @@ from visionft.training.loop.run_context import compile_fault
 from visionft.training.loop.train import train
 
 
+@pytest.mark.slow
 def test_a_computer_without_a_compiler_says_so(tmp_path) -> None:
     question = (
         "import torch; from visionft.training.loop.run_context import compile_fault as f; print(f(torch.device('cpu')))"
@@ -23,6 +24,7 @@ def test_a_computer_without_a_compiler_says_so(tmp_path) -> None:
     assert "compiler" in done.stdout.lower() and len(done.stdout.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_training_goes_on_without_it(snapshot, tmp_path, monkeypatch, tiny, warnings) -> None:
     monkeypatch.setattr(run_context, "compile_fault", lambda _device: "no compiler")
     events: list[Event] = []

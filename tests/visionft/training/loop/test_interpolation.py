@@ -80,6 +80,7 @@ def story(run_dir: Path, config: TrainConfig, monkeypatch, snapshot: Snapshot, l
     return events
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["full", "lora"])
 def test_better_weights_between_are_kept_and_said(method, snapshot, tmp_path, monkeypatch, tiny, tensors) -> None:
     config = tiny(method, **PRETRAINED, epochs=1)
@@ -95,6 +96,7 @@ def test_better_weights_between_are_kept_and_said(method, snapshot, tmp_path, mo
     assert evaluate_run(tmp_path / "run", snapshot, "val").top1 == run.best.val_accuracy
 
 
+@pytest.mark.slow
 def test_the_epoch_stays_where_nothing_between_is_better(snapshot, tmp_path, monkeypatch, tiny, tensors) -> None:
     monkeypatch.setattr(keeping, "LEAST_IMAGES", 9)
     story(tmp_path / "run", tiny("full", **PRETRAINED, epochs=1), monkeypatch, snapshot, [0.4, 0.6, 0.5, 0.6])
@@ -103,6 +105,7 @@ def test_the_epoch_stays_where_nothing_between_is_better(snapshot, tmp_path, mon
     assert read_metrics(tmp_path / "run")[-1].share == 1 and not (tmp_path / "run" / START).exists()
 
 
+@pytest.mark.slow
 def test_the_linear_probe_is_kept_where_nothing_trained_is_better(
     snapshot, tmp_path, monkeypatch, tiny, tensors
 ) -> None:
@@ -120,6 +123,7 @@ def test_the_linear_probe_is_kept_where_nothing_trained_is_better(
     assert not all(torch.equal(best[name], last[name]) for name in body)
 
 
+@pytest.mark.slow
 def test_a_kill_after_it_was_kept_and_before_it_was_noted_is_made_good(snapshot, tmp_path, monkeypatch, tiny) -> None:
     def ends(*_: object) -> None:
         raise KeyboardInterrupt
@@ -135,6 +139,7 @@ def test_a_kill_after_it_was_kept_and_before_it_was_noted_is_made_good(snapshot,
     assert best and whole and best.share == 0.5 and best.figures == whole.figures
 
 
+@pytest.mark.slow
 def test_weights_on_the_way_are_tried_after_three_epochs_and_a_resumed_run_remembers(
     snapshot, tmp_path, monkeypatch, tiny
 ) -> None:
@@ -171,6 +176,7 @@ def test_it_is_left_out_where_it_is_off_or_means_nothing(changes, snapshot, tmp_
     assert not (tmp_path / "run" / START).exists()
 
 
+@pytest.mark.slow
 def test_a_run_with_too_little_to_gain_ends_at_its_start(snapshot, tmp_path, tiny) -> None:
     """The colours of the images are told apart without training: nothing is left to gain."""
     config = tiny("full", "starter_resnet", weights="pretrained", image_size=64, epochs=3)
@@ -182,6 +188,7 @@ def test_a_run_with_too_little_to_gain_ends_at_its_start(snapshot, tmp_path, tin
     assert trained.best is not None and max(each.epoch for each in events if isinstance(each, EpochDone)) == 3
 
 
+@pytest.mark.slow
 def test_epoch_0_of_balanced_is_the_head_of_quick(snapshot, tmp_path, tiny) -> None:
     common = {"backbone": "starter_resnet", "weights": "pretrained", "image_size": 64, "epochs": 1}
     quick = tiny("linear", **common)

@@ -63,6 +63,7 @@ def test_left_and_right_stay_apart(config, marked, tmp_path) -> None:
     assert evaluate_run(tmp_path / "run", marked, "test").top1 > 0.9
 
 
+@pytest.mark.slow
 def test_copies_help_where_classes_are_symmetric(config, upright, tmp_path, monkeypatch, decoded) -> None:
     upright.images[3].path.write_bytes(b"damaged")
     train(config, upright, tmp_path / "run")

@@ -119,6 +119,7 @@ def test_infinite_weights_are_never_written(snapshot, tmp_path, monkeypatch, tin
     assert all(value.isfinite().all() for value in tensors(tmp_path / "run").values())
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_the_best_intact(snapshot, tmp_path, monkeypatch, tiny) -> None:
     train(tiny(epochs=1), snapshot, tmp_path / "whole")
     honest, saved = checkpoint.save_file, []
@@ -158,6 +159,7 @@ def test_a_image_of_nans_is_left_out_or_harmless(snapshot, tmp_path, tiny, tenso
     assert result.best and all(value.isfinite().all() for value in tensors(tmp_path / "run").values())
 
 
+@pytest.mark.slow
 def test_a_run_that_is_going_is_left_alone(snapshot, tmp_path, tiny) -> None:
     seen: list[bool] = []
 
@@ -174,6 +176,7 @@ def test_a_run_that_is_going_is_left_alone(snapshot, tmp_path, tiny) -> None:
     assert not read_run(tmp_path / "run").is_going
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "start_from"), [("linear", ""), ("lora", ""), ("lora", "001-starter_vit-lora")], ids=str
 )
@@ -198,6 +201,7 @@ def test_a_run_killed_before_its_first_checkpoint_begins_as_it_was_to(
     assert all(torch.equal(value, tensors(whole)[name]) for name, value in tensors(killed).items())
 
 
+@pytest.mark.slow
 def test_runs_that_start_at_once_get_folders_of_their_own(snapshot, tmp_path, tiny) -> None:
     config = tiny()
     begin = threading.Barrier(8)
@@ -219,6 +223,7 @@ def test_runs_that_start_at_once_get_folders_of_their_own(snapshot, tmp_path, ti
     assert all(read_run(tmp_path / "runs" / result.run).last_epoch == 2 for result in results)
 
 
+@pytest.mark.slow
 def test_one_process_at_a_time_trains_a_run(snapshot, tmp_path, tiny) -> None:
     held = lock_run(tmp_path / "run")  # as another process holds it
     with pytest.raises(RunError):

@@ -31,6 +31,7 @@ def live_numbers() -> int:
     return sum(tensor.numel() for tensor in tensors)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("checks", [0, 12, 10_000])
 def test_training_lets_go_of_its_weights(snapshot, tmp_path, checks, stop_after) -> None:
     before = live_numbers()
@@ -41,6 +42,7 @@ def test_training_lets_go_of_its_weights(snapshot, tmp_path, checks, stop_after)
     assert not [thing for thing in gc.get_objects() if issubclass(type(thing), parts)]
 
 
+@pytest.mark.slow
 def test_a_failed_run_lets_go_too(snapshot, tmp_path) -> None:
     before = live_numbers()
 
@@ -53,6 +55,7 @@ def test_a_failed_run_lets_go_too(snapshot, tmp_path) -> None:
     assert live_numbers() == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("work", [measure_steps, find_learning_rate])
 def test_what_only_tries_lets_go_too(snapshot, work) -> None:
     before = live_numbers()

@@ -20,6 +20,7 @@ def settings(method: str, **changes) -> TrainConfig:
     return TrainConfig(method=method, **values)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("method", "layers"), [("full", "last"), ("full", "joined"), ("lora", "joined")])
 def test_epoch_0_is_the_linear_probe(snapshot, tmp_path, method, layers) -> None:
     probe = train(settings("linear", methods={"linear": LinearOptions(layers=layers)}), snapshot, tmp_path / "probe")
@@ -33,6 +34,7 @@ def test_epoch_0_is_the_linear_probe(snapshot, tmp_path, method, layers) -> None
     assert first.val_accuracy == pytest.approx(probe.best.val_accuracy, abs=0.01)
 
 
+@pytest.mark.slow
 def test_what_learns_goes_on_from_a_gentle_head(snapshot, tmp_path) -> None:
     seen: dict[str, float] = {}
 
@@ -45,6 +47,7 @@ def test_what_learns_goes_on_from_a_gentle_head(snapshot, tmp_path) -> None:
     assert 0 < seen[START] < seen[BEST] / 2
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_before_its_first_epoch_validates_its_start_again(snapshot, tmp_path) -> None:
     config = settings("full", methods={"full": FullOptions(layers="joined")})
     whole = train(config, snapshot, tmp_path / "whole")

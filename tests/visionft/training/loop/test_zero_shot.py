@@ -70,6 +70,7 @@ def test_a_project_without_a_label_answers_and_says_what_is_not_known(project, c
     assert estimate_run(config, images).seconds > 0
 
 
+@pytest.mark.slow
 def test_answers_are_the_planted_ones_and_two_runs_are_equal(project, config) -> None:
     images = divided(project)
     results = [train(config, images, project.path / "runs" / name) for name in ("001-a", "002-b")]
@@ -81,6 +82,7 @@ def test_answers_are_the_planted_ones_and_two_runs_are_equal(project, config) ->
     assert report.top1 == 1.0
 
 
+@pytest.mark.slow
 def test_prompts_decide_and_equal_ones_are_warned_of(project, config, warnings) -> None:
     project.apply(SetPrompts({"red": ("blue",), "blue": ("red",), "green": ("a {} thing", "green")}))
     images, told = divided(project), []

@@ -71,6 +71,7 @@ def test_everything_is_on_the_disk_before_it_gets_its_name(snapshot, tmp_path, m
             begin = place + 1
 
 
+@pytest.mark.slow
 def test_a_damaged_last_is_said_and_the_run_ends_with_the_same_bits(snapshot, tmp_path, tensors, warnings) -> None:
     train(CONFIG, snapshot, tmp_path / "whole")
     run_dir, events = stopped_run(snapshot, tmp_path / "run"), list[Event]()
@@ -130,6 +131,7 @@ def test_damaged_or_missing_weights_are_told_of(snapshot, tmp_path) -> None:
     assert set(read_run(run_dir).faults) == {"best"}
 
 
+@pytest.mark.slow
 def test_a_kill_between_two_names_loses_nothing(snapshot, tmp_path, warnings) -> None:
     train(CONFIG, snapshot, tmp_path / "whole")
     run_dir, events = stopped_run(snapshot, tmp_path / "run"), list[Event]()

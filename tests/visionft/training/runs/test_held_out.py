@@ -54,6 +54,7 @@ def own_accuracy(run_dir: Path, images: Snapshot) -> float:
     return float(np.concatenate(found).mean())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [{}, {"balance": "weights"}, {"method": "prototype"}, {"method": "full", "epochs": 1, "learning_rate": 1e-6}],
@@ -73,6 +74,7 @@ def test_evaluation_and_the_curve_read_held_out_predictions(changes, config, noi
         assert own_accuracy(run_dir, noise) > 0.8 > evaluation.top1
 
 
+@pytest.mark.slow
 def test_exports_and_ensembles_judge_by_them(config, noise, tmp_path) -> None:
     for number, layers in enumerate(("joined", "last"), start=1):
         train(config.with_settings([f"linear.layers={layers}"]), noise, tmp_path / "runs" / f"00{number}-run")
@@ -93,6 +95,7 @@ def test_exports_and_ensembles_judge_by_them(config, noise, tmp_path) -> None:
     assert evaluate_run(tmp_path / "runs" / found.run, noise, "val").top1 < 0.7
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("noise", ["single"], indirect=True)
 def test_a_killed_run_and_one_whose_best_is_lost_have_them_again(config, noise, tmp_path, monkeypatch) -> None:
     def ends(*_: object) -> None:
@@ -112,6 +115,7 @@ def test_a_killed_run_and_one_whose_best_is_lost_have_them_again(config, noise, 
     assert evaluate_run(tmp_path / "killed", noise, "val").top1 == expected.top1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("noise", ["single"], indirect=True)
 def test_a_run_continued_from_one_is_not_judged_on_images_that_its_head_has_seen(config, noise, tmp_path) -> None:
     full = replace(config, method="full", epochs=1, learning_rate=1e-6)
@@ -121,6 +125,7 @@ def test_a_run_continued_from_one_is_not_judged_on_images_that_its_head_has_seen
     assert all((each.val_accuracy or 0) < 0.7 for each in read_metrics(tmp_path / "runs" / "002-run"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("noise", ["single"], indirect=True)
 def test_a_run_of_an_earlier_version_is_judged_by_its_own_answers(config, noise, tmp_path) -> None:
     """Such a head has not seen the validation images; its file beside the checkpoint is about training images."""

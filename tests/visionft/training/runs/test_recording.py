@@ -64,6 +64,7 @@ def test_what_a_killed_run_does_again_replaces_what_was_there(tmp_path, clock) -
 TINY = TrainConfig(backbone="test_resnet", weights="random", image_size=32, batch_size=8, device="cpu", epochs=1)
 
 
+@pytest.mark.slow
 def test_a_run_its_evaluation_and_its_export_are_logged_without_names(snapshot, tmp_path, caplog) -> None:
     caplog.set_level(logging.INFO)
     run_dir = tmp_path / "project" / "runs" / "001-test_resnet-lora"
