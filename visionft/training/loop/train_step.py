@@ -119,7 +119,8 @@ class TrainStep:
         self._on_shrink = on_shrink
         self.classifier = classifier
         self.micro_batch = config.micro_batch_size or config.batch_size
-        self.average = ModelEma(classifier, config.ema_decay) if config.ema_decay else None
+        # A head in closed form takes no step: there is nothing to average, and the memory of k-NN gets its size later.
+        self.average = ModelEma(classifier, config.ema_decay) if config.ema_decay and config.total_epochs else None
         self._mixing = MixupCutmix(config.mixup, config.cutmix) if trained is classifier else MixupCutmix(0, 0)
         groups = classifier.parameter_groups(config.weight_decay)
         rate = config.peak_learning_rate

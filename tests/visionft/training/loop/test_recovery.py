@@ -230,3 +230,15 @@ def test_one_process_at_a_time_trains_a_run(snapshot, tmp_path, tiny) -> None:
         train(tiny(), snapshot, tmp_path / "run")
     held.release()
     assert not (tmp_path / "run" / "last").exists()
+
+
+@pytest.mark.parametrize("method", ["knn", "prototype"])
+def test_a_run_without_epochs_that_was_killed_before_its_result_goes_on_with_averaged_weights(
+    method, snapshot, tmp_path, tiny, tensors
+) -> None:
+    train(tiny(method=method, ema_decay=0.9), snapshot, tmp_path / "run")
+    before = tensors(tmp_path / "run")
+    (tmp_path / "run" / "result.json").unlink()
+    assert not resume(tmp_path / "run").stopped
+    after = tensors(tmp_path / "run")
+    assert before.keys() == after.keys() and all(torch.equal(before[name], after[name]) for name in before)
