@@ -35,9 +35,7 @@ _WORST_OF = {ACCURACY: -1.0, BALANCED: -1.0}
 # Columns beside name and accuracy, the most important first: of what exists, and of what can be made.
 OF_RUNS = (RANK, TIME, MADE, DIFFERENCE, SIZE, BALANCED, ECE, TRAINED)
 OF_PLANS = (MADE, TIME, SIZE, DIFFERENCE, RANK)
-# The room that the name and the accuracy take, and each other column with its header in German, in pixels.
-_LEAST_PX = 390
-_ROOM_PX = {RANK: 70, TIME: 100, MADE: 150, DIFFERENCE: 90, SIZE: 120, BALANCED: 140, ECE: 100, TRAINED: 80}
+_NAME_PX = 185  # room for the name of a model, at least: "001-efficientnet_lite2" is 180
 ROW_ROLE = Qt.ItemDataRole.UserRole + 7
 _RANK_PX, _ACCURACY_PX, _ROW_PX = 70, 205, 34
 
@@ -68,16 +66,22 @@ class ModelTable(ValueTable):
         self.itemSelectionChanged.connect(self._on_selected)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Hide columns where there is no room for all: name, accuracy and interval are the most important."""
-        needed = _LEAST_PX
-        for place in self._order:
-            needed += _ROOM_PX[place]
-            self.setColumnHidden(place, event.size().width() < theme.scaled(needed))
-        for place in _ROOM_PX.keys() - set(self._order):
-            self.setColumnHidden(place, True)
-        self.setColumnWidth(RANK, theme.scaled(_RANK_PX))
-        self.setColumnWidth(ACCURACY, max(theme.scaled(_ACCURACY_PX), event.size().width() // 5))
+        self._fit_columns(event.size().width())
         super().resizeEvent(event)
+
+    def _fit_columns(self, width: int) -> None:
+        """Hide columns that have no room in `width` pixels: name, accuracy and interval are the most important."""
+        accuracy = max(theme.scaled(_ACCURACY_PX), width // 5)
+        self.setColumnWidth(RANK, theme.scaled(_RANK_PX))
+        self.setColumnWidth(ACCURACY, accuracy)
+        needed = theme.scaled(_NAME_PX) + accuracy
+        for place in self._order:
+            self.setColumnHidden(place, False)  # a hidden column has no size
+            header, values = self.horizontalHeader().sectionSizeHint(place), self.sizeHintForColumn(place)
+            needed += theme.scaled(_RANK_PX) if place == RANK else max(header, values)
+            self.setColumnHidden(place, width < needed)
+        for place in set(range(len(COLUMNS))) - {NAME, ACCURACY, *self._order}:
+            self.setColumnHidden(place, True)
 
     def show_models(
         self, board: Leaderboard, *, colours: Mapping[str, int] | None = None, chosen: str = "", marked: str = ""
@@ -108,6 +112,7 @@ class ModelTable(ValueTable):
                             item.setTextAlignment(LEFT)
                         if place == NAME and model.run in places:
                             item.setIcon(swatch(theme.class_colour(places[model.run]).name()))
+        self._fit_columns(self.viewport().width())
         self.choose(chosen)
 
     def row_at(self, line: int) -> ComparedModel | None:

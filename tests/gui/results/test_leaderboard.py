@@ -9,6 +9,7 @@ from leaderboard_samples import BEST, FOUR, STALE, TIED, WORSE, board, row, time
 from PySide6.QtCore import Qt
 from run_events import result
 
+from gui.kit import theme
 from gui.kit.model_table import (
     ACCURACY,
     BALANCED,
@@ -21,6 +22,7 @@ from gui.kit.model_table import (
     TRAINED,
     ModelTable,
 )
+from gui.kit.translation import use_language
 from gui.results.leaderboard import leaderboard_controller
 from gui.results.leaderboard.cost_chart import CostChart
 from gui.results.leaderboard.leaderboard_view import LeaderboardView
@@ -73,6 +75,24 @@ def test_a_narrow_table_keeps_who_how_good_and_how_sure(qtbot, table: ModelTable
         table.resize(width, 300)
         assert not any(table.isColumnHidden(column) for column in (RANK, NAME, ACCURACY))
         assert table.isColumnHidden(DIFFERENCE) == (width < 800)
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_a_column_is_shown_where_the_name_of_the_model_keeps_its_room(qtbot, styled, language):
+    use_language(language)
+    try:
+        table = ModelTable()
+        qtbot.addWidget(table)
+        table.show()
+        for width in range(600, 2400, 100):
+            table.resize(width, 300)
+            table.show_models(FOUR)
+            header = table.horizontalHeader()
+            assert header.sectionSize(NAME) >= theme.scaled(180), width
+            assert header.length() <= table.viewport().width(), width
+        assert not any(table.isColumnHidden(column) for column in range(table.columnCount()))
+    finally:
+        use_language("en")
 
 
 def test_a_table_of_what_can_be_made_keeps_what_making_it_takes(qtbot):
