@@ -3,13 +3,14 @@
 import importlib.util
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from visionft.errors import Action, NextStep
-from visionft.installation import packages_of, refusal
+from visionft.installation import is_frozen, packages_of, refusal
 from visionft.weights.offline import OFFLINE_VARIABLE, offline_variable
 
 # A word in braces is a fact: of the step, else of the failed command's arguments, else a placeholder.
@@ -83,6 +84,12 @@ def command_for(step: NextStep, given: Mapping[str, Any] | None = None) -> str:
         return str(getattr(step, name) or arguments.get("source" if name == "path" else name) or _BLANKS[name])
 
     return joined(["visionft", *(fact(word.strip("{}")) if word.startswith("{") else word for word in words)])
+
+
+def own_command(*words: str) -> str:
+    """Return a command of this program for the shell that started it: after `start.py` no `visionft` is on its path."""
+    is_found = is_frozen() or shutil.which("visionft")
+    return joined([*(["visionft"] if is_found else [sys.executable, "-m", "visionft"]), *words])
 
 
 def joined(words: Sequence[str]) -> str:

@@ -12,7 +12,7 @@ from models.timm_index import timm_names
 from visionft.amounts import count_text, rough_duration_text, size_text
 from visionft.cli import completion
 from visionft.cli.arguments import Json
-from visionft.cli.next_steps import joined, next_words
+from visionft.cli.next_steps import next_words, own_command
 from visionft.cli.output import opened_project, print_result, running_job, table
 from visionft.cli.schemas import output_of, prints
 from visionft.errors import NextStep, VisionFTError
@@ -144,8 +144,7 @@ def demo(
             f"Predicted with ONNX Runtime alone: {count_of(result.predicted, 'test image')}, "
             f"{result.predicted_right} right; the class is PyTorch's for {result.predicted_alike}",
             "",
-            f"Everything is in {result.folder}. Open it in the window: "
-            f"{joined(['visionft', 'app', str(result.project)])}",
+            f"Everything is in {result.folder}. Open it in the window: {own_command('app', str(result.project))}",
         ]
         print_result(result, "\n".join(lines), as_json=json)
 

@@ -11,7 +11,7 @@ from typing import get_args
 import pytest
 
 from models.errors import Action, NextStep, VisionFTError
-from visionft.cli.next_steps import COMMANDS, command_for
+from visionft.cli.next_steps import COMMANDS, command_for, own_command
 from visionft.cli.output import error_value, print_error
 
 SOURCE = Path(__file__).parents[3]
@@ -117,3 +117,12 @@ def test_labels_that_were_not_understood_are_imported_as_the_error_says(step_of,
     code, step = step_of("import", tmp_path / "p", source)
     assert code == 2 and step == ["import", str(tmp_path / "p"), str(source), "--label-column", "NAME"]
     assert step_of(*step[:-1], "kindness") == (0, [])
+
+
+def test_a_command_of_the_program_works_where_it_is_not_on_the_path(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    program, *words = shlex.split(own_command("app", "a project"))
+    assert Path(program).samefile(sys.executable) and words == ["-m", "visionft", "app", "a project"]
+    on_path = tmp_path / ("visionft.exe" if sys.platform == "win32" else "visionft")
+    on_path.touch(mode=0o755)
+    assert shlex.split(own_command("app", "a project")) == ["visionft", "app", "a project"]
