@@ -57,7 +57,7 @@ QUICK = [("test_resnet", "full"), ("test_vit", "lora")]
 
 
 def marks_of(backbone: str, method: str) -> list[pytest.MarkDecorator]:
-    """Return how long the export of a pair takes, as marks."""
+    """Return the marks of a pair: all but the two quick ones take seconds or more."""
     if (backbone, method) in QUICK:
         return []
     return [pytest.mark.slow if (backbone, method) in GRAPHS else pytest.mark.long]
