@@ -1,7 +1,6 @@
 """The scenes of the train page for the screenshots."""
 
 import dataclasses
-import math
 import time
 from typing import Any
 
@@ -15,7 +14,6 @@ from visionft.jobs import JobContext
 from visionft.training.config.train_config import CENTRE
 from visionft.training.estimate import SetFacts, StepCost, remember
 from visionft.training.framing_choice import FramingChoice, FramingTrial, forget_measured, store_measured
-from visionft.training.lr_finder import RateCurve
 from visionft.training.preset_choice import project_circumstances
 from visionft.training.probing import resolve_preset
 
@@ -51,9 +49,6 @@ def measured(studio: Any) -> None:
     deadline = time.monotonic() + PREVIEW_S
     while not page.setup.strip.shown() and time.monotonic() < deadline:
         studio.wait_for_images(200)
-    rates = [10 ** (-6 + number / 13) for number in range(76)]
-    losses = [1.7 - 0.9 / (1 + math.exp(-(math.log10(r) + 2.9) * 3)) + max(0, math.log10(r) + 0.9) ** 2 for r in rates]
-    page.setup.show_rates(RateCurve(rates=tuple(rates), losses=tuple(losses), suggestion=1.3e-3))
     page.setup.form.editor("epochs").setValue(12)
 
 

@@ -165,15 +165,6 @@ class PlainTextStyle(QProxyStyle):
         return super().polish(target)
 
 
-def without_markup(words: str) -> str:
-    """Return text for a reader outside the window that may interpret `<` as markup and has no plain-text mode.
-
-    Desktop notifications are such readers, and some of them do not decode `&lt;`: the angle brackets are replaced by
-    similar typographic characters.
-    """
-    return words.translate(str.maketrans("<>", "‹›"))
-
-
 def apply_theme(app: QApplication, name: ThemeName, *, font_scale: float = 1.0) -> Colours:
     """Set the application's style, palette, font and style sheet; may be called repeatedly."""
     scheme = {"system": Qt.ColorScheme.Unknown, "light": Qt.ColorScheme.Light, "dark": Qt.ColorScheme.Dark}[name]

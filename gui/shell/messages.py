@@ -1,4 +1,4 @@
-"""The messages over the pages and, while the window is inactive, outside it.
+"""The messages over the pages.
 
 They come from the state, from tasks (notices and results), and from interrupted runs to resume.
 """
@@ -9,12 +9,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, QTimer
-from PySide6.QtWidgets import QApplication, QSystemTrayIcon, QWidget
+from PySide6.QtWidgets import QApplication, QWidget
 
 from gui.errors import BugDialog
 from gui.kit.folders import show_folder
-from gui.kit.icons import app_icon
-from gui.kit.theme import without_markup
 from gui.kit.translation import tr
 from gui.next_steps import way_of
 from gui.shell.shell_actions import Shell
@@ -30,42 +28,6 @@ if TYPE_CHECKING:
     from visionft.training.runs.run_folder import RunSummary, TrainResult
 
 _OFFER, _UNDO = "offer", "edit.undo"
-
-
-class Notifier(QObject):
-    """Notifies only while the window is inactive; a click on the notification raises it."""
-
-    def __init__(self, window: QWidget) -> None:
-        super().__init__(window)
-        self._window = window
-        self._tray: QSystemTrayIcon | None = None
-
-    def tell(self, title: str, words: str, *, is_bad: bool = False) -> bool:
-        """Show a message outside the window; return whether it was necessary and possible."""
-        if self._window.isActiveWindow():
-            return False
-        QApplication.alert(self._window)
-        if not QSystemTrayIcon.isSystemTrayAvailable():
-            return False
-        if self._tray is None:
-            self._tray = QSystemTrayIcon(app_icon(), self)
-            self._tray.messageClicked.connect(self._on_message_clicked)
-        kind = QSystemTrayIcon.MessageIcon.Warning if is_bad else QSystemTrayIcon.MessageIcon.Information
-        self._tray.show()  # a notification needs a visible icon
-        self._tray.showMessage(without_markup(title), without_markup(words), kind, 10_000)
-        return True
-
-    def put_away(self) -> None:
-        """Remove the tray icon: the window is active again, or it closes."""
-        if self._tray is not None:
-            self._tray.hide()
-
-    def _on_message_clicked(self) -> None:
-        self.put_away()
-        if self._window.isMinimized():
-            self._window.showNormal()
-        self._window.raise_()
-        self._window.activateWindow()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,14 +69,13 @@ def _accuracy_in_words(run: "RunSummary", result: "TrainResult", evaluations: "M
 
 
 class Messenger(QObject):
-    """Shows events as toasts, and as system notifications while the window is inactive."""
+    """Shows events as toasts; the window asks for attention when a task ends while another program is in front."""
 
     def __init__(self, window: Shell, parent: QWidget) -> None:
         """Args: `window` and `parent` are the same object, as interface and as widget."""
         super().__init__(parent)
         self._window, self._state, self._toasts = window, window.state, window.toasts
         self._parent = parent
-        self.notifier = Notifier(parent)
         state = window.state
         window.toasts.changed.connect(state.actions.refresh)
         state.message_raised.connect(self._on_message_raised)
@@ -174,7 +135,7 @@ class Messenger(QObject):
         elif failure is None and ending is not None and not is_shown:
             way = (ending.action, lambda: window.show_page(ending.page))
             self._toasts.say(ending.title, ending.words, tone="good", way=way)
-        if ending is not None:
-            self.notifier.tell(ending.title, ending.words, is_bad=failure is not None)
+        if ending is not None and not self._parent.isActiveWindow():
+            QApplication.alert(self._parent)
         if failure is not None and failure.details:
             window.open_over(BugDialog(self._parent, failure.details))

@@ -306,7 +306,6 @@ class MainWindow(QMainWindow):
             self.hide()
         self.state.end_all_tasks()
         self.unsetCursor()
-        self.messenger.notifier.put_away()
         for page in self._pages.values():
             page.close_workers()
         self.state.change_settings(geometry=bytes(self.saveGeometry().toBase64().data()).decode("ascii"))

@@ -94,7 +94,6 @@ class TrainDraft(QObject):
             (view.search_button, self._search_network),
             (view.measure_button, lambda: self.measure(every_method=False)),
             (view.measure_all_button, lambda: self.measure(every_method=True)),
-            (view.rates_button, self.find_rate),
             (view.probe_button, self.probe),
             (view.framing_card.measure_button, self.measure_framing),
             (view.prompts_button, self.edit_prompts),
@@ -363,12 +362,6 @@ class TrainDraft(QObject):
 
             changed = edit_prompts(self._state, self._session, self.config, self._view)
             self.take(changed or self.config)
-
-    def find_rate(self) -> None:
-        snapshot = self._snapshot()
-        if snapshot is not None and not self.why_not_measure() and self.is_ready():
-            work = partial(setup_measurements.find_rate, self.framing.applied(self.config), snapshot)
-            self._run_measurement(tr("Looking for a learning rate"), work, on_done=self._view.show_rates)
 
     def why_not_probe(self) -> str:
         """Return the reason why no backbone can be compared on the images now; empty when it is possible."""

@@ -1,74 +1,19 @@
-"""The small charts of the set-up: the learning curve, and the learning-rate range test. Depend on Qt and pyqtgraph."""
+"""The small chart of the set-up: the learning curve. Depends on Qt and pyqtgraph."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QPointF, Qt, Signal
+from PySide6.QtCore import Qt
 
 from gui.kit import theme
-from gui.kit.metric_plot import Chart, bare_plot, dress, line_pen
-from gui.kit.parts import Button, column, row, text
+from gui.kit.metric_plot import Chart, bare_plot, dress
+from gui.kit.parts import column, text
 from gui.kit.translation import tr
 from models.messages import Message
 
 if TYPE_CHECKING:
     from visionft.advice.learning_curve import LearningCurve
-    from visionft.training.lr_finder import RateCurve
-
-
-class RateChart(Chart):
-    """Shows one test; a click in the chart chooses another rate than the suggested one."""
-
-    rate_chosen = Signal(float)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._rates: Sequence[float] = ()
-        self.rate = 0.0
-        self._plot = bare_plot(tr("Loss over the learning rate"), least_height=theme.scaled(190))
-        self._plot.setMaximumHeight(theme.scaled(190))
-        item = self._plot.getPlotItem()
-        item.setLogMode(x=True, y=False)
-        item.getAxis("bottom").enableAutoSIPrefix(False)
-        item.getAxis("left").setWidth(theme.scaled(40))
-        self._line = item.plot([], [])
-        self._mark = pg.InfiniteLine(angle=90)
-        item.addItem(self._mark, ignoreBounds=True)
-        self._plot.scene().sigMouseClicked.connect(lambda event: self.choose_at(event.scenePos()))
-        self._words = text("", "small", wrap=True)
-        self.use_button = Button("Use this rate", "check", on_click=lambda: self.rate_chosen.emit(self.rate))
-        self.setLayout(column(self._plot, self._words, row(self.use_button, None)))
-        self.restyle()
-
-    def show_curve(self, curve: "RateCurve") -> None:
-        self._rates = curve.rates
-        self._line.setData(curve.rates, curve.losses)
-        values = np.array(curve.losses, dtype=float)
-        values = values[np.isfinite(values)]
-        if values.size:
-            top = min(float(values.max()), float(values[0]) * 1.6)  # the divergence at the end is not shown
-            self._plot.setYRange(float(values.min()) * 0.95, top, padding=0.02)
-        words = Message("The loss falls fastest at a learning rate of {rate}. Click in the chart to choose another.")
-        self._choose(curve.suggestion, tr(words, rate=f"{curve.suggestion:.2g}"))
-
-    def _choose(self, rate: float, words: str) -> None:
-        self.rate = rate
-        self._mark.setValue(np.log10(max(rate, 1e-12)))
-        self._words.setText(words)
-
-    def restyle(self) -> None:
-        dress(self._plot, grid=90)
-        self._line.setPen(line_pen("train"))
-        self._mark.setPen(pg.mkPen(theme.colours().good, width=2))
-
-    def choose_at(self, position: QPointF) -> None:
-        """Choose the tested rate nearest to a point of the scene."""
-        if self._rates:
-            place = self._plot.getPlotItem().getViewBox().mapSceneToView(position).x()
-            nearest = min(self._rates, key=lambda rate: abs(np.log10(rate) - place))
-            self._choose(nearest, tr("Rate {rate}, chosen by you.", rate=f"{nearest:.2g}"))
 
 
 class CurveChart(Chart):

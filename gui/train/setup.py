@@ -5,7 +5,6 @@ Depends on Qt and settings, not on the state: the page fills it and listens.
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QTimer, Signal
 from PySide6.QtGui import QShowEvent
@@ -29,10 +28,6 @@ from gui.train.train_choices import suited_backbone
 from models.messages import Message
 from visionft.errors import Problem
 from visionft.training.config.train_config import TrainConfig
-
-if TYPE_CHECKING:
-    from gui.train.set_up_charts import RateChart
-    from visionft.training.lr_finder import RateCurve
 
 _EXHAUSTED = Message(
     "As the last run showed, training longer is not expected to gain anything on these images. "
@@ -67,7 +62,6 @@ class SetupView(QWidget):
         self.strip = AugmentStrip()
         self.probes = ProbeTable()
         self.problems = Banner()
-        self.rate_chart: RateChart | None = None
         self._build_parts()
         self.area = scrolling(self._everything())
         self.setLayout(column(self.area))
@@ -101,7 +95,6 @@ class SetupView(QWidget):
         self.open_recipe_button = Button("Open recipe…", role="quiet")
         self.save_recipe_button = Button("Save recipe…", role="quiet")
         self.elsewhere_button = Button("Train on another computer…", role="quiet")
-        self.rates_button = Button("Find a learning rate", "search")
         self.prompts_button = Button("Edit prompts", "edit")
         self._no_settings = text("This method has no settings of its own.", "muted")
         self._method_box = QStackedWidget()
@@ -126,7 +119,7 @@ class SetupView(QWidget):
         columns = SideBySide((widget_of(left),), (widget_of(self._right()),), least_px=980, side_px=404)
         more = widget_of(column(self.framing_card, columns, spacing=theme.LARGE))
         self.more_button = FoldButton("More choices", more)
-        self.more_button.setToolTip(tr("Method, backbone, settings, what augmentation does, the learning rate finder"))
+        self.more_button.setToolTip(tr("Method, backbone, settings, what augmentation does"))
         self.more_button.toggled.connect(lambda is_open: self.shown.emit() if is_open else None)
         self.more_button.clicked.connect(self.more_toggled)
         parts = (self.problems, self.presets, self.exhausted, head, self.split_card, self.advice_card)
@@ -137,8 +130,7 @@ class SetupView(QWidget):
         return everything
 
     def _right(self) -> QVBoxLayout:
-        about, settings, sees, rates, own = (Card() for _ in range(5))
-        words = Message("Tries rising rates for a moment and suggests the one at which the loss falls fastest.")
+        about, settings, sees, own = (Card() for _ in range(4))
         for card, parts in (
             (about, (row(text("This run", "heading"), None, self.command_button), self.summary, self.cost)),
             (about, (row(self.measure_button, self.measure_all_button, None),)),
@@ -146,12 +138,9 @@ class SetupView(QWidget):
             (settings, (text("Settings", "heading"), self.form)),
             (sees, (self.strip,)),
             (own, (self._method_title, self._method_box)),
-            (rates, (text("Learning rate finder", "heading"), text(words, "small", wrap=True))),
-            (rates, (row(self.rates_button, None),)),
         ):
             card.body.addLayout(column(*parts))
-        self._rates_box = rates.body
-        return column(about, settings, sees, own, rates, None, spacing=theme.LARGE)
+        return column(about, settings, sees, own, None, spacing=theme.LARGE)
 
     def method_form(self, name: str) -> ConfigForm | None:
         """Return the form of a method's own settings, built on first use; None where it has none."""
@@ -214,22 +203,6 @@ class SetupView(QWidget):
         if (faulty := self.problems if shown else first) is not None:
             # After the layout of the error texts.
             QTimer.singleShot(0, self, lambda: self.area.ensureWidgetVisible(faulty, 0, theme.scaled(60)))
-
-    def show_rates(self, curve: "RateCurve | None") -> None:
-        """Show the losses of the learning-rate test; None when it was cancelled."""
-        if curve is None:
-            return
-        if self.rate_chart is None:
-            from gui.train.set_up_charts import RateChart  # pyqtgraph loads slowly
-
-            self.rate_chart = RateChart()
-            self.rate_chart.rate_chosen.connect(self._use_rate)
-            self._rates_box.addWidget(self.rate_chart)
-        self.rate_chart.show_curve(curve)
-
-    def _use_rate(self, rate: float) -> None:
-        self.form.set_value(dataclasses.replace(self.form.value(), learning_rate=float(f"{rate:.2g}")))
-        self.edited.emit()
 
     def _choose(self, field: str, name: str) -> None:
         self._chosen[field] = name

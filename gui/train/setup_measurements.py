@@ -1,4 +1,4 @@
-"""Measurements for the set-up of a run, as tasks: cost of settings, learning rate, backbone, costs of the presets."""
+"""Measurements for the set-up of a run, as tasks: cost of settings, backbone, costs of the presets."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -22,7 +22,6 @@ from visionft.training.config.train_config import TrainConfig
 
 if TYPE_CHECKING:
     from visionft.training.estimate import Estimate
-    from visionft.training.lr_finder import RateCurve
 
 DELAY_MS = 600  # a page visible for less time measures no cost of presets
 ONE_MEASURED = Message("Measured")
@@ -59,20 +58,6 @@ def estimate_costs(
         if job.is_cancelled:
             break
     return tuple(found)
-
-
-def find_rate(config: TrainConfig, images: Snapshot, *, job: JobContext) -> "RateCurve | None":
-    """Run a learning-rate range test on a temporary network; None when cancelled."""
-    load_libraries(job)
-    from visionft.errors import VisionFTError
-    from visionft.training.lr_finder import find_learning_rate
-
-    try:
-        return find_learning_rate(config, images, job=job)
-    except VisionFTError:
-        if job.is_cancelled:
-            return None
-        raise
 
 
 class PresetCosts(QObject):

@@ -113,14 +113,6 @@ def train_actions(link: "PageLink[TrainPage]") -> list[Action]:
             is_rare=True,
         ),
         add(
-            "run.find_rate",
-            "Find a learning rate",
-            lambda p: p.draft.find_rate(),
-            lambda p: p.draft.why_not_measure(),
-            menu="Run",
-            is_rare=True,
-        ),
-        add(
             "run.elsewhere",
             "Train on another computer",
             lambda p: p.elsewhere.open(),

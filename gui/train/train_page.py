@@ -112,7 +112,6 @@ class TrainPage(Page):
                 "run.measure",
                 tr("Measure every method with these settings and show the cost on its card"),
             ),
-            (setup.rates_button, "run.find_rate", ""),
             (setup.probe_button, "run.probe", tr("Measure the networks here on your images, without training")),
             (
                 setup.framing_card.measure_button,

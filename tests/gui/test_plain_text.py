@@ -16,7 +16,6 @@ from PySide6.QtWidgets import (
     QDialog,
     QLabel,
     QPushButton,
-    QSystemTrayIcon,
     QToolTip,
     QWidget,
 )
@@ -29,7 +28,6 @@ from gui.kit.parts import ElidedLabel
 from gui.predict.predicting import PredictionBatch
 from gui.results.classes_view import FIRST, ConfusionTable
 from gui.results.results_page import CLASSES
-from gui.shell.messages import Notifier
 from gui.shell.window import MainWindow
 from visionft.export.predictor import Prediction
 
@@ -252,16 +250,6 @@ def test_no_dialog_reads_a_name_as_markup(walk, opened, hostile):
     walk.look(opened.palette_dialog, "palette")
     opened.palette_dialog.reject()
     assert walk.saw(f"“{name}”") and MARKUP in walk.read
-
-
-def test_a_notification_outside_the_window_holds_no_markup(window, monkeypatch):
-    shown: list[tuple[str, str]] = []
-    monkeypatch.setattr(QSystemTrayIcon, "isSystemTrayAvailable", staticmethod(lambda: True))
-    monkeypatch.setattr(QSystemTrayIcon, "show", lambda self: None)
-    monkeypatch.setattr(QSystemTrayIcon, "showMessage", lambda self, *inputs: shown.append(inputs[:2]))
-    monkeypatch.setattr(window, "isActiveWindow", lambda: False)
-    assert Notifier(window).tell(MARKUP, MARKUP)
-    assert not any("<" in words or "&lt;h1" in words for words in shown[0])
 
 
 MARKUP_CALLS = {"setHtml", "insertHtml", "appendHtml", "setMarkdown", "insertMarkdown", "setOpenExternalLinks"}

@@ -4,11 +4,10 @@ import threading
 
 import numpy as np
 import pytest
-from pyqtgraph import PlotWidget
-from PySide6.QtCore import QPointF, Qt
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QWidget
 
-from gui.train import augment_preview, setup_measurements
+from gui.train import augment_preview
 from gui.train.network_search import MOST_SHOWN, NetworkSearch
 from gui.train.train_choices import ELSEWHERE, HERE, WeightsFact, backbone_choices, command_line, run_details
 from gui.train.train_page import TrainPage
@@ -18,7 +17,6 @@ from visionft.errors import RunError
 from visionft.training.config.checks import config_problems
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.estimate import Estimate, SetFacts, StepCost, remember
-from visionft.training.lr_finder import RateCurve
 from visionft.training.preset_choice import preset_of_project
 from visionft.training.run_settings import run_settings
 
@@ -171,28 +169,6 @@ def test_a_method_that_does_not_fit_is_named(qtbot, page, window, monkeypatch, f
     qtbot.mouseClick(page.setup.measure_all_button, LEFT)
     finish()
     assert "lora: 9 GB" in window.toasts.message() and "prefix" not in window.toasts.message()
-
-
-def test_the_rate_finder_draws_its_curve_and_the_rate_can_be_used(qtbot, page, monkeypatch, finish):
-    curve = RateCurve(rates=(1e-5, 1e-4, 1e-3, 1e-2), losses=(2.0, 1.9, 1.2, 3.0), suggestion=1e-3)
-    monkeypatch.setattr(setup_measurements, "find_rate", lambda *_, **__: curve)
-    qtbot.mouseClick(page.setup.rates_button, LEFT)
-    finish()
-    chart = page.setup.rate_chart
-    assert chart is not None and chart.rate == 1e-3
-    plot = chart.findChild(PlotWidget)
-    place = plot.getPlotItem().getViewBox().mapViewToScene(QPointF(-4, 1.5))
-    qtbot.mouseClick(plot.viewport(), LEFT, pos=plot.mapFromScene(place))
-    assert chart.rate == 1e-4
-    qtbot.mouseClick(chart.use_button, LEFT)
-    assert page.config().learning_rate == 1e-4 and page.setup.modified_pill.isVisible()
-
-
-def test_a_stopped_search_is_no_failure(qtbot, page, window, monkeypatch, finish):
-    monkeypatch.setattr(setup_measurements, "find_rate", lambda *_, **__: None)
-    qtbot.mouseClick(page.setup.rates_button, LEFT)
-    finish()
-    assert page.setup.rate_chart is None and window.toasts.message() == ""
 
 
 @pytest.fixture
