@@ -14,7 +14,7 @@ from visionft.data.decode import IMAGE_SUFFIXES
 from visionft.errors import ProjectError, VisionFTError
 from visionft.files import list_folder, parse_yaml
 from visionft.project.formats.delimited import csv_rows
-from visionft.project.formats.matlab import mat_variables
+from visionft.project.formats.matlab import mat_texts
 from visionft.project.formats.whole_files import read_label_json, text_encoding
 
 # Numbers, also as pandas writes them beside missing ones (`3.0`), WordNet's and Freebase's ids.
@@ -196,6 +196,5 @@ def _of_yaml(file: Path) -> Iterator[_Meaning]:
 
 
 def _of_mat(file: Path) -> Iterator[_Meaning]:
-    for value in mat_variables(file).values():
-        if value.ndim == 1 and all(isinstance(each, str) for each in value.tolist()):
-            yield from _counted(value.tolist())
+    for texts in mat_texts(file):
+        yield from _counted(texts)

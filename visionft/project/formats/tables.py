@@ -7,6 +7,7 @@ A table is read once, as a sample and the rest; a malformed row is its reason. T
 import re
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from io import TextIOWrapper
 from itertools import chain, islice
@@ -24,7 +25,7 @@ from visionft.project.formats.label_titles import is_file_title, is_label_title,
 from visionft.project.formats.matlab import mat_rows
 from visionft.project.formats.nested import Entry, flat, json_rows
 from visionft.project.formats.split_names import is_split_name
-from visionft.project.formats.spreadsheets import spreadsheet_rows
+from visionft.project.formats.watched import foreign_rows
 from visionft.project.formats.whole_files import MemoryLimit, check_size, read_label_json, reading_errors, text_encoding
 
 SAMPLE_ROWS = 2000  # enough to recognise a column's content
@@ -308,7 +309,15 @@ def _json(file: Path, images: ImageNames) -> Table:
 
 
 def _spreadsheet(file: Path, images: ImageNames) -> Table:
-    return _table_of_cells(file, spreadsheet_rows(file), images)
+    return _table_of_cells(file, _rows_of_spreadsheet(file), images)
+
+
+def _rows_of_spreadsheet(file: Path) -> CellRows:
+    with closing(foreign_rows("spreadsheet", file, Message("Spreadsheet"))) as rows:
+        memory = MemoryLimit(file)
+        for number, cells in rows:
+            memory.add(sum(map(len, cells)))
+            yield number, cells
 
 
 def _mat(file: Path, _images: ImageNames) -> Table:

@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 
 from visionft.errors import ProjectError
-from visionft.project.formats import hugging_face, whole_files
+from visionft.project.formats import whole_files
 from visionft.project.formats.cvat import read_cvat
-from visionft.project.formats.hugging_face import images_within, read_parquet
-from visionft.project.formats.listing import Listing
+from visionft.project.formats.hugging_face import read_parquet
 from visionft.project.formats.readers import read_table
 from visionft.project.formats.voc import read_voc
 from visionft.project.formats.whole_files import Element, xml_elements
@@ -73,21 +72,6 @@ def test_a_long_text_is_put_together_once(count: int, tmp_path: Path, monkeypatc
     assert text == "one line\n" * count and copied[0] <= len(text)
 
 
-def test_a_text_that_all_rows_of_a_parquet_table_share_is_made_once(tmp_path: Path) -> None:
-    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
-    file, rows, label = tmp_path / "a.parquet", 1000, "a" * 100_000
-    shared = arrow.DictionaryArray.from_arrays(arrow.array([0] * rows), arrow.array([label]))
-    parquet.write_table(arrow.table({"file_name": ["x.png"] * rows, "label": shared}), file, store_schema=False)
-    pool = arrow.default_memory_pool()
-    before = pool.max_memory()
-    tracemalloc.start()
-    listing: Listing = read_parquet(file)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert file.stat().st_size < 20_000 and {each.labels for each in listing.files} == {(label,)}
-    assert peak < 20_000_000 and pool.max_memory() < max(before, 20_000_000)
-
-
 @pytest.mark.parametrize("encoding", ["PLAIN", "DELTA_BYTE_ARRAY", "DELTA_LENGTH_BYTE_ARRAY", ""])
 def test_a_parquet_table_says_the_same_however_its_texts_are_stored(encoding: str, tmp_path: Path) -> None:
     arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
@@ -96,75 +80,6 @@ def test_a_parquet_table_says_the_same_however_its_texts_are_stored(encoding: st
     parquet.write_table(table, tmp_path / "a.parquet", **stored)
     listing = read_parquet(tmp_path / "a.parquet")
     assert [each.labels for each in listing.files] == [("x", "y"), (), ("x",)]
-
-
-def test_a_parquet_row_that_holds_millions_of_labels_is_refused(tmp_path: Path) -> None:
-    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
-    count = 6_000_000
-    label = arrow.DictionaryArray.from_arrays(arrow.nulls(count, arrow.int8()).fill_null(0), arrow.array(["a"]))
-    labels = arrow.ListArray.from_arrays(arrow.array([0, count], arrow.int32()), label)
-    parquet.write_table(arrow.table({"file_name": ["a.png"], "labels": labels}), tmp_path / "a.parquet")
-    with pytest.raises(ProjectError, match="6,000,000"):
-        read_parquet(tmp_path / "a.parquet")
-
-
-@pytest.mark.slow
-def test_parquet_tables_that_are_made_of_little_are_refused_before_they_are_read(tmp_path: Path) -> None:
-    """Columns of one value, and pages that are packed well, take a few bytes for any number of cells and texts."""
-    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
-    one = arrow.nulls(2_000_000, arrow.int8())
-    names = arrow.DictionaryArray.from_arrays(arrow.nulls(2_000_000, arrow.int8()).fill_null(0), arrow.array(["a.png"]))
-    long = arrow.array(["x" * 110_000_000])
-    shared = arrow.DictionaryArray.from_arrays(arrow.nulls(4000, arrow.int8()).fill_null(0), arrow.array(["x" * 10**6]))
-    tables = {
-        "cells": {"file_name": names, **{f"v{number}": one for number in range(30)}},
-        "text": {"file_name": ["a.png"], "label": long},
-        "shared": {"file_name": ["a.png"] * 4000, "label": shared},
-    }
-    for name, columns in tables.items():
-        file = tmp_path / f"{name}.parquet"
-        parquet.write_table(
-            arrow.table(columns), file, compression="zstd", store_schema=False, use_dictionary=name != "text"
-        )
-        assert file.stat().st_size < 12_000_000
-        with pytest.raises(ProjectError) as caught:
-            read_parquet(file)
-        assert caught.value.hint
-
-
-def understate(file: Path, number: int, times: int = -1) -> None:
-    """Write 1 for a 64-bit number in the footer of a Parquet file (Thrift's compact protocol), in as many bytes."""
-    old, left = [0x16], 2 * number
-    while left > 127:
-        old, left = [*old, left % 128 + 128], left // 128
-    new = bytes([0x16, 0x82, *[0x80] * (len(old) - 2), 0])
-    data = file.read_bytes()
-    start = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
-    changed = data[start:].replace(bytes([*old, left]), new, times)
-    assert changed != data[start:]
-    file.write_bytes(data[:start] + changed)
-
-
-@pytest.mark.parametrize("version", ["1.0", "2.0"])
-@pytest.mark.parametrize("understated", ["sizes", "values", "rows"])
-def test_a_parquet_table_is_bounded_by_its_pages_whatever_its_footer_says(
-    understated: str, version: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
-    limit = {"sizes": "_MAX_UNPACKED", "values": "_MAX_IN_LISTS", "rows": "_MAX_ROWS"}[understated]
-    monkeypatch.setattr(hugging_face, limit, 50_000)
-    labels = {"sizes": [["a" * 60_000]], "values": [["a"] * 60_000], "rows": [["a"]] * 60_000}[understated]
-    table = arrow.table({"file_name": ["a.png"] * len(labels), "labels": labels})
-    file = tmp_path / "a.parquet"
-    parquet.write_table(
-        table, file, use_dictionary=False, compression="zstd", store_schema=False, write_statistics=False,
-        data_page_version=version, max_rows_per_page=10**6, write_batch_size=10**6
-    )  # fmt: skip
-    chunk = parquet.read_metadata(file).row_group(0).column(1)
-    number = {"sizes": chunk.total_uncompressed_size, "values": chunk.num_values, "rows": len(labels)}[understated]
-    understate(file, number, times=1 if understated == "rows" else -1)  # the first one is of the whole file
-    with pytest.raises(ProjectError, match="50,000|50 kB"):
-        read_parquet(file)
 
 
 def test_a_parquet_table_with_damaged_pages_is_refused(tmp_path: Path) -> None:
@@ -177,19 +92,6 @@ def test_a_parquet_table_with_damaged_pages_is_refused(tmp_path: Path) -> None:
         with pytest.raises(ProjectError) as caught:
             read_parquet(file)
         assert caught.value.hint
-
-
-@pytest.mark.slow
-def test_images_in_parquet_that_are_made_of_little_are_refused(tmp_path: Path) -> None:
-    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
-    images = [{"bytes": bytes(150_000_000), "path": "a.png"}]
-    file = tmp_path / "a.parquet"
-    parquet.write_table(arrow.table({"image": images}), file, compression="zstd", use_dictionary=False)
-    with pytest.raises(ProjectError):
-        next(images_within(file))
-    understate(file, parquet.read_metadata(file).row_group(0).column(0).total_uncompressed_size)
-    with pytest.raises(ProjectError):
-        next(images_within(file))
 
 
 def test_xml_of_an_unknown_encoding_is_refused(tmp_path: Path) -> None:

@@ -1,0 +1,97 @@
+"""Read label files through parsers of other projects in a process of its own, which is ended where it takes too much.
+
+calamine, pyarrow and SciPy make what a file says without a limit, and damaged files end their process. A small file can
+expand to gigabytes, so memory and processor time are watched while they read (decision 0089).
+"""
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Generator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, cast
+
+from models.messages import Message
+from visionft.amounts import size_text
+from visionft.errors import ProjectError
+from visionft.files import open_regular
+from visionft.project.formats import foreign_files
+from visionft.project.formats.whole_files import reading_errors
+
+MAX_MEMORY = 2 * 10**9  # bytes of the process
+MAX_SECONDS = 60  # of the processor, and one more for each 10 MB of the file: Parquet of images may be large
+_BYTES_A_SECOND = 10_000_000
+_MAX_LINE = 2**28  # bytes of a row, such as an image
+_INTERVAL = 0.05  # seconds between two looks
+
+
+def foreign_rows(kind: str, file: Path, title: str) -> Generator[list[Any]]:
+    """Yield what a parser of `foreign_files.KINDS` makes of a file; `title` is its format, for errors.
+
+    Raises:
+        ProjectError: The file is damaged, or its parser takes too much memory or time.
+    """
+    with reading_errors(file), open_regular(file):
+        seconds = MAX_SECONDS + file.stat().st_size // _BYTES_A_SECOND
+    process = subprocess.Popen(
+        _command(kind, file),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+    )
+    is_done, excess = threading.Event(), list[str]()
+    threading.Thread(target=_watch, args=(process, seconds, is_done, excess), daemon=True).start()
+    assert process.stdout is not None
+    try:
+        while line := process.stdout.readline(_MAX_LINE):
+            if not line.endswith(b"\n"):  # the process was ended, or the row is too long
+                process.kill()
+                break
+            value: Any = json.loads(line)
+            if isinstance(value, dict):
+                raise _unreadable(file, title, str(cast("dict[str, Any]", value)["error"]))
+            yield value
+        if process.wait():
+            raise _too_much(file, excess[0]) if excess else _unreadable(file, title, Message("it is damaged"))
+    finally:
+        is_done.set()
+        process.kill()
+        process.stdout.close()
+        process.wait()
+
+
+def _command(kind: str, file: Path) -> list[str]:
+    is_frozen = getattr(sys, "frozen", False)
+    program = [foreign_files.OPTION] if is_frozen else ["-P", foreign_files.__file__]
+    return [sys.executable, *program, kind, str(file.absolute())]
+
+
+def _watch(process: "subprocess.Popen[bytes]", seconds: int, is_done: threading.Event, excess: list[str]) -> None:
+    """End a process that takes too much, and add that to `excess`."""
+    import psutil
+
+    with suppress(psutil.Error):
+        watched = psutil.Process(process.pid)
+        while process.poll() is None and not is_done.wait(_INTERVAL):
+            memory, times = watched.memory_info(), watched.cpu_times()
+            if max(memory.rss, getattr(memory, "private", 0)) > MAX_MEMORY:
+                excess.append(Message("{size} of memory", size=size_text(MAX_MEMORY)))
+            elif times.user + times.system > seconds:
+                excess.append(Message("{seconds} s", seconds=seconds))
+            if excess:
+                process.kill()
+                return
+
+
+def _too_much(file: Path, amount: str) -> ProjectError:
+    message = Message("Reading {file} would take more than {amount}.", file=file, amount=amount)
+    return ProjectError(message, "Divide it, or save the table with the labels as CSV.")
+
+
+def _unreadable(file: Path, title: str, reason: str) -> ProjectError:
+    reason = (reason.splitlines() or [""])[0].rstrip(".")
+    message = Message("{file} cannot be read as {format}: {reason}.", file=file, format=title, reason=reason)
+    return ProjectError(message, "Save it again, or save the table with the labels as CSV.")
