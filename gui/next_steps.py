@@ -47,7 +47,6 @@ STEPS: dict[Action, StepButton] = {
     "list_weights": StepButton("Show the weights", "settings"),
     "list_settings": StepButton("Show the settings", "train"),
     "allow_network": StepButton("Open Settings", "settings"),
-    "confirm_host": StepButton("Show the queue", "train"),
     "diagnose": StepButton("Check this computer", "settings"),
     "install": StepButton("Copy the command", "settings"),
 }

@@ -85,7 +85,6 @@ class Lane(Enum):
     COMPUTE = "compute"
     PREDICTION = "prediction"  # an exported model on images: also while the other files of its export are made
     DISK = "disk"
-    REMOTE = "remote"  # another computer
 
 
 class Priority(IntEnum):

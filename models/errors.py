@@ -16,7 +16,7 @@ Action = Literal[
     "label", "embed", "find_issues", "keep_best", "mend", "decide_conflicts", "split",
     "split_without_test", "train", "resume",
     "evaluate", "combine", "export", "restore", "check", "relink", "fetch_weights", "import_weights",
-    "remove_weights", "list_weights", "list_settings", "allow_network", "confirm_host", "diagnose", "install",
+    "remove_weights", "list_weights", "list_settings", "allow_network", "diagnose", "install",
 ]  # fmt: skip
 
 
@@ -32,8 +32,6 @@ class NextStep:
     backbone: str = ""
     path: Path | None = None  # the file or folder to take: images to import, a weights file, a label file
     requirement: str = ""  # for pip
-    job: str = ""  # number of a job on another computer
-    address: str = ""  # of that computer
     columns: tuple[str, ...] = ()  # of a table, for the reader to choose one
 
     def on(self, project: Path | None) -> Self:

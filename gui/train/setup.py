@@ -94,7 +94,8 @@ class SetupView(QWidget):
         self.command_button.setToolTip(tr("Copy the command line of this run"))
         self.open_recipe_button = Button("Open recipe…", role="quiet")
         self.save_recipe_button = Button("Save recipe…", role="quiet")
-        self.elsewhere_button = Button("Train on another computer…", role="quiet")
+        self.pack_button = Button("Pack a job…", role="quiet")
+        self.import_button = Button("Import a job result…", role="quiet")
         self.prompts_button = Button("Edit prompts", "edit")
         self._no_settings = text("This method has no settings of its own.", "muted")
         self._method_box = QStackedWidget()
@@ -124,7 +125,7 @@ class SetupView(QWidget):
         self.more_button.clicked.connect(self.more_toggled)
         parts = (self.problems, self.presets, self.exhausted, head, self.split_card, self.advice_card)
         everything = column(
-            *parts, row(self.more_button, None, self.elsewhere_button), more, None, spacing=theme.MEDIUM
+            *parts, row(self.more_button, None, self.pack_button, self.import_button), more, None, spacing=theme.MEDIUM
         )
         everything.setContentsMargins(theme.HUGE, 0, theme.HUGE, theme.HUGE)
         return everything

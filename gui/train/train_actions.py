@@ -32,7 +32,7 @@ def train_actions(link: "PageLink[TrainPage]") -> list[Action]:
         has_classes = state.session is not None and state.session.project.status.class_names
         return "" if has_classes else tr("The project has no classes yet: add some on the Label page.")
 
-    def why_not_elsewhere() -> str:
+    def why_not_pack() -> str:
         has_classes = state.session is not None and len(state.session.project.status.class_names) > 1
         return "" if has_classes else tr("Training needs images of two classes.")
 
@@ -113,12 +113,19 @@ def train_actions(link: "PageLink[TrainPage]") -> list[Action]:
             is_rare=True,
         ),
         add(
-            "run.elsewhere",
-            "Train on another computer",
-            lambda p: p.elsewhere.open(),
-            before=why_not_elsewhere,
+            "run.pack_job",
+            "Pack a job",
+            lambda p: p.jobs.pack(),
+            before=why_not_pack,
             menu="Run",
-            also="remote, ssh, server, cluster, colab, slurm, gpu",
+            also="another computer, remote, ssh, server, cluster, colab, slurm, gpu",
+        ),
+        add(
+            "run.import_result",
+            "Import a job result",
+            lambda p: p.jobs.import_result(),
+            menu="Run",
+            also="another computer, remote, ssh, server, cluster, colab, slurm, gpu",
         ),
         add("run.end", "Stop training", lambda p: p.stop(), before=why_not_stop, menu="Run"),
         add("queue.up", "Move up", lambda p: p.queue.move_chosen(-1), keys=("Alt+Up",), place=QUEUE),

@@ -18,7 +18,7 @@ from gui.session import ProjectSession
 from gui.state import AppState
 from gui.train.chart_loader import ChartLoader
 from gui.train.draft import TrainDraft
-from gui.train.elsewhere import Elsewhere
+from gui.train.job_files import JobFiles
 from gui.train.queue_list import QueueList
 from gui.train.resume_card import ResumeCard
 from gui.train.setup import SetupView
@@ -52,7 +52,7 @@ class TrainPage(Page):
         self.setup = SetupView(TrainConfig())
         self.form = self.setup.form  # of the settings common to all methods
         self.draft = TrainDraft(state, session, self.setup)
-        self.elsewhere = Elsewhere(state, session, config=self.config, when_ready=self._when_ready, parent=self)
+        self.jobs = JobFiles(state, session, config=self.config, when_ready=self._when_ready, parent=self)
         self.resume_card, self.stronger_card = ResumeCard(), StrongerCard()
         self.stronger = StrongerNetwork(
             state, session, self.stronger_card, self.draft, goes_on=self.train_again, parent=self
@@ -119,7 +119,8 @@ class TrainPage(Page):
                 tr("Compare the centre square with the whole image, in several sizes, on your images"),
             ),
             (setup.prompts_button, "run.prompts", ""),
-            (setup.elsewhere_button, "run.elsewhere", ""),
+            (setup.pack_button, "run.pack_job", tr("Write a file with which another computer can train this run")),
+            (setup.import_button, "run.import_result", tr("Take a run that another computer trained into the project")),
         ):
             self.state.actions.attach(button, action, tip)
         self.state.settings_changed.connect(self.mark_stale)  # the device to train on
@@ -129,8 +130,8 @@ class TrainPage(Page):
         setup.split_card.again_requested.connect(self.split_again)
         setup.command_button.content = lambda: command_line(self.config(), str(self.state.path or "PROJECT"))
         setup.step_wanted.connect(self.state.step_requested)
-        self.elsewhere.jobs_changed.connect(self._show_queue)
-        setup.elsewhere_button.clicked.connect(lambda _checked=False: self.elsewhere.open())
+        setup.pack_button.clicked.connect(lambda _checked=False: self.jobs.pack())
+        setup.import_button.clicked.connect(lambda _checked=False: self.jobs.import_result())
         self.resume_card.continued.connect(lambda: self.go_on_with(self.runner and self.runner.offer))
         if (runner := self.runner) is not None:
             runner.run_begun.connect(self._on_run_begun)
@@ -184,8 +185,6 @@ class TrainPage(Page):
     def show_view(self, name: str) -> None:
         if name == LIVE:
             self.monitor.show()
-        elif name == QUEUE:
-            self.elsewhere.look()
         self.switch.choose(name)
         self._views.setCurrentIndex(list(_VIEWS).index(name))
         self._show_readiness()
@@ -227,13 +226,12 @@ class TrainPage(Page):
     @Slot()
     def _show_queue(self) -> None:
         runs = self.runner.queue.runs if self.runner is not None else ()
-        sent = self.elsewhere.show_jobs(self._queue_layout)
         if runs or self._queue is not None:
             self.queue.show_runs(runs, is_held=not self._is_training)
             self.queue.setVisible(bool(runs))
-        self.switch.buttons[QUEUE].setText(tr("Queue: {count}", count=len(runs) + sent))
-        self.switch.buttons[QUEUE].setVisible(bool(runs or sent))
-        if not (runs or sent) and self.switch.value() == QUEUE:
+        self.switch.buttons[QUEUE].setText(tr("Queue: {count}", count=len(runs)))
+        self.switch.buttons[QUEUE].setVisible(bool(runs))
+        if not runs and self.switch.value() == QUEUE:
             self.show_view(LIVE if self._is_training else SETUP)
         self._show_readiness()
 
@@ -320,10 +318,9 @@ class TrainPage(Page):
             self.runner.resume(run)
 
     def take_step(self, step: NextStep) -> None:
-        """Resume a run, or show the queue or the settings."""
+        """Resume a run, or show the settings."""
         if step.action != "resume":
-            has_queue = step.action == "confirm_host" and not self.switch.buttons[QUEUE].isHidden()
-            self.show_view(QUEUE if has_queue else SETUP)
+            self.show_view(SETUP)
         elif self.session is not None:
             try:
                 run = load_run(self.session.path, step.run)
@@ -401,8 +398,8 @@ class TrainPage(Page):
     @Slot(object)
     def _on_run_reported(self, event: Event) -> None:  # of a runner that outlives the page: no lambda
         self.monitor.handle(event)
-        if self.session is None or not self.session.runner.is_training:
-            return  # a job on another computer: its events name no folder of this project
+        if self.session is None:
+            return
         if isinstance(event, RunStarted):
             self._run_name = event.run
         elif isinstance(event, EpochDone) and self._run_name:

@@ -149,15 +149,3 @@ print(*[entry.value for entry in about.entry_points], *[name for name in {INSIDE
 """
     assert sorted(run_installed(installed, "-c", code).split()) == ["visionft.__main__:main", "visionft.gui.app:main"]
     assert "resnet18" in run_installed(installed, "-m", "visionft", "weights", "list", "--json")
-
-
-@pytest.mark.slow
-def test_an_installed_program_sends_itself_to_another_computer(installed: Path, tmp_path: Path) -> None:
-    code = "import pathlib, sys; from visionft.remote.program_wheel import write_wheel; "
-    code += "print(write_wheel(pathlib.Path(sys.argv[1])))"
-    with zipfile.ZipFile(run_installed(installed, "-c", code, str(tmp_path))) as wheel:
-        names = wheel.namelist()
-    assert len(set(names)) == len(names)
-    assert {"visionft/models/catalog.py", "visionft/resources/samples.py"} <= set(names)
-    assert not [name for name in names if "gui" in name.split("/")]
-    assert {name.split("/")[0].partition("-")[0] for name in names} == {"visionft"}

@@ -83,8 +83,8 @@ def change_database(project: Path, *statements: str) -> None:
 
 
 STARTS = {  # who starts a program, gives a file to another one, or imports by a name; SECURITY.md says with what
-    "subprocess.run": {"host.py", "ssh.py", "sample_programs.py"},
-    "subprocess.Popen": {"ssh.py", "running.py", "watched.py"},
+    "subprocess.run": {"sample_programs.py"},
+    "subprocess.Popen": {"running.py", "watched.py"},
     "QDesktopServices.openUrl": {"card_view.py", "folders.py", "manual.py", "publishing.py", "report_view.py"},
     "import_module": {"doctor.py", "foreign_files.py", "lazy_function.py", "chart_loader.py"},
     "importlib.import_module": {"__init__.py", "doctor.py", "schemas.py"},  # of `visionft`: its own modules alone

@@ -10,8 +10,7 @@ from typing import Final
 from visionft.errors import Action, NextStep
 from visionft.installation import packages_of, refusal
 
-# Commands stay where the work is about this computer, not about a project: its disk space, its health, its trust in
-# another computer to which a command sent a job.
+# Commands stay where the work is about this computer, not about a project: its disk space and its health.
 # A word in braces is a fact of the step, else a placeholder. `project` and `run` are the variables of the user.
 CALLS: Final[dict[Action, str]] = {
     "create_project": "project = visionft.create({project})",
@@ -42,7 +41,6 @@ CALLS: Final[dict[Action, str]] = {
     "list_weights": "in a terminal: visionft weights list --here",
     "list_settings": 'project.settings("balanced")',
     "allow_network": 'del os.environ["HF_HUB_OFFLINE"], then start Python again',
-    "confirm_host": "in a terminal: visionft job status {project} {job} --trust {address}",
     "diagnose": "in a terminal: visionft doctor",
     "install": "%pip install {requirement}",
 }
@@ -52,8 +50,6 @@ _BLANKS: Final = {
     "split": "val",
     "backbone": "BACKBONE",
     "path": Path("FILE_OR_FOLDER"),
-    "job": "JOB",
-    "address": "HOST",
 }
 
 

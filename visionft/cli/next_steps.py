@@ -43,7 +43,6 @@ COMMANDS: dict[Action, Sequence[str]] = {
     "list_weights": ("weights", "list", "--here"),
     "list_settings": ("methods", "--json"),
     "allow_network": (),  # of the shell, see `command_for`
-    "confirm_host": ("job", "status", "{project}", "{job}", "--trust", "{address}"),
     "diagnose": ("doctor",),
     "install": (),  # of pip or uv
 }
@@ -53,8 +52,6 @@ _BLANKS = {
     "split": "val",
     "backbone": "BACKBONE",
     "path": "FILE_OR_FOLDER",
-    "job": "JOB",
-    "address": "HOST",
 }
 
 

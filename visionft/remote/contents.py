@@ -1,22 +1,20 @@
-"""What a job file, its result and a line of events must hold: one schema for all that reads them.
+"""What a job file and its result must hold: one schema for all that reads them.
 
-All of them may be a stranger's. Each is checked whole, types and ranges, before anything of it is used: the manifest
-by `packed_file.py`, a job by `running.py`, a result by `results.py`, each event by `ssh.py`. PyTorch is not loaded.
+Both may be a stranger's. Each is checked whole, types and ranges, before anything of it is used: the manifest
+by `packed_file.py`, a job by `running.py`, a result by `results.py`. PyTorch is not loaded.
 """
 
 import dataclasses
 import math
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
 from models.messages import Message
-from visionft import events
 from visionft.data.types import Snapshot
 from visionft.errors import VisionFTError
-from visionft.events import EpochDone, Event
+from visionft.events import EpochDone
 from visionft.files import MOST_RECORD, parse_json, read_json, read_lines
 from visionft.training.base_weights import WEIGHTS_FILE
 from visionft.training.config.train_config import TrainConfig
@@ -34,19 +32,7 @@ OF_RESULT: Final = (
     *(CONFIG, METRICS, RESULT, WEIGHTS_FILE),
     *(f"{BEST_FOLDER}/{name}" for name in (BEST_MANIFEST, MODEL_FILE, STATE_FILE)),
 )
-EVENTS: Final[Mapping[str, type[Event]]] = {
-    kind.__name__: kind
-    for kind in (
-        events.Progress,
-        events.Notice,
-        events.ResultStored,
-        events.RunStarted,
-        events.StepDone,
-        events.EpochDone,
-    )
-}
 _MOST_FILES = 2_000_000  # ImageNet has 1.3 million training images
-_MOST_TEXT: Final = 4000  # characters of a text of an event
 _MOST_EPOCHS: Final = 100_000  # the settings allow 10,000
 _NAME = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9_.-]*/){0,3}[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -276,20 +262,6 @@ def read_result_contents(folder: Path) -> RunFiles:
 
 def _settings(path: Path) -> TrainConfig:
     return TrainConfig.from_dict(from_plain(dict[str, Any], read_json(path, most=MOST_RECORD)))
-
-
-def read_event(line: str) -> Event | None:
-    """Return the event of a line; None for other lines, as of another program or with values that cannot be."""
-    try:
-        values = from_plain(dict[str, Any], parse_json(line))
-        kind = EVENTS[from_plain(str, values.pop("event", None))]
-        values.pop("next_step", None)  # names an action here
-        bounded = {name: Message(each[:_MOST_TEXT]) if isinstance(each, str) else each for name, each in values.items()}
-        event = from_plain(kind, bounded, is_open=True, is_finite=True)
-        _require_ranges(event)
-        return event
-    except (ValueError, KeyError):
-        return None
 
 
 def _require_ranges(record: Any) -> None:

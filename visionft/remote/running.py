@@ -10,8 +10,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from filelock import FileLock
-
 from models.messages import Message
 from visionft.data.types import Snapshot, Split
 from visionft.errors import RunError
@@ -27,33 +25,7 @@ from visionft.training.runs.run_folder import RunSummary, lock_run, new_run_dir,
 from visionft.weights.locations import PRETRAINED, RANDOM
 
 KIND: Final = "result"
-PORT: Final = 29500  # on which the first of several machines listens
 _LEFT_THERE: Final = ("last", "prev", "start", "tensorboard")
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Machines:
-    """The machines that train a job together; they see its folder at the same path.
-
-    Attributes:
-        count: How many.
-        number: Of this one, from 0 on; the first evaluates the run and writes the result.
-        address: Of the first, as the others reach it.
-        port: Its listening port.
-    """
-
-    count: int = 1
-    number: int = 0
-    address: str = ""
-    port: int = PORT
-
-    def __post_init__(self) -> None:
-        """Refuse numbers of no machine (RunError)."""
-        if not 0 <= self.number < self.count:
-            message = Message("There is no machine {number} of {count}.", number=self.number, count=self.count)
-            raise RunError(message, "Number the machines from 0 on.")
-        if self.count > 1 and not self.address:
-            raise RunError("Several machines need the address of the first.", "Give --main HOST to each of them.")
 
 
 def job_folder(job_file: Path) -> Path:
@@ -69,20 +41,15 @@ def run_job(
     job_file: Path,
     *,
     processes: int = 1,
-    machines: Machines = Machines(),
-    events: Path | None = None,
     job: JobContext = SILENT,
-) -> tuple[RunSummary, Mapping[Split, Evaluation]] | None:
+) -> tuple[RunSummary, Mapping[Split, Evaluation]]:
     """Train a job, or go on with it where it was stopped, and write its result beside it.
 
-    Everything lies in the folder of `job_folder`. A stopped run writes no result. Returns the run and its evaluations,
-    None on all machines but the first.
+    Everything lies in the folder of `job_folder`. A stopped run writes no result. Returns the run and its evaluations.
 
     Args:
         job_file: The file of `pack_job`.
-        processes: How many train together on each machine, on a device each.
-        machines: The machines that train together; each of them calls this.
-        events: File for the events of several processes, as `event_file.recorded` writes it.
+        processes: How many train together, on a device each.
 
     Raises:
         PackedFileError: The file is no job, damaged or unsafe, or the folder holds another job.
@@ -90,17 +57,22 @@ def run_job(
         JobCancelled: The user cancelled while it was unpacked.
     """
     folder = job_folder(job_file)
-    one_unpacks = FileLock(folder.with_name(f".{folder.name}.lock")) if machines.count > 1 else contextlib.nullcontext()
-    with one_unpacks:
-        manifest, facts = unpack_job(job_file, job=job)
-    with _only_one(folder, machines):
-        return _run_unpacked(job_file, manifest, facts, processes, machines, events, job)
+    manifest, facts = unpack_job(job_file, job=job)
+    with _only_one(folder):
+        launches = processes > 1 and not is_launched()
+        if launches and ((run := _latest(folder)) is None or run.is_unfinished):
+            launch_processes(job_file, processes, job)
+        run, evaluations = _finished(folder, job) if launches else _train(folder, manifest, job)
+        assert run.result is not None, "it has ended"
+        if not run.result.stopped and not is_launched():
+            write_result(result_file(job_file), facts.job, run, evaluations)
+        return run, evaluations
 
 
 @contextlib.contextmanager
-def _only_one(folder: Path, machines: Machines) -> Iterator[None]:
-    """Hold the lock of a job (RunError: another command trains it); the first machine's command has it for all."""
-    if is_launched() or machines.number:
+def _only_one(folder: Path) -> Iterator[None]:
+    """Hold the lock of a job (RunError: another command trains it); a launched process leaves it to its launcher."""
+    if is_launched():
         yield
         return
     try:
@@ -111,28 +83,6 @@ def _only_one(folder: Path, machines: Machines) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-def _run_unpacked(
-    job_file: Path,
-    manifest: Manifest,
-    facts: PackedJob,
-    processes: int,
-    machines: Machines,
-    events: Path | None,
-    job: JobContext,
-) -> tuple[RunSummary, Mapping[Split, Evaluation]] | None:
-    folder = job_folder(job_file)
-    launches = processes * machines.count > 1 and not is_launched()
-    if launches and ((run := _latest(folder)) is None or run.is_unfinished):
-        launch_processes(job_file, processes, machines, events, job)
-    if machines.number:
-        return None
-    run, evaluations = _finished(folder, job) if launches else _train(folder, manifest, job)
-    assert run.result is not None, "it has ended"
-    if not run.result.stopped and not is_launched():
-        write_result(result_file(job_file), facts.job, run, evaluations)
-    return run, evaluations
 
 
 def is_launched() -> bool:
@@ -201,23 +151,19 @@ def _finished(folder: Path, job: JobContext) -> tuple[RunSummary, Mapping[Split,
     return run, evaluations
 
 
-def launch_processes(job_file: Path, processes: int, machines: Machines, events: Path | None, job: JobContext) -> None:
+def launch_processes(job_file: Path, processes: int, job: JobContext) -> None:
     """Train an unpacked job in several processes by accelerate's launcher; cancelling stops them well.
 
     Raises:
         RunError: They ended with an error; its text is on stderr.
     """
-    place = ["--main_process_port=0"]
-    if machines.count > 1:
-        place = [f"--main_process_ip={machines.address}", f"--main_process_port={machines.port}"]
     command = [
         sys.executable,
         "-m",
         "accelerate.commands.launch",
-        f"--num_machines={machines.count}",
-        f"--num_processes={processes * machines.count}",
-        f"--machine_rank={machines.number}",
-        *place,
+        "--num_machines=1",
+        f"--num_processes={processes}",
+        "--main_process_port=0",
         "--multi_gpu",
         "--mixed_precision=no",
         "--dynamo_backend=no",
@@ -227,8 +173,6 @@ def launch_processes(job_file: Path, processes: int, machines: Machines, events:
         "run",
         str(job_file),
     ]
-    if events is not None:
-        command += ["--events", str(events)]
     running = subprocess.Popen(command, start_new_session=True)  # a Ctrl-C reaches it through this process alone
     is_told = False
     while running.poll() is None:
@@ -238,8 +182,8 @@ def launch_processes(job_file: Path, processes: int, machines: Machines, events:
             running.terminate()
             is_told = True
     if running.returncode and not is_told:
-        message = Message("Training in {count} processes ended with an error.", count=processes * machines.count)
-        raise RunError(message, "Look at the messages above, of all machines; a single process needs no launcher.")
+        message = Message("Training in {count} processes ended with an error.", count=processes)
+        raise RunError(message, "Look at the messages above; a single process needs no launcher.")
 
 
 def write_result(target: Path, number: str, run: RunSummary, evaluations: Mapping[Split, Evaluation]) -> None:

@@ -241,7 +241,7 @@ PLACES = {
     "weights fetch": "run.weights", "weights import": "run.weights", "weights remove": "run.weights",
     "project merge": "file.merge", "project share": "file.share", "weights folder": "run.weights",
     "app": "page.project", "help": "help.commands",
-    **{f"job {verb}": "run.elsewhere" for verb in ("pack", "run", "import", "submit", "status", "fetch")},
+    "job pack": "run.pack_job", "job run": "run.pack_job", "job import": "run.import_result",
 }  # fmt: skip
 
 

@@ -31,7 +31,7 @@ def texts(file: Path) -> list[tuple[int, str]]:
 def test_no_message_of_the_engine_names_a_command() -> None:
     files = [file for folder in ("visionft", "models") for file in (SOURCE / folder).rglob("*.py")]
     engine = [file for file in files if SOURCE / "visionft" / "cli" not in file.parents]
-    starts = ("sample_programs.py", "running.py", "ssh.py")  # of programs: of an export, of a job
+    starts = ("sample_programs.py", "running.py")  # of programs: of an export, of a job
     starts = (*starts, "python_steps.py")  # where Python has no call
     engine = [file for file in engine if file.name not in starts]
     assert len(engine) > 100

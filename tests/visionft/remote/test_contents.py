@@ -1,4 +1,4 @@
-"""Whatever a job, a result or a line of events holds, it is used, or refused in words with a next step."""
+"""Whatever a job or a result holds, it is used, or refused in words with a next step."""
 
 import gzip
 import hashlib
@@ -9,31 +9,18 @@ import zipfile
 from pathlib import Path
 
 import pytest
-import run_events
 import torch
-from changed_jobs import GONE, ODD, mutations, places, replaced, rewritten, with_value
+from changed_jobs import mutations, replaced, rewritten
 from safetensors.torch import load, save
 
-from visionft.cli.output import print_event
 from visionft.errors import VisionFTError
-from visionft.events import Notice, Progress, ResultStored
-from visionft.remote.contents import PackedFileError, read_event
-from visionft.remote.event_file import event_line
+from visionft.remote.contents import PackedFileError
 from visionft.remote.job_file import FOLDER
 from visionft.remote.packed_file import MANIFEST
 from visionft.remote.results import import_result
 from visionft.remote.running import job_folder, run_job, unpack_job
 from visionft.training.runs.run_folder import read_run
 from visionft.training.runs.run_snapshot import read_snapshot
-
-EVENTS = (
-    Progress(stage="Packing", done=1, total=3),
-    Notice(message="Mind this.", level="warning"),
-    ResultStored(name="001-a"),
-    run_events.started(),
-    run_events.step(loss=0.5, images_per_second=4.0, eta_s=3.0),
-    run_events.epoch_done(train_loss=0.5, val_loss=0.4, seconds=1.0, images_per_second=10.0),
-)
 
 
 def content(path: Path, name: str) -> bytes:
@@ -147,20 +134,6 @@ def test_a_file_in_the_place_of_the_folder_is_refused(there, elsewhere):
     with pytest.raises(PackedFileError):
         run_job(job)
     assert (elsewhere / "a").read_text() == "mine"
-
-
-@pytest.mark.parametrize("event", EVENTS, ids=lambda event: type(event).__name__)
-def test_a_line_of_events_is_printed_or_passed_over(event, capsys):
-    values = json.loads(event_line(event))
-    assert read_event(json.dumps(values)) == event
-    for place in places(values):
-        for odd in (*ODD, GONE):
-            found = read_event(json.dumps(with_value(values, place, odd)))
-            if found is not None:
-                print_event(found)
-    added = {"next_step": "allow_network", "cancelled": True}
-    assert read_event(json.dumps(values | added)) == event
-    capsys.readouterr()
 
 
 @SIZES
