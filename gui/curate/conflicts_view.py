@@ -107,7 +107,7 @@ class ConflictPanel(QWidget):
 
 
 class ConflictsView(View):
-    """Images with labels that differ, of a merge or an import; a decision becomes the label, as given by a person."""
+    """Images with labels that differ after an import; a decision becomes the label, as given by a person."""
 
     name = "conflicts"
     title = Message("Label conflicts")
@@ -166,7 +166,7 @@ class ConflictsView(View):
     def empty(self) -> EmptyContent | None:
         if self._ids:
             return None
-        words = tr("Labels that differ after a merge or an import are shown here, with the opinion of the model.")
+        words = tr("Labels that differ after an import are shown here, with the opinion of the model.")
         return EmptyContent(title=tr("No label conflicts"), words=words, icon="check-circle")
 
     def tile(self, row: ImageRow) -> Tile:

@@ -20,9 +20,7 @@ from gui.kit.lazy_function import lazy_function
 from gui.kit.translation import tr
 from gui.preferences import without_recent
 from gui.run_queue import FILE_NAME as QUEUE_FILE
-from gui.shell.merging import merge_copy
 from gui.shell.project_dialogs import HistoryDialog, LabelExportDialog, RemovedDialog
-from gui.shell.sharing import share_copies
 from gui.shell.window_dialog import WindowDialog
 from gui.state import AppState
 from gui.tasks import Lane, Task, Work, short_work
@@ -154,12 +152,6 @@ class ProjectCare:
             target = free_path(parent, tr("{project} copy", project=path.name))
             work = partial(duplicate_project, self._project, target)
             self._run(tr("Duplicating {project}", project=path.name), work, on_done)
-
-    def merge(self) -> None:
-        merge_copy(self._state, self._parent)
-
-    def share(self) -> None:
-        share_copies(self._state, self._parent)
 
     def open_folder(self) -> None:
         show_folder(self._project.path)

@@ -251,12 +251,9 @@ def _project_actions(state: AppState, shell: Shell) -> list[Action]:
         has_removed = state.session is not None and state.session.project.status.has_removed
         return why_not_change() or ("" if has_removed else tr("No image was taken out of this project."))
 
-    def why_nothing_to_share() -> str:
-        has_any = state.session is not None and state.session.project.status.has_history
-        return why_no_project(state) or ("" if has_any else tr("There are no images yet."))
-
     def why_no_image() -> str:
-        return why_not_change() or why_nothing_to_share()
+        has_any = state.session is not None and state.session.project.status.has_history
+        return why_not_change() or ("" if has_any else tr("There are no images yet."))
 
     def why_no_history() -> str:
         has_any = state.session is not None and state.session.project.status.has_history
@@ -271,23 +268,6 @@ def _project_actions(state: AppState, shell: Shell) -> list[Action]:
     add = partial(Action, menu="Project")
     open_one = partial(why_no_project, state)
     return [
-        Action(
-            "file.share",
-            "Share among people",
-            careful(lambda care: care.share()),
-            why_nothing_to_share,
-            menu="File",
-            begins_group=True,
-            also="annotators label together split copies",
-        ),
-        Action(
-            "file.merge",
-            "Merge another copy",
-            careful(lambda care: care.merge()),
-            why_not_change,
-            menu="File",
-            also="annotators agreement kappa conflicts together",
-        ),
         add(
             "project.split",
             "Split into training, validation and test",

@@ -20,7 +20,6 @@ from gui.app import create_window
 from gui.kit.translation import use_language
 from gui.preferences import Settings
 from gui.shell.project_dialogs import HistoryDialog, LabelExportDialog, RemovedDialog
-from gui.shell.sharing import ShareDialog
 from visionft.project.db.journal import Step
 from visionft.project.queries import ImageRow
 
@@ -100,7 +99,7 @@ def test_the_tab_key_reaches_a_message(qtbot, window):
     assert spoken(toast.close_button) and "Full." in spoken(toast) and "Free some." in spoken(toast)
 
 
-@pytest.mark.parametrize("name", ["history", "export", "removed", "share"])
+@pytest.mark.parametrize("name", ["history", "export", "removed"])
 def test_the_dialogs_of_the_project_menu_are_used_by_keys_alone(qtbot, window, project_dir, tmp_path, name):
     window.state.open_project(project_dir)
     dialog = {
@@ -109,7 +108,6 @@ def test_the_dialogs_of_the_project_menu_are_used_by_keys_alone(qtbot, window, p
         "removed": lambda: RemovedDialog(
             window, (ImageRow(1, tmp_path / "a.png", 4, 4, ("a",), None, None, None, ()),)
         ),
-        "share": lambda: ShareDialog(window, window.state.session.project),
     }[name]()
     dialog.open()
     qtbot.waitUntil(dialog.isActiveWindow)

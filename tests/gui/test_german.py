@@ -13,7 +13,6 @@ from gui.kit.translation import use_language
 from gui.preferences import Settings
 from gui.settings.weights_actions import WeightsDialog
 from gui.shell.project_dialogs import HistoryDialog, LabelExportDialog, RemovedDialog
-from gui.shell.sharing import ShareDialog
 from gui.state import AppState
 from gui.train.framing.region_dialog import RegionDialog
 from models.messages import Message
@@ -69,7 +68,6 @@ def test_no_english_word_is_visible_in_the_german_window(window, project_dir, tm
         HistoryDialog(german, (Step(2, Message("Add class “{name}”", name="red"), 0, True),)),
         LabelExportDialog(german, name="red", folder=tmp_path),
         RemovedDialog(german, ()),
-        ShareDialog(german, german.state.session.project),
         WeightsDialog(german, weights_states()),
         RegionDialog(german, (tmp_path / "red.png",), config=TrainConfig(), region=(100, 100, 600, 700)),
         LeftOutDialog(german, (LeftOutFile("red.png", Message("Skipped"), Message("not an image")),), base=""),

@@ -20,7 +20,6 @@ from gui.kit.theme import apply_theme
 from gui.preferences import Settings
 from gui.settings.weights_actions import WeightsDialog
 from gui.shell.project_dialogs import HistoryDialog, LabelExportDialog, RemovedDialog
-from gui.shell.sharing import ShareDialog
 from gui.state import AppState
 from gui.train.framing.region_dialog import RegionDialog
 from visionft.errors import NextStep
@@ -175,7 +174,6 @@ def test_no_text_is_cut_in_dialogs(window, tmp_path, look):
             HistoryDialog(window, (Step(2, "Label 3 images “glass”", 0, True), Step(1, "Add class “glass”", 0, False))),
             LabelExportDialog(window, name="Parts", folder=tmp_path),
             RemovedDialog(window, ()),
-            ShareDialog(window, project),
             WeightsDialog(window, weights_states()),
             RegionDialog(window, (tmp_path / "An image.png",), config=TrainConfig(), region=(100, 100, 600, 700)),
         ):

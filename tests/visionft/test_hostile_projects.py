@@ -35,8 +35,6 @@ from visionft.project.db import schema
 from visionft.project.edits.changes import RemoveImages
 from visionft.project.formats.exporting import export_labels
 from visionft.project.importing.importer import import_source
-from visionft.project.merging.merge import merge_projects
-from visionft.project.merging.sharing import share_project
 from visionft.project.safety.checking import check_project
 from visionft.project.store import Project, duplicate_project
 from visionft.project.summary import peek_class_names
@@ -287,16 +285,7 @@ def test_a_path_out_of_the_images_is_read_as_an_image_and_never_changed(project:
 HASH = "../../../home/autostart"
 
 
-def test_a_hash_that_is_a_path_is_not_copied_outside_the_share(project: Path, tmp_path: Path, outside: Path) -> None:
-    change_database(project, f"UPDATE image SET sha256 = '{HASH}' WHERE id = 1", "UPDATE image SET label_count = 0")
-    before = sorted(path for path in tmp_path.rglob("*") if not path.is_relative_to(tmp_path / "out"))
-    with Project.open(project, read_only=True) as opened:
-        found = share_project(opened, tmp_path / "out", people=2, again=True, copy_images=True)
-    after = sorted(path for path in tmp_path.rglob("*") if not path.is_relative_to(tmp_path / "out"))
-    assert after == before and sum(each.images for each in found.shares) >= 11 and len(found.missing) == 1
-
-
-def test_a_hash_that_is_a_path_is_not_merged(project: Path, tmp_path: Path, draw) -> None:
+def test_a_hash_that_is_a_path_is_not_imported(project: Path, tmp_path: Path, draw) -> None:
     with Project.open(project, read_only=True) as opened:
         copy = duplicate_project(opened, tmp_path / "copy").path
     draw(tmp_path / "more" / "cat" / "99.png", 99)
@@ -305,9 +294,8 @@ def test_a_hash_that_is_a_path_is_not_merged(project: Path, tmp_path: Path, draw
     change_database(copy, f"UPDATE image SET sha256 = '{HASH}' WHERE id = 13")
     before = sorted(tmp_path.rglob("*"))
     with Project.open(project) as opened:
-        report = merge_projects(opened, [copy])
-        assert opened.summary().images == 12
-    assert report.projects[0].missing and not {path for path in tmp_path.rglob("*") if path.name.startswith("autost")}
+        import_source(opened, copy, copy=True)
+    assert not {path for path in tmp_path.rglob("*") if path.name.startswith("autost")}
     assert {path.parent for path in set(tmp_path.rglob("*")) - set(before)} <= {project, copy, *project.rglob("*")}
 
 

@@ -33,7 +33,6 @@ from visionft.cli import (
     history_commands,
     job_commands,
     label_commands,
-    merge_commands,
     predict_commands,
     program_commands,
     project_commands,
@@ -49,7 +48,7 @@ from visionft.log import LineFormatter, log_expected, start_log
 logger = logging.getLogger(__name__)
 
 GROUPS: Final = {
-    "project": "Create, inspect, check, back up, copy, share, merge; undo.",
+    "project": "Create, inspect, check, back up, copy; undo.",
     "label": "Set, suggest and export labels; what more labels would add.",
     "curate": "Duplicates, image quality, label errors, leaks, report, map.",
     "run": "List, rank, compare, explain and combine training runs.",
@@ -68,8 +67,6 @@ COMMANDS: Final[dict[str, Callable[..., Any]]] = {
     "project restore": history_commands.restore,
     "project relink": history_commands.relink,
     "project copy": history_commands.copy,
-    "project share": merge_commands.share,
-    "project merge": merge_commands.merge,
     "project framing": framing_command.framing,
     "project window": window_command.window,
     "import": project_commands.import_images,

@@ -66,7 +66,7 @@ def new(
 @prints(ImportReport, ImportPreview)
 def import_images(
     project: ProjectDir,
-    source: Annotated[Path, Argument(metavar="SOURCE", help="Class folders, a list of images, or an archive.")],
+    source: Annotated[Path, Argument(metavar="SOURCE", help="Class folders, a list of images, an archive, a project.")],
     copy: Annotated[bool, Option("--copy", help="Copy the images into the project.")] = False,
     source_format: Annotated[
         str, Option("--format", help=f"{', '.join(IMPORT_FORMATS)}.", autocompletion=completion.import_formats)

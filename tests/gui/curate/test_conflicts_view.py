@@ -1,4 +1,4 @@
-"""Label conflicts of a merge: both labels and the model's opinion side by side, decided by key and click."""
+"""Label conflicts with another project: both labels and the model's opinion side by side, decided by key and click."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from gui.curate.curate_page import CuratePage
 from visionft.curation.report.report_reader import read_report
 from visionft.features.feature_store import FeatureKind, make_current
 from visionft.project.edits.changes import LabelImages
-from visionft.project.merging.merge import merge_projects
+from visionft.project.importing.importer import import_source
 from visionft.project.queries import image_rows
 from visionft.project.store import Project, duplicate_project
 
@@ -35,7 +35,7 @@ def page(open_curate, use_views, grey_dir: Path, tmp_path: Path) -> CuratePage:
         with Project.open(copy) as other:
             other.apply(LabelImages((1, 2, 3), "dog"))
             other.apply(LabelImages((1, 3), "bird"))
-        assert merge_projects(project, [copy]).conflicts == 3
+        assert len(import_source(project, copy).conflicts) == 3
     return open_curate(grey_dir, "conflicts")
 
 

@@ -239,7 +239,7 @@ PLACES = {
     "project relink": "project.relink", "project copy": "project.duplicate", "label export": "project.export_labels",
     "doctor": "run.check", "curate report": "curate.save_report", "cache": "page.settings", "demo": "file.sample",
     "weights fetch": "run.weights", "weights import": "run.weights", "weights remove": "run.weights",
-    "project merge": "file.merge", "project share": "file.share", "weights folder": "run.weights",
+    "weights folder": "run.weights",
     "app": "page.project", "help": "help.commands",
     "job pack": "run.pack_job", "job run": "run.pack_job", "job import": "run.import_result",
 }  # fmt: skip

@@ -51,18 +51,16 @@ def test_a_project_is_duplicated(value, project: Path) -> None:
     assert value("project", "info", project.parent / "copy")["classes"] == value("project", "info", project)["classes"]
 
 
-def test_a_copy_is_merged_once_its_new_classes_are_accepted(value, refused, project: Path) -> None:
-    copy, image = project.parent / "copy", project.parent / "images" / "red" / "00.png"
+def test_a_copy_is_imported_and_its_agreement_told(value, run, project: Path) -> None:
+    copy, images = project.parent / "copy", sorted((project.parent / "images" / "red").glob("*.png"))[:2]
     value("project", "copy", project, copy)
-    value("label", "set", copy, "violet", image)
-    assert "--add-classes" in refused("project", "merge", project, copy)
-    assert value("project", "merge", project, copy, "--dry-run")["projects"][0]["new_classes"] == {"violet": 1}
-    assert value("project", "info", project)["classes"]["red"] == 16
-    assert value("project", "merge", project, copy, "--class", "violet=blue")["projects"][0]["corrected"] == 1
-    assert value("project", "info", project)["classes"]["blue"] == 17
+    value("label", "set", project, "red", *images)
+    value("label", "set", copy, "violet", *images)
+    assert value("import", project, copy, "--dry-run")["new"] == 0
+    assert value("import", project, copy)["agreement"] == {"images": 2, "equal": 0, "kappa": 0.0}
+    assert value("project", "info", project)["conflicts"] == 2
     value("project", "undo", project)
-    assert value("project", "merge", project, copy, "--add-classes")["step_id"] > 0
-    assert value("project", "info", project)["classes"]["violet"] == 1
+    assert "kappa" in "".join(map(str, run("import", project, copy, "--class", "violet=red")))
 
 
 def test_moved_images_are_noticed_and_found_again(value, project: Path) -> None:
@@ -135,14 +133,6 @@ def test_a_new_project_on_a_network_drive_is_told(run, tmp_path: Path, monkeypat
     monkeypatch.setattr("visionft.project.db.database.network_file_system", lambda _: "nfs4")
     code, out, err = run("project", "new", tmp_path / "on a share")
     assert code == 0 and out and "nfs4" in err
-
-
-def test_the_sheets_of_shares_are_in_a_language_of_the_program(run, project: Path, tmp_path: Path) -> None:
-    share = ("project", "share", project, "--people", 2, "--again", "--out", tmp_path / "shares", "--language")
-    code, _, err = run(*share, "xx")
-    assert code == 2 and "de" in err and not (tmp_path / "shares").exists()
-    assert run(*share, "de")[0] == 0
-    assert "Beschriften" in (tmp_path / "shares" / "person-1.txt").read_text(encoding="utf-8")
 
 
 def test_nothing_is_told_of_a_project_that_is_in_order(run, project: Path) -> None:

@@ -8,10 +8,13 @@ import json
 import sqlite3
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 from visionft.foreign_text import printable
-from visionft.project.edits.changes import ensure_class, insert_labels
+from visionft.project.db.roots import folder_of
+from visionft.project.edits.changes import ensure_class, insert_labels, now_ms
+from visionft.project.formats.listing import SourceFile
 from visionft.project.names import name_key, natural_key
 
 DISPLAYED = "coalesce(image.name, root.path || '/' || image.path, image.path)"  # an image's name, or its recorded path
@@ -135,6 +138,43 @@ def apply_statements(
                 add_candidates(connection, image_id, candidates)
             else:  # ends a conflict, through the trigger
                 insert_labels(connection, [(image_id, candidates[0][0], "import")])
+
+
+def origin_of(project_folder: Path) -> str:
+    """Return how a project is named as a side of a conflict."""
+    return printable("/".join(project_folder.parts[-2:]))
+
+
+def contest_labels(connection: sqlite3.Connection, sha256: str, stated: SourceFile, origin: str) -> None:
+    """Turn labels that differ from those that a person gave in another project into a conflict, with both as sides.
+
+    Imported labels are no side. A verdict remembers the labels of the other project by their time, so that importing
+    them again does not ask again.
+    """
+    assert stated.given is not None
+    aliases = read_aliases(connection)
+    theirs = {aliases.get(name_key(name), name_key(name)): name for name in stated.labels}
+    own: dict[int, dict[str, str]] = {}
+    for image_id, key, name in connection.execute(
+        """SELECT image.id, name_key, class.name FROM image JOIN label ON image_id = image.id
+            JOIN class ON class.id = class_id WHERE sha256 = ? AND removed_at IS NULL
+            AND EXISTS (SELECT 1 FROM label WHERE image_id = image.id AND source != 'import')""",
+        (sha256,),
+    ).fetchall():
+        own.setdefault(image_id, {})[key] = name
+    own_origin = origin_of(folder_of(connection))
+    for image_id, mine in own.items():
+        if mine.keys() == theirs.keys():
+            continue
+        is_first_time = connection.execute(
+            "INSERT INTO verdict (image_id, finding, at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING RETURNING 1",
+            (image_id, f"merged:{stated.given.at}", now_ms()),
+        ).fetchall()
+        if is_first_time:
+            connection.execute("DELETE FROM label WHERE image_id = ?", (image_id,))
+            for key, name in {**mine, **theirs}.items():
+                origins = [each for each, side in ((own_origin, mine), (origin, theirs)) if key in side]
+                add_candidates(connection, image_id, [(ensure_class(connection, name), BOTH_ORIGINS.join(origins))])
 
 
 def displayed_path(connection: sqlite3.Connection, image_id: int) -> str:

@@ -14,7 +14,7 @@ from models.messages import Message
 from visionft.project.db.roots import ensure_roots
 from visionft.project.edits import changes
 from visionft.project.edits.class_changes import COLOR, shortcut_of
-from visionft.project.edits.conflicts import DISPLAYED, Candidate, apply_statements, group_statements
+from visionft.project.edits.conflicts import DISPLAYED, Candidate, apply_statements, contest_labels, group_statements
 from visionft.project.edits.image_changes import tag_images
 from visionft.project.edits.setting_changes import ChooseWindow
 from visionft.project.formats.labels_file import ClassLook
@@ -68,6 +68,11 @@ class ImportedImage(NamedTuple):
     origin: str = ""
     replaces_labels: bool = False
 
+    @property
+    def is_by_person(self) -> bool:
+        """Whether a person gave its labels, in another project."""
+        return self.source.given is not None and self.source.given.source == "person"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddImages:
@@ -103,6 +108,7 @@ class AddImages:
             [(*(getattr(file, name) for name in columns), image_id) for image_id, file in self.edited.items()],
         )
         _complete_labels(connection, self.known, previous_paths)
+        _keep_givers(connection, self.known)
         _complete_remarks(connection, self.known)
         for name, meant in self.aliases.items():
             class_id = changes.find_class(connection, meant)
@@ -137,6 +143,7 @@ def insert_images(connection: sqlite3.Connection, images: Sequence[ImportedImage
     for name, ids in _by_name((image.source.labels, image_id) for image_id, image in numbered):
         class_id = changes.ensure_class(connection, name)
         changes.insert_labels(connection, [(image_id, class_id, "import") for image_id in ids])
+    _keep_givers(connection, images)
     for name, ids in _by_name((image.source.tags, image_id) for image_id, image in numbered):
         tag_images(connection, name, json.dumps(ids))
     return tuple(image_id for image_id, _ in numbered)
@@ -186,12 +193,23 @@ def _complete_labels(
     because an image may be in several class folders; but not beside a person's labels. In a single-label project two
     classes are a conflict. `previous_paths`: those of just moved images, by id.
     """
+    by_person = {each.sha256: each for each in known if each.source.labels and each.is_by_person}
+    for sha256, each in by_person.items():
+        contest_labels(connection, sha256, each.source, each.origin)
+    imported = connection.execute(
+        """SELECT sha256 FROM image JOIN label ON image_id = image.id
+            WHERE label.source = 'import' AND sha256 IN (SELECT value FROM json_each(?))""",
+        (json.dumps([*by_person]),),
+    ).fetchall()
+    corrected = {sha256: by_person[sha256].source.labels for (sha256,) in imported}
     replaced = {each.sha256: each.source.labels for each in known if each.replaces_labels and each.source.labels}
+    replaced |= corrected
     if changes.task_of(connection) == "single":
         stated = [(image.sha256, Candidate(name, image.origin)) for image in known for name in image.source.labels]
         apply_statements(connection, group_statements(stated), previous_paths, replaced=replaced)
         return
-    imported_only = "(SELECT 1 FROM label WHERE image_id = image.id AND source != 'import')"
+    imported_only = """(SELECT 1 FROM label WHERE image_id = image.id AND source != 'import'
+        UNION SELECT 1 FROM conflict WHERE image_id = image.id)"""
     connection.executemany(
         f"""DELETE FROM label WHERE image_id IN ({_KNOWN} {imported_only})
             AND class_id NOT IN (SELECT id FROM class WHERE name_key IN (SELECT value FROM json_each(?)))""",
@@ -202,6 +220,20 @@ def _complete_labels(
         if rows:
             class_id = changes.ensure_class(connection, name)
             changes.insert_labels(connection, [(image_id, class_id, "import") for (image_id,) in rows])
+
+
+def _keep_givers(connection: sqlite3.Connection, images: Iterable[ImportedImage]) -> None:
+    """Record who gave the labels of another project, and when; a person's own labels stay as they are."""
+    connection.executemany(
+        """UPDATE label SET source = ?1, labelled_at = ?2
+            WHERE image_id IN (SELECT id FROM image WHERE sha256 = ?3 AND removed_at IS NULL) AND source = 'import'
+            AND class_id IN (SELECT id FROM class WHERE name_key IN (SELECT value FROM json_each(?4)))""",
+        [
+            (*image.source.given, image.sha256, json.dumps([*map(name_key, image.source.labels)]))
+            for image in images
+            if image.source.given
+        ],
+    )
 
 
 def _complete_remarks(connection: sqlite3.Connection, known: Sequence[ImportedImage]) -> None:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from visionft.data.types import Split
 from visionft.project.formats.folders import RejectedFile
@@ -19,6 +20,13 @@ class ImageWarning:
     reason: str
 
 
+class GivenLabels(NamedTuple):
+    """Who gave the labels of an image in another project, and when, in milliseconds since the epoch."""
+
+    source: str  # "person", "import" or "suggestion"
+    at: int
+
+
 @dataclass(frozen=True, slots=True)
 class SourceFile:
     """A possible image file, with its labels from the source."""
@@ -31,6 +39,7 @@ class SourceFile:
     review: str | None = None
     note: str | None = None
     sha256: str | None = None  # claimed by the source, to find the image in the project when the file is missing
+    given: GivenLabels | None = None  # of labels in another project
 
     @property
     def suffix(self) -> str:

@@ -21,6 +21,7 @@ from visionft.data.types import Task
 from visionft.errors import ImageError, ProjectError
 from visionft.foreign_text import is_unicode, printable
 from visionft.jobs import JobContext
+from visionft.project.edits.conflicts import origin_of
 from visionft.project.edits.image_changes import clean_note
 from visionft.project.edits.import_changes import FileFacts, ImportedImage
 from visionft.project.formats.labels_file import ClassLook
@@ -75,6 +76,9 @@ class ImportFilter:
     def __post_init__(self) -> None:
         self.skipped.extend(self.source.listing.skipped)
         self.unreadable.extend(self.source.listing.unreadable)
+        self._own_contents = frozenset[str]()  # which another project's are compared with instead of their files
+        if self.source.is_project and self.project is not None:
+            self._own_contents = frozenset(row[0] for row in self.project.fetch("SELECT sha256 FROM image"))
         self._cleaned = lru_cache(_MOST_NAMES)(self._clean)
 
     def classes(self) -> tuple[ClassLook, ...]:
@@ -173,7 +177,7 @@ class ImportFilter:
     def _read(self, source: SourceFile, recorded: _Recorded | None) -> ImportedImage:
         """Return an image with its content; its file is read unless the project or a preview knows it unchanged."""
         status = status_of(source.path)
-        if status is None and source.sha256 is not None:
+        if source.sha256 is not None and (status is None or source.sha256 in self._own_contents):
             return ImportedImage(source=source, sha256=source.sha256)
         now = (status.st_size, status.st_mtime_ns) if status else None
         image_id, before, recorded_then = recorded or (0, "", None)
@@ -182,6 +186,8 @@ class ImportFilter:
         file = self.known_facts.get(source.path)
         if not (file and now == (file.bytes, file.mtime_ns)):
             file = read_facts(source.path, self.image_reading)
+        if self.source.is_project and source.sha256 not in (None, file.sha256):
+            raise ImageError("its file has changed since the other project recorded it")
         edited = image_id if before != file.sha256 else 0
         return ImportedImage(source=source, sha256=file.sha256, file=file, image_id=edited)
 
@@ -218,6 +224,8 @@ class ImportFilter:
                 self.duplicates.append(shown)
                 # The image file, or the source where the project records this file.
                 origin = printable(self.source.path) if path == place else shown
+                if self.source.is_project:
+                    origin = origin_of(self.source.path)
                 known.append(image._replace(recorded=place, origin=origin))
             elif image.file is None:
                 self.unreadable.append(RejectedFile(shown, Message("the file is missing")))

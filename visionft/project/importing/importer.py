@@ -28,6 +28,7 @@ from visionft.project.edits.setting_changes import ChooseWindow
 from visionft.project.formats import listing
 from visionft.project.image_window import choice_text
 from visionft.project.importing.import_filter import Batch, ClassMap, ImportFilter
+from visionft.project.importing.other_project import Agreement, measure_agreement
 from visionft.project.importing.readings import ReadingSummary
 from visionft.project.importing.sources import Source, opened_source, require_understood, window_of_files
 from visionft.project.label_files import keep_label_files
@@ -57,6 +58,7 @@ class ImportReport(Record):
     interpretations: tuple[listing.Interpretation, ...] = ()
     readings: tuple[ReadingSummary, ...] = ()  # every way to understand the source, most plausible first
     reading: int = 0  # number of the imported one, from 1 on
+    agreement: Agreement | None = None  # with the labels of another project, where both labelled the same images
     stopped: bool = False  # cancelled; importing again resumes it
     step_id: int = 0  # in the history; 0 without a change
 
@@ -103,7 +105,7 @@ def import_source(
 
     Args:
         source: A folder with class folders, with train/val/test folders of class folders, with a label file or with
-            loose images; a CSV or JSONL file that lists images; or a zip of any of these.
+            loose images; a CSV or JSONL file that lists images; a zip of any of these; or another project.
         copy: Copy the images into the project instead of referencing them in place. Always so for a zip.
         class_map: {class name in the source: its name in the project, or None to leave its images out}.
         known_facts: Facts read by a preview of this source, to skip unchanged files.
@@ -228,11 +230,16 @@ class _Import:
         """Examine and commit batch by batch."""
         files = self.source.listing.files
         self.examiner.is_stopped = not files and job.is_cancelled  # before the listing
+        agreement = None
+        if self.source.is_project:
+            agreement = measure_agreement(self.project, files, self.examiner.class_map)
         last_before = self.project.fetch("SELECT coalesce(max(id), 0) FROM image")[0][0]
         for done in self._committed(job):
             if not self.examiner.is_stopped:
                 job.report(Progress(stage="Import", done=done, total=len(files)))
         stopped = self.examiner.is_stopped
+        if agreement is not None:
+            job.report(Notice(message=agreement.text))
         self._report_results(job)
         report = ImportReport(
             added=self.added,
@@ -245,6 +252,7 @@ class _Import:
             interpretations=self.source.listing.interpretations,
             readings=self.source.readings,
             reading=self.source.reading,
+            agreement=agreement,
             stopped=stopped,
             step_id=self.step_id,
         )
@@ -309,13 +317,12 @@ class _Import:
 
     def _placed(self, batch: Batch) -> tuple[list[ImportedImage], list[ImportedImage]]:
         """Return the new and the known images with their places to record; copies are made."""
-        if self.root_folders != (roots := set(self.project.roots().ids())):
+        if self.root_folders != (roots := {*self.project.roots().ids(), *self.source.roots}):
             self.root_folders, self.folders = roots, {}
         known = [self._with_place(self._with_replacing(image)) for image in batch.known]
         new = [self._with_place(image) for image in batch.new]
         self.stated.update(image.sha256 for image in new)
-        if self.copy:
-            self._make_copies([image for image in (*new, *known) if image.place])
+        self._make_copies([image for image in (*new, *known) if image.place and self._is_copied(image.source.path)])
         return new, known
 
     def _count(self, new: Sequence[ImportedImage], known: Sequence[ImportedImage]) -> None:
@@ -324,6 +331,7 @@ class _Import:
         self.relinked += sum(image.place is not None for image in known)
         if self.project.task == "single":
             self.overruled += self._count_differing(known, is_imported=False)
+        if self.project.task == "single" or self.source.is_project:
             met = find_conflicts(self.project, [image.sha256 for image in known])
             self.conflicts |= {conflict.image_id: conflict for conflict in met}
 
@@ -343,7 +351,7 @@ class _Import:
     def _with_place(self, image: ImportedImage) -> ImportedImage:
         """Return a new image, or one whose recorded file is gone, with its place to record; others as they are."""
         if image.recorded is None:
-            name = image.source.name if self.copy else None
+            name = image.source.name if self._is_copied(image.source.path) else None
             return image._replace(place=self._place(image), name=name)
         if image.file is None or image.source.path == image.recorded or image.recorded.exists():
             return image
@@ -352,7 +360,7 @@ class _Import:
     def _place(self, image: ImportedImage) -> FileLocation:
         """Return an image's location: below a known root, the source or its folder; of a copy, in the project."""
         path = image.source.path
-        if not self.copy:
+        if not self._is_copied(path):
             parent = path.parent
             if parent not in self.folders:
                 known = next((each for each in path.parents if each in self.root_folders), None)
@@ -362,6 +370,10 @@ class _Import:
             place = self.folders[parent]
             return FileLocation(place.folder, f"{place.path}{path.name}")
         return FileLocation(self.project.path / IMAGES_FOLDER, copy_name(image.sha256, path))
+
+    def _is_copied(self, path: Path) -> bool:
+        """Return whether an image is copied into the project: also what lies in another project's own folder."""
+        return self.copy or (self.source.is_project and path.is_relative_to(self.source.path / IMAGES_FOLDER))
 
     def _make_copies(self, images: Sequence[ImportedImage]) -> None:
         """Copy images into the project."""

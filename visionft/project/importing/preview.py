@@ -9,7 +9,7 @@ from pathlib import Path
 
 from visionft.data.image_reading import AS_STORED, ImageReading
 from visionft.data.types import Task
-from visionft.events import Progress
+from visionft.events import Notice, Progress
 from visionft.foreign_text import printable
 from visionft.jobs import SILENT, JobContext
 from visionft.project.edits import conflicts
@@ -23,6 +23,7 @@ from visionft.project.formats.listing import (
     SourceFile,
 )
 from visionft.project.importing.import_filter import Batch, ClassMap, ImportFilter
+from visionft.project.importing.other_project import measure_agreement
 from visionft.project.importing.readings import ReadingSummary
 from visionft.project.importing.sources import image_reading_of_files, opened_source
 from visionft.project.names import name_key, natural_key
@@ -106,10 +107,14 @@ def preview_source(
         for batch in examiner.batches(job):
             examiner.seen.update({image.sha256: image.source.path for image in batch.new})
             images.add(batch)
-            if project is None or task == "single":
+            if not opened.is_project and (project is None or task == "single"):  # persons may differ, too
                 search.add(batch)
             if not examiner.is_stopped:
                 job.report(Progress(stage="Look at the images", done=batch.done, total=len(opened.listing.files)))
+        if opened.is_project and project is not None:
+            agreement = measure_agreement(project, opened.listing.files, class_map or {})
+            if agreement is not None:
+                job.report(Notice(message=agreement.text))
         return _preview_of(path, examiner, images, search, keeps_files=unpacked is not None or not opened.is_unpacked)
 
 

@@ -31,6 +31,7 @@ from visionft.project.image_window import WindowChoice, measure_window
 from visionft.project.importing.archives import archives_of, is_archive, unpack
 from visionft.project.importing.folder_reading import read_folder, read_label_file
 from visionft.project.importing.label_sources import LabelReader
+from visionft.project.importing.other_project import is_project, read_project
 from visionft.project.importing.readings import Reading, ReadingSummary, place_of, summary_of
 from visionft.project.importing.survey import survey_folder
 from visionft.project.store import Project
@@ -49,6 +50,8 @@ class Source:
     is_unpacked: bool = False
     readings: tuple[ReadingSummary, ...] = ()  # every way to understand it, most plausible first
     reading: int = 0  # number of the one that gave the listing, from 1 on
+    is_project: bool = False  # another project: images are known by its hashes, and those in its folder are copied
+    roots: tuple[Path, ...] = ()  # of another project, to keep the images below them together
 
     def shown(self, path: Path) -> str:
         """Return a file's name for reports: within the archive, if any."""
@@ -83,6 +86,13 @@ def opened_source(
         raise ProjectError(message, hint)
     if not path.exists():
         raise ProjectError(Message("{path} does not exist.", path=path), "Check the path.")
+    if source_format == "auto" and is_project(path):
+        if path.samefile(scratch):
+            raise ProjectError("A project cannot be imported into itself.", "Choose another project.")
+        found, roots = read_project(path, known_classes, job)
+        summaries = (summary_of(found),)
+        yield Source(path, path, found.listing, readings=summaries, reading=1, is_project=True, roots=roots)
+        return
     kind = source_format
     if kind == "auto" and not path.is_dir() and (format_ := format_of(path)):
         kind = format_.name

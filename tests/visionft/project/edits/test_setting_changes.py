@@ -15,8 +15,6 @@ from visionft.data.image_reading import AS_STORED, ImageReading
 from visionft.project.edits.setting_changes import ChooseFraming, ChooseWindow
 from visionft.project.image_window import WindowChoice
 from visionft.project.importing.importer import import_source
-from visionft.project.merging.merge import merge_projects
-from visionft.project.merging.sharing import share_project
 from visionft.project.safety.checking import check_project
 from visionft.project.splits import assign_splits
 from visionft.project.store import Project, duplicate_project
@@ -141,35 +139,13 @@ def test_what_the_networks_see_is_a_step(project: Project) -> None:
 def test_copies_of_a_project_read_their_images_as_it_does(project: Project, tmp_path: Path) -> None:
     project.apply(ChooseWindow(OWN))
     duplicate_project(project, tmp_path / "duplicate")
-    shared = share_project(project, tmp_path / "shares", people=2, again=True)
-    for copy in (tmp_path / "duplicate", *(each.path for each in shared.shares)):
-        with Project.open(copy, read_only=True) as opened:
-            assert opened.window == OWN and not opened.notices
+    with Project.open(tmp_path / "duplicate", read_only=True) as opened:
+        assert opened.window == OWN and not opened.notices
     with Project.create(tmp_path / "empty") as empty:
-        merge_projects(empty, [project.path])
+        import_source(empty, project.path)
         assert empty.window is not None and not empty.window.is_own  # measured on the images that came
         empty.undo()
         assert empty.window is None
-
-
-@pytest.mark.parametrize("first", ["flat", "deep", "deeper"])
-def test_projects_merged_at_once_are_read_as_if_merged_one_by_one(first: str, deep: Path, tmp_path: Path) -> None:
-    for name, image in {
-        "flat": Image.new("L", (20, 20)),
-        "deeper": Image.fromarray(np.arange(20_000, 20_600, dtype=np.uint16).reshape(20, 30)),
-    }.items():
-        (tmp_path / name).mkdir()
-        image.save(tmp_path / name / "a.tif")
-    others = list[Path]()
-    for name in sorted(("flat", "deep", "deeper"), key=lambda name: name != first):
-        with Project.create(tmp_path / f"of {name}") as other:
-            import_source(other, tmp_path / name)
-            others.append(other.path)
-    with Project.create(tmp_path / "one by one") as stepwise, Project.create(tmp_path / "at once") as whole:
-        for path in others:
-            merge_projects(stepwise, [path])
-        merge_projects(whole, others)
-        assert whole.window == stepwise.window and (whole.window is None) == (first == "flat")
 
 
 @pytest.mark.parametrize("value", ["", "{", "[]", "5", '{"reading": 5}', '{"reading": {"window": "9,1"}}', "[" * 5000])

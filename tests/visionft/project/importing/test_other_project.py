@@ -1,0 +1,137 @@
+"""Another project as a source of labels: matched by content, one step; labels of two people that differ are asked."""
+
+from pathlib import Path
+
+import pytest
+
+from visionft.errors import ProjectError
+from visionft.project.edits.changes import AddClass, LabelImages, RemoveImages
+from visionft.project.edits.class_changes import RenameClass
+from visionft.project.edits.image_changes import TagImages, WriteNote
+from visionft.project.importing.importer import import_source
+from visionft.project.importing.preview import preview_source
+from visionft.project.queries import class_names, find_conflicts, image_rows
+from visionft.project.store import Project, duplicate_project
+
+ALL = tuple(range(1, 13))  # six cats, six dogs, imported
+
+
+@pytest.fixture
+def copy(project: Project, tmp_path: Path) -> Path:
+    return duplicate_project(project, tmp_path / "copy").path
+
+
+def change(path: Path, *changes) -> None:
+    with Project.open(path) as opened:
+        for each in changes:
+            opened.apply(each)
+
+
+def labels(project: Project) -> dict[int, tuple[str, ...]]:
+    return {row.image_id: row.labels for row in image_rows(project, ALL)}
+
+
+def state(project: Project):
+    return image_rows(project, tuple(range(1, 40))), class_names(project), project.snapshot()
+
+
+def candidates(project: Project) -> dict[int, dict[str, str]]:
+    return {each.image_id: {c.class_name: c.origin for c in each.candidates} for each in find_conflicts(project)}
+
+
+def test_another_project_gives_its_labels_in_one_step(project: Project, copy: Path, draw, tmp_path: Path) -> None:
+    project.apply(LabelImages((1, 2, 3), "dog"))
+    draw(tmp_path / "more" / "cat" / "99.png", 99)
+    with Project.open(copy) as other:
+        import_source(other, tmp_path / "more", copy=True)
+    change(
+        copy,
+        LabelImages((1,), "bird"),
+        LabelImages((4, 7), "cat"),
+        LabelImages((3,), "dog"),
+        TagImages((5,), "blurred"),
+        WriteNote(6, "a note"),
+    )
+    project.apply(RemoveImages((11,)))
+    before, content = state(project), (copy / "project.db").read_bytes()
+    preview = preview_source(copy, project)
+    assert preview.new == 1 and state(project) == before
+    report = import_source(project, copy)
+    assert (report.added, [each.image_id for each in report.conflicts]) == (1, [1])
+    assert candidates(project)[1].keys() == {"bird", "dog"} and labels(project)[1] == ()
+    assert labels(project)[2] == ("dog",)  # imported there, given by a person here
+    assert labels(project)[7] == ("cat",)  # imported here, given by a person there
+    assert report.agreement is not None and (report.agreement.images, report.agreement.equal) == (2, 1)
+    rows = {row.image_id: row for row in image_rows(project, (*ALL, 13))}
+    assert rows[5].tags == ("blurred",) and rows[6].note == "a note" and project.summary().images == 12
+    assert rows[13].path.is_relative_to(project.path) and (copy / "project.db").read_bytes() == content
+    project.undo()
+    assert state(project) == before
+
+
+def test_a_decided_conflict_is_not_asked_again(project: Project, copy: Path) -> None:
+    project.apply(LabelImages((1,), "dog"))
+    change(copy, LabelImages((1,), "bird"))
+    import_source(project, copy)
+    project.apply(LabelImages((1,), "dog"))
+    report = import_source(project, copy)
+    assert labels(project)[1] == ("dog",) and not report.conflicts and report.agreement is None
+
+
+def test_labels_of_a_third_person_are_asked_about_as_well(project: Project, copy: Path, tmp_path: Path) -> None:
+    third = duplicate_project(project, tmp_path / "third").path
+    change(copy, LabelImages((1, 2), "bird"))
+    change(third, LabelImages((1,), "fish"), LabelImages((2,), "bird"))
+    import_source(project, copy)
+    report = import_source(project, third)
+    assert candidates(project)[1].keys() == {"bird", "fish"} and labels(project)[2] == ("bird",)
+    assert report.agreement is not None and (report.agreement.images, report.agreement.equal) == (2, 1)
+
+
+def test_kappa_is_the_agreement_beyond_chance(project: Project, copy: Path) -> None:
+    project.apply(LabelImages((1, 2, 3), "cat"))
+    project.apply(LabelImages((4, 5), "dog"))
+    change(copy, LabelImages((1, 2), "cat"), LabelImages((3, 4, 5), "dog"))
+    found = import_source(project, copy).agreement
+    assert found is not None and (found.images, found.equal) == (5, 4)
+    assert found.kappa == pytest.approx((0.8 - 0.48) / (1 - 0.48))  # Cohen, 1960
+
+
+def test_a_class_that_was_renamed_there_is_the_same_class(project: Project, copy: Path) -> None:
+    project.apply(AddClass("fish"))
+    change(copy, RenameClass("cat", "kitten"), LabelImages((7,), "kitten"))
+    import_source(project, copy)
+    assert labels(project)[7] == ("cat",) and "kitten" not in class_names(project)
+
+
+def test_sets_of_labels_that_differ_are_a_conflict(tmp_path: Path, draw) -> None:
+    draw(tmp_path / "images" / "cat" / "1.png", 1)
+    with Project.create(tmp_path / "p", task="multi") as project:
+        import_source(project, tmp_path / "images")
+        copy = duplicate_project(project, tmp_path / "copy").path
+        project.apply(LabelImages((1,), "dog"))
+        change(copy, LabelImages((1,), "bird"))
+        before = state(project)
+        assert len(import_source(project, copy).conflicts) == len(find_conflicts(project)) == 1
+        project.undo()
+        assert state(project) == before
+
+
+def test_images_whose_files_are_gone_or_changed_are_told(project: Project, copy: Path, draw, tmp_path: Path) -> None:
+    places = [draw(tmp_path / "more" / "cat" / f"{seed}.png", seed) for seed in (98, 99)]
+    with Project.open(copy) as other:
+        import_source(other, tmp_path / "more")
+    paths = sorted((tmp_path / "more" / "cat").iterdir())
+    paths[0].unlink()
+    draw(paths[1], 50)
+    report = import_source(project, copy)
+    assert report.added == 0 and len(report.unreadable) == len(places)
+
+
+def test_a_damaged_project_and_the_project_itself_are_refused(project: Project, tmp_path: Path) -> None:
+    with pytest.raises(ProjectError):
+        import_source(project, project.path)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "project.db").write_bytes(b"SQLite format 3\0" + b"x" * 4096)
+    with pytest.raises(ProjectError):
+        import_source(project, tmp_path / "other")

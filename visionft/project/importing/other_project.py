@@ -1,0 +1,182 @@
+"""Another project as a source of labels: its images, labels and remarks, and how far its labels agree with ours.
+
+It is a stranger's: opened for reading, its structure checked whatever its seal says, its text cleaned by the import.
+"""
+
+import os
+import re
+import sqlite3
+from collections import Counter, defaultdict
+from collections.abc import Collection, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from models.messages import Message
+from visionft.data.types import SPLITS
+from visionft.errors import ProjectError
+from visionft.files import is_file
+from visionft.foreign_text import printable
+from visionft.jobs import JobContext
+from visionft.project.db import schema
+from visionft.project.db.database import DATABASE
+from visionft.project.db.roots import IMAGES_FOLDER, Roots
+from visionft.project.db.sqlite_errors import damage_error
+from visionft.project.edits.changes import LabelSource, now_ms
+from visionft.project.edits.conflicts import read_aliases
+from visionft.project.formats.listing import GivenLabels, Listing, SourceFile
+from visionft.project.importing.ranking import Proposal
+from visionft.project.importing.readings import Reading, reading_of
+from visionft.project.names import name_key
+from visionft.project.safety.backups import list_backups
+from visionft.project.store import Project
+
+_SOURCES: tuple[LabelSource, ...] = ("import", "suggestion", "person")  # by rank
+_SHA256 = re.compile("[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agreement:
+    """The agreement of two projects on the images that a person or an import labelled in each of them.
+
+    Labels from before one project was copied count once, and are left out, as are decisions of conflicts.
+    """
+
+    images: int
+    equal: int  # images with equal labels
+    kappa: float | None  # Cohen's; None where all labels are of one class
+
+    @property
+    def text(self) -> Message:
+        return Message(
+            "{count} image is labelled in both projects; equal labels: {equal}; Cohen's kappa: {kappa}.",
+            "{count} images are labelled in both projects; equal labels: {equal}; Cohen's kappa: {kappa}.",
+            count=self.images,
+            equal=f"{self.equal:,}",
+            kappa="–" if self.kappa is None else f"{self.kappa:.2f}",
+        )
+
+
+def is_project(path: Path) -> bool:
+    """Return whether a folder is a project, by its database."""
+    return is_file(path / DATABASE)
+
+
+def read_project(folder: Path, known_classes: Collection[str], job: JobContext) -> tuple[Reading, tuple[Path, ...]]:
+    """Return the one reading of another project, and the root folders of its images.
+
+    A class whose name is new has the former name that is among `known_classes`, if any. A `ProjectError` for a project
+    that is damaged or of a newer program.
+    """
+    with _opened(folder, job) as connection:
+        roots = Roots(connection, folder)
+        names = _class_names(connection, known_classes)
+        labels: defaultdict[int, list[tuple[str, str, int]]] = defaultdict(list)
+        for image_id, class_id, source, at in connection.execute(
+            """SELECT image_id, class_id, source, labelled_at FROM label JOIN class ON class.id = class_id
+                ORDER BY position, class_id"""
+        ):
+            labels[image_id].append((names[class_id], source, at))
+        tags: defaultdict[int, list[str]] = defaultdict(list)
+        for image_id, tag in connection.execute("SELECT image_id, name FROM image_tag JOIN tag ON tag.id = tag_id"):
+            tags[image_id].append(tag)
+        files: list[SourceFile] = []
+        for image_id, root_id, path, name, sha256, split, review, note in connection.execute(
+            """SELECT id, root_id, path, name, sha256, split, review, note FROM image
+                WHERE removed_at IS NULL ORDER BY id"""
+        ):
+            place = Path(os.path.normpath(roots.path_of(root_id, path)))
+            files.append(
+                SourceFile(
+                    path=place,
+                    name=printable(name or place.name),
+                    labels=tuple(dict.fromkeys(label for label, _, _ in labels[image_id])),
+                    given=_given(labels[image_id]),
+                    split=split if split in SPLITS else None,
+                    tags=tuple(tags[image_id]),
+                    review=review if review in ("done", "later") else None,
+                    note=note,
+                    sha256=sha256 if _SHA256.fullmatch(sha256) else None,
+                )
+            )
+        folders = tuple(each for each in roots.ids() if each != folder / IMAGES_FOLDER)
+    title = Message("Labels of the project {name}", name=printable(folder.name))
+    reading = reading_of(Listing(tuple(files)), len(files), Proposal(is_sure=True))
+    return replace(reading, title=title), folders
+
+
+def _class_names(connection: sqlite3.Connection, known_classes: Collection[str]) -> dict[int, str]:
+    """Return the name of each class, or its former name where only that is known here."""
+    names: dict[int, str] = dict(connection.execute("SELECT id, name FROM class").fetchall())
+    known = {name_key(name): name for name in known_classes}
+    for key, class_id in connection.execute("SELECT name_key, class_id FROM alias").fetchall():
+        if class_id in names and name_key(names[class_id]) not in known and key in known:
+            names[class_id] = known[key]
+    return names
+
+
+def _given(labels: Sequence[tuple[str, str, int]]) -> GivenLabels | None:
+    """Return who gave the labels of an image, a person first, and the latest time."""
+    if not labels:
+        return None
+    ranks = [_SOURCES.index(source) if source in _SOURCES else 0 for _, source, _ in labels]
+    return GivenLabels(_SOURCES[max(ranks)], max(0, min(max(at for _, _, at in labels), now_ms())))
+
+
+@contextmanager
+def _opened(folder: Path, job: JobContext) -> Generator[sqlite3.Connection]:
+    """Yield a checked connection in a transaction; each error names the other project, and its own next step."""
+    try:
+        with Project.open(folder, read_only=True) as other, other.reading() as connection:
+            for notice in other.notices:
+                job.report(notice)
+            connection.execute("BEGIN")
+            fault = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+            if fault != "ok":
+                raise damage_error(fault)
+            schema.check_layout(connection)
+            yield connection
+            connection.execute("COMMIT")
+    except ProjectError as error:
+        message = Message("The other project cannot be imported: {reason}", reason=error.message)
+        step, hint = error.next_step, error.hint
+        if step is not None and step.action == "restore" and not list_backups(folder):
+            step = None
+            hint = Message("It has no backup: take another copy of it.")
+        raise ProjectError(message, hint, step.on(folder) if step is not None else None) from error
+
+
+def measure_agreement(
+    project: Project, files: Sequence[SourceFile], class_map: Mapping[str, str | None]
+) -> Agreement | None:
+    """Return the agreement of a project and the files of another one; None where they have no labels in common."""
+    rows = project.fetch(
+        """SELECT sha256, name_key, labelled_at FROM label JOIN class ON class.id = class_id
+            JOIN image ON image.id = image_id WHERE removed_at IS NULL AND label.source != 'suggestion'
+            AND image_id NOT IN (SELECT image_id FROM verdict WHERE finding GLOB 'merged:*')"""
+    )
+    mine: defaultdict[str, dict[str, int]] = defaultdict(dict)
+    for sha256, key, at in rows:
+        mine[sha256][key] = at
+    with project.reading() as connection:
+        aliases = read_aliases(connection)
+    pairs: list[tuple[frozenset[str], frozenset[str], int, int]] = []  # labels here and there, and their latest times
+    for file in files:
+        named = [class_map.get(name, name) for name in file.labels]
+        theirs = frozenset(aliases.get(name_key(name), name_key(name)) for name in named if name is not None)
+        if file.given is not None and file.given.source != "suggestion" and theirs and file.sha256 in mine:
+            own = mine[file.sha256]
+            pairs.append((frozenset(own), theirs, max(own.values()), file.given.at))
+    copied_at = max((at for own, theirs, at, other in pairs if own == theirs and at == other), default=-1)
+    counts = Counter((own, theirs) for own, theirs, *times in pairs if min(times) > copied_at)
+    images = counts.total()
+    if not images:
+        return None
+    equal = sum(count for (own, theirs), count in counts.items() if own == theirs)
+    ours, others = Counter[frozenset[str]](), Counter[frozenset[str]]()
+    for (own, theirs), count in counts.items():
+        ours[own] += count
+        others[theirs] += count
+    expected = sum(ours[each] * others[each] for each in ours) / images**2
+    kappa = None if expected == 1 else (equal / images - expected) / (1 - expected)
+    return Agreement(images=images, equal=equal, kappa=kappa)
