@@ -1,4 +1,4 @@
-"""The scenes of bulk labelling: clusters of suggestions, bulk accept, the audit sample, its result.
+"""The scenes of bulk labelling: clusters of suggestions, bulk accept, the random sample, its result.
 
 The suggestions are real; their features are invented: they separate the classes, apart from some images.
 """

@@ -24,14 +24,13 @@ from PySide6.QtWidgets import (
 from gui.home.import_report import ImportReportCard
 from gui.home.readiness import Checklist, ClassRow, class_rows, conditions, next_step
 from gui.kit import theme
-from gui.kit.audit_words import audit_words
 from gui.kit.banner import Banner
 from gui.kit.class_looks import class_colours
 from gui.kit.empty_state import EmptyState
 from gui.kit.icons import swatch
 from gui.kit.image_grid import ImageGrid
 from gui.kit.image_model import Section, Tile
-from gui.kit.parts import Button, Card, IconLabel, column, row, text, verbatim, widget_of
+from gui.kit.parts import Button, Card, column, row, text, widget_of
 from gui.kit.split_bar import SplitBar
 from gui.kit.theme import ClassColour
 from gui.kit.thumbnails import ThumbnailStore
@@ -39,7 +38,6 @@ from gui.kit.translation import tr
 from gui.kit.value_table import ValueTable
 from models.messages import Message, Text
 from visionft.project import queries
-from visionft.project.edits.audits import Audit, audits_of
 from visionft.project.label_files import LabelFile, changed_label_files
 from visionft.project.overview import ProjectOverview, read_overview
 from visionft.project.store import Project
@@ -56,12 +54,11 @@ _LEAST_LINES = 3  # of images, before the classes
 
 @dataclass(frozen=True, slots=True)
 class ShownProject:
-    """A project's overview, its first unlabelled images, its classes' colours, its audits of labels, newest first."""
+    """A project's overview, its first unlabelled images, its classes' colours."""
 
     overview: ProjectOverview
     unlabelled: tuple[queries.ImageRow, ...]
     colours: dict[str, ClassColour]
-    audits: tuple[Audit, ...]
     changed_files: tuple[LabelFile, ...]
 
 
@@ -70,8 +67,7 @@ def read_shown(project: Project) -> ShownProject:
     unlabelled = queries.find_images(project, queries.ImageFilter(is_labelled=False), limit=_MOST_SAMPLES)
     classes = queries.class_rows(project, overview.summary.classes)
     rows = queries.image_rows(project, unlabelled)
-    audits = tuple(each for each in audits_of(project) if each.standing)
-    return ShownProject(overview, rows, class_colours(classes), audits, changed_label_files(project.path))
+    return ShownProject(overview, rows, class_colours(classes), changed_label_files(project.path))
 
 
 def read_alike(project: Project, image_id: int) -> tuple[tuple[int, ...], str, int]:
@@ -205,12 +201,6 @@ class OverviewView(QWidget):
         super().__init__()
         self.report, self.checklist = ImportReportCard(), Checklist()
         self.class_table, self.split_bar, self.sheet = ClassTable(), SplitBar(), ContactSheet()
-        self.audits = Card(tone="good", margin=theme.MEDIUM)
-        self.audit_label = verbatim("", wrap=True)
-        words = column(text("Checked labels", "strong"), self.audit_label, spacing=theme.HAIR)
-        line = row(IconLabel("shield", size=24, tone="good"), words, spacing=theme.MEDIUM, grows=1)
-        self.audits.body.addLayout(line)
-        self.audits.hide()
         self.changed = Banner()
         hint = Message("Drop a folder with one sub-folder per class here, or loose images to label by hand.")
         empty = EmptyState("pictures", "No images yet", hint)
@@ -237,7 +227,7 @@ class OverviewView(QWidget):
         self._lower.setSpacing(theme.LARGE)
         self._lower.addLayout(main, 1)
         self._lower.addWidget(self._side, 0)
-        self.setLayout(column(self.report, self.changed, self.audits, self._lower, spacing=theme.LARGE, grows=3))
+        self.setLayout(column(self.report, self.changed, self._lower, spacing=theme.LARGE, grows=3))
 
     def show_project(self, shown: ShownProject) -> tuple[str, Text, str]:
         """Show a project; return its next step, as `next_step`."""
@@ -246,8 +236,6 @@ class OverviewView(QWidget):
         self.class_table.show_classes(rows)
         self._class_note.setText(tr("one per image" if summary.task == "single" else "several per image"))
         self.split_bar.show_counts(summary.splits)
-        self.audit_label.setText("\n".join(f"{audit_words(each)}." for each in shown.audits))
-        self.audits.setVisible(bool(shown.audits))
         self.checklist.show_conditions(conditions(summary, rows))
         self.checklist.show()
         self.sheet.show_samples(shown)

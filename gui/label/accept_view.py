@@ -10,7 +10,6 @@ from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QSlider, QVBoxLayout, QWidget
 
 from gui.kit import theme
-from gui.kit.audit_words import share_of
 from gui.kit.flow import Flow
 from gui.kit.image_grid import ImageGrid
 from gui.kit.image_model import ImageModel
@@ -30,8 +29,7 @@ from gui.kit.parts import (
 from gui.kit.thumbnails import ThumbnailStore
 from gui.kit.translation import tr
 from models.messages import Message
-from visionft.project.edits.audits import Audit
-from visionft.suggest.audit import CONFIDENCE, least_right
+from visionft.suggest.sample_check import CONFIDENCE, Sample, least_right
 
 _SIDE_PX = 92
 
@@ -41,7 +39,7 @@ def offer_text(suggestions: int, sample: int, *, expected: float) -> str:
     if sample >= suggestions:
         return tr("They are so few that all {count} have to be checked.", count=sample)
     wrong = round((1 - expected) * sample)
-    share = least_right(wrong, suggestions=suggestions, sample=sample)
+    share = least_right(sample - wrong, sample)
     values = {"share": share_of(share), "confidence": share_of(CONFIDENCE)}
     if not wrong:
         words = Message(
@@ -56,23 +54,24 @@ def offer_text(suggestions: int, sample: int, *, expected: float) -> str:
     )
 
 
-def result_text(audit: Audit) -> tuple[str, str]:
-    """Return what a checked sample proves, and what was found in it, translated."""
-    title = tr(
-        "At least {share} of these {suggestions} suggestions are correct, with {confidence} confidence.",
-        share=share_of(audit.proven),
-        suggestions=f"{audit.suggestions:,}",
-        confidence=share_of(audit.confidence),
+def result_text(sample: Sample, right: int) -> str:
+    """Return what a checked sample with so many correct suggestions says of all of them, translated."""
+    checked = len(sample.images)
+    return tr(
+        "{right} of {checked} correct: at least {share} of the {suggestions} suggestions are correct "
+        "({confidence} confidence).",
+        right=f"{right:,}",
+        checked=f"{checked:,}",
+        share=share_of(least_right(right, checked)),
+        suggestions=f"{len(sample.suggested):,}",
+        confidence=share_of(CONFIDENCE),
     )
-    if not audit.wrong:
-        return title, tr("All {sample} checked images were correct.", sample=f"{audit.sample:,}")
-    checked = tr(
-        "{count} of {sample} checked images was wrong; your correction is kept.",
-        "{count} of {sample} checked images were wrong; your corrections are kept.",
-        count=audit.wrong,
-        sample=f"{audit.sample:,}",
-    )
-    return title, checked
+
+
+def share_of(value: float) -> str:
+    """Return a share in percent, with a decimal only if it is significant; never rounded up."""
+    tenths = int(value * 1000 + 1e-6)
+    return f"{tenths // 10}%" if tenths % 10 == 0 else f"{tenths / 10:.1f}%"
 
 
 class AcceptView(QWidget):
@@ -157,11 +156,10 @@ class AcceptView(QWidget):
         self.accept_button.setText(tr("Accept {count}", count=f"{count:,}"))
         self.accept_button.setEnabled(count > 0)
 
-    def show_result(self, audit: Audit, *, count: int) -> None:
-        """Show what the checked sample proves of the suggestions, `count` of which are left to accept."""
-        title, found = result_text(audit)
+    def show_result(self, sample: Sample, right: int, *, count: int) -> None:
+        """Show what the checked sample says of the suggestions, `count` of which are left to accept."""
         counted = tr("{count} suggestion left", "{count} suggestions left", count=count)
-        self._show(counted=counted, accuracy=title, proof=found)
+        self._show(counted=counted, accuracy=result_text(sample, right), proof=tr("Your corrections are kept."))
         self._sizes.hide()
         self.check_button.hide()
         self.accept_button.setText(tr("Accept the other {count}", count=f"{count:,}"))

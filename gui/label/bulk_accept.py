@@ -1,10 +1,9 @@
 """Bulk acceptance of suggestions: a threshold, a random sample to check before where wanted, and *Accept*.
 
-The engine draws and stores (`visionft.suggest.audit`); the user's answers about the sample are kept as labels, whatever
-they prove, and also after a cancelled check.
+The user's answers about the sample are kept as labels, whatever they say of the others, also after a cancelled check.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby, islice
 
@@ -19,13 +18,12 @@ from gui.label.cell import Cell
 from gui.label.label_session import LabelSession
 from gui.label.rows_view import Question, RowsView
 from visionft.errors import VisionFTError
-from visionft.project.edits.audits import AcceptAudited, Audit, AuditSample
-from visionft.project.edits.changes import AcceptSuggestions, LabelImages
-from visionft.suggest.audit import SAMPLE, accept_audited, draw_audit, finish_audit
+from visionft.project.edits.changes import AcceptSuggestions, CheckSuggestions
 from visionft.suggest.queue import SuggestionCluster
-from visionft.suggest.suggestions import FEATURES, current_suggestions
+from visionft.suggest.sample_check import SAMPLE, Sample, draw_sample, unlabelled_images
+from visionft.suggest.suggestions import current_suggestions
 
-SIZES = (30, 60, SAMPLE, 200, 300)  # of a sample: without an error, 30 prove 90.5 % of a large set, 300 prove 99 %
+SIZES = (30, 60, SAMPLE, 300)  # of a sample: without an error, 30 prove that 90.5 % are correct, 300 that 99 % are
 
 
 class BulkAccept(QObject):
@@ -39,11 +37,13 @@ class BulkAccept(QObject):
         self._images, self._least = ImageModel(self._tiles, self), ImageModel(labels.cells, self)
         self.accept_view = AcceptView(thumbnails, self._least, sizes=SIZES)
         self.sample_view = RowsView(
-            thumbnails, self._images, name="Audit sample", back="Cancel the check", back_icon="close", side_px=side_px
+            thumbnails, self._images, name="Random sample", back="Cancel the check", back_icon="close", side_px=side_px
         )
         self._threshold = 0.9  # of the shown offer
-        self._result: tuple[Audit, AuditSample] | None = None  # of the checked sample
-        self._pending: AuditSample | None = None
+        self._result: tuple[Sample, int] | None = (
+            None  # the checked sample, and the number of correct suggestions in it
+        )
+        self._pending: Sample | None = None
         self._order: list[int] = []  # the sample, class by class
         self._checked = 0  # images at its start
         self._starts: list[int] = []  # of the finished rows
@@ -88,11 +88,11 @@ class BulkAccept(QObject):
             return
         ids, confidences = self._labels.suggesting.current().by_confidence
         if self._result is not None:
-            audit, sample = self._result
+            sample, right = self._result
             if (change := self._remaining(sample)) is not None:
                 left = (image_id for image_id in ids.tolist() if image_id in change.classes)
                 self._least.set_ids(tuple(islice(left, 24)))
-                view.show_result(audit, count=len(change.classes))
+                view.show_result(sample, right, count=len(change.classes))
             return
         self._threshold = view.slider.value() / 100
         first = int(np.searchsorted(confidences, self._threshold - 1e-9))
@@ -115,7 +115,7 @@ class BulkAccept(QObject):
 
         Images labelled meanwhile keep their labels.
         """
-        change = self._remaining(self._result[1]) if self._result is not None else self._from_threshold()
+        change = self._remaining(self._result[0]) if self._result is not None else self._from_threshold()
         if change is None:
             return
         count = len(change.classes)
@@ -140,34 +140,27 @@ class BulkAccept(QObject):
             return None
         return AcceptSuggestions({image_id: each.classes for image_id, each in found.items()})
 
-    def _remaining(self, sample: AuditSample) -> AcceptAudited | None:
-        """Return the change that accepts the suggestions beside a checked sample; None after a reported failure."""
+    def _remaining(self, sample: Sample) -> AcceptSuggestions | None:
+        """Return the change that accepts the suggestions beside a checked sample; None after a reported failure.
+
+        Images labelled or removed meanwhile keep their state.
+        """
         project = self._labels.project
-        if project is None:
+        unlabelled = self._labels.run(lambda: unlabelled_images(project)) if project is not None else None
+        if unlabelled is None:
             return None
-        try:
-            return accept_audited(project, sample)
-        except VisionFTError as error:
-            self._labels.state.report(error)
-            return None
+        left = unlabelled.difference(sample.images)
+        return AcceptSuggestions({image_id: names for image_id, names in sample.suggested.items() if image_id in left})
 
     def draw(self) -> None:
-        """Draw the sample, store it, and show it in rows by class."""
-        project, suggesting = self._labels.project, self._labels.suggesting
-        if project is None:
+        """Draw the sample, and show it in rows by class."""
+        change = self._from_threshold()
+        if change is None:
             return
-        found = suggesting.current().from_confidence(self._threshold)
-        pending = self._labels.run(
-            lambda: draw_audit(
-                project,
-                found,
-                source=suggesting.run_name or FEATURES,
-                threshold=self._threshold,
-                size=SIZES[self.accept_view.size_box.currentIndex()],
-            )
-        )
-        if pending is None:
+        if not change.classes:
+            self._labels.state.say(tr("There are no suggestions."), tone="info")
             return
+        pending = draw_sample(change.classes, size=SIZES[self.accept_view.size_box.currentIndex()])
         self._pending, self._checked, self._starts, self._wrong = pending, 0, [], {}
         place_of = {each.name: place for place, each in enumerate(self._labels.classes)}
         self._order = sorted(pending.images, key=lambda each: place_of.get(self._suggested(each), len(place_of)))
@@ -276,18 +269,20 @@ class BulkAccept(QObject):
         project, pending = self._labels.project, self._pending
         if project is None or pending is None:
             return
-        answers = {image_id: (name,) for image_id, name in self._answers().items()}
-        audit = self._labels.run(lambda: finish_audit(project, pending, answers))
-        if audit is None:
+        answers = self._answers()
+        if self._labels.run(lambda: self._label(answers)) is None:
             return
         self._pending = None
         change = self._remaining(pending)
         if change is None or change.classes:
-            self._result = (audit, pending)
+            right = sum(name == pending.suggested[image_id][0] for image_id, name in answers.items())
+            self._result = (pending, right)
             self._show_offer()
             self.view_wanted.emit(self.accept_view)
         else:
-            text = tr("The only suggestion was checked.", "All {count} suggestions were checked.", count=audit.sample)
+            text = tr(
+                "The only suggestion was checked.", "All {count} suggestions were checked.", count=len(pending.images)
+            )
             self._labels.state.say(text, tone="good", command="edit.undo")
             self.view_wanted.emit(None)
 
@@ -310,14 +305,17 @@ class BulkAccept(QObject):
         self._pending, self._order, self._checked, self._starts, self._wrong = None, [], 0, [], {}
         if project is None or pending is None or not answers:
             return 0
-        by_class: dict[str, list[int]] = {}
-        for cell in self._labels.cells(tuple(answers)):
-            if not cell.labels:
-                by_class.setdefault(answers[cell.image_id], []).append(cell.image_id)
-        step_id = 0
-        for name, ids in by_class.items():
-            step_id = project.apply(LabelImages(tuple(ids), name), continues=step_id).step_id or step_id
-        return sum(map(len, by_class.values()))
+        return self._label(answers)
+
+    def _label(self, answers: Mapping[int, str]) -> int:
+        """Give checked images their classes, in one step of the history; return their number."""
+        project = self._labels.project
+        assert project is not None
+        unlabelled = unlabelled_images(project)
+        checked = {image_id: (name,) for image_id, name in answers.items() if image_id in unlabelled}
+        if checked:
+            project.apply(CheckSuggestions(checked))
+        return len(checked)
 
     def keep_answers(self) -> None:
         """Store the answers before the page closes, without a message."""

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QBoxLayout, QLineEdit, QWidget
 from gui.kit import theme
 from gui.kit.chips import Chip, ChoiceChip
 from gui.kit.flow import Flow
-from gui.kit.parts import Button, Card, ElidedLabel, IconButton, IconLabel, row, widget_of
+from gui.kit.parts import Button, Card, ElidedLabel, IconButton, IconLabel, row
 from gui.kit.theme import ClassColour
 from gui.kit.translation import tr
 from gui.label.cell import LEAST_LABELS
@@ -177,7 +177,7 @@ class FilterBar(QWidget):
 
 
 class SuggestionBar(Card):
-    """The line about suggestions: their source, bulk actions, and the audit of accepted ones."""
+    """The line about suggestions: their source and bulk actions."""
 
     def __init__(self) -> None:
         super().__init__(tone="info", margin=theme.SMALL)
@@ -195,10 +195,7 @@ class SuggestionBar(Card):
         self._parts.setContentsMargins(0, 0, 0, 0)
         self._parts.addLayout(words, 1)
         self._parts.addLayout(buttons)
-        self.audit_label = ElidedLabel("", "small", mode=Qt.TextElideMode.ElideRight)
-        self._proof = widget_of(row(IconLabel("shield", tone="good"), self.audit_label, grows=1))
-        self.add(self._line, self._proof)
-        self._proof.hide()
+        self.add(self._line)
         self.hide()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
@@ -223,11 +220,6 @@ class SuggestionBar(Card):
         self.text_label.setText(f"{words}, {accuracy}")
         self._place_buttons()
 
-    def show_audit(self, words: str) -> None:
-        """Show the newest audit of accepted suggestions; empty for none."""
-        self.audit_label.setText(words)
-        self._proof.setVisible(bool(words))
-
     def show_wanted(self, *, is_wanted: bool) -> None:
         """Show the line if it has content, unless `is_wanted` is False."""
-        self.setVisible(is_wanted and not (self._line.isHidden() and self._proof.isHidden()))
+        self.setVisible(is_wanted and not self._line.isHidden())

@@ -66,7 +66,7 @@ def label_actions(link: "PageLink[LabelPage]") -> list[Action]:
             lambda p: p.bulk.accepting.why_not(),
             keys=("Ctrl+Shift+R",),
             place=LABEL,
-            also="accept many, accept all above, audit, certificate, check a sample, proof",
+            also="accept many, accept all above, check a sample, random, proof",
         ),
         add(
             "rows.accept",

@@ -10,7 +10,6 @@ from PySide6.QtCore import QPoint, Qt, QTimer, Slot
 from PySide6.QtWidgets import QMenu, QSlider
 
 from gui.kit import theme
-from gui.kit.audit_words import audit_words
 from gui.kit.empty_state import EmptyState
 from gui.kit.image_grid import ImageGrid
 from gui.kit.parts import (
@@ -192,10 +191,8 @@ class LabelPage(Page):
         suggesting = self.labels.suggesting
         now = suggesting.current()
         bar = self.suggestion_bar
-        proven = self.labels.audit
         expected = None if now.classes & self.labels.guessed else now.expected_accuracy
         bar.show_counts(suggesting.source_text(len(now)), len(now), expected=expected)
-        bar.show_audit(audit_words(proven) if proven is not None else "")
         bar.show_wanted(is_wanted=self.bulk.view is None)
         names = [row.name for row in self.labels.classes if row.name in now.classes]
         self.filters.show_predictions(names, has_queue=suggesting.has_features)

@@ -5,7 +5,6 @@ same files. No disturbed command may end as a bug. Commands run in forks of one 
 `--torture 200` disturbs each 200 times in each way; the tallies are printed.
 """
 
-import csv
 import json
 import os
 import random
@@ -25,9 +24,6 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-
-from visionft.project.edits.audits import audits_of
-from visionft.project.store import Project
 
 pytestmark = [
     pytest.mark.slow,
@@ -451,43 +447,6 @@ def test_a_full_or_read_only_disk_is_said_and_harms_nothing(
 def used(folder: Path) -> int:
     found = os.statvfs(folder)
     return (found.f_blocks - found.f_bfree) * found.f_frsize
-
-
-@pytest.mark.usefixtures("on_request")
-def test_a_killed_acceptance_is_made_good_by_the_next(
-    bench: Bench, rounds: Callable[[int], int], tally: Counter[str]
-) -> None:
-    """The result of an audit and the labels of its sample are one transaction, the accepted labels another."""
-    bench.lay_out("features")
-    audit, words = bench.now / "audit.csv", f"label suggest P --audited {bench.now / 'audit.csv'} --require 0"
-    bench.succeed(f"label suggest P --audit {audit} --size 10 --seed 1")
-    with audit.open(newline="") as handle:
-        header, *rows = csv.reader(handle)
-    with audit.open("w", newline="") as handle:
-        csv.writer(handle).writerows([header, *([*row[:-1], row[-2]] for row in rows)])
-    drawn, began = bench.keep("drawn"), time.perf_counter()
-    bench.succeed(words)
-    seconds, chance = time.perf_counter() - began, random.Random(0)
-    expected = audited(bench.now / "P")
-    assert expected[0] == [True]
-    for number in range(rounds(2)):
-        bench.restore(drawn)
-        after_s = chance.uniform(0, seconds)
-        bench.run(words, after_s=after_s)
-        case = f"acceptance {number} after {after_s:.3f} s"
-        before = audited(bench.now / "P")
-        assert before == expected or (before[0] in ([], [False]) and len(before[1]) < len(expected[1])), case
-        tally["kept" if before == expected else "not begun"] += 1
-        code, _, errors = bench.run(words)
-        assert code == (2 if before == expected else 0), f"{case}: {errors}"
-        assert audited(bench.now / "P") == expected, f"{case}: another result"
-
-
-def audited(folder: Path) -> tuple[list[bool], dict[int, Any]]:
-    """Return whether each finished audit was accepted, and the labels of all labelled images."""
-    with Project.open(folder) as project:
-        images = {each.image_id: each.labels for each in project.snapshot().images if each.labels}
-        return [bool(each.labels) for each in audits_of(project) if each.is_finished], images
 
 
 @pytest.mark.usefixtures("on_request")

@@ -245,5 +245,4 @@ def _report_text(found: DatasetReport, out: Path | None) -> str:
         lines += ["", "What to do next:"]
     for number, each in enumerate(found.recommendations, start=1):
         lines += [f"{number:2}. {each.action}", f"    {each.evidence}"]
-    lines += found.audits
     return "\n".join([*lines, *(["", f"Wrote {out}."] if out is not None else [])])

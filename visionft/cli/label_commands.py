@@ -11,26 +11,15 @@ from models.messages import choose_one
 from visionft.amounts import FEW, share_text
 from visionft.cli import completion
 from visionft.cli.arguments import MOST, MOST_SEED, Json, ProjectDir, share_option
-from visionft.cli.next_steps import joined
 from visionft.cli.output import opened_project, print_result, running_job, table, write_err
 from visionft.cli.schemas import prints
 from visionft.errors import VisionFTError
 from visionft.evaluation.prompt_evaluation import PromptReport, evaluate_prompts
 from visionft.foreign_text import printable
-from visionft.project.edits.audits import Audit, audits_of, newest_sample
 from visionft.project.edits.changes import AddClass
 from visionft.project.edits.class_changes import SetPrompts
 from visionft.project.names import count_of
 from visionft.project.store import Project
-from visionft.suggest.audit import (
-    SAMPLE,
-    accept_audited,
-    draw_audit,
-    finish_audit,
-    least_right,
-    read_answers,
-    write_sample,
-)
 from visionft.suggest.feature_suggester import FeatureSuggester, open_suggester
 from visionft.suggest.suggestions import Suggestion
 from visionft.zero_shot.class_texts import DEFAULT_TEMPLATES, TEMPLATE_SETS, ClassTexts, all_texts, same_texts
@@ -45,19 +34,17 @@ _SUGGESTION = {
     "ranked": tuple[tuple[str, float], ...],
     "why": [{"path": Path | None, "classes": tuple[str, ...], "cosine": float}],
 }
-_SAMPLE = {"file": Path, "audit": Audit, "expected_wrong": float}
 _SUGGESTIONS = {
     "source": str,
     "suggested": int,
     "unreadable": int,
     "stopped": bool,
     "accepted": int,
-    "sample": (_SAMPLE, None),
     "images": ([_SUGGESTION], None),
 }
 
 
-@prints(_SUGGESTIONS, Audit)
+@prints(_SUGGESTIONS)
 def suggest(
     project: ProjectDir,
     run: Annotated[
@@ -70,41 +57,18 @@ def suggest(
     ] = None,
     accept: Annotated[float | None, share_option("Label with those at least this sure, such as 0.95.")] = None,
     why: Annotated[bool, Option("--why", help="Also list the most similar labelled images.")] = False,
-    audit: Annotated[
-        Path | None,
-        Option(metavar="FILE", help="Accept nothing yet: write a random sample to check into this CSV file."),
-    ] = None,
-    size: Annotated[int, Option(metavar="N", min=1, max=MOST, help="For --audit: how many images to check.")] = SAMPLE,
-    seed: Annotated[int | None, Option(min=0, max=MOST_SEED, help="For --audit: draws the sample.")] = None,
-    audited: Annotated[
-        Path | None, Option(metavar="FILE", help="Read the checked sample; accept the rest if it proves enough.")
-    ] = None,
-    require: Annotated[
-        float, share_option("For --audited: accept the rest if at least this share is proven right.")
-    ] = 0.95,
     json: Json = False,
 ) -> None:
     """Suggest labels for unlabelled images, and accept them.
 
-    The Label page shows the same suggestions.
+    The Label page shows the same suggestions, and lets you check a random sample before many are accepted.
     """
-    if audited is not None:
-        _accept_audited(project, audited, require=require, as_json=json)
-        return
-    with opened_project(project, read_only=accept is None and audit is None) as opened:
+    with opened_project(project, read_only=accept is None) as opened:
         with running_job() as job:
-            suggested = opened.suggest(run, accept=accept if audit is None else None, callback=job)
+            suggested = opened.suggest(run, accept=accept, callback=job)
         source, found = suggested.source, suggested.suggestions
-        sample, images = None, None
-        if audit is not None:
-            drawn = draw_audit(opened, found, source=source, threshold=accept or 0.0, size=size, seed=seed)
-            write_sample(audit, drawn, {image.image_id: image.path for image in opened.snapshot().images})
-            wrong = 1 - sum(found[image_id].confidence for image_id in drawn.suggested) / len(drawn.suggested)
-            sample = {"file": audit, "audit": drawn.audit, "expected_wrong": round(wrong, 4)}
-            text = _sample_text(sample, project)
-        else:
-            named = source if run else "the labels so far"
-            text = _suggested_text(found, suggested.accepted, accept, source=named)
+        text = _suggested_text(found, suggested.accepted, accept, source=source if run else "the labels so far")
+        images = None
         if why:
             images = _with_reasons(opened, found, suggested.suggester or open_suggester(opened))
             text = f"{text}\n\n{_reasons_text(images)}"
@@ -114,7 +78,6 @@ def suggest(
         "unreadable": suggested.unreadable,
         "stopped": suggested.is_stopped,
         "accepted": suggested.accepted,
-        "sample": sample,
         "images": images,
     }
     print_result(value, text, as_json=json)
@@ -127,7 +90,7 @@ def _suggested_text(found: Mapping[int, Suggestion], accepted: int, threshold: f
     start = f"{count_of(len(found), 'image')} would get a label by {source}"
     start = f"{start}, about {sure:.0%} of them the right one by their own estimate."
     if threshold is not None:
-        return f"{start} {accepted:,} were accepted (at least {threshold:.0%} sure), with no proof: --audit gives one."
+        return f"{start} {accepted:,} were accepted (at least {threshold:.0%} sure)."
     among = sum(each.confidence >= _SURE for each in found.values())
     return f"{start} None was accepted: --accept {_SURE} would take {among:,}."
 
@@ -159,40 +122,6 @@ def _reasons_text(images: Sequence[Mapping[str, Any]]) -> str:
         rows.append((each["path"], ", ".join(each["classes"]), f"{each['confidence']:.0%}", "; ".join(nearest)))
     more = f"\n{len(images) - _SHOWN} more, surer ones: --json lists all." if len(images) > _SHOWN else ""
     return table(("image", "suggested", "sure", "most similar"), rows) + more
-
-
-def _sample_text(sample: Mapping[str, Any], project: Path) -> str:
-    file, audit = sample["file"], sample["audit"]
-    command = joined(["visionft", "label", "suggest", str(project), "--audited", str(file)])
-    wrong = round(sample["expected_wrong"] * audit.sample)
-    share = least_right(wrong, suggestions=audit.suggestions, sample=audit.sample, confidence=audit.confidence)
-    return (
-        f"{file} holds {count_of(audit.sample, 'image')}, a random sample of {audit.suggestions:,}: write the class of "
-        f"each into the column “answer”, then: {command}\n"
-        f"With {wrong} wrong, as the suggestions themselves expect, at least {share:.1%} of all are proven right with "
-        f"{audit.confidence:.0%} confidence."
-    )
-
-
-def _accept_audited(project: Path, file: Path, *, require: float, as_json: bool) -> None:
-    """Label the sample of the newest audit, and accept the rest where enough is proven."""
-    with opened_project(project) as opened:
-        sample = newest_sample(opened)
-        if sample is None or sample.audit.labels:
-            raise VisionFTError("No audit waits for its answers.", "Draw a sample first.")
-        audit = sample.audit
-        if not audit.is_finished:
-            audit = finish_audit(opened, sample, read_answers(file, opened.snapshot().class_names))
-        is_accepted = bool(audit.labels)  # all were in the sample
-        if not is_accepted and audit.proven >= require:
-            opened.apply(accept_audited(opened, sample))
-            audit = audits_of(opened)[0]
-            is_accepted = True
-    text = audit.sentence
-    if not is_accepted:
-        command = joined(["visionft", "label", "suggest", str(project), "--audited", str(file), "--require"])
-        text += f" To accept them all the same: {command} {int(1000 * audit.proven) / 1000}"
-    print_result(audit, text, as_json=as_json)
 
 
 @prints([{"path": Path, "why": str, "suggested": tuple[str, ...], "confidence": float | None}])

@@ -21,7 +21,6 @@ from visionft.cli.schemas import prints
 from visionft.data.image_reading import AS_STORED
 from visionft.data.types import Task
 from visionft.errors import VisionFTError
-from visionft.project.edits.audits import Audit, audits_of
 from visionft.project.formats.listing import AUTOMATIC, Interpretation
 from visionft.project.formats.registry import IMPORT_FORMATS
 from visionft.project.image_window import reading_text
@@ -41,10 +40,9 @@ _LABEL_OPTIONS = ("--class-folder LEVEL", "--name-part N", "--label-column NAME"
 
 @dataclass(frozen=True, kw_only=True)
 class ProjectInfo(ProjectSummary):
-    """The counts of a project, its label conflicts, and the proofs of its labels."""
+    """The counts of a project, and its label conflicts."""
 
     label_conflicts: tuple[Conflict, ...]
-    audits: tuple[Audit, ...]
 
 
 @prints({"project": Path, "task": Task})
@@ -329,11 +327,11 @@ def split(
 
 @prints(ProjectInfo)
 def info(project: ProjectDir, json: Json = False) -> None:
-    """Show counts of images, classes, splits, runs and audits."""
+    """Show counts of images, classes, splits and runs."""
     with opened_project(project, read_only=True) as opened:
         summary = opened.summary()
         conflicts = find_conflicts(opened)
-        audits, changed = audits_of(opened), changed_label_files(opened.path)
+        changed = changed_label_files(opened.path)
     lines = [
         f"{project}: {summary.task}-label, {count_of(summary.images, 'image')}, {summary.labelled} labelled",
         f"splits: {', '.join(f'{name} {count}' for name, count in summary.splits.items())}",
@@ -342,9 +340,7 @@ def info(project: ProjectDir, json: Json = False) -> None:
         text_table(("class", "images"), list(summary.classes.items())),
         *(["", *_conflict_lines(conflicts, _to_decide(project))] if conflicts else []),
         *(f"{each.path} has changed since its import: {_diff_command(project, each)}" for each in changed),
-        *(["", "audits of suggestions:"] if audits else []),
-        *(f"  {each.sentence}" for each in audits),
     ]
     counts = {field.name: getattr(summary, field.name) for field in fields(ProjectSummary)}
-    value = ProjectInfo(**counts, label_conflicts=conflicts, audits=audits)
+    value = ProjectInfo(**counts, label_conflicts=conflicts)
     print_result(value, "\n".join(lines), as_json=json)

@@ -23,7 +23,6 @@ from visionft.evaluation.stored import Evaluation
 from visionft.evaluation.unseen import is_unseen
 from visionft.export.export_result import Border, ExportResult
 from visionft.export.precision.variants import SMALL_NETWORK
-from visionft.project.edits.audits import Audit, audits_of
 from visionft.project.edits.changes import LabelSource
 from visionft.project.edits.verdicts import verdicts_of
 from visionft.project.queries import ImageFilter, count_images, remarks
@@ -54,7 +53,6 @@ class ProjectFacts:
         duplicates: Numbers of near-duplicate groups, of images in them, and of images compared; None without a check.
     """
 
-    audits: Sequence[Audit] = ()
     remarks: Remarks = field(default_factory=dict[int, tuple[str, tuple[str, ...]]])
     labelled_by: Mapping[LabelSource, int] = field(default_factory=dict[LabelSource, int])
     related: RelatedImages | None = None
@@ -72,7 +70,6 @@ def facts_of(project: Project) -> ProjectFacts:
         images = sum(len(each.image_ids) for each in groups)
         duplicates = {"groups": len(groups), "images": images, "looked_at": pairs.checked}
     return ProjectFacts(
-        audits=[each for each in audits_of(project) if each.standing],
         remarks=remarks(project),
         labelled_by={source: count_images(project, ImageFilter(source=source)) for source in get_args(LabelSource)},
         related=related_images(project, leaks) if leaks is not None else None,
@@ -169,7 +166,6 @@ def record_of(
         "training": _training_of(run),
         **measured,
         "samples": {each.pop("name"): each for each in measured["samples"]},
-        "label_audits": [{"sentence": each.sentence, **asdict(each)} for each in facts.audits],
         "visionft": visionft.__version__,
         "torch": torch.__version__,
     }

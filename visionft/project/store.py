@@ -305,7 +305,7 @@ class Project:
 
     @contextmanager
     def repairing(self) -> Generator[Connection]:
-        """Yield the writer in a transaction outside the history: for repairs, and facts such as audits."""
+        """Yield the writer in a transaction outside the history, for repairs."""
         with self.database.transaction() as connection:
             yield connection
         self._note_change()

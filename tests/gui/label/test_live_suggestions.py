@@ -124,7 +124,7 @@ def test_new_images_are_looked_at_in_the_background(wait, page, draw_folder, tmp
 
 
 @pytest.mark.slow
-def test_with_several_labels_there_are_no_clusters_or_audits(qtbot, wait, window, open_label, shapes, tmp_path):
+def test_with_several_labels_there_are_no_clusters_and_no_check(qtbot, wait, window, open_label, shapes, tmp_path):
     with Project.open(project_of(tmp_path / "several", shapes / "images", task="multi")) as project:
         shutil.copytree(shapes / "project" / "features", tmp_path / "several" / "features")
         project.apply(UnlabelImages(tuple(image.image_id for image in project.snapshot().images if image.image_id % 4)))

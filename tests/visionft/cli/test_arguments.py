@@ -17,7 +17,7 @@ from visionft.project.store import Project
 
 COMMANDS = dict(commands(get_command(app)))
 NUMBERS = ("-1e30", "-1", "1" + "0" * 30, "9" * 5000, "nan", "inf", "-inf", "1e400", "", "ten")
-WRITTEN = {"out", "out_dir", "output", "target", "csv_file", "save", "audit"}  # files and folders to be made
+WRITTEN = {"out", "out_dir", "output", "target", "csv_file", "save"}  # files and folders to be made
 LONG = {"app", "demo", "download", "curate report", "recommend"}  # open a window, take minutes, or use the network
 # The network checks the project first; see `tests/visionft/test_files.py`.
 NEEDS_FEATURES = {"curate similar", "label evidence"}

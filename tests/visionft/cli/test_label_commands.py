@@ -1,6 +1,5 @@
 """`visionft label suggest`, `queue`, `learning-curve`, `prompts`, and `recommend`: advice, and explicit acceptance."""
 
-import csv
 import json
 from pathlib import Path
 
@@ -41,28 +40,6 @@ def test_features_suggest_without_a_run_and_say_why(run, value, nine_labels: Pat
     code, out, _ = run("label", "suggest", nine_labels, "--accept", 0.3)
     assert code == 0 and "36" in out
     assert value("project", "info", nine_labels)["labelled"] == 45
-
-
-def test_an_audit_goes_through_a_file(run, value, refused, nine_labels: Path, tmp_path: Path):
-    file = tmp_path / "sample.csv"
-    found = value("label", "suggest", nine_labels, "--audit", file, "--size", 20, "--seed", 1)
-    assert found["accepted"] == 0 and found["sample"]["audit"]["suggestions"] == 36
-    rows = list(csv.DictReader(file.open()))
-    assert len(rows) == found["sample"]["audit"]["sample"] == 20
-    assert "no class" in refused("label", "suggest", nine_labels, "--audited", file)
-    with file.open("w", newline="") as handle:
-        writer = csv.DictWriter(handle, rows[0].keys())
-        writer.writeheader()
-        writer.writerows({**row, "answer": shown(row["path"])} for row in rows)
-    found = value("label", "suggest", nine_labels, "--audited", file, "--require", 1)
-    assert found["labels"] == 0 and value("project", "info", nine_labels)["labelled"] == 9 + 20
-    code, out, err = run("label", "suggest", nine_labels, "--audited", file, "--require", found["proven"])
-    assert code == 0 and "36" in out, err
-    refused("label", "suggest", nine_labels, "--audited", file)
-    (audit,) = value("project", "info", nine_labels)["audits"]
-    assert audit["source"] == "features" and audit["proven"] == found["proven"] >= 0.8
-    assert (audit["labels"], audit["standing"]) == (36, 36)
-    assert "36 of 36" in run("project", "info", nine_labels)[1]
 
 
 def test_the_queue_names_what_to_label_next_also_without_labels(value, refused, nine_labels: Path):

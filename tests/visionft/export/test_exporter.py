@@ -36,9 +36,7 @@ from visionft.export.exporter import export_run
 from visionft.export.graph import export_network
 from visionft.export.options import ExportOptions, is_made_with
 from visionft.export.predictor import Predictor, expand_folders
-from visionft.export.record import ProjectFacts
 from visionft.jobs import JobCancelled, JobContext
-from visionft.project.edits.audits import Audit
 from visionft.training.runs.run_folder import load_run
 from visionft.training.runs.run_model import load_run_model
 
@@ -327,28 +325,6 @@ def test_unreadable_images_come_back_with_their_reason(export_of, tmp_path: Path
     assert torn.error and not torn.class_name
     assert thin.class_name in ("blue", "green", "red") and not thin.error
     assert expand_folders([tmp_path]) == [tmp_path / "thin.png", tmp_path / "torn.jpg"]
-
-
-def test_what_is_proven_of_the_labels_stands_in_the_record(run_of, snapshot, tmp_path):
-    audit = Audit(
-        audit_id=1,
-        at=1_700_000_000_000,
-        source="features",
-        threshold=0.9,
-        suggestions=1000,
-        sample=299,
-        wrong=0,
-        most_wrong=9,
-        confidence=0.95,
-        seed=7,
-        is_finished=True,
-        labels=1000,
-        standing=998,
-    )
-    export_run(run_of("test_resnet", "linear"), snapshot, tmp_path / "out", facts=ProjectFacts(audits=[audit]))
-    (told,) = json.loads((tmp_path / "out" / "export.json").read_text())["label_audits"]
-    assert "99.1%" in told["sentence"]
-    assert (told["standing"], told["sample"]) == (998, 299)
 
 
 @pytest.mark.slow

@@ -133,7 +133,6 @@ class DatasetReport:
     inventory: Inventory
     checks: tuple[CheckSummary, ...]  # every check of the table
     run: EvaluatedRun | None  # none where no run was evaluated
-    audits: tuple[str, ...]  # proven accuracies of accepted suggestions, a sentence each
     recommendations: tuple[Recommendation, ...] = ()  # the most urgent first
     paths: Mapping[int, Path]  # of all images in the report, by id; `labels` are their classes
     labels: Mapping[int, tuple[str, ...]]

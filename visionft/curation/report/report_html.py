@@ -105,9 +105,6 @@ class _Writer:
         ]
         steps = f'<ol class="advice">{"".join(items)}</ol>' if items else '<p class="muted">Nothing stands out.</p>'
         yield _section("next", "What to do next", steps)
-        if report.audits:
-            sentences = "".join(f"<p>{text_html(sentence)}</p>" for sentence in report.audits)
-            yield _section("audits", "Label quality", sentences)
         yield _section("classes", "Classes", *self._classes())
         if report.run is not None:
             yield _section("run", "Weakest classes", *self._run(report.run))

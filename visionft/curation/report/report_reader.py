@@ -31,7 +31,6 @@ from visionft.errors import VisionFTError
 from visionft.evaluation.stored import StoredEvaluation, evaluation_file, read_evaluation
 from visionft.evaluation.unseen import is_unseen
 from visionft.files import list_folder
-from visionft.project.edits.audits import audits_of
 from visionft.project.edits.verdicts import verdicts_of
 from visionft.project.overview import inventory_of
 from visionft.project.store import Project
@@ -66,7 +65,6 @@ def read_report(project: Project, skipped: Mapping[str, str] | None = None) -> D
         inventory=inventory_of(project),
         checks=checks,
         run=_newest_run(project, images, results.get(Leaks.name)),
-        audits=tuple(each.sentence for each in audits_of(project) if each.standing),
         paths={},
         labels={},
     )

@@ -131,6 +131,14 @@ class AcceptSuggestions(Edit):
 
 
 @dataclass(frozen=True, slots=True)
+class CheckSuggestions(AcceptSuggestions):
+    """Give suggestions that a person checked their right classes: {image id: names}."""
+
+    TITLE = Message("Check {counted}")
+    SOURCE = "person"
+
+
+@dataclass(frozen=True, slots=True)
 class DecideConflicts(AcceptSuggestions):
     """End label conflicts by a person's decision: {image id: names}."""
 

@@ -8,7 +8,7 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -217,6 +217,7 @@ class _Import:
     step_id: int = 0
     added: int = 0
     relinked: int = 0
+    taken: int = 0  # known images with a label from another project
     replaced: int = 0  # images whose imported class was another
     overruled: int = 0
     conflicts: dict[int, Conflict] = field(default_factory=dict[int, Conflict])
@@ -286,6 +287,9 @@ class _Import:
         if self.relinked:
             message = Message("{counted} found again.", counted=count_of(self.relinked, "missing image"))
             job.report(Notice(message=message))
+        if self.taken:
+            message = Message("Labels taken from the other project: {counted}.", counted=count_of(self.taken, "image"))
+            job.report(Notice(message=message))
         if self.replaced:
             message = Message("Imported labels replaced: {counted}.", counted=count_of(self.replaced, "image"))
             job.report(Notice(message=message))
@@ -310,7 +314,9 @@ class _Import:
             is_bulk=self.is_bulk,
             window=self.window,
         )
+        before = self._labels_of(known)
         effects = self.project.apply(change, continues=self.step_id)
+        self.taken += len({image_id for image_id, _ in self._labels_of(known) - before})
         self.step_id = effects.step_id or self.step_id
         self.window = None
         self._count(new, known)
@@ -340,7 +346,17 @@ class _Import:
         if self.replaced and not added:
             words = Message("Replace the labels of {counted} by those of {source}", source=source)
             return Message(words, counted=count_of(self.replaced, "image"))
+        if self.source.is_project and not added:
+            return Message("Import labels from {source}", source=source)
         return Message("Import {counted} from {source}", counted=count_of(added, "image"), source=source)
+
+    def _labels_of(self, known: Sequence[ImportedImage]) -> set[tuple[int, int]]:
+        """Return (image, class) of the labels of known images, which another project may give others."""
+        if not self.source.is_project:
+            return set()
+        query = """SELECT image_id, class_id FROM label JOIN image ON image.id = image_id
+            WHERE sha256 IN (SELECT value FROM json_each(?))"""
+        return set(self.project.fetch(query, json.dumps([image.sha256 for image in known])))
 
     def _with_replacing(self, image: ImportedImage) -> ImportedImage:
         """Return a known image; with `replaces_labels`, the first of its labels in the source replace imported ones."""
@@ -379,7 +395,7 @@ class _Import:
         """Copy images into the project."""
         folder = self.project.path / IMAGES_FOLDER
         wanted = {folder / copy_name(image.sha256, image.source.path): image.source.path for image in images}
-        copy_files(folder, wanted, links=self.source.is_unpacked)
+        _copy_files(folder, wanted, links=self.source.is_unpacked)
 
     def _count_differing(self, known: Sequence[ImportedImage], *, is_imported: bool) -> int:
         """Count the images with an imported class, or a person's, different from the source's."""
@@ -396,16 +412,13 @@ def copy_name(sha256: str, path: Path) -> str:
     return f"{sha256[:2]}/{sha256}{path.suffix.lower()}"
 
 
-def copy_files(
-    folder: Path, wanted: Mapping[Path, Path], *, links: bool = False, on_copied: Callable[[], object] = lambda: None
-) -> list[Path]:
-    """Copy files durably, all or none; several at a time, since each waits for the disk. Return the new ones.
+def _copy_files(folder: Path, wanted: Mapping[Path, Path], *, links: bool) -> None:
+    """Copy files durably, all or none; several at a time, since each waits for the disk.
 
     Args:
         folder: The folder above all targets.
         wanted: {target: file}; a target that exists stays.
         links: Link instead, where the file system can.
-        on_copied: Called after each file; an exception from it ends the copying.
     """
     missing = {target: path for target, path in wanted.items() if not target.exists()}
     folders = {target.parent for target in missing}
@@ -420,21 +433,15 @@ def copy_files(
             for each in folders:
                 each.mkdir(parents=True, exist_ok=True)
             for _ in pool.map(copy, missing):
-                on_copied()
+                pass
             for _ in pool.map(fsync_folder, [*folders, *([folder] if folders else [])]):
                 pass
     except BaseException:
         pool.shutdown(cancel_futures=True)
-        remove_copies(missing)
+        for path in missing:
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+                path.parent.rmdir()
         raise
     finally:
         pool.shutdown()
-    return list(missing)
-
-
-def remove_copies(copies: Iterable[Path]) -> None:
-    """Remove the files of `copy_files` that nothing records, with their folders where these are empty."""
-    for path in copies:
-        with suppress(OSError):
-            path.unlink(missing_ok=True)
-            path.parent.rmdir()

@@ -13,7 +13,6 @@ from visionft.project.formats.hugging_face import read_parquet
 from visionft.project.formats.readers import read_table
 from visionft.project.formats.voc import read_voc
 from visionft.project.formats.whole_files import Element, xml_elements
-from visionft.suggest.audit import read_answers
 
 COUNT = 30_000
 NUMBERS = range(COUNT)
@@ -27,7 +26,6 @@ LARGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "attributes.xml": (read_cvat, "<a><b " + " ".join(f'a{number}="1"' for number in NUMBERS) + "/></a>"),
     "texts.xml": (read_cvat, "<a><b>" + "<c/>x" * COUNT + "</b></a>"),
     "voc/ImageSets/Main/train.txt": (lambda file: read_voc(file.parents[2]), "\n".join(map(str, NUMBERS))),
-    "answers.csv": (lambda file: read_answers(file, ["a"]), "image_id,answer\n" + "1,a\n" * COUNT),
 }
 
 

@@ -113,8 +113,6 @@ def _data(record: Record) -> Iterable[str]:
     labelled_by = data["labelled_by"]
     if sources := [f"{labelled_by[name]:,} {text}" for name, text in _SOURCES.items() if labelled_by.get(name)]:
         yield f"Origin of the project's labels: {', '.join(sources)}."
-    for each in record["label_audits"]:
-        yield f"- {escaped(each['sentence'])}"
     found = data["near_duplicates"]
     if found is None:
         yield "The images were not checked for near-duplicates."
