@@ -146,10 +146,13 @@ class BulkAccept(QObject):
         Images labelled or removed meanwhile keep their state.
         """
         project = self._labels.project
-        unlabelled = self._labels.run(lambda: unlabelled_images(project)) if project is not None else None
-        if unlabelled is None:
+        if project is None:
             return None
-        left = unlabelled.difference(sample.images)
+        try:
+            left = unlabelled_images(project).difference(sample.images)
+        except VisionFTError as error:
+            self._labels.state.report(error)
+            return None
         return AcceptSuggestions({image_id: names for image_id, names in sample.suggested.items() if image_id in left})
 
     def draw(self) -> None:
