@@ -107,7 +107,8 @@ class Project(Store):
         """Import images with their labels, as one step; the originals are only read.
 
         Args:
-            source: A folder with a folder for each class, a folder with a label file, a table of images, or an archive.
+            source: A folder with a folder for each class, a folder with a label file, a table of images, an archive,
+                or another project.
             copy: Copy the images into the project.
             source_format: The format of the labels, a name of `IMPORT_FORMATS`; `auto` recognises it.
             class_folder: Level of the folders that are classes: 1 lies in the source, -1 holds the images.

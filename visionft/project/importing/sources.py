@@ -86,7 +86,7 @@ def opened_source(
         raise ProjectError(message, hint)
     if not path.exists():
         raise ProjectError(Message("{path} does not exist.", path=path), "Check the path.")
-    if source_format == "auto" and is_project(path):
+    if source_format == "auto" and choice == AUTOMATIC and is_project(path):
         if path.samefile(scratch):
             raise ProjectError("A project cannot be imported into itself.", "Choose another project.")
         found, roots = read_project(path, known_classes, job)
