@@ -1,9 +1,10 @@
 """The command line: one row of `COMMANDS` per command, thin over the functions used by the window. Only this prints.
 
-Exit codes: `output.EXIT_CODES`. Every command takes `--json` for one JSON value on stdout, declared by `prints`
-(`schemas.py`); everything else goes to stderr.
+Exit codes: `output.EXIT_CODES`. Every command takes `--json` for one JSON value on stdout; everything else goes to
+stderr. The module of a command is imported when it is run: the help of the program shows `ABOUT` alone.
 """
 
+import importlib
 import io
 import logging
 import os
@@ -17,29 +18,10 @@ from typing import Annotated, Any, Final, cast
 import typer
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
+from typer.main import get_command, get_group
 
 import visionft
 from models.extensions import extension_rows
-from visionft.cli import (
-    advice_commands,
-    check_commands,
-    completion,
-    evaluation_commands,
-    export_commands,
-    feature_commands,
-    framing_command,
-    group_commands,
-    help_command,
-    history_commands,
-    job_commands,
-    label_commands,
-    predict_commands,
-    program_commands,
-    project_commands,
-    run_commands,
-    train_commands,
-    window_command,
-)
 from visionft.cli.arguments import CommandArguments
 from visionft.cli.output import NO_READER, open_closed_streams, print_error, write_err, write_out
 from visionft.errors import as_expected
@@ -47,93 +29,136 @@ from visionft.log import LineFormatter, log_expected, start_log
 
 logger = logging.getLogger(__name__)
 
-GROUPS: Final = {
+# What the help of the program tells of its groups, and of its commands outside groups: the first line of their help.
+ABOUT: Final = {
     "project": "Create, inspect, check, back up, copy; undo.",
+    "import": "Import images and their labels; the originals are only read.",
+    "split": "Divide labelled images into train, val and test.",
     "label": "Set, suggest and export labels; what more labels would add.",
     "curate": "Duplicates, image quality, label errors, leaks, report, map.",
+    "recommend": "Recommend a method and say whether training is worth it.",
+    "train": "Fine-tune a backbone on the project's training images.",
+    "evaluate": "Measure a run's best checkpoint on a split.",
     "run": "List, rank, compare, explain and combine training runs.",
     "job": "Train on another computer: pack, run, take the result back.",
     "model": "Export a run; verify, time, extend or publish an export.",
+    "predict": "Classify images with an exported model, by ONNX Runtime alone.",
+    "methods": "List the methods and the parameters that each trains.",
     "weights": "Pretrained weights: list, fetch, import, remove.",
+    "download": "Download a public image data set through torchvision.",
+    "cache": "Show or clear decoded images, and the features of a project.",
+    "doctor": "Show versions, devices and problems, with advice.",
+    "demo": "Run the whole journey once on sample images.",
+    "app": "Open the window.",
+    "help": "Show the help of a command; `help agents`: of all, for scripts.",
 }
-COMMANDS: Final[dict[str, Callable[..., Any]]] = {
-    "project new": project_commands.new,
-    "project info": project_commands.info,
-    "project undo": history_commands.undo,
-    "project redo": history_commands.redo,
-    "project history": history_commands.history,
-    "project check": history_commands.check,
-    "project backup": history_commands.backup,
-    "project restore": history_commands.restore,
-    "project relink": history_commands.relink,
-    "project copy": history_commands.copy,
-    "project framing": framing_command.framing,
-    "project window": window_command.window,
-    "import": project_commands.import_images,
-    "split": project_commands.split,
-    "label set": project_commands.label,
-    "label suggest": label_commands.suggest,
-    "label queue": label_commands.queue,
-    "label evidence": predict_commands.evidence,
-    "label learning-curve": advice_commands.curve,
-    "label prompts": label_commands.prompts,
-    "label export": history_commands.export_project_labels,
-    "curate report": check_commands.report,
-    "curate duplicates": group_commands.duplicates,
-    "curate quality": check_commands.quality,
-    "curate label-errors": check_commands.label_errors,
-    "curate leaks": group_commands.leaks,
-    "curate similar": feature_commands.similar,
-    "curate map": feature_commands.map_,
-    "curate check": check_commands.check,
-    "curate embed": feature_commands.embed,
-    "recommend": advice_commands.recommend,
-    "train": train_commands.train,
-    "evaluate": evaluation_commands.evaluate,
-    "run list": run_commands.runs,
-    "run leaderboard": evaluation_commands.leaderboard,
-    "run compare": evaluation_commands.compare,
-    "run explain": run_commands.explain,
-    "run recipe": train_commands.recipe_of_run,
-    "run combine": run_commands.combine,
-    "job pack": job_commands.pack,
-    "job run": job_commands.run,
-    "job import": job_commands.import_result,
-    "model export": export_commands.export,
-    "model verify": export_commands.verify,
-    "model bench": export_commands.bench_model,
-    "model index": export_commands.index,
-    "model push": export_commands.push,
-    "predict": predict_commands.predict,
-    "methods": train_commands.methods,
-    "weights list": program_commands.list_weights,
-    "weights fetch": program_commands.fetch,
-    "weights import": program_commands.import_files,
-    "weights remove": program_commands.remove,
-    "weights folder": program_commands.weights_place,
-    "download": program_commands.download,
-    "cache": program_commands.cache,
-    "doctor": program_commands.doctor,
-    "demo": program_commands.demo,
-    "app": program_commands.window,
-    "help": help_command.help_,
+COMMANDS: Final[dict[str, str]] = {  # the name of a command, and its function
+    "project new": "project_commands.new",
+    "project info": "project_commands.info",
+    "project undo": "history_commands.undo",
+    "project redo": "history_commands.redo",
+    "project history": "history_commands.history",
+    "project check": "history_commands.check",
+    "project backup": "history_commands.backup",
+    "project restore": "history_commands.restore",
+    "project relink": "history_commands.relink",
+    "project copy": "history_commands.copy",
+    "project framing": "framing_command.framing",
+    "project window": "window_command.window",
+    "import": "project_commands.import_images",
+    "split": "project_commands.split",
+    "label set": "project_commands.label",
+    "label suggest": "label_commands.suggest",
+    "label queue": "label_commands.queue",
+    "label evidence": "predict_commands.evidence",
+    "label learning-curve": "advice_commands.curve",
+    "label prompts": "label_commands.prompts",
+    "label export": "history_commands.export_project_labels",
+    "curate report": "check_commands.report",
+    "curate duplicates": "group_commands.duplicates",
+    "curate quality": "check_commands.quality",
+    "curate label-errors": "check_commands.label_errors",
+    "curate leaks": "group_commands.leaks",
+    "curate similar": "feature_commands.similar",
+    "curate map": "feature_commands.map_",
+    "curate check": "check_commands.check",
+    "curate embed": "feature_commands.embed",
+    "recommend": "advice_commands.recommend",
+    "train": "train_commands.train",
+    "evaluate": "evaluation_commands.evaluate",
+    "run list": "run_commands.runs",
+    "run leaderboard": "evaluation_commands.leaderboard",
+    "run compare": "evaluation_commands.compare",
+    "run explain": "run_commands.explain",
+    "run recipe": "train_commands.recipe_of_run",
+    "run combine": "run_commands.combine",
+    "job pack": "job_commands.pack",
+    "job run": "job_commands.run",
+    "job import": "job_commands.import_result",
+    "model export": "export_commands.export",
+    "model verify": "export_commands.verify",
+    "model bench": "export_commands.bench_model",
+    "model index": "export_commands.index",
+    "model push": "export_commands.push",
+    "predict": "predict_commands.predict",
+    "methods": "train_commands.methods",
+    "weights list": "program_commands.list_weights",
+    "weights fetch": "program_commands.fetch",
+    "weights import": "program_commands.import_files",
+    "weights remove": "program_commands.remove",
+    "weights folder": "program_commands.weights_place",
+    "download": "program_commands.download",
+    "cache": "program_commands.cache",
+    "doctor": "program_commands.doctor",
+    "demo": "program_commands.demo",
+    "app": "program_commands.window",
+    "help": "help_command.help_",
 }
-_TAKEN = [name.replace(" ", ".") for name in (*COMMANDS, *GROUPS)]
+_TAKEN = [name.replace(" ", ".") for name in (*COMMANDS, *ABOUT)]
 _ADDED = extension_rows("visionft.commands", callable, taken=_TAKEN)  # the entry point `curate.mine` is `curate mine`
-COMMANDS.update({name.replace(".", " "): command for name, command in _ADDED.items()})
+_added = {name.replace(".", " "): command for name, command in _ADDED.items()}
+
+
+def command_function(name: str) -> Callable[..., Any]:
+    """Return the function of a command, after importing its module."""
+    if name in _added:
+        return _added[name]
+    module, _, function = COMMANDS[name].partition(".")
+    return getattr(importlib.import_module(f"visionft.cli.{module}"), function)
 
 
 class _Program(TyperGroup):
-    """The program's options; `--show-completion` works, and is not worth a line of the help."""
-
-    def get_params(self, ctx: Any) -> list[Any]:
-        found: list[Any] = super().get_params(ctx)
-        for parameter in found:
-            parameter.hidden = parameter.hidden or parameter.name == "show_completion"
-        return found
+    """The program's groups and commands, each made when it is asked for."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        return [name for name in dict.fromkeys(each.split()[0] for each in COMMANDS) if name in self.commands]
+        return list(dict.fromkeys(name.split()[0] for name in (*COMMANDS, *_added)))
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        names = [name for name in (*COMMANDS, *_added) if name.split()[0] == cmd_name]
+        if cmd_name not in self.commands and names:
+            is_group = names != [cmd_name]
+            group = typer.Typer(
+                help=ABOUT.get(cmd_name), no_args_is_help=is_group, rich_markup_mode=None, add_completion=False
+            )
+            for name in names:
+                group.command(name.rpartition(" ")[2])(command_function(name))
+            self.commands[cmd_name] = get_group(group) if is_group else get_command(group)
+        return self.commands.get(cmd_name)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args and args[0] not in self.list_commands(ctx):
+            for name in self.list_commands(ctx):  # for the suggestions of similar names
+                self.get_command(ctx, name)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [
+                    (name, ABOUT.get(name) or self.get_command(ctx, name).get_short_help_str())
+                    for name in self.list_commands(ctx)
+                ]
+            )
 
 
 app = typer.Typer(
@@ -144,13 +169,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-_groups: dict[str, typer.Typer] = {"": app}
-for _name, _command in COMMANDS.items():
-    _group, _, _verb = _name.rpartition(" ")
-    if _group not in _groups:
-        _groups[_group] = typer.Typer(help=GROUPS.get(_group), no_args_is_help=True, rich_markup_mode=None)
-        app.add_typer(_groups[_group], name=_group)
-    _groups[_group].command(_verb)(_command)
 
 
 def _print_version(wanted: bool) -> None:
@@ -183,8 +201,8 @@ def main() -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal without UTF-8 lacks characters
-    if completion.ASKED in os.environ:
-        logging.disable()  # the shell would show it in the typed line
+    if "_VISIONFT_COMPLETE" in os.environ:  # a shell asks for names, and would show messages in the typed line
+        logging.disable()
     code = _run()
     logger.info("ends with %d", code)
     return code

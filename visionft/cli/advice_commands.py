@@ -1,7 +1,6 @@
 """`visionft label learning-curve`: accuracy over labels; `visionft recommend`: whether training is worth it."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Option
@@ -10,20 +9,12 @@ from visionft.advice import comparison_text as words
 from visionft.amounts import FEW
 from visionft.cli.arguments import MOST, Device, Json, ProjectDir, Seed
 from visionft.cli.output import opened_project, print_result, running_job, table
-from visionft.cli.schemas import prints
 from visionft.project.names import count_of
 
 if TYPE_CHECKING:
     from visionft.advice.learning_curve import LearningCurve
     from visionft.advice.recommend import Recommendation
 
-_RECOMMENDATION = {
-    "recommendation": "visionft.advice.recommend:Recommendation",
-    "to_label": list[Path],
-    "sentence": str,
-    "evidence": list[str],
-    "conditions": list[str],
-}
 _COLUMNS = (
     words.NAME,
     words.ACCURACY,
@@ -36,7 +27,6 @@ _COLUMNS = (
 )
 
 
-@prints("visionft.advice.learning_curve:LearningCurve")
 def curve(
     project: ProjectDir,
     more: Annotated[
@@ -59,7 +49,6 @@ def curve(
     print_result(found, lambda: _curve_text(found), as_json=json)
 
 
-@prints(_RECOMMENDATION)
 def recommend(
     project: ProjectDir,
     budget: Annotated[

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 from typer import Argument, Context, Option
 
-from visionft.cli import completion
 from visionft.errors import VisionFTError
 
 MOST = 10**9  # of counts; bounds of a number option exclude nan and infinity too
@@ -38,15 +37,13 @@ def _keep_arguments(context: Context, as_json: bool) -> bool:
 
 
 Json = Annotated[bool, Option("--json", help="Print one JSON value on stdout.", callback=_keep_arguments)]
-ProjectDir = Annotated[
-    Path, Argument(metavar="PROJECT", help="The project folder.", autocompletion=completion.projects)
-]
-RunName = Annotated[str, Argument(metavar="RUN", help="The run's name, or its number.", autocompletion=completion.runs)]
-SplitName = Annotated[str, Option(help="val or test.", autocompletion=completion.evaluated_splits)]
+ProjectDir = Annotated[Path, Argument(metavar="PROJECT", help="The project folder.")]
+RunName = Annotated[str, Argument(metavar="RUN", help="The run's name, or its number.")]
+SplitName = Annotated[str, Option(help="val or test.")]
 Images = Annotated[list[Path], Argument(metavar="IMAGE...", help="Images, or folders of them.")]
 ModelPath = Annotated[Path, Argument(metavar="MODEL_OR_DIR", help="An exported model.onnx or its folder.")]
-Device = Annotated[str, Option(help="auto, cpu, cuda or mps.", autocompletion=completion.devices)]
-BackboneName = Annotated[str, Option(help="See `visionft weights list`.", autocompletion=completion.backbones)]
+Device = Annotated[str, Option(help="auto, cpu, cuda or mps.")]
+BackboneName = Annotated[str, Option(help="See `visionft weights list`.")]
 Seed = Annotated[int, Option(min=0, max=MOST_SEED, help="Seed of random choices.")]
 
 

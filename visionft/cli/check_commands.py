@@ -8,11 +8,9 @@ from typer import Argument, Option
 
 from visionft.api import Project
 from visionft.api.tables import IssueTable
-from visionft.cli import completion
 from visionft.cli.arguments import MOST, Json, ProjectDir, share_option
 from visionft.cli.output import opened_project, print_result, running_job, table, write_err
-from visionft.cli.schemas import output_of, prints
-from visionft.curation.check import APPROXIMATE_TEXT, Check, CheckResult, Issue, open_issues, settings_texts
+from visionft.curation.check import APPROXIMATE_TEXT, Check, CheckResult, open_issues, settings_texts
 from visionft.curation.report.dataset_report import DatasetReport
 from visionft.curation.table import CHECKS, get_check
 from visionft.project.edits.changes import AcceptSuggestions, RemoveImages, UnlabelImages
@@ -23,9 +21,6 @@ from visionft.project.names import count_of
 _SHOWN, _SHOWN_LABELS, _SHOWN_PAIRS = 50, 20, 5  # lines for a person; `--json` prints all
 
 _SETTINGS = [f"{name}: {', '.join(texts)}" for name, each in CHECKS.items() if (texts := settings_texts(each))]
-
-# A probable label error; `doubted` is the label to remove, for several labels.
-_SUSPECT = {"path": Path, "label": str | list[str], "suggested": str, "doubted": str, "score": float}
 
 
 def run_check(project: Project, check: str | Check, *, threshold: float | None = None, kind: str = "") -> IssueTable:
@@ -54,12 +49,9 @@ def _note(found: IssueTable) -> str:
     return f"{count_of(len(found.issues), 'issue')} in {count_of(found.result.checked, 'image')}."
 
 
-@prints(list[Issue])
 def check(
     project: ProjectDir,
-    name: Annotated[
-        str, Argument(metavar="CHECK", help=f"{', '.join(CHECKS)}.", autocompletion=completion.words(*CHECKS))
-    ],
+    name: Annotated[str, Argument(metavar="CHECK", help=f"{', '.join(CHECKS)}.")],
     threshold: Annotated[
         float | None, share_option("Score from which an image is listed; the check's own if none.")
     ] = None,
@@ -80,7 +72,6 @@ def check(
     _print_issues(found, note=_note(found), as_json=json)
 
 
-@prints(list[Issue])
 def quality(
     project: ProjectDir,
     kind: Annotated[
@@ -115,15 +106,6 @@ def quality(
     _print_issues(found, note=note, as_json=json)
 
 
-@prints(
-    {
-        "compared": int,
-        "approximate": bool,
-        "expected_errors": float | None,
-        "possible_errors": list[int],
-        "labels": [_SUSPECT],
-    }
-)
 def label_errors(
     project: ProjectDir,
     threshold: Annotated[
@@ -154,7 +136,8 @@ def label_errors(
         image = images.by_id[each.image_id]
         names = list(images.labels_of(image))
         label = names[0] if images.task == "single" else names
-        suspects.append(output_of(_SUSPECT, each, path=image.path, label=label))
+        facts = {"suggested": each.suggested, "doubted": each.doubted, "score": each.score}
+        suspects.append({"path": image.path, "label": label, **facts})
     counts = {name: result.facts[name] for name in ("expected_errors", "possible_errors")}
     value = {"compared": result.checked, "approximate": result.is_approximate, **counts, "labels": suspects}
     relabelled = None if accept is None else len(sure)
@@ -190,7 +173,6 @@ def _label_errors_text(suspects: Sequence[Mapping[str, Any]], result: CheckResul
     return "\n".join(lines)
 
 
-@prints({"dataset": DatasetReport, "page": Path | None})
 def report(
     project: ProjectDir,
     out: Annotated[Path | None, Argument(metavar="OUT.html", help="Write a page with images here.")] = None,

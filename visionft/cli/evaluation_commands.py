@@ -9,18 +9,14 @@ from typer import Argument, Option
 from models.catalog import DEFAULT_BACKBONE
 from visionft.advice import comparison_text as words
 from visionft.api import Run
-from visionft.cli import completion
 from visionft.cli.arguments import BackboneName, Device, Json, ProjectDir, RunName, SplitName
 from visionft.cli.next_steps import joined
 from visionft.cli.output import opened_project, print_result, running_job, table
-from visionft.cli.schemas import prints
 from visionft.data.types import Snapshot, Split, evaluated_split
 from visionft.errors import NextStep, RunError, VisionFTError
-from visionft.evaluation.comparison import Comparison, EvaluatedModel, compare_models
-from visionft.evaluation.leaderboard import ComparedModel, Leaderboard, read_leaderboard
+from visionft.evaluation.comparison import EvaluatedModel, compare_models
+from visionft.evaluation.leaderboard import Leaderboard, read_leaderboard
 from visionft.evaluation.leaderboard_jobs import (
-    EvaluationBatchReport,
-    TrainingFreeReport,
     fit_training_free,
     measure_runs,
 )
@@ -59,19 +55,8 @@ _COST = (
     words.DRIFT,
     words.HEAD,
 )
-_LEADERBOARD = {
-    "split": Split,
-    "images": int,
-    "best": str | None,
-    "front_by_time": list[str],
-    "front_by_seconds": list[str],
-    "models": list[ComparedModel],
-    "made": TrainingFreeReport | None,
-    "measured": EvaluationBatchReport | None,
-}
 
 
-@prints("visionft.evaluation.stored:Evaluation")
 def evaluate(project: ProjectDir, run: RunName, split: SplitName = "val", json: Json = False) -> None:
     """Measure a run's best checkpoint on a split."""
     with opened_project(project, read_only=True) as opened, running_job() as job:
@@ -110,7 +95,6 @@ def _evaluation_text(result: "Evaluation", run: Run) -> str:
     return "\n".join(lines)
 
 
-@prints(_LEADERBOARD)
 def leaderboard(
     project: ProjectDir,
     split: SplitName = "val",
@@ -173,15 +157,10 @@ def _leaderboard_text(board: Leaderboard, project: Path, left_out: Mapping[str, 
     return "\n".join([*lines, *(f"Not fitted: {name}: {reason}" for name, reason in left_out.items())])
 
 
-@prints(Comparison)
 def compare(
     project: ProjectDir,
-    before: Annotated[
-        str, Argument(metavar="BEFORE", help="A run that was evaluated, or a path.", autocompletion=completion.runs)
-    ],
-    after: Annotated[
-        str, Argument(metavar="AFTER", help="Another one, to see what it changes.", autocompletion=completion.runs)
-    ],
+    before: Annotated[str, Argument(metavar="BEFORE", help="A run that was evaluated, or a path.")],
+    after: Annotated[str, Argument(metavar="AFTER", help="Another one, to see what it changes.")],
     split: SplitName = "val",
     json: Json = False,
 ) -> None:

@@ -11,10 +11,8 @@ from typer import Argument, Option
 
 from models.messages import choose_one
 from visionft.amounts import size_text
-from visionft.cli import completion
 from visionft.cli.arguments import MOST, Json, ModelPath, ProjectDir, RunName
 from visionft.cli.output import opened_project, print_result, running_job, table, write_err
-from visionft.cli.schemas import output_of, prints
 from visionft.errors import VisionFTError
 from visionft.evaluation.timing import runs_for
 from visionft.export.artefacts import ARTEFACTS
@@ -30,7 +28,6 @@ if TYPE_CHECKING:
     from visionft.export.precision.variants import Variant
 
 _SHOWN = 20  # a sample's packages are thousands of files
-_SENT = {"address": str, "files": list[str], "bytes": int, "is_public": bool}
 ExportDir = Annotated[Path, Argument(metavar="DIR", help="Folder of an export.")]
 
 
@@ -52,7 +49,6 @@ def _with_flags(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@prints("visionft.export.export_result:ExportResult")
 @_with_flags
 def export(
     project: ProjectDir,
@@ -63,7 +59,6 @@ def export(
         Option(
             "--for",
             metavar="WHERE",
-            autocompletion=completion.targets,
             help="Where it will run: desktop (the usual), server, web, phone, edge, python. Other options win.",
         ),
     ] = DEFAULT_TARGET,
@@ -233,7 +228,6 @@ def _proof_text(variant: "Variant") -> str:
     )
 
 
-@prints("visionft.export.index.extending:IndexContents")
 def index(
     model: ModelPath,
     add: Annotated[
@@ -267,7 +261,6 @@ def index(
     print_result(held, text, as_json=json)
 
 
-@prints("visionft.export.bundle.verifying:Verification")
 def verify(
     folder: ExportDir,
     images: Annotated[
@@ -311,7 +304,6 @@ def _verification_text(found: "Verification") -> str:
     return "\n".join(lines)
 
 
-@prints("visionft.export.bundle.benching:Benchmark")
 def bench_model(
     model: Annotated[Path, Argument(metavar="MODEL_OR_DIR", help="A model file, or the folder of an export.")],
     threads: Annotated[
@@ -349,7 +341,6 @@ def _benchmark_text(found: "Benchmark") -> str:
     return "\n".join(lines)
 
 
-@prints(_SENT)
 def push(
     folder: ExportDir,
     repository: Annotated[str, Argument(metavar="OWNER/NAME", help="Made where it is missing.")],
@@ -375,5 +366,10 @@ def push(
     to = Destination(repository=repository, is_public=public)
     with running_job() as job:
         sent = send_files({each.name: each.path for each in files}, to, message="Export", job=job)
-    value = output_of(_SENT, sent, files=[each.name for each in files], bytes=total)
+    value = {
+        "address": sent.address,
+        "files": [each.name for each in files],
+        "bytes": total,
+        "is_public": sent.is_public,
+    }
     print_result(value, f"Sent to {sent.address}.", as_json=json)

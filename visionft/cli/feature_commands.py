@@ -10,7 +10,6 @@ from typer import Argument, Option
 
 from visionft.cli.arguments import MOST, MOST_SEED, Json, ProjectDir
 from visionft.cli.output import is_stdout, opened_project, print_result, running_job, table, write_out
-from visionft.cli.schemas import prints
 from visionft.data.types import Snapshot
 from visionft.errors import VisionFTError
 from visionft.files import write_text
@@ -18,7 +17,6 @@ from visionft.foreign_text import printable, spreadsheet_cell
 from visionft.project.names import count_of
 
 
-@prints("visionft.features.embedding:EmbedReport")
 def embed(
     project: ProjectDir,
     backbone: Annotated[str, Option(metavar="NAME", help="Of which network; the default one is ImageNet's.")] = "",
@@ -54,7 +52,6 @@ def _part_of(text: str) -> tuple[int, int]:
     raise VisionFTError(f"{text} is not a part.", "Give its number and how many there are, such as 2/4.")
 
 
-@prints([{"path": str, "x": float, "y": float, "label": str, "split": str}])
 def map_(
     project: ProjectDir,
     method: Annotated[str, Option(help="tsne, or pca, which is quick and shows less.")] = "tsne",
@@ -115,7 +112,6 @@ def _facts(images: Snapshot) -> dict[int, tuple[str, str, str]]:
     }
 
 
-@prints([{"path": str, "label": str, "score": float, "duplicate": bool}])
 def similar(
     project: ProjectDir,
     images: Annotated[list[Path], Argument(metavar="IMAGE...", help="Of the project, or any other images.")],

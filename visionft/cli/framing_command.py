@@ -8,13 +8,11 @@ from typer import Option
 from models.catalog import DEFAULT_BACKBONE
 from visionft.cli.arguments import MOST, BackboneName, Device, Json, ProjectDir
 from visionft.cli.output import opened_project, print_result, running_job, table
-from visionft.cli.schemas import prints
 from visionft.errors import ConfigError, VisionFTError
 from visionft.training.config.checks import config_problems, region_problems
 from visionft.training.config.train_config import TrainConfig
 
 
-@prints({"choice": ("visionft.training.framing_choice:FramingChoice", None)})
 def framing(
     project: ProjectDir,
     measure: Annotated[bool, Option("--measure", help="Measure it on the labelled images, and keep the best.")] = False,

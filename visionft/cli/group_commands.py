@@ -1,7 +1,6 @@
 """`visionft curate duplicates` and `leaks`: groups of duplicate or related images, and resolving them."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Annotated, Any
 
 from typer import Option
@@ -9,7 +8,6 @@ from typer import Option
 from visionft.cli.arguments import Json, ProjectDir, share_option
 from visionft.cli.check_commands import run_check
 from visionft.cli.output import opened_project, print_result
-from visionft.cli.schemas import prints
 from visionft.curation.duplicates.duplicate_groups import (
     LOOK_ALIKES_TEXT,
     are_look_alikes,
@@ -27,18 +25,6 @@ _SHOWN = 50  # groups for a person; `--json` prints all
 Yes = Annotated[bool, Option("--yes", help="Also where different images are as similar as copies.")]
 
 
-_GROUP = {"kind": str, "score": float, "conflict": bool, "images": [{"path": str, "label": str | None}]}
-_LEAKS = {
-    "leaks": [{"kinds": tuple[str, ...], "images": [{"path": Path, "split": str}]}],
-    "pairs": int,
-    "divided": bool,
-    "groupings": [{"kind": str, "groups": int, "counts": bool, "reason": str}],
-    "accuracy": tuple[LeakFreeAccuracy, ...],
-    "moved": int | None,
-}
-
-
-@prints({"groups": [_GROUP], "threshold": float, "look_alikes": bool, "approximate": bool, "removed": int | None})
 def duplicates(
     project: ProjectDir,
     threshold: Annotated[
@@ -100,7 +86,6 @@ def _duplicates_text(value: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-@prints(_LEAKS)
 def leaks(
     project: ProjectDir,
     mended: Annotated[

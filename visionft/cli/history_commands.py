@@ -7,19 +7,16 @@ from typing import Annotated
 from typer import Argument, Option
 
 from visionft.amounts import size_text
-from visionft.cli import completion
 from visionft.cli.arguments import MOST, Json, ProjectDir
 from visionft.cli.next_steps import command_for
 from visionft.cli.output import opened_project, print_result, running_job, table
-from visionft.cli.schemas import prints
 from visionft.errors import NextStep, VisionFTError
 from visionft.project.db.database import CHANGED_OUTSIDE
 from visionft.project.formats.exporting import export_labels
 from visionft.project.formats.registry import EXPORT_FORMATS
 from visionft.project.names import count_of
 from visionft.project.safety.backup_restore import restore_backup
-from visionft.project.safety.backups import KEEP_BYTES, Backup, folder_bytes, list_backups
-from visionft.project.safety.checking import CheckReport
+from visionft.project.safety.backups import KEEP_BYTES, folder_bytes, list_backups
 from visionft.project.store import duplicate_project
 
 _TIME = "%Y-%m-%d %H:%M"
@@ -30,7 +27,6 @@ _CHECKED = {
 }
 
 
-@prints({"title": str, "images": int, "next": str | None})
 def undo(
     project: ProjectDir,
     to: Annotated[
@@ -47,7 +43,6 @@ def undo(
     print_result(value, words, as_json=json)
 
 
-@prints({"title": str, "images": int, "next": str | None})
 def redo(project: ProjectDir, json: Json = False) -> None:
     """Redo the change that was undone last."""
     with opened_project(project) as opened:
@@ -56,7 +51,6 @@ def redo(project: ProjectDir, json: Json = False) -> None:
     print_result(value, f"Redone: {effects.title}.", as_json=json)
 
 
-@prints(["visionft.project.db.journal:Step"])
 def history(
     project: ProjectDir,
     limit: Annotated[int, Option(help="How many of the latest changes.", min=1, max=MOST)] = 20,
@@ -78,7 +72,6 @@ def history(
     print_result(steps, text, as_json=json)
 
 
-@prints(CheckReport)
 def check(
     project: ProjectDir,
     contents: Annotated[bool, Option("--contents", help="Also read every image and compare it.")] = False,
@@ -104,7 +97,6 @@ def check(
         print_result(report, text, as_json=json)
 
 
-@prints(list[Backup])
 def backup(project: ProjectDir, json: Json = False) -> None:
     """Make a verified backup now, and list all backups.
 
@@ -124,12 +116,11 @@ def backup(project: ProjectDir, json: Json = False) -> None:
     print_result(found, "\n".join([table(("backup", "when", "size", "why"), rows), limit]), as_json=json)
 
 
-@prints(Backup)
 def restore(
     project: ProjectDir,
     name: Annotated[
         str | None,
-        Argument(metavar="[BACKUP]", help="The newest intact one when left out.", autocompletion=completion.backups),
+        Argument(metavar="[BACKUP]", help="The newest intact one when left out."),
     ] = None,
     json: Json = False,
 ) -> None:
@@ -141,7 +132,6 @@ def restore(
     print_result(restored, f"Restored {restored.name} ({restored.reason}).", as_json=json)
 
 
-@prints("visionft.project.importing.relinking:RelinkReport")
 def relink(
     project: ProjectDir,
     folder: Annotated[Path, Argument(metavar="FOLDER", help="Where the images are now, or above.")],
@@ -154,7 +144,6 @@ def relink(
         print_result(report, "\n".join([text, *(f"Missing: {each.path}" for each in report.missing)]), as_json=json)
 
 
-@prints("visionft.project.store:Duplicate")
 def copy(
     project: ProjectDir, target: Annotated[Path, Argument(metavar="TARGET", help="A new folder.")], json: Json = False
 ) -> None:
@@ -168,13 +157,10 @@ def copy(
         print_result(made, words, as_json=json)
 
 
-@prints("visionft.project.formats.exporting:LabelExport")
 def export_project_labels(
     project: ProjectDir,
     target: Annotated[Path, Argument(metavar="TARGET", help="A file; a new folder where images go along.")],
-    export_format: Annotated[
-        str, Option("--format", help=f"{', '.join(EXPORT_FORMATS)}.", autocompletion=completion.export_formats)
-    ] = "auto",
+    export_format: Annotated[str, Option("--format", help=f"{', '.join(EXPORT_FORMATS)}.")] = "auto",
     spreadsheet: Annotated[
         bool, Option("--spreadsheet", help="Make cells that look like formulas harmless (changes those names).")
     ] = False,

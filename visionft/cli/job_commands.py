@@ -6,11 +6,9 @@ from typing import Annotated
 from typer import Argument, Option
 
 from visionft.amounts import size_text
-from visionft.cli import completion
 from visionft.cli.arguments import Json, ProjectDir
 from visionft.cli.next_steps import joined
 from visionft.cli.output import opened_project, print_result, running_job, table
-from visionft.cli.schemas import prints
 from visionft.project.names import count_of
 from visionft.remote import job_file
 from visionft.remote.contents import PackedJob
@@ -20,10 +18,9 @@ from visionft.training.run_settings import run_settings
 JobFile = Annotated[Path, Argument(metavar="JOB", help="The file that `visionft job pack` wrote.")]
 
 
-@prints({"file": Path, "packed": "visionft.remote.contents:PackedJob"})
 def pack(
     project: ProjectDir,
-    preset: Annotated[str | None, Option(help="quick, balanced or best.", autocompletion=completion.presets)] = None,
+    preset: Annotated[str | None, Option(help="quick, balanced or best.")] = None,
     recipe: Annotated[
         Path | None, Option("--recipe", metavar="FILE", help="Train with the settings of a recipe.")
     ] = None,
@@ -71,7 +68,6 @@ def _facts(found: PackedJob) -> str:
     return f"{words}{size_text(found.bytes)}.{left_out}"
 
 
-@prints({"file": Path | None, "run": str, "stopped": bool, "seconds": float, "top1": dict[str, float]})
 def run(
     file: JobFile,
     processes: Annotated[int, Option(min=1, max=64, help="Processes that train together, a device each.")] = 1,
@@ -98,7 +94,6 @@ def run(
         print_result(value, words, as_json=json)
 
 
-@prints("visionft.remote.results:ImportedResult")
 def import_result(
     project: ProjectDir,
     file: Annotated[Path, Argument(metavar="RESULT", help="The file that `visionft job run` wrote.")],

@@ -1,7 +1,6 @@
 """`visionft label suggest`, `queue` and `prompts`: suggested labels, what to label next, texts of zero-shot models."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Annotated, Any
 
 from typer import Argument, Option
@@ -9,10 +8,8 @@ from typer import Argument, Option
 from models.catalog import DEFAULT_TEXT_BACKBONE
 from models.messages import choose_one
 from visionft.amounts import FEW, share_text
-from visionft.cli import completion
 from visionft.cli.arguments import MOST, MOST_SEED, Json, ProjectDir, share_option
 from visionft.cli.output import opened_project, print_result, running_job, table, write_err
-from visionft.cli.schemas import prints
 from visionft.errors import VisionFTError
 from visionft.evaluation.prompt_evaluation import PromptReport, evaluate_prompts
 from visionft.foreign_text import printable
@@ -22,29 +19,12 @@ from visionft.project.names import count_of
 from visionft.project.store import Project
 from visionft.suggest.feature_suggester import FeatureSuggester, open_suggester
 from visionft.suggest.suggestions import Suggestion
-from visionft.zero_shot.class_texts import DEFAULT_TEMPLATES, TEMPLATE_SETS, ClassTexts, all_texts, same_texts
+from visionft.zero_shot.class_texts import DEFAULT_TEMPLATES, TEMPLATE_SETS, all_texts, same_texts
 
 _SHOWN = 20  # images printed by `--why` for a person
 _SURE = 0.9  # share reported to a person
 
-_SUGGESTION = {
-    "path": Path,
-    "classes": tuple[str, ...],
-    "confidence": float,
-    "ranked": tuple[tuple[str, float], ...],
-    "why": [{"path": Path | None, "classes": tuple[str, ...], "cosine": float}],
-}
-_SUGGESTIONS = {
-    "source": str,
-    "suggested": int,
-    "unreadable": int,
-    "stopped": bool,
-    "accepted": int,
-    "images": ([_SUGGESTION], None),
-}
 
-
-@prints(_SUGGESTIONS)
 def suggest(
     project: ProjectDir,
     run: Annotated[
@@ -52,7 +32,6 @@ def suggest(
         Argument(
             metavar="[RUN]",
             help="A run's name, or its number; without one, the features and the labels so far suggest.",
-            autocompletion=completion.runs,
         ),
     ] = None,
     accept: Annotated[float | None, share_option("Label with those at least this sure, such as 0.95.")] = None,
@@ -124,7 +103,6 @@ def _reasons_text(images: Sequence[Mapping[str, Any]]) -> str:
     return table(("image", "suggested", "sure", "most similar"), rows) + more
 
 
-@prints([{"path": Path, "why": str, "suggested": tuple[str, ...], "confidence": float | None}])
 def queue(
     project: ProjectDir,
     count: Annotated[int, Option(metavar="N", min=1, max=MOST, help="How many images to name.")] = 20,
@@ -155,7 +133,6 @@ def queue(
     print_result(rows, text, as_json=json)
 
 
-@prints({"templates": str, "classes": list[ClassTexts], "same": list[list[str]], "measured": PromptReport | None})
 def prompts(
     project: ProjectDir,
     set_lines: Annotated[
@@ -174,9 +151,7 @@ def prompts(
     templates: Annotated[
         str, Option(metavar="SET", help=f"The sentences around each line: {', '.join(TEMPLATE_SETS)}.")
     ] = DEFAULT_TEMPLATES,
-    backbone: Annotated[
-        str, Option(help="Whose text side reads them.", autocompletion=completion.backbones)
-    ] = DEFAULT_TEXT_BACKBONE,
+    backbone: Annotated[str, Option(help="Whose text side reads them.")] = DEFAULT_TEXT_BACKBONE,
     json: Json = False,
 ) -> None:
     """Show, set and measure the prompts of zero-shot methods."""

@@ -1,7 +1,9 @@
 """How the command line talks: results on stdout, as text or JSON; events, notices and errors on stderr; Ctrl-C."""
 
+import dataclasses
 import errno
 import json
+import math
 import os
 import shutil
 import signal
@@ -10,18 +12,20 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
-from typing import Any, Final, TextIO
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 import typer
 
 from visionft.amounts import duration_text
-from visionft.api import Project
 from visionft.cli.next_steps import command_for, next_words
-from visionft.cli.schemas import plain
 from visionft.errors import ConfigError, VisionFTError
 from visionft.events import EpochDone, Event, Notice, Progress, RunStarted, StepDone
 from visionft.foreign_text import printable, printable_json
 from visionft.jobs import JobCancelled, JobContext
+
+if TYPE_CHECKING:
+    from visionft.api import Project
+    from visionft.evaluation.stored import Evaluation
 
 # Exit codes, with their meaning for scripts.
 EXIT_CODES: Final = {
@@ -40,7 +44,7 @@ _CLEAR = "\r\x1b[2K"  # the progress line of a terminal
 def print_result(
     value: Any, text: str | Callable[[], str], *, as_json: bool, paths: Mapping[int, Path | str] | None = None
 ) -> None:
-    """Print a result, declared by `prints`: as JSON, with paths for image ids, or as text; only rank 0 prints."""
+    """Print a result as JSON, with paths for image ids, or as text; only rank 0 prints."""
     if os.environ.get("RANK", "0") == "0":
         write_out(json_text(value, paths) if as_json else text if isinstance(text, str) else text())
 
@@ -48,6 +52,51 @@ def print_result(
 def json_text(value: Any, paths: Mapping[int, Path | str] | None = None) -> str:
     is_utf8 = (sys.stdout.encoding or "").lower().replace("-", "") in ("utf8", "")
     return printable_json(json.dumps(plain(value, paths), ensure_ascii=not is_utf8, allow_nan=False))
+
+
+def plain(value: Any, paths: Mapping[int, Path | str] | None = None) -> Any:
+    """Return a value as JSON types; `paths` are those of the images by id.
+
+    A dataclass becomes its fields, but those named in its `HIDDEN`, and the properties named in its `COMPUTED`. Ids of
+    images become paths: `image_id` becomes `path`, `image_ids` becomes `images`. NaN and infinity become null.
+    """
+    names = paths or {}
+    if isinstance(value, Mapping):
+        return {str(key): plain(each, names) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(each, names) for each in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if not dataclasses.is_dataclass(value) or isinstance(value, type):
+        return str(value) if isinstance(value, Path) else value
+    printed: dict[str, Any] = {}
+    fields = [field.name for field in dataclasses.fields(value)]
+    hidden = {*getattr(value, "HIDDEN", ()), *(["image_id"] if "path" in fields else [])}
+    for name in (*fields, *getattr(value, "COMPUTED", ())):
+        each = getattr(value, name)
+        if name in hidden:
+            continue
+        if name == "image_id":
+            printed["path"] = str(names[each]) if each in names else None
+        elif name == "image_ids":
+            printed["images"] = [str(names[image_id]) for image_id in each if image_id in names]
+        else:
+            printed[name] = plain(each, names)
+    return printed
+
+
+def accuracy_output(evaluation: "Evaluation | None") -> dict[str, Any] | None:
+    """Return an evaluation's accuracy with its 95 % interval, and the images behind it."""
+    if evaluation is None:
+        return None
+    low, high = evaluation.top1_interval
+    return {
+        "split": evaluation.split,
+        "top1": evaluation.top1,
+        "low": low,
+        "high": high,
+        "images": evaluation.images,
+    }
 
 
 def write_out(text: str) -> None:
@@ -63,14 +112,16 @@ def write_out(text: str) -> None:
 
 
 @contextmanager
-def opened_project(project: Path, *, read_only: bool = False, hidden_notice: str = "") -> Generator[Project]:
+def opened_project(project: Path, *, read_only: bool = False, hidden_notice: str = "") -> Generator["Project"]:
     """Open a project, and print its notices on stderr but `hidden_notice`, which the command itself tells."""
+    from visionft.api import Project
+
     with Project.open(project, read_only=read_only) as opened:
         print_notices(opened, hidden_notice=hidden_notice)
         yield opened
 
 
-def print_notices(project: Project, *, hidden_notice: str = "") -> None:
+def print_notices(project: "Project", *, hidden_notice: str = "") -> None:
     """Print the notices of a project on stderr, now and until it is closed."""
 
     def report(notice: Notice) -> None:
@@ -131,14 +182,8 @@ def _drop_output(stream: TextIO) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-# The last line on stderr where a command with `--json` fails with an expected error.
-ERROR: Final = {
-    "error": {"message": str, "hint": str, "next": str | None, "problems": [{"field": str, "message": str}]}
-}
-
-
 def error_value(error: VisionFTError, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the JSON value of an expected error; for settings also each problem with its field."""
+    """Return the JSON value of an expected error, the last line on stderr; for settings also each problem's field."""
     problems = error.problems if isinstance(error, ConfigError) else ()
     return {
         "error": {

@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typer import Option
 
 from visionft.api import Model
-from visionft.cli import completion
 from visionft.cli.arguments import MOST, Images, Json, ModelPath, ProjectDir
 from visionft.cli.output import is_stdout, opened_project, print_result, running_job, table
-from visionft.cli.schemas import output_of, prints
 from visionft.errors import VisionFTError
 from visionft.events import Progress
 from visionft.project.names import count_of
@@ -21,52 +19,17 @@ from visionft.training.runs.run_folder import load_run
 if TYPE_CHECKING:
     from visionft.export.index.memory_index import IndexEntry
     from visionft.export.predictor import Prediction
-    from visionft.retrieval.evidence import Evidence
+    from visionft.retrieval.evidence import Evidence, Neighbour
     from visionft.retrieval.evidence_search import EvidenceResult
 
-# `name` is the file's path in the project, or its name in the index of an export; None where it is gone.
-_NEIGHBOR = {
-    "name": str | None,
-    "classes": tuple[str, ...],
-    "similarity": float,
-    "share": float,
-    "note": str,
-    "tags": tuple[str, ...],
-}
-_NEIGHBORS = {"supporting": [_NEIGHBOR], "contradicting": [_NEIGHBOR], "duplicates": [_NEIGHBOR]}
-_RANKED = [{"class": str, "probability": float}]
-_PREDICTION = {
-    "path": Path,
-    "class": str,
-    "classes": tuple[str, ...] | None,
-    "probability": float,
-    "distance": float | None,
-    "unlike": bool | None,
-    "top5": _RANKED,
-    "evidence": (_NEIGHBORS, None),
-    "warnings": tuple[str, ...],
-    "error": str,
-}
-_EVIDENCE = {
-    "path": Path,
-    "classes": tuple[str, ...],
-    "probability": float,
-    "ranked": _RANKED,
-    "evidence": (_NEIGHBORS, None),
-    "error": str,
-}
 
-
-@prints([_PREDICTION])
 def predict(
     model: ModelPath,
     images: Images,
     csv_file: Annotated[
         Path | None, Option("--csv", metavar="FILE", help="Also write a CSV file; - is stdout, and nothing else.")
     ] = None,
-    device: Annotated[
-        str, Option(help="auto, cpu or cuda, which is then required.", autocompletion=completion.devices)
-    ] = "auto",
+    device: Annotated[str, Option(help="auto, cpu or cuda, which is then required.")] = "auto",
     json: Json = False,
 ) -> None:
     """Classify images with an exported model, by ONNX Runtime alone."""
@@ -94,13 +57,20 @@ def predict(
             entries = loaded.predictor.index.images if loaded.predictor.index else {}
             values: list[dict[str, Any]] = []
             for each in results:
-                own = {
-                    "class": each.class_name,
-                    "unlike": None if each.distance is None else each.is_unlike,
-                    "top5": _class_probabilities(each.top5),
-                    "evidence": _neighbor_lists(each.evidence, entries),
-                }
-                values.append(output_of(_PREDICTION, each, **own))
+                values.append(
+                    {
+                        "path": each.path,
+                        "class": each.class_name,
+                        "classes": each.classes,
+                        "probability": each.probability,
+                        "distance": each.distance,
+                        "unlike": None if each.distance is None else each.is_unlike,
+                        "top5": _class_probabilities(each.top5),
+                        "evidence": _neighbor_lists(each.evidence, entries),
+                        "warnings": each.warnings,
+                        "error": each.error,
+                    }
+                )
             print_result(values, lambda: _prediction_text(results), as_json=json)
     _refuse_unread(results, missing)
 
@@ -120,7 +90,6 @@ def _prediction_text(results: "Sequence[Prediction]") -> str:
     return table(("class", "probability", *([""] if has_distances else []), "image"), rows) + warnings
 
 
-@prints({"labelled_images": int, "held_out_accuracy": float | None, "images": [_EVIDENCE]})
 def evidence(
     project: ProjectDir,
     images: Images,
@@ -129,7 +98,6 @@ def evidence(
         Option(
             metavar="RUN",
             help="A run of the method knn; without one, the embeddings of `visionft curate embed` are used.",
-            autocompletion=completion.runs,
         ),
     ] = None,
     count: Annotated[int, Option(metavar="N", min=1, max=MOST, help="Number of neighbors of each kind.")] = 5,
@@ -226,12 +194,18 @@ def _neighbor_lists(
     """Return the neighbors of an image, with the facts of the project's rows or of the entries of an export's index."""
     if found is None:
         return None
-    lists: dict[str, list[dict[str, Any]]] = {name: [] for name in _NEIGHBORS}
-    kinds = (found.supporting, found.contradicting, found.doubles)
-    for outputs, neighbors in zip(lists.values(), kinds, strict=True):
-        for each in neighbors:
-            row = rows.get(each.image_id)
-            name = None if row is None else str(row.path) if isinstance(row, ImageRow) else row.name
-            note, tags = ((row.note or ""), row.tags) if row else ("", ())
-            outputs.append(output_of(_NEIGHBOR, each, name=name, note=note, tags=tags))
-    return lists
+    lists = {"supporting": found.supporting, "contradicting": found.contradicting, "duplicates": found.doubles}
+    return {name: [_neighbor(each, rows.get(each.image_id)) for each in found] for name, found in lists.items()}
+
+
+def _neighbor(found: "Neighbour", row: "IndexEntry | ImageRow | None") -> dict[str, Any]:
+    """Return a neighbor with its path in the project, or its name in an export's index; None where it is gone."""
+    name = None if row is None else str(row.path) if isinstance(row, ImageRow) else row.name
+    return {
+        "name": name,
+        "classes": found.classes,
+        "similarity": found.similarity,
+        "share": found.share,
+        "note": (row.note or "") if row else "",
+        "tags": row.tags if row else (),
+    }

@@ -10,11 +10,9 @@ from typer import Argument, Option
 from models.catalog import Backbone, get_backbone
 from models.timm_index import timm_names
 from visionft.amounts import count_text, rough_duration_text, size_text
-from visionft.cli import completion
 from visionft.cli.arguments import Json
 from visionft.cli.next_steps import next_words, own_command
 from visionft.cli.output import opened_project, print_result, running_job, table
-from visionft.cli.schemas import output_of, prints
 from visionft.errors import NextStep, VisionFTError
 from visionft.project.names import count_of
 from visionft.public_sets import PUBLIC_SETS, fetch_set, get_set
@@ -23,21 +21,9 @@ from visionft.weights.offline import offline_reason
 from visionft.weights.states import WeightsState, remove_weights, weights_state, weights_states
 
 _SETS = ", ".join(f"{each.name} ({size_text(each.bytes)}, {each.licence})" for each in PUBLIC_SETS)
-Names = Annotated[
-    list[str], Argument(metavar="BACKBONE...", help="See `visionft weights list`.", autocompletion=completion.backbones)
-]
-_BACKBONE = {
-    "backbone": str,
-    "title": str,
-    "family": str,
-    "parameters": int,
-    "input_size": int,
-    "summary": str,
-    "weights": WeightsState,
-}
+Names = Annotated[list[str], Argument(metavar="BACKBONE...", help="See `visionft weights list`.")]
 
 
-@prints("visionft.doctor:Diagnosis", {"report": str})
 def doctor(
     report: Annotated[
         bool, Option("--report", help="Print instead a report to send: versions, the newest lines of the log.")
@@ -60,11 +46,10 @@ def doctor(
     print_result(diagnosis, lambda: describe(diagnosis, word_step=next_words), as_json=json)
 
 
-@prints({"folder": Path, "images": int, "bytes": int, "limit": int, "features": int | None})
 def cache(
     project: Annotated[
         Path | None,
-        Argument(metavar="PROJECT", help="Also the features of a project.", autocompletion=completion.projects),
+        Argument(metavar="PROJECT", help="Also the features of a project."),
     ] = None,
     clear: Annotated[bool, Option("--clear", help="Delete them; they are made again from the images.")] = False,
     json: Json = False,
@@ -92,9 +77,8 @@ def cache(
     print_result(value, said, as_json=json)
 
 
-@prints({"set": str, "list": Path | None})
 def download(
-    name: Annotated[str, Argument(metavar="SET", help=f"{_SETS}.", autocompletion=completion.public_sets)],
+    name: Annotated[str, Argument(metavar="SET", help=f"{_SETS}.")],
     folder: Annotated[Path, Argument(metavar="FOLDER", help="Where its folder goes.")],
     json: Json = False,
 ) -> None:
@@ -109,7 +93,6 @@ def download(
         print_result({"set": wanted.name, "list": target}, text, as_json=json)
 
 
-@prints("visionft.demo:DemoResult")
 def demo(
     out: Annotated[Path, Option(metavar="DIR", help="Where everything it makes goes.")] = Path("visionft-demo"),
     drawn: Annotated[bool, Option("--drawn", help="On images that it draws, in place of photographs.")] = False,
@@ -150,9 +133,7 @@ def demo(
 
 
 def window(
-    project: Annotated[
-        Path | None, Argument(metavar="[PROJECT]", help="A project to open.", autocompletion=completion.projects)
-    ] = None,
+    project: Annotated[Path | None, Argument(metavar="[PROJECT]", help="A project to open.")] = None,
 ) -> None:
     """Open the window."""
     # An entry point by name: the engine does not import the window.
@@ -172,7 +153,6 @@ def window(
     raise typer.Exit(open_window(project))
 
 
-@prints({"folder": Path, "offline": str, "backbones": [_BACKBONE]})
 def list_weights(
     here: Annotated[bool, Option("--here", help="Only those on this computer, or partly downloaded.")] = False,
     timm: Annotated[
@@ -209,7 +189,15 @@ def list_weights(
 
 
 def _described(row: Backbone, state: WeightsState) -> dict[str, Any]:
-    return output_of(_BACKBONE, row, backbone=row.name, family=row.shape.family.lower(), weights=state)
+    return {
+        "backbone": row.name,
+        "title": row.title,
+        "family": row.shape.family.lower(),
+        "parameters": row.parameters,
+        "input_size": row.input_size,
+        "summary": row.summary,
+        "weights": state,
+    }
 
 
 def _where(state: WeightsState) -> str:
@@ -224,7 +212,6 @@ def _where(state: WeightsState) -> str:
     return f"to download ({state.size_text}{begun})"
 
 
-@prints(list[WeightsState])
 def fetch(
     names: Names,
     accept_licence: Annotated[
@@ -245,14 +232,13 @@ def fetch(
         print_result(states, table(("backbone", "weights", "licence", "file"), rows), as_json=json)
 
 
-@prints("visionft.weights.importing:ImportResult")
 def import_files(
     source: Annotated[
         Path, Argument(metavar="FILE_OR_FOLDER", help="A .safetensors or .pth file, or a folder of them.")
     ],
     name: Annotated[
         str | None,
-        Option("--as", metavar="BACKBONE", help="What the file is for.", autocompletion=completion.backbones),
+        Option("--as", metavar="BACKBONE", help="What the file is for."),
     ] = None,
     json: Json = False,
 ) -> None:
@@ -269,14 +255,12 @@ def import_files(
         raise VisionFTError(f"Nothing in {source} could be imported.", first.hint, first.next_step)
 
 
-@prints(list[Path])
 def remove(names: Names, json: Json = False) -> None:
     """Delete weights and partial downloads."""
     removed = [path for backbone in [*map(get_backbone, names)] for path in remove_weights(backbone)]
     print_result(removed, "\n".join(f"Removed {path}" for path in removed), as_json=json)
 
 
-@prints({"folder": Path, "exists": bool})
 def weights_place(json: Json = False) -> None:
     """Print the weights folder.
 

@@ -11,13 +11,11 @@ from typer import Argument, Option
 
 from visionft.amounts import size_text
 from visionft.api import create_project
-from visionft.cli import completion
 from visionft.cli.arguments import MOST, MOST_SEED, Json, ProjectDir
 from visionft.cli.label_options import option_of, option_words
 from visionft.cli.next_steps import joined
 from visionft.cli.output import opened_project, print_notices, print_result, running_job
 from visionft.cli.output import table as text_table
-from visionft.cli.schemas import prints
 from visionft.data.image_reading import AS_STORED
 from visionft.data.types import Task
 from visionft.errors import VisionFTError
@@ -31,7 +29,6 @@ from visionft.project.importing.reading_notes import notes_on
 from visionft.project.label_files import LabelFile, changed_label_files
 from visionft.project.names import count_of
 from visionft.project.queries import Conflict, files_in_conflict, find_conflicts
-from visionft.project.splits import SplitReport
 from visionft.project.summary import ProjectSummary
 
 _MOST_NAMES = 20  # in one line
@@ -45,12 +42,9 @@ class ProjectInfo(ProjectSummary):
     label_conflicts: tuple[Conflict, ...]
 
 
-@prints({"project": Path, "task": Task})
 def new(
     project: ProjectDir,
-    task: Annotated[
-        str, Option(help="single: one class per image; multi: any number.", autocompletion=completion.tasks)
-    ] = "single",
+    task: Annotated[str, Option(help="single: one class per image; multi: any number.")] = "single",
     json: Json = False,
 ) -> None:
     """Create an empty project."""
@@ -61,14 +55,11 @@ def new(
     print_result(value, f"Created {value['project']} ({task}-label).", as_json=json)
 
 
-@prints(ImportReport, ImportPreview)
 def import_images(
     project: ProjectDir,
     source: Annotated[Path, Argument(metavar="SOURCE", help="Class folders, a list of images, an archive, a project.")],
     copy: Annotated[bool, Option("--copy", help="Copy the images into the project.")] = False,
-    source_format: Annotated[
-        str, Option("--format", help=f"{', '.join(IMPORT_FORMATS)}.", autocompletion=completion.import_formats)
-    ] = "auto",
+    source_format: Annotated[str, Option("--format", help=f"{', '.join(IMPORT_FORMATS)}.")] = "auto",
     class_folder: Annotated[
         int | None,
         Option(
@@ -87,15 +78,9 @@ def import_images(
             help="Take a part of each file name as class: from 1 on, -1 the last, 0 the words beside the numbers.",
         ),
     ] = None,
-    table: Annotated[
-        str, Option(metavar="PATH", help="Table in SOURCE, if there are several.", autocompletion=completion.tables)
-    ] = "",
-    file_column: Annotated[
-        str, Option(metavar="NAME", help="Column of a table that names the images.", autocompletion=completion.columns)
-    ] = "",
-    label_column: Annotated[
-        str, Option(metavar="NAME", help="Column of a table that gives the class.", autocompletion=completion.columns)
-    ] = "",
+    table: Annotated[str, Option(metavar="PATH", help="Table in SOURCE, if there are several.")] = "",
+    file_column: Annotated[str, Option(metavar="NAME", help="Column of a table that names the images.")] = "",
+    label_column: Annotated[str, Option(metavar="NAME", help="Column of a table that gives the class.")] = "",
     separator: Annotated[
         str, Option(metavar="SIGN", help="What separates several classes in a cell, a part or the name of a folder.")
     ] = "",
@@ -285,12 +270,9 @@ def _left_out_lines(report: ImportReport | ImportPreview) -> list[str]:
     return lines + ([f"Known already: {more} more"] if more > 0 else [])
 
 
-@prints({"class": str, "labelled": int})
 def label(
     project: ProjectDir,
-    class_name: Annotated[
-        str, Argument(metavar="CLASS", help="Created when it is new.", autocompletion=completion.classes)
-    ],
+    class_name: Annotated[str, Argument(metavar="CLASS", help="Created when it is new.")],
     images: Annotated[list[Path], Argument(metavar="IMAGE...", help="Images of the project.")],
     json: Json = False,
 ) -> None:
@@ -301,7 +283,6 @@ def label(
     print_result(value, f"Labelled {count_of(labelled, 'image')} as {class_name}.", as_json=json)
 
 
-@prints(SplitReport)
 def split(
     project: ProjectDir,
     val: Annotated[float, Option(min=0, max=1, help="Share of the labelled images for validation.")] = 0.15,
@@ -325,7 +306,6 @@ def split(
     print_result(report, f"Placed {count_of(report.assigned, 'image')}.{taken} Now: {counts}.", as_json=json)
 
 
-@prints(ProjectInfo)
 def info(project: ProjectDir, json: Json = False) -> None:
     """Show counts of images, classes, splits and runs."""
     with opened_project(project, read_only=True) as opened:

@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typer import Argument, Option
 
 from visionft.amounts import size_text
-from visionft.cli import completion
 from visionft.cli.arguments import Images, Json, ProjectDir, RunName
 from visionft.cli.next_steps import joined
-from visionft.cli.output import opened_project, print_result, running_job, table
-from visionft.cli.schemas import ACCURACY, accuracy_output, output_of, prints
+from visionft.cli.output import accuracy_output, opened_project, print_result, running_job, table
 from visionft.errors import ImageError, VisionFTError
-from visionft.evaluation.run_cost import RunCost, cost_of_run
+from visionft.evaluation.run_cost import cost_of_run
 from visionft.evaluation.unseen import unseen_evaluation
 from visionft.files import atomic_path
 from visionft.project.names import count_of
@@ -23,40 +21,12 @@ if TYPE_CHECKING:
     from visionft.data.image_reading import ImageReading
     from visionft.evaluation.explanation import Explanation
 
-_RUN = {
-    "run": str,
-    "title": str,
-    "pinned": bool,
-    "backbone": str,
-    "method": str,
-    "epochs": int | None,
-    "top1": float | None,
-    "state": str,
-    "weights": bool,
-    "faults": dict[str, str],
-    "cost": RunCost,
-    "freed_bytes": int | None,
-    "unseen": (ACCURACY, None),
-}
-_EXPLANATION = {
-    "path": Path,
-    "class_name": str,
-    "probability": float,
-    "method": str,
-    "is_reliable": bool,
-    "deletion": float,
-    "random_deletion": tuple[float, ...],
-    "heat_map": Path | None,
-    "error": str,
-}
 
-
-@prints([_RUN], _RUN)
 def runs(
     project: ProjectDir,
     run: Annotated[
         str | None,
-        Argument(metavar="[RUN]", help="Just this run: its name, or its number.", autocompletion=completion.runs),
+        Argument(metavar="[RUN]", help="Just this run: its name, or its number."),
     ] = None,
     rename: Annotated[
         str | None, Option("--rename", metavar="NAME", help='Show it under this name; "" for its own.')
@@ -130,14 +100,13 @@ def _state(run: run_folder.RunSummary) -> str:
     return "stopped" if run.result.stopped or run.plan is not None else "finished"
 
 
-@prints([_EXPLANATION])
 def explain(
     project: ProjectDir,
     run: RunName,
     images: Images,
     class_name: Annotated[
         str | None,
-        Option("--class", metavar="NAME", help="The class; else the predicted one.", autocompletion=completion.classes),
+        Option("--class", metavar="NAME", help="The class; else the predicted one."),
     ] = None,
     out_dir: Annotated[Path | None, Option("--out", metavar="DIR", help="Write the heat maps here.")] = None,
     json: Json = False,
@@ -158,12 +127,22 @@ def explain(
     reading = summary.config.image_reading
     with running_job() as job:
         found = explain_images(summary.path, requests, task=snapshot.task, images=snapshot, job=job)
-        values = [
-            output_of(_EXPLANATION, each, heat_map=_write_overlay(each, reading, out_dir) if out_dir else None)
-            for each in found
-        ]
+        values: list[dict[str, Any]] = []
         lines: list[str] = []
         for each in found:
+            values.append(
+                {
+                    "path": each.path,
+                    "class_name": each.class_name,
+                    "probability": each.probability,
+                    "method": each.method,
+                    "is_reliable": each.is_reliable,
+                    "deletion": each.deletion,
+                    "random_deletion": each.random_deletion,
+                    "heat_map": _write_overlay(each, reading, out_dir) if out_dir else None,
+                    "error": each.error,
+                }
+            )
             outcome = f"{each.class_name} {each.probability:.1%}, {each.method}. " if each.class_name else ""
             lines += [f"{each.path}", f"  {outcome}{each.verdict}"]
         print_result(values, "\n".join(lines), as_json=json)
@@ -190,12 +169,9 @@ def _write_overlay(explanation: "Explanation", reading: "ImageReading", out_dir:
     return target
 
 
-@prints("visionft.combining.combine:Combination")
 def combine(
     project: ProjectDir,
-    runs: Annotated[
-        list[str], Argument(metavar="RUN RUN...", help="Two or more finished runs.", autocompletion=completion.runs)
-    ],
+    runs: Annotated[list[str], Argument(metavar="RUN RUN...", help="Two or more finished runs.")],
     title: Annotated[str, Option("--title", metavar="NAME", help="Show it under this name.")] = "",
     json: Json = False,
 ) -> None:

@@ -15,11 +15,9 @@ from models.methods.table import METHODS
 from models.parameters import count_parameters
 from visionft.amounts import duration_text, memory_text
 from visionft.api import Project, Run
-from visionft.cli import completion
 from visionft.cli.arguments import MOST, BackboneName, Json, ProjectDir, RunName, seconds_of
 from visionft.cli.next_steps import command_for, joined
-from visionft.cli.output import is_stdout, opened_project, print_result, running_job, table, write_err
-from visionft.cli.schemas import ACCURACY, accuracy_output, output_of, prints
+from visionft.cli.output import accuracy_output, is_stdout, opened_project, print_result, running_job, table, write_err
 from visionft.data.types import Snapshot, Split
 from visionft.errors import NextStep, VisionFTError
 from visionft.evaluation.leaked import leaked_words
@@ -37,29 +35,6 @@ from visionft.training.recipe import Recipe, write_recipe
 from visionft.training.run_settings import run_settings, staged_preset
 from visionft.training.runs.run_folder import RUNS_FOLDER, TrainResult, load_run, new_run_dir, run_title
 
-_BEST = {"epoch": int | None, "val_loss": float | None, "top1": float | None}  # no epoch: solved in closed form
-_TRAINED = {
-    "run": str,
-    "best": (_BEST, None),
-    "seconds": float,
-    "stopped": bool,
-    "left_out": int,
-    "trainable_parameters": int,
-    "total_parameters": int,
-    "test": (ACCURACY, None),
-    "unseen": (ACCURACY, None),
-}
-_METHOD = {
-    "method": str,
-    "title": str,
-    "summary": str,
-    "trainable_parameters": int,
-    "trainable_share": float,
-    "available": bool,
-    "reason": str,
-    "settings": dict[str, Any],
-}
-
 
 class FetchChoice(StrEnum):
     """Whether a run may fetch a stronger network."""
@@ -68,24 +43,21 @@ class FetchChoice(StrEnum):
     NEVER = "never"
 
 
-@prints(_TRAINED, {"backbone": str, "method": str, "epochs": int, "estimate": "visionft.training.estimate:Estimate"})
 def train(
     project: ProjectDir,
     backbone: Annotated[
         str | None,
-        Option(help="See `visionft weights list`; others of timm as timm/NAME.", autocompletion=completion.backbones),
+        Option(help="See `visionft weights list`; others of timm as timm/NAME."),
     ] = None,
-    method: Annotated[str | None, Option(help="See `visionft methods`.", autocompletion=completion.methods)] = None,
+    method: Annotated[str | None, Option(help="See `visionft methods`.")] = None,
     epochs: Annotated[int | None, Option(min=0, max=MOST, help="How often training sees every image.")] = None,
     assignments: Annotated[
         list[str] | None, Option("--set", metavar="KEY=VALUE", help="Any other setting, such as lora.rank=4.")
     ] = None,
-    device: Annotated[
-        str | None, Option(help="auto (the usual), cpu, cuda or mps.", autocompletion=completion.devices)
-    ] = None,
+    device: Annotated[str | None, Option(help="auto (the usual), cpu, cuda or mps.")] = None,
     preset: Annotated[
         str | None,
-        Option(help="quick, balanced or best: suited to project and computer.", autocompletion=completion.presets),
+        Option(help="quick, balanced or best: suited to project and computer."),
     ] = None,
     time: Annotated[
         str | None,
@@ -106,7 +78,7 @@ def train(
     ] = False,
     resume_run: Annotated[
         str | None,
-        Option("--resume", metavar="RUN", help="Continue a stopped or killed run.", autocompletion=completion.runs),
+        Option("--resume", metavar="RUN", help="Continue a stopped or killed run."),
     ] = None,
     json: Json = False,
 ) -> None:
@@ -214,13 +186,18 @@ def _train_output(
 ) -> dict[str, Any]:
     best = result.best
     epoch = best.epoch if best and best.epochs else None
-    return output_of(
-        _TRAINED,
-        result,
-        best=best and output_of(_BEST, best, epoch=epoch, top1=_val_accuracy(result, evaluations)),
-        test=accuracy_output(evaluations.get("test")),
-        unseen=accuracy_output(unseen),
-    )
+    top1 = _val_accuracy(result, evaluations)
+    return {
+        "run": result.run,
+        "best": best and {"epoch": epoch, "val_loss": best.val_loss, "top1": top1},
+        "seconds": result.seconds,
+        "stopped": result.stopped,
+        "left_out": result.left_out,
+        "trainable_parameters": result.trainable_parameters,
+        "total_parameters": result.total_parameters,
+        "test": accuracy_output(evaluations.get("test")),
+        "unseen": accuracy_output(unseen),
+    }
 
 
 def _train_text(
@@ -251,7 +228,6 @@ def _train_text(
     return f"{title} ({result.run}): {', '.join(parts)}.\n{left_out}{leaked_line}Next: {command}"
 
 
-@prints({"run": str, "file": Path | None, "recipe": dict[str, Any]})
 def recipe_of_run(
     project: ProjectDir,
     run: RunName,
@@ -273,7 +249,6 @@ def recipe_of_run(
     print_result(value, text, as_json=json)
 
 
-@prints([_METHOD])
 def methods(
     backbone: BackboneName = DEFAULT_BACKBONE,
     classes: Annotated[int, Option(help="How many classes to count for.", min=1, max=MOST)] = 10,
@@ -285,15 +260,18 @@ def methods(
     for method in METHODS.values():
         reason = method.refusal(row)
         count = None if reason else count_parameters(row, method, classes=classes)
-        facts = {
-            "method": method.name,
-            "trainable_parameters": count.trainable if count else 0,
-            "trainable_share": count.share if count else 0.0,
-            "available": not reason,
-            "reason": reason,
-            "settings": {field.name: field.default for field in dataclasses.fields(method.options)},
-        }
-        values.append(output_of(_METHOD, method, **facts))
+        values.append(
+            {
+                "method": method.name,
+                "title": method.title,
+                "summary": method.summary,
+                "trainable_parameters": count.trainable if count else 0,
+                "trainable_share": count.share if count else 0.0,
+                "available": not reason,
+                "reason": reason,
+                "settings": {field.name: field.default for field in dataclasses.fields(method.options)},
+            }
+        )
     rows = [
         (
             each["method"],

@@ -7,14 +7,12 @@ from typer import Option
 
 from visionft.cli.arguments import Json, ProjectDir
 from visionft.cli.output import opened_project, print_result, running_job
-from visionft.cli.schemas import prints
 from visionft.data.image_reading import AS_STORED, ImageReading
 from visionft.errors import VisionFTError
 from visionft.project import image_window
 from visionft.project.edits.setting_changes import ChooseWindow
 
 
-@prints({"choice": ("visionft.project.image_window:WindowChoice", None)})
 def window(
     project: ProjectDir,
     measure: Annotated[bool, Option("--measure", help="Measure it on at most 200 images.")] = False,

@@ -2,17 +2,13 @@
 
 import sqlite3
 from collections import defaultdict
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from models.messages import load_message
 from visionft.data.types import SPLITS, Snapshot, SnapshotImage, Task
 from visionft.files import collection_paused, list_folder
-from visionft.project.db import schema
-from visionft.project.db.database import DATABASE
 from visionft.project.db.roots import Roots
-from visionft.project.db.sqlite_errors import expected_errors
 from visionft.project.names import natural_key
 
 
@@ -41,17 +37,6 @@ class ProjectSummary:
     splits: dict[str, int]  # images by split, and under "unassigned" those without one
     runs: tuple[str, ...]  # the names of the training runs
     conflicts: int = 0  # images in an unresolved label conflict; they count as not labelled
-
-
-def peek_class_names(project: Path) -> tuple[str, ...]:
-    """Return a project's class names without opening it: fast, and without side effects."""
-    file = project / DATABASE
-    has_log = file.with_name(f"{DATABASE}-wal").exists()
-    uri = f"{file.absolute().as_uri()}?mode=ro{'' if has_log else '&immutable=1'}"  # or reading makes a log
-    with expected_errors(file), closing(sqlite3.connect(uri, uri=True)) as connection:
-        schema.check_objects(connection)
-        rows = connection.execute("SELECT name FROM class ORDER BY position, id").fetchall()
-    return tuple(str(row[0]) for row in rows)
 
 
 def read_status(connection: sqlite3.Connection) -> ProjectStatus:

@@ -7,15 +7,17 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+import typer
 from PIL import Image
 from typer.main import get_command
 
 from visionft.cli import app
-from visionft.cli.help_command import commands
+from visionft.cli.help_command import command_contexts
 from visionft.project.importing.importer import import_source
 from visionft.project.store import Project
 
-COMMANDS = dict(commands(get_command(app)))
+CONTEXTS = command_contexts(typer.Context(get_command(app)))
+COMMANDS = {each.command_path.strip(): each.command for each in CONTEXTS}
 NUMBERS = ("-1e30", "-1", "1" + "0" * 30, "9" * 5000, "nan", "inf", "-inf", "1e400", "", "ten")
 WRITTEN = {"out", "out_dir", "output", "target", "csv_file", "save"}  # files and folders to be made
 LONG = {"app", "demo", "download", "curate report", "recommend"}  # open a window, take minutes, or use the network

@@ -7,12 +7,14 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from visionft.cli.output import NO_READER, json_text
+from visionft.cli.output import NO_READER, error_value, json_text, plain
+from visionft.errors import ConfigError, NextStep, Problem
 from visionft.project.store import Project
 
 COMMAND = [sys.executable, "-m", "visionft"]
@@ -65,6 +67,46 @@ def test_numbers_that_are_none_are_null_in_json() -> None:
 
     found = json.loads(json_text(value), parse_constant=refuse)
     assert found == {"a": None, "b": [None, 1.5], "c": {"loss": None, "images": []}, "d": None}
+
+
+@dataclasses.dataclass
+class Held:
+    COMPUTED: ClassVar = ("is_large",)
+    HIDDEN: ClassVar = ("secret",)
+
+    pair: tuple[str, float]
+    more: dict[str, list[Path]]
+    secret: str = ""
+    image_id: int = 7
+    image_ids: tuple[int, ...] = (7, 8)
+
+    @property
+    def is_large(self) -> bool:
+        return False
+
+
+def test_images_are_printed_by_their_paths_and_properties_under_their_names() -> None:
+    assert plain(Held(("y", 0.5), {"z": [Path("/p")]}), {7: Path("/7.png")}) == {
+        "pair": ["y", 0.5],
+        "more": {"z": ["/p"]},
+        "is_large": False,
+        "path": "/7.png",
+        "images": ["/7.png"],
+    }
+
+
+def test_an_error_is_json_where_json_is_wanted(refused, tmp_path: Path) -> None:
+    value = json.loads(refused("project", "info", tmp_path / "none", "--json").splitlines()[-1])
+    assert "none" in value["error"]["message"] and value["error"]["next"].startswith("visionft ")
+    assert refused("project", "info", tmp_path / "none").startswith("visionft: ")
+
+
+def test_each_fault_of_settings_is_told_by_its_field() -> None:
+    error = ConfigError((Problem("epochs", "too few", "more"), Problem("", "no images", "", NextStep("label"))))
+    value = error_value(error, {"project": Path("/p")})
+    problems = [(each["field"], each["message"]) for each in value["error"]["problems"]]
+    assert problems == [("epochs", "too few"), ("", "no images")]
+    assert value["error"]["next"].split()[:4] == ["visionft", "label", "set", "/p"]
 
 
 @pytest.mark.slow

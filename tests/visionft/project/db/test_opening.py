@@ -27,7 +27,6 @@ from visionft.project.importing.importer import import_source
 from visionft.project.queries import find_conflicts
 from visionft.project.safety.backups import list_backups
 from visionft.project.store import Project
-from visionft.project.summary import peek_class_names
 
 FIXTURES = Path(__file__).parents[3] / "fixtures"
 VERSIONS = range(1, schema.SCHEMA_VERSION + 1)
@@ -477,8 +476,6 @@ def test_what_no_project_holds_is_refused_before_any_of_it_runs(tmp_path: Path, 
         with pytest.raises(ProjectError) as caught:
             Project.open(folder, read_only=read_only)
         assert caught.value.hint
-    with pytest.raises(ProjectError):
-        peek_class_names(folder)
     left = {path: path.read_bytes() for path in folder.iterdir() if path.is_file() and path.name.startswith(DATABASE)}
     assert left.items() <= before.items() and folder / DATABASE in left
 
