@@ -1,4 +1,4 @@
-"""`visionft label suggest`, `queue` and `prompts`: suggested labels, what to label next, texts of zero-shot models."""
+"""`visionft label suggest` and `prompts`: suggested labels, and the texts of zero-shot models."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
@@ -8,7 +8,7 @@ from typer import Argument, Option
 from models.catalog import DEFAULT_TEXT_BACKBONE
 from models.messages import choose_one
 from visionft.amounts import FEW, share_text
-from visionft.cli.arguments import MOST, MOST_SEED, Json, ProjectDir, share_option
+from visionft.cli.arguments import Json, ProjectDir, share_option
 from visionft.cli.output import opened_project, print_result, running_job, table, write_err
 from visionft.errors import VisionFTError
 from visionft.evaluation.prompt_evaluation import PromptReport, evaluate_prompts
@@ -101,36 +101,6 @@ def _reasons_text(images: Sequence[Mapping[str, Any]]) -> str:
         rows.append((each["path"], ", ".join(each["classes"]), f"{each['confidence']:.0%}", "; ".join(nearest)))
     more = f"\n{len(images) - _SHOWN} more, surer ones: --json lists all." if len(images) > _SHOWN else ""
     return table(("image", "suggested", "sure", "most similar"), rows) + more
-
-
-def queue(
-    project: ProjectDir,
-    count: Annotated[int, Option(metavar="N", min=1, max=MOST, help="How many images to name.")] = 20,
-    seed: Annotated[int, Option(min=0, max=MOST_SEED, help="Draws other clusters.")] = 0,
-    json: Json = False,
-) -> None:
-    """List the images to label next.
-
-    Cluster centres come first, then uncertain and diverse images.
-    """
-    from visionft.features.embedding import embedded
-    from visionft.suggest.queue import next_images
-
-    rows = []
-    with opened_project(project, read_only=True) as opened:
-        images = opened.snapshot()
-        with running_job() as job:
-            features = embedded(opened.path, images, job=job)
-        suggester = open_suggester(opened, features)
-        paths = {image.image_id: image.path for image in images.images}
-        suggestions = suggester.suggestions
-        for each in next_images(suggester, count, seed=seed):
-            found = suggestions.get(each.image_id)
-            classes, confidence = (found.classes, round(found.confidence, 4)) if found else ((), None)
-            rows.append({"path": paths[each.image_id], "why": each.why, "suggested": classes, "confidence": confidence})
-    cells = [(row["path"], row["why"], ", ".join(row["suggested"])) for row in rows]
-    text = table(("image", "why", "suggested"), cells) if rows else "Every image has a label."
-    print_result(rows, text, as_json=json)
 
 
 def prompts(

@@ -161,7 +161,10 @@ def list_weights(
     ] = None,
     json: Json = False,
 ) -> None:
-    """List the pretrained backbones and where their weights are."""
+    """List the pretrained backbones and where their weights are.
+
+    The weights folder can be copied to a computer without a network; VISIONFT_WEIGHTS moves it.
+    """
     if timm is None:
         states = list(weights_states())
     else:
@@ -259,11 +262,3 @@ def remove(names: Names, json: Json = False) -> None:
     """Delete weights and partial downloads."""
     removed = [path for backbone in [*map(get_backbone, names)] for path in remove_weights(backbone)]
     print_result(removed, "\n".join(f"Removed {path}" for path in removed), as_json=json)
-
-
-def weights_place(json: Json = False) -> None:
-    """Print the weights folder.
-
-    It can be copied to a computer without a network; VISIONFT_WEIGHTS moves it.
-    """
-    print_result({"folder": weights_folder(), "exists": weights_folder().is_dir()}, str(weights_folder()), as_json=json)

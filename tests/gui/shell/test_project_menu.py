@@ -229,7 +229,7 @@ PLACES = {
     "model export": "run.export", "model verify": "page.export", "predict": "try.csv", "label evidence": "page.try",
     "model index": "page.export", "label prompts": "run.prompts", "run leaderboard": "run.measure_all",
     "run combine": "run.combine", "methods": "page.train", "run list": "page.results", "run compare": "page.results",
-    "run explain": "page.results", "label suggest": "page.label", "label queue": "page.label",
+    "run explain": "page.results", "label suggest": "page.label",
     "label learning-curve": "run.advise", "recommend": "run.advise", "curate embed": "curate.find_issues",
     "curate check": "page.curate", "curate duplicates": "page.curate", "curate quality": "page.curate",
     "curate label-errors": "page.curate", "curate leaks": "page.curate", "curate map": "page.curate",
@@ -239,7 +239,6 @@ PLACES = {
     "project relink": "project.relink", "project copy": "project.duplicate", "label export": "project.export_labels",
     "doctor": "run.check", "curate report": "curate.save_report", "cache": "page.settings", "demo": "file.sample",
     "weights fetch": "run.weights", "weights import": "run.weights", "weights remove": "run.weights",
-    "weights folder": "run.weights",
     "app": "page.project", "help": "help.commands",
     "job pack": "run.pack_job", "job run": "run.pack_job", "job import": "run.import_result",
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""`visionft label suggest`, `queue`, `learning-curve`, `prompts`, and `recommend`: advice, and explicit acceptance."""
+"""`visionft label suggest`, `learning-curve`, `prompts`, and `recommend`: advice, and explicit acceptance."""
 
 import json
 from pathlib import Path
@@ -42,13 +42,9 @@ def test_features_suggest_without_a_run_and_say_why(run, value, nine_labels: Pat
     assert value("project", "info", nine_labels)["labelled"] == 45
 
 
-def test_the_queue_names_what_to_label_next_also_without_labels(value, refused, nine_labels: Path):
-    rows = value("label", "queue", nine_labels, "--count", 5)
-    assert len(rows) == 5 and len({row["path"] for row in rows}) == 5
-    assert {row["why"] for row in rows} == {"unsure"} and all(Path(row["path"]).is_file() for row in rows)
+def test_without_labels_nothing_is_suggested(refused, nine_labels: Path):
     with Project.open(nine_labels) as project:
         project.apply(UnlabelImages(tuple(image.image_id for image in project.snapshot().images)))
-    assert {row["why"] for row in value("label", "queue", nine_labels)} == {"centre"}
     assert "visionft label set" in refused("label", "suggest", nine_labels)
 
 

@@ -42,7 +42,6 @@ def test_import_list_and_remove(run, value, file: Path, weights_home: Path) -> N
     assert run("weights", "fetch", "test_vit", "starter_vit")[0] == 0  # both are here
     removed = value("weights", "remove", "test_vit")
     assert [Path(path).name for path in removed] == ["test_vit.safetensors", "test_vit.json"]
-    assert value("weights", "folder") == {"folder": str(weights_home), "exists": True}
 
 
 def test_import_of_a_folder_takes_the_good_and_names_the_rest(run, file: Path, weights_home: Path) -> None:
