@@ -117,7 +117,7 @@ def import_images(
         "without_labels": without_labels,
     }
     choice = label_choice(**options, spelled=option_of)
-    names = class_map_of(rename)
+    names = _class_map_of(rename)
     with opened_project(project, read_only=dry_run) as opened, running_job() as job:
         if dry_run:
             preview = preview_source(
@@ -144,7 +144,7 @@ def import_images(
         print_result(report, lambda: _report_text(report, project, source), as_json=json)
 
 
-def class_map_of(pairs: Sequence[str]) -> dict[str, str | None]:
+def _class_map_of(pairs: Sequence[str]) -> dict[str, str | None]:
     """Return {class in the source: its name in the project, or None} of OLD=NEW options."""
     names: dict[str, str | None] = {}
     for pair in pairs:

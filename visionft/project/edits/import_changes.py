@@ -100,7 +100,7 @@ class AddImages:
         if self.window is not None:
             self.window.write(connection)
         _add_classes(connection, self.classes)
-        insert_images(connection, self.images)
+        _insert_images(connection, self.images)
         previous_paths = _record_moves(connection, [image for image in self.known if image.place])
         columns = ("sha256", "bytes", "mtime_ns", "width", "height", "format")
         connection.executemany(
@@ -129,8 +129,8 @@ def _add_classes(connection: sqlite3.Connection, classes: Sequence[ClassLook]) -
             )
 
 
-def insert_images(connection: sqlite3.Connection, images: Sequence[ImportedImage]) -> tuple[int, ...]:
-    """Insert new images, with their file and place, under fresh ids and return these."""
+def _insert_images(connection: sqlite3.Connection, images: Sequence[ImportedImage]) -> None:
+    """Insert new images, with their file and place, under fresh ids."""
     roots = ensure_roots(connection, {image.place.folder for image in images if image.place}) if images else {}
     row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'image'").fetchone()
     numbered = list(enumerate(images, (row[0] if row else 0) + 1))
@@ -146,7 +146,6 @@ def insert_images(connection: sqlite3.Connection, images: Sequence[ImportedImage
     _keep_givers(connection, images)
     for name, ids in _by_name((image.source.tags, image_id) for image_id, image in numbered):
         tag_images(connection, name, json.dumps(ids))
-    return tuple(image_id for image_id, _ in numbered)
 
 
 def _row(image: ImportedImage, roots: Mapping[Path, int]) -> tuple[object, ...]:

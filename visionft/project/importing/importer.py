@@ -139,7 +139,7 @@ def import_source(
         if not reading:
             _report_left_out_labels(opened, job)
         copies = copy or opened.is_unpacked
-        image_reading, window = window_of_import(project, opened, job)
+        image_reading, window = _window_of_import(project, opened, job)
         examiner = ImportFilter(
             project=project,
             source=opened,
@@ -182,14 +182,14 @@ def import_files(
     """Import single image files from any folder, without labels; known images stay as they are."""
     base = paths[0].parent
     source = Source(base, base, listing.Listing(tuple(listing.SourceFile(path, path.name) for path in paths)))
-    reading, window = window_of_import(project, source, job)
+    reading, window = _window_of_import(project, source, job)
     examiner = ImportFilter(
         project=project, source=source, task=project.task, looks_at_places=not copy, image_reading=reading
     )
     return _Import(project, examiner, copy=copy, window=window, is_bulk=len(paths) >= BULK_IMAGES).run(job=job)
 
 
-def window_of_import(project: Project, source: Source, job: JobContext) -> tuple[ImageReading, ChooseWindow | None]:
+def _window_of_import(project: Project, source: Source, job: JobContext) -> tuple[ImageReading, ChooseWindow | None]:
     """Return how the images of an import are read, and the change of the project's window that belongs to its step.
 
     It is measured on the first images. One without images is replaced: an older project keeps that of an undone import.
@@ -385,7 +385,7 @@ class _Import:
                 self.folders[parent] = FileLocation(folder, below)
             place = self.folders[parent]
             return FileLocation(place.folder, f"{place.path}{path.name}")
-        return FileLocation(self.project.path / IMAGES_FOLDER, copy_name(image.sha256, path))
+        return FileLocation(self.project.path / IMAGES_FOLDER, _copy_name(image.sha256, path))
 
     def _is_copied(self, path: Path) -> bool:
         """Return whether an image is copied into the project: also what lies in another project's own folder."""
@@ -394,7 +394,7 @@ class _Import:
     def _make_copies(self, images: Sequence[ImportedImage]) -> None:
         """Copy images into the project."""
         folder = self.project.path / IMAGES_FOLDER
-        wanted = {folder / copy_name(image.sha256, image.source.path): image.source.path for image in images}
+        wanted = {folder / _copy_name(image.sha256, image.source.path): image.source.path for image in images}
         _copy_files(folder, wanted, links=self.source.is_unpacked)
 
     def _count_differing(self, known: Sequence[ImportedImage], *, is_imported: bool) -> int:
@@ -407,7 +407,7 @@ class _Import:
         return len({sha256 for sha256, name in imported if given.get(sha256, name) != name})
 
 
-def copy_name(sha256: str, path: Path) -> str:
+def _copy_name(sha256: str, path: Path) -> str:
     """Return the path of an image's copy, below the project's folder of images."""
     return f"{sha256[:2]}/{sha256}{path.suffix.lower()}"
 
