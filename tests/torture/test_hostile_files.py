@@ -206,9 +206,7 @@ def files_of_tools(folder: Path) -> list[Path]:
     rows = [(path.name, path.parent.name) for path in label_files(folder)["csv"][0].parent.rglob("images/*/*.png")]
     with Project.create(folder / "project") as project:
         import_source(project, folder / "images")
-        files = [
-            folder / f"{name}{FORMATS[name].suffixes[0]}" for name in ("coco", "label_studio", "create_ml", "cvat")
-        ]
+        files = [folder / f"{name}{FORMATS[name].suffixes[0]}" for name in ("coco", "label_studio", "cvat")]
         for path in files:
             export_labels(project, path, export_format=path.stem)
     table = np.array(rows, dtype=[("fname", object), ("label", object)])

@@ -3,21 +3,18 @@
 The class of a box or a shape is not a label of the image; it becomes one only on the user's choice.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from visionft.data.types import Split
-from visionft.errors import ProjectError
-from visionft.files import is_file
 from visionft.foreign_text import printable
-from visionft.project.formats.folders import walk
 from visionft.project.formats.labels_file import ClassLook
 from visionft.project.formats.listing import Interpretation, LabelChoice, Listing, ReadOptions, RejectedFile, SourceFile
 from visionft.project.formats.locating import ImageFinder
-from visionft.project.formats.whole_files import MemoryLimit, objects, read_label_json
+from visionft.project.formats.whole_files import MemoryLimit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,18 +45,6 @@ def parse_entries(
 ) -> list[Entry]:
     """Return the parsed entries, or rejections, of a JSON array called `array`."""
     return [attempt(file, f"{array}[{number}]", partial(parse, value)) for number, value in enumerate(values)]
-
-
-def json_documents(path: Path, entries: list[Entry]) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Yield each object of the JSON files in a folder, or of one file; an unreadable file is added to `entries`."""
-    files = [path] if is_file(path) else (file for file in walk(path, [], []) if file.suffix.casefold() == ".json")
-    for file in files:
-        try:
-            documents = objects([read_label_json(file)])
-        except ProjectError as error:
-            entries.append(RejectedFile(printable(file), error.message.removeprefix(f"{file} ")))
-            continue
-        yield from ((file, document) for document in documents)
 
 
 def rejected(file: Path, place: str, reason: str) -> RejectedFile:

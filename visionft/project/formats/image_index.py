@@ -2,16 +2,14 @@
 
 import os
 import re
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Set
 from difflib import get_close_matches
-from functools import cache, cached_property
+from functools import cached_property
 from itertools import islice
 from pathlib import Path, PureWindowsPath
 
 from visionft.data.decode import IMAGE_SUFFIXES
 from visionft.project.formats.folders import walk
-from visionft.project.formats.likeness import are_versions
 from visionft.project.names import name_key
 
 _UPLOADED = re.compile(r"[0-9a-f]{8}-(?=.)")  # Label Studio's prefix of an uploaded file name
@@ -107,21 +105,6 @@ class ImageIndex:
                 if len(parts) == 1:
                     found[path] = next(iter(parts))
         return found
-
-    @cached_property
-    def _stems(self) -> dict[str, dict[str, Path]]:
-        """The images of each folder by stem."""
-        found: defaultdict[str, dict[str, Path]] = defaultdict(dict)
-        for path in self._files:
-            if stem := _image_stem(_name(path)):
-                found[folder_of(path)][stem] = path
-        return found
-
-    @cache  # noqa: B019  (an index lives as long as the reading of its source)
-    def are_versions(self, folders: tuple[str, ...]) -> bool:
-        """Return whether folders hold the same images in several versions, by their names and their look."""
-        first, *others = (self._stems.get(folder, {}) for folder in folders)
-        return bool(others) and all(are_versions(first, other) for other in others)
 
     def nearest(self, name: str) -> str:
         """Return the most similar name of an image; empty where none is similar."""

@@ -75,7 +75,6 @@ class Interpretation:
     is_submission: bool = False  # it looks like a form for predictions: by its name, or one label for all test images
     separator: str = ""  # of several classes in one cell, where cells of this table were divided
     unread: tuple[str, ...] = ()  # unread files with possible labels
-    foreign: str = ""  # the unsupported tool with label files in the folder
     is_unlabelled_by_choice: bool = False
 
     @property

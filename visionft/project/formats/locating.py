@@ -199,18 +199,6 @@ class ImageFinder:
         self._guesses[name] = inside[0]
         return inside[0]
 
-    def versions(self, error: AmbiguousNameError) -> Sequence[Path]:
-        """Return the images of an ambiguous name, where these are versions of one image; empty for others."""
-        folders = tuple(dict.fromkeys(map(folder_of, error.found)))
-        if (
-            len(folders) < len(error.found)
-            or any(map(self._split_of, folders))
-            or not self._index.are_versions(folders)
-        ):
-            return ()
-        self.ambiguous -= 1
-        return error.found
-
     def settled(self, files: Sequence[SourceFile]) -> tuple[list[SourceFile], int]:
         """Return the entries without wrong guesses (images also named otherwise), and how many were relocated."""
         if not self._guesses:

@@ -238,15 +238,15 @@ def _rejected(file: Path, line: int, error: ValueError) -> RejectedFile:
 def _settle(
     ambiguous: list[_AmbiguousRow], found: ImageRows, columns: Columns, finder: ImageFinder, table: Path
 ) -> None:
-    """Add the images of ambiguous names that lie in the folder of all clear ones, or are versions of one image."""
+    """Add the images of ambiguous names that lie in the folder of all clear ones."""
     folders = {str(each.path.parent) for each in found.files if is_file(each.path)} if ambiguous else set[str]()
     for line, row, error in ambiguous:
         name = name_in(row, columns.file, columns.folder)
         path = finder.settle_ambiguous(name, error, folders) if len(found.files) >= _FEW else None
-        meant = finder.versions(error) if path is None else [path]
-        found.files += [_source_file(row, columns, finder, each) for each in meant]
-        if not meant:
+        if path is None:
             found.rejected.append(_rejected(table, line, error))
+        else:
+            found.files.append(_source_file(row, columns, finder, path))
 
 
 def _of_present_classes(files: list[SourceFile]) -> list[SourceFile]:
@@ -308,13 +308,21 @@ def _labels_of(row: Mapping[str, Any], columns: Columns) -> tuple[str, ...]:
     if columns.verdict and str(row.get(columns.verdict)).strip() in _ABSENT:
         return ()
     if not columns.labels:
-        return tuple(title for title in columns.classes if title in row and says_yes(row[title]))
+        inside = _common_start(columns.classes)
+        present = (title for title in columns.classes if title in row and says_yes(row[title]))
+        return tuple(title.removeprefix(inside) for title in present)
     cells = [row.get(title) for title in columns.labels]
     if None in cells and any(key.startswith(f"{columns.labels[0]}.") for key in row):
         raise ValueError(Message("{value} is not a name", value=columns.labels[0]))
     if columns.is_boxed:  # `cat 1 2 3 4 dog 5 6 7 8`
         cells = list(dict.fromkeys(str(cells[0] or "").split()[::5]))
     return tuple(name for cell in cells for name in names_in(cell, signs=columns.signs))
+
+
+def _common_start(titles: Sequence[str]) -> str:
+    """Return the object in which all titles lie, `flags.` of `flags.cat` and `flags.dog`; empty for none."""
+    start = "".join(titles[0].rpartition(".")[:2]) if titles else ""
+    return start if all(title.startswith(start) for title in titles) else ""
 
 
 def _review_of(own: Mapping[str, Any]) -> str | None:

@@ -9,19 +9,16 @@ from pathlib import Path
 
 from models.extensions import extension_rows
 from models.messages import Message
+from visionft.errors import NextStep, ProjectError
 from visionft.project.formats.class_folders import write_class_folders, write_yolo
 from visionft.project.formats.coco import read_coco, write_coco
-from visionft.project.formats.create_ml import read_create_ml, write_create_ml
 from visionft.project.formats.cvat import read_cvat, write_cvat
-from visionft.project.formats.datumaro import read_datumaro
-from visionft.project.formats.fiftyone import read_fiftyone, write_fiftyone
 from visionft.project.formats.handing_out import Copier, LabelSet
 from visionft.project.formats.hugging_face import read_parquet, write_image_folder
 from visionft.project.formats.label_studio import read_label_studio, write_label_studio
-from visionft.project.formats.labelme import read_labelme, write_labelme
 from visionft.project.formats.listing import Listing, ReadOptions
+from visionft.project.formats.locating import data_folder
 from visionft.project.formats.readers import read_table
-from visionft.project.formats.supervisely import read_supervisely
 from visionft.project.formats.voc import SETS, read_voc, write_voc
 from visionft.project.formats.whole_files import glance, has_signs
 from visionft.project.formats.yolo import read_yolo
@@ -50,6 +47,16 @@ class Format:
     def is_file(self) -> bool:
         """Whether it is exported as one file; otherwise as a new folder with copies of the images."""
         return self.is_export and bool(self.suffixes) and self.write_folder is None
+
+
+def _not_read(name: str, title: str, hint: str, signs: tuple[tuple[str, ...], ...]) -> Format:
+    """Return a format of JSON that is recognised, to say how to bring its labels."""
+
+    def read(file: Path, _options: ReadOptions) -> Listing:
+        message = Message("{file} is of {tool}, whose files are not read.", file=file, tool=title)
+        raise ProjectError(message, hint, NextStep("import_unlabelled", path=data_folder(file)))
+
+    return Format(name=name, title=title, suffixes=(".json",), read=read, is_import=False, is_export=False, signs=signs)
 
 
 _ROWS = (
@@ -112,42 +119,6 @@ _ROWS = (
         ),
     ),
     Format(
-        name="fiftyone",
-        title="FiftyOne",
-        suffixes=(".json",),
-        read=read_fiftyone,
-        write_folder=write_fiftyone,
-        words=Message("Copies of the images, with one file of their classes; one of both for each split."),
-        signs=((r'"classes"\s*:\s*(\[|null)', r'"labels"\s*:\s*\{'), (r'"samples"\s*:\s*\[', r'"filepath"\s*:')),
-    ),
-    Format(
-        name="datumaro",
-        title="Datumaro",
-        suffixes=(".json",),
-        read=read_datumaro,
-        is_export=False,
-        signs=((r'"categories"\s*:\s*\{', r'"items"\s*:\s*\['),),
-    ),
-    Format(
-        name="labelme",
-        title="labelme",
-        suffixes=(".json",),
-        read=read_labelme,
-        write_folder=write_labelme,
-        words=Message("Copies of the images, each with a file of its flags."),
-        is_per_image=True,
-        signs=((r'"imagePath"\s*:', r'"(shapes|flags)"\s*:'),),
-    ),
-    Format(
-        name="create_ml",
-        title="Create ML",
-        suffixes=(".json",),
-        read=read_create_ml,
-        write=write_create_ml,
-        words=Message("One file; the labels of each image."),
-        signs=((r"^\s*\[", r'(?i)"(image(filename|url)?|filename)"\s*:', r'"annotations?"\s*:'),),
-    ),
-    Format(
         name="cvat",
         title="CVAT",
         suffixes=(".xml",),
@@ -163,15 +134,6 @@ _ROWS = (
         read=read_yolo,
         is_export=False,
         signs=((r"(?m)^names\s*:",), (r"\A\s*[^\s:#][^:\n]*(\n[^:\n]*)*\Z",)),
-    ),
-    Format(
-        name="supervisely",
-        title="Supervisely",
-        suffixes=(".json",),
-        read=read_supervisely,
-        is_export=False,
-        is_per_image=True,
-        signs=((r'"tags"\s*:\s*\[', r'"objects"\s*:\s*\[', r'"size"\s*:'),),
     ),
     Format(
         name="json",
@@ -209,7 +171,21 @@ _ROWS = (
         name="tar", title=Message("Tar archive"), suffixes=(".tar", ".tgz", ".tbz2", ".gz", ".bz2"), is_export=False
     ),
 )
-FORMATS: dict[str, Format] = {each.name: each for each in _ROWS}
+_NOT_READ = (
+    _not_read(
+        "fiftyone",
+        "FiftyOne",
+        Message("Export it from FiftyOne as an ImageClassificationDirectoryTree, and import that folder."),
+        ((r'"classes"\s*:\s*(\[|null)', r'"labels"\s*:\s*\{'), (r'"samples"\s*:\s*\[', r'"filepath"\s*:')),
+    ),
+    _not_read(
+        "datumaro",
+        "Datumaro",
+        Message("Convert it to COCO, `datum convert -f coco`, or export it from CVAT as COCO."),
+        ((r'"categories"\s*:\s*\{', r'"items"\s*:\s*\['),),
+    ),
+)
+FORMATS: dict[str, Format] = {each.name: each for each in (*_ROWS, *_NOT_READ)}
 FORMATS.update(extension_rows("visionft.formats", Format, taken=FORMATS))
 FORMATS["json"] = FORMATS.pop("json")  # last: it takes any JSON
 LABEL_FILES = tuple(each for each in FORMATS.values() if each.read)
@@ -222,7 +198,7 @@ SOURCE_SUFFIXES = tuple(dict.fromkeys(_SUFFIXES))
 def format_of(path: Path) -> Format | None:
     """Return the format of a file by its name, and by its text for shared names; None for an unknown one."""
     suffix = path.suffix.casefold()
-    fitting = [each for each in FORMATS.values() if each.is_import and suffix in each.suffixes]
+    fitting = [each for each in FORMATS.values() if (each.is_import or each.read) and suffix in each.suffixes]
     text = glance(path) if any(each.signs for each in fitting) else ""
     return next(
         (each for each in fitting if not each.signs or any(has_signs(text, signs) for signs in each.signs)), None

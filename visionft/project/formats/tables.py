@@ -31,7 +31,6 @@ from visionft.project.formats.whole_files import MemoryLimit, check_size, read_l
 SAMPLE_ROWS = 2000  # enough to recognise a column's content
 _MAX_SAMPLED = 1_000_000  # cells
 _MAX_COLUMNS = 50_000  # one-hot columns of the 21,841 classes of ImageNet-21k fit
-_ROWS_OF_PLATE = "ABCDEFGHIJKLMNOP"  # of a microplate with 384 wells
 _OF_SPLITS = re.compile(r"(?i)partition|split")  # `list_eval_partition.txt` of CelebA
 
 Row = dict[str, Any] | str  # the cells by title, or the reason for a malformed row
@@ -116,11 +115,6 @@ def _table_of_cells(file: Path, source: CellRows, images: ImageNames) -> Table:
     if own := _titles_of_images(titles, following, images, file):
         titles = own
         rows = chain([(1, header)], rows)
-    cells = [[cell.strip() for cell in row] for row in following]
-    if _is_plate(titles, cells):
-        titles, rows = ["Well", "Class"], _wells(titles, rows)
-    elif _are_classes_of_names(titles, cells, images):
-        titles, rows = ["file_name", "label"], _images_of_classes(titles, rows)
     titles = _distinct(titles)
     table = table_of(file, titles, ((line, _named(titles, cells)) for line, cells in rows))
     return replace(_with_objects(table), source=source)
@@ -148,40 +142,6 @@ def _titles_of_images(first: list[str], following: Sequence[list[str]], images: 
     if titles and len(titles) < len(widest):
         titles = titles_of_first_row(widest, images, following) or titles
     return [file.stem if title == "label" and _OF_SPLITS.search(file.stem) else title for title in titles]
-
-
-def _is_plate(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
-    """Return whether a table is the map of a microplate, with rows A, B and columns 1, 2."""
-    columns = [title.lstrip("0") for title in titles[1:]]
-    letters = "".join(row[0] if row else "" for row in rows)
-    is_numbered = len(titles) > 2 and columns == [str(number) for number in range(1, len(titles))]
-    return is_numbered and bool(rows) and letters == _ROWS_OF_PLATE[: len(rows)]
-
-
-def _wells(titles: Sequence[str], rows: CellsByLine) -> CellsByLine:
-    """Yield a row for each well of a plate: its name, `A1`, and its class."""
-    for line, cells in rows:
-        if not isinstance(cells, str):
-            for title, cell in zip(titles[1:], cells[1:], strict=False):
-                yield line, [f"{cells[0].strip()}{title}", cell]
-
-
-def _are_classes_of_names(titles: Sequence[str], rows: Sequence[Sequence[str]], images: ImageNames) -> bool:
-    """Return whether each column is a class with the names of its images below; they have different lengths."""
-    if len(titles) < 2 or not all(titles) or any(map(is_file_title, titles)):
-        return False
-    names = [cell for row in rows for cell in row if cell]
-    is_ragged = 0 < len(names) < len(titles) * len(rows)
-    return is_ragged and len(set(names)) == len(names) and all(map(images.has, names))
-
-
-def _images_of_classes(titles: Sequence[str], rows: CellsByLine) -> CellsByLine:
-    """Yield a row for each image of a table with a column for each class."""
-    for line, cells in rows:
-        if not isinstance(cells, str):
-            for title, cell in zip(titles, cells, strict=False):
-                if cell.strip():
-                    yield line, [cell, title]
 
 
 def _distinct(titles: Sequence[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Recognise label files of other tools, and read JSON and XML whole: with limits on size and memory, and line numbers.
+"""Recognise files by their text, and read JSON and XML whole: with limits on size and memory, and line numbers.
 
 XML is read by expat without any document type, to exclude entities: no expansion, and no further file is opened.
 """
@@ -47,10 +47,6 @@ _FOREIGN_CELL = re.compile(r"[^\t\r\n,;|\"]*[^\0-\x7f][^\t\r\n,;|\"]*")
 _MOST_CELLS = 100  # with letters outside of ASCII, whose code page is tried
 _WITHIN_WORD = re.compile(r"[^\W\d_][²³½¿¡][^\W\d_]")  # signs of code page 1252 there are letters of another
 _PUNCTUATION = "€‚„…‘’“”•–—°²³´µ·½¿¡§©®«»\xa0"
-# Tools that cannot be imported: suffixes of their files, and patterns that must all match.
-_UNSUPPORTED: tuple[tuple[tuple[str, ...], str, tuple[str, ...]], ...] = (
-    ((".json",), "V7 Darwin", (r'"schema_ref"\s*:', r'"item"\s*:')),
-)
 # Stores of images that are not read, by suffix.
 _STORES: dict[str, str] = {
     ".tfrecord": "TFRecord",
@@ -157,27 +153,6 @@ def unread_store(files: Iterable[Path]) -> ProjectError | None:
             hint = "Get the data set as image files or as Parquet, or have each image saved as a PNG file."
             return ProjectError(message, hint)
     return None
-
-
-def unsupported_tool(folder: Path) -> str:
-    """Return the unsupported tool with label files in or just below `folder`, by a sample of them; empty for none."""
-    suffixes = {suffix for suffixes, _, _ in _UNSUPPORTED for suffix in suffixes}
-    sample: list[Path] = []
-    try:
-        inner = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
-    except OSError:
-        inner = []
-    for place in (folder, *inner):
-        try:
-            sample += sorted(path for path in place.iterdir() if path.suffix.casefold() in suffixes)[:3]
-        except OSError:
-            continue
-    for file in sample[:40]:
-        text = glance(file)
-        for suffixes, tool, signs in _UNSUPPORTED:
-            if file.suffix.casefold() in suffixes and has_signs(text, signs):
-                return tool
-    return ""
 
 
 @dataclass(slots=True)

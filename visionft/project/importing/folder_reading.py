@@ -19,7 +19,6 @@ from visionft.project.formats.listing import AUTOMATIC, Interpretation, LabelCho
 from visionft.project.formats.locating import data_folder
 from visionft.project.formats.registry import FORMATS, format_of
 from visionft.project.formats.split_names import is_split_name, is_train_and_val, split_in, split_of
-from visionft.project.formats.whole_files import unsupported_tool
 from visionft.project.importing.file_names import name_part, parts_with_classes
 from visionft.project.importing.folder_names import is_container, is_unlabelled, species_of
 from visionft.project.importing.label_sources import LabelReader, LabelSource, source_of, unread_files
@@ -254,8 +253,7 @@ class _FolderReader:
         listing = _with_splits(listing, _splits_of_lists(sources))
         read = {file for source in open_sources for file in source.read_files}
         files = tuple(each for each in listing.files if each.path not in read) if read else listing.files
-        foreign = "" if sources or self._plan.labels else unsupported_tool(self.survey.source)
-        around = replace(listing.interpretations[0], foreign=foreign, unread=self._unread(()))
+        around = replace(listing.interpretations[0], unread=self._unread(()))
         listing = replace(listing, files=files, interpretations=(*_open_entries(open_sources), around))
         return reading_of(listing, self.survey.root.count, Proposal(choice=LabelChoice(is_unlabelled=True)))
 

@@ -53,5 +53,3 @@ def _file_notes(each: Interpretation) -> Iterator[Message]:
         yield Message("Names of several images, which get no class: {count}.", count=each.ambiguous)
     if each.unread:
         yield Message("Not used, though they may hold labels: {names}.", names=listed(each.unread, _MOST))
-    if each.foreign:
-        yield Message("{tool}'s labels lie there, which cannot be read.", tool=each.foreign)

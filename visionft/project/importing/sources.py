@@ -196,14 +196,6 @@ def _unpacked(archive: Path, scratch: Path, job: JobContext, *, stays: bool) -> 
 def require_understood(interpretation: Interpretation, source: Path) -> None:
     """Raise a `ProjectError` where labels would be ignored silently: unknown ones, boxes alone, no label column."""
     where = printable(interpretation.file)
-    if interpretation.foreign:
-        message = Message(
-            "{where} holds labels in {foreign}'s format, which cannot be read yet.",
-            where=where,
-            foreign=interpretation.foreign,
-        )
-        hint = "Export them as CSV or JSONL there, or import the images alone, without labels."
-        raise ProjectError(message, hint, NextStep("import_unlabelled", path=source))
     if interpretation.has_only_marks:
         message = Message(
             "{file} marks parts of images with boxes or shapes, and gives no image as a whole a class.", file=where

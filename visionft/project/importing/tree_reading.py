@@ -74,8 +74,8 @@ def plan_of(survey: Survey, known_classes: Collection[str] = ()) -> TreePlan:
     return plan
 
 
-def listing_of(survey: Survey, plan: TreePlan, *, foreign: str = "") -> Listing:
-    """Return the files of a source with the classes and splits of a plan; `foreign` is an unsupported tool."""
+def listing_of(survey: Survey, plan: TreePlan) -> Listing:
+    """Return the files of a source with the classes and splits of a plan."""
     files: list[SourceFile] = []
     inherited: dict[Folder | None, tuple[tuple[str, ...], Split | None]] = {None: ((), None)}
     folders = list(survey.root.within(without=plan.ignored))
@@ -91,11 +91,7 @@ def listing_of(survey: Survey, plan: TreePlan, *, foreign: str = "") -> Listing:
     unlabelled = dict.fromkeys(each.name for each in folders if is_unlabelled(each.name))
     reason = Message("lies beside the classes or splits and is none")
     beside = (RejectedFile(printable(survey.source / each.path), reason) for each in plan.ignored)
-    interpretation = replace(
-        _interpretation_of(plan, survey.source),
-        unlabelled_folders=tuple(unlabelled),
-        foreign="" if plan.labels else foreign,
-    )
+    interpretation = replace(_interpretation_of(plan, survey.source), unlabelled_folders=tuple(unlabelled))
     return Listing(
         files=tuple(files),
         skipped=(*survey.skipped, *beside),

@@ -24,18 +24,14 @@ ANYTHING = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=5),
     max_leaves=30,
 )
-READERS = ("coco", "label_studio", "fiftyone", "labelme", "create_ml", "json", "supervisely")
+READERS = ("coco", "label_studio", "json")
 
 
 @pytest.mark.parametrize("name", READERS)
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(value=ANYTHING, entries=st.lists(ANYTHING, max_size=3), takes=st.booleans())
 def test_json_of_any_shape_is_read_or_refused(tmp_path: Path, name: str, value, entries, takes: bool) -> None:
-    keys = {
-        "coco": ("images", "annotations", "categories"), "fiftyone": ("labels", "samples"),
-        "labelme": ("flags", "shapes"),
-    }  # fmt: skip
-    whole = dict.fromkeys(keys.get(name, ()), entries) | {"imagePath": "a.jpg"}
+    whole = dict.fromkeys(("images", "annotations", "categories"), entries)
     for shape in (value, entries, whole, [{"data": value, "annotations": entries, "image": "a.jpg"}]):
         (tmp_path / "x.json").write_text(json.dumps(shape), encoding="utf-8")
         try:

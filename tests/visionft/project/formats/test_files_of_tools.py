@@ -49,11 +49,9 @@ def read(source: Path, project: Project, folder: Path) -> dict[str, tuple[set[st
 @pytest.mark.parametrize(
     ("tool", "images", "labels", "has_splits"),
     [
-        ("datumaro", lambda n, split: f"images/{split}/{n.replace('/', '_')}", SINGLE, True),
         ("voc_lists", lambda n, _: f"JPEGImages/{n}", SEVERAL, True),
         ("cvat", lambda n, _: f"images/{n}", SEVERAL, True),
         ("coco", lambda n, _: f"images/default/{n}", SINGLE, False),
-        ("fiftyone", lambda n, _: f"data/{n}", SINGLE, False),
         ("fiftyone_csv", lambda n, _: f"data/{n.replace('other/same', 'same-2').rpartition('/')[2]}", SINGLE, False),
         ("hugging_face_numpy", lambda n, _: n, SEVERAL, True),
     ],

@@ -181,7 +181,7 @@ def test_label_studio_in_short(source: Path, empty: Project) -> None:
     assert labels_of(empty) == {"a.jpg": ("cat",), "b.jpg": ("dog",)}
 
 
-# -- CVAT, VOC, FiftyOne, Create ML, labelme -----------------------------------------------------------------------
+# -- CVAT, VOC, and others -----------------------------------------------------------------------------------------
 
 CVAT = """<?xml version="1.0" encoding="utf-8"?>
 <annotations>
@@ -255,50 +255,40 @@ def test_voc_presence_with_its_sets(tmp_path: Path, several: Project) -> None:
     assert len(report.skipped) == 3 and report.interpretations[0].is_from_marks
 
 
-def test_fiftyone_targets_of_every_form(source: Path, several: Project) -> None:
-    object_ = {"label": "dog", "confidence": 0.9, "attributes": {}}
-    labels = {"train/a": 0, "train/b": object_, "val/c": ["cat", 1], "d": None, "e": 7}
-    report = import_source(several, write(source, "labels.json", {"classes": ["cat", "dog"], "labels": labels}))
-    assert labels_of(several) == {"a.jpg": ("cat",), "b.jpg": ("dog",), "c.jpg": ("cat", "dog"), "d.jpg": ()}
-    assert list(places(report)) == ["e"]
-
-
-def test_a_fiftyone_dataset_with_its_tags(source: Path, empty: Project) -> None:
-    sample = {
-        "filepath": "images/train/a.jpg",
-        "tags": ["train", "blurred"],
-        "ground_truth": {"_cls": "Classification", "label": "cat", "logits": None},
-        "boxes": {"_cls": "Detections", "detections": [{"_cls": "Detection", "label": "nose"}]},
-    }
-    import_source(empty, write(source, "samples.json", {"name": "x", "samples": [sample]}))
-    row = next(iter(image_rows(empty, find_images(empty))))
-    assert (row.labels, row.split, row.tags) == (("cat",), "train", ("blurred",))
-
-
-def test_create_ml_for_whole_images_and_boxes(source: Path, several: Project) -> None:
+def test_annotations_of_create_ml_are_read_as_json(source: Path, several: Project) -> None:
     entries = [
-        {"image": "a.jpg", "annotations": ["cat", "dog"]},
-        {"imagefilename": "b.jpg", "annotation": [{"label": "cat"}]},
-        {"image": "c.jpg", "annotations": [{"label": "dog", "coordinates": {"x": 3, "y": 3, "width": 2, "height": 2}}]},
-        {"annotations": ["cat"]},
+        {"image": "a.jpg", "annotations": [{"label": "cat"}, {"label": "dog"}]},
+        {"image": "b.jpg", "annotations": [{"label": "cat"}]},
+        {"image": "c.jpg", "annotations": [{"label": "dog"}]},
     ]
-    report = import_source(several, write(source, "labels.json", entries))
-    assert labels_of(several) == {"a.jpg": ("cat", "dog"), "b.jpg": ("cat",), "c.jpg": ()}
-    assert list(places(report)) == ["entry 4"]
-    assert report.interpretations[0].marked == 1
+    import_source(several, write(source, "labels.json", entries))
+    assert labels_of(several) == {"a.jpg": ("cat", "dog"), "b.jpg": ("cat",), "c.jpg": ("dog",)}
 
 
-def test_labelme_flags(source: Path, empty: Project) -> None:
-    for name, flags in (
-        ("train/a", {"__ignore__": False, "cat": True, "dog": False}),
-        ("val/c", {"cat": False, "dog": True}),
-    ):
-        shapes = [{"label": "nose", "points": [[1, 1], [2, 2]], "shape_type": "rectangle", "flags": {}}]
-        document = {"version": "5.5.0", "flags": flags, "shapes": shapes, "imagePath": f"{Path(name).name}.jpg"}
-        write(source, f"images/{name}.json", document | {"imageData": "aGVsbG8=", "imageHeight": 20, "imageWidth": 20})
-    report = import_source(empty, source)
-    assert labels_of(empty) == {"a.jpg": ("cat",), "c.jpg": ("dog",), "b.jpg": (), "d.jpg": ()}
-    assert report.interpretations[0].marked == 2 and not report.skipped
+def test_flags_of_labelme_are_read_as_json(source: Path, empty: Project) -> None:
+    given = (("train/a", "cat"), ("val/c", "dog"), ("train/b", "dog"))
+    for name, label in given:
+        flags = {"__ignore__": False, "cat": label == "cat", "dog": label == "dog"}
+        document = {"version": "5.5.0", "flags": flags, "shapes": [], "imagePath": f"{Path(name).name}.jpg"}
+        write(source, f"images/{name}.json", document | {"imageHeight": 20, "imageWidth": 20})
+    import_source(empty, source)
+    assert labels_of(empty) == {"a.jpg": ("cat",), "b.jpg": ("dog",), "c.jpg": ("dog",), "d.jpg": ()}
+
+
+@pytest.mark.parametrize(
+    ("tool", "document"),
+    [
+        ("FiftyOne", {"classes": ["cat", "dog"], "labels": {"train/a": 0}}),
+        ("FiftyOne", {"name": "x", "samples": [{"filepath": "images/train/a.jpg"}]}),
+        ("Datumaro", {"categories": {"label": {}}, "items": [{"id": "a"}]}),
+    ],
+)
+def test_a_file_of_a_tool_that_is_not_read_says_so(tool: str, document: object, source: Path, empty: Project) -> None:
+    file = write(source, "labels.json", document)
+    for place in (file, source):
+        with pytest.raises(ProjectError) as caught:
+            import_source(empty, place)
+        assert tool in caught.value.message and caught.value.hint
 
 
 # -- tables --------------------------------------------------------------------------------------------------------
@@ -374,7 +364,7 @@ BOMB = '<?xml version="1.0"?>\n<!DOCTYPE a [<!ENTITY b "b">]>\n<annotations><ima
         ("x.json", '[{"data": {"image": "a.jpg"}, "annotations": [{"result": [}]}]', "1"),
         ("x.json", '[{"image": "a.jpg", "annotations": ' + "[" * 100_000, "nested"),
         ("x.json", "{}", ""),
-        ("x.json", '{"classes": [], "labels": {}, "x": NaN', "1"),
+        ("x.json", '[{"image": "a.jpg", "x": NaN', "1"),
         ("x.xml", "<annotations>\n<image >\n</annotations>", "3"),
         ("x.xml", BOMB, "2"),
         ("x.xml", f"<annotations><image >{'<a>' * 99}", "nested"),
@@ -391,9 +381,10 @@ def test_malformed_files_are_refused_with_their_line(name: str, text: str, told:
 
 def test_labels_of_two_tools_are_not_mixed(source: Path, empty: Project) -> None:
     write(source, "annotations.xml", CVAT)
-    write(source, "labels.json", [{"image": "a.jpg", "annotations": ["dog"]}])
+    write(source, "labels.json", [task(1, "a.jpg", [choices("dog")])])
     report = import_source(empty, source)
-    assert not report.classes and {"CVAT", "Create ML"} <= {each.title.split("(")[-1][:-1] for each in report.readings}
+    tools = {each.title.split("(")[-1][:-1] for each in report.readings}
+    assert not report.classes and {"CVAT", "Label Studio"} <= tools
     import_source(empty, source, source_format="cvat")
     assert labels_of(empty)["a.jpg"] == ("cat",)
 
@@ -419,7 +410,6 @@ def test_outlines_beside_class_folders_leave_the_classes_alone(tmp_path: Path, d
 
 ALL = [each for each in FORMATS.values() if each.is_export]
 OTHERS = [each.name for each in ALL if each.write or each.write_folder]
-WITHOUT_SPLITS = ("create_ml",)
 SIGNS = st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp", "Cn"))
 TEXTS = st.text(SIGNS, min_size=1, max_size=30).filter(str.strip)
 
@@ -432,10 +422,10 @@ def exported(project: Project, folder: Path, name: str) -> Path:
     return target
 
 
-def content(project: Project, *, with_splits: bool = True) -> dict[str, object]:
+def content(project: Project) -> dict[str, object]:
     shas = {image.image_id: image.sha256 for image in project.snapshot().images}
     rows = image_rows(project, find_images(project))
-    return {shas[row.image_id]: (set(row.labels), row.split if with_splits else None) for row in rows}
+    return {shas[row.image_id]: (set(row.labels), row.split) for row in rows}
 
 
 @pytest.mark.parametrize("name", OTHERS)
@@ -456,18 +446,7 @@ def test_labels_round_trip(project: Project, tmp_path_factory, name: str, labels
     with Project.create(folder / "again") as again:
         report = import_source(again, target)
         assert not report.unreadable and not report.conflicts
-        has_splits = name not in WITHOUT_SPLITS
-        assert content(again, with_splits=has_splits) == content(project, with_splits=has_splits)
-
-
-def test_a_class_may_look_like_a_flag_of_labelme_but_not_be_its_own(project: Project, tmp_path: Path) -> None:
-    project.apply(LabelImages((1,), "__proto__"))
-    with Project.create(tmp_path / "again") as again:
-        import_source(again, exported(project, tmp_path, "labelme"))
         assert content(again) == content(project)
-    project.apply(LabelImages((2,), "__ignore__"))
-    with pytest.raises(ProjectError, match="__ignore__"):
-        export_labels(project, tmp_path / "other", export_format="labelme")
 
 
 @pytest.mark.parametrize("name", [each for each in OTHERS if each not in ("folders", "yolo")])

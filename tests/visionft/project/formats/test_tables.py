@@ -330,22 +330,6 @@ def test_yolo_boxes_mark_parts_of_images(declared: str, tmp_path: Path) -> None:
     assert {each.split for each in taken.files} == {"train", "val"} and len(taken.unreadable) == 1
 
 
-def test_supervisely_tags_label_the_image_that_the_file_is_called_like(tmp_path: Path) -> None:
-    def document(tag: str) -> dict[str, object]:
-        return {"tags": [{"name": tag}], "objects": [{"classTitle": "nose"}], "size": {"width": 9, "height": 9}}
-
-    made(
-        tmp_path,
-        ["ds/img/a.jpg", "ds/img/b.jpg"],
-        {"ds/ann/a.jpg.json": document("cat"), "ds/ann/b.jpg.json": document("dog")},
-    )
-    format_ = format_of(tmp_path / "ds/ann/a.jpg.json")
-    assert format_ and format_.read
-    listing = format_.read(tmp_path / "ds/ann", ReadOptions(index=ImageIndex(tmp_path)))
-    assert labels_of(listing, tmp_path) == {"ds/img/a.jpg": "cat", "ds/img/b.jpg": "dog"}
-    assert listing.interpretations[0].marked == 2
-
-
 def test_the_folder_of_all_clear_names_is_that_of_the_ambiguous_ones(tmp_path: Path) -> None:
     images = [*(f"train/{number}.jpg" for number in range(5)), "test1/0.jpg", "test1/9.jpg"]
     rows = "".join(f"{number}.jpg,{'cat' if number % 2 else 'dog'}\n" for number in range(5))

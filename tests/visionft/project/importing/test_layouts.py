@@ -139,8 +139,6 @@ TABLES = [
            {"cat": 1, "dog": 1}),
     Layout("two images a row", two("pics"), {"list.csv": "Foto vorne;Foto hinten;Ergebnis\n1pics.png;2pics.png;cat\n"},
            {"cat": 2}),
-    Layout("a column of names for each class", FLAT, {"list.csv": "cat;dog\na.png;b.png\nc.png;\nd.png;\n"},
-           {"cat": 3, "dog": 1}),
     Layout("a shift beside the result", FLAT, {"list.csv": "Zdjęcie;Turno;Stan\na.png;x;cat\nb.png;y;cat\nc.png;x;dog\n"
            "d.png;y;dog\n"}, CAT_DOG),
     Layout("JSON lines with addresses", FLAT, {"labels.jsonl": "\n".join(
@@ -216,8 +214,6 @@ EVIDENCE = [
     Layout("items with two images a row", two("A01", "A02", "B07", "C03"),
            {"meta.csv": "diagnosis,first,second\n" + "".join(f"{c},{f}/1{f}.png,{f}/2{f}.png\n" for c, f in
             (("cat", "A01"), ("cat", "A02"), ("dog", "B07"), ("dog", "C03")))}, CAT_DOG),
-    Layout("a plate", tuple(f"x_{well}_{n}.png" for well in ("A1", "A2", "B1", "B2") for n in (1, 2)),
-           {"plate.csv": ",1,2\nA,salt,none\nB,salt,salt\n"}, {"salt": 6, "none": 2}),
     Layout("a data set beside its test", two("lungs/cat", "lungs/dog", "Test cases"), classes=CAT_DOG,
            splits={"test": 2}, added=6),
     Layout("a data set twice, beside its test", two("one/train/cat", "one/train/dog", "two/train/cat",
@@ -227,9 +223,6 @@ EVIDENCE = [
     Layout("numbered parts of classes", two("MLB_1", "MLB_2", "MSV_1"), offered={"MLB": 4, "MSV": 2}),
     Layout("sizes in the names of splits", two("Train Images 60x8x8/cat", "Test Images 20x8x8/dog"), classes=CAT_DOG,
            splits={"train": 2, "test": 2}),
-    Layout("originals and smaller copies", tuple(f"{folder}/{n}1a8e-fab0.png" for folder in ("full", "small")
-           for n in "abcd"), {"t.csv": "image,label\n" + "".join(f"{n}1a8e-fab0,{'cat' if n in 'ab' else 'dog'}\n"
-           for n in "abcd")}, {"cat": 4, "dog": 4}, are_versions=True),
     Layout("names of a camera", tuple(f"{name}_{number}.png" for name in ("IMG", "DSC") for number in range(4))),
 ]  # fmt: skip
 
@@ -311,12 +304,11 @@ def test_labels_that_are_not_understood_are_never_passed_over_in_silence(layout:
 
 
 def test_the_images_alone_come_in_when_asked_for(tmp_path: Path, draw) -> None:
-    layout = Layout("V7", two("images"), {"1.json": '{"schema_ref": "2.0", "item": {"name": "1.png"}}'})
-    with pytest.raises(ProjectError, match="V7"):
+    layout = Layout("FiftyOne", two("data"), {"labels.json": '{"classes": ["a"], "labels": {"1": 0}}'})
+    with pytest.raises(ProjectError, match="FiftyOne"):
         _import(layout, tmp_path / "refused", draw)
     report, _ = _import(layout, tmp_path, draw, source_format="folders")
     assert (report.added, report.classes) == (2, {})
-    assert "V7" in report.interpretations[0].foreign
 
 
 def test_the_user_names_the_columns(tmp_path: Path, draw) -> None:
