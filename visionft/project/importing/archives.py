@@ -27,6 +27,7 @@ from typing import IO, BinaryIO, cast
 from models.messages import Message
 from visionft.amounts import size_text
 from visionft.data.decode import IMAGE_SUFFIXES
+from visionft.data.types import Split
 from visionft.errors import ProjectError
 from visionft.events import Progress
 from visionft.files import open_regular, write_error
@@ -34,10 +35,11 @@ from visionft.jobs import SILENT, JobCancelled, JobContext
 from visionft.project.formats.folders import holds_images, walk
 from visionft.project.formats.hugging_face import has_images, images_within
 from visionft.project.formats.registry import LABEL_FILES
+from visionft.project.formats.split_names import is_split_name, split_of
 from visionft.project.formats.whole_files import MAX_BYTES
-from visionft.project.importing.shards import TABLE, join_shards, split_in
 
 MAX_FILES = 1_000_000
+_TABLE = "metadata.jsonl"  # of the images in Parquet files
 MAX_RATIO = 200  # images hardly compress; deflate's maximum ratio is about 1,000
 RATIO_MATTERS_ABOVE = 100 * 2**20  # bytes: drawings and images of one colour compress well, and are small
 _TAR_SUFFIXES = (".tar.gz", ".tar.bz2", ".tar", ".tgz", ".tbz2")
@@ -82,8 +84,8 @@ def archives_of(folder: Path) -> list[Path]:
 def unpack(source: Path, target: Path, *, job: JobContext = SILENT) -> bool:
     """Unpack an archive, or those of a folder, into the empty folder `target`; return False when cancelled.
 
-    Archives inside are unpacked too, where there are no images beside them. Labels beside the images of a shard become
-    a table. A `ProjectError` for an archive that is damaged, too large, or not safe.
+    Archives inside are unpacked too, where there are no images beside them. A `ProjectError` for an archive that is
+    damaged, too large, or not safe.
     """
     packed = archives_of(source) if source.is_dir() else [source]
     unpacking = _Unpacking(target, sum(path.stat().st_size for path in packed), shutil.disk_usage(target).free, job)
@@ -99,8 +101,6 @@ def unpack(source: Path, target: Path, *, job: JobContext = SILENT) -> bool:
             archive.unlink()
     except JobCancelled:
         return False
-    if any(each.name.casefold().endswith(_TAR_SUFFIXES) for each in (*packed, *inner)):
-        join_shards(target)
     return True
 
 
@@ -138,7 +138,7 @@ class _Unpacking:
         for archive in archives:
             stem = _stem(archive)
             name = _SHARD.sub("", stem).strip(" .-_") or "images"
-            is_shard = name != stem and (kinds[_kind_of(archive)] > 1 or split_in(name) is not None)
+            is_shard = name != stem and (kinds[_kind_of(archive)] > 1 or _split_in(name) is not None)
             folder = self.target / archive.parent.relative_to(base) / (name if is_shard else stem)
             self.take(archive, folder, prefix=f"{stem}-" if is_shard else "")
 
@@ -177,8 +177,8 @@ class _Unpacking:
 
     def _take_parquet(self, archive: Path, folder: Path, prefix: str) -> None:
         """Write the images in a Parquet file, and the values of their rows into a table for all such files."""
-        split = split_in(archive.stem, archive.parent.name)
-        with (self.target / TABLE).open("a", encoding="utf-8", newline="\n") as table:
+        split = _split_in(archive.stem, archive.parent.name)
+        with (self.target / _TABLE).open("a", encoding="utf-8", newline="\n") as table:
             for number, (content, name, row) in enumerate(images_within(archive)):
                 suffix = PurePosixPath(name).suffix.casefold()
                 if suffix not in IMAGE_SUFFIXES:
@@ -257,6 +257,13 @@ def _stem(archive: Path) -> str:
 def _kind_of(archive: Path) -> str:
     """Return a common name of numbered archives."""
     return f"{archive.parent}/{re.sub(r'[0-9]+', '#', archive.name)}"
+
+
+def _split_in(*names: str) -> Split | None:
+    """Return the split of some names of folders or archives, `cifar-train` too; None for none or several."""
+    words = [word for name in names for word in re.split(r"[\W_0-9]+", name) if is_split_name(word)]
+    splits: set[Split | None] = {split_of(word) for word in words}
+    return splits.pop() if len(splits) == 1 else None
 
 
 def _zip_fault(entry: zipfile.ZipInfo) -> str:

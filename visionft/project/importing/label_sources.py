@@ -37,9 +37,9 @@ _MANY_CLASSES = 0.5  # more classes an image are rather captions, names or numbe
 
 # Suffixes of tables, label files and other programs' label stores.
 _MAY_HOLD_LABELS = (
-    ".arrow", ".csv", ".data", ".datum", ".db", ".h5", ".hdf5", ".json", ".jsonl", ".mat", ".names", ".ndjson", ".npy",
-    ".npz", ".ods", ".parquet", ".pickle", ".pkl", ".rec", ".sqlite", ".tfrec", ".tfrecord", ".tsv", ".txt", ".xls",
-    ".xlsx", ".xml", ".yaml", ".yml", ".zip", ".tar", ".gz", ".tgz", ".7z", ".rar",
+    ".arrow", ".cls", ".csv", ".data", ".datum", ".db", ".h5", ".hdf5", ".json", ".jsonl", ".mat", ".names",
+    ".ndjson", ".npy", ".npz", ".ods", ".parquet", ".pickle", ".pkl", ".rec", ".sqlite", ".tfrec", ".tfrecord",
+    ".tsv", ".txt", ".xls", ".xlsx", ".xml", ".yaml", ".yml", ".zip", ".tar", ".gz", ".tgz", ".7z", ".rar",
 )  # fmt: skip
 _TELLS_OF_THE_SET = re.compile(r"(?i)(readme|licen[cs]e|citation|notice|changelog|requirements)|.*classes\.json$")
 

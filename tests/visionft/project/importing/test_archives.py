@@ -1,4 +1,4 @@
-"""Archives: class folders, shards and archives of archives become labels; harmful ones are refused whole."""
+"""Archives: class folders and archives of archives become labels; harmful ones are refused whole."""
 
 import gzip
 import io
@@ -47,20 +47,8 @@ def folders(*classes: str, start: int = 0) -> Files:
     return {f"{name}/{n}.png": image(start + 4 * k + n) for k, name in enumerate(classes) for n in range(4)}
 
 
-def shard(start: int, labels: Callable[[int], Files]) -> Files:
-    files: Files = {}
-    for number in range(start, start + 6):
-        files[f"{number:06}.png"] = image(number)
-        files |= {f"{number:06}{suffix}": content for suffix, content in labels(number).items()}
-    return files
-
-
-def named(number: int) -> bytes:
-    return (b"cat", b"dog")[number % 2]
-
-
-def cls(number: int) -> Files:
-    return {".cls": named(number), ".json": json.dumps({"width": 8}).encode()}
+def images(start: int) -> Files:
+    return {f"{number:06}.png": image(number) for number in range(start, start + 6)}
 
 
 SOURCES: dict[str, tuple[Callable[[Path], object], dict[str, int]]] = {
@@ -74,30 +62,11 @@ SOURCES: dict[str, tuple[Callable[[Path], object], dict[str, int]]] = {
     ),
     "pax.tgz": (lambda p: tar(p, folders("cat", "ö" * 90), format=tarfile.PAX_FORMAT), {"cat": 4, "ö" * 90: 4}),
     "table.tar": (
-        lambda p: tar(p, shard(0, lambda n: {}) | {"labels.csv": b"file_name,label\n000000.png,cat\n000001.png,dog\n"}),
+        lambda p: tar(p, images(0) | {"labels.csv": b"file_name,label\n000000.png,cat\n000001.png,dog\n"}),
         {"cat": 1, "dog": 1},
     ),
-    "one.tar": (lambda p: tar(p, shard(0, cls)), {"cat": 3, "dog": 3}),
-    "json.tar": (
-        lambda p: tar(p, shard(0, lambda n: {".json": json.dumps({"label": named(n).decode()}).encode()})),
-        {"cat": 3, "dog": 3},
-    ),
-    "shards": (
-        lambda p: [tar(p / f"00000{n}.tar", shard(6 * n, lambda n: {".txt": named(n)})) for n in range(2)],
-        {"cat": 6, "dog": 6},
-    ),
-    "equal names": (
-        lambda p: [tar(p / f"x-00{n}.tar", {"0.png": image(n), "0.cls": named(n)}) for n in range(4)],
-        {"cat": 2, "dog": 2},
-    ),
-    "split shards": (
-        lambda p: [tar(p / f"{s}-0000.tar", shard(9 * n, cls)) for n, s in enumerate(("train", "val"))],
-        {"cat": 6, "dog": 6},
-    ),
     "class zips": (
-        lambda p: [
-            zipped(p / f"{name}-samples.zip", shard(9 * n, lambda _: {})) for n, name in enumerate(("cat", "dog"))
-        ],
+        lambda p: [zipped(p / f"{name}-samples.zip", images(9 * n)) for n, name in enumerate(("cat", "dog"))],
         {"cat": 6, "dog": 6},
     ),
     "project.tm": (
@@ -110,7 +79,7 @@ SOURCES: dict[str, tuple[Callable[[Path], object], dict[str, int]]] = {
     ),
     "zip and table": (
         lambda p: (
-            zipped(p / "images.zip", shard(0, lambda _: {})),
+            zipped(p / "images.zip", images(0)),
             (p / "t.csv").write_text("file,label\n000000.png,a\n"),
         ),
         {"a": 1},
@@ -125,8 +94,6 @@ def test_archives_become_classes(empty: Project, tmp_path: Path, name: str) -> N
     make(source)
     report = import_source(empty, source)
     assert report.classes == classes and not report.unreadable
-    if name == "split shards":
-        assert {image.split for image in empty.snapshot().images} == {"train", "val"}
     assert not list(empty.path.glob(".unpacked*"))
 
 
