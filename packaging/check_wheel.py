@@ -15,7 +15,7 @@ from collections import Counter
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("visionft", "visionft.gui", "visionft.models", "visionft.resources")
+PACKAGES = ("visionft", "gui", "models", "resources")
 
 
 def main(arguments: list[str]) -> int:

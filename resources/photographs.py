@@ -1,4 +1,4 @@
-"""Paths of the sample's photographs: 400 of waste in five classes, chosen by `packaging/make_photographs.py`."""
+"""Paths of the sample's photographs: 400 of waste in five classes."""
 
 from pathlib import Path
 

@@ -52,12 +52,14 @@ os.environ["PYTHONSAFEPATH"] = "1"
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 keep_freed_memory()
 
-# Inside this folder in an installation; beside it in the sources and in the frozen program.
 _BESIDE = ("gui", "models", "resources")
 
 
 class _FolderBeside:
-    """Finds and loads `visionft.models.errors` as the module `models.errors`: one module with two names."""
+    """Finds and loads `visionft.models.errors` as the module `models.errors`: one module with two names.
+
+    Extensions import the long names, which only this program can have.
+    """
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
         top, _, inner = name.partition(".")
@@ -74,8 +76,7 @@ class _FolderBeside:
         module.__spec__ = self._spec  # the import has put that of the second name there
 
 
-if not os.path.isdir(os.path.join(os.path.dirname(__file__), _BESIDE[0])):
-    sys.meta_path.insert(0, _FolderBeside())
+sys.meta_path.insert(0, _FolderBeside())
 
 
 def __getattr__(name: str) -> Any:
