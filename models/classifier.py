@@ -107,7 +107,7 @@ class Classifier(nn.Module):
         PEFT methods would otherwise move statistics outside their checkpoints (peft issue 1732).
         """
         super().train(mode)
-        keeps_all = self.loaded is not None and self._method.keeps_statistics(self.options)
+        keeps_all = self.loaded is not None and self._method.keeps_statistics
         for module in self._norms(are_frozen=not keeps_all):
             module.eval()
         return self
@@ -177,7 +177,6 @@ class Classifier(nn.Module):
             if hasattr(module, "fused_attn"):
                 module.fused_attn = target.type != "cpu" or precision == "fp32"
         self.to(device=target, memory_format=fastest_order(target))  # type: ignore[call-overload]
-        self._method.settle_layout(self.network, self.options)
         return self
 
     def release(self) -> None:
@@ -194,10 +193,6 @@ class Classifier(nn.Module):
             torch.cuda.empty_cache()
         elif device.type == "mps":
             torch.mps.empty_cache()
-
-    def checkpoint_gradients(self) -> None:
-        """Compute activations anew in the backward pass instead of keeping them: less memory, more time."""
-        self.network.set_grad_checkpointing(True)
 
     def shrink_frozen(self, dtype: torch.dtype) -> None:
         """Keep the frozen matrices in a smaller type: for training under autocast, never before `merged`."""
@@ -220,7 +215,6 @@ def build_classifier(
     options: MethodOptions | None = None,
     weights: WeightsLoader | None,
     shape: InputShape | None = None,
-    patch_dropout: float = 0.0,
     seed: int = 0,
 ) -> Classifier:
     """Build a classifier for inputs of (height, width): network, weights, a fresh head, the method's trainable parts.
@@ -236,7 +230,6 @@ def build_classifier(
             backbone,
             shape=shape or backbone.input_shape(),
             scratch=weights is None,
-            patch_dropout=patch_dropout,
         )
         network = build(classes=classes)
         loaded = weights(network, backbone) if weights else None

@@ -33,9 +33,7 @@ _HYBRID_LAYERS = {
 WeightsLoader = Callable[[Any, Backbone], LoadReport]  # fills a network of that backbone in place, but for its head
 
 
-def build_network(
-    backbone: Backbone, *, classes: int, shape: InputShape, scratch: bool = False, patch_dropout: float = 0.0
-) -> Any:
+def build_network(backbone: Backbone, *, classes: int, shape: InputShape, scratch: bool = False) -> Any:
     """Build the network for inputs of (height, width), with `classes` outputs (0: no head).
 
     `scratch`: it will learn from random values.
@@ -45,7 +43,7 @@ def build_network(
     arguments = {**backbone.model_args, "num_classes": classes}
     if backbone.shape.has_tokens:
         # Of one size: positions are resampled here, not in each pass, and exports need no operation for it.
-        arguments |= {"img_size": shape, "dynamic_img_size": False, "patch_drop_rate": patch_dropout}
+        arguments |= {"img_size": shape, "dynamic_img_size": False}
     if scratch:
         arguments |= backbone.shape.layout.scratch_args
     if not backbone.embedding:

@@ -1,9 +1,7 @@
 """Bottleneck adapters: down-projection, non-linearity, up-projection, residual (Houlsby et al. 2019, arXiv:1902.00751).
 
-On a ViT they precede attention and MLP; the classic places remain: after each MLP (Pfeiffer et al. 2021,
-arXiv:2005.00247), after each attention too (Houlsby), beside each MLP (Chen et al. 2022, arXiv:2205.13535). On a
-network without tokens a 1x1-convolution adapter follows each block. The up-projection starts at zero; an export holds
-adapters as layers.
+On a ViT they precede attention and MLP. On a network without tokens a 1x1-convolution adapter follows each block. The
+up-projection starts at zero; an export holds adapters as layers.
 """
 
 from dataclasses import dataclass
@@ -11,7 +9,7 @@ from typing import Any
 
 from models.catalog import Backbone
 from models.messages import Message
-from models.methods.method import Method, MethodOptions, head_rate, layers_setting
+from models.methods.method import Method, MethodOptions, layers_setting
 from models.settings import setting
 from models.shapes import NetworkShape
 
@@ -23,23 +21,7 @@ class AdapterOptions(MethodOptions):
     bottleneck: int = setting(
         32, label="Bottleneck", limits=(1, 1024), unit="channels", help="Width of the adapter's narrow layer."
     )
-    placement: str = setting(
-        "before",
-        label="ViT placement",
-        advanced=True,
-        choices={"before": "Before", "houlsby": "Houlsby", "pfeiffer": "Pfeiffer", "parallel": "Parallel"},
-        help="before: two adapters a block, before the attention and before the MLP; houlsby: after both; pfeiffer: "
-        "one, after the MLP; parallel: one, beside the MLP.",
-    )
-    scaling: float = setting(
-        4.0,
-        label="Scaling",
-        limits=(0.01, 10.0),
-        advanced=True,
-        help="Factor on what an adapter adds; its first outputs are several times smaller than what they are added to.",
-    )
     layers: str = layers_setting("last")
-    head_rate: float = head_rate(1.0)
 
 
 class BottleneckAdapter(Method[AdapterOptions]):
@@ -52,7 +34,7 @@ class BottleneckAdapter(Method[AdapterOptions]):
     interpolates = True
 
     def injected_parameters(self, shape: NetworkShape, options: AdapterOptions) -> int:
-        in_each = 2 if shape.has_tokens and options.placement in ("before", "houlsby") else 1
+        in_each = 2 if shape.has_tokens else 1
         bottleneck = options.bottleneck
         return in_each * sum(2 * width * bottleneck + bottleneck + width for width in shape.block_widths)
 
@@ -61,10 +43,10 @@ class BottleneckAdapter(Method[AdapterOptions]):
 
     def inject(self, network: Any, backbone: Backbone, options: AdapterOptions) -> Any:
         """Put trainable adapters by the layers of a timm network, in place."""
-        from models.methods.layers.adapters import AdaptedLayer, Adapter, InputAdaptedLayer, ParallelAdaptedLayer
+        from models.methods.layers.adapters import AdaptedLayer, Adapter, InputAdaptedLayer
 
         def adapter(width: int, *, convolutional: bool = False) -> Adapter:
-            return Adapter(width, options.bottleneck, scaling=options.scaling, convolutional=convolutional)
+            return Adapter(width, options.bottleneck, convolutional=convolutional)
 
         if not backbone.shape.has_tokens:
             widths = iter(backbone.shape.block_widths)
@@ -72,11 +54,9 @@ class BottleneckAdapter(Method[AdapterOptions]):
                 for index, block in enumerate(stage):
                     stage[index] = AdaptedLayer(block, adapter(next(widths), convolutional=True))
             return super().inject(network, backbone, options)
-        wrap = {"before": InputAdaptedLayer, "parallel": ParallelAdaptedLayer}.get(options.placement, AdaptedLayer)
         for block in network.blocks:
-            block.mlp = wrap(block.mlp, adapter(network.embed_dim))
-            if options.placement in ("before", "houlsby"):
-                block.attn = wrap(block.attn, adapter(network.embed_dim))
+            block.mlp = InputAdaptedLayer(block.mlp, adapter(network.embed_dim))
+            block.attn = InputAdaptedLayer(block.attn, adapter(network.embed_dim))
         return super().inject(network, backbone, options)
 
     def is_scaled_elsewhere(self, name: str) -> bool:

@@ -10,36 +10,13 @@ from models.catalog import Backbone
 from models.errors import Problem
 from models.messages import Message
 from models.methods.method import Method, MethodOptions, layers_setting
-from models.settings import setting
 
-KEPT, LEARNED = "kept", "learned"
+LAYER_DECAY = 0.8  # the rate of each layer relative to the one above it, which protects the early, general layers
 
 
 @dataclass(frozen=True, kw_only=True)
 class FullOptions(MethodOptions):
-    layer_decay: float = setting(
-        0.8,
-        label="Layer-wise rate decay",
-        limits=(0.3, 1.0),
-        advanced=True,
-        help="Learning rate of each layer relative to the one above it; below 1 protects the early, general layers.",
-    )
     layers: str = layers_setting("last")
-    statistics: str = setting(
-        LEARNED,
-        label="Batch-norm statistics",
-        advanced=True,
-        choices={LEARNED: "Learned", KEPT: "Kept"},
-        help="learned: those of your images. kept: those of the pretrained network, which suits some sets, and "
-        "batches of few images; a network that starts from random weights has none to keep.",
-    )
-    frozen_stages: int = setting(
-        0,
-        label="Frozen stages",
-        limits=(0, 48),
-        advanced=True,
-        help="How many stages, of a ViT blocks, counted from the input, stay as they are.",
-    )
 
 
 class FullFineTuning(Method[FullOptions]):
@@ -52,9 +29,8 @@ class FullFineTuning(Method[FullOptions]):
     trains_network = True
     moves_buffers = True
     interpolates = True
-
-    def keeps_statistics(self, options: FullOptions) -> bool:
-        return options.statistics == KEPT
+    # Statistics of 32 images at a time cost EfficientNet-Lite2 more than training gained (docs/methods.md).
+    keeps_statistics = True
 
     def problems(self, backbone: Backbone, options: FullOptions, *, batch_size: int) -> list[Problem]:
         if backbone.shape.has_batch_norm and batch_size == 1:
@@ -63,17 +39,12 @@ class FullFineTuning(Method[FullOptions]):
         return []
 
     def needs_base_weights(self, options: FullOptions) -> bool:
-        """Return False where the checkpoint holds the whole network: unless a part is frozen."""
-        return bool(options.frozen_stages)
+        """Return False: the checkpoint holds the whole network."""
+        return False
 
     def inject(self, network: Any, backbone: Backbone, options: FullOptions) -> Any:
-        """Mark every parameter of a timm network as trainable, but for its first `frozen_stages` stages."""
+        """Mark every parameter of a timm network as trainable."""
         network.requires_grad_(True)
-        shape, stages = backbone.shape, options.frozen_stages
-        frozen = (*shape.stem_names, *shape.stage_names[:stages]) if stages else ()
-        for name, parameter in network.named_parameters():
-            if any(f"{name}.".startswith(f"{each}.") for each in frozen):
-                parameter.requires_grad_(False)
         return super().inject(network, backbone, options)
 
     def parameter_groups(self, network: Any, options: FullOptions, weight_decay: float) -> list[dict[str, Any]]:
@@ -81,7 +52,7 @@ class FullFineTuning(Method[FullOptions]):
 
         body = getattr(network, "body", network)
         no_decay = body.no_weight_decay() if hasattr(body, "no_weight_decay") else ()
-        by_layer = param_groups_layer_decay(body, weight_decay, no_decay, layer_decay=options.layer_decay)
+        by_layer = param_groups_layer_decay(body, weight_decay, no_decay, layer_decay=LAYER_DECAY)
         groups = [{key: group[key] for key in ("params", "weight_decay", "lr_scale")} for group in by_layer]
         if body is not network:
             head = network.get_classifier()

@@ -11,13 +11,12 @@ from typing import Any
 from models.catalog import Backbone
 from models.errors import Problem
 from models.messages import Message
-from models.methods.method import Method, MethodOptions, head_rate, layers_setting
+from models.methods.method import Method, MethodOptions, layers_setting
 from models.settings import setting
 from models.shapes import Matrices, NetworkShape
 from models.tensor_files import usual_permissions
 
 GROUPED = Message("its convolutions are grouped, and an update of those cannot be merged; choose adapter or full")
-_TOKEN_TARGETS = {"qkv": ("qkv",), "attention": ("qkv", "proj"), "all": ("qkv", "proj", "fc1", "fc2")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,31 +27,7 @@ class LoraOptions(MethodOptions):
     alpha: float = setting(
         16.0, label="Alpha", limits=(0.1, 1024), help="Scale of the update (alpha / rank); twice the rank is usual."
     )
-    dropout: float = setting(
-        0.0,
-        label="Dropout",
-        limits=(0.0, 0.9),
-        advanced=True,
-        help="Share of the update's inputs dropped while training, against overfitting.",
-    )
-    targets: str = setting(
-        "qkv",
-        label="ViT layers",
-        advanced=True,
-        choices={"qkv": "qkv", "attention": "Attention", "all": "All"},
-        help="Which layers of a ViT get an update: qkv; attention (qkv and proj); all (also the MLP). "
-        "Other networks get one in each convolution of their blocks that is not depthwise.",
-    )
-    variant: str = setting(
-        "lora",
-        label="Variant",
-        advanced=True,
-        choices={"lora": "LoRA", "rslora": "rsLoRA", "dora": "DoRA"},
-        help="Plain LoRA; rslora scales by alpha / sqrt(rank) (arXiv:2312.03732); dora also learns "
-        "magnitudes (arXiv:2402.09353).",
-    )
     layers: str = layers_setting("last")
-    head_rate: float = head_rate(1.0)
 
 
 class Lora(Method[LoraOptions]):
@@ -69,9 +44,7 @@ class Lora(Method[LoraOptions]):
         return GROUPED if backbone.shape.is_grouped else super().refusal(backbone)
 
     def injected_parameters(self, shape: NetworkShape, options: LoraOptions) -> int:
-        layers = [size for each in _updated(shape, options) for size in each.sizes]
-        magnitudes = sum(out for _, out in layers) if options.variant == "dora" else 0
-        return options.rank * sum(fan_in + out for fan_in, out in layers) + magnitudes
+        return options.rank * sum(fan_in + out for each in _updated(shape) for fan_in, out in each.sizes)
 
     def problems(self, backbone: Backbone, options: LoraOptions, *, batch_size: int) -> list[Problem]:
         largest = min(min(size) for each in backbone.shape.matrices.values() for size in each.sizes)
@@ -92,8 +65,7 @@ class Lora(Method[LoraOptions]):
         from models.methods.layers.lora_linear import UpdatedLinear
 
         config = _peft_config(backbone.shape, options)
-        if options.variant != "dora" and not options.dropout:  # these two need B A x apart from W x
-            config._register_custom_module({nn.Linear: UpdatedLinear})
+        config._register_custom_module({nn.Linear: UpdatedLinear})
         inject_adapter_in_model(config, network)
         return super().inject(network, backbone, options)
 
@@ -112,13 +84,6 @@ class Lora(Method[LoraOptions]):
     def is_scaled_elsewhere(self, name: str) -> bool:
         """Return True for A: B, zero at the start, scales the update."""
         return ".lora_A." in name
-
-    def settle_layout(self, network: Any, options: LoraOptions) -> None:
-        """Put DoRA's updates back in the plain memory order; peft takes views of a convolution's."""
-        if options.variant == "dora":
-            for name, parameter in network.named_parameters():
-                if ".lora_" in name:
-                    parameter.data = parameter.data.contiguous()
 
     def save_exchange(self, network: Any, folder: Path, *, backbone: Backbone, options: LoraOptions) -> None:
         """Write the files of `PeftModel.from_pretrained`; a head of the network travels along as a module to save."""
@@ -150,10 +115,9 @@ class Lora(Method[LoraOptions]):
         (folder / "adapter_config.json").write_text(text, encoding="utf-8")
 
 
-def _updated(shape: NetworkShape, options: LoraOptions) -> list[Matrices]:
-    """Return the layers that get an update: of a network with tokens those of `targets`, else all."""
-    names = _TOKEN_TARGETS[options.targets] if shape.has_tokens else tuple(shape.matrices)
-    return [shape.matrices[name] for name in names]
+def _updated(shape: NetworkShape) -> list[Matrices]:
+    """Return the layers that get an update: those of queries, keys and values in a network with tokens, else all."""
+    return [shape.matrices["qkv"]] if shape.has_tokens else list(shape.matrices.values())
 
 
 def _peft_config(shape: NetworkShape, options: LoraOptions) -> Any:
@@ -162,9 +126,6 @@ def _peft_config(shape: NetworkShape, options: LoraOptions) -> Any:
     return LoraConfig(
         r=options.rank,
         lora_alpha=options.alpha,  # type: ignore[arg-type]
-        lora_dropout=options.dropout,
-        target_modules="|".join(each.pattern for each in _updated(shape, options)),  # peft matches whole names
-        use_rslora=options.variant == "rslora",
-        use_dora=options.variant == "dora",
+        target_modules="|".join(each.pattern for each in _updated(shape)),  # peft matches whole names
         bias="none",
     )

@@ -39,6 +39,9 @@ class Method(Generic[OptionsT]):
     follows_width: bool = True  # whether the rate falls as the network gets wider; a head alone has none of its layers
     trains_network: bool = False
     moves_buffers: bool = False  # whether training moves buffers (batch-norm statistics); a checkpoint then holds them
+    # Whether batch norms with trainable weights keep the pretrained statistics; frozen ones always do.
+    keeps_statistics: bool = False
+    head_rate: float = 1.0  # the learning rate of the head relative to the rest
     caches_features: bool = False  # whether all below the head stays as pretrained: features are stored
     is_training_free: bool = False  # its head is solved for at once, unless its options say else
     solution: str = "linear"  # the closed form of that head: a row of `visionft.heads.solutions`
@@ -68,10 +71,6 @@ class Method(Generic[OptionsT]):
         Where training goes on from a linear probe, epoch 0 is that probe, which may see the embedding alone.
         """
         return not self.is_training_free and getattr(options, "layers", "last") != "last"
-
-    def keeps_statistics(self, options: OptionsT) -> bool:
-        """Return whether batch norms with trainable weights keep the pretrained statistics; frozen ones always do."""
-        return False
 
     def is_closed_form(self, options: OptionsT) -> bool:
         """Return whether the head is solved in closed form, so a run has no epochs."""
@@ -150,8 +149,7 @@ class Method(Generic[OptionsT]):
 
     def lr_scales(self, network: Any, options: OptionsT) -> "Iterator[tuple[nn.Parameter, float]]":
         """Return (parameter, factor) for each parameter with a learning rate other than the run's: the head's."""
-        scale = getattr(options, "head_rate", 1.0)
-        yield from ((parameter, scale) for parameter in network.get_classifier().parameters())
+        yield from ((parameter, self.head_rate) for parameter in network.get_classifier().parameters())
 
     def decays(self, parameter_name: str) -> bool:
         """Return whether weight decay acts on the matrix of the name."""
@@ -171,9 +169,6 @@ class Method(Generic[OptionsT]):
         """
         return False
 
-    def settle_layout(self, network: Any, options: OptionsT) -> None:
-        """Correct, in place, the memory order after a move to a device; convolutions are channels last by then."""
-
     def save_exchange(self, network: Any, folder: Path, *, backbone: Backbone, options: OptionsT) -> None:
         """Write the trained parts of a timm network, with its head if it has one, in another library's format."""
 
@@ -185,8 +180,3 @@ def layers_setting(default: str = "joined", *, label: Text = Message("Head sees"
     """Declare the choice between the embedding and multi-stage features, for methods with a head of their own."""
     help_text = Message("last: the network's embedding; joined: its earlier stages or blocks too.")
     return setting(default, label=label, help=help_text, choices=LAYERS, advanced=True)
-
-
-def head_rate(default: float) -> Any:
-    help_text = Message("Learning rate of the classifier head relative to the rest.")
-    return setting(default, label="Head rate", help=help_text, limits=(0.001, 10.0), advanced=True)

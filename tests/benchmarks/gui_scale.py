@@ -96,7 +96,7 @@ def measure(images: Path, project: Path, seconds: float) -> None:
         window.show_page("train")
         page = window.page("train")
         assert isinstance(page, TrainPage)
-        config = replace(page.config(), method="lora", framing="centre", ridge_init=False, interpolation=False)
+        config = replace(page.config(), method="lora", framing="centre")
         page.draft.take(replace(config, workers=0))
         end = time.monotonic() + seconds
         journey.until("train", page.start, lambda: time.monotonic() > end)

@@ -76,7 +76,7 @@ def bare_epoch_ms(config: TrainConfig, snapshot: Snapshot) -> float:
 def our_epoch_ms(config: TrainConfig, snapshot: Snapshot) -> float:
     """Return the time our loop spends on the training part of one epoch."""
     events: list[Event] = []
-    config = replace(config, epochs=1, ridge_init=False)
+    config = replace(config, epochs=1)
     with tempfile.TemporaryDirectory() as temporary:
         train(config, snapshot, Path(temporary) / "run", job=JobContext(events.append))
     *_, done = [event for event in events if isinstance(event, EpochDone)]

@@ -235,8 +235,8 @@ def test_what_a_check_of_the_computer_finds_has_buttons(qtbot, window, monkeypat
 def test_a_program_without_python_offers_no_command(qtbot, window, monkeypatch):
     monkeypatch.setattr(sys, "frozen", True, raising=False)
     QGuiApplication.clipboard().clear()
-    step = NextStep("install", requirement="visionft[tensorboard]")
-    window.state.say("TensorBoard is not installed.", next_step=step)
+    step = NextStep("install", requirement="visionft[zero-shot]")
+    window.state.say("open_clip is not installed.", next_step=step)
     assert button_of(step).title != STEPS["install"].title
     qtbot.mouseClick(window.toasts.newest.way_button, LEFT)
     assert window.toasts.message() == refusal(step.requirement).message

@@ -34,7 +34,7 @@ def open_on_train(qtbot, train, window: MainWindow, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_recipe_becomes_the_draft_and_the_draft_a_recipe(qtbot, train, window, open_on_train, tmp_path, monkeypatch):
-    config = TrainConfig(backbone="starter_vit", method="full", epochs=7, seed=3, mixup=0.3)
+    config = TrainConfig(backbone="starter_vit", method="full", epochs=7, seed=3, ema_decay=0.3)
     recipe = Recipe.of_settings(config)
     write_recipe(tmp_path / "first.toml", recipe)
     assert "first.toml" in open_on_train(tmp_path / "first.toml")

@@ -19,9 +19,9 @@ from models.parameters import count_parameters
 from models.pins import PINS, UNPINNED
 
 OPTIONS = {
-    "lora": [None, LoraOptions(rank=3, targets="all"), LoraOptions(targets="attention", variant="dora")],
-    "adapter": [None, *(AdapterOptions(bottleneck=5, placement=each) for each in ("houlsby", "pfeiffer", "parallel"))],
-    "prefix": [None, PrefixOptions(length=2, reparameterise=True)],
+    "lora": [None, LoraOptions(rank=3)],
+    "adapter": [None, AdapterOptions(bottleneck=5)],
+    "prefix": [None, PrefixOptions(length=2)],
     "prototype": [None, PrototypeOptions(layers="last")],
     "knn": [None, KnnOptions(layers="last")],
 }

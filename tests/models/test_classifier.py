@@ -28,29 +28,16 @@ CASES = [
     *((backbone, method, None) for backbone, method in PAIRS),
     *(("resnet18_in1k", method, None) for method in ("full", "linear", "lora", "adapter")),
     *((backbone, "linear", LinearOptions(layers="last")) for backbone in ("test_resnet", "test_vit")),
-    ("test_vit", "lora", LoraOptions(rank=2, targets="all", variant="dora")),
-    ("test_vit", "lora", LoraOptions(rank=2, targets="attention", variant="rslora")),
-    ("test_vit", "lora", LoraOptions(rank=2, targets="all", dropout=0.1)),
-    ("test_resnet", "lora", LoraOptions(rank=2, variant="dora")),
     ("test_resnet", "lora", LoraOptions(rank=2, layers="joined")),
     ("hybrid_vit", "lora", LoraOptions(rank=2, layers="joined")),
     ("test_resnet", "adapter", AdapterOptions(bottleneck=4, layers="joined")),
     ("test_vit", "prefix", PrefixOptions(length=3, layers="joined")),
-    ("test_vit", "adapter", AdapterOptions(bottleneck=4, placement="houlsby", scaling=0.5)),
-    ("test_vit", "adapter", AdapterOptions(bottleneck=4, placement="parallel")),
-    ("test_vit", "adapter", AdapterOptions(bottleneck=4, placement="pfeiffer")),
-    ("test_vit", "prefix", PrefixOptions(length=3, reparameterise=True)),
-    ("test_vit", "prefix", PrefixOptions(length=3, softmax="shared")),
-    ("test_vit", "prefix", PrefixOptions(length=3, softmax="shared", reparameterise=True)),
-    ("test_vit", "full", FullOptions(frozen_stages=2)),
     ("test_vit", "full", FullOptions(layers="joined")),
-    ("test_resnet", "full", FullOptions(layers="joined", frozen_stages=1)),
-    ("test_resnet", "full", FullOptions(frozen_stages=1)),
-    ("hybrid_vit", "full", FullOptions(frozen_stages=1)),
+    ("test_resnet", "full", FullOptions(layers="joined")),
     (LITE, "linear", LinearOptions(layers="last")),
-    (LITE, "lora", LoraOptions(rank=2, layers="joined", variant="dora")),
+    (LITE, "lora", LoraOptions(rank=2, layers="joined")),
     (LITE, "adapter", AdapterOptions(bottleneck=4, layers="joined")),
-    (LITE, "full", FullOptions(layers="joined", frozen_stages=2)),
+    (LITE, "full", FullOptions(layers="joined")),
 ]
 
 
@@ -133,9 +120,7 @@ def test_a_joined_head_sees_the_earlier_stages_and_the_embedding(backbone) -> No
     ("backbone", "method", "options"),
     [
         *((backbone, method, None) for backbone, method in PAIRS if method in ("lora", "adapter", "prefix")),
-        ("test_vit", "adapter", AdapterOptions(placement="pfeiffer")),
-        ("test_vit", "prefix", PrefixOptions(reparameterise=True)),
-        ("test_vit", "prefix", PrefixOptions(length=0, softmax="shared")),
+        ("test_vit", "prefix", PrefixOptions(length=0)),
     ],
 )
 def test_starts_as_the_base_network(backbone, method, options) -> None:
@@ -175,7 +160,7 @@ def test_no_weight_decay_on_norms_and_biases() -> None:
 
 
 def test_full_lowers_the_rate_stage_by_stage_within_a_convolutional_embedding() -> None:
-    classifier = build("hybrid_vit", "full", FullOptions(layer_decay=0.5))
+    classifier = build("hybrid_vit", "full", FullOptions())
     scale = {id(p): group["lr_scale"] for group in classifier.parameter_groups(0.1) for p in group["params"]}
     embedding, block = classifier.network.patch_embed, classifier.network.blocks[0]
     stages = embedding.backbone
@@ -186,52 +171,26 @@ def test_full_lowers_the_rate_stage_by_stage_within_a_convolutional_embedding() 
     assert scale[id(classifier.network.head.weight)] == 1.0
 
 
-def test_frozen_stages_are_the_first_ones_of_an_efficientnet() -> None:
-    names = build(LITE, "full", FullOptions(frozen_stages=3)).trainable_names()
-    assert not any(name.startswith(("conv_stem.", "bn1.", "blocks.0.", "blocks.1.", "blocks.2.")) for name in names)
-    assert {name.split(".")[1] for name in names if name.startswith("blocks.")} == {"3", "4", "5", "6"}
-    assert {"conv_head.weight", "bn2.weight", "classifier.weight"} <= set(names)
-
-
-@pytest.mark.parametrize(
-    ("placement", "reads", "changes_what_the_layer_reads"),
-    [("before", "in", True), ("houlsby", "out", False), ("pfeiffer", "out", False), ("parallel", "in", False)],
-)
-def test_an_adapter_stands_where_its_placement_says(placement, reads, changes_what_the_layer_reads) -> None:
-    classifier = build("test_vit", "adapter", AdapterOptions(placement=placement)).eval()
+def test_an_adapter_changes_what_attention_and_mlp_read() -> None:
+    classifier = build("test_vit", "adapter").eval()
     block = classifier.network.blocks[0]
     wrapped = block.mlp
     torch.nn.init.ones_(wrapped.adapter.up.bias)
     seen = {}
     block.norm2.register_forward_hook(lambda _module, _inputs, output: seen.update(normalised=output))
-    wrapped.layer.register_forward_hook(lambda _module, inputs, output: seen.update({"in": inputs[0], "out": output}))
+    wrapped.layer.register_forward_hook(lambda _module, inputs, _output: seen.update(read=inputs[0]))
     wrapped.adapter.down.register_forward_hook(lambda _module, inputs, _output: seen.update(adapter=inputs[0]))
     with torch.no_grad():
         classifier(images())
-    assert torch.equal(seen["adapter"], seen["normalised" if reads == "in" else "out"])
-    assert torch.equal(seen["in"], seen["normalised"]) != changes_what_the_layer_reads
-    has_one_at_the_attention = hasattr(block.attn, "adapter")
-    assert has_one_at_the_attention == (placement in ("before", "houlsby"))
-
-
-def test_a_reparameterised_prefix_takes_smaller_steps_than_a_plain_one() -> None:
-    """At a plain prefix's rate, the reparameterising MLP breaks the network: accuracy fell to chance."""
-    classifier = build("test_vit", "prefix", PrefixOptions(reparameterise=True, head_rate=0.5))
-    scale = {id(p): group["lr_scale"] for group in classifier.parameter_groups(0.1) for p in group["params"]}
-    network = classifier.network
-    assert all(scale[id(made)] < 0.3 for block in network.blocks for made in block.attn.prefix.parameters())
-    assert scale[id(network.head.weight)] == 0.5
-    plain = build("test_vit", "prefix")
-    scale = {id(p): group["lr_scale"] for group in plain.parameter_groups(0.1) for p in group["params"]}
-    assert scale[id(plain.network.blocks[0].attn.prefix.key)] == 1.0
+    assert torch.equal(seen["adapter"], seen["normalised"])
+    assert not torch.equal(seen["read"], seen["normalised"]) and hasattr(block.attn, "adapter")
 
 
 @pytest.mark.parametrize("backbone", ["test_resnet", "test_vit", LITE])
-@pytest.mark.parametrize("variant", ["lora", "dora"])
-def test_peft_itself_loads_a_lora_folder(backbone, variant, tmp_path) -> None:
+def test_peft_itself_loads_a_lora_folder(backbone, tmp_path) -> None:
     from peft import PeftModel
 
-    options = LoraOptions(rank=2, variant=variant)
+    options = LoraOptions(rank=2)
     classifier = build(backbone, "lora", options)
     take_steps(classifier)
     METHODS["lora"].save_exchange(classifier.network, tmp_path, backbone=BACKBONES[backbone], options=options)
@@ -244,11 +203,9 @@ def test_peft_itself_loads_a_lora_folder(backbone, variant, tmp_path) -> None:
     assert said["auto_mapping"]["base_model_construction"] == BACKBONES[backbone].construction
 
 
-@pytest.mark.parametrize(
-    ("method", "options"), [("lora", None), ("prefix", None), ("prefix", PrefixOptions(softmax="shared"))]
-)
-def test_attention_is_the_same_by_the_fused_kernel_and_without(method, options) -> None:
-    classifier = build("test_vit", method, options)
+@pytest.mark.parametrize("method", ["lora", "prefix"])
+def test_attention_is_the_same_by_the_fused_kernel_and_without(method) -> None:
+    classifier = build("test_vit", method)
     take_steps(classifier)
     with torch.no_grad():
         fused = classifier.eval().to_device("cpu")(images())
@@ -267,18 +224,15 @@ def test_moving_to_a_device_orders_convolutions_for_speed_and_merging_puts_them_
 
 
 @pytest.mark.parametrize("backbone", ["starter_resnet", LITE])
-@pytest.mark.parametrize(("statistics", "moves"), [("kept", False), ("learned", True)])
-def test_batch_norm_statistics_of_a_pretrained_network_stay_unless_they_shall_learn(
-    statistics, moves, backbone
-) -> None:
-    common = {"options": FullOptions(statistics=statistics), "classes": 2, "shape": (32, 32)}
+def test_batch_norm_statistics_of_a_pretrained_network_stay_and_those_of_a_random_one_learn(backbone) -> None:
+    common = {"classes": 2, "shape": (32, 32)}
     for is_pretrained in (True, False):
         weights = weights_loader() if is_pretrained else None
         model = build_classifier(BACKBONES[backbone], METHODS["full"], weights=weights, **common).train()
         before = {name: value.clone() for name, value in model.network.named_buffers()}
         model(torch.randn(4, 3, 32, 32))
         same = all(torch.equal(before[name], value) for name, value in model.network.named_buffers())
-        assert same != (moves or not is_pretrained)
+        assert same == is_pretrained
         assert any("running_mean" in name for name in model.trainable_names())  # a checkpoint is whole either way
 
 

@@ -12,7 +12,7 @@ from models.catalog import BACKBONES, get_backbone
 from models.classifier import build_classifier
 from models.errors import ConfigError
 from models.methods.adapter import NO_BLOCKS
-from models.methods.lora import GROUPED, LoraOptions
+from models.methods.lora import GROUPED
 from models.methods.prefix import NO_ATTENTION, ROTARY
 from models.methods.table import METHODS, supported_method
 from models.methods.zero_shot import NO_TEXT
@@ -67,7 +67,6 @@ PE_CORE = replace(  # a timm `Eva` with rotary attention
 )
 LITE = replace(BACKBONES["efficientnet_lite2_in1k"], input_size=64)
 WHOLE = {row.name: row for row in (PE_CORE, LITE)}  # rows of the catalog instead of timm's index
-LORA_ON_ALL = {"lora": LoraOptions(rank=2, targets="all")}
 
 
 @pytest.fixture(scope="module")
@@ -102,8 +101,8 @@ def test_a_method_learns_merges_and_counts_or_refuses(name, method, small) -> No
         assert reason == known.get((method, name), expected)
         assert not METHODS[supported_method(method, row)].refusal(row)
         return
-    built = build_classifier(row, kind, classes=3, options=LORA_ON_ALL.get(method), weights=None).to_device("cpu")
-    counted = count_parameters(row, kind, classes=3, options=LORA_ON_ALL.get(method))
+    built = build_classifier(row, kind, classes=3, weights=None).to_device("cpu")
+    counted = count_parameters(row, kind, classes=3)
     assert (counted.trainable, counted.total) == built.parameter_counts() or row is PE_CORE
     before = {key: value.clone() for key, value in built.network.state_dict().items()}
     optimizer = torch.optim.AdamW(built.train().parameter_groups(0.0), lr=1e-3)
@@ -121,7 +120,7 @@ def test_a_method_learns_merges_and_counts_or_refuses(name, method, small) -> No
         expected = built.eval()(images(row))
         torch.testing.assert_close(built.merged()(images(row)), expected, atol=1e-4, rtol=1e-3)
         assert built.features(images(row)).shape == (4, sum(built.head_parts))
-    again = build_classifier(row, kind, classes=3, options=LORA_ON_ALL.get(method), weights=None).to_device("cpu")
+    again = build_classifier(row, kind, classes=3, weights=None).to_device("cpu")
     again.load_trainable_state(built.trainable_state())
     with torch.no_grad():
         torch.testing.assert_close(again.eval()(images(row)), expected)

@@ -150,8 +150,10 @@ def test_the_settings_are_those_of_the_command_line_and_the_demonstration(own):
     fixed = {"framing": "centre", "try_networks": False, "epochs": EPOCHS}
     assert demo_config(images, own.path) == replace(balanced, **fixed)
     given = {"backbone": "starter_resnet", "method": "lora"}
-    expected = run_settings(images, own.path, given, ["lora.rank=2", "epochs=3", "compile=false"], preset="balanced")
-    assert own.settings("balanced", **given, lora={"rank": 2}, epochs=3, compile=False) == expected
+    expected = run_settings(
+        images, own.path, given, ["lora.rank=2", "epochs=3", "try_networks=false"], preset="balanced"
+    )
+    assert own.settings("balanced", **given, lora={"rank": 2}, epochs=3, try_networks=False) == expected
     assert own.settings(method="linear") == run_settings(
         images, own.path, {"method": "linear", "backbone": DEFAULT_BACKBONE}
     )

@@ -63,14 +63,14 @@ def test_an_extra_is_what_it_adds_so_that_pip_leaves_the_exchanged_runtime_alone
 
 
 def test_every_extra_that_an_error_names_is_one() -> None:
-    for extra in ("parquet", "tensorboard", "zero-shot"):
+    for extra in ("parquet", "zero-shot"):
         assert packages_of(f"visionft[{extra}]")
 
 
 def test_a_program_without_python_takes_nothing_in_and_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert refusal("visionft[tensorboard]") is None
+    assert refusal("visionft[zero-shot]") is None
     monkeypatch.setattr(sys, "frozen", True, raising=False)
-    refused = refusal("visionft[tensorboard]")
+    refused = refusal("visionft[zero-shot]")
     assert refused is not None and "docs/install.md" in refused.hint
     assert (Path(__file__).parents[2] / "docs" / "install.md").is_file()
     damaged = refusal("timm>=1")

@@ -12,9 +12,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,7 +21,6 @@ import torch  # noqa: TID253
 from torch import Tensor  # noqa: TID253
 from torch.utils.data import DataLoader, Dataset, Sampler  # noqa: TID253
 
-from models.shapes import InputShape
 from visionft.data.augment import Augment, build_augment
 from visionft.data.decode import DecodedImage
 from visionft.data.image_cache import ImageCache
@@ -83,7 +81,6 @@ class ImageDataset(Dataset[Sample]):
         classes: int = 0,
         augmentation: str = "none",
         seed: int = 0,
-        shape_at: Callable[[int], InputShape] | None = None,
         near_side: int | None = None,
         cache: ImageCache | None = None,
         targets: np.ndarray | None = None,
@@ -92,12 +89,10 @@ class ImageDataset(Dataset[Sample]):
         """Describe the images.
 
         Without a `task` there are no targets; `targets` (N, C) stand in place of the labels. `augmentation` is a
-        preset of `augment`, `shape_at` gives the input's (height, width) in an epoch, and `near_side` the pixels of
-        the shorter side after decoding (see `decode`; twice the input's longer side when None), with and without a
-        cache, so that results do not depend on it. With `requires_contents` an image that was changed after its import
-        counts as damaged.
+        preset of `augment`, and `near_side` the pixels of the shorter side after decoding (see `decode`; twice the
+        input's longer side when None), with and without a cache, so that results do not depend on it. With
+        `requires_contents` an image that was changed after its import counts as damaged.
         """
-        self._shape_at = shape_at
         self._near_side = near_side or 2 * max(preprocessing.shape)
         self._cache = ImageCache.usual() if cache is None else cache
         self._paths = [image.path for image in images]
@@ -112,7 +107,7 @@ class ImageDataset(Dataset[Sample]):
         self._augmentation = augmentation
         self._seed = seed
         self._limit = image_limit()  # a loader process may have an older environment
-        self._augments: dict[InputShape, Augment] = {}
+        self._augment: Augment | None = None
 
     def __len__(self) -> int:
         return len(self._paths)
@@ -142,7 +137,7 @@ class ImageDataset(Dataset[Sample]):
         )
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_augments": {}}
+        return {**self.__dict__, "_augment": None}
 
     def __getitem__(self, key: SampleKey) -> Sample:
         """Load one image; a damaged one comes back as a reason, never as an exception."""
@@ -151,14 +146,13 @@ class ImageDataset(Dataset[Sample]):
             decoded = self._load(key.position)
         except ImageError as error:
             return Sample(None, target, key.position, error.message)
-        shape = self._shape_at(key.epoch) if self._shape_at else self._preprocessing.shape
         if self._augmentation == "none":
-            pixels = replace(self._preprocessing, height=shape[0], width=shape[1]).apply_reduced(decoded)
+            pixels = self._preprocessing.apply_reduced(decoded)
         else:
-            if shape not in self._augments:
-                self._augments[shape] = build_augment(self._augmentation, shape)
+            if self._augment is None:
+                self._augment = build_augment(self._augmentation, self._preprocessing.shape)
             seed = derived_seed(self._seed, key.epoch, self._image_ids[key.position])
-            pixels = torch.from_numpy(self._augments[shape](self._preprocessing.in_region(decoded.pixels), seed))
+            pixels = torch.from_numpy(self._augment(self._preprocessing.in_region(decoded.pixels), seed))
         return Sample(pixels, target, key.position, "", self._cache.not_kept)
 
     def to_input(self, batch: Batch, device: torch.device | str = "cpu") -> Batch:

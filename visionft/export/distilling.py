@@ -120,14 +120,11 @@ def _config(export: "Export", images: int) -> TrainConfig:
     own = export.model.strongest.run.config
     epochs = min(max(round(SHOWN / images), _EPOCHS[0]), _EPOCHS[1])
     kept = {name: getattr(own, name) for name in ("framing", "aspect", "region", "device", "workers", "seed")}
-    # The end of a run solves for a head by hard labels; here the probabilities are to be kept.
     return replace(
         TrainConfig(),
         backbone=SMALL_NETWORK,
         method="full",
         epochs=epochs,
-        label_smoothing=0.0,
-        interpolation=False,
         image_reading=own.image_reading,
         **kept,
     )

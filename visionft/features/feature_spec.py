@@ -11,7 +11,7 @@ from visionft.data.preprocess import WHOLE, PreprocessConfig, Region, is_region,
 from visionft.weights.locations import PRETRAINED
 
 LEAST_ASPECT, LARGEST_ASPECT = 0.05, 20.0
-USUAL_DETAIL = 2.0  # images are kept at about this multiple of the input's size
+DETAIL = 2.0  # images are kept at about this multiple of the input's size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +79,7 @@ class FeatureSpec:
         """Return the part of an image that is used: all of it, but for the framing `region`."""
         return parsed_region(self.region) if self.framing == "region" and is_region(self.region) else WHOLE
 
-    def near_side(self, detail: float = USUAL_DETAIL) -> int:
+    def near_side(self) -> int:
         """Return about how many pixels of an image's shorter side are looked at; see `data.decode`."""
         left, top, right, bottom = self.region_box
-        return round(self.input_size * detail * 1000 / min(right - left, bottom - top))
+        return round(self.input_size * DETAIL * 1000 / min(right - left, bottom - top))

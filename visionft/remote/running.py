@@ -25,7 +25,7 @@ from visionft.training.runs.run_folder import RunSummary, lock_run, new_run_dir,
 from visionft.weights.locations import PRETRAINED, RANDOM
 
 KIND: Final = "result"
-_LEFT_THERE: Final = ("last", "prev", "start", "tensorboard")
+_LEFT_THERE: Final = ("last", "prev", "start")
 
 
 def job_folder(job_file: Path) -> Path:

@@ -14,8 +14,8 @@ from visionft.training.estimate import SetFacts, extrapolate, measure_steps
 
 # Of a preset's settings, those that are the same in all stages of a run.
 _COMMON = (
-    "try_networks", "weights", "accept_licence", "image_size", "framing", "aspect", "region", "detail", "seed",
-    "device", "precision", "workers", "balance", "batch_size", "tensorboard", "compile", "image_reading", "methods",
+    "try_networks", "weights", "accept_licence", "image_size", "framing", "aspect", "region", "seed", "device",
+    "precision", "workers", "balance", "batch_size", "image_reading", "methods",
 )  # fmt: skip
 
 

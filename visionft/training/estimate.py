@@ -39,8 +39,7 @@ FEW_BATCHES, CHECK_IMAGES, DECODED = 4, 64, 8  # of training; images of validati
 _SAMPLE = 32  # images that tell the share of cached ones
 # Settings that change how a step is computed; the others (epochs, rates, seed ...) only change how many there are.
 _COSTLY = (
-    "backbone", "method", "batch_size", "micro_batch_size", "augmentation", "device", "precision", "optimizer",
-    "gradient_checkpointing", "patch_dropout", "ema_decay", "workers", "detail",
+    "backbone", "method", "batch_size", "augmentation", "device", "precision", "ema_decay", "workers",
 )  # fmt: skip
 
 
@@ -124,10 +123,10 @@ def extrapolate(cost: StepCost, config: TrainConfig, facts: SetFacts, *, evaluat
         learning_s = looks_at_all * facts.train * image_s
     else:
         is_pretrained = config.weights != "random" and not config.start_from
-        interpolates = config.interpolation and config.method_row.interpolates and is_pretrained
+        interpolates = config.method_row.interpolates and is_pretrained
         between = 2 * len(look_epochs(config)) if interpolates else 0
         looks = facts.val * (config.total_epochs + 1 + between) + 2 * min(facts.val, DRIFT_IMAGES)
-        looks += facts.train * views * (config.ridge_init and is_pretrained) + facts.train * between
+        looks += facts.train * views * is_pretrained + facts.train * between
     setup_s = cost.setup_s
     if evaluates:
         looks, setup_s = looks + facts.val + facts.test, 2 * setup_s
@@ -139,7 +138,7 @@ def extrapolate(cost: StepCost, config: TrainConfig, facts: SetFacts, *, evaluat
         images_per_second=1 / max(image_s, 1e-9),
         device=cost.device,
         micro_batch=cost.micro_batch,
-        fits_at_once=cost.micro_batch >= (config.micro_batch_size or config.batch_size),
+        fits_at_once=cost.micro_batch >= config.batch_size,
         learning_s=learning_s,
         decoding_s=decoding_s,
     )
@@ -154,7 +153,7 @@ def measure_steps(config: TrainConfig, images: Snapshot, *, job: JobContext = SI
     from visionft.training.loop.trial import open_trial
 
     began = time.perf_counter()
-    dry = dataclasses.replace(config, weights="random", compile=False, progressive_resizing=1.0, tensorboard=False)
+    dry = dataclasses.replace(config, weights="random")
     context = RunContext.of_run(dry, classes=len(images.class_names))
     setup_s = time.perf_counter() - began
     dry = dataclasses.replace(dry, workers=training_workers(dry, images, context.device.kind))

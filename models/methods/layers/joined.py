@@ -86,6 +86,3 @@ class JoinedNetwork(nn.Module):
 
     def get_classifier(self) -> nn.Module:
         return self.get_submodule(self._head_name)
-
-    def set_grad_checkpointing(self, enable: bool = True) -> None:
-        self.body.set_grad_checkpointing(enable)

@@ -5,8 +5,7 @@ saves. Here the layer computes (W + scaling B A) x, and its backward pass goes f
 gradients of A and B: the gradient of W, as large as W, is never formed.
 
 A step on the starter ViT with every layer adapted took .77 of full fine-tuning's, .88 to .93 by peft's layers (one
-thread, bf16). It is registered through peft's experimental `_register_custom_module`; dropout, DoRA and convolutions
-keep peft's layer.
+thread, bf16). It is registered through peft's experimental `_register_custom_module`; convolutions keep peft's layer.
 """
 
 from typing import Any
@@ -19,7 +18,7 @@ from torch.autograd.function import once_differentiable  # noqa: TID253
 
 
 class UpdatedLinear(Linear):
-    """peft's LoRA layer around an `nn.Linear` without dropout; parameters, names, merging and saving are peft's."""
+    """peft's LoRA layer around an `nn.Linear`; parameters, names, merging and saving are peft's."""
 
     def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         if self.merged or self.disable_adapters:

@@ -24,47 +24,13 @@ class Prefix(nn.Module):
         return self.key, self.value
 
 
-class ReparameterisedPrefix(nn.Module):
-    """A prefix made by a small MLP from learned embeddings, for steadier training (Li and Liang 2021, 4.3).
-
-    Each of its outputs moves with a whole row of weights, so these take smaller steps than a plain prefix (measured: at
-    the same rate it fell to chance).
-    """
-
-    lr_scale = 0.15
-
-    def __init__(self, length: int, heads: int, head_width: int, *, without_effect: bool) -> None:
-        """Make a prefix of random values, or of zeros where it is to start `without_effect`."""
-        super().__init__()
-        width = heads * head_width
-        self.heads = heads
-        self.embedding = nn.Parameter(torch.randn(length, width) * 0.02)
-        last = nn.Linear(width // 2, 2 * width)
-        self.mlp = nn.Sequential(nn.Linear(width, width // 2), nn.Tanh(), last)
-        if without_effect:
-            nn.init.zeros_(last.weight[width:])
-            nn.init.zeros_(last.bias[width:])
-
-    def forward(self) -> tuple[Tensor, Tensor]:
-        """Return keys and values, (heads, length, head width) each."""
-        length = self.embedding.shape[0]
-        both = self.mlp(self.embedding).reshape(length, 2, self.heads, -1).permute(1, 2, 0, 3)  # (2, heads, n, width)
-        return both[0], both[1]
-
-    def folded(self) -> Prefix:
-        with torch.no_grad():
-            key, value = self()
-        return Prefix(key.clone(), value.clone())
-
-
 class PrefixAttention(nn.Module):
-    """timm's ViT attention with a learned prefix: beside the image's tokens, or among them (`shares_softmax`)."""
+    """timm's ViT attention with a learned prefix beside the image's tokens."""
 
-    def __init__(self, attention: Any, prefix: nn.Module, *, shares_softmax: bool) -> None:
+    def __init__(self, attention: Any, prefix: nn.Module) -> None:
         super().__init__()
         self.attention = attention
         self.prefix = prefix
-        self.shares_softmax = shares_softmax
 
     def forward(self, tokens: Tensor, attn_mask: Tensor | None = None, is_causal: bool = False) -> Tensor:
         assert attn_mask is None and not is_causal, "a ViT backbone attends without a mask"
@@ -74,15 +40,12 @@ class PrefixAttention(nn.Module):
         query, key, value = qkv.permute(2, 0, 3, 1, 4).unbind(0)  # (B, heads, N, head width) each
         query, key = layer.q_norm(query), layer.k_norm(key)
         prefix_key, prefix_value = (part.to(key.dtype) for part in self.prefix())  # (heads, n, head width) each
-        if self.shares_softmax:
-            key = torch.cat([prefix_key.expand(batch, -1, -1, -1), key], dim=2)  # (B, heads, n + N, head width)
-            value = torch.cat([prefix_value.expand(batch, -1, -1, -1), value], dim=2)
         if layer.fused_attn:
             dropout = layer.attn_drop.p if self.training else 0.0
             mixed = F.scaled_dot_product_attention(query, key, value, dropout_p=dropout)
         else:
             mixed = layer.attn_drop((query * layer.scale @ key.transpose(-2, -1)).softmax(dim=-1)) @ value
-        if not self.shares_softmax and prefix_key.shape[1]:
+        if prefix_key.shape[1]:
             scores = query * layer.scale @ prefix_key.transpose(1, 2)  # (B, heads, N, n)
             mixed = mixed + scores.softmax(dim=-1) @ prefix_value
         mixed = layer.norm(mixed.transpose(1, 2).reshape(batch, length, layer.attn_dim))
@@ -90,7 +53,7 @@ class PrefixAttention(nn.Module):
 
 
 @torch.no_grad()
-def activation_scales(layer: Any) -> tuple[Tensor, Tensor]:
-    """Return the sizes, (), of the layer's own keys and values; far smaller prefixes hardly learn (Li and Liang)."""
-    _, key, value = layer.qkv.weight.float().square().sum(dim=1).reshape(3, -1).mean(dim=1).sqrt()
-    return key if isinstance(layer.k_norm, nn.Identity) else torch.ones_like(key), value
+def key_scale(layer: Any) -> Tensor:
+    """Return the size, (), of the layer's own keys; far smaller prefixes hardly learn (Li and Liang)."""
+    _, key, _ = layer.qkv.weight.float().square().sum(dim=1).reshape(3, -1).mean(dim=1).sqrt()
+    return key if isinstance(layer.k_norm, nn.Identity) else torch.ones_like(key)

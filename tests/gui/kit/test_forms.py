@@ -45,11 +45,11 @@ def test_faults_are_beside_their_fields_and_vanish_when_mended(qtbot, form):
     type_into(qtbot, form.editor("learning_rate"), "fast")
     assert math.isnan(form.value().learning_rate) and form.show_problems(config_problems(form.value()))
     assert [form.editor(name).property("fault") for name in ("learning_rate", "epochs")] == ["true", "false"]
-    assert not form.editor("weight_decay").isVisible()
-    form.show_problems((Problem("weight_decay", "too high"),))
-    assert form.editor("weight_decay").isVisible() and form.editor("weight_decay").property("fault") == "true"
+    assert not form.editor("ema_decay").isVisible()
+    form.show_problems((Problem("ema_decay", "too high"),))
+    assert form.editor("ema_decay").isVisible() and form.editor("ema_decay").property("fault") == "true"
     form.show_problems(())
-    assert form.editor("weight_decay").property("fault") == "false"
+    assert form.editor("ema_decay").property("fault") == "false"
 
 
 def test_a_number_that_the_program_may_choose_is_called_automatic_whatever_its_help_says(qtbot):
@@ -68,13 +68,11 @@ def test_a_number_that_the_program_may_choose_is_called_automatic_whatever_its_h
     assert form.value() == Settings()
 
 
-def test_a_group_takes_the_faults_that_carry_its_name_and_a_box_is_ticked(qtbot):
+def test_a_group_takes_the_faults_that_carry_its_name(qtbot):
     form = ConfigForm(PrefixOptions())
     qtbot.addWidget(form)
     assert form.show_problems((Problem("prefix.length", "too long"),), prefix="prefix.")
     assert not form.show_problems((Problem("lora.alpha", "too low"),), prefix="prefix.")
-    form.editor("reparameterise").click()
-    assert form.value() == PrefixOptions(reparameterise=True)
 
 
 def test_every_setting_of_a_run_has_a_labelled_editor(form):

@@ -57,9 +57,9 @@ def test_an_environment_of_uv_has_no_pip(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_program_without_python_says_what_to_do_and_names_no_command(monkeypatch, capsys) -> None:
     monkeypatch.setattr(sys, "frozen", True, raising=False)
     error = VisionFTError(
-        "TensorBoard is not installed.", next_step=NextStep("install", requirement="visionft[tensorboard]")
+        "open_clip is not installed.", next_step=NextStep("install", requirement="visionft[zero-shot]")
     )
-    assert command_for(NextStep("install", requirement="visionft[tensorboard]")) == ""
+    assert command_for(NextStep("install", requirement="visionft[zero-shot]")) == ""
     assert error_value(error, {})["error"]["next"] is None
     print_error(error, {})
     told = capsys.readouterr().err

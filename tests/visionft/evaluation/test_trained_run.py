@@ -22,7 +22,7 @@ from visionft.files import sha256_file
 from visionft.jobs import JobContext
 from visionft.training.budget import Budget
 from visionft.training.config.presets import Circumstances, preset_config
-from visionft.training.config.train_config import TrainConfig
+from visionft.training.config.train_config import AUTOMATIC_PATIENCE, TrainConfig
 from visionft.training.runs.checkpoint import BEST, load_checkpoint
 from visionft.training.runs.metrics_file import read_accuracies
 from visionft.training.runs.run_folder import NEXT_FOLDER, delete_weights, list_runs, read_run, scan_runs
@@ -124,7 +124,7 @@ def test_a_run_can_be_used_while_its_network_is_trained(images: Snapshot, tmp_pa
 @pytest.mark.slow
 def test_a_resumed_run_that_gains_nothing_keeps_its_evaluations(images: Snapshot, tmp_path: Path) -> None:
     stop = Stop(is_step)
-    methods = {"full": FullOptions(layers="joined", statistics="kept")}
+    methods = {"full": FullOptions(layers="joined")}
     config = trained(images, learning_rate=1e-9, methods=methods)
     run_dir = tmp_path / "runs" / "001-a"
     _, before = train_and_evaluate(config, images, run_dir, budget=Budget("balanced"), job=stop.job)
@@ -328,7 +328,7 @@ def test_a_network_that_gains_nothing_is_known_after_three_epochs(images: Snapsh
     shuffled = tuple(dataclasses.replace(image, labels=(int(random.integers(2)),)) for image in images.images)
     noise = dataclasses.replace(images, images=shuffled)  # there is nothing to learn
     events = list[Event]()
-    config = trained(noise, epochs=12, least_gain=0.01, learning_rate=1e-6)
+    config = trained(noise, epochs=12, patience=AUTOMATIC_PATIENCE, learning_rate=1e-6)
     run, _ = train_and_evaluate(
         config, noise, tmp_path / "runs" / "001-a", budget=Budget("best"), job=JobContext(events.append)
     )

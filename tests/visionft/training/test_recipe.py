@@ -69,7 +69,7 @@ def test_a_reader_finds_each_setting_with_its_words_and_its_range() -> None:
     ]
     about = {each.name: each.metadata for each in dataclasses.fields(TrainConfig)}
     assert f"# {about['epochs']['label']}, 1 to 10,000. {about['epochs']['help']}\nepochs = 7" in chosen
-    assert "adamw, sgd" in usual
+    assert "none, weights, sampling" in usual
     assert "[settings.methods.lora]" in text and "[settings.methods.full]" not in text and "\n[weights]\n" in text
     assert max(map(len, text.splitlines())) <= 120
     known = {each.name for each in dataclasses.fields(TrainConfig) if each.metadata}

@@ -1,7 +1,6 @@
 """Checks before a run: inconsistent settings, unsuitable images."""
 
 import contextlib
-import importlib.util
 
 from models.messages import Message
 from models.methods.table import METHODS
@@ -84,12 +83,6 @@ def _method_problems(config: TrainConfig) -> list[Problem]:
     if config.frames and 0 < config.aspect < LEAST_ASPECT:
         values = {"least": f"{LEAST_ASPECT:g}", "aspect": f"{config.aspect:g}"}
         found.append(Problem("aspect", Message("must be 0 or at least {least}, got {aspect}", **values)))
-    if config.patch_dropout and not backbone.shape.has_tokens:
-        message = Message("{backbone} is no ViT and has no patches", backbone=config.backbone)
-        found.append(Problem("patch_dropout", message))
-    if config.progressive_resizing < 1 and backbone.shape.has_tokens:
-        message = Message("{backbone} takes inputs of one size; try patch_dropout", backbone=config.backbone)
-        found.append(Problem("progressive_resizing", message))
     return found
 
 
@@ -100,10 +93,6 @@ def _file_problems(config: TrainConfig) -> list[Problem]:
     if config.weights not in (PRETRAINED, RANDOM) and not is_file:
         hint = "Give pretrained, random, or the path of a .safetensors or .pth file."
         found.append(Problem("weights", Message("there is no file {weights}", weights=config.weights), hint))
-    if config.tensorboard and importlib.util.find_spec("tensorboard") is None:
-        step = NextStep("install", requirement="visionft[tensorboard]")
-        message, hint = Message("the package tensorboard is not installed"), "Install it, or turn this off."
-        found.append(Problem("tensorboard", message, hint, step))
     return found
 
 

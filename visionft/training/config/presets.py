@@ -17,7 +17,7 @@ from typing import Self
 from models.catalog import BACKBONES, DEFAULT_BACKBONE, USUAL_BACKBONES
 from models.messages import Message, choose_one
 from models.methods.adapter import AdapterOptions
-from models.methods.full import KEPT, FullOptions
+from models.methods.full import FullOptions
 from models.methods.lora import LoraOptions
 from models.methods.method import MethodOptions
 from models.methods.prefix import PrefixOptions
@@ -25,15 +25,13 @@ from models.methods.table import METHODS
 from visionft.data.types import Snapshot
 from visionft.devices import DeviceKind, likely_kinds
 from visionft.errors import ConfigError, Problem
-from visionft.training.config.train_config import Framing, TrainConfig
+from visionft.training.config.train_config import AUTOMATIC_PATIENCE, Framing, TrainConfig
 
 UNEVEN = 3.0  # from here on the rarest class is weighted up
 _SMALL_PARAMETERS = 30_000_000  # below, full fine-tuning costs little more than LoRA
 # Training images. Below, a dozen or two validation images cannot tell whether training gained: with 60 to 100 images it
 # lost up to 3 points and .3 of log loss beside the linear probe, and gained on one set of four (docs/decisions/0036).
 _FEW_IMAGES = 200
-
-_LEAST_GAIN = 0.01  # of accuracy: with less to gain, Balanced is Quick
 
 # Networks that are tried on a project's images, by whether there is a GPU; those without weights here are skipped. The
 # first one gives the first answer. The order is one of cost on a CPU, of published accuracy on a GPU.
@@ -44,10 +42,9 @@ SUITED: dict[bool, tuple[str, ...]] = {
 # Images that training shows in all (epochs x images): what a quarter of an hour (Balanced) or an evening (Best)
 # allows; on a CPU that is two cores and the ResNet that ships with the program.
 _BUDGET = {("balanced", False): 9_000, ("balanced", True): 120_000, ("best", False): 50_000, ("best", True): 400_000}
-# So that epoch 0 is the linear probe at its best: what is kept is never worse by more than chance. Batch-norm
-# statistics of 32 images at a time cost full fine-tuning of EfficientNet-Lite2 more than it gained (docs/methods.md).
+# So that epoch 0 is the linear probe at its best: what is kept is never worse by more than chance.
 _MULTI_STAGE: dict[str, MethodOptions] = {
-    "full": FullOptions(layers="joined", statistics=KEPT),
+    "full": FullOptions(layers="joined"),
     "lora": LoraOptions(layers="joined"),
     "adapter": AdapterOptions(layers="joined"),
     "prefix": PrefixOptions(layers="joined"),
@@ -166,8 +163,7 @@ def preset_config(name: str, circumstances: Circumstances, *, backbone: str = ""
         method="full" if trains_all else "lora",
         augmentation="medium" if is_best else "light",
         epochs=epochs,
-        patience=max(6, epochs // 3) if is_best else 0,
-        least_gain=0.0 if is_best else _LEAST_GAIN,
+        patience=max(6, epochs // 3) if is_best else AUTOMATIC_PATIENCE,
         ema_decay=0.999 if is_best else 0.99,
     )
 

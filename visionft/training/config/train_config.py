@@ -16,25 +16,39 @@ from models.shapes import InputShape
 from visionft.data.image_reading import AS_STORED, ImageReading
 from visionft.data.preprocess import PreprocessConfig
 from visionft.errors import ConfigError, NextStep, Problem
-from visionft.features.feature_spec import LARGEST_ASPECT, USUAL_DETAIL, FeatureSpec
+from visionft.features.feature_spec import LARGEST_ASPECT, FeatureSpec
 
 # 2: a prefix has a softmax of its own unless `prefix.softmax` says otherwise. 3: `head_start` is called `ridge_init`.
 # 4: a linear probe is solved in closed form, over several stages, unless `linear.solver` and `linear.layers` say else.
 # 5: the options of methods lie in `methods`, so that a method of another package may be called like any setting.
-FORMAT_VERSION = 5
+# 6: what no measurement moves is a constant (`_CONSTANT`), and `least_gain` is a patience of -1.
+FORMAT_VERSION = 6
 METHODS_FIELD: Final = "methods"
 READING = "image_reading"  # in a run's `config.json`, where it is not as stored
 NETWORK = "network"  # in a run's `config.json`: how timm builds its network, for other programs; nothing here reads it
 
 MIRRORED_LIMIT = 400  # images up to that a solved head looks at mirrored as well: later the gain is small
 INTERPOLATION_SHARES = (0.0, 0.5, 0.75)  # of the way from the start to the best epoch, tried at the end of a run
+AUTOMATIC_PATIENCE = -1
 
-
-_OF_STEPS = frozenset({
-    "epochs", "learning_rate", "weight_decay", "warmup_share", "label_smoothing", "gradient_clip", "augmentation",
-    "micro_batch_size", "optimizer", "patience", "mixup", "cutmix", "ema_decay", "interpolation", "ridge_init",
-    "least_gain", "gradient_checkpointing", "patch_dropout", "progressive_resizing",
+# Settings of earlier versions that are constants now, each with the only value that is still computed with.
+_CONSTANT: dict[str, Any] = {
+    "weight_decay": 0.05, "warmup_share": 0.1, "label_smoothing": 0.1, "gradient_clip": 1.0, "detail": 2.0,
+    "micro_batch_size": 0, "optimizer": "adamw", "mixup": 0.0, "cutmix": 0.0, "interpolation": True,
+    "head_start": True, "ridge_init": True, "gradient_checkpointing": False, "patch_dropout": 0.0,
+    "progressive_resizing": 1.0, "compile": False, "tensorboard": False,
+}  # fmt: skip
+_CONSTANT_OPTIONS: dict[str, dict[str, Any]] = {
+    "lora": {"dropout": 0.0, "targets": "qkv", "variant": "lora", "head_rate": 1.0},
+    "adapter": {"placement": "before", "scaling": 4.0, "head_rate": 1.0},
+    "prefix": {"softmax": "own", "reparameterise": False, "head_rate": 0.015},
+    "full": {"layer_decay": 0.8, "statistics": "kept", "frozen_stages": 0},
+}
+# Those of them without which the network of a run cannot be built.
+_OF_NETWORK = frozenset({
+    "targets", "variant", "placement", "scaling", "softmax", "reparameterise", "frozen_stages",
 })  # fmt: skip
+_OF_STEPS = frozenset({"epochs", "learning_rate", "augmentation", "patience", "ema_decay"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,14 +80,6 @@ class TrainConfig:
         help="Images per step; smaller needs less memory.")
     learning_rate: float = setting(0.0, label="Learning rate", limits=(0.0, 10.0), automatic=0,
         help="Peak step size. 0 takes the one that suits the method and batch size.")
-    weight_decay: float = setting(0.05, label="Weight decay", limits=(0.0, 1.0), advanced=True,
-        help="Pull of the weights towards zero, against overfitting; never on norms and biases.")
-    warmup_share: float = setting(0.1, label="Warm-up", limits=(0.0, 0.9), advanced=True,
-        help="Share of the run in which the learning rate rises before it falls along a cosine.")
-    label_smoothing: float = setting(0.1, label="Label smoothing", limits=(0.0, 0.5), advanced=True,
-        help="Share of each target spread over the other classes; steadier with imperfect labels.")
-    gradient_clip: float = setting(1.0, label="Gradient clipping", limits=(0.0, 1000.0), advanced=True,
-        help="Largest gradient norm of a step. 0 never clips.")
     augmentation: str = setting("light", label="Augmentation",
         choices={"none": "None", "light": "Light changes", "medium": "Medium changes"},
         help="Random changes to training images: none; light (crop, flip); medium (also colour, rotation, blur).")
@@ -88,8 +94,6 @@ class TrainConfig:
         help="Width of the input divided by its height, but for the centre square. 0 measures it on the images.")
     region: str = setting("", label="Region", advanced=True,
         help="Left, top, right and bottom of the region, as shares of the image's sides: 0.1,0.2,0.9,0.8.")
-    detail: float = setting(USUAL_DETAIL, label="Detail kept", limits=(1.0, 8.0), advanced=True,
-        help="Images are shrunk to about this multiple of the image size and kept so on disk, before any crop.")
     seed: int = setting(0, label="Seed", limits=(0, 2**31 - 1), advanced=True,
         help="Same seed, same run.")
     device: str = setting("auto", label="Device", advanced=True,
@@ -100,44 +104,19 @@ class TrainConfig:
         help="auto: bf16 or fp16 on a GPU, bf16 on a CPU that is made for it, else fp32. The weights are always fp32.")
     workers: int = setting(-1, label="Loader processes", limits=(-1, 64), advanced=True, automatic=-1,
         help="Processes that read images ahead. -1 decides by the number of images and cores.")
-    micro_batch_size: int = setting(0, label="Micro-batch", limits=(0, 4096), advanced=True,
-        help="Images per forward pass; gradients accumulate to the batch size. 0: the whole batch.")
-    optimizer: str = setting("adamw", label="Optimiser", choices={"adamw": "AdamW", "sgd": "SGD"}, advanced=True,
-        help="adamw suits nearly everything.")
-    patience: int = setting(0, label="Early stopping", limits=(0, 10_000), unit="epochs",
-        help="Stop after this many epochs without a better one. 0 never stops early.")
+    patience: int = setting(0, label="Early stopping", limits=(-1, 10_000), unit="epochs", automatic=AUTOMATIC_PATIENCE,
+        help="Stop after this many epochs without a better one; 0 never stops early. -1 keeps the linear probe of the "
+        "start where it leaves less than 1 % of the images to gain, or where three epochs gain nothing.")
     balance: str = setting("none", label="Rare classes",
         choices={"none": "As they are", "weights": "Weighted", "sampling": "Shown more often"},
         help="none; weights (a rare class counts more in the loss); sampling (its images come more often).")
-    mixup: float = setting(0.0, label="Mixup", limits=(0.0, 4.0), advanced=True,
-        help="Alpha of blending pairs of images; 0.2 to 0.8 helps long runs against overfitting. 0 is off.")
-    cutmix: float = setting(0.0, label="CutMix", limits=(0.0, 4.0), advanced=True,
-        help="Alpha of pasting a box of one image into another; 1 is usual. 0 is off.")
     ema_decay: float = setting(0.0, label="Weight averaging", limits=(0.0, 0.99999), advanced=True,
         help="Decay of a moving average of the weights that is kept in their place; 0.999 is usual. 0 is off.")
-    interpolation: bool = setting(True, label="Interpolation", advanced=True,
-        help="Solve for a new head at the end, also on validation images, with weights between the start and the best "
-        "epoch, and keep what is best on validation images held out.")
-    least_gain: float = setting(0.0, label="Least gain", limits=(0.0, 1.0), advanced=True,
-        help="Keep the linear probe of the start, and train no further, where a smaller share of the images than this "
-        "is left to gain (images that it gets wrong though held out), or three epochs have gained nothing. 0 always "
-        "trains.")
-    ridge_init: bool = setting(True, label="Ridge initialisation", advanced=True,
-        help="Begin with a classifier head computed in closed form from the network's features, not a random one.")
-    gradient_checkpointing: bool = setting(False, label="Save memory", advanced=True,
-        help="Compute activations twice instead of keeping them: less memory, about a third slower.")
-    patch_dropout: float = setting(0.0, label="Patch dropout", limits=(0.0, 0.9), advanced=True,
-        help="Share of a ViT's image patches left out in training; faster, a little less exact.")
-    progressive_resizing: float = setting(1.0, label="Progressive resizing", limits=(0.25, 1.0), advanced=True,
-        help="Share of the image size that a network without patches starts with; it grows over the first two thirds.")
-    compile: bool = setting(False, label="Compile", advanced=True,
-        help="Let torch.compile speed the network up; the first steps take a minute longer. Needs a C++ compiler "
-        "(CPU) or Triton (GPU); without, training goes on uncompiled.")
-    tensorboard: bool = setting(False, label="TensorBoard", advanced=True,
-        help="Also write the run's curves for TensorBoard (needs the package of that name).")
     # fmt: on
     methods: Mapping[str, MethodOptions] = field(default_factory=dict[str, MethodOptions], hash=False)
     image_reading: ImageReading = AS_STORED  # of the images that a run learned from; no setting of the user
+    # Options of a run of an earlier version without which its network cannot be built; empty otherwise, and not stored.
+    not_built: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         usual = {name: method.options() for name, method in METHODS.items()}
@@ -203,7 +182,7 @@ class TrainConfig:
     @property
     def near_side(self) -> int:
         """Return about how many pixels of an image's shorter side are looked at; see `data.decode`."""
-        return self.features.near_side(self.detail)
+        return self.features.near_side()
 
     @property
     def needs_base_weights(self) -> bool:
@@ -224,13 +203,18 @@ class TrainConfig:
             for name, options in self.methods.items()
             if name == self.method or options != METHODS[name].options()
         }
+        del values["not_built"]
         if self.image_reading == AS_STORED:  # as earlier versions wrote it
             del values[READING]
         return values
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Self:
-        """Rebuild a config from `to_dict`'s values (ConfigError: a newer program's, or unknown or mistyped entries)."""
+    def from_dict(cls, values: dict[str, Any], *, is_past: bool = False) -> Self:
+        """Rebuild a config from `to_dict`'s values (ConfigError: a newer program's, or unknown or mistyped entries).
+
+        Settings that are constants now are ignored. Where one had another value, settings to train with are refused;
+        those of a run in the past (`is_past`) are read, with `not_built` where its network cannot be built any more.
+        """
         values = dict(values)
         values.pop(NETWORK, None)
         reading = values.pop(READING, {})
@@ -239,9 +223,12 @@ class TrainConfig:
             problem = Problem("", "the settings were written by a newer VisionFT", "Update this program.")
             raise ConfigError((problem,))
         groups = _method_groups(values)
-        if "head_start" in values:
-            values["ridge_init"] = values.pop("head_start")
+        changed = _without_constants(values, groups, version)
         config, methods, found = cls(), dict[str, MethodOptions](), list[Problem]()
+        if not is_past:
+            hint = "Remove it, or train with the version that wrote it."
+            words = Message("is always as the program has it by itself, and cannot be {value}")
+            found += [Problem(key, Message(words, value=value), hint) for key, value in changed.items()]
         try:
             config = build(cls, values)
         except ConfigError as error:
@@ -254,7 +241,9 @@ class TrainConfig:
         if found:
             raise ConfigError(tuple(found))
         try:
-            return dataclasses.replace(config, methods=methods, image_reading=ImageReading.from_dict(reading))
+            not_built = ", ".join(f"{key} {value}" for key, value in changed.items() if key in _OF_NETWORK)
+            reading = ImageReading.from_dict(reading)
+            return dataclasses.replace(config, methods=methods, image_reading=reading, not_built=not_built)
         except (TypeError, ValueError) as error:
             raise ConfigError((Problem(READING, "cannot be understood", "Update this program."),)) from error
 
@@ -308,6 +297,24 @@ def _method_groups(values: dict[str, Any]) -> dict[str, Any]:
         raise _no_group(METHODS_FIELD, groups)
     beside = {name: values.pop(name) for name, value in list(values.items()) if isinstance(value, dict)}
     return {name: {} for name in METHODS} | beside | groups
+
+
+def _without_constants(values: dict[str, Any], groups: dict[str, Any], version: int) -> dict[str, Any]:
+    """Take the settings that are constants now out of stored ones, in place; return those with another value."""
+    if version < 2 and isinstance(groups["prefix"], dict):
+        groups["prefix"].setdefault("softmax", "shared")
+    changed = {name: value for name, usual in _CONSTANT.items() if (value := values.pop(name, usual)) != usual}
+    if values.pop("least_gain", 0) and not values.get("patience"):
+        values["patience"] = AUTOMATIC_PATIENCE
+    for method, constants in _CONSTANT_OPTIONS.items():
+        group = groups[method]
+        if not isinstance(group, dict):
+            continue
+        found = {name: value for name, usual in constants.items() if (value := group.pop(name, usual)) != usual}
+        found.pop("statistics", None)  # earlier versions learned them unless a preset said otherwise
+        if method == values.get("method", DEFAULT_METHOD):
+            changed |= found
+    return changed
 
 
 def _build_options(name: str, values: Any, version: int) -> MethodOptions:

@@ -8,7 +8,6 @@ import numpy as np
 import torch  # noqa: TID253
 from torch import Tensor  # noqa: TID253
 
-from models.shapes import InputShape
 from visionft.data.dataset import Batch, EpochSampler, ImageDataset, ImageLoader, choose_workers
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.errors import nothing_readable
@@ -62,12 +61,10 @@ class ProcessShard:
 def training_batches(config: TrainConfig, images: Snapshot, sharding: ProcessShard) -> BatchSource:
     """Return the training split, shuffled and augmented, as the settings say."""
     chosen = images.labelled("train")
-    grows = config.progressive_resizing < 1
-    shape_at = GrowingShape(config.input_shape, config.progressive_resizing, config.epochs) if grows else None
     weights = sampling_weights(chosen, len(images.class_names)) if config.balance == "sampling" else None
     soft = [images.soft_labels[image.image_id] for image in chosen] if images.soft_labels else None
     targets = None if soft is None else np.array(soft, np.float32)
-    dataset = _dataset(config, images, chosen, augmentation=config.augmentation, shape_at=shape_at, targets=targets)
+    dataset = _dataset(config, images, chosen, augmentation=config.augmentation, targets=targets)
     return _image_batches(config, dataset, sharding, shuffle=True, weights=weights)
 
 
@@ -106,22 +103,6 @@ def epoch_sampler(
     """Return a sampler of `count` images in the batches of the settings; `weights` (N,) draws some more often."""
     shard = {"rank": sharding.rank, "world": sharding.world}
     return EpochSampler(count, config.batch_size, seed=config.seed, shuffle=shuffle, weights=weights, **shard)
-
-
-@dataclass(frozen=True)
-class GrowingShape:
-    """The input's shape in each epoch: from a share of the whole to the whole over the first two thirds of a run."""
-
-    whole: InputShape
-    start: float
-    epochs: int
-
-    def __call__(self, epoch: int) -> InputShape:
-        """Return (height, width) in `epoch` (from 1), multiples of 32 pixels."""
-        grown = min(1.0, (epoch - 1) / max(1.0, self.epochs * 2 / 3))
-        share = self.start + (1 - self.start) * grown
-        height, width = (min(side, max(32, round(side * share / 32) * 32)) for side in self.whole)
-        return height, width
 
 
 def sampling_weights(chosen: Sequence[SnapshotImage], classes: int) -> np.ndarray:

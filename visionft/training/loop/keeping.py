@@ -100,7 +100,7 @@ class _Kept(NamedTuple):
 
 
 class CheckpointKeeper:
-    """Validates the classifier and writes checkpoints, metrics and TensorBoard's curves into the run's folder."""
+    """Validates the classifier and writes checkpoints and metrics into the run's folder."""
 
     def __init__(
         self,
@@ -119,14 +119,9 @@ class CheckpointKeeper:
         self._is_main: bool = accelerator.is_main_process
         is_pretrained = config.weights != RANDOM and not config.start_from
         is_judged = bool(training_data.val_images)
-        self.interpolates = config.interpolation and config.method_row.interpolates and is_pretrained and is_judged
+        self.interpolates = config.method_row.interpolates and is_pretrained and is_judged
         self._of_probe: Judged | None = None
         self._of_best: Judged | None = None
-        self._curves: Any = None
-        if config.tensorboard and self._is_main:
-            from torch.utils.tensorboard import SummaryWriter
-
-            self._curves = SummaryWriter(str(run_dir / "tensorboard"))
 
     def save_start(self) -> None:
         """Save the start of training until the run ends, where weight interpolation needs it."""
@@ -169,7 +164,6 @@ class CheckpointKeeper:
         )
         if self._is_main:
             self._record(done, found)
-        self._draw(done)
         return done
 
     def _record(self, done: EpochDone, found: _Kept | None) -> None:
@@ -185,25 +179,10 @@ class CheckpointKeeper:
         save_checkpoint(self._run_dir, BEST, checkpoint)
         append_metrics(self._run_dir, done)
 
-    def _draw(self, done: EpochDone) -> None:
-        if self._curves is None:
-            return
-        values = {
-            "loss/train": done.train_loss,
-            "loss/validation": done.val_loss,
-            "top1/train": done.train_accuracy,
-            "top1/validation": done.val_accuracy,
-            "learning_rate": done.learning_rate,
-        }
-        for name, value in values.items():
-            if value is not None:
-                self._curves.add_scalar(name, value, done.epoch)
-        self._curves.flush()
-
     def _is_due(self, progress: RunProgress, epoch: int) -> bool:
         """Tell whether weights on the way to an epoch are tried."""
         patience = self._config.patience
-        is_last = bool(patience) and epoch - progress.best_epoch >= patience
+        is_last = 0 < patience <= epoch - progress.best_epoch
         return is_last or epoch in look_epochs(self._config)
 
     def _find_better(self, own: Validation) -> _Kept | None:
@@ -309,9 +288,7 @@ class CheckpointKeeper:
             self._job.report(Notice(message=Message(text, accuracy=best.accuracy_text, **values)))
 
     def close(self, *, stopped: bool) -> None:
-        """End the curves; delete the saved start of a run that has ended."""
-        if self._curves is not None:
-            self._curves.close()
+        """Delete the saved start of a run that has ended."""
         if not stopped:
             shutil.rmtree(self._run_dir / START, ignore_errors=True)
 

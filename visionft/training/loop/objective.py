@@ -8,6 +8,8 @@ from torch import Tensor  # noqa: TID253
 
 from visionft.data.types import Task
 
+LABEL_SMOOTHING = 0.1  # steadier with imperfect labels
+
 
 @dataclass(frozen=True, slots=True)
 class Objective:

@@ -100,8 +100,8 @@ def training_times(
         steps, step_s = len(labelled) * (config.total_epochs + 1.0), _FEATURE_S
     else:
         labelled = (*train, *val)
-        passes = len(train) * config.ridge_init + len(val)
-        if config.method_row.interpolates and config.interpolation and not config.start_from:  # the stored features
+        passes = len(labelled)
+        if config.method_row.interpolates and not config.start_from:  # the stored features
             passes = len(val) + missing_features(project_dir, labelled, config.features)
         learned = config.total_epochs * (3.0 * len(train) + len(val))  # a step takes as long as three passes
         if config.method_row.interpolates:
@@ -115,7 +115,7 @@ def training_times(
 
 def look_epochs(config: TrainConfig) -> frozenset[int]:
     """Return the epochs after which weights on the way from the start are tried: 3, 6, 12 ... and the last."""
-    if not config.interpolation or not config.total_epochs:
+    if not config.total_epochs:
         return frozenset()
     doubled = (FIRST_LOOK * 2**number for number in range(32))
     return frozenset({*(epoch for epoch in doubled if epoch < config.total_epochs), config.total_epochs})

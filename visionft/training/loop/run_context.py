@@ -1,7 +1,6 @@
 """The execution context of a run: device, precision, accelerator and classifier."""
 
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,7 +12,6 @@ from models.methods.method import Method, MethodOptions
 from visionft.allocator import return_freed_memory
 from visionft.devices import Device, pick_device
 from visionft.errors import RunError
-from visionft.events import Notice
 from visionft.features.feature_spec import FeatureSpec
 from visionft.jobs import JobContext
 from visionft.training.base_weights import base_weights_for, check_base_weights
@@ -34,8 +32,6 @@ class RunContext:
         classes: int,
         device: str = "auto",
         precision: str = "auto",
-        patch_dropout: float = 0.0,
-        checkpoints_gradients: bool = False,
     ) -> None:
         """Build everything; pretrained weights must be on this computer (`frozen_network.ensure_network`).
 
@@ -46,8 +42,6 @@ class RunContext:
             classes: Outputs of the head.
             device: `auto`, `cuda`, `mps` or `cpu`; likewise `precision`: `auto`, `fp32`, `bf16` or `fp16`.
             precision: Of the computation; the weights stay fp32.
-            patch_dropout: Share of a ViT's patches left out in training.
-            checkpoints_gradients: Whether activations are computed twice to save memory.
 
         Raises:
             ConfigError: There is no such device here, or the method refuses the network.
@@ -63,11 +57,8 @@ class RunContext:
             options=options,
             weights=weights_loader(spec.weights),
             shape=spec.input_shape,
-            patch_dropout=patch_dropout,
             seed=spec.seed,
         )
-        if checkpoints_gradients:
-            classifier.checkpoint_gradients()
         if self.device.kind == "cuda" and self.precision == "bf16":
             classifier.shrink_frozen(torch.bfloat16)
         self.classifier = classifier.to_device(self.accelerator.device, precision=self.precision)
@@ -82,8 +73,6 @@ class RunContext:
             classes=classes,
             device=config.device,
             precision=config.precision,
-            patch_dropout=config.patch_dropout,
-            checkpoints_gradients=config.gradient_checkpointing,
         )
 
 
@@ -112,26 +101,6 @@ def release(classifier: Classifier, optimizer: torch.optim.Optimizer | None) -> 
         optimizer.state.clear()
     classifier.release()
     return_freed_memory()
-
-
-def settings_that_compile(config: TrainConfig, device: torch.device, job: JobContext) -> TrainConfig:
-    """Return the settings, without `compile` and with a warning where torch.compile does not work."""
-    fault = compile_fault(device) if config.compile else ""
-    if not fault:
-        return config
-    message = Message("torch.compile does not work on this computer, so training goes on without it: {reason}")
-    job.report(Notice(message=Message(message, reason=fault), level="warning"))
-    return replace(config, compile=False)
-
-
-def compile_fault(device: torch.device) -> str:
-    """Return the reason against torch.compile on a device, by compiling a small function; empty where it works."""
-    small = torch.compile(lambda values: values.sin() + 1)
-    try:
-        small(torch.zeros(8, device=device))
-    except (RuntimeError, ImportError, OSError) as error:  # torch's own kinds are all RuntimeErrors
-        return (str(error).strip() or type(error).__name__).splitlines()[0]
-    return ""
 
 
 def warm_start(

@@ -23,23 +23,24 @@ from visionft.jobs import SILENT, EventThrottle, JobCancelled, JobContext
 from visionft.project.names import count_of
 from visionft.training import base_weights
 from visionft.training.config.checks import check_config, unvalidated_classes
-from visionft.training.config.train_config import TrainConfig
+from visionft.training.config.train_config import AUTOMATIC_PATIENCE, TrainConfig
 from visionft.training.loop.costs import PeakMemory
 from visionft.training.loop.keeping import CheckpointKeeper
-from visionft.training.loop.objective import Objective, balanced_weights, new_totals
+from visionft.training.loop.objective import LABEL_SMOOTHING, Objective, balanced_weights, new_totals
 from visionft.training.loop.progress import RunProgress, training_times
-from visionft.training.loop.run_context import RunContext, is_any_cancelled, release, settings_that_compile, warm_start
+from visionft.training.loop.run_context import RunContext, is_any_cancelled, release, warm_start
 from visionft.training.loop.train_step import NotFinite, TrainStep, learning_rate_factor
 from visionft.training.loop.training_data import TrainingData
 from visionft.training.runs import recording
 from visionft.training.runs.checkpoint import BEST, load_newest
 from visionft.training.runs.manifest import MODEL_FILE, fault_of
 from visionft.training.runs.metrics_file import read_metrics
-from visionft.training.runs.run_folder import TrainResult, best_epoch, owner_of, project_of_run, read_run
+from visionft.training.runs.run_folder import TrainResult, best_epoch, owner_of, project_of_run, read_run, require_built
 from visionft.training.runs.run_snapshot import read_snapshot
 from visionft.weights.locations import RANDOM
 
 MAX_ROLLBACKS = 3
+LEAST_GAIN = 0.01  # of accuracy, on images held out: with less to gain, the linear probe of the start is kept
 
 
 def train(
@@ -118,6 +119,7 @@ def train(
 def resume(run_dir: Path, *, job: JobContext = SILENT) -> TrainResult:
     """Resume a cancelled or killed run with its own settings and snapshot (RunError: it is finished, or no run)."""
     run = read_run(run_dir)
+    require_built(run)
     if run.result and not run.result.stopped:
         raise RunError(Message("{name} is finished.", name=run.name), "Start a new run to train longer.")
     return train(run.config, read_snapshot(run_dir), run_dir, job=job)
@@ -193,11 +195,11 @@ class _Run:
         weights = None
         if config.balance == "weights":
             weights = balanced_weights(self.training_data.class_counts(), images.task).to(accelerator.device)
-        self.objective = Objective(images.task, len(images.class_names), config.label_smoothing, weights)
+        self.objective = Objective(images.task, len(images.class_names), LABEL_SMOOTHING, weights)
         self.train_step = TrainStep(
             self.classifier,
             self.training_data.trained,
-            settings_that_compile(config, accelerator.device, self.job),
+            config,
             self.objective,
             accelerator=accelerator,
             on_shrink=partial(_report_shrunk, self.job),
@@ -235,7 +237,7 @@ class _Run:
         """
         if not self.config.total_epochs or self._has_seen_validation:
             return True
-        return self.config.ridge_init and self.config.weights != RANDOM and not self.config.start_from
+        return self.config.weights != RANDOM and not self.config.start_from
 
     def _take_up(self) -> None:
         """Load the newest readable checkpoint into classifier and optimiser, and go on from its position."""
@@ -304,16 +306,16 @@ class _Run:
         self.job.report(done)
 
     def _gains_too_little(self) -> bool:
-        """Tell whether fewer images are left to gain than the settings ask for; a notice says so."""
-        measured, least = self.training_data.held_out_accuracy(), self.config.least_gain
-        if measured is None or 1 - measured[0] >= least:
+        """Tell whether too few images are left to gain, where the patience is automatic; a notice says so."""
+        measured = self.training_data.held_out_accuracy()
+        if self.config.patience != AUTOMATIC_PATIENCE or measured is None or 1 - measured[0] >= LEAST_GAIN:
             return False
         words = Message(
             "Training could gain less than {least}: the linear probe has {accuracy} of {counted} right that were held "
             "out. It is kept."
         )
         counted = count_of(measured[1], "image")
-        message = Message(words, least=f"{least:.0%}", accuracy=f"{measured[0]:.1%}", counted=counted)
+        message = Message(words, least=f"{LEAST_GAIN:.0%}", accuracy=f"{measured[0]:.1%}", counted=counted)
         self.job.report(Notice(message=message))
         return True
 
@@ -330,7 +332,7 @@ class _Run:
         if self.config.total_epochs and self._agree(self._is_enough(self.progress.longest_epoch_s)):
             return True
         done, patience = self.progress.epoch - 1, self.config.patience
-        return done >= self.config.total_epochs or bool(patience and done - self.progress.best_epoch >= patience)
+        return done >= self.config.total_epochs or 0 < patience <= done - self.progress.best_epoch
 
     def train_epoch(self) -> None:
         assert self.train_step
@@ -362,7 +364,7 @@ class _Run:
         steps = self.training_data.train_batches.steps
         done = (self.progress.epoch - 1) * steps + self.progress.batches_done
         total = self.config.epochs * steps
-        factor = learning_rate_factor(done, total_steps=total, warmup_share=self.config.warmup_share)
+        factor = learning_rate_factor(done, total_steps=total)
         return self.config.peak_learning_rate * factor * 0.5**self.progress.rollbacks
 
     def _report_step(self, totals: Tensor) -> None:
@@ -407,7 +409,8 @@ class _Run:
             raise nothing_readable("training images")
         with self.train_step.averaged():
             done = self.keeper.keep_epoch(progress, progress.epoch, learning_rate=self._learning_rate)
-        if progress.gains_nothing and self.config.least_gain and progress.epoch < self.config.total_epochs:
+        is_automatic = self.config.patience == AUTOMATIC_PATIENCE
+        if progress.gains_nothing and is_automatic and progress.epoch < self.config.total_epochs:
             progress.ends_at_start = True
             words = Message(
                 "Training the network gains nothing here: after {counted} the linear probe of the start is as good on "

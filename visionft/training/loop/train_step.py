@@ -1,4 +1,4 @@
-"""One optimiser step: micro-batches, mixing, clipping, averaging, and error recovery.
+"""One optimiser step: micro-batches, clipping, averaging, and error recovery.
 
 Out of memory: the micro-batch is halved and the same batch tried again; the effective batch never changes. A
 non-finite loss or gradient raises `NotFinite`, and the loop rolls back.
@@ -8,12 +8,9 @@ import contextlib
 import math
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch  # noqa: TID253
-import torch.nn.functional as F  # noqa: TID253
 from torch import Tensor, nn  # noqa: TID253
 from torch.nn.modules.batchnorm import _BatchNorm  # noqa: TID253
 
@@ -61,37 +58,11 @@ class ModelEma:
             self._classifier.load_trainable_state(own)
 
 
-@dataclass(frozen=True, slots=True)
-class MixupCutmix:
-    """Mixup (Zhang et al. 2018, arXiv:1710.09412) and CutMix (Yun et al. 2019, arXiv:1905.04899) of a batch."""
-
-    mixup: float  # alpha of mixup's Beta distribution; 0 never
-    cutmix: float  # alpha of CutMix's; 0 never. With both, each batch takes one of them
-
-    def __bool__(self) -> bool:
-        return self.mixup > 0 or self.cutmix > 0
-
-    def mix(self, images: Tensor, targets: Tensor, *, seed: int) -> tuple[Tensor, Tensor]:
-        """Mix each image (B, 3, H, W) with another of the batch, and their targets (B, C) likewise."""
-        rng = np.random.default_rng(seed)
-        cuts = self.cutmix > 0 and (self.mixup == 0 or rng.random() < 0.5)
-        alpha = self.cutmix if cuts else self.mixup
-        kept = float(rng.beta(alpha, alpha))
-        partner = torch.from_numpy(rng.permutation(len(images))).to(images.device)
-        if not cuts:
-            images = images * kept + images[partner] * (1 - kept)
-            return images, targets * kept + targets[partner] * (1 - kept)
-        height, width = images.shape[-2:]
-        box_height, box_width = (round(side * (1 - kept) ** 0.5) for side in (height, width))
-        top, left = (int(rng.integers(0, free + 1)) for free in (height - box_height, width - box_width))
-        box = (..., slice(top, top + box_height), slice(left, left + box_width))
-        mixed = images.clone()
-        mixed[box] = images[partner][box]
-        kept = 1 - box_height * box_width / (height * width)  # what the box really leaves
-        return mixed, targets * kept + targets[partner] * (1 - kept)
-
-
 _AVERAGE = "average."
+# As usual for fine-tuning; no measurement of docs/methods.md asks for others.
+WEIGHT_DECAY = 0.05  # never on norms and biases
+LARGEST_GRADIENT = 1.0  # the norm of the gradients of a step is clipped there
+WARMUP_SHARE = 0.1  # of the steps, in which the rate rises
 
 
 class NotFinite(Exception):
@@ -118,20 +89,14 @@ class TrainStep:
         self._config, self._objective, self._accelerator = config, objective, accelerator
         self._on_shrink = on_shrink
         self.classifier = classifier
-        self.micro_batch = config.micro_batch_size or config.batch_size
+        self.micro_batch = config.batch_size
         # A head in closed form takes no step: there is nothing to average, and the memory of k-NN gets its size later.
         self.average = ModelEma(classifier, config.ema_decay) if config.ema_decay and config.total_epochs else None
-        self._mixing = MixupCutmix(config.mixup, config.cutmix) if trained is classifier else MixupCutmix(0, 0)
-        groups = classifier.parameter_groups(config.weight_decay)
+        groups = classifier.parameter_groups(WEIGHT_DECAY)
         rate = config.peak_learning_rate
         self._scales = [group.pop("lr_scale") for group in groups]
         self._parameters = [parameter for group in groups for parameter in group["params"]]
-        if config.optimizer == "sgd":
-            optimizer = torch.optim.SGD(groups, lr=rate, momentum=0.9, nesterov=True)
-        else:
-            optimizer = torch.optim.AdamW(groups, lr=rate, fused=accelerator.device.type == "cuda")
-        if config.compile:
-            trained = torch.compile(trained)  # type: ignore[assignment]
+        optimizer = torch.optim.AdamW(groups, lr=rate, fused=accelerator.device.type == "cuda")
         self.trained, self.optimizer = accelerator.prepare(trained, optimizer)
 
     def set_rate(self, rate: float) -> None:
@@ -152,34 +117,28 @@ class TrainStep:
         # seventy times as long (measured) and shows in a linear probe.
         on_cpu = self._accelerator.device.type == "cpu"
         (torch.default_generator.manual_seed if on_cpu else torch.manual_seed)(seed)
-        inputs, targets = batch.images, batch.targets
-        if self._mixing and len(inputs) > 1:
-            is_single = self._objective.task == "single"
-            shares = F.one_hot(targets, self._objective.classes) if is_single and targets.ndim == 1 else targets
-            inputs, targets = self._mixing.mix(inputs, shares.float(), seed=seed)
-        loss, hits = self._gradients(inputs, targets, batch)
-        limit = self._config.gradient_clip or float("inf")
-        norm = torch.as_tensor(self._accelerator.clip_grad_norm_(self._parameters, limit))
+        loss, hits = self._gradients(batch)
+        norm = torch.as_tensor(self._accelerator.clip_grad_norm_(self._parameters, LARGEST_GRADIENT))
         scales_itself = self._accelerator.scaler is not None  # fp16: an overflowing step is skipped by the scaler
         if not torch.isfinite(loss) or not (scales_itself or torch.isfinite(norm)):
             raise NotFinite(batch.indices.tolist())
         self.optimizer.step()
         if self.average and not self.optimizer.step_was_skipped:
             self.average.update()
-        add_batch(totals, loss=loss, hits=hits, count=len(inputs))
+        add_batch(totals, loss=loss, hits=hits, count=len(batch.images))
 
-    def _gradients(self, inputs: Tensor, targets: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+    def _gradients(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Fill the gradients from all micro-batches; return the batch's mean loss and its hits."""
         while True:
             try:
-                return self._accumulate(inputs, targets, batch)
+                return self._accumulate(batch.images, batch.targets)
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise
             # Outside the except block: in it, the traceback still holds the failed step's activations.
-            self._shrink(len(inputs))
+            self._shrink(len(batch.images))
 
-    def _accumulate(self, inputs: Tensor, targets: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+    def _accumulate(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         self.optimizer.zero_grad(set_to_none=True)
         loss_sum = hits = torch.zeros((), device=inputs.device)
         parts = parts_of(len(inputs), self.micro_batch)
@@ -192,7 +151,7 @@ class TrainStep:
                 loss = self._objective.loss(logits, targets[part]) * share
                 self._accelerator.backward(loss)
             loss_sum = loss_sum + loss.detach()
-            hits = hits + self._objective.hits(logits.detach(), batch.targets[part])
+            hits = hits + self._objective.hits(logits.detach(), targets[part])
         return loss_sum, hits
 
     def _shrink(self, size: int) -> None:
@@ -230,9 +189,9 @@ def parts_of(count: int, size: int) -> list[slice]:
     return [slice(start, end) for start, end in zip([0, *ends[:-1]], ends, strict=True)]
 
 
-def learning_rate_factor(step: int, *, total_steps: int, warmup_share: float) -> float:
+def learning_rate_factor(step: int, *, total_steps: int) -> float:
     """Return the share of the peak rate at `step` (from 0): linear warm-up, then half a cosine (arXiv:1608.03983)."""
-    warmup = round(total_steps * warmup_share)
+    warmup = round(total_steps * WARMUP_SHARE)
     if step < warmup:
         return (step + 1) / warmup
     progress = (step - warmup) / max(1, total_steps - warmup)

@@ -6,7 +6,7 @@ from visionft.data.dataset import Batch
 from visionft.data.types import Snapshot
 from visionft.jobs import JobContext
 from visionft.training.config.train_config import TrainConfig
-from visionft.training.loop.objective import Objective
+from visionft.training.loop.objective import LABEL_SMOOTHING, Objective
 from visionft.training.loop.run_context import RunContext
 from visionft.training.loop.train_step import TrainStep
 from visionft.training.loop.training_data import TrainingData
@@ -18,7 +18,7 @@ def open_trial(
     """Return the data of a trial and its optimiser step, with the classifier in training mode."""
     classifier, accelerator = context.classifier, context.accelerator
     data = TrainingData(config, images, context, job=job)
-    objective = Objective(images.task, len(images.class_names), config.label_smoothing)
+    objective = Objective(images.task, len(images.class_names), LABEL_SMOOTHING)
     step = TrainStep(classifier, data.trained, config, objective, accelerator=accelerator, on_shrink=lambda _size: None)
     classifier.train()
     return data, step

@@ -151,7 +151,7 @@ class RunPlan:
     @classmethod
     def from_dict(cls, values: Any) -> Self:
         """Rebuild from JSON values (ConfigError, TypeError, KeyError, ValueError: they are no plan)."""
-        config = TrainConfig.from_dict(dict(values["config"]))
+        config = TrainConfig.from_dict(dict(values["config"]), is_past=True)
         preset, stage = values["preset"], values.get("stage", "")
         if not {preset, stage} <= {"", *PRESETS}:
             raise ValueError(f"there are no presets {preset!r} and {stage!r}")
@@ -390,7 +390,7 @@ def read_run(run_dir: Path) -> RunSummary:
     """Read one run folder (RunError: the folder is no run, or a file of it is damaged)."""
     _finish_interrupted_adoption(run_dir)
     try:
-        config = TrainConfig.from_dict(read_json(run_dir / "config.json"))
+        config = TrainConfig.from_dict(read_json(run_dir / "config.json"), is_past=True)
         class_names = read_json(run_dir / "classes.json")
         if not isinstance(class_names, list) or not all(isinstance(name, str) for name in class_names):
             raise ValueError("classes.json is no list of names")
@@ -537,6 +537,7 @@ def _deleted(name: str) -> str:
 def require_weights(run: RunSummary) -> None:
     """Raise an error unless a run has weights for evaluation, export, explanation and resuming."""
     _require_folder(run)
+    require_built(run)
     if run.best is None:
         hint = "Train it for at least one epoch, or choose another run."
         raise RunError(Message("{title} was stopped before its first epoch had ended.", title=run.title), hint)
@@ -547,6 +548,14 @@ def require_weights(run: RunSummary) -> None:
         hint = "Its curves and figures are still there. Bring the folder back from a copy, or train again."
         message = Message("The weights of {title} are damaged ({BEST_FOLDER}: {reason}).", BEST_FOLDER=BEST_FOLDER)
         raise RunError(Message(message, title=run.title, reason=fault), hint)
+
+
+def require_built(run: RunSummary) -> None:
+    """Raise an error where the network of a run has options of an earlier version that are gone."""
+    if run.config.not_built:
+        message = Message("The network of {title} cannot be built any more: {options}.", title=run.title)
+        hint = "Its figures and exports stay. VisionFT 0.2.0 evaluates, continues and exports it."
+        raise RunError(Message(message, options=run.config.not_built), hint)
 
 
 def _require_folder(run: RunSummary) -> None:

@@ -8,12 +8,11 @@ from pathlib import Path
 import pytest
 
 from models.methods.method import Method, MethodOptions
-from models.methods.prefix import PrefixOptions
 from models.methods.table import METHODS
 from models.settings import build, setting
 from visionft.errors import ConfigError, NextStep
 from visionft.training.config.checks import config_problems, unvalidated_classes
-from visionft.training.config.train_config import FORMAT_VERSION, TrainConfig
+from visionft.training.config.train_config import AUTOMATIC_PATIENCE, FORMAT_VERSION, TrainConfig
 from visionft.training.recipe import Recipe, read_recipe, write_recipe
 from visionft.training.runs.run_folder import new_run_dir
 
@@ -32,8 +31,6 @@ def test_every_fault_is_reported_with_its_field() -> None:
         ({"weights": "/nowhere/weights.safetensors"}, "weights"),
         ({"method": "lora", "lora.rank": 99}, "lora.rank"),
         ({"method": "full", "batch_size": 1}, "batch_size"),
-        ({"patch_dropout": 0.5}, "patch_dropout"),
-        ({"backbone": "test_vit", "progressive_resizing": 0.5}, "progressive_resizing"),
     ],
 )
 def test_impossible_combinations_are_refused(changes, field) -> None:
@@ -60,11 +57,25 @@ def test_settings_of_a_newer_program_are_refused() -> None:
         assert [problem.field for problem in caught.value.problems] == [name if name != "format_version" else ""]
 
 
-def test_a_prefix_run_of_an_older_program_keeps_its_softmax() -> None:
-    values = {"backbone": "test_vit", "method": "prefix", "prefix": {"length": 7}}
-    older, newer = (TrainConfig.from_dict({**values, "format_version": version}) for version in (1, 2))
-    assert older.method_options == PrefixOptions(length=7, softmax="shared")
-    assert newer.method_options == PrefixOptions(length=7, softmax="own")
+def test_what_is_a_constant_now_is_ignored_and_refused_only_where_it_had_another_value_to_train_with() -> None:
+    usual = {"format_version": 5, "method": "lora", "mixup": 0.0, "methods": {"lora": {"rank": 4, "variant": "lora"}}}
+    expected = TrainConfig().with_settings(["lora.rank=4"])
+    assert TrainConfig.from_dict(usual) == expected == TrainConfig.from_dict({**usual, "mixup": 0.4}, is_past=True)
+    changed = {**usual, "mixup": 0.4, "compile": True, "methods": {"lora": {"dropout": 0.1}}}
+    with pytest.raises(ConfigError) as caught:
+        TrainConfig.from_dict(changed)
+    assert {problem.field for problem in caught.value.problems} == {"mixup", "compile", "dropout"}
+    assert TrainConfig.from_dict({**usual, "least_gain": 0.01}).patience == AUTOMATIC_PATIENCE
+
+
+@pytest.mark.parametrize(
+    ("version", "method", "options"),
+    [(5, "lora", {"variant": "dora"}), (5, "adapter", {"placement": "houlsby"}), (1, "prefix", {"length": 7})],
+)
+def test_a_run_whose_network_is_no_longer_built_is_read_and_marked(version, method, options) -> None:
+    stored = {"format_version": version, "backbone": "test_vit", "method": method, method: options}
+    config = TrainConfig.from_dict(stored, is_past=True)
+    assert config.method == method and config.not_built and "not_built" not in config.to_dict()
 
 
 def test_options_beside_the_settings_are_read_as_versions_before_5_stored_them() -> None:
@@ -121,9 +132,9 @@ def test_options_of_an_unknown_method_are_refused_and_those_of_no_use_are_not_st
 
 def test_bad_assignments_are_all_named() -> None:
     with pytest.raises(ConfigError) as caught:
-        texts = ["lora.rnk=1", "epochs=x", "lora=1", "nonsense", "prefix.reparameterise=maybe", "methods=1", "a.b=1"]
+        texts = ["lora.rnk=1", "epochs=x", "lora=1", "nonsense", "try_networks=maybe", "methods=1", "a.b=1"]
         TrainConfig().with_settings(texts)
-    fields = ["lora.rnk", "epochs", "lora", "nonsense", "prefix.reparameterise", "methods", "a.b"]
+    fields = ["lora.rnk", "epochs", "lora", "nonsense", "try_networks", "methods", "a.b"]
     assert [problem.field for problem in caught.value.problems] == fields
 
 
@@ -176,10 +187,3 @@ def test_a_network_of_timm_without_weights_needs_random_ones_any_makes_a_round_t
     config = TrainConfig(backbone="timm/resnet50d.a1_in1k")
     assert TrainConfig.from_dict(config.to_dict()) == config and not config_problems(config)
     assert new_run_dir(Path("p"), config).name == "001-timm_resnet50d.a1_in1k-lora"
-
-
-def test_curves_for_tensorboard_need_its_package_and_say_how_it_comes(monkeypatch) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
-    (problem,) = config_problems(TrainConfig(tensorboard=True))
-    assert problem.field == "tensorboard"
-    assert problem.next_step == NextStep("install", requirement="visionft[tensorboard]")

@@ -64,7 +64,7 @@ def test_it_has_the_weights_of_the_earlier_run_classes_are_matched_by_name_and_n
 
 def test_a_whole_run_goes_on_from_it_and_can_itself_be_resumed(project, snapshot, stop_after) -> None:
     second = project / "runs" / "002-test_resnet-adapter"
-    config = replace(CONFIG, start_from=FIRST, epochs=2, learning_rate=1e-7, ridge_init=True)
+    config = replace(CONFIG, start_from=FIRST, epochs=2, learning_rate=1e-7)
     first = read_run(project / "runs" / FIRST).best
     stopped = train(config, snapshot, second, job=JobContext(cancelled=stop_after(13)))
     assert stopped.stopped and read_run(second).config.start_from == FIRST

@@ -32,7 +32,7 @@ from visionft.training.config.train_config import METHODS_FIELD
 CARD_FILE = "README.md"
 Record = Mapping[str, Any]
 
-_SETTINGS = ("epochs", "batch_size", "learning_rate", "weight_decay", "augmentation", "label_smoothing", "seed")
+_SETTINGS = ("epochs", "batch_size", "learning_rate", "augmentation", "seed")
 _MOST_CLASSES = 60  # in the table
 _WEAKEST = 8
 _FEW_IMAGES = 10  # with fewer images of a class, its recall is not meaningful
