@@ -109,7 +109,7 @@ class _FolderReader:
         is_of_files = replace(choice, separator="") != AUTOMATIC or self.only not in ("auto", "folders")
         chosen = [Proposal(source=each, is_sure=True) for each in files[:1]]
         proposals = chosen if is_of_files else self._ranked(files, sources)
-        if self.only != "folders" and not proposals:
+        if self.only != "folders" and not proposals and not choice.is_unlabelled:
             _require_related(self.survey, sources, errors, self.only)
         readings = [self._reading(each, sources) for each in proposals[:_MOST_READINGS]]
         is_open = all(each.is_of_other_column(sources) for each in proposals)

@@ -307,8 +307,9 @@ def test_the_images_alone_come_in_when_asked_for(tmp_path: Path, draw) -> None:
     layout = Layout("FiftyOne", two("data"), {"labels.json": '{"classes": ["a"], "labels": {"1": 0}}'})
     with pytest.raises(ProjectError, match="FiftyOne"):
         _import(layout, tmp_path / "refused", draw)
-    report, _ = _import(layout, tmp_path, draw, source_format="folders")
-    assert (report.added, report.classes) == (2, {})
+    for name, how in (("folders", {"source_format": "folders"}), ("none", {"choice": LabelChoice(is_unlabelled=True)})):
+        report, _ = _import(layout, tmp_path / name, draw, **how)
+        assert (report.added, report.classes) == (2, {})
 
 
 def test_the_user_names_the_columns(tmp_path: Path, draw) -> None:
