@@ -1,6 +1,6 @@
 """The table of compared models: ranks, accuracy with intervals drawn to one scale, and costs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QResizeEvent
@@ -32,9 +32,8 @@ RANK, NAME, ACCURACY, DIFFERENCE, BALANCED, ECE, MADE, TIME, SIZE, TRAINED = ran
 _ACCURACY_TITLE = Message("Accuracy with its 95 % interval")  # the interval is drawn beside the figure
 _WORST = float("inf")  # an unknown value is the worst: of most columns the highest
 _WORST_OF = {ACCURACY: -1.0, BALANCED: -1.0}
-# Columns beside name and accuracy, the most important first: of what exists, and of what can be made.
-OF_RUNS = (RANK, TIME, MADE, DIFFERENCE, SIZE, BALANCED, ECE, TRAINED)
-OF_PLANS = (MADE, TIME, SIZE, DIFFERENCE, RANK)
+# Columns beside name and accuracy, the most important first.
+_ORDER = (RANK, TIME, MADE, DIFFERENCE, SIZE, BALANCED, ECE, TRAINED)
 _NAME_PX = 185  # room for the name of a model, at least: "001-efficientnet_lite2" is 180
 ROW_ROLE = Qt.ItemDataRole.UserRole + 7
 _RANK_PX, _ACCURACY_PX, _ROW_PX = 70, 205, 34
@@ -45,13 +44,11 @@ class ModelTable(ValueTable):
 
     run_chosen = Signal(str)
 
-    def __init__(self, order: Sequence[int] = OF_RUNS) -> None:
-        """Args: `order` are the columns to show beside name and accuracy, the most important first."""
+    def __init__(self) -> None:
         headers = [_ACCURACY_TITLE if each is words.ACCURACY else each.title for each in COLUMNS]
         super().__init__(headers, name=Message("Compared models"))
         self._intervals = IntervalDelegate(self, _interval_of, text_px=52, rank_of=lambda at: at.data(ROW_ROLE).rank)
         self._shown_run = ""
-        self._order = order
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.setTextElideMode(Qt.TextElideMode.ElideRight)
         self.setItemDelegateForColumn(ACCURACY, self._intervals)
@@ -75,32 +72,26 @@ class ModelTable(ValueTable):
         self.setColumnWidth(RANK, theme.scaled(_RANK_PX))
         self.setColumnWidth(ACCURACY, accuracy)
         needed = theme.scaled(_NAME_PX) + accuracy
-        for place in self._order:
+        for place in _ORDER:
             self.setColumnHidden(place, False)  # a hidden column has no size
             header, values = self.horizontalHeader().sectionSizeHint(place), self.sizeHintForColumn(place)
             needed += theme.scaled(_RANK_PX) if place == RANK else max(header, values)
             self.setColumnHidden(place, width < needed)
-        for place in set(range(len(COLUMNS))) - {NAME, ACCURACY, *self._order}:
+        for place in set(range(len(COLUMNS))) - {NAME, ACCURACY, *_ORDER}:
             self.setColumnHidden(place, True)
 
-    def show_models(
-        self, board: Leaderboard, *, colours: Mapping[str, int] | None = None, chosen: str = "", marked: str = ""
-    ) -> None:
+    def show_models(self, board: Leaderboard, *, colours: Mapping[str, int] | None = None, chosen: str = "") -> None:
         """Show the models of a comparison.
 
         Args:
             colours: Places of the runs' colours by their names; a run without one has no swatch.
             chosen: The selected run.
-            marked: Name of the model in bold.
         """
         self._intervals.fit_scale([each.top1_interval for each in board.rows if each.top1_interval is not None])
         self._intervals.best = board.best.top1_interval if board.best is not None else None
         places = colours or {}
         with QSignalBlocker(self):
-            self.show_rows(
-                [_cells(each, order) for order, each in enumerate(board.rows)],
-                marked=[order for order, each in enumerate(board.rows) if each.name == marked],
-            )
+            self.show_rows([_cells(each, order) for order, each in enumerate(board.rows)])
             for line in range(self.rowCount()):  # sorting may have moved the rows
                 first = self.item(line, RANK)
                 model = board.rows[first.data(VALUE_ROLE)] if first is not None else None
@@ -122,7 +113,7 @@ class ModelTable(ValueTable):
     def names(self) -> list[str]:
         """Return the names of the models, in the order of the rows."""
         found = (self.row_at(line) for line in range(self.rowCount()))
-        return [each.name for each in found if each is not None]
+        return [each.run for each in found if each is not None]
 
     def choose(self, run: str) -> None:
         """Mark a run as selected, without a signal."""
@@ -137,7 +128,7 @@ class ModelTable(ValueTable):
 
     def _on_selected(self) -> None:
         lines = {index.row() for index in self.selectedIndexes()}
-        if lines and (model := self.row_at(min(lines))) is not None and model.run:
+        if lines and (model := self.row_at(min(lines))) is not None:
             self.run_chosen.emit(model.run)
 
 

@@ -34,7 +34,6 @@ from gui.label.image_viewer import ImageViewer
 from gui.label.label_keys import key_hint, label_keys
 from gui.label.label_session import LabelSession
 from gui.label.labeller import ClassActions, Labeller, image_menu
-from gui.label.progress_card import ProgressCard
 from gui.page import Page
 from gui.session import ProjectSession
 from gui.state import AppState, ChosenImages
@@ -68,7 +67,7 @@ class LabelPage(Page):
             draggable=True,
         )
         self.viewer = ImageViewer(self.thumbnails)
-        self.panel, self.progress = ClassPanel(), ProgressCard()
+        self.panel = ClassPanel()
         self.class_actions = ClassActions(self.labels, self.panel, self)
         self.labeller = Labeller(self.labels, self)
         self.bulk = BulkLabelling(self.labels, self.thumbnails, self, side_px=self.size_slider.value())
@@ -98,7 +97,7 @@ class LabelPage(Page):
         self._selection = ElidedLabel("", "small", mode=Qt.TextElideMode.ElideRight)
         self._modes = stacked(self.grid, self.viewer, *self.bulk.views)
         foot = row(self._selection, self.size_control, grows=0)
-        side = widget_of(column(self.panel, self.progress, grows=0))
+        side = widget_of(column(self.panel, grows=0))
         side.setMinimumWidth(theme.scaled(220))
         split = divided(widget_of(column(self._modes, self.suggestion_bar, foot, grows=0)), side)
         split.setStretchFactor(1, 0)
@@ -229,7 +228,6 @@ class LabelPage(Page):
         if self.labels.is_narrow:
             parts.append(tr("{count} shown", count=f"{self.grid.count():,}"))
         self.subtitle.setText(", ".join(parts))
-        self.progress.show_progress(self.labels.curve, summary.labelled)
         self.filters.show_unlabelled(rest)
         self.way_button.setText(tr("Train") if self._can_train() else tr("Next without a label"))
 

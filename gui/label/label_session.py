@@ -19,14 +19,13 @@ from gui.label.image_search import ImageFinder, cells
 from gui.label.suggesting import SuggestionController
 from gui.session import ProjectSession
 from gui.state import AppState
-from visionft.advice.stored_recommendation import StoredCurve, read_curve
 from visionft.project.queries import ClassRow, common_tags, tag_names
 from visionft.project.queries import class_rows as read_classes
 from visionft.project.store import Project
 from visionft.project.summary import ProjectSummary
 
 T = TypeVar("T")
-Counts = tuple[ProjectSummary, tuple[ClassRow, ...], tuple[str, ...], StoredCurve | None]
+Counts = tuple[ProjectSummary, tuple[ClassRow, ...], tuple[str, ...]]
 FIRST = -1  # instead of an image id: the first one shown
 _Shown = tuple[ImageQuery, tuple[int, ...] | None]  # the query, or just these images
 
@@ -35,7 +34,7 @@ def _read(project: Project) -> Counts:
     summary = project.summary()
     classes = read_classes(project, summary.classes)
     tags = tag_names(project)
-    return summary, classes, tags, read_curve(project.path)
+    return summary, classes, tags
 
 
 class LabelSession(ImageEdits):
@@ -56,7 +55,6 @@ class LabelSession(ImageEdits):
         self.suggesting = SuggestionController(state, session, page=page, parent=self)
         self.summary: ProjectSummary | None = None
         self.tags: tuple[str, ...] = ()
-        self.curve: StoredCurve | None = None  # the last measured learning curve
         self.query = ImageQuery()
         self.only: tuple[int, ...] | None = None  # exactly these images, instead of the query
         self.is_viewing = False
@@ -105,7 +103,7 @@ class LabelSession(ImageEdits):
 
     def _take(self, counts: Counts) -> None:
         before = self.guessed
-        self.summary, self.classes, self.tags, self.curve = counts
+        self.summary, self.classes, self.tags = counts
         self.colours = class_colours(self.classes)
         self.keys = self.keys_now()
         if self.guessed != before:

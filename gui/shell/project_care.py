@@ -191,7 +191,6 @@ def move_to_trash(path: Path) -> bool:
         VisionFTError: There is no trash for it, or it cannot be written. The project is unchanged.
     """
     # After the start of the window.
-    from visionft.advice import stored_recommendation
     from visionft.curation import check
     from visionft.export import external_models
     from visionft.features import feature_store
@@ -200,7 +199,10 @@ def move_to_trash(path: Path) -> bool:
     from visionft.training import framing_choice
 
     starts = (DATABASE, UNPACKED_PREFIX)
-    files = {each.FILE for each in (framing_choice, label_files, stored_recommendation)} | {earlier_files.WINDOW_FILE}
+    files = {each.FILE for each in (framing_choice, label_files)} | {
+        earlier_files.WINDOW_FILE,
+        earlier_files.RECOMMENDATION_FILE,
+    }
     folders = {each.FOLDER for each in (check, external_models, feature_store, index, job_file)}
     names = {*_OURS, *files, *folders}
     ours = [entry for entry in path.iterdir() if entry.name in names or entry.name.startswith(starts)]

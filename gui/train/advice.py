@@ -1,4 +1,4 @@
-"""The card “Do you need to train?” and its task: the recommendation, its evidence and the next steps."""
+"""The card “Do you need to train?” and its task: the compared models, the recommendation and the next steps."""
 
 from collections.abc import Callable
 from functools import partial
@@ -6,85 +6,58 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal
-from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QAbstractItemView, QBoxLayout, QVBoxLayout
+from PySide6.QtWidgets import QAbstractItemView
 
 from gui.kit import theme
 from gui.kit.flow import Flow
-from gui.kit.fold import FoldButton
-from gui.kit.model_table import OF_PLANS, ModelTable
 from gui.kit.parts import Button, Card, column, row, text, widget_of
 from gui.kit.progress import progress_text
 from gui.kit.translation import tr
+from gui.kit.value_table import ValueTable
 from gui.runner import TRAIN
 from gui.session import ProjectSession
 from gui.state import AppState
 from gui.tasks import Failure, Lane, Priority, Task
 from gui.train.training_images import TrainingImages
 from models.messages import Message, shortened
-from visionft.advice import comparison_text as words
-from visionft.amounts import rough_duration_text
 from visionft.data.types import Snapshot
 from visionft.jobs import JobContext
 from visionft.libraries import load_libraries
+from visionft.project.names import count_of
 from visionft.training.config.presets import PRESETS
 
 if TYPE_CHECKING:
-    from gui.train.set_up_charts import CurveChart
     from visionft.advice.recommend import Recommendation
-    from visionft.evaluation.leaderboard import ComparedModel
-    from visionft.training.config.train_config import TrainConfig
-    from visionft.training.probing import Probe
-
 
 _LONGEST_NAME = 28  # text of a button
-QUESTION = Message(
-    "Measures models without training on your images, and forecasts the gain from training and from more labels."
-)
+QUESTION = Message("Compares models that need no training with your newest run, on the same held-out images.")
 
 
 class AdviceCard(Card):
-    """One line until the recommendation is requested; then the whole recommendation, collapsible."""
+    """One line until the recommendation is requested; then the compared models and what to do."""
 
-    requested = Signal(bool)  # whether to make two short trial runs
+    requested = Signal()
 
     def __init__(self) -> None:
         super().__init__(margin=theme.LARGE)
         self.recommendation: Recommendation | None = None
         self.words = text(QUESTION, "muted", wrap=True)
         self.sentence = text("", "strong", wrap=True)
-        self.recommend_button = Button("Compare models", "gauge", on_click=lambda: self.requested.emit(False))
+        self.recommend_button = Button("Compare models", "gauge", on_click=self.requested.emit)
         self.cancel_button = Button("Cancel", "stop")
         self.use_button = Button("Use settings", "check-circle")
         self.label_button = Button("Label more images", "label")
-        self.trial_button = Button("Run trials", "play", role="quiet", on_click=lambda: self.requested.emit(True))
-        self.again_button = Button("Compare again", "refresh", role="quiet")
-        self.again_button.clicked.connect(lambda _checked=False: self.requested.emit(False))
-        self.table = ModelTable(OF_PLANS)
+        self.again_button = Button("Compare again", "refresh", role="quiet", on_click=self.requested.emit)
+        headers = (Message("Model"), Message("Accuracy"), Message("95 % interval"))
+        self.table = ValueTable(headers, name=Message("Compared models"), is_sortable=False)
         self.table.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
-        self.evidence, self.conditions = text("", "small", wrap=True), text("", "small", wrap=True)
-        self.chart: CurveChart | None = None
-        self._chart_box = QVBoxLayout()
-        evidence = column(text("Evidence", "strong"), self.evidence, spacing=theme.HAIR)
-        options = column(text("Other options", "strong"), self.conditions, spacing=theme.HAIR)
-        reasons = column(evidence, options, None, spacing=theme.MEDIUM)
-        self._reasons_layout = row(reasons, self._chart_box, spacing=theme.HUGE, grows=0)
-        self._details = widget_of(column(self.table, self._reasons_layout, spacing=theme.MEDIUM))
-        self.fold_button = FoldButton("Details", self._details)
-        self.fold_button.toggled.connect(self._show_details)
+        self.notes = text("", "small", wrap=True)
         title = column(text("Do you need to train?", "heading"), self.words, self.sentence, spacing=theme.HAIR)
-        head = row(title, self.fold_button, self.recommend_button, self.cancel_button, grows=0)
-        self._buttons = widget_of(Flow(self.use_button, self.label_button, self.trial_button, self.again_button))
-        self.add(head, self._details, self._buttons)
+        buttons = Flow(self.use_button, self.label_button, self.again_button)
+        self._result = widget_of(column(self.table, self.notes, buttons, spacing=theme.MEDIUM))
+        self.add(row(title, self.recommend_button, self.cancel_button, grows=0), self._result)
         self.body.setSpacing(theme.MEDIUM)
         self.show_question()
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        """Put the chart where there is room for it."""
-        super().resizeEvent(event)
-        is_narrow = event.size().width() < theme.scaled(900)
-        direction = QBoxLayout.Direction
-        self._reasons_layout.setDirection(direction.TopToBottom if is_narrow else direction.LeftToRight)
 
     def show_question(self, message: str = "", *, can_request: bool = True) -> None:
         """Show the button to request a recommendation, with a failure; or the reason why none is possible."""
@@ -99,80 +72,49 @@ class AdviceCard(Card):
     def show_recommendation(self, found: "Recommendation", *, is_outdated: bool = False) -> None:
         """Show a recommendation; `is_outdated` marks one made before images, labels or splits changed."""
         self.recommendation = found
-        self.sentence.setText(tr(words.advice(found)))
+        self.sentence.setText(tr(found.sentence))
         self.words.setText(tr("Images, labels or splits have changed since this recommendation."))
-        self.table.show_models(found, marked=found.chosen)
+        rows = [
+            [(tr(each.title), 0), (f"{each.accuracy:.1%}", 0), ("{:.1%} – {:.1%}".format(*each.interval), 0)]
+            for each in found.models
+        ]
+        self.table.show_rows(rows, marked=[line for line, each in enumerate(found.models) if each.name == found.chosen])
         self.table.fit_rows()
-        self.evidence.setText("\n".join(map(tr, words.evidence(found))))
-        self.conditions.setText("\n".join(map(tr, words.conditions(found))))
-        best, class_name = found.recommended, found.curve.best_gain.class_name
-        title = PRESETS[best.preset].title if best.preset else tr(best.title)
-        use = tr("Show in Results") if best.kind == "run" else tr("Use “{what}”", what=shortened(title, _LONGEST_NAME))
+        counted = count_of(found.images, "test image" if found.split == "test" else "held-out validation image")
+        lines = [tr("Measured on {counted}.", counted=tr(counted))]
+        if len(found.curve) > 1:
+            shares = ", ".join(
+                tr("{share} with {labels}", share=f"{each.accuracy:.1%}", labels=f"{each.labels:,}")
+                for each in found.curve
+            )
+            lines.append(tr("Accuracy of a linear probe with a part of the labels: {shares}.", shares=shares))
+        self.notes.setText("\n".join([*lines, *map(tr, found.notes)]))
+        best = found.recommended
+        use = tr("Show in Results")
+        if found.is_training_worthwhile:
+            use = tr("Use “{what}”", what=tr(PRESETS["balanced"].title))
+        elif not best.run:
+            use = tr("Use “{what}”", what=shortened(tr(best.title), _LONGEST_NAME))
         self.use_button.setText(use)
-        more = (
-            tr("Label more of “{name}”", name=shortened(class_name, _LONGEST_NAME))
-            if class_name
-            else tr("Label more images")
-        )
-        self.label_button.setText(more)
-        tip = Message("Shows the images without a label that are most likely of this class")
-        none = Message("Every image has a label: import more images")
-        self.label_button.setToolTip(f"{class_name}\n{tr(tip) if found.to_label else tr(none)}".strip())
-        self.trial_button.setVisible(found.trial_s is not None)
-        if found.trial_s is not None:
-            self.trial_button.setText(tr("Run trials, about {time}", time=rough_duration_text(found.trial_s)))
         self._show_state(has_result=True)
         self.words.setVisible(is_outdated)
-        self._show_details()
-
-    def show_draft(self, config: "TrainConfig") -> None:
-        """Offer the recommended settings unless the draft has them already."""
-        if self.recommendation is not None:
-            best = self.recommendation.recommended
-            is_same = (config.method, config.backbone) == (best.method, best.backbone) and best.kind != "run"
-            self.use_button.setVisible(not is_same)
 
     def _show_state(self, *, can_request: bool = False, is_running: bool = False, has_result: bool = False) -> None:
         self.words.setVisible(True)
         self.recommend_button.setVisible(can_request)
         self.cancel_button.setVisible(is_running)
-        for part in (self.sentence, self.fold_button, self._buttons):
+        for part in (self.sentence, self._result):
             part.setVisible(has_result)
-        if not has_result:
-            self._details.hide()
-
-    def _show_details(self) -> None:
-        is_open = self.fold_button.isChecked() and self.recommendation is not None
-        if is_open and self.recommendation is not None:
-            if self.chart is None:
-                from gui.train.set_up_charts import CurveChart  # pyqtgraph loads slowly
-
-                self.chart = CurveChart()
-                self.chart.setFixedWidth(theme.scaled(360))
-                self._chart_box.addWidget(self.chart)
-                self._chart_box.addStretch(1)
-            self.chart.show_curve(self.recommendation.curve)
-        self._details.setVisible(is_open)
 
 
 def recommend(
-    project_dir: Path,
-    images: Snapshot,
-    accepted: frozenset[int],
-    probes: "tuple[Probe, ...]",
-    *,
-    device: str,
-    tries: bool,
-    job: JobContext,
+    project_dir: Path, images: Snapshot, accepted: frozenset[int], *, device: str, job: JobContext
 ) -> "Recommendation":
-    """Compute a recommendation and store it in the project's folder."""
+    """Compute a recommendation."""
     load_libraries(job)
     from visionft.advice.recommend import recommend as compute
-    from visionft.advice.stored_recommendation import store_recommendation
 
-    found = compute(project_dir, images, accepted=accepted, device=device, probes=probes, tries=tries, job=job)
-    store_recommendation(project_dir, images, found)
-    return found
+    return compute(project_dir, images, accepted=accepted, device=device, job=job)
 
 
 class AdviceController(QObject):
@@ -184,26 +126,22 @@ class AdviceController(QObject):
         session: ProjectSession | None,
         card: AdviceCard,
         *,
-        use: "Callable[[ComparedModel], object]",
-        shown: Callable[[], object],
+        use: "Callable[[Recommendation], object]",
         parent: QObject,
     ) -> None:
-        """Args: `use` applies the recommended settings; `shown` is called once there is a recommendation."""
+        """Args: `use` applies the recommended settings."""
         super().__init__(parent)
         self._state, self._session, self._card = state, session, card
-        self._use, self._shown = use, shown
+        self._use = use
         self._task: Task[Any] | None = None
         self._images: Snapshot | None = None  # the snapshot behind the displayed recommendation
-        self._has_read_stored = False
         self._refusal = ""  # the reason why no recommendation is possible yet
-        compare = tr("Measure and forecast; nothing is trained")
-        trials = tr("Make two short trial runs, each on half of the images, to measure the gain from training")
-        for button in (card.recommend_button, card.again_button, card.trial_button):
-            state.actions.attach(button, "run.advise", trials if button is card.trial_button else compare)
+        for button in (card.recommend_button, card.again_button):
+            state.actions.attach(button, "run.advise", tr("Measure models on held-out images; nothing is trained"))
         card.requested.connect(self.start)
         card.cancel_button.clicked.connect(lambda _checked=False: self.cancel())
         card.use_button.clicked.connect(lambda _checked=False: self._use_recommended())
-        card.label_button.clicked.connect(lambda _checked=False: self._label_more())
+        card.label_button.clicked.connect(lambda _checked=False: state.page_requested.emit("label"))
 
     def show_images(self, images: TrainingImages | None) -> None:
         """Take the current images: a recommendation is valid until they, their labels or splits change."""
@@ -212,12 +150,6 @@ class AdviceController(QObject):
         self._refusal = images.unadvisable if images is not None else ""
         if images is None or self._task is not None:
             return
-        if not self._has_read_stored:
-            self._has_read_stored = True
-            if images.recommendation is not None:
-                self._images = images.now
-                card.show_recommendation(images.recommendation)
-                self._shown()
         if card.recommendation is None:
             card.show_question(self._refusal, can_request=not self._refusal)
         elif self._is_outdated:
@@ -237,8 +169,8 @@ class AdviceController(QObject):
                 return tr("“{task}” is computing: wait until it has ended.", task=task.title)
         return self._refusal
 
-    def start(self, tries: bool = False) -> None:
-        """Compute a recommendation; `tries` adds two short trial runs."""
+    def start(self) -> None:
+        """Compute a recommendation."""
         from visionft.suggest.feature_suggester import labels_so_far
 
         session = self._session
@@ -248,14 +180,12 @@ class AdviceController(QObject):
         card = self._card
         accepted = labels_so_far(session.project).accepted
         device = self._state.settings.device
-        work = partial(recommend, session.path, images, accepted, session.probes, device=device, tries=tries)
+        work = partial(recommend, session.path, images, accepted, device=device)
         title = tr("Comparing models with and without training")
 
         def on_done(found: "Recommendation") -> None:
             self._images = images
-            card.fold_button.setChecked(True)
             card.show_recommendation(found, is_outdated=self._is_outdated)
-            self._shown()
 
         def on_failed(failure: Failure) -> None:
             if failure.details:
@@ -290,18 +220,7 @@ class AdviceController(QObject):
 
     def _use_recommended(self) -> None:
         found = self._card.recommendation
-        if found is not None and found.recommended.kind == "run":
+        if found is not None and found.recommended.run and not found.is_training_worthwhile:
             self._state.page_requested.emit("results")
         elif found is not None:
-            self._use(found.recommended)
-
-    def _label_more(self) -> None:
-        found = self._card.recommendation
-        if found is None:
-            return
-        if not found.to_label:
-            self._state.page_requested.emit("project")
-            return
-        name = found.curve.best_gain.class_name
-        title = tr("likely “{name}”, without a label", name=name) if name else tr("without a label, least confident")
-        self._state.images_requested.emit(found.to_label, title, 0)
+            self._use(found)

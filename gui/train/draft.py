@@ -39,7 +39,7 @@ from visionft.training.framing_choice import LEAST_IMAGES, choose_framing
 from visionft.training.probing import preset_configs
 
 if TYPE_CHECKING:
-    from visionft.evaluation.leaderboard import ComparedModel
+    from visionft.advice.recommend import Recommendation
     from visionft.training.probing import Probe
 
 
@@ -75,7 +75,7 @@ class TrainDraft(QObject):
             changed=self._follow_framing,
         )
         self.recipes = Recipes(state, view, take=self.take, parent=self)
-        self.advice = AdviceController(state, session, view.advice_card, use=self.use, shown=self.show, parent=self)
+        self.advice = AdviceController(state, session, view.advice_card, use=self.use, parent=self)
         self._circumstances = Circumstances()
         self._probes: tuple[Probe, ...] = ()
         self._update_circumstances()
@@ -153,12 +153,13 @@ class TrainDraft(QObject):
         else:
             self.show()
 
-    def use(self, model: "ComparedModel") -> None:
-        """Apply the recommended settings: a preset, or a preset with another method."""
-        self.take_preset(model.preset or self.preset)
-        if not model.preset or model.backbone != self.config.backbone:
+    def use(self, found: "Recommendation") -> None:
+        """Apply the recommended settings: the preset Balanced where training is worth trying, else the method."""
+        self.take_preset("balanced" if found.is_training_worthwhile else "quick")
+        model, config = found.recommended, self.config
+        if not found.is_training_worthwhile and (model.method, model.backbone) != (config.method, config.backbone):
             chosen = {"method": model.method, "backbone": model.backbone, "try_networks": False}
-            self.take(dataclasses.replace(self.config, **chosen))
+            self.take(dataclasses.replace(config, **chosen))
 
     def _preset_configs(self) -> dict[str, TrainConfig]:
         return preset_configs(self._circumstances, self._probes, device=self._state.settings.device)
@@ -279,7 +280,6 @@ class TrainDraft(QObject):
         if images is not None:
             needs = not images.is_divided and train_choices.needs_division(images.now, config)
             view.split_card.show_counts(images.counts, is_divided=not needs)
-        view.advice_card.show_draft(config)
         self.framing.show(config)
         classes = max(2, facts.classes) if facts else 2
         methods = train_choices.method_choices(config, classes=classes, known=self._known)

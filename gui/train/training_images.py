@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from gui.kit.translation import capitalised, tr
 from gui.session import ProjectSession
@@ -14,9 +13,6 @@ from visionft.training.config.checks import config_problems
 from visionft.training.config.presets import Circumstances
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.estimate import SetFacts
-
-if TYPE_CHECKING:
-    from visionft.advice.recommend import Recommendation
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +35,6 @@ class TrainingImages:
         counts: Labelled images by split, those of `divided`.
         untriable: Why nothing can be measured on them, translated; empty where measuring is possible.
         unadvisable: Why no recommendation is possible yet, translated; empty where one is.
-        recommendation: The stored one for exactly these images; None where there is none, or others were `known`.
     """
 
     now: Snapshot
@@ -51,13 +46,11 @@ class TrainingImages:
     circumstances: Circumstances
     untriable: str
     unadvisable: str
-    recommendation: "Recommendation | None"
 
 
 def read_training_images(wanted: ImagesRequest) -> TrainingImages:
     """Read and count the images; thread-safe."""
     from visionft.advice.label_check import check_labels
-    from visionft.advice.stored_recommendation import read_recommendation
 
     now = wanted.session.snapshot()
     wish = wanted.wish
@@ -81,5 +74,4 @@ def read_training_images(wanted: ImagesRequest) -> TrainingImages:
         circumstances=Circumstances.of(divided, device="cpu"),
         untriable=" ".join(f"{capitalised(tr(each.message))}. {tr(each.hint)}" for each in problems),
         unadvisable=unadvisable,
-        recommendation=read_recommendation(path, now) if wanted.known is None else None,
     )

@@ -1,26 +1,21 @@
 """The comparison of models in words: sentences, costs, and the columns of its table. Torch-free.
 
-`visionft recommend`, `visionft run leaderboard` and the pages Train and Results show these texts and no others.
+`visionft run leaderboard` and the page Results show these texts and no others.
 """
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from models.catalog import known_backbone
 from models.messages import Message, sentences
-from visionft.advice.choice import WORTH, best_free, best_trained, cheapest, is_worth
-from visionft.amounts import duration_text, memory_text, rough_duration_text, size_text
+from visionft.amounts import duration_text, memory_text, size_text
 from visionft.evaluation.leaderboard import REASONS, ComparedModel, Leaderboard
 from visionft.evaluation.run_cost import EarlierHead, RunCost
-from visionft.project.names import count_of
 from visionft.training.runs.run_titles import method_title
 
-if TYPE_CHECKING:
-    from visionft.advice.learning_curve import Gain
-    from visionft.advice.recommend import Recommendation
-
 NONE = "–"
+_LARGEST_LOSS = 0.01  # of accuracy, for a cheaper run
 _SHORT_REASONS = {
     "other_images": Message("other images"),
     "other_labels": Message("other labels"),
@@ -29,8 +24,6 @@ _SHORT_REASONS = {
     "no_weights": Message("no weights"),
     "no_checkpoint": Message("no checkpoint"),
     "trained_on": Message("trained on these"),
-    "held_out": Message("not made yet"),
-    "forecast": Message("not trained yet"),
 }
 
 
@@ -52,11 +45,28 @@ def ranking(board: Leaderboard) -> Message:
         words = Message("Its difference to each of the others is significant.")
     elif tied == others:
         words = Message("Its difference to the others is not significant.")
-    cheap = cheapest(board.ranked)
+    cheap = _cheapest(board.ranked)
     last = ""
     if cheap is not None and cheap.run != best.run:
         last = Message("Of these, {title} is the cheapest to use.", title=cheap.title)
     return sentences(start, words, last)
+
+
+def _cheapest(models: Sequence[ComparedModel]) -> ComparedModel | None:
+    """Return the run to use of those that share the first rank: the cheapest. None without a ranked run.
+
+    The cheapest has the lowest time per image, then the smallest size; an unknown cost counts as the highest. One that
+    is a point or more below the best is left out: 6 of 10 images are not significantly less than 9 of 10 (p = .25).
+    """
+    first = [each for each in models if each.rank == 1]
+    best = max((each.top1 or 0.0 for each in first), default=0.0)
+    near = [each for each in first if round(best - (each.top1 or 0.0), 6) < _LARGEST_LOSS]
+    return min(near, key=_cost, default=None)
+
+
+def _cost(run: ComparedModel) -> tuple[float, float, float]:
+    time, size = run.milliseconds, run.cost.shipped_bytes
+    return math.inf if time is None else time, math.inf if size is None else size, -(run.top1 or 0.0)
 
 
 def facts(board: Leaderboard) -> Message:
@@ -68,123 +78,6 @@ def facts(board: Leaderboard) -> Message:
     unmeasured = len(board.unmeasured)
     missing = Message("{count} run to measure", "{count} runs to measure", count=unmeasured) if unmeasured else ""
     return sentences(counted, chose, missing, joint=" · ")
-
-
-def advice(found: "Recommendation") -> Message:
-    """Return the recommendation in one sentence or two."""
-    best, more = found.recommended, found.curve.best_gain
-    free, trained = best_free(found.rows), best_trained(found.rows)
-    low, high = best.top1_interval or (0.0, 1.0)
-    values = {"what": best.title, "share": f"{best.top1 or 0.0:.0%}", "low": f"{low:.0%}", "high": f"{high:.0%}"}
-    if not best.is_unseen:
-        return Message("Use “{what}”: nothing is expected to be clearly better.", **values)
-    if best.kind == "run":
-        return Message(
-            "Use “{what}”, accuracy {share} ({low} to {high}): nothing is expected to be clearly better.", **values
-        )
-    if best.kind == "trained":
-        words = Message("Train with “{what}”: an accuracy of about {share} is expected ({low} to {high}).", **values)
-        if free is None:
-            return words
-        gain = _points(best.expected - free.expected)
-        return sentences(words, Message("That is {gain} points more than “{other}”.", gain=gain, other=free.title))
-    words = Message("Do not train: use “{what}”, accuracy {share} ({low} to {high}).", **values)
-    if trained is None:
-        return words
-    gain = trained.expected - best.expected
-    label = _more_labels(more) if more.gain >= WORTH > gain else ""
-    return sentences(words, Message("Training would gain {gain} points.", gain=_points(gain)), label)
-
-
-def evidence(found: "Recommendation") -> Iterator[str]:
-    """Yield the measurements behind a recommendation."""
-    if len(found.ranked) > 1:
-        yield ranking(found)
-    known = known_backbone(found.backbone)
-    yield Message(
-        "Without training: {counted}, each held out in turn, with the features of {network}.",
-        counted=count_of(found.curve.labels, "labelled image"),
-        network=known.title if known is not None else found.backbone,
-    )
-    if found.problem:
-        yield found.problem
-    elif not any(each.kind != "free" for each in found.rows):
-        yield Message("Training is left out: with so few images it varies more than it gains.")
-    for each in found.rows:
-        if not each.is_unseen:
-            yield Message(
-                "The accuracy of “{what}” is that of the {counted} that chose it: likely too high.",
-                what=each.title,
-                counted=count_of(each.images, "validation image"),
-            )
-        if abs(each.expected - (each.top1 or 0.0)) >= WORTH / 2:
-            yield Message(
-                "“{what}” has an accuracy of {share} on {counted}; so few prove little, {more} is expected.",
-                what=each.title,
-                share=f"{each.top1 or 0.0:.1%}",
-                counted=count_of(each.images, "image"),
-                more=f"{each.expected:.1%}",
-            )
-    if (trial := found.trial) is not None:
-        yield Message(
-            "Two short trial runs, each on half of the images: {right} of {images} "
-            "held-out images are right after training, {probe} without.",
-            right=f"{trial.both_right + trial.only_run:,}",
-            images=f"{trial.images:,}",
-            probe=f"{trial.both_right + trial.only_probe:,}",
-        )
-    elif best_trained(found.rows) is not None:
-        yield Message(
-            "With training: a forecast from other data sets with about {images} images a class; yours may differ.",
-            images=f"{found.train_images / max(1, found.curve.classes):,.0f}",
-        )
-
-
-def conditions(found: "Recommendation") -> Iterator[str]:
-    """Yield what would change a recommendation: other limits, more labels, trial runs."""
-    best, twice = found.recommended, found.curve.ahead[0]
-    refused = [each for each in found.rows if each.refusal]
-    beyond = max(refused, key=lambda each: each.expected, default=None)
-    if beyond is not None and is_worth(best.expected, beyond.expected):
-        yield Message(
-            "“{what}” is expected to gain {gain} points. {refusal}",
-            what=beyond.title,
-            gain=_points(beyond.expected - best.expected),
-            refusal=beyond.refusal,
-        )
-    yield _more_labels(found.curve.best_gain)
-    yield Message(
-        "With {labels} labels an accuracy of about {share} is expected without training ({low} to {high}).",
-        labels=f"{twice.labels:,}",
-        share=f"{twice.accuracy:.0%}",
-        low=f"{twice.low:.0%}",
-        high=f"{twice.high:.0%}",
-    )
-    if (network := known_backbone(found.stronger)) is not None:
-        yield Message(
-            "A stronger network may do better: {title}, {size} to fetch, licence {licence}. It can be compared on your "
-            "images.",
-            title=network.title,
-            size=size_text(network.hub_bytes),
-            licence=network.licence,
-        )
-    if found.trial_s is not None:
-        takes = rough_duration_text(found.trial_s)
-        yield Message(
-            "Two short trial runs, about {time}, would measure the gain from training on your images.", time=takes
-        )
-
-
-def _more_labels(more: "Gain") -> Message:
-    values = {"added": f"{more.added:,}", "name": more.class_name}
-    values |= {name: _points(getattr(more, name)) for name in ("gain", "low", "high")}
-    if more.class_name:
-        return Message("{added} more labels of “{name}” would gain {gain} points ({low} to {high}).", **values)
-    return Message("{added} more labels would gain {gain} points ({low} to {high}).", **values)
-
-
-def _points(share: float) -> str:
-    return f"{round(100 * share, 1) + 0.0:.1f}"  # no minus before a zero
 
 
 def cost_parts(cost: RunCost) -> list[Message]:
@@ -230,8 +123,6 @@ def tip(model: ComparedModel) -> Message:
     lines = [_name(model), model.run]
     if model.state != "measured":
         lines.append(REASONS[model.state])
-    if model.refusal:
-        lines.append(model.refusal)
     if (found := model.to_best) is not None:
         low, high = map(_signed, found.interval)
         words = Message("Against the best: {won} images correct that it has wrong, {lost} the other way.")
@@ -272,17 +163,10 @@ def _rank(model: ComparedModel) -> str:
 
 
 def _name(model: ComparedModel) -> Message:
-    """Return the title with the method, and where the predictions or the accuracy come from."""
+    """Return the title with the method, and where the predictions come from."""
     method = method_title(model.method)
     live = Message("current labels") if model.is_live else ""
-    forecast = Message("forecast") if model.kind == "trained" else ""
-    return sentences(model.title, "" if method in model.title else method, live, forecast, joint=" · ")
-
-
-def _accuracy(model: ComparedModel) -> str:
-    if model.top1 is None:
-        return NONE
-    return f"{model.top1:.0%}" if model.kind == "trained" else f"{model.top1:.1%}"  # a forecast is not as sure
+    return sentences(model.title, "" if method in model.title else method, live, joint=" · ")
 
 
 def _difference(model: ComparedModel) -> str:
@@ -297,8 +181,6 @@ def _made_in(model: ComparedModel) -> str:
     seconds = model.cost.seconds
     if seconds is None:
         return NONE
-    if model.kind != "run":
-        return Message("about {time}", time=rough_duration_text(seconds))
     reached = model.cost.reached_s
     if reached is None or reached > 0.9 * seconds:
         return duration_text(seconds)
@@ -358,7 +240,7 @@ def _head(head: EarlierHead) -> str:
 RANK = Column(Message("Rank"), lambda each: each.rank, shown=_rank)
 NAME = Column(Message("Model"), lambda each: each.title.casefold(), shown=_name)
 RUN = Column(Message("Run"), lambda each: each.run or None)
-ACCURACY = Column(Message("Accuracy"), lambda each: each.top1, shown=_accuracy)
+ACCURACY = Column(Message("Accuracy"), lambda each: each.top1, _share)
 INTERVAL = Column(Message("95 % interval"), lambda each: each.top1_interval, _interval)
 IMAGES = Column(Message("Images"), lambda each: each.images or None, "{:,}".format)
 DIFFERENCE = Column(Message("Difference to the best"), lambda each: each.rank, shown=_difference)

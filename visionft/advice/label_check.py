@@ -9,7 +9,7 @@ from visionft.errors import NextStep, ProjectError
 
 
 def check_labels(project_dir: Path, images: Snapshot, accepted: frozenset[int] = frozenset()) -> None:
-    """Check that the labels suffice for a learning curve.
+    """Check that the labels suffice for a recommendation.
 
     Raises:
         ProjectError: There are none, of one class only, or one image a class; with a suggested action.

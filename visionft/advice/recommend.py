@@ -1,70 +1,98 @@
-"""Recommend whether to train: compare the runs with the models that can still be made, within limits.
+"""Recommend whether to train: models that need no training beside the newest run, on the same held-out images.
 
-Training is recommended only where it gains enough over the best model without it.
+These models are closed forms on stored features, and zero-shot where the classes have prompts. Nothing is trained, and
+only missing features are stored, so a recommendation is computed anew each time.
 """
 
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar, Final
 
+import numpy as np
+
+from models.catalog import DEFAULT_TEXT_BACKBONE
 from models.messages import Message
-from visionft.advice.choice import NO_LIMITS, Limits, choose
-from visionft.advice.forecast import ratio_after
-from visionft.advice.label_check import check_labels
-from visionft.advice.learning_curve import LearningCurve, curve_of, labelled_images
-from visionft.advice.models_to_make import (
-    cost_of,
-    forecast_model,
-    held_out_models,
-    not_made,
-    training_images,
-    with_cost,
+from visionft.advice.closed_forms import (
+    CLOSED_FORMS,
+    CurvePoint,
+    LabelledFeatures,
+    measure_learning_curve,
+    predict_right,
 )
-from visionft.advice.trials import HALVES, Trial, can_try, run_trial, trial_config
+from visionft.advice.label_check import check_labels
 from visionft.data.types import Snapshot, Split
-from visionft.evaluation.leaderboard import ComparedModel, Leaderboard, read_leaderboard
+from visionft.errors import NextStep, ProjectError, VisionFTError
+from visionft.evaluation.comparison import CHANCE, sign_test
+from visionft.evaluation.leaderboard import ComparedModel, read_leaderboard
+from visionft.evaluation.metrics import wilson_interval
+from visionft.evaluation.prompt_evaluation import predict_by_prompts
+from visionft.evaluation.stored import read_evaluation
 from visionft.features.embedding import embedded
-from visionft.features.feature_store import Features
-from visionft.jobs import SILENT, JobContext
+from visionft.jobs import SILENT, JobCancelled, JobContext
 from visionft.project.splits import SplitRequest, as_divided, is_divided
-from visionft.suggest.feature_suggester import FeatureSuggester, LabelsSoFar
 from visionft.training.config.checks import config_problems
-from visionft.training.config.presets import suited_backbones
 from visionft.training.config.train_config import TrainConfig
-from visionft.training.preset_choice import project_circumstances
-from visionft.training.probing import Probe, preset_configs, probe_backbones
+from visionft.training.loop.subsets import spread
+from visionft.training.preset_choice import preset_of_project
 from visionft.training.runs.run_folder import list_runs
-from visionft.training.stronger import stronger_network
+from visionft.training.runs.run_titles import method_title
+
+MIN_GAIN: Final = 0.01  # a smaller gain in accuracy is not worth training for
+MAX_IMAGES: Final = 10_000  # more images than that change no accuracy by a tenth of a point
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recommendation(Leaderboard):
-    """The ranked runs and the models that are not made yet, the most accurate first; with the recommended one.
+class Candidate:
+    """A model of the comparison and its accuracy on the held-out images.
 
     Attributes:
-        chosen: Name of the recommended model.
-        to_label: Ids of unlabelled images to label first, at most as many as the best gain of `curve` assumes.
-        trial_s: Estimated seconds of short runs; None where they were run or cannot be.
-        backbone: The feature extractor of the curve and of the training-free methods.
-        problem: Reason why nothing can be trained; empty otherwise.
-        stronger: Name of a stronger network to fetch; empty where there is none.
+        run: The folder's name of the newest run; empty for a model that is not made yet.
+        method: The name of its method, as `--method` takes it; `backbone` likewise.
+        interval: 95 % interval of the accuracy (Wilson).
     """
 
-    chosen: str
-    curve: LearningCurve
-    to_label: tuple[int, ...]
-    trial: Trial | None
-    trial_s: float | None
-    train_images: int
+    COMPUTED: ClassVar = ("name",)
+
+    run: str = ""
+    title: str
+    method: str
     backbone: str
-    problem: str
-    seconds: float
-    stronger: str = ""
+    accuracy: float
+    interval: tuple[float, float]
+    is_trained: bool = False
 
     @property
-    def recommended(self) -> ComparedModel:
-        return next(each for each in self.rows if each.name == self.chosen)
+    def name(self) -> str:
+        return self.run or self.method
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recommendation:
+    """The compared models, the most accurate first, and what to do.
+
+    Attributes:
+        split: The split of the held-out images.
+        images: Number of held-out images.
+        chosen: `name` of the model to use now.
+        is_training_worthwhile: Whether training with the preset Balanced is worth trying.
+        sentence: The recommendation in words.
+        notes: What limits it, and whether more labels gain, a sentence each.
+        curve: Accuracy of a linear probe with 25, 50 and 100 % of the labels.
+    """
+
+    split: Split
+    images: int
+    models: tuple[Candidate, ...]
+    chosen: str
+    is_training_worthwhile: bool
+    sentence: str
+    notes: tuple[str, ...]
+    curve: tuple[CurvePoint, ...]
+
+    @property
+    def recommended(self) -> Candidate:
+        return next(each for each in self.models if each.name == self.chosen)
 
 
 def recommend(
@@ -72,115 +100,164 @@ def recommend(
     images: Snapshot,
     *,
     accepted: frozenset[int] = frozenset(),
-    limits: Limits = NO_LIMITS,
     device: str = "auto",
-    probes: Sequence[Probe] = (),
-    tries: bool | None = None,
     seed: int = 0,
     job: JobContext = SILENT,
 ) -> Recommendation:
-    """Compare training-free models with forecasts of training, and recommend one.
+    """Compare models that need no training with the newest run, and say which to use or whether to train.
+
+    The held-out images are the test images where the newest run was evaluated on them, else the validation images.
 
     Args:
-        project_dir: The project's folder; its runs count where they were measured on today's test images, or where
-            there is none on today's validation images.
+        project_dir: The project's folder.
         images: Its images, labels and splits; images without a split are divided as training would divide them.
-        accepted: Images with a label accepted from suggestions only.
-        limits: Limits on making a model.
-        probes: Earlier measurements of backbones on these images; else they are measured now.
-        tries: Whether to make two short runs; None makes them where the time limit suffices for them too.
+        accepted: Images whose label is only an accepted suggestion: it came from the same features.
+        device: The device of the runs to come.
+        seed: Draws the parts of the labels.
 
     Raises:
         ProjectError: There are too few labels.
-        VisionFTError: Nothing fits into the memory, or the features cannot be computed.
+        VisionFTError: The features cannot be computed.
+        JobCancelled: The user cancelled; computed features are kept.
     """
-    began = time.monotonic()
     check_labels(project_dir, images, accepted)
     divided = images if is_divided(images) else as_divided(images, SplitRequest())
-    job = job.in_stages(33)
-    with job.stage(weight=8):
-        features = embedded(project_dir, images, job=job)
-    with job.stage(weight=3):
-        labelled, total = labelled_images(features, divided, accepted, seed=seed)
-        curve, laws = curve_of(labelled, images.class_names, total=total, seed=seed, job=job)
-    problems = config_problems(TrainConfig(), divided)
-    problem = Message("Not trainable: {problem}.", problem=problems[0].message) if problems else ""
-    circumstances = project_circumstances(divided, project_dir, device=device)
-    with job.stage(weight=8):
-        if not probes and not problem:
-            suited = (circumstances.backbone,) if circumstances.backbone else suited_backbones(circumstances)
-            probes = probe_backbones(project_dir, suited, TrainConfig(device=device), divided, job=job)
-    job.check_cancelled()
-    presets = preset_configs(circumstances, probes, device=device)
-    quick, balanced = presets["quick"], presets["balanced"]
-    speeds = {probe.backbone: probe.milliseconds for probe in probes}
+    run, rights, split = _newest_run(project_dir, divided)
+    job = job.in_stages(10)
+    with job.stage(weight=5):
+        features = embedded(project_dir, divided, job=job)
+    usable = [image for image in features.images if image.labels and image.image_id not in accepted]
+    learned = ("train",) if split == "val" else ("train", "val")
+    known_images = spread([image for image in usable if image.split in learned], MAX_IMAGES)
+    held_out_images = spread([image for image in usable if image.split == split], MAX_IMAGES)
+    if not known_images or not held_out_images:
+        hint = Message("Label more images of each class.")
+        raise ProjectError("No labelled image is held out to measure on.", hint, NextStep("label", project=project_dir))
+    known, held_out = (
+        LabelledFeatures.of(each, features, len(images.class_names), is_multilabel=images.task == "multi")
+        for each in (known_images, held_out_images)
+    )
+    notes = list[str]()
+    right = dict[str, np.ndarray]()  # {name of a model: (M) whether it is right for each held-out image}
     with job.stage(weight=2):
-        free = held_out_models(labelled, laws, quick, divided, milliseconds=speeds, job=job)
+        for method in CLOSED_FORMS:
+            right[method] = predict_right(method, known, held_out, job=job)
+    if any(images.prompts) and images.task == "single":
+        try:
+            right["zero_shot"] = predict_by_prompts(project_dir, images, held_out_images, job=job)
+        except JobCancelled:
+            raise
+        except VisionFTError as error:
+            notes.append(Message("Zero-shot was left out: {reason}", reason=error.message))
+    backbones = {"zero_shot": DEFAULT_TEXT_BACKBONE}
+    models = [
+        _candidate(right[name], method_title(name), name, backbones.get(name, features.kind.backbone)) for name in right
+    ]
+    if run is not None and rights:
+        right[run.run] = np.array([rights.get(image.image_id, False) for image in held_out_images])
+        is_trained = not run.is_training_free
+        models.append(
+            _candidate(right[run.run], run.title, run.method, run.backbone, run=run.run, is_trained=is_trained)
+        )
+        if is_trained and split == "val":
+            notes.append(Message("The validation images chose the newest run: its accuracy is likely too high."))
+    elif run is not None:
+        words = Message("The newest run, “{title}”, was not evaluated on these images and labels.")
+        notes.append(Message(words, title=run.title))
     with job.stage(weight=3):
-        cost = cost_of(quick, divided, job=job)
-    models = [with_cost(each, cost) for each in free]  # all cost as much as Quick
-    trial = None
-    trial_s = None
-    train_images = max(1, len(divided.labelled("train")))
-    if balanced.total_epochs and not problem:
-        with job.stage(weight=3):
-            cost = cost_of(balanced, divided, job=job)
-        has_time = False
-        if not isinstance(cost, str) and can_try(divided):
-            shown = HALVES * trial_config(balanced, train_images).epochs * (train_images // HALVES)
-            trial_s = cost.seconds * shown / max(1, balanced.epochs * train_images)
-            has_time = limits.minutes is not None and trial_s + cost.seconds <= 60 * limits.minutes
-        if trial_s is not None and (has_time if tries is None else tries):
-            with job.stage(weight=6):
-                trial = run_trial(balanced, divided, features, seed=seed, job=job)
-                trial_s = None
-        base = max(free, key=lambda each: each.expected)
-        ratio = ratio_after(trial, train_images / max(1, curve.classes))
-        models.append(with_cost(forecast_model(balanced, base, ratio, divided, milliseconds=speeds), cost))
-    job.check_cancelled()
-    split: Split = "test" if images.labelled("test") else "val"
-    runs = {run.name: run for run in list_runs(project_dir)}
-    board = read_leaderboard(tuple(runs.values()), images, split)
-    learned = [(each, training_images(runs[each.run].path)) for each in board.ranked]
-    models = [*board.ranked, *not_made(models, learned, train_images)]
-    models = [replace(each, refusal=limits.refusal(each)) for each in models]
-    gain, stronger = curve.best_gain, stronger_network(device, circumstances.here)
+        curve, gain = measure_learning_curve(known, held_out, right["linear"], seed=seed, job=job)
+    if gain >= MIN_GAIN:
+        words = Message("More labels are likely to gain: the second half of them gained {gain} points.")
+        notes.append(Message(words, gain=f"{100 * gain:.1f}"))
+    models.sort(key=lambda each: -each.accuracy)
+    refusal = _reason_against_training(divided, project_dir, device=device)
+    chosen, is_worthwhile, sentence = decide(models, right, refusal=refusal)
     return Recommendation(
         split=split,
-        images=board.images,
-        rows=tuple(sorted(models, key=lambda each: -(each.top1 or 0.0))),
-        chosen=choose(models, limits).name,
+        images=len(held_out),
+        models=tuple(models),
+        chosen=chosen.name,
+        is_training_worthwhile=is_worthwhile,
+        sentence=sentence,
+        notes=tuple(notes),
         curve=curve,
-        to_label=_images_to_label(features, images, accepted, class_name=gain.class_name, count=gain.added),
-        trial=trial,
-        trial_s=trial_s,
-        train_images=train_images,
-        backbone=features.kind.backbone,
-        problem=problem,
-        seconds=time.monotonic() - began,
-        stronger=stronger.name if stronger is not None else "",
     )
 
 
-def _images_to_label(
-    features: Features, images: Snapshot, accepted: frozenset[int], *, class_name: str, count: int
-) -> tuple[int, ...]:
-    """Return the ids of up to `count` unlabelled images, the most likely of the class first.
+def _newest_run(project_dir: Path, images: Snapshot) -> tuple[ComparedModel | None, Mapping[int, bool], Split]:
+    """Return the newest run with a checkpoint, {image id: whether it is right}, and the split of these images.
 
-    Without a class name, those with the lowest confidence come first.
+    Nothing is right or wrong where it was not evaluated on the current images and labels.
     """
-    given = {
-        image.image_id: images.labels_of(image)
-        for image in images.images
-        if image.labels and image.image_id not in accepted
-    }
-    names, is_multilabel = images.class_names, images.task == "multi"
-    if len(given) + len(accepted) >= len(features):
-        return ()
-    suggester = FeatureSuggester(features, LabelsSoFar(given, accepted, names), is_multilabel=is_multilabel)
-    if suggester.needs:
-        return ()
-    rows = suggester.predictions.probabilities
-    scores = rows[:, names.index(class_name)] if class_name else -rows.max(axis=1)
-    places = sorted(suggester.open_places, key=lambda place: -scores[place])[:count]
-    return tuple(int(suggester.image_ids[place]) for place in places)
+    runs = [run for run in list_runs(project_dir) if run.best is not None]
+    newest: ComparedModel | None = None
+    splits: tuple[Split, ...] = ("test", "val")
+    for split in splits:
+        rows = read_leaderboard(runs, images, split).rows
+        newest = next((each for each in rows if each.run == runs[-1].name), None)
+        if newest is not None and newest.state == "measured":
+            stored = read_evaluation(runs[-1].path, split)
+            return newest, {each.image_id: each.is_right for each in stored.predictions} if stored else {}, split
+    return newest, {}, "val"
+
+
+def _candidate(
+    right: np.ndarray, title: str, method: str, backbone: str, *, run: str = "", is_trained: bool = False
+) -> Candidate:
+    interval = wilson_interval(float(right.sum()), len(right))
+    return Candidate(
+        run=run,
+        title=Message(title),
+        method=method,
+        backbone=backbone,
+        accuracy=float(right.mean()),
+        interval=interval,
+        is_trained=is_trained,
+    )
+
+
+def _reason_against_training(images: Snapshot, project_dir: Path, *, device: str) -> str:
+    """Return why the preset Balanced cannot train these images, or does not; empty where it does."""
+    if problems := config_problems(TrainConfig(), images):
+        return Message("Not trainable: {problem}.", problem=problems[0].message)
+    if not preset_of_project("balanced", images, project_dir, device=device).total_epochs:
+        return Message("With so few labels training varies more than it gains.")
+    return ""
+
+
+def decide(
+    models: list[Candidate], right: Mapping[str, np.ndarray], *, refusal: str = ""
+) -> tuple[Candidate, bool, str]:
+    """Return the model to use, whether training is worth trying, and both in words.
+
+    A trained run is used unless a model without training is significantly better (McNemar's exact test).
+
+    Args:
+        models: The most accurate first.
+        right: {name of a model: (M) whether it is right for each held-out image}.
+        refusal: The reason against training; empty for none.
+    """
+    free = next(each for each in models if not each.is_trained)
+    trained = next((each for each in models if each.is_trained), None)
+    low, high = (f"{end:.0%}" for end in free.interval)
+    values = {"free": free.title, "share": f"{free.accuracy:.1%}", "low": low, "high": high}
+    if trained is not None:
+        won = int((right[trained.name] & ~right[free.name]).sum())
+        lost = int((right[free.name] & ~right[trained.name]).sum())
+        is_significant = sign_test(won, lost) < CHANCE
+        values["trained"] = trained.title
+        if not is_significant:
+            words = Message("Use “{trained}”: its difference to “{free}”, without training, is not significant.")
+            return trained, False, Message(words, **values)
+        if won > lost:
+            return trained, False, Message("Use “{trained}”: it is significantly better than “{free}”.", **values)
+        words = Message("Use “{free}”: it is significantly better than “{trained}”, although nothing is trained.")
+        return free, False, Message(words, **values)
+    if refusal:
+        words = Message("Use “{free}”, accuracy {share} ({low} to {high}). {refusal}")
+        return free, False, Message(words, **values, refusal=refusal)
+    if 1 - free.accuracy < MIN_GAIN:
+        words = Message("Use “{free}”, accuracy {share} ({low} to {high}): training has hardly anything to gain.")
+        return free, False, Message(words, **values)
+    words = Message("Training is worth trying: without it, “{free}” has an accuracy of {share} ({low} to {high}).")
+    return free, True, Message(words, **values)

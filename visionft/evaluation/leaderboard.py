@@ -29,10 +29,7 @@ State = Literal[
     "unmeasured",
     "no_weights",
     "no_checkpoint",
-    "held_out",
-    "forecast",
 ]
-Kind = Literal["run", "free", "trained"]
 Evaluations = Callable[[RunSummary], StoredEvaluation | None]
 CostValue = Callable[["ComparedModel"], float | None]
 
@@ -45,8 +42,6 @@ REASONS: Mapping[State, str] = {
     "unmeasured": Message("It was not evaluated on these images."),
     "no_weights": Message("Its weights were deleted, so it cannot be evaluated."),
     "no_checkpoint": Message("It has no checkpoint yet."),
-    "held_out": Message("It is not made yet: its accuracy is that of held-out images."),
-    "forecast": Message("It is not trained yet: its accuracy is a forecast."),
 }
 
 
@@ -75,10 +70,10 @@ class DifferenceToBest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparedModel:
-    """One model of a comparison: a run, or a model that is not made yet.
+    """One run of a comparison.
 
     Attributes:
-        run: Its folder's name; empty for a model that is not made yet.
+        run: Its folder's name.
         title: The name for display, a message where nobody gave it one.
         method: The name of its method, as `--method` takes it; `backbone` likewise.
         state: Whether its accuracy is that of the current images, and how it was found.
@@ -86,18 +81,15 @@ class ComparedModel:
         is_live: Whether it predicts from the current labels, as k-NN does.
         is_unseen: Whether no image behind its accuracy trained or chose it.
         rank: From 1 among runs measured on these images; runs not significantly worse than the best share 1.
-        images: Number of images behind all figures up to `ece`; 0 where it was not measured, as for a forecast.
-        top1: Accuracy, measured or forecast; `top1_interval` is its 95 % interval.
+        images: Number of images behind all figures up to `ece`; 0 where it was not measured.
+        top1: Accuracy; `top1_interval` is its 95 % interval.
         to_best: None for the best itself, and for models without a rank.
-        cost: Of a run, what it took to make; of another, what it would take.
-        milliseconds: Time per image on this computer; None where it was not measured here. Of a run the image is
-            decoded already; of another, reading the image is included.
+        cost: What it took to make.
+        milliseconds: Time per decoded image on this computer; None where it was not measured here.
         has_weights: Whether its weights exist, as measuring needs them.
-        preset: The preset to make it with; empty for none.
-        refusal: Reason against making it; empty for none.
     """
 
-    COMPUTED: ClassVar = ("name", "kind", "expected", "is_tied", "is_timed_here", "reason")
+    COMPUTED: ClassVar = ("is_tied", "is_timed_here", "reason")
 
     run: str
     title: str
@@ -117,29 +109,6 @@ class ComparedModel:
     cost: RunCost = UNKNOWN
     milliseconds: float | None = None
     has_weights: bool = True
-    preset: str = ""
-    refusal: str = ""
-
-    @property
-    def name(self) -> str:
-        """Return the run's name, or the method's where there is no run yet."""
-        return self.run or self.method
-
-    @property
-    def kind(self) -> Kind:
-        """Return "run", or how it would be made: "free" without training, "trained" with it."""
-        return "free" if self.state == "held_out" else "trained" if self.state == "forecast" else "run"
-
-    @property
-    def expected(self) -> float:
-        """Return the accuracy that models measured on different images are compared by, to a tenth of a point.
-
-        A measured one counts half an image more as right, and as wrong (Jeffreys): eight of eight is not perfect.
-        """
-        accuracy = self.top1 or 0.0
-        if self.images:
-            accuracy = (accuracy * self.images + 0.5) / (self.images + 1)
-        return round(accuracy, 3)
 
     @property
     def reason(self) -> str:
@@ -163,7 +132,7 @@ class ComparedModel:
     @property
     def needs_timing(self) -> bool:
         """Return whether it is a run whose cost is missing and can be measured on this computer."""
-        is_measurable = self.kind == "run" and self.state not in ("no_weights", "no_checkpoint")
+        is_measurable = self.state not in ("no_weights", "no_checkpoint")
         return is_measurable and self.has_weights and not self.is_timed_here
 
 

@@ -4,14 +4,14 @@ Images of the test split are left out: choosing prompts on them would bias their
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from models.catalog import DEFAULT_TEXT_BACKBONE, get_backbone
 from models.messages import Message
-from visionft.data.types import Snapshot
+from visionft.data.types import Snapshot, SnapshotImage
 from visionft.errors import NextStep, VisionFTError
 from visionft.evaluation.metrics import average_precision, wilson_interval
 from visionft.features.embedding import features_under
@@ -100,10 +100,9 @@ def evaluate_prompts(
         VisionFTError: No image outside of the test split has a label, or weights or packages are missing.
         JobCancelled: The user cancelled; computed features are kept.
     """
-    from visionft.zero_shot.text_encoder import open_text_side, text_side_of
+    from visionft.zero_shot.text_encoder import text_side_of
 
-    row = get_backbone(backbone)
-    text_side_of(row)  # refused before any image is read
+    text_side_of(get_backbone(backbone))  # refused before any image is read
     chosen = tuple(image for image in images.images if image.labels and image.split != "test")
     if not chosen:
         hint = Message("Label a few images of each class; those of the test split do not count.")
@@ -112,18 +111,8 @@ def evaluate_prompts(
     classes, by_name = per_set[templates], all_texts(images.class_names, (), templates)
     lines = [[texts_of(each.class_name, (line,), templates) for line in each.lines] for each in classes]
     everything = [each for group in (*per_set.values(), by_name, *lines) for each in group]
-    labelled = replace(images, images=chosen)
-    spec = FeatureSpec(backbone=row.name, image_reading=images.image_reading)
-    features = features_under(project_dir, labelled.images, spec, job=job)
-    encoder = open_text_side(row, job=job)
-    texts = list(dict.fromkeys(text for each in everything for text in each.texts))
-    points = dict(zip(texts, encoder.encode(texts, job=job).numpy(), strict=True))
-    own = features.vectors[:, -features.kind.widths[-1] :].astype(np.float32)  # the network's own embedding
-    if encoder.space.projection is not None:
-        own = own @ encoder.space.projection.numpy().T
-        own += 0 if encoder.space.offset is None else encoder.space.offset.numpy()
-    own /= np.maximum(np.linalg.norm(own, axis=1, keepdims=True), 1e-12)
-    evaluator = _PromptEvaluator(features, own, points, labelled)
+    texts = [text for each in everything for text in each.texts]
+    evaluator = _open_evaluator(project_dir, images, chosen, texts, backbone=backbone, job=job)
     scores = evaluator.scores(classes)
     accuracy, count = evaluator.accuracy(scores), len(scores)
     return PromptReport(
@@ -142,6 +131,46 @@ def evaluate_prompts(
     )
 
 
+def predict_by_prompts(
+    project_dir: Path, images: Snapshot, chosen: Sequence[SnapshotImage], *, job: JobContext = SILENT
+) -> np.ndarray:
+    """Return (N) whether zero-shot with the usual network and templates is right for each chosen image, of one label.
+
+    An image without features counts as wrong. Errors are those of `evaluate_prompts`.
+    """
+    classes = all_texts(images.class_names, images.prompts, DEFAULT_TEMPLATES)
+    texts = [text for each in classes for text in each.texts]
+    evaluator = _open_evaluator(project_dir, images, chosen, texts, backbone=DEFAULT_TEXT_BACKBONE, job=job)
+    right = evaluator.are_right(evaluator.scores(classes))
+    return np.array([right.get(image.image_id, False) for image in chosen])
+
+
+def _open_evaluator(
+    project_dir: Path,
+    images: Snapshot,
+    chosen: Sequence[SnapshotImage],
+    texts: Sequence[str],
+    *,
+    backbone: str,
+    job: JobContext,
+) -> "_PromptEvaluator":
+    """Compute the features of the chosen images and of texts in their common space."""
+    from visionft.zero_shot.text_encoder import open_text_side
+
+    row = get_backbone(backbone)
+    spec = FeatureSpec(backbone=row.name, image_reading=images.image_reading)
+    features = features_under(project_dir, chosen, spec, job=job)
+    encoder = open_text_side(row, job=job)
+    texts = list(dict.fromkeys(texts))
+    points = dict(zip(texts, encoder.encode(texts, job=job).numpy(), strict=True))
+    own = features.vectors[:, -features.kind.widths[-1] :].astype(np.float32)  # the network's own embedding
+    if encoder.space.projection is not None:
+        own = own @ encoder.space.projection.numpy().T
+        own += 0 if encoder.space.offset is None else encoder.space.offset.numpy()
+    own /= np.maximum(np.linalg.norm(own, axis=1, keepdims=True), 1e-12)
+    return _PromptEvaluator(features, own, points, images)
+
+
 class _PromptEvaluator:
     """Compares images with the texts of classes."""
 
@@ -151,6 +180,7 @@ class _PromptEvaluator:
         """Args: `image_points` (N, E) and `text_points` (E) have length 1."""
         self._image_points, self._text_points = image_points, text_points
         self._names, self.is_multilabel = images.class_names, images.task == "multi"
+        self._images = features.images
         self._targets = np.zeros((len(features.images), len(images.class_names)), np.float32)
         for row, image in zip(self._targets, features.images, strict=True):
             row[list(image.labels)] = 1
@@ -158,6 +188,11 @@ class _PromptEvaluator:
     def scores(self, classes: Sequence[ClassTexts]) -> np.ndarray:
         means = np.stack([np.mean([self._text_points[text] for text in each.texts], axis=0) for each in classes])
         return self._image_points @ (means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)).T
+
+    def are_right(self, scores: np.ndarray) -> dict[int, bool]:
+        """Return {image id: whether the class with the highest score is right}."""
+        right = self._targets[np.arange(len(scores)), _predictions(scores)] > 0
+        return {image.image_id: bool(each) for image, each in zip(self._images, right, strict=True)}
 
     def accuracy(self, scores: np.ndarray) -> float:
         """Return the accuracy, or for several labels the mean average precision of the classes with images."""

@@ -1,6 +1,6 @@
 """Closed-form classifiers on frozen features, updated label by label, with leave-one-out. NumPy only.
 
-Used by suggestions, the learning curve and the search for label errors; a method's head for a run is fitted once, in
+Used by suggestions and the search for label errors; a method's head for a run is fitted once, in
 `linear_head`.
 
 One inverse for each strength, P = (sum of x x' over the labelled + strength I)^-1, is enough: ridge regression is

@@ -16,7 +16,6 @@ from gui.kit.model_table import (
     DIFFERENCE,
     ECE,
     NAME,
-    OF_PLANS,
     RANK,
     TIME,
     TRAINED,
@@ -93,16 +92,6 @@ def test_a_column_is_shown_where_the_name_of_the_model_keeps_its_room(qtbot, sty
         assert not any(table.isColumnHidden(column) for column in range(table.columnCount()))
     finally:
         use_language("en")
-
-
-def test_a_table_of_what_can_be_made_keeps_what_making_it_takes(qtbot):
-    table = ModelTable(OF_PLANS)
-    qtbot.addWidget(table)
-    table.show()
-    table.show_models(FOUR, marked="t")
-    for width, hidden in ((1300, {BALANCED, ECE, TRAINED}), (800, {RANK, DIFFERENCE, BALANCED, ECE, TRAINED})):
-        table.resize(width, 300)
-        assert {column for column in range(table.columnCount()) if table.isColumnHidden(column)} == hidden
 
 
 def test_the_chart_draws_what_was_timed_here_and_the_front(qtbot):

@@ -230,7 +230,7 @@ PLACES = {
     "model index": "page.export", "label prompts": "run.prompts", "run leaderboard": "run.measure_all",
     "run combine": "run.combine", "methods": "page.train", "run list": "page.results", "run compare": "page.results",
     "run explain": "page.results", "label suggest": "page.label",
-    "label learning-curve": "run.advise", "recommend": "run.advise", "curate embed": "curate.find_issues",
+    "recommend": "run.advise", "curate embed": "curate.find_issues",
     "curate check": "page.curate", "curate duplicates": "page.curate", "curate quality": "page.curate",
     "curate label-errors": "page.curate", "curate leaks": "page.curate", "curate map": "page.curate",
     "curate similar": "image.similar", "download": "file.public", "weights list": "page.train",

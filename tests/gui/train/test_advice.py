@@ -4,15 +4,12 @@ import threading
 import time
 
 import pytest
-from advice_samples import model, recommendation
 from PySide6.QtCore import Qt
 
-from gui.kit.model_table import ACCURACY, MADE, NAME, SIZE
 from gui.train import advice
 from gui.train.advice import AdviceCard
-from visionft.advice.comparison_text import advice as sentence
-from visionft.advice.comparison_text import conditions
-from visionft.advice.stored_recommendation import read_recommendation, store_recommendation
+from visionft.advice.closed_forms import CurvePoint
+from visionft.advice.recommend import Candidate, Recommendation
 from visionft.errors import ProjectError
 from visionft.jobs import JobCancelled
 from visionft.project.edits.changes import UnlabelImages
@@ -20,26 +17,47 @@ from visionft.project.edits.changes import UnlabelImages
 LEFT = Qt.MouseButton.LeftButton
 
 
-FULL, LINEAR = model("full", "trained", 0.86, preset="balanced"), model("linear", "free", 0.80, preset="quick")
-FOUND = recommendation(FULL, LINEAR, gain=0.02)
+def model(method: str, accuracy: float, run: str = "") -> Candidate:
+    interval = (accuracy - 0.1, accuracy + 0.05)
+    return Candidate(
+        run=run,
+        title=method.title(),
+        method=method,
+        backbone="resnet18_in1k",
+        accuracy=accuracy,
+        interval=interval,
+        is_trained=bool(run),
+    )
+
+
+def recommendation(*models: Candidate, is_training_worthwhile: bool = False) -> Recommendation:
+    return Recommendation(
+        split="val",
+        images=60,
+        models=models,
+        chosen=models[0].name,
+        is_training_worthwhile=is_training_worthwhile,
+        sentence="A sentence.",
+        notes=("A note.",),
+        curve=tuple(CurvePoint(labels=labels, accuracy=0.7, interval=(0.6, 0.8)) for labels in (25, 50, 100)),
+    )
+
+
+FOUND = recommendation(model("linear", 0.8), model("prototype", 0.7))
 
 
 @pytest.fixture
 def engine(monkeypatch):
-    """Return results of a list (a recommendation, an error, or a function of the job) and the requested trials."""
-    results, requests = [FOUND], []
+    """Return a list of the result: a recommendation, an error, or a function of the job."""
+    results = [FOUND]
 
-    def recommend(project_dir, images, accepted, probes, *, device, tries, job):
-        requests.append(tries)
+    def recommend(_project_dir, _images, _accepted, *, device, job):
         if isinstance(results[0], Exception):
             raise results[0]
-        if callable(results[0]):
-            return results[0](job)
-        store_recommendation(project_dir, images, results[0])
-        return results[0]
+        return results[0](job) if callable(results[0]) else results[0]
 
     monkeypatch.setattr(advice, "recommend", recommend)
-    return results, requests
+    return results
 
 
 def request(qtbot, window, page) -> AdviceCard:
@@ -49,32 +67,13 @@ def request(qtbot, window, page) -> AdviceCard:
     return card
 
 
-def test_a_request_shows_a_sentence_a_table_and_a_curve(qtbot, window, page, engine):
+def test_a_request_shows_a_sentence_a_table_and_the_notes(qtbot, window, page, engine):
     card = page.setup.advice_card
     assert card.recommend_button.isVisible() and not card.sentence.isVisible()
     request(qtbot, window, page)
-    assert card.sentence.text() == sentence(FOUND) and not card.recommend_button.isVisible()
-    rows = card.table.texts()
-    assert card.table.names() == ["full", "linear"] and [row[ACCURACY] for row in rows] == ["86%", "80.0%"]
-    assert rows[0][NAME].startswith("Full") and "90 s" not in rows[0][MADE] and rows[0][SIZE] == "64 MB"
-    assert len(card.chart.curve.measured) == 2 and card.chart.curve.line[-1].labels == 100
-    assert next(conditions(FOUND)) in card.conditions.text()
-    qtbot.mouseClick(card.fold_button, LEFT)
-    assert not card.table.isVisible() and card.sentence.isVisible()
-
-
-def test_it_is_restored_after_a_restart_and_outdated_once_labels_change(
-    qtbot, window, page, engine, project_dir, open_page
-):
-    request(qtbot, window, page)
-    images = window.state.session.snapshot()
-    window.state.close_project()
-    card = open_page("train").setup.advice_card
-    assert card.sentence.text() == sentence(FOUND) and not card.words.isVisible()
-    window.state.session.apply(UnlabelImages((images.images[0].image_id,)))
-    assert card.sentence.isVisible() and card.words.isVisible()
-    assert read_recommendation(project_dir, images) == FOUND
-    assert read_recommendation(project_dir, window.state.session.snapshot()) is None
+    assert card.sentence.text() == FOUND.sentence and not card.recommend_button.isVisible()
+    assert [row[:2] for row in card.table.texts()] == [["Linear", "80.0%"], ["Prototype", "70.0%"]]
+    assert FOUND.notes[0] in card.notes.text() and "60" in card.notes.text() and "70.0% with 25" in card.notes.text()
 
 
 def test_an_outdated_one_is_still_outdated_after_a_cancelled_request(qtbot, window, page, engine, finish):
@@ -86,56 +85,53 @@ def test_an_outdated_one_is_still_outdated_after_a_cancelled_request(qtbot, wind
     card = request(qtbot, window, page)
     window.state.session.apply(UnlabelImages((window.state.session.snapshot().images[0].image_id,)))
     assert card.words.isVisible()
-    engine[0][0] = wait_for_cancel
+    engine[0] = wait_for_cancel
     qtbot.mouseClick(card.again_button, LEFT)
     qtbot.waitUntil(card.cancel_button.isVisible, timeout=10_000)
     qtbot.mouseClick(card.cancel_button, LEFT)
     finish()
-    assert card.sentence.text() == sentence(FOUND) and card.sentence.isVisible() and card.words.isVisible()
+    assert card.sentence.text() == FOUND.sentence and card.sentence.isVisible() and card.words.isVisible()
 
 
 def test_labels_that_change_during_the_request_make_it_outdated(qtbot, window, page, engine, finish):
     is_over = threading.Event()
-    engine[0][0] = lambda _job: is_over.wait(10) and FOUND
+    engine[0] = lambda _job: is_over.wait(10) and FOUND
     card = page.setup.advice_card
     qtbot.mouseClick(card.recommend_button, LEFT)
     window.state.session.apply(UnlabelImages((window.state.session.snapshot().images[0].image_id,)))
     is_over.set()
     finish()
-    assert card.sentence.text() == sentence(FOUND) and card.words.isVisible()
+    assert card.sentence.text() == FOUND.sentence and card.words.isVisible()
 
 
-PROTOTYPE = model("prototype", "free", 0.8)  # without a preset
-
-
-@pytest.mark.parametrize(("best", "preset"), [(LINEAR, "quick"), (PROTOTYPE, "best")])
-def test_the_recommended_settings_become_the_draft(qtbot, window, page, engine, best, preset):
-    engine[0][0] = recommendation(best, model("knn", "free", 0.7))
+@pytest.mark.parametrize("method", ["linear", "prototype"])
+def test_the_recommended_method_becomes_the_draft(qtbot, window, page, engine, method):
+    engine[0] = recommendation(model(method, 0.8), model("knn", 0.7))
     card = request(qtbot, window, page)
     page.draft.take_preset("best")
-    assert page.config().method == "full" and card.use_button.isVisible()
     qtbot.mouseClick(card.use_button, LEFT)
-    assert (page.config().method, page.draft.preset) == (best.method, preset) and not card.use_button.isVisible()
+    assert (page.config().method, page.draft.preset) == (method, "quick")
 
 
-def test_labelling_more_opens_the_likely_images_of_the_class(qtbot, window, page, engine):
-    ids = tuple(image.image_id for image in window.state.session.snapshot().images[:3])
-    engine[0][0] = recommendation(FULL, LINEAR, gain=0.02, to_label=ids)
+def test_training_takes_the_preset_balanced_and_a_run_leads_to_the_results(qtbot, window, page, engine):
+    engine[0] = recommendation(model("linear", 0.8), is_training_worthwhile=True)
     card = request(qtbot, window, page)
-    assert "red" in card.label_button.text()
-    with qtbot.waitSignal(window.state.images_requested) as requested:
-        qtbot.mouseClick(card.label_button, LEFT)
-    assert requested.args[0] == ids
+    page.draft.take_preset("quick")
+    qtbot.mouseClick(card.use_button, LEFT)
+    assert page.draft.preset == "balanced"
+    engine[0] = recommendation(model("full", 0.9, run="001-full"), model("linear", 0.8))
+    qtbot.mouseClick(card.again_button, LEFT)
+    qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=10_000)
+    for button, name in ((card.use_button, "results"), (card.label_button, "label")):
+        with qtbot.waitSignal(window.state.page_requested) as requested:
+            qtbot.mouseClick(button, LEFT)
+        assert requested.args[0] == name
 
 
-def test_trials_run_on_request_and_a_failure_is_shown_in_the_card(qtbot, window, page, engine, finish):
-    results, requests = engine
+def test_a_failure_is_shown_in_the_card(qtbot, window, page, engine, finish):
+    engine[0] = error = ProjectError("No class has two images that can be read.", "Check the images.")
     card = request(qtbot, window, page)
-    assert card.trial_button.isVisible() and "50 s" in card.trial_button.text()
-    results[0] = error = ProjectError("No class has two images that can be read.", "Check the images.")
-    qtbot.mouseClick(card.trial_button, LEFT)
-    finish()
-    assert requests == [False, True] and error.message in card.words.text()
+    assert error.message in card.words.text() and card.recommend_button.isVisible()
 
 
 def test_too_few_labels_replace_the_button(qtbot, window, page):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from visionft.advice.held_out_predictor import LabelledFeatures
+from visionft.advice.closed_forms import LabelledFeatures
 from visionft.features.feature_store import FeatureKind, make_current
 from visionft.project.edits.changes import LabelImages
 from visionft.project.importing.importer import import_source
@@ -27,11 +27,13 @@ def rows_of(numbers: np.ndarray, *, noise: float, seed: int = 0) -> np.ndarray:
 def make_labelled() -> Callable[..., LabelledFeatures]:
     """Return a function to make labelled images, `each` per class."""
 
-    def make(*, each: int = 40, classes: int = 3, noise: float = 1.5, is_multilabel: bool = False) -> LabelledFeatures:
+    def make(
+        *, each: int = 40, classes: int = 3, noise: float = 1.5, is_multilabel: bool = False, seed: int = 0
+    ) -> LabelledFeatures:
         numbers = np.tile(np.arange(classes), each)
         targets = np.eye(classes, dtype=np.float32)[numbers]
-        rows = rows_of(numbers, noise=noise).astype(np.float32)
-        return LabelledFeatures(rows - rows.mean(axis=0), targets, is_multilabel)
+        rows = rows_of(numbers, noise=noise, seed=seed).astype(np.float32)
+        return LabelledFeatures(rows, targets, KIND.widths, is_multilabel)
 
     return make
 

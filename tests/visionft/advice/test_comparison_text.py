@@ -1,8 +1,7 @@
-"""The comparison in words: the ranking, the cost of a run, and the cells of the table for each kind of model."""
+"""The comparison in words: the ranking, the cost of a run, and the cells of the table."""
 
 import re
 
-from advice_samples import model, recommendation
 from leaderboard_samples import BEST, FOUR, STALE, TIED, WORSE, board, row, timed
 
 from visionft.advice import comparison_text as words
@@ -48,18 +47,3 @@ def test_a_row_has_its_rank_and_difference_or_the_reason_without():
     assert worse > best == tied
     elsewhere = row("e", 0.9, ms=3, milliseconds=None)
     assert words.TIME.text(elsewhere).startswith("3 ms ") and words.TIME.text(STALE) == words.NONE
-
-
-def test_the_cells_of_a_model_that_is_not_made_say_so():
-    run, free, trained = model("001", "run", 0.8), model("linear", "free", 0.8), model("full", "trained", 0.86)
-    assert words.ACCURACY.text(free) == "80.0%" and words.ACCURACY.text(trained) == "86%"
-    assert len({words.DIFFERENCE.text(each) for each in (run, free, trained)}) == 3
-    assert "90 s" not in words.MADE.text(trained) and words.MADE.text(free) == words.MADE.text(trained)
-    assert words.MADE.text(run) == "1 min 30 s" and words.RANK.text(free) == words.NONE
-
-
-def test_the_evidence_of_a_recommendation_has_the_ranking_that_the_leaderboard_shows():
-    runs = [model("001", "run", 0.9), model("002", "run", 0.88, to_best=TIED.to_best, milliseconds=3.0)]
-    found = recommendation(*runs)
-    assert words.ranking(found) in [*words.evidence(found)]
-    assert "002" not in words.advice(found)

@@ -1,4 +1,4 @@
-"""`visionft label suggest`, `learning-curve`, `prompts`, and `recommend`: advice, and explicit acceptance."""
+"""`visionft label suggest`, `prompts`, and `recommend`: advice, and explicit acceptance."""
 
 import json
 from pathlib import Path
@@ -48,41 +48,16 @@ def test_without_labels_nothing_is_suggested(refused, nine_labels: Path):
     assert "visionft label set" in refused("label", "suggest", nine_labels)
 
 
-CLASSES = ("ant", "bee", "cat")
-
-
-@pytest.fixture
-def labelled_project(embedded_project) -> Path:
-    return embedded_project(60, labelled=60, noise=1.6)
-
-
-def test_the_curve_as_json_and_as_lines(run, value, labelled_project: Path):
-    curve = value("label", "learning-curve", labelled_project, "--more", 20)
-    assert curve["labels"] == 60 and [each["labels"] for each in curve["ahead"]] == [120, 240]
-    assert curve["measured"][0]["accuracy"] < curve["now"]["accuracy"] <= curve["ahead"][1]["accuracy"]
-    assert {each["class_name"] for each in curve["gains"]} == set(CLASSES) and curve["gains"][0]["added"] == 20
-    code, out, _ = run("label", "learning-curve", labelled_project)
-    assert code == 0 and "60 labels" in out and out.count("forecast") == 2 and all(name in out for name in CLASSES)
-
-
-def test_a_project_without_labels_is_told_to_label(refused, tmp_path: Path):
-    Project.create(tmp_path / "project").close()
-    assert "visionft label set" in refused("label", "learning-curve", tmp_path / "project")
-
-
 @pytest.mark.slow
-def test_a_recommendation_without_time_for_training(value, refused, labelled_project: Path):
-    value("split", labelled_project)
-    found = value("recommend", labelled_project, "--budget", 0, "--device", "cpu")
-    made = found["recommendation"]
-    assert made["chosen"] in ("linear", "knn", "prototype") and made["trial"] is None
-    models = {each["name"]: each for each in made["rows"]}
-    for each in models.values():
-        low, high = each["top1_interval"]
-        assert low <= each["top1"] <= high
-    assert "full" not in models and models["linear"]["kind"] == "free"  # too few images to train on
-    assert found["sentence"] and found["evidence"] and found["conditions"]
-    refused("recommend", labelled_project, "--memory", 1, "--device", "cpu")
+def test_a_recommendation_compares_what_needs_no_training(run, value, refused, embedded_project, tmp_path: Path):
+    project = embedded_project(60, labelled=60, noise=1.6)
+    found = value("recommend", project, "--device", "cpu")
+    assert {each["name"] for each in found["models"]} == {"linear", "knn", "prototype"}
+    assert found["chosen"] == found["models"][0]["name"] and not found["is_training_worthwhile"]
+    code, out, _ = run("recommend", project, "--device", "cpu")
+    assert code == 0 and found["sentence"] in out and "labels" in out
+    Project.create(tmp_path / "project").close()
+    assert "visionft label set" in refused("recommend", tmp_path / "project")
 
 
 @pytest.fixture

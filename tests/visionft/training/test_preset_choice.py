@@ -28,7 +28,7 @@ def test_the_framing_of_the_project_counts(images, tmp_path):
     after = preset_of_project("balanced", images, tmp_path, backbone="starter_resnet", device="cpu")
     assert project_circumstances(images, tmp_path, device="cpu").framing == Framing(image_size=320)
     assert after.epochs < before.epochs  # each image costs more: the same budget shows fewer
-    assert recommend.project_circumstances is project_circumstances
+    assert recommend.preset_of_project is preset_of_project
 
 
 @pytest.mark.parametrize("preset", ["quick", "balanced", "best"])
