@@ -14,11 +14,9 @@ from gui.kit.model_table import (
     ACCURACY,
     BALANCED,
     DIFFERENCE,
-    ECE,
     NAME,
     RANK,
     TIME,
-    TRAINED,
     ModelTable,
 )
 from gui.kit.translation import use_language
