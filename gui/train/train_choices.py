@@ -1,7 +1,6 @@
 """The catalog's presets, backbones and methods as cards with their cost, and a config as a command line. No Qt."""
 
 import dataclasses
-import math
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 
@@ -12,7 +11,7 @@ from models.catalog import BACKBONES, USUAL_BACKBONES, get_backbone
 from models.messages import Message
 from models.methods.table import METHODS
 from models.parameters import ParameterCount, count_parameters
-from visionft.amounts import count_text, memory_text, rough_duration_text
+from visionft.amounts import count_text, memory_text
 from visionft.data.types import Snapshot
 from visionft.evaluation.stored import Evaluation
 from visionft.training.config.presets import PRESETS, Circumstances, likely_device, suited_backbones
@@ -29,7 +28,6 @@ _RECOMMENDED_CPU = (
     *("starter_resnet", "starter_vit", "resnet18", "dinov2_small", "vit_tiny"),
 )
 _RECOMMENDED_GPU = ("dinov2_small", "dinov2_base", "vit_base", "resnet50", "vit_small", *USUAL_BACKBONES)
-_MEANT_S = {"quick": 60, "balanced": 900}  # an acceptable waiting time at the desk
 
 KnownCost = Callable[[TrainConfig], Estimate | None]
 
@@ -81,15 +79,14 @@ def preset_choices(
             facts.append(waiting)
         else:
             facts.append(tr("{device}, {memory} of memory", device=cost.device, memory=memory_text(cost.memory_mb)))
-        slow = slow_words(name, cost) if cost is not None else ""
-        time = tr("about {time}", time=rough_duration_text(cost.seconds)) if cost is not None else ""
+        time = tr("about {time}", time=tr(cost.time_text)) if cost is not None else ""
         choices.append(
             Choice(
                 name=name,
                 title=PRESETS[name].title,
                 headline=time,
                 badge=_expected_accuracy(config, probes),
-                words=" ".join(filter(None, (tr(PRESETS[name].words), slow))),
+                words=tr(PRESETS[name].words),
                 facts="\n".join(facts),
             )
         )
@@ -112,19 +109,6 @@ def cost_of_stages(preset: str, configs: Mapping[str, TrainConfig], known: Known
     earlier = [known(each) for place, each in enumerate(before) if each.total_epochs or not place]
     seconds = sum(each.seconds - each.decoding_s for each in earlier if each is not None)
     return dataclasses.replace(cost, seconds=cost.seconds + seconds)
-
-
-def slow_words(preset: str, cost: Estimate) -> str:
-    """Return the reason why a preset takes longer than intended; empty where it does not."""
-    meant = _MEANT_S.get(preset, math.inf)
-    if cost.seconds <= meant:
-        return ""
-    if cost.seconds - cost.decoding_s <= meant:
-        return tr("Includes {time} to decode the images for the first time.", time=rough_duration_text(cost.decoding_s))
-    if cost.learning_s <= meant:  # the speed alone does not explain it
-        return ""
-    speed = f"{cost.images_per_second:,.{0 if cost.images_per_second >= 10 else 1}f}"
-    return tr("{device} trains on only {speed} images a second.", device=cost.device, speed=speed)
 
 
 def _expected_accuracy(config: TrainConfig, probes: Sequence[Probe]) -> str:
@@ -198,7 +182,7 @@ def method_choices(config: TrainConfig, *, classes: int, known: KnownCost = lamb
                 "{count} trainable parameters, {share}", count=count_text(count.trainable), share=share(count.share)
             )
             if (cost := known(variant)) is not None:
-                time, memory = rough_duration_text(cost.seconds), memory_text(cost.memory_mb)
+                time, memory = tr(cost.time_text), memory_text(cost.memory_mb)
                 facts += "\n" + tr("about {time}, {memory}", time=time, memory=memory)
         choices.append(
             Choice(
@@ -226,7 +210,7 @@ def needs_division(images: Snapshot, config: TrainConfig) -> bool:
 
 def cost_words(cost: Estimate) -> str:
     words = Message("About {time} and {memory} of memory, measured on this computer.")
-    words = tr(words, time=rough_duration_text(cost.seconds), memory=memory_text(cost.memory_mb))
+    words = tr(words, time=tr(cost.time_text), memory=memory_text(cost.memory_mb))
     if not cost.fits_at_once:
         words += " " + tr("Memory is short: {count} images are processed at a time.", count=cost.micro_batch)
     return words
@@ -309,7 +293,7 @@ def setting_changes(config: TrainConfig) -> dict[str, object]:
 
 def start_words(cost: Estimate | None) -> str:
     """Return what the start button will do, with its time where that is measured."""
-    return tr("Train: about {time}", time=rough_duration_text(cost.seconds)) if cost else tr("Start training")
+    return tr("Train: about {time}", time=tr(cost.time_text)) if cost else tr("Start training")
 
 
 def result_words(found: Evaluation) -> str:

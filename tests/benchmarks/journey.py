@@ -10,7 +10,7 @@ With `--export`, the processor seconds of each step of an export in place of all
 
 With `--times`, each job's error of the time left follows: the largest factor between the time that the window would
 show and the true one, both plus a second, and the share of the job in which a time is shown. Processor time counts in
-place of the clock. Each of the `--sessions` begins with a new project and knows the speeds that earlier ones measured.
+place of the clock. Each of the `--sessions` begins with a new project.
 
     python tests/benchmarks/journey.py FOLDER --images 120 --times --sessions 2
 """

@@ -28,6 +28,7 @@ from visionft.evaluation.leaderboard import ComparedModel, read_leaderboard
 from visionft.evaluation.metrics import wilson_interval
 from visionft.evaluation.prompt_evaluation import predict_by_prompts
 from visionft.evaluation.stored import read_evaluation
+from visionft.events import Progress
 from visionft.features.embedding import embedded
 from visionft.jobs import SILENT, JobCancelled, JobContext
 from visionft.project.splits import SplitRequest, as_divided, is_divided
@@ -140,7 +141,8 @@ def recommend(
     notes = list[str]()
     right = dict[str, np.ndarray]()  # {name of a model: (M) whether it is right for each held-out image}
     with job.stage(weight=2):
-        for method in CLOSED_FORMS:
+        for done, method in enumerate(CLOSED_FORMS):
+            job.report(Progress(stage="Measuring models without training", done=done, total=len(CLOSED_FORMS)))
             right[method] = predict_right(method, known, held_out, job=job)
     if any(images.prompts) and images.task == "single":
         try:
@@ -164,7 +166,7 @@ def recommend(
     elif run is not None:
         words = Message("The newest run, “{title}”, was not evaluated on these images and labels.")
         notes.append(Message(words, title=run.title))
-    with job.stage(weight=3):
+    with job.stage("Measuring with a part of the labels", weight=3):
         curve, gain = measure_learning_curve(known, held_out, right["linear"], seed=seed, job=job)
     if gain >= MIN_GAIN:
         words = Message("More labels are likely to gain: the second half of them gained {gain} points.")

@@ -164,8 +164,7 @@ def _print_estimate(config: TrainConfig, snapshot: Snapshot, *, as_json: bool) -
         found = estimate_run(config, snapshot, job=job)
     text = (
         f"{config.backbone} with {config.method}, {count_of(config.total_epochs, 'epoch')}: "
-        f"about {duration_text(found.seconds)} and {memory_text(found.memory_mb)} on {found.device} "
-        f"({found.images_per_second:.0f} images per second)."
+        f"{found.time_text} and {memory_text(found.memory_mb)} on {found.device}."
     )
     if not found.fits_at_once:
         at_once = count_of(found.micro_batch, "image")

@@ -12,9 +12,8 @@ from visionft.curation.table import CHECKS
 from visionft.data.types import Snapshot
 from visionft.errors import NextStep, VisionFTError
 from visionft.events import ResultStored
-from visionft.features.embedding import embedding_time
+from visionft.features.embedding import usual_embedding_time
 from visionft.jobs import SILENT, JobCancelled, JobContext
-from visionft.speeds import StageTime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,14 +57,12 @@ def run_checks(
     chosen = tuple(checks)
     names = chosen or tuple(CHECKS)
     needs_features = not chosen and bool(images.images)
-    embedding = embedding_time(project_dir, images) if needs_features else None
-    count = len(images.images)
-    times = {name: StageTime.of(f"check {name}", count, fixed_s=1, unit_s=CHECKS[name].weight / 1000) for name in names}
-    whole_s = sum(each.seconds for each in times.values()) + (embedding.seconds if embedding is not None else 0.0)
-    job = job.in_stages(max(whole_s, 1e-9))
+    embedding_s = usual_embedding_time(project_dir, images) if needs_features else 0.0
+    times_s = {name: 1 + len(images.images) * CHECKS[name].weight / 1000 for name in names}
+    job = job.in_stages(embedding_s + sum(times_s.values()))
     inputs = Inputs(project_dir, images, job)
-    if embedding is not None:
-        with embedding.stage(job):
+    if needs_features:
+        with job.stage(weight=embedding_s):
             _ = inputs.features
     report = ScanReport(results={}, skipped={})
     for name in names:
@@ -75,7 +72,7 @@ def run_checks(
             check = check.with_settings_of(read_result(project_dir, name)) if check.settings else check
         try:
             job.check_cancelled()
-            with times[name].stage(job):
+            with job.stage(weight=times_s[name]):
                 report.results[name] = check.run(inputs)
             job.report(ResultStored(name=name))
         except JobCancelled:

@@ -33,13 +33,12 @@ from visionft.features.embedding import missing_features
 from visionft.features.framing import with_aspect
 from visionft.files import write_error
 from visionft.jobs import SILENT, JobCancelled, JobContext
-from visionft.speeds import StageTime
 from visionft.training.base_weights import stopped_before_start
 from visionft.training.budget import Budget, fitted_to_framing, fitted_to_time, staged_configs
 from visionft.training.config.presets import PRESETS, Circumstances
 from visionft.training.config.train_config import TrainConfig
-from visionft.training.framing_choice import framing_time, known_framing, read_measured, resolved_framing
-from visionft.training.loop.progress import training_times
+from visionft.training.framing_choice import known_framing, read_measured, resolved_framing, usual_framing_time
+from visionft.training.loop.progress import usual_training_times
 from visionft.training.loop.subsets import spread_by_class
 from visionft.training.loop.train import resume, train
 from visionft.training.preset_choice import project_circumstances
@@ -70,29 +69,24 @@ Trained = tuple[RunSummary, Mapping[Split, Evaluation]]
 
 @dataclass(frozen=True, kw_only=True)
 class _Times:
-    """The expected times of a run: its training in seconds, and its evaluation."""
+    """The usual seconds of a run, the weights of its stages."""
 
     training_s: float
-    evaluation: StageTime
+    evaluation_s: float
 
     @property
     def seconds(self) -> float:
-        return self.training_s + self.evaluation.seconds
+        return self.training_s + self.evaluation_s
 
     @classmethod
     def of(cls, config: TrainConfig, images: Snapshot, project_dir: Path | None, *, uses_mirrored: bool = True) -> Self:
-        training = training_times(config, images, project_dir, uses_mirrored=uses_mirrored)
+        training = usual_training_times(config, images, project_dir, uses_mirrored=uses_mirrored)
         held_out = (*images.labelled("val"), *images.labelled("test"))
         passes = len(held_out)
         if config.method_row.caches_features:  # those for validation have passed by then
             passes = missing_features(project_dir, images.labelled("test"), config.features)
-        evaluation = StageTime.of(
-            f"evaluation {config.work_kind}",
-            passes * config.features.megapixels,
-            fixed_s=1,
-            unit_s=config.features.megapixel_s,
-        )
-        return cls(training_s=sum(each.seconds for each in training), evaluation=evaluation)
+        evaluation_s = 1 + passes * config.features.megapixels * config.features.megapixel_s
+        return cls(training_s=sum(training), evaluation_s=evaluation_s)
 
 
 def train_and_evaluate(
@@ -134,7 +128,7 @@ def resume_and_evaluate(run_dir: Path, *, budget: Budget | None = None, job: Job
         job = job.in_stages(times.seconds)
         with job.stage(weight=times.training_s):
             result = resume(run_dir, job=job.with_report(StepRecorder(run_dir.parent, job)))
-        with times.evaluation.stage(job):
+        with job.stage(weight=times.evaluation_s):
             return _evaluated(result, found.config, run_dir, images, job)
     budget = budget or Budget()
     budget.preset = budget.preset or found.plan.preset
@@ -181,21 +175,20 @@ class _Stages:
         begun = list(PRESETS).index(stage) if stage in PRESETS and self._reached is not None else 0
         tried = {preset, *list(PRESETS)[:begun]}
         is_solving = _is_solved(first) and not begun
-        measuring = framing_time(first, self._images, self._project_dir, fetches=self._can_fetch(first))
-        answers_first = measuring is not None and _is_solved(first) and self._reached is None
+        measuring_s = usual_framing_time(first, self._images, self._project_dir, fetches=self._can_fetch(first))
+        answers_first = measuring_s is not None and _is_solved(first) and self._reached is None
         learned = self._first_images() if answers_first else self._images
         self._planned = {name for name, _config in configs}
         self._is_staged = answers_first or len(configs) > 1 or self._earlier is not None
         first_s = self._seconds(first, learned, uses_mirrored=False) if answers_first else 0.0
         seconds = [self._seconds(config) for _preset, config in configs]
-        measuring_s = measuring.seconds if measuring is not None else 0.0
-        self._job = self._own_job.in_stages(first_s + measuring_s + sum(seconds))
+        self._job = self._own_job.in_stages(first_s + (measuring_s or 0.0) + sum(seconds))
         try:
             if answers_first:
                 with self._job.stage(weight=first_s):
                     self._answer(self._usual(first), preset=preset, learned=learned, uses_mirrored=False)
                 self._tell_first_answer()
-            with contextlib.nullcontext() if measuring is None else measuring.stage(self._job):
+            with contextlib.nullcontext() if measuring_s is None else self._job.stage(weight=measuring_s):
                 framed = self._framed(first)
             with self._job.stage(weight=seconds[0]):
                 if self._reached is None:
@@ -333,7 +326,7 @@ class _Stages:
                 job=job.with_report(recorder),
             )
         self._run_dir = self._run_dir.with_name(result.run)
-        with times.evaluation.stage(job):
+        with job.stage(weight=times.evaluation_s):
             trained = _evaluated(result, config, self._run_dir, learned, job)
         if result.stopped or result.best is None:
             self._stopped = trained
@@ -452,7 +445,7 @@ class _Stages:
             raise JobCancelled
         if config.total_epochs and not result.best.epoch:
             return None
-        with times.evaluation.stage(job):
+        with job.stage(weight=times.evaluation_s):
             return _evaluated(result, with_aspect(config, self._images), folder, self._images, job)
 
     def _is_better(self, trained: Trained) -> bool:

@@ -61,7 +61,7 @@ class Artefact:
         offered_for: Names of the targets where it is a choice of its own; for all others it is one among many.
         needs: Splits of which it needs labelled images.
         use: What to do with it, for a finished export.
-        weight: About its seconds for a ResNet-18 on two cores, until they are measured (`visionft.speeds`).
+        weight: About its seconds for a ResNet-18 on two cores.
         tolerance: Largest difference of a probability from the recorded one, for a model that is verified elsewhere;
             0 for that of `model.onnx`.
         copied: A function that returns the names of the files that it copies from the installed program, or its name

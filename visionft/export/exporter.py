@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
@@ -80,14 +80,14 @@ from visionft.files import sha256_file, write_text
 from visionft.heads.solutions import memory_of
 from visionft.jobs import SILENT, JobCancelled, JobContext
 from visionft.retrieval.live_view import load_current_model
-from visionft.speeds import StageTime
-from visionft.training.runs.run_folder import RunSummary, read_run
+from visionft.training.runs.run_folder import read_run
 from visionft.training.runs.run_model import RunModel
 
 logger = logging.getLogger(__name__)
 
 NETWORK_FILE = "network.onnx"
 INDEX_COMPARED = 16  # images
+_WRITE_S, _COMPARE_S, _FINISH_S = 10.0, 3.0, 6.0  # of a ResNet-18 on two cores: the weights of these stages
 
 
 def export_run(
@@ -132,28 +132,28 @@ def export_run(
     # First, so a read-only destination is reported before minutes of work.
     with publishing(out_dir, planned) as folder:
         run = read_run(run_dir)
-        times = _ExportTimes.of(run, images, rows)
-        job = job.in_stages(times.seconds)
-        with times.begin.stage(job, "Loading the network"):
+        begin_s = 2 + 0.002 * (len(images.labelled("train")) + len(images.labelled("val")))
+        job = job.in_stages(begin_s + _WRITE_S + _COMPARE_S + _FINISH_S + sum(row.weight for row in rows))
+        with job.stage("Loading the network", weight=begin_s):
             model = load_current_model(run, images, job=job)
             require_images(rows, model, images)
             if options.mirror:
                 require_no_index(model)
             export = begin_export(model, images, folder, options, job)
-        with times.write.stage(job, "Writing the ONNX file"):
+        with job.stage("Writing the ONNX file", weight=_WRITE_S):
             export.write_model()
-        with times.compare.stage(job, "Comparing with PyTorch"):
+        with job.stage("Comparing with PyTorch", weight=_COMPARE_S):
             export.compare_model()
-        with times.finish.stage(job):
+        with job.stage(weight=_FINISH_S):
             result = export.finish(out_dir, facts)
     if rows:
         message = Message("{file} is finished and can be used; further files follow.", file=MODEL_FILE)
         job.report(Notice(message=message))
-    for row, making in zip(rows, times.rows, strict=True):
+    for row in rows:
         job.report(ResultStored(name=str(result.model)))
         try:
             job.check_cancelled()
-            with making.stage(job), adding(out_dir, result.sha256) as export.folder:
+            with job.stage(weight=row.weight), adding(out_dir, result.sha256) as export.folder:
                 row.make(export)
                 export.made.append(row.name)
                 result = export.finish(out_dir, facts)
@@ -161,33 +161,6 @@ def export_run(
             break
     logger.info("export ends: %d bytes, %s, %s", result.bytes, result.parity, result.artefacts)
     return result
-
-
-@dataclass(frozen=True, kw_only=True)
-class _ExportTimes:
-    """The expected times of the stages of an export."""
-
-    begin: StageTime
-    write: StageTime
-    compare: StageTime
-    rows: tuple[StageTime, ...]
-    finish: StageTime
-
-    @property
-    def seconds(self) -> float:
-        return sum(each.seconds for each in (self.begin, self.write, self.compare, *self.rows, self.finish))
-
-    @classmethod
-    def of(cls, run: RunSummary, images: Snapshot, rows: Sequence[Artefact]) -> Self:
-        kind = f"{run.config.work_kind}{f' of {len(run.parts)}' if run.parts else ''}"
-        count = len(images.labelled("train")) + len(images.labelled("val"))
-        return cls(
-            begin=StageTime.of(f"export begin {kind}", count, fixed_s=2, unit_s=0.002),
-            write=StageTime.of(f"export write {kind}", fixed_s=10),
-            compare=StageTime.of(f"export compare {kind}", fixed_s=3),
-            rows=tuple(StageTime.of(f"export {row.name} {kind}", fixed_s=row.weight) for row in rows),
-            finish=StageTime.of(f"export finish {kind}", fixed_s=6),
-        )
 
 
 def require_images(rows: Sequence[Artefact], model: RunModel, images: Snapshot) -> None:

@@ -43,7 +43,6 @@ from visionft.features.feature_store import (
 from visionft.features.framing import with_aspect
 from visionft.features.frozen_network import Autocast, frozen_network
 from visionft.jobs import SILENT, JobCancelled, JobContext
-from visionft.speeds import StageTime
 from visionft.weights.locations import PRETRAINED, local_file
 from visionft.weights.records import checked_sha256
 
@@ -233,12 +232,11 @@ def features_under(
     )
 
 
-def embedding_time(project_dir: Path, images: Snapshot) -> StageTime:
-    """Return the expected time of `embedded`: of loading a network, and of the images that have no features."""
+def usual_embedding_time(project_dir: Path, images: Snapshot) -> float:
+    """Return the usual seconds of `embedded`: of loading a network, and of the images that have no features."""
     spec = _usual_spec(project_dir, images, "", 0, SILENT)
     missing = missing_features(project_dir, images.images, spec)
-    pixels = missing * spec.megapixels
-    return StageTime.of(f"embedding {spec.backbone}", pixels, fixed_s=0.1, unit_s=spec.megapixel_s)
+    return 0.1 + missing * spec.megapixels * spec.megapixel_s
 
 
 def missing_features(
@@ -374,10 +372,10 @@ def _compute(
 
     def note() -> None:
         if looked >= _TIMED:
-            note_speed(kind, 1000 * (time.perf_counter() - began) / looked)
+            writer.note_speed(1000 * (time.perf_counter() - began) / looked)
 
     with contextlib.ExitStack() as stack:
-        stack.callback(note)  # whatever ends it
+        stack.callback(note)  # whatever ends it, once the features have a folder
         stack.callback(writer.flush)
         network.eval()
         for batch in loader:
@@ -410,6 +408,11 @@ class _Writer:
         self._rows.append(rows)
         if len(self._contents) >= _WRITTEN:
             self.flush()
+
+    def note_speed(self, milliseconds: float) -> None:
+        """Keep the time of an image."""
+        if self._project_dir is not None:
+            note_speed(self._project_dir, self.kind, milliseconds)
 
     def flush(self) -> None:
         """Write what waits."""

@@ -7,6 +7,7 @@ import hashlib
 import logging
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,17 +17,16 @@ import numpy as np
 
 from visionft.data.image_reading import AS_STORED, ImageReading
 from visionft.data.types import Snapshot, SnapshotImage
-from visionft.errors import NextStep, ProjectError
+from visionft.errors import NextStep, ProjectError, VisionFTError
 from visionft.features.feature_spec import FeatureSpec
 from visionft.features.row_store import RowStore
 from visionft.files import read_json, write_json
 from visionft.heads.numerics import ScaledRows, part_scaling, unit_rows
-from visionft.speeds import keep_speed, read_speed
 
 logger = logging.getLogger(__name__)
 
 FOLDER: Final = "features"
-CURRENT, ABOUT = "current.json", "about.json"
+CURRENT, ABOUT, SPEED = "current.json", "about.json", "speed.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,19 +186,18 @@ def note_kind(project_dir: Path, kind: FeatureKind) -> None:
     write_json(folder / ABOUT, values)
 
 
-def note_speed(kind: FeatureKind, milliseconds: float) -> None:
-    """Keep the time of an image of this kind on this computer."""
-    keep_speed(_speed_name(kind), round(milliseconds, 3))
+def note_speed(project_dir: Path, kind: FeatureKind, milliseconds: float) -> None:
+    """Keep the time of an image beside the features; on a full disk it is only not kept."""
+    with suppress(OSError, VisionFTError):
+        write_json(project_dir / FOLDER / kind.folder_name / SPEED, {"milliseconds": round(milliseconds, 3)})
 
 
-def speed_of(kind: FeatureKind) -> float:
-    """Return the milliseconds of an image when such features were last computed here; 0 where that is not known."""
-    found = read_speed(_speed_name(kind))
-    return float(found) if isinstance(found, int | float) and math.isfinite(found) and found >= 0 else 0.0
-
-
-def _speed_name(kind: FeatureKind) -> str:
-    return f"features {kind.folder_name}"
+def speed_of(project_dir: Path, kind: FeatureKind) -> float:
+    """Return the milliseconds of an image when such features were last computed; 0 where that is not known."""
+    with suppress(OSError, ValueError, TypeError, KeyError):
+        found = float(read_json(project_dir / FOLDER / kind.folder_name / SPEED)["milliseconds"])
+        return found if math.isfinite(found) and found >= 0 else 0.0
+    return 0.0
 
 
 def known_kind(project_dir: Path, spec: FeatureSpec, weights: str, *, is_mirrored: bool = False) -> FeatureKind | None:

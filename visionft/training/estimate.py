@@ -1,4 +1,4 @@
-"""Forecast of a run's memory and time, from a dry run of a few real steps.
+"""The range of a run's time, and its memory, from a dry run of a few real steps. While it runs, its own rate tells.
 
 The network has the real shapes but random weights, as speed and memory do not depend on the values. The images are the
 project's own, augmented as in the run. Reading cached decoded images (`data.image_cache`) is part of a step; decoding
@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from models.catalog import known_backbone
+from models.messages import Message
+from visionft.amounts import rough_duration_text
 from visionft.data.decode import decode
 from visionft.data.image_cache import ImageCache
 from visionft.data.image_reading import AS_STORED, ImageReading
@@ -23,7 +25,6 @@ from visionft.errors import ImageError
 from visionft.events import Progress
 from visionft.features.framing import with_aspect
 from visionft.jobs import SILENT, JobContext
-from visionft.speeds import keep_speed, read_speed
 from visionft.training.config.checks import check_config
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.progress import look_epochs
@@ -34,8 +35,10 @@ if TYPE_CHECKING:
     from visionft.training.loop.train_step import TrainStep
     from visionft.training.loop.training_data import TrainingData
 
-MOST_STEPS, LEAST_STEPS, ENOUGH_S = 8, 3, 3.0  # the least number of steps is enough after so many seconds
+STEPS = 3  # that are timed, after one to warm up
+_LEAST, _MOST = 0.7, 1.5  # times the measured time: the range that is told
 FEW_BATCHES, CHECK_IMAGES, DECODED = 4, 64, 8  # of training; images of validation; images whose decoding is timed
+_COSTS: dict[str, "StepCost"] = {}  # {key of settings and images: measurement}
 _SAMPLE = 32  # images that tell the share of cached ones
 # Settings that change how a step is computed; the others (epochs, rates, seed ...) only change how many there are.
 _COSTLY = (
@@ -90,37 +93,39 @@ class SetFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """The forecast cost of a run on this computer."""
+    """The estimated cost of a run on this computer."""
 
     seconds: float  # for all its epochs, if it does not stop early
     memory_mb: int
-    images_per_second: float  # training images through the network; cached features do not count as images
     device: str
     micro_batch: int
     fits_at_once: bool
-    learning_s: float = 0.0  # seconds of `seconds` for training images in the network
     decoding_s: float = 0.0  # seconds of `seconds` for decoding images the first time; not repeated in the next run
+
+    @property
+    def time_text(self) -> Message:
+        """Return the range of its time: "6 to 12 min"."""
+        low, high = rough_duration_text(_LEAST * self.seconds), rough_duration_text(_MOST * self.seconds)
+        return Message("{low} to {high}", low=low, high=high)
 
 
 def estimate_run(config: TrainConfig, images: Snapshot, *, job: JobContext = SILENT) -> Estimate:
-    """Measure a few steps and forecast the cost of the whole run; the measurement is saved for `known_estimate`."""
+    """Measure a few steps and estimate the cost of the whole run; `known_estimate` knows it until the program ends."""
     check_config(config, images)
     config = with_aspect(config, images)
     cost = measure_steps(config, images, job=job)
-    remember(config, facts := SetFacts.of(images), cost)
+    keep_cost(config, facts := SetFacts.of(images), cost)
     return extrapolate(cost, config, facts)
 
 
 def extrapolate(cost: StepCost, config: TrainConfig, facts: SetFacts, *, evaluates: bool = False) -> Estimate:
     """Return the cost of all epochs from the cost of a step; with `evaluates` also of the evaluation."""
     steps = math.ceil(facts.train / config.batch_size) * config.total_epochs
-    image_s, learning_s = cost.step_s / config.batch_size, steps * cost.step_s
     views = 1 + config.looks_mirrored(facts.train + facts.val)
     if config.method_row.caches_features:
         looks_at_all = config.method_row.looks_at_training_images(config.method_options)
         looks = facts.val + looks_at_all * facts.train  # once; the rest runs on the features
-        looks, image_s = looks * views, cost.look_s * views
-        learning_s = looks_at_all * facts.train * image_s
+        looks *= views
     else:
         is_pretrained = config.weights != "random" and not config.start_from
         interpolates = config.method_row.interpolates and is_pretrained
@@ -135,11 +140,9 @@ def extrapolate(cost: StepCost, config: TrainConfig, facts: SetFacts, *, evaluat
     return Estimate(
         seconds=seconds,
         memory_mb=cost.memory_mb,
-        images_per_second=1 / max(image_s, 1e-9),
         device=cost.device,
         micro_batch=cost.micro_batch,
         fits_at_once=cost.micro_batch >= config.batch_size,
-        learning_s=learning_s,
         decoding_s=decoding_s,
     )
 
@@ -231,25 +234,22 @@ def _time_steps(data: "TrainingData", train_step: "TrainStep", config: TrainConf
         now = time.perf_counter()
         times.append((now - began) * config.batch_size / max(1, len(batch.images)))
         began = now
-        job.report(Progress(stage="Trying a few steps", done=len(times), total=MOST_STEPS + 1))
-        if len(times) > (LEAST_STEPS if sum(times[1:]) > ENOUGH_S else MOST_STEPS):
+        job.report(Progress(stage="Trying a few steps", done=len(times), total=STEPS + 1))
+        if len(times) > STEPS:
             break
     measured = sorted(times[1:])
     return measured[len(measured) // 2] if measured else 0.0
 
 
 def known_estimate(config: TrainConfig, facts: SetFacts, *, evaluates: bool = False) -> Estimate | None:
-    """Return the estimate for settings with an earlier measurement on these images, or None. Torch-free."""
-    entry = read_speed(_key(config, facts))
-    try:
-        return None if entry is None else extrapolate(StepCost(**entry), config, facts, evaluates=evaluates)
-    except (TypeError, ZeroDivisionError):
-        return None
+    """Return the estimate for settings that were measured on these images since the program began. Torch-free."""
+    cost = _COSTS.get(_key(config, facts))
+    return None if cost is None else extrapolate(cost, config, facts, evaluates=evaluates)
 
 
-def remember(config: TrainConfig, facts: SetFacts, cost: StepCost) -> None:
-    """Keep a measurement; a full disk costs only the memory of it."""
-    keep_speed(_key(config, facts), dataclasses.asdict(cost))
+def keep_cost(config: TrainConfig, facts: SetFacts, cost: StepCost) -> None:
+    """Keep a measurement until the program ends."""
+    _COSTS[_key(config, facts)] = cost
 
 
 def _key(config: TrainConfig, facts: SetFacts) -> str:

@@ -34,7 +34,6 @@ from visionft.jobs import SILENT, JobContext
 from visionft.project.edits.setting_changes import ChooseFraming
 from visionft.project.names import count_of
 from visionft.records import none_if_unreadable
-from visionft.speeds import StageTime
 from visionft.training.base_weights import ensure_weights
 from visionft.training.config.checks import check_config, config_problems
 from visionft.training.config.presets import Circumstances, suited_backbones
@@ -168,37 +167,34 @@ def resolved_framing(
     return choice.applied(config) if choice else replace(config, framing="centre", try_networks=False)
 
 
-def framing_time(
+def usual_framing_time(
     config: TrainConfig, images: Snapshot, project_dir: Path, *, fetches: bool = False
-) -> StageTime | None:
-    """Return the expected time of `resolved_framing`; None where it measures nothing.
+) -> float | None:
+    """Return the usual seconds of `resolved_framing`; None where it measures nothing.
 
     `fetches`: another network is fetched before, so that it measures in any case.
 
-    Before one was measured, it is that of the trials of each measurement: one at the own size, a short one of each
-    other network, two at the next size.
+    They are those of the trials of each measurement: one at the own size, a short one of each other network, two at the
+    next size.
     """
     is_measured = config.framing == "auto" and (fetches or is_due(read_framing(project_dir, images), images, config))
     return _measuring_time(config, images, project_dir) if is_measured else None
 
 
-def _measuring_time(config: TrainConfig, images: Snapshot, project_dir: Path) -> StageTime:
+def _measuring_time(config: TrainConfig, images: Snapshot, project_dir: Path) -> float:
     chosen = probed_images(images)
     base = _usual_framing(config, images)
     next_size = sizes_above(base)[:1]
     trials = [base, *(replace(base, image_size=size) for size in next_size * 2)]
-    trials_s = sum(_trial_time(project_dir, each, chosen).seconds for each in trials)
+    trials_s = sum(_trial_time(project_dir, each, chosen) for each in trials)
     others = [_usual_framing(replace(config, backbone=name), images) for name in networks_to_try(config)[1:]]
-    trials_s += sum(_trial_time(project_dir, each, chosen[:RACED]).seconds for each in others)
-    unit_s = trials_s / max(1, len(chosen))
-    return StageTime.of(f"framing {config.backbone} {config.device}", len(chosen), fixed_s=0.1, unit_s=unit_s)
+    return trials_s + sum(_trial_time(project_dir, each, chosen[:RACED]) for each in others)
 
 
-def _trial_time(project_dir: Path, config: TrainConfig, on: Sequence[SnapshotImage]) -> StageTime:
-    """Return the expected time of a probe, by the pixels that pass the network: known features take none."""
+def _trial_time(project_dir: Path, config: TrainConfig, on: Sequence[SnapshotImage]) -> float:
+    """Return the usual seconds of a probe, by the pixels that pass the network: known features take none."""
     missing = missing_features(project_dir, on, config.features)
-    kind, pixels = f"probe {config.backbone} {config.device}", missing * config.features.megapixels
-    return StageTime.of(kind, pixels, fixed_s=0.5, unit_s=config.features.megapixel_s)
+    return 0.5 + missing * config.features.megapixels * config.features.megapixel_s
 
 
 def _usual_framing(config: TrainConfig, images: Snapshot) -> TrainConfig:
@@ -236,7 +232,7 @@ def measure_framing(
     has_race = 2 * len(some) <= len(chosen)
     networks = networks_to_try(config)
     bases = {name: _usual_framing(replace(config, backbone=name), images) for name in networks}
-    job = job.in_stages(_measuring_time(config, images, project_dir).seconds)
+    job = job.in_stages(_measuring_time(config, images, project_dir))
     probes: list[Probe] = []  # on all of the images
     trials: list[FramingTrial] = []  # of these, and of those that could not win
 
@@ -251,7 +247,7 @@ def measure_framing(
             words = Message("Trying what the network sees: {framing}; {share} of {counted} are right so far")
             counted = count_of(best.images, "image")
             stage = Message(words, framing=framing, share=f"{best.accuracy:.0%}", counted=counted)
-        with _trial_time(project_dir, settings, on).stage(job):
+        with job.stage(weight=_trial_time(project_dir, settings, on)):
             return probe(project_dir, settings, images, on, stage=stage, job=job)
 
     def can_win(settings: TrainConfig) -> bool:

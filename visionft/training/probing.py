@@ -181,7 +181,7 @@ def probe(
         image_ids=tuple(features.images[place].image_id for place in fitted.places),
         accuracy=fitted.accuracy,
         images=len(features),
-        milliseconds=speed_of(features.kind),
+        milliseconds=speed_of(project_dir, features.kind),
         seconds=time.perf_counter() - began,
     )
 

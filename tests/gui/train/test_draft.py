@@ -16,7 +16,7 @@ from visionft.data.augment_preview import render
 from visionft.errors import RunError
 from visionft.training.config.checks import config_problems
 from visionft.training.config.train_config import TrainConfig
-from visionft.training.estimate import Estimate, SetFacts, StepCost, remember
+from visionft.training.estimate import Estimate, SetFacts, StepCost, keep_cost
 from visionft.training.preset_choice import preset_of_project
 from visionft.training.run_settings import run_settings
 
@@ -125,7 +125,7 @@ def test_a_measured_cost_is_shown_on_the_summary_and_the_cards(page, window):
         return any("2.1 GB" in label.text() for label in card.findChildren(QLabel) if not label.isHidden())
 
     unknown = page.setup.cost.text()
-    remember(page.config(), SetFacts.of(window.state.session.snapshot()), COST)
+    keep_cost(page.config(), SetFacts.of(window.state.session.snapshot()), COST)
     page.draft.show()
     assert "2.1 GB" in page.setup.cost.text()
     assert is_on(page.setup.methods.tiles["linear"])  # Balanced's choice for so few images
@@ -145,8 +145,8 @@ def test_measure_runs_beside_the_window_and_can_be_stopped(qtbot, page, window, 
             pass
         if config.method == "prototype":
             raise RunError("Not even one image fits.")
-        remember(config, SetFacts.of(images), COST)
-        return Estimate(seconds=9, memory_mb=1, images_per_second=1, device="", micro_batch=8, fits_at_once=True)
+        keep_cost(config, SetFacts.of(images), COST)
+        return Estimate(seconds=9, memory_mb=1, device="", micro_batch=8, fits_at_once=True)
 
     monkeypatch.setattr("visionft.training.estimate.estimate_run", estimate_run)
     qtbot.mouseClick(page.setup.measure_button, LEFT)

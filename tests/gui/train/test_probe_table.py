@@ -1,13 +1,12 @@
 """Backbones probed on the user's images: the table, the recommended row, its use in presets, when it expires."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from random import Random
 
 import pytest
 from PySide6.QtCore import Qt
 
-from gui.train.train_choices import backbones_to_try, cost_of_stages, measured_backbone, preset_choices, slow_words
+from gui.train.train_choices import backbones_to_try, cost_of_stages, measured_backbone, preset_choices
 from models.catalog import BACKBONES
 from visionft.events import Progress
 from visionft.training.config.presets import Circumstances, preset_config
@@ -104,7 +103,6 @@ def test_the_time_of_a_preset_is_that_of_all_its_stages():
         name: Estimate(
             seconds=each,
             memory_mb=1,
-            images_per_second=1,
             device="CPU",
             micro_batch=32,
             fits_at_once=True,
@@ -125,12 +123,3 @@ def test_at_most_five_are_tried_and_none_twice():
     assert len(tried) == len(set(tried)) == 5 and "dinov2_base" in tried
     names = {"resnet18_in1k", "efficientnet_lite2_in1k", "hybrid_vit", "starter_resnet", "resnet18"}
     assert set(backbones_to_try(CIRCUMSTANCES)) == names
-
-
-def test_the_speed_explains_a_long_run_only_where_learning_takes_that_long():
-    cost = Estimate(
-        seconds=80, memory_mb=700, images_per_second=450, device="CPU", micro_batch=8, fits_at_once=True, learning_s=0.6
-    )
-    assert not slow_words("quick", cost)  # 277 images at 450 a second are no reason for 80 s
-    assert "450" in slow_words("quick", replace(cost, learning_s=70))
-    assert "0.4" in slow_words("quick", replace(cost, learning_s=70, images_per_second=0.4))

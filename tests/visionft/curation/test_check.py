@@ -13,7 +13,6 @@ from visionft.data.types import Snapshot
 from visionft.errors import ConfigError, ProjectError
 from visionft.events import Progress
 from visionft.jobs import JobContext
-from visionft.speeds import keep_speed, read_speed
 
 
 def finding(image_id: int, snapshot: Snapshot, score: float = 0.5, **facts) -> Issue:
@@ -183,10 +182,9 @@ def test_the_share_of_a_check_follows_from_the_time_that_it_took_before(tmp_path
 
     for check in (Slow(), Quick()):
         monkeypatch.setitem(scan.CHECKS, check.name, check)
-    keep_speed("check slow", [[len(snapshot.images), 9.0]])
-    keep_speed("check quick", [[len(snapshot.images), 1.0]])
+    monkeypatch.setattr(Slow, "weight", 8000 / len(snapshot.images))  # 9 s, the fixed one of each check included
+    monkeypatch.setattr(Quick, "weight", 0.0)
     heard: list[float | None] = []
     job = JobContext(lambda event: heard.append(event.share) if isinstance(event, Progress) else None)
     scan.run_checks(tmp_path, snapshot, ["slow", "quick"], job=job)
     assert heard == pytest.approx([0, 0.9])
-    assert len(read_speed("check slow")) == 2  # this one is remembered, too

@@ -1,14 +1,12 @@
-"""The dry run measures real steps, leaves nothing behind, can be cancelled, and is cached for the same settings."""
+"""The dry run measures real steps, leaves nothing behind, can be cancelled, and is known for the same settings."""
 
 import dataclasses
-import json
 
 import pytest
 
 from visionft.errors import ConfigError
 from visionft.events import Progress
 from visionft.jobs import JobCancelled, JobContext
-from visionft.speeds import speeds_file
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.estimate import SetFacts, StepCost, estimate_run, extrapolate, known_estimate, measure_steps
 
@@ -20,7 +18,7 @@ COST = StepCost(setup_s=1.0, step_s=0.5, look_s=0.01, decode_s=0.0, memory_mb=70
 def test_a_dry_run_measures_without_weights(method, snapshot) -> None:
     events = []
     found = estimate_run(dataclasses.replace(TINY, method=method), snapshot, job=JobContext(events.append))
-    assert 0 < found.seconds < 600 and found.memory_mb > 50 and found.images_per_second > 0
+    assert 0 < found.seconds < 600 and found.memory_mb > 50
     assert found.fits_at_once and found.micro_batch == 8
     assert any(isinstance(event, Progress) and event.total for event in events)
 
@@ -44,10 +42,7 @@ def test_the_arithmetic_counts_steps_validation_and_the_head_start(snapshot) -> 
     assert extrapolate(COST, config, many).seconds == pytest.approx(1 + 10_000 * 0.5 + (153 + 18 + 8000 * 7) * 0.01)
     linear = dataclasses.replace(config, method="linear")
     assert extrapolate(COST, linear, SetFacts.of(snapshot)).seconds == pytest.approx(1 + 2 * 39 * 0.01)  # and mirrored
-    assert extrapolate(COST, config, many).images_per_second == pytest.approx(8 / 0.5)
-    assert extrapolate(COST, config, many).learning_s == pytest.approx(10_000 * 0.5)
-    solved = extrapolate(COST, linear, SetFacts.of(snapshot))  # steps on cached features tell nothing of images
-    assert (solved.images_per_second, solved.learning_s) == (pytest.approx(50), pytest.approx(0.6))
+    assert extrapolate(COST, config, many).time_text != extrapolate(COST, linear, many).time_text
     shrunk = dataclasses.replace(COST, micro_batch=4)
     assert not extrapolate(shrunk, config, SetFacts.of(snapshot)).fits_at_once
 
@@ -67,15 +62,8 @@ def test_out_of_memory_is_part_of_the_answer(snapshot, monkeypatch) -> None:
     assert found.micro_batch == 2 and not found.fits_at_once
 
 
-def test_it_stops_refuses_what_cannot_be_trained_and_forgets_what_is_damaged(snapshot) -> None:
+def test_it_stops_and_refuses_what_cannot_be_trained(snapshot) -> None:
     with pytest.raises(JobCancelled):
         measure_steps(TINY, snapshot, job=JobContext(cancelled=lambda: True))
     with pytest.raises(ConfigError):
         estimate_run(dataclasses.replace(TINY, method="prefix"), snapshot)
-    speeds_file().parent.mkdir(parents=True, exist_ok=True)
-    speeds_file().write_text("{broken")
-    assert known_estimate(TINY, SetFacts.of(snapshot)) is None
-    estimate_run(TINY, snapshot)
-    entries = json.loads(speeds_file().read_text())
-    speeds_file().write_text(json.dumps({key: {"unknown": 1} for key in entries}))
-    assert known_estimate(TINY, SetFacts.of(snapshot)) is None

@@ -160,11 +160,6 @@ class TrainConfig:
         return self.features.preprocessing
 
     @property
-    def work_kind(self) -> str:
-        """Return what the time of a million pixels depends on: network, method and device; see `visionft.speeds`."""
-        return f"{self.backbone} {self.method} {self.device}"
-
-    @property
     def total_epochs(self) -> int:
         """Return how many epochs a run has: none where the head's solution is all there is to learn."""
         return 0 if self.method_row.is_closed_form(self.method_options) else self.epochs

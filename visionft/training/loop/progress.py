@@ -16,10 +16,9 @@ from typing import Any, Final, Self
 from visionft.data.types import Snapshot
 from visionft.events import EpochDone
 from visionft.features.embedding import missing_features
-from visionft.speeds import StageTime
 from visionft.training.config.train_config import TrainConfig
 
-_LOADING_S: Final = 3.0  # to load PyTorch and a network, until it is measured
+_LOADING_S: Final = 3.0  # to load PyTorch and a network
 _FEATURE_S: Final = 0.002  # of an image whose features are known, to solve a head and for each epoch of it
 FIRST_LOOK = 3  # epochs until weights on the way are tried for the first time; each later time after twice as many
 
@@ -79,10 +78,10 @@ class RunProgress:
         self.loss_sum = self.hits = self.seen = self.epoch_seconds = 0.0
 
 
-def training_times(
+def usual_training_times(
     config: TrainConfig, images: Snapshot, project_dir: Path | None, *, uses_mirrored: bool = True
-) -> tuple[StageTime, StageTime]:
-    """Return the expected times of a run before its first step and from it on.
+) -> tuple[float, float]:
+    """Return the usual seconds of a run before its first step and from it on, the weights of these stages.
 
     Args:
         config: Its settings.
@@ -107,10 +106,7 @@ def training_times(
         if config.method_row.interpolates:
             learned += 2.0 * len(look_epochs(config)) * len(labelled)
         steps, step_s = learned * pixels, pixels_s
-    return (
-        StageTime.of(f"start {config.work_kind}", passes * pixels, fixed_s=_LOADING_S, unit_s=pixels_s),
-        StageTime.of(f"training {config.work_kind}", steps, fixed_s=0.5, unit_s=step_s),
-    )
+    return _LOADING_S + passes * pixels * pixels_s, 0.5 + steps * step_s
 
 
 def look_epochs(config: TrainConfig) -> frozenset[int]:

@@ -27,7 +27,7 @@ from visionft.training.config.train_config import AUTOMATIC_PATIENCE, TrainConfi
 from visionft.training.loop.costs import PeakMemory
 from visionft.training.loop.keeping import CheckpointKeeper
 from visionft.training.loop.objective import LABEL_SMOOTHING, Objective, balanced_weights, new_totals
-from visionft.training.loop.progress import RunProgress, training_times
+from visionft.training.loop.progress import RunProgress, usual_training_times
 from visionft.training.loop.run_context import RunContext, is_any_cancelled, release, warm_start
 from visionft.training.loop.train_step import NotFinite, TrainStep, learning_rate_factor
 from visionft.training.loop.training_data import TrainingData
@@ -77,7 +77,6 @@ def train(
     config = with_aspect(config, images)
     if not base_weights.ensure_weights(config, job=job):
         return base_weights.stopped_before_start(config, classes=len(images.class_names), run_dir=run_dir)
-    began = time.monotonic()
     run = _Run(
         config,
         images,
@@ -92,12 +91,10 @@ def train(
     stopped = False
     try:
         try:
-            with run.job.stage(weight=run.start_time.seconds):
+            with run.job.stage(weight=run.start_s):
                 run.start()
                 run.validate_start()
-            run.start_time.remember(time.monotonic() - began)
-            with run.job.stage(weight=run.learning_time.seconds):
-                began, first_epoch = time.monotonic(), run.progress.epoch
+            with run.job.stage(weight=run.learning_s):
                 while not run.is_over():
                     try:
                         run.train_epoch()
@@ -107,7 +104,6 @@ def train(
                     if not run.has_enough:
                         run.finish_epoch()
                 run.keeper.report_kept()
-                run.remember_learning(first_epoch, time.monotonic() - began)
         except JobCancelled:
             stopped = True
             run.save_last()
@@ -159,10 +155,10 @@ class _Run:
             ids = [image.image_id for image in images.labelled("val")]
             self._has_seen_validation = seen is not None and bool(len(seen.among(ids).image_ids))
         job = job if self.is_main else job.without_events()
-        self.start_time, self.learning_time = training_times(
+        self.start_s, self.learning_s = usual_training_times(
             config, learned, project_of_run(run_dir), uses_mirrored=uses_mirrored
         )
-        job = job.in_stages(self.start_time.seconds + self.learning_time.seconds)
+        job = job.in_stages(self.start_s + self.learning_s)
         self.job = JobContext(job.report, partial(is_any_cancelled, job, self.accelerator))
         self.progress = RunProgress()
         self._steps = EventThrottle(self.job.report)
@@ -318,13 +314,6 @@ class _Run:
         message = Message(words, least=f"{LEAST_GAIN:.0%}", accuracy=f"{measured[0]:.1%}", counted=counted)
         self.job.report(Notice(message=message))
         return True
-
-    def remember_learning(self, first_epoch: int, seconds: float) -> None:
-        """Keep the time of the epochs since the first one of this session, for the forecasts of later runs."""
-        total = self.config.total_epochs
-        done = (self.progress.epoch - first_epoch) / total if total else 1.0
-        if done:
-            self.learning_time.remember(seconds, units=self.learning_time.units * done)
 
     def is_over(self) -> bool:
         if self.has_enough or self.progress.ends_at_start:
