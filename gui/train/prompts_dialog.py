@@ -76,7 +76,6 @@ class PromptsDialog(Dialog):
         self.templates.setCurrentIndex(list(TEMPLATE_SETS).index(templates))
         self.fault = text(role="fault", wrap=True)
         self.summary = text(role="strong", wrap=True)
-        self.details = text(role="small", wrap=True)
         self.evaluate_button = Button("Evaluate prompts", "gauge", on_click=self.evaluation_requested.emit)
         self.save_button = Button("Save prompts", role="primary")
         of_class = column(self.class_title, self.editor, self.read_as, self.lines)
@@ -86,7 +85,6 @@ class PromptsDialog(Dialog):
         self.lay_out(
             row(text("Sentences around the prompts:"), self.templates, None, self.evaluate_button),
             self.summary,
-            self.details,
             sides,
             self.fault,
             accept=self.save_button,
@@ -130,12 +128,8 @@ class PromptsDialog(Dialog):
         """Show an evaluation; None hides it."""
         self._report = report
         self.summary.setVisible(report is not None)
-        self.details.setVisible(report is not None)
         if report is not None:
             self.summary.setText(_result(report))
-            shares = [f"{tr(TEMPLATE_WORDS[name])} {share:.1%}" for name, share in report.by_templates.items()]
-            left_out = tr("Images of the test split are left out, so that they stay a test.")
-            self.details.setText(f"{tr('With other sentences')}: {', '.join(shares)}. {left_out}")
         self._show_classes()
         self._show_lines()
 

@@ -183,7 +183,6 @@ def _report_text(report: PromptReport) -> str:
             rows.append(("", line.line, "", *shares, ""))
     return (
         f"{report.backbone}, templates {report.templates}: {report.metric} {report.accuracy:.1%}{low_high} "
-        f"on {report.images:,} labelled images; by the classes' names alone {report.by_names:.1%}.\n"
-        f"Templates: {', '.join(f'{name} {share:.1%}' for name, share in report.by_templates.items())}\n\n"
+        f"on {report.images:,} labelled images; by the classes' names alone {report.by_names:.1%}.\n\n"
         + table(("class", "prompt", "images", "recall", "accuracy", "confused with"), rows)
     )

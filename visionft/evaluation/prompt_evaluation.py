@@ -18,7 +18,7 @@ from visionft.features.embedding import features_under
 from visionft.features.feature_spec import FeatureSpec
 from visionft.features.feature_store import Features
 from visionft.jobs import SILENT, JobContext
-from visionft.zero_shot.class_texts import DEFAULT_TEMPLATES, TEMPLATE_SETS, ClassTexts, all_texts, same_texts, texts_of
+from visionft.zero_shot.class_texts import DEFAULT_TEMPLATES, ClassTexts, all_texts, texts_of
 
 _EQUAL = 1e-5  # cosines closer than this are of the same text
 
@@ -64,9 +64,7 @@ class PromptReport:
         backbone: The image and text encoder.
         metric: `accuracy`, or for several labels `average precision`.
         accuracy: With all lines together; `interval` is its 95 % interval (Wilson), none for several labels.
-        by_templates: The same lines in each set of templates.
         by_names: Every class by its name alone, in the chosen templates.
-        same: Groups of classes with the same texts: they cannot be told apart.
     """
 
     backbone: str
@@ -75,10 +73,8 @@ class PromptReport:
     images: int
     accuracy: float
     interval: tuple[float, float] | None
-    by_templates: dict[str, float]
     by_names: float
     classes: tuple[ClassPromptScore, ...]
-    same: tuple[tuple[str, ...], ...]
 
 
 def evaluate_prompts(
@@ -107,11 +103,10 @@ def evaluate_prompts(
     if not chosen:
         hint = Message("Label a few images of each class; those of the test split do not count.")
         raise VisionFTError("Prompts are evaluated on labelled images, and there are none.", hint, NextStep("label"))
-    per_set = {name: all_texts(images.class_names, images.prompts, name) for name in TEMPLATE_SETS}
-    classes, by_name = per_set[templates], all_texts(images.class_names, (), templates)
+    classes = all_texts(images.class_names, images.prompts, templates)
+    by_name = all_texts(images.class_names, (), templates)
     lines = [[texts_of(each.class_name, (line,), templates) for line in each.lines] for each in classes]
-    everything = [each for group in (*per_set.values(), by_name, *lines) for each in group]
-    texts = [text for each in everything for text in each.texts]
+    texts = [text for group in (classes, by_name, *lines) for each in group for text in each.texts]
     evaluator = _open_evaluator(project_dir, images, chosen, texts, backbone=backbone, job=job)
     scores = evaluator.scores(classes)
     accuracy, count = evaluator.accuracy(scores), len(scores)
@@ -122,12 +117,10 @@ def evaluate_prompts(
         images=count,
         accuracy=accuracy,
         interval=None if evaluator.is_multilabel else wilson_interval(accuracy * count, count),
-        by_templates={name: evaluator.accuracy(evaluator.scores(each)) for name, each in per_set.items()},
         by_names=evaluator.accuracy(evaluator.scores(by_name)),
         classes=tuple(
             evaluator.class_score(scores, index, *pair) for index, pair in enumerate(zip(classes, lines, strict=True))
         ),
-        same=same_texts(classes),
     )
 
 

@@ -70,10 +70,8 @@ def test_few_images_are_told_as_a_count_and_not_as_a_share(dialog) -> None:
         images=43,
         accuracy=0.9,
         interval=(0.8, 0.95),
-        by_templates={"photo": 0.9},
         by_names=0.9,
         classes=classes,
-        same=(),
     )
     dialog.show_report(report)
     assert [row[1] for row in dialog.classes.texts()] == ["1 of 1", "95%", "1 of 2"]
