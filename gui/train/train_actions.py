@@ -61,7 +61,7 @@ def train_actions(link: "PageLink[TrainPage]") -> list[Action]:
             lambda p: p.draft.advice.start(),
             lambda p: p.draft.advice.why_not(),
             menu="Run",
-            also="recommend, advice, learning curve, need to train",
+            also="recommend, advice, more labels, need to train",
         ),
         add(
             "run.probe",

@@ -7,6 +7,7 @@ the others, once, is counted separately, for their current number.
 
 import contextlib
 import dataclasses
+import itertools
 import json
 import math
 import time
@@ -153,7 +154,6 @@ def measure_steps(config: TrainConfig, images: Snapshot, *, job: JobContext = SI
     from visionft.training.loop.batches import training_workers
     from visionft.training.loop.costs import PeakMemory
     from visionft.training.loop.run_context import RunContext, release
-    from visionft.training.loop.trial import open_trial
 
     began = time.perf_counter()
     dry = dataclasses.replace(config, weights="random")
@@ -167,7 +167,7 @@ def measure_steps(config: TrainConfig, images: Snapshot, *, job: JobContext = SI
         memory = PeakMemory(context.accelerator.device)
         with memory.watched():
             began = time.perf_counter()
-            data, train_step = open_trial(dry, some, context, job)
+            data, train_step = _first_step(dry, some, context, job)
             read = (len(data.train_images) + len(data.val_images)) * (1 + data.looks_mirrored)
             look_s = (time.perf_counter() - began) / max(1, read)  # where features are cached, every image was read
             step_s = _time_steps(data, train_step, dry, job)
@@ -184,6 +184,28 @@ def measure_steps(config: TrainConfig, images: Snapshot, *, job: JobContext = SI
         device=context.device.name,
         micro_batch=train_step.micro_batch,
     )
+
+
+def _first_step(
+    config: TrainConfig, images: Snapshot, context: "RunContext", job: JobContext
+) -> "tuple[TrainingData, TrainStep]":
+    """Return the data of a run and its optimiser step, without a run folder; the classifier is in training mode."""
+    from visionft.training.loop.objective import LABEL_SMOOTHING, Objective
+    from visionft.training.loop.train_step import TrainStep
+    from visionft.training.loop.training_data import TrainingData
+
+    data = TrainingData(config, images, context, job=job)
+    objective = Objective(images.task, len(images.class_names), LABEL_SMOOTHING)
+    step = TrainStep(
+        context.classifier,
+        data.trained,
+        config,
+        objective,
+        accelerator=context.accelerator,
+        on_shrink=lambda _size: None,
+    )
+    context.classifier.train()
+    return data, step
 
 
 def _time_decoding(some: Snapshot, config: TrainConfig, job: JobContext) -> float:
@@ -220,12 +242,13 @@ def _time_steps(data: "TrainingData", train_step: "TrainStep", config: TrainConf
     """Return the median seconds of a step; the first one warms up and does not count."""
     from visionft.training.loop.objective import new_totals
     from visionft.training.loop.train_step import NotFinite
-    from visionft.training.loop.trial import trial_batches
 
     train_step.set_rate(1e-8)
     totals = new_totals(data.sharding.device)
     times, began = list[float](), time.perf_counter()
-    for epoch, number, batch in trial_batches(data):
+    batches = ((epoch, *each) for epoch in itertools.count(1) for each in enumerate(data.train_batches.epoch(epoch)))
+    for epoch, number, batch in batches if data.train_images else ():
+        data.check(batch, data.train_images)
         job.check_cancelled()
         if len(batch.images):
             with contextlib.suppress(NotFinite):  # random weights may overflow; it takes as long
