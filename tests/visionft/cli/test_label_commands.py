@@ -116,7 +116,7 @@ def test_what_is_wrong_is_said(refused, prompted: Path, arguments: tuple[str, ..
 def test_which_prompt_helps_is_measured(run, value, prompted: Path, tiny_clip: str) -> None:
     run("label", "prompts", prompted, "--set", "red=red", "--set", "red=blue")
     code, out, _ = run("label", "prompts", prompted, "--measure", "--backbone", tiny_clip)
-    assert code == 0 and "100.0%" in out and "seven" in out
+    assert code == 0 and "100.0%" in out
     assert "8 of 8" in out and "0 of 8" in out  # a class of few images is counted
     measured = value("label", "prompts", prompted, "--measure", "--backbone", tiny_clip)["measured"]
     red = next(each for each in measured["classes"] if each["class_name"] == "red")
