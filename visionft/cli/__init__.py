@@ -34,7 +34,7 @@ ABOUT: Final = {
     "project": "Create, inspect, check, back up, copy; undo.",
     "import": "Import images and their labels; the originals are only read.",
     "split": "Divide labelled images into train, val and test.",
-    "label": "Set, suggest and export labels; what more labels would add.",
+    "label": "Set, suggest and export labels.",
     "curate": "Duplicates, image quality, label errors, leaks, report, map.",
     "recommend": "Say whether training is worth it.",
     "train": "Fine-tune a backbone on the project's training images.",
