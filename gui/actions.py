@@ -1,8 +1,8 @@
 """Commands as records: title, callback, shortcuts, menu, availability and the reason against it.
 
-Each screen declares its own (`gui/<screen>/actions.py`), the shell the rest. Menus, palette, shortcut sheet, settings,
-tooltips and key hints are drawn from these records, so that a new key or reason appears in all of them. The user's own
-shortcuts are a dict of the settings, {id: keys}; keys are in the portable format of `QKeySequence`.
+Each screen declares its own (`gui/<screen>/actions.py`), the shell the rest. Menus, palette, shortcut sheet, tooltips
+and key hints are drawn from these records, so that a new key or reason appears in all of them. Keys are in the portable
+format of `QKeySequence`.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -23,19 +23,17 @@ ROWS, SAMPLE = Message("Rows of similar images"), Message("Check of a sample")
 MENUS: tuple[Text, ...] = ("File", "Edit", "View", "Project", "Run", "Help")
 _PORTABLE = QKeySequence.SequenceFormat.PortableText
 _CLASS_PLACES = (LABEL, VIEWER, ROWS, SAMPLE, CURATE)  # letters without a command may be class keys there
-_DIGITS = "1234567890"
-Chosen = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
     """One command; `why_not` and `title_now` return texts in the user's language."""
 
-    id: str  # in code and settings
+    id: str
     title: Text
     act: Callable[[], object]
     why_not: Callable[[], str] = lambda: ""  # the reason it is unavailable, empty if it is available
-    keys: tuple[str, ...] = ()  # the default shortcuts; the first one is shown
+    keys: tuple[str, ...] = ()  # the shortcuts; the first one is shown
     place: str = EVERYWHERE  # the scope of the shortcuts; `EVERYWHERE` shares a key with no other place
     menu: Text = ""
     begins_group: bool = False  # with a separator before it in the menu
@@ -45,15 +43,13 @@ class Action:
 
 
 class Actions(QObject):
-    """The commands of a window. `changed` is emitted when shortcuts, titles or availability may have changed."""
+    """The commands of a window. `changed` is emitted when titles or availability have changed."""
 
     changed = Signal()
     refused = Signal(str, str)  # title and reason of an unavailable command
 
-    def __init__(self, chosen: Callable[[], Chosen], parent: QObject | None = None) -> None:
-        """Args: `chosen` returns the user's own shortcuts."""
+    def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._chosen = chosen
         self._actions: dict[str, Action] = {}
         self._drawn: Mapping[str, tuple[object, ...]] = {}
         self.altered: set[str] = set()  # the commands changed in `changed`
@@ -62,11 +58,10 @@ class Actions(QObject):
         self._actions |= {action.id: action for action in actions}
 
     def refresh(self) -> None:
-        """Emit `changed` if the title, shortcut or reason of any command has changed."""
-        words, chosen = language(), self._chosen()  # a fixed title is not translated at every key
+        """Emit `changed` if the title or reason of any command has changed."""
+        words = language()  # a fixed title is not translated at every key
         now = {
-            name: (words, each.title_now and each.title_now(), each.why_not(), chosen.get(name))
-            for name, each in self._actions.items()
+            name: (words, each.title_now and each.title_now(), each.why_not()) for name, each in self._actions.items()
         }
         self.altered = {name for name, looks in now.items() if self._drawn.get(name) != looks}
         self._drawn = now
@@ -104,44 +99,21 @@ class Actions(QObject):
         else:
             self._actions[name].act()
 
-    def keys_of(self, name: str, chosen: Chosen | None = None) -> tuple[str, ...]:
-        """Return the shortcuts of a command: the user's own, or the defaults."""
-        chosen = self._chosen() if chosen is None else chosen
-        if name in chosen:
-            return (chosen[name],) if chosen[name] else ()
-        return self._actions[name].keys
-
     def shown_keys(self, name: str) -> str:
         """Return a command's first shortcut in native format; empty if it has none."""
-        keys = self.keys_of(name)
+        keys = self._actions[name].keys
         return native(keys[0]) if keys else ""
-
-    def fault_of(self, name: str, keys: str, chosen: Chosen | None = None) -> str:
-        """Return the reason a command cannot have these shortcuts, for the user; empty if it can."""
-        place = self._actions[name].place
-        if not keys:
-            return ""
-        if place not in (*_CLASS_PLACES, QUEUE) and not _is_safe_while_typing(keys):
-            return tr("Use Ctrl or Alt with it: a letter alone would act while you type.")
-        if place in _CLASS_PLACES and keys in _DIGITS:
-            return tr("The digits give the classes.")
-        for other in self:
-            pair = {place, other.place}
-            overlaps = len(pair) == 1 or EVERYWHERE in pair or pair == {LABEL, VIEWER}
-            if overlaps and other.id != name and keys in self.keys_of(other.id, chosen):
-                return tr("{keys} is taken by “{title}”.", keys=native(keys), title=tr(other.title))
-        return ""
 
     def letters_in_use(self) -> dict[str, str]:
         """Return {single key, lower case: title} of commands where class keys work: unavailable as class keys."""
         places = (*_CLASS_PLACES, EVERYWHERE)
-        found = ((key, action) for action in self if action.place in places for key in self.keys_of(action.id))
+        found = ((key, action) for action in self if action.place in places for key in action.keys)
         return {key.casefold(): action.title for key, action in found if len(key) == 1}
 
     def pressed(self, event: QKeyEvent, places: tuple[str, ...]) -> str:
         """Return the id of the command in these places for a key press; empty for none."""
         keys = pressed(event)
-        fitting = (action.id for action in self if action.place in places and keys in self.keys_of(action.id))
+        fitting = (action.id for action in self if action.place in places and keys in action.keys)
         return next(fitting, "")
 
     def tip(self, name: str, words: str = "") -> str:
@@ -178,8 +150,9 @@ class Actions(QObject):
         shortcut.setContext(context)
         shortcut.activated.connect(lambda: self.run(name))
 
+        shortcut.setKeys([QKeySequence(keys) for keys in self._actions[name].keys])
+
         def show() -> None:
-            shortcut.setKeys([QKeySequence(keys) for keys in self.keys_of(name)])
             shortcut.setEnabled(not only_refuses or bool(self.why_not(name)))
 
         _Binding(self, name, widget, show)
@@ -217,10 +190,3 @@ def pressed(event: QKeyEvent) -> str:
     if modifiers == Qt.KeyboardModifier.ShiftModifier and is_sign and key != Qt.Key.Key_Space:
         modifiers = Qt.KeyboardModifier.NoModifier
     return QKeySequence(QKeyCombination(modifiers, key)).toString(_PORTABLE)
-
-
-def _is_safe_while_typing(keys: str) -> bool:
-    combination = QKeySequence(keys, _PORTABLE)[0]  # type: ignore[index]
-    strong = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.AltModifier | Qt.KeyboardModifier.MetaModifier
-    is_function_key = Qt.Key.Key_F1 <= combination.key() <= Qt.Key.Key_F35
-    return bool(combination.keyboardModifiers() & strong) or is_function_key or keys == "?"

@@ -6,7 +6,7 @@ Environment variables take precedence over the settings in force: one not set by
 
 import logging
 import os
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,6 @@ class Settings:
     weights_folder: str = ""  # empty: the program's data folder
     is_offline: bool = False
     shows_more_choices: bool = False  # in the setup of a run
-    shortcuts: dict[str, str] = field(default_factory=dict)  # {command: keys}, the user's own shortcuts
 
 
 def settings_path() -> Path:
@@ -66,8 +65,6 @@ def load_settings() -> Settings:
         default = getattr(Settings(), each.name)
         if each.name == "recent_projects" and isinstance(value, list):
             value = tuple(entry for entry in value if isinstance(entry, str))
-        elif each.name == "shortcuts" and isinstance(value, dict):
-            value = {name: keys for name, keys in value.items() if isinstance(keys, str)}
         if type(value) is type(default) and (each.name != "theme" or value in ("system", "light", "dark")):
             usable[each.name] = value
     return Settings(**usable)

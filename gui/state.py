@@ -82,7 +82,7 @@ class AppState(QObject):
         self.is_restarting = False
         self.restart_project: Path | None = None
         self.tasks = Tasks(self)
-        self.actions = Actions(lambda: self.settings.shortcuts, self)
+        self.actions = Actions(self)
         self.session: ProjectSession | None = None
         self.draft: TrainConfig | None = None  # settings of a run chosen by the user: kept for the next project
         self.may_stop: Callable[[Sequence[Task[Any]]], bool] = lambda _tasks: True  # asks, if there is a window

@@ -128,7 +128,6 @@ class Curation(ImageEdits):
         self._reader = BackgroundReader(ResultReader(), self._on_read, parent=self)
         self.scan.stored.connect(self.read)
         self.scan.ended.connect(self.read)
-        state.settings_changed.connect(self._assign_keys)  # shortcuts may have changed
 
     @Slot()
     def read(self) -> None:

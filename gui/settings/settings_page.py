@@ -1,6 +1,6 @@
-"""The settings page: appearance, labelling, computing, network, keys, folders, and a check of this computer."""
+"""The settings page: appearance, labelling, computing, network, folders, and a check of this computer."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -8,10 +8,9 @@ from typing import Any
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QCheckBox, QComboBox, QLabel, QLayout, QPlainTextEdit, QWidget
 
-from gui.actions import Action
 from gui.kit import dialogs, theme
 from gui.kit.folders import show_folder
-from gui.kit.parts import Button, Card, ElidedLabel, Segments, choice_box, clear, column, row, text, widget_of
+from gui.kit.parts import Button, Card, ElidedLabel, Segments, choice_box, clear, column, row, text
 from gui.kit.side_by_side import SideBySide
 from gui.kit.thumbnail_cache import cache_folder, trim_cache
 from gui.kit.translation import tr
@@ -20,7 +19,6 @@ from gui.next_steps import button_of
 from gui.page import Page
 from gui.preferences import FONT_SCALES, WEIGHTS_VARIABLE, is_given, offline_is_given, settings_path
 from gui.session import ProjectSession
-from gui.settings.shortcut_editor import ShortcutEditor, ShortcutRow
 from gui.settings.weights_actions import WeightsActions
 from gui.state import AppState
 from gui.tasks import Lane, Task
@@ -135,14 +133,8 @@ class SettingsPage(Page):
         self.thumbnails, self.decoded = self._thumbnail_card(), self._decoded_card()
         first = SideBySide((self._looks(), self._labelling()), (self._computing(), self._network()))
         second = SideBySide((self.thumbnails, self.decoded), (self._places(), self._computer()))
-        self._general, self._keys_view = SideBySide((first,), (second,)), self._keys()
-        self.switch = Segments({"general": tr("General"), "keys": tr("Keys")}, tr("Settings"))
-        self.switch.chosen.connect(self._show_part)
-        self.action_row.addWidget(self.switch)
-        self.body.addWidget(self._general)
-        self.body.addWidget(self._keys_view)
+        self.body.addWidget(SideBySide((first,), (second,)))
         self.body.addStretch(1)
-        self._show_part("general")
         state.settings_changed.connect(self._show_settings)
         self._show_settings()
 
@@ -247,15 +239,6 @@ class SettingsPage(Page):
             use=use,
         )
 
-    def _keys(self) -> QWidget:
-        groups = {tr(title): self._rows(found) for title, found in self.state.actions.by_group().items()}
-        self.keys = ShortcutEditor(groups)
-        self.keys.wanted.connect(self._on_keys_wanted)
-        self.keys.reset_wanted.connect(self._on_keys_reset)
-        self.reset_keys_button = Button("Reset all", role="quiet", on_click=lambda: self._choose_keys({}))
-        above = row(self.keys.search_edit, self.reset_keys_button, spacing=theme.MEDIUM, grows=0)
-        return widget_of(column(above, self.keys, spacing=theme.LARGE))
-
     def _places(self) -> Card:
         lines: list[QLayout] = []
         folders: dict[Text, Path] = {"Settings": settings_path().parent, "Log": log_folder()}
@@ -278,10 +261,6 @@ class SettingsPage(Page):
         return SettingCard("This computer", line("Check", note, self.check_button), self.report, self.step_row)
 
     # -- showing ------------------------------------------------------------------------------------------------
-
-    def _show_part(self, part: str) -> None:
-        self._general.setVisible(part == "general")
-        self._keys_view.setVisible(part == "keys")
 
     def refresh(self) -> None:
         """Read the sizes of the caches and the available devices in the background."""
@@ -309,6 +288,7 @@ class SettingsPage(Page):
         is_offline = offline_is_given()
         self.offline_box.setChecked(settings.is_offline or is_offline)
         self.offline_box.setEnabled(not is_offline)
+        self.offline_box.setToolTip(tr("Given by a variable of the environment") if is_offline else "")
         self.image_box.setEnabled(not is_given(limits.LIMIT_VARIABLE))
         self.decoded.limit_box.setEnabled(not is_given(cache_space.LIMIT_VARIABLE))
         has_own_weights = not is_given(WEIGHTS_VARIABLE)
@@ -317,22 +297,8 @@ class SettingsPage(Page):
         self.weights_reset.setVisible(bool(settings.weights_folder) and has_own_weights)
         self.cache_place.setText(str(cache_folder()))
         self.cache_reset.setVisible(bool(settings.cache_folder))
-        self.keys.show_rows(self._rows(self.state.actions))
-        self.reset_keys_button.setVisible(bool(settings.shortcuts))
         if self.isVisible():
             self.refresh()
-
-    def _rows(self, found: Iterable[Action]) -> list[ShortcutRow]:
-        actions, chosen = self.state.actions, self.state.settings.shortcuts
-        return [
-            ShortcutRow(
-                name=action.id,
-                title=tr(action.title),
-                keys=next(iter(actions.keys_of(action.id)), ""),
-                is_own=action.id not in chosen,
-            )
-            for action in found
-        ]
 
     # -- acting -------------------------------------------------------------------------------------------------
 
@@ -369,24 +335,6 @@ class SettingsPage(Page):
             button.setToolTip(step.requirement)
             self.step_row.addWidget(button)
         self.step_row.addStretch(1)
-
-    def _on_keys_wanted(self, name: str, keys: str) -> None:
-        if fault := self.state.actions.fault_of(name, keys):
-            self.keys.show_fault(name, fault)
-        else:
-            self._choose_keys({**self.state.settings.shortcuts, name: keys})
-
-    def _on_keys_reset(self, name: str) -> None:
-        chosen = {other: keys for other, keys in self.state.settings.shortcuts.items() if other != name}
-        actions = self.state.actions
-        faults = (actions.fault_of(name, keys, chosen) for keys in actions[name].keys)
-        if fault := next(filter(None, faults), ""):
-            self.keys.show_fault(name, fault)
-        else:
-            self._choose_keys(chosen)
-
-    def _choose_keys(self, chosen: dict[str, str]) -> None:
-        self.state.change_settings(shortcuts=chosen)
 
     def take_step(self, step: NextStep) -> None:
         match step.action:

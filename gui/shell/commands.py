@@ -87,7 +87,7 @@ class Commands(QObject):
             action.setText(records.title(name).replace("&", "&&"))
             action.setToolTip(reason)
             action.setStatusTip(reason)
-            action.setShortcuts([QKeySequence(keys) for keys in records.keys_of(name)])
+            action.setShortcuts([QKeySequence(keys) for keys in records[name].keys])
 
     def action(self, name: str) -> QAction:
         return self._actions[name]
@@ -112,6 +112,6 @@ class Commands(QObject):
         groups: list[Group] = []
         for title, found in records.by_group().items():
             lines = [("1 / … / 9 / 0", tr("Give the class"))] if title in (actions.LABEL, actions.CURATE) else []
-            caps = ((" / ".join(map(actions.native, records.keys_of(each.id))), tr(each.title)) for each in found)
+            caps = ((" / ".join(map(actions.native, each.keys)), tr(each.title)) for each in found)
             groups.append((tr(title), [*lines, *(line for line in caps if line[0])]))
         return groups

@@ -12,6 +12,13 @@ def test_settings_come_back_as_they_were_saved():
     assert preferences.load_settings() == saved
 
 
+def test_settings_of_version_0_2_are_read_without_their_own_keys():
+    target = preferences.settings_path()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text('{"theme": "dark", "shortcuts": {"edit.undo": "Ctrl+U"}}')
+    assert preferences.load_settings() == Settings(theme="dark")
+
+
 def test_a_damaged_file_gives_the_defaults():
     target = preferences.settings_path()
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -261,8 +261,6 @@ def test_from_the_eleventh_class_on_letters_label_and_none_is_a_command(qtbot, p
     first = page.grid.selection.current_id()
     press(page, Qt.Key.Key_U)
     assert stored(page)[first] == ["dune h"]
-    window.state.change_settings(shortcuts={"label.skip": "U"})
-    assert "u" not in page.labels.keys and len(page.labels.keys) == 13
 
 
 def test_the_filters_narrow_the_grid_and_say_so(qtbot, choose_in, page):

@@ -1,4 +1,4 @@
-"""The settings page: every choice takes effect at its place, keys are changed by pressing them."""
+"""The settings page: every choice takes effect at its place."""
 
 import os
 
@@ -33,48 +33,6 @@ def _places_as_before(monkeypatch):
 def page(window):
     window.show_page("settings")
     return window.page("settings")
-
-
-def press(qtbot, page, name: str, key: Qt.Key, modifiers=CONTROL) -> None:
-    field = page.keys.fields[name]
-    qtbot.mouseClick(page.switch.buttons["keys"], LEFT)
-    qtbot.waitUntil(lambda: field.height() >= field.minimumSizeHint().height())  # laid out
-    qtbot.mouseClick(field, LEFT)
-    qtbot.keyClick(field, key, modifiers)
-
-
-def test_keys_are_changed_by_pressing_them_and_kept_or_refused_beside_the_command(qtbot, page, window):
-    press(qtbot, page, "edit.undo", Qt.Key.Key_K)
-    assert "Ctrl+K" in page.keys.fault("edit.undo")
-    press(qtbot, page, "edit.undo", Qt.Key.Key_Escape, Qt.KeyboardModifier.NoModifier)
-    assert page.state.settings.shortcuts == {} and page.keys.fields["edit.undo"].text() == "Ctrl+Z"
-    press(qtbot, page, "edit.undo", Qt.Key.Key_U)
-    assert load_settings().shortcuts == {"edit.undo": "Ctrl+U"}
-    assert page.keys.fields["edit.undo"].text() == "Ctrl+U"
-    press(qtbot, page, "edit.undo", Qt.Key.Key_Backspace, Qt.KeyboardModifier.NoModifier)
-    assert page.state.settings.shortcuts == {"edit.undo": ""}
-    assert not window.commands.action("edit.undo").shortcuts()
-
-
-def test_first_keys_come_back_one_by_one_unless_taken_meanwhile_and_all_at_once(qtbot, page):
-    page.state.change_settings(shortcuts={"label.skip": "G", "label.next": "N"})
-    page.keys.reset_wanted.emit("label.skip")
-    assert page.keys.fault("label.skip")
-    page.keys.reset_wanted.emit("label.next")
-    page.keys.reset_wanted.emit("label.skip")
-    assert page.state.settings.shortcuts == {}
-    page.state.change_settings(shortcuts={"label.skip": "G"})
-    qtbot.mouseClick(page.switch.buttons["keys"], LEFT)
-    qtbot.mouseClick(page.reset_keys_button, LEFT)
-    assert page.state.settings.shortcuts == {} and not page.reset_keys_button.isVisible()
-
-
-def test_the_search_narrows_the_commands(qtbot, page):
-    qtbot.keyClicks(page.keys.search_edit, "zoom")
-    assert [name for name, field in page.keys.fields.items() if field.isVisibleTo(page.keys)] == [
-        "viewer.zoom_in",
-        "viewer.zoom_out",
-    ]
 
 
 def test_the_devices_that_are_here_can_be_chosen(qtbot, page, monkeypatch):
