@@ -130,6 +130,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator:
     monkeypatch.setenv("HF_TOKEN", "hf_test")
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)  # the hub on loopback stores files as Git LFS does
     with served_hub() as served:
         monkeypatch.setattr(constants, "ENDPOINT", served.url)
         close_session()

@@ -3,25 +3,15 @@
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
-from models.messages import Message
-from visionft.errors import VisionFTError
-from visionft.events import Notice, Progress
+from visionft.events import Progress
 from visionft.export.bundle.verifying import UploadFile, files_to_send
 from visionft.export.contents import INDEX_FILE, read_record
 from visionft.export.export_result import ExportResult
 from visionft.export.options import ExportOptions
 from visionft.export.record import facts_of
-from visionft.export.uploading import (
-    Destination,
-    TokenPlace,
-    UploadResult,
-    hub_name,
-    keep_token,
-    require_network,
-    send_files,
-    token_place,
-)
+from visionft.export.uploading import require_network, send_export
 from visionft.jobs import JobContext
 from visionft.libraries import load_libraries
 from visionft.project.store import Project
@@ -36,14 +26,14 @@ class UploadOffer:
 
     Attributes:
         hub: Host name of the hub.
-        token: The source of a token for it on this computer.
+        has_token: Whether huggingface_hub finds a token for it on this computer.
         caveats: Open questions about the rights in the initial weights of the training.
         names_images: Whether names, notes and tags of labelled images are included.
     """
 
     files: tuple[UploadFile, ...]
     hub: str
-    token: TokenPlace
+    has_token: bool
     caveats: tuple[str, ...] = ()
     names_images: bool = False
 
@@ -63,26 +53,21 @@ def upload_offer(folder: Path, *, job: JobContext) -> UploadOffer:
     Raises:
         VisionFTError: Network access is disabled, or the export is incomplete.
     """
+    from huggingface_hub import constants, get_token
+
     require_network()
     job.report(Progress(stage="Checking files", done=0, total=0))
     files = files_to_send(folder)
     record = read_record(folder) or {}
     return UploadOffer(
         files=files,
-        hub=hub_name(),
-        token=token_place(),
+        hub=urlsplit(constants.ENDPOINT).netloc or constants.ENDPOINT,
+        has_token=get_token() is not None,
         caveats=tuple(map(str, record.get("caveats", ()))),
         names_images=any(each.name == INDEX_FILE for each in files),
     )
 
 
-def send(folder: Path, to: Destination, *, keeps_token: bool, job: JobContext) -> UploadResult:
-    """Publish an export, as it is now, to the hub; a token is stored once the hub has accepted it."""
-    files = {each.name: each.path for each in files_to_send(folder)}
-    sent = send_files(files, to, message=Message("Export"), job=job)  # of the commit, as in the command line
-    if keeps_token and to.token:
-        try:
-            keep_token(to.token)
-        except VisionFTError as error:
-            job.report(Notice(message=error.message, level="warning"))  # the export is sent, the token is not stored
-    return sent
+def send(folder: Path, repository: str, *, is_public: bool, token: str, job: JobContext) -> str:
+    """Publish an export, as it is now, to the hub, and return the address of its repository there."""
+    return send_export(folder, repository, is_public=is_public, token=token, job=job)

@@ -353,7 +353,7 @@ def push(
     Lists the files and asks first; uses the login of `hf auth login`.
     """
     from visionft.export.bundle.verifying import files_to_send
-    from visionft.export.uploading import Destination, send_files
+    from visionft.export.uploading import send_export
 
     files = files_to_send(folder)
     total = sum(each.bytes for each in files)
@@ -363,13 +363,7 @@ def push(
     # Without a terminal the answer is no.
     if not yes and not (sys.stdin.isatty() and typer.confirm(question, err=True)):
         raise VisionFTError("Nothing was sent.", "Say --yes to send without being asked.")
-    to = Destination(repository=repository, is_public=public)
     with running_job() as job:
-        sent = send_files({each.name: each.path for each in files}, to, message="Export", job=job)
-    value = {
-        "address": sent.address,
-        "files": [each.name for each in files],
-        "bytes": total,
-        "is_public": sent.is_public,
-    }
-    print_result(value, f"Sent to {sent.address}.", as_json=json)
+        address = send_export(folder, repository, is_public=public, job=job)
+    value = {"address": address, "files": [each.name for each in files], "bytes": total}
+    print_result(value, f"Sent to {address}.", as_json=json)

@@ -44,7 +44,7 @@ def test_nothing_is_sent_unless_it_was_said(run, value, model: Path, hub) -> Non
     sent = value("model", "push", model, "me/model", "--yes")
     names = {"README.md", "export.json", "labels.txt", "model.onnx", "predict.py", "samples/node/predict.mjs"}
     assert names <= set(hub.files) and sorted(sent["files"]) == sorted(hub.files)
-    assert sent["address"] == f"{hub.url}/me/model" and not sent["is_public"] and hub.is_private
+    assert sent["address"] == f"{hub.url}/me/model" and hub.is_private
     assert hub.files["model.onnx"] == (model / "model.onnx").read_bytes()
     hub.is_private = False
     assert run("model", "push", model, "me/model", "--yes")[0] == 2
