@@ -232,7 +232,8 @@ def decide(
 ) -> tuple[Candidate, bool, str]:
     """Return the model to use, whether training is worth trying, and both in words.
 
-    A trained run is used unless a model without training is significantly better (McNemar's exact test).
+    A trained run is used unless a model without training is more accurate; McNemar's exact test says whether their
+    difference is significant.
 
     Args:
         models: The most accurate first.
@@ -248,6 +249,9 @@ def decide(
         lost = int((right[free.name] & ~right[trained.name]).sum())
         is_significant = sign_test(won, lost) < CHANCE
         values["trained"] = trained.title
+        if not is_significant and lost > won:
+            words = Message("Use “{free}”: its difference to “{trained}” is not significant, and nothing is trained.")
+            return free, False, Message(words, **values)
         if not is_significant:
             words = Message("Use “{trained}”: its difference to “{free}”, without training, is not significant.")
             return trained, False, Message(words, **values)
