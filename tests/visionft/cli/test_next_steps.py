@@ -16,7 +16,7 @@ from visionft.cli.output import error_value, print_error
 
 SOURCE = Path(__file__).parents[3]
 COMMAND = re.compile(r"(?<![\w/.-])visionft [a-z]|(?<![\w-])--[a-z]|`[a-z]+")
-OPTION = re.compile(r"--[a-z]+")  # alone, the program's start command; no message is so short
+OPTION = re.compile(r"--[a-z-]+")  # alone, the program's start command; no message is so short
 
 
 def texts(file: Path) -> list[tuple[int, str]]:
