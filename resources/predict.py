@@ -1,7 +1,6 @@
 """Classify images with model.onnx: python predict.py IMAGE...
 
 Another file of the export answers in its place: python predict.py --model model_int8.onnx IMAGE...
-(model_float.onnx too, whose images are cropped, resized and normalised here as model.onnx does it inside.)
 
 Where index.safetensors lies beside it, the labelled images for and against each answer are named too.
 
@@ -86,10 +85,9 @@ try:
     # How files become pixels: values of more than 8 bits through a window, (black, white), and the plane of a stack.
     reading = json.loads(metadata.get("preprocessing", "{}")).get("image_reading", {})
     windows = [tuple(map(float, each.split(","))) for each in reading.get("window", "").split(";") if each]
-    takes_pixels = session.get_inputs()[0].name == "image"
-    has_index = takes_pixels and INDEX.is_file() and "embedding_output" in metadata
+    has_index = INDEX.is_file() and "embedding_output" in metadata
     # With these bytes appended, the file also returns the out-of-distribution score and the embedding of an image.
-    hidden = ["distance"] * (takes_pixels and "distance_output" in metadata) + ["embedding"] * has_index
+    hidden = ["distance"] * ("distance_output" in metadata) + ["embedding"] * has_index
     content = MODEL.read_bytes() + b"".join(bytes.fromhex(metadata[f"{name}_output"]) for name in hidden)
     if hidden:
         session = opened(content)
@@ -241,42 +239,12 @@ def rgb(image: "Image.Image", kind: "str | None") -> "Image.Image":
     return white.convert("RGB")
 
 
-def prepared(pixels: "np.ndarray") -> "np.ndarray":
-    """Crop, resize and normalise a (height, width, 3) image: (1, 3, rows, columns), as `preprocessing` says."""
-    steps = json.loads(metadata["preprocessing"])
-    height, width = pixels.shape[:2]
-    left, top, right, bottom = steps["region"]  # in thousandths
-    top, left = height * top // 1000, width * left // 1000
-    inner = max(1, height * bottom // 1000 - top), max(1, width * right // 1000 - left)
-    wanted = steps["height"], steps["width"]
-    # The largest box of the input's aspect ratio; halves are rounded up.
-    extent = min(inner[0] * wanted[1], inner[1] * wanted[0]) * round(steps["crop_share"] * 1000)
-    sides = [max(1, (2 * extent + 1000 * by) // (2000 * by)) for by in wanted[::-1]]
-    top, left = top + (inner[0] - sides[0]) // 2, left + (inner[1] - sides[1]) // 2
-    part = pixels[top : top + sides[0], left : left + sides[1]].astype(np.float32)
-    kind = Image.Resampling[steps["interpolation"].upper()]
-    colours = [Image.fromarray(part[:, :, colour].copy()).resize(wanted[::-1], kind) for colour in range(3)]
-    mean, std = (np.array(steps[name], np.float32).reshape(3, 1, 1) * 255 for name in ("mean", "std"))
-    return ((np.stack([np.asarray(colour) for colour in colours]).clip(0, 255) - mean) / std)[np.newaxis]
-
-
-def chances_of(logits: "np.ndarray") -> "np.ndarray":
-    """Return the probability of each class from the logits of model_float.onnx."""
-    scaled = logits.astype(np.float64) / float(metadata["temperature"])
-    if thresholds is not None:
-        return 1 / (1 + np.exp(-scaled))
-    powers = np.exp(scaled - scaled.max())
-    return powers / powers.sum()
-
-
 def answer(path: str) -> "tuple[np.ndarray, dict[str, np.ndarray]]":
     """Return the calibrated probability of each class, and the other outputs of the model for an image, by name."""
     with Image.open(path) as image:
         upright = rgb(shown_plane(image), image.format)
     # Any size will do: cropping, resizing and normalising happen inside the model.
     pixels = np.asarray(upright, dtype=np.uint8)
-    if not takes_pixels:
-        return chances_of(np.asarray(session.run(["logits"], {"input": prepared(pixels)})[0])[0]), {}
     shares, *others = (np.asarray(found)[0] for found in session.run(outputs, {"image": pixels[np.newaxis]}))
     return shares, dict(zip(outputs[1:], others, strict=True))
 

@@ -34,13 +34,6 @@ def export_actions(link: "PageLink[ExportPage]") -> list[Action]:
             also="check hash",
         ),
         add(
-            "export.speed",
-            "Measure the speed of the export",
-            lambda p: p.measure(),
-            lambda p: p.follow_up.why_not_measure(),
-            also="benchmark latency",
-        ),
-        add(
             "export.publish",
             "Publish the export to Hugging Face",
             lambda p: p.publish(),

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QStackedWidget
 
 from gui.export import exporting
 from gui.export.follow_up import ExportFollowUp
-from gui.export.measured_cards import SpeedCard, VariantsCard
+from gui.export.measured_cards import VariantsCard
 from gui.export.parity_card import ParityCard
 from gui.export.publishing import Publisher
 from gui.export.target_card import TargetCard
@@ -33,7 +33,7 @@ from visionft.evaluation.unseen import unseen_evaluation
 from visionft.events import Event, Notice, ResultStored
 from visionft.export.contents import MODEL_FILE
 from visionft.export.export_result import ExportResult, read_export
-from visionft.export.options import is_made_with, target_of
+from visionft.export.options import TARGETS, is_made_with
 from visionft.training.runs.run_folder import RunSummary, list_runs
 
 EXPORTS_FOLDER = "exports"
@@ -54,8 +54,8 @@ class ExportPage(Page):
         self.export_button = Button("Export", "export", role="primary", on_click=self.export)
         self.try_button = Button("Try it", "try", role="primary", on_click=lambda: state.page_requested.emit("try"))
         self.target_card, self.use_card = TargetCard(), UseCard()
-        self.parity_card, self.variants_card, self.speed_card = ParityCard(), VariantsCard(), SpeedCard()
-        self.follow_up = ExportFollowUp(state, self.parity_card, self.speed_card, self)
+        self.parity_card, self.variants_card = ParityCard(), VariantsCard()
+        self.follow_up = ExportFollowUp(state, self.parity_card, self)
         self.publishing = Publisher(state, self)
         self.empty = EmptyState("train", "", "", "Train a model")
         self._lay_out()
@@ -65,7 +65,7 @@ class ExportPage(Page):
         runs = Card(margin=theme.HUGE)
         for widget in (text("Model", "heading"), self.table, self._kept):
             runs.body.addWidget(widget)
-        found = (self.parity_card, self.use_card, self.speed_card, self.variants_card)
+        found = (self.parity_card, self.use_card, self.variants_card)
         body = column(SideBySide((runs, self.target_card), found, least_px=860), None)
         body.setContentsMargins(theme.HUGE, 0, theme.HUGE, theme.HUGE)
         self._stack = QStackedWidget()
@@ -96,7 +96,6 @@ class ExportPage(Page):
                 "export.check",
                 tr("Compare every file with its hash, and the predictions with those at export"),
             ),
-            card.speed_button: ("export.speed", tr("Measure each file on this computer")),
             card.publish_button: (
                 "export.publish",
                 tr("Review the files and choose the repository before anything is sent"),
@@ -187,7 +186,7 @@ class ExportPage(Page):
             folder = self.session.path / EXPORTS_FOLDER
             name = _folder_name(run, folder, self._runs.values())
             self.target_card.propose(folder, name)
-            if (found := read_export(folder / name)) is not None and (target := target_of(found)) is not None:
+            if (found := read_export(folder / name)) is not None and (target := TARGETS.get(found.target)) is not None:
                 self.target_card.suggest(target)
         self._show_target()
 
@@ -238,11 +237,6 @@ class ExportPage(Page):
             self.state.say(tr("Exported to {path}.", path=result.model.parent), tone="good")
         if self.session is not None:
             self.session.exports_changed.emit(result.model)
-
-    def measure(self) -> None:
-        """Measure the speed of the displayed export, and scroll to the table."""
-        self.follow_up.measure()
-        QTimer.singleShot(0, self, lambda: self._area.ensureWidgetVisible(self.speed_card, 0, theme.HUGE))
 
     def why_not_publish(self) -> str:
         return self.follow_up.why_not() or self.publishing.why_not()

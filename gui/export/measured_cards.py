@@ -4,83 +4,20 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QAbstractItemView, QGridLayout, QHeaderView
+from PySide6.QtWidgets import QGridLayout
 
 from gui.kit import theme
-from gui.kit.parts import Button, Card, choice_box, clear, column, line, pill, row, text, verbatim, widget_of
+from gui.kit.parts import Card, clear, column, line, pill, text, verbatim, widget_of
 from gui.kit.translation import tr
-from gui.kit.value_table import ValueTable
-from models.messages import Message, Text
+from models.messages import Message
 from visionft.amounts import size_text
 from visionft.export.contents import MODEL_FILE
 from visionft.export.precision.variants import MOST_DOUBT, MOST_LOSS, Variant, VariantAgreement
 
 if TYPE_CHECKING:
-    from visionft.export.bundle.benching import Benchmark, ModelSpeed
+    pass
 
-SIDES = (512, 1024, 2048, 3464)  # pixels of a square; the last has the 12 million of a telephone's camera
-_COLUMNS: tuple[Text, ...] = ("File", "Runs on", "Median", "95 % within", "99 % within", "Runs")
 _CAPTIONS = (Message("File"), Message("Size"), Message("Accuracy"), Message("Time for one image"))
-
-
-class SpeedCard(Card):
-    """A table of speeds, and a button to repeat it; hidden until the speed of the displayed export is requested."""
-
-    def __init__(self) -> None:
-        super().__init__(margin=theme.HUGE, spacing=theme.MEDIUM)
-        self.basis = text("", "muted", wrap=True)
-        self.side_box = choice_box("Image size")
-        for side in SIDES:
-            size = f"{side}\u00a0x\u00a0{side}"
-            words = tr("{size}, {n} megapixels", size=size, n=round(side * side / 1e6)) if side > 1500 else size
-            self.side_box.addItem(words, side)
-        self.measure_button = Button("Measure", "gauge")
-        self.table = ValueTable(_COLUMNS, name="Speed of each file", is_sortable=False)
-        self.table.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
-        self.table.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.table.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        self.body.addLayout(column(text("Speed on this computer", "heading"), self.basis, spacing=theme.HAIR))
-        self.body.addWidget(self.table)
-        self.body.addLayout(row(text("Images of", "muted"), self.side_box, self.measure_button, None))
-        self.hide()
-
-    def side(self) -> int:
-        return int(self.side_box.currentData())
-
-    def show_busy(self, is_busy: bool) -> None:
-        self.measure_button.setEnabled(not is_busy)
-        self.side_box.setEnabled(not is_busy)
-        if is_busy:
-            self.basis.setText(tr("Measuring: some seconds for each file."))
-
-    def show_bench(self, found: "Benchmark | None") -> None:
-        """Show the measurements; None for nothing yet. A cancelled measurement shows its finished files."""
-        speeds = found.speeds if found is not None else ()
-        self.table.show_rows([_row(each) for each in speeds])
-        self.table.fit_rows()
-        self.table.setVisible(bool(speeds))
-        if found is None:
-            basis = ""
-        elif not speeds:
-            basis = tr("No measurement was completed.")
-        else:
-            size = f"{speeds[0].width}\u00a0x\u00a0{speeds[0].height}"
-            words = Message("One decoded image of {size} at a time, without reading its file. {chip}.")
-            basis = tr(words, size=size, chip=found.processor)
-        self.basis.setText(basis)
-        self.show()
-
-
-def _row(speed: "ModelSpeed") -> list[tuple[str, object]]:
-    measured = speed.batches[0]
-    cells: list[tuple[str, object]] = [
-        (speed.model.name, speed.model.name),
-        (speed.provider.removesuffix("ExecutionProvider"), speed.provider),
-    ]
-    for time in (measured.median_ms, measured.p95_ms, measured.p99_ms):
-        cells.append(("–", 0.0) if time is None else (f"{time:.1f} ms", time))  # None: too few runs
-    return [*cells, (f"{measured.runs:,}", measured.runs)]
 
 
 class VariantsCard(Card):
@@ -161,9 +98,8 @@ def _figures(variant: Variant) -> tuple[tuple[str, str], ...]:
     points = tr("{n} points ({low} to {high})", n=f"{-100 * measured.loss:+z.1f}", low=low, high=high)
     share = tr("{share} of it", share=f"{variant.bytes / variant.reference_bytes:.0%}")
     faster = "" if speed is None else tr("{n} times as fast", n=f"{speed.times_faster:.1f}")
-    name = tr("small network") if variant.precision == "distilled" else variant.precision
     return (
-        (name, variant.file),
+        (variant.precision, variant.file),
         (size_text(variant.bytes), share),
         (f"{measured.top1:.1%}", points),
         ("" if speed is None else f"{speed.p50_ms:.1f} ms", faster),
@@ -171,8 +107,6 @@ def _figures(variant: Variant) -> tuple[tuple[str, str], ...]:
 
 
 def verdict_text(variant: Variant) -> str:
-    if variant.precision == "distilled":
-        return _distilled_text(variant)
     name, loss = variant.precision, f"{100 * variant.answers.loss:.1f}"
     most = f"{100 * MOST_LOSS:.1f}"
     match variant.verdict:
@@ -188,29 +122,6 @@ def verdict_text(variant: Variant) -> str:
             words = [tr("Too many predictions of {name} differ from those of model.onnx.", name=name)]
     if variant.is_kept:
         words.append(_proof_text(variant.answers))
-    if variant.in_float:
-        words.append(tr("Layers that stay in float: {names}.", names=", ".join(variant.in_float)))
-    return " ".join(words)
-
-
-def _distilled_text(variant: Variant) -> str:
-    learned = tr(
-        "The Starter ResNet learned the predictions of {count} image.",
-        "The Starter ResNet learned the predictions of {count} images.",
-        count=variant.learned_from,
-    )
-    answers = variant.answers
-    basis = Message("{own} instead of {reference} are right.")
-    words = [
-        learned,
-        _basis_text(variant),
-        tr(basis, own=f"{answers.top1:.1%}", reference=f"{answers.reference_top1:.1%}"),
-    ]
-    if not variant.is_kept:
-        loss, most = f"{100 * variant.answers.loss:.1f}", f"{100 * MOST_LOSS:.1f}"
-        words.append(tr("It loses {loss} points; the limit is {n}. Use the int8 file.", loss=loss, n=most))
-    else:
-        words.append(_proof_text(answers))
     return " ".join(words)
 
 

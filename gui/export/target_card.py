@@ -19,7 +19,6 @@ _ICONS = {
     "server": "server",
     "web": "globe",
     "phone": "phone",
-    "edge": "chip",
     "python": "layers",
 }
 
@@ -35,7 +34,6 @@ class TargetCard(Card):
         self.opset_box = QComboBox()
         for opset, title in OPSETS.items():
             self.opset_box.addItem(tr(title), opset)
-        self.mirror_box = _box(*(option_metadata("mirror")[each] for each in ("label", "help")))
         self.boxes = {row.name: _box(row.title, row.about) for row in ARTEFACTS.values()}  # by the name of the artefact
         self.browse_button = Button("Browse", "folder-open", on_click=self._browse)
         self.note = text("", "small", wrap=True)
@@ -53,18 +51,16 @@ class TargetCard(Card):
         for place in range(2):
             tiles.setColumnStretch(place, 1)
         self.more = Fold("More", self._form())
-        offered = [self.boxes[row.name] for row in ARTEFACTS.values() if row.offered_for]
-        self.add(text("Where will it run?", "heading"), tiles, *offered, self.more, self.note)
+        self.add(text("Where will it run?", "heading"), tiles, self.more, self.note)
         for edit in (self.name_edit, self.place_edit):
             edit.textChanged.connect(lambda _words: self.changed.emit())
-        for box in (self.mirror_box, *self.boxes.values()):
+        for box in self.boxes.values():
             box.clicked.connect(lambda _checked: self.changed.emit())
         self.opset_box.activated.connect(lambda _place: self.changed.emit())
         next(iter(self.tiles.values())).setChecked(True)
 
     def _form(self) -> QGridLayout:
-        among_many = [self.boxes[row.name] for row in ARTEFACTS.values() if not row.offered_for]
-        boxes = column(self.mirror_box, *among_many, spacing=theme.SMALL)
+        boxes = column(*self.boxes.values(), spacing=theme.SMALL)
         for artefact in ARTEFACTS.values():
             if not artefact.is_available:  # an export says why it is left out
                 self.boxes[artefact.name].hide()
@@ -97,11 +93,9 @@ class TargetCard(Card):
 
     def options(self) -> ExportOptions:
         target = self.target()
-        offered = [row for row in ARTEFACTS.values() if not row.offered_for or target.name in row.offered_for]
         return ExportOptions(
             target=target.name,
-            artefacts=tuple(row.name for row in offered if self.boxes[row.name].isChecked()),
-            mirror=self.mirror_box.isChecked(),
+            artefacts=tuple(name for name, box in self.boxes.items() if box.isChecked()),
             opset=self.opset_box.currentData(),
         )
 
@@ -115,14 +109,11 @@ class TargetCard(Card):
         self.name_edit.setText(name)
 
     def _take_options(self, target: Target) -> None:
-        """Set the options of a target; what no target has, such as the average, stays as the user left it."""
+        """Set the options of a target; what no target has, such as fp16, stays as the user left it."""
         self.opset_box.setCurrentIndex(self.opset_box.findData(target.opset))
         for artefact in ARTEFACTS.values():
-            box = self.boxes[artefact.name]
-            if artefact.offered_for:
-                box.setVisible(artefact.is_available and target.name in artefact.offered_for)
-            elif artefact.targets:
-                box.setChecked(target.name in artefact.targets)
+            if artefact.targets:
+                self.boxes[artefact.name].setChecked(target.name in artefact.targets)
         self.changed.emit()
 
     def _browse(self) -> None:

@@ -11,7 +11,7 @@ from gui.kit.parts import choice_box, row
 from gui.kit.translation import tr
 from models.messages import Message
 from visionft.export.contents import MODEL_FILE, read_record
-from visionft.export.precision.variants import read_variants, variant_file
+from visionft.export.precision.variants import variant_file
 
 _TITLES = {
     MODEL_FILE: Message("Full (fp32)"),
@@ -50,7 +50,7 @@ class ModelChoice(QWidget):
         self.file_box.hide()
         self.setLayout(row(self.model_box, self.file_box))
         self.model_box.currentIndexChanged.connect(lambda _place: self._show_files())
-        self.file_box.currentIndexChanged.connect(self._on_file_changed)
+        self.file_box.currentIndexChanged.connect(lambda _place: self.changed.emit())
         for box in (self.model_box, self.file_box):
             box.activated.connect(lambda _place: self.chosen.emit())
 
@@ -73,13 +73,6 @@ class ModelChoice(QWidget):
             self._add(each)
         self._show(path)
 
-    def _on_file_changed(self) -> None:
-        self._show_difference()
-        self.changed.emit()
-
-    def _show_difference(self) -> None:
-        self.file_box.setToolTip(self.file_box.currentData(Qt.ItemDataRole.ToolTipRole) or "")
-
     def _add(self, path: Path) -> None:
         group = self._groups.setdefault(files_beside(path)[0], [])
         if path not in group:
@@ -96,9 +89,6 @@ class ModelChoice(QWidget):
         files: Sequence[Path] = self._groups.get(self.model_box.currentData(), ())
         titles = {path: tr(_TITLES.get(path.name, path.stem)) for path in files}
         _fill(self.file_box, titles, chosen if chosen in files else next(iter(files), None))
-        for place, path in enumerate(files):
-            self.file_box.setItemData(place, difference_text(path), Qt.ItemDataRole.ToolTipRole)
-        self._show_difference()
         self.file_box.setVisible(len(files) > 1)
         self.changed.emit()
 
@@ -127,24 +117,3 @@ def _fill(box: QComboBox, titles: dict[Path, str], chosen: Path | None) -> None:
         box.setItemData(box.count() - 1, str(path), Qt.ItemDataRole.ToolTipRole)
     box.setCurrentIndex(list(titles).index(chosen) if chosen in titles else -1)  # `findData` compares by identity
     box.blockSignals(False)
-
-
-def difference_text(path: Path) -> str:
-    """Return the recorded differences between a variant and its `model.onnx`; empty where the record lacks them."""
-    if path.name == MODEL_FILE:
-        return tr("The fp32 model. Its variants were compared with it.")
-    try:
-        variants = read_variants(read_record(path.parent) or {}, path.parent)
-    except (KeyError, TypeError, ValueError):
-        return ""
-    variant = next((each for each in variants if each.file == path.name), None)
-    if variant is None:
-        return ""
-    words = [tr("{share} of the size of the fp32 model", share=f"{variant.bytes / variant.reference_bytes:.0%}")]
-    if variant.speed is not None:
-        words.append(tr("{n} times as fast", n=f"{variant.speed.times_faster:.1f}"))
-    measured, total = variant.answers, f"{variant.answers.images:,}"
-    words.append(tr("another prediction for {n} of {total} held-out images", n=measured.flips, total=total))
-    points = f"{100 * (measured.top1 - measured.reference_top1):+.1f}"
-    words.append(tr("{n} points of accuracy", n=points))
-    return f"{'; '.join(words)}."

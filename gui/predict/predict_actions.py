@@ -49,13 +49,4 @@ def try_actions(link: "PageLink[TryPage]") -> list[Action]:
             menu="Run",
             is_rare=True,
         ),
-        add(
-            "try.csv",
-            "Classify a folder into a table",
-            lambda p: p.choose_folder_to_csv(),
-            lambda p: p.why_not_classify(),
-            needs_project=False,
-            menu="Run",
-            is_rare=True,
-        ),
     ]

@@ -28,7 +28,7 @@ from gui.tasks import Lane, Task, Work
 from models.messages import Message
 from visionft.data.decode import IMAGE_SUFFIXES
 from visionft.errors import NextStep, VisionFTError
-from visionft.export.prediction_table import CsvResult, write_csv
+from visionft.export.prediction_table import write_csv
 from visionft.export.predictor import Prediction
 
 MODEL_PATTERN = "Exported model (model.onnx *.onnx)"
@@ -67,7 +67,6 @@ class TryPage(Page):
         self.browse_button = Button("Other file", "file", on_click=self.browse_model)
         self.files_button = Button("Images", "pictures", on_click=self._choose_files)
         self.folder_button = Button("Folder", "folder-open", on_click=self._choose_folder)
-        self.to_csv_button = Button("Folder to CSV", "export", on_click=self.choose_folder_to_csv)
         self.paste_button = Button("Paste", "copy", on_click=self.paste)
         self.camera_button = Button("Camera", "camera", on_click=self.toggle_camera)
         self.drop_zone = DropZone("Drop images here", "", "Choose images")
@@ -90,13 +89,12 @@ class TryPage(Page):
             self._stack.addWidget(widget)
         self.body.setContentsMargins(theme.HUGE, 0, theme.HUGE, theme.LARGE)
         self.body.setSpacing(theme.MEDIUM)
-        self.body.addLayout(row(*ways, None, self.to_csv_button))
+        self.body.addLayout(row(*ways, None))
         self.body.addWidget(self._stack, 1)
 
     def _connect(self) -> None:
         actions = self.state.actions
         actions.attach(self.browse_button, "try.open", tr("Open a model.onnx from another folder"))
-        actions.attach(self.to_csv_button, "try.csv", tr("Classify all images of a folder into a CSV table"))
         actions.attach(self.paste_button, "try.paste", tr("Classify the image on the clipboard"))
         actions.attach(self.camera_button, "try.camera", tr("Classify live images of a camera"))
         actions.attach(self.camera.take_button, "try.take", tr("Take the current camera image, to view and label it"))
@@ -288,17 +286,6 @@ class TryPage(Page):
         folder = dialogs.ask_folder(self, tr("Choose a folder of images to classify"))
         self.classify([folder] if folder else [])
 
-    def choose_folder_to_csv(self) -> None:
-        model = self.model() if not self._is_classifying else None
-        folder = dialogs.ask_folder(self, tr("Choose a folder of images to classify")) if model else None
-        if folder is None or model is None:
-            return
-        proposed = folder.parent / f"{folder.name} predictions.csv"
-        target = dialogs.ask_save_file(self, tr("Save the predictions"), "CSV (*.csv)", proposed)
-        if target is not None:
-            work = partial(predicting.predict_to_csv, model, folder, target, device=self.state.settings.device)
-            self._run(tr("Classifying {name}", name=folder.name), work, self._show_csv_result)
-
     def _save_csv(self) -> None:
         target = dialogs.ask_save_file(self, tr("Save the predictions"), "CSV (*.csv)", Path.home() / "predictions.csv")
         if target is None:
@@ -309,15 +296,6 @@ class TryPage(Page):
             self.state.report(error)
         else:
             self.state.say(_written_text(len(self.predictions), target), tone="good")
-
-    def _show_csv_result(self, result: CsvResult) -> None:
-        facts = [tr("{time} ms per image, with decoding", time=f"{result.milliseconds_each:.0f}")]
-        if result.unreadable:
-            facts.append(tr("{count} could not be decoded", count=result.unreadable))
-        facts += [tr("stopped before the end")] * result.stopped
-        words = _written_text(result.images, result.path)
-        tone = "warn" if result.stopped else "good"
-        self.state.say(words, "; ".join(facts) + ".", tone=tone)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if event.mimeData().hasUrls() and not self._is_classifying:

@@ -22,7 +22,6 @@ from visionft.project.queries import image_rows, images_in_project
 if TYPE_CHECKING:
     from gui.session import ProjectSession
     from visionft.export.index.memory_index import IndexEntry
-    from visionft.export.prediction_table import CsvResult
     from visionft.project.labelling import LabellingReport
     from visionft.project.store import Project
 
@@ -131,14 +130,6 @@ def places_in(session: "ProjectSession | None") -> "Callable[[Mapping[int, Index
         return {row.image_id: row.path for row in image_rows(session.project, same)}
 
     return find
-
-
-def predict_to_csv(model: Path, folder: Path, target: Path, *, device: str, job: JobContext) -> "CsvResult":
-    job.report(Progress(stage="Opening the model", done=0, total=0))
-    from visionft.export.prediction_table import classify_to_csv
-    from visionft.export.predictor import Predictor, expand_folders
-
-    return classify_to_csv(Predictor(model, device=device), expand_folders([folder]), target, job=job)
 
 
 class CameraFeed(QObject):

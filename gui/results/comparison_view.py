@@ -27,16 +27,13 @@ class ComparisonView(QWidget):
     """Model 1, chosen here, beside model 2, the one selected in the table."""
 
     step_wanted = Signal(object)  # NextStep: the action to enable the comparison
-    chosen = Signal(str)  # the name of model 1
-    other_wanted = Signal()  # a model from outside the project
+    chosen = Signal()  # model 1
 
     def __init__(self, thumbnails: ThumbnailStore) -> None:
         super().__init__()
         self.other_box = choice_box("Model to compare with", least=16)
-        self.other_box.activated.connect(self._on_activated)
+        self.other_box.activated.connect(lambda _place: self.chosen.emit())
         self._to = ElidedLabel("", "strong")
-        self._place = -1  # of the chosen model
-        self.note = text("", "small", wrap=True)
         right = Qt.TextElideMode.ElideRight
         self.verdict = text("", "strong")
         self.facts = ElidedLabel("", "small", mode=right)
@@ -55,7 +52,7 @@ class ComparisonView(QWidget):
             first.setStretch(1 + place, 2 - place)
             second.setStretch(1 + place, 2 - place)
         facts = row(self.verdict, self.facts, spacing=theme.MEDIUM, grows=1)
-        layout = column(facts, self.note, self._switch, self.grid, grows=3)
+        layout = column(facts, self._switch, self.grid, grows=2)
         body = widget_of(layout)
         self.empty = EmptyState("split", "Nothing to compare yet", "")
         self._step: NextStep | None = None
@@ -69,29 +66,16 @@ class ComparisonView(QWidget):
         """Return the name of model 1; empty when there is none."""
         return self.other_box.currentData() or ""
 
-    def offer(self, models: Sequence[Sequence[tuple[str, str]]], *, to: str, preferred: str = "") -> None:
-        """Offer groups of (name, title) of the models to compare with; keep the choice where it is still offered."""
+    def offer(self, models: Sequence[tuple[str, str]], *, to: str, preferred: str = "") -> None:
+        """Offer (name, title) of the models to compare with; keep the choice where it is still offered."""
         kept = preferred or self.other()
         self._to.setText(to)
         self.other_box.clear()
-        for group in models:
-            for name, title in group:
-                self.other_box.addItem(title, name)
-                self.other_box.setItemData(self.other_box.count() - 1, title, Qt.ItemDataRole.ToolTipRole)
-            self.other_box.insertSeparator(self.other_box.count())
-        self.other_box.addItem(tr("Another project or exported model…"), "")
-        usual = next((name for group in models for name, _ in reversed(group)), "")
+        for place, (name, title) in enumerate(models):
+            self.other_box.addItem(title, name)
+            self.other_box.setItemData(place, title, Qt.ItemDataRole.ToolTipRole)
         place = self.other_box.findData(kept)
-        self.other_box.setCurrentIndex(place if kept and place >= 0 else self.other_box.findData(usual))
-        self._place = self.other_box.currentIndex()
-
-    def _on_activated(self, place: int) -> None:
-        if self.other():
-            self._place = place
-            self.chosen.emit(self.other())
-        else:
-            self.other_box.setCurrentIndex(self._place)
-            self.other_wanted.emit()
+        self.other_box.setCurrentIndex(place if kept and place >= 0 else len(models) - 1)
 
     def show_problem(self, message: str, hint: str, step: NextStep | None = None) -> None:
         self._stack.setCurrentIndex(0)
@@ -108,7 +92,6 @@ class ComparisonView(QWidget):
         facts: str,
         *,
         shares: Sequence[str],
-        note: str = "",
     ) -> None:
         """Show the three groups; `counts` include images no longer in the project, `shares` are of both models."""
         for label, words in zip(self.shares, shares, strict=True):
@@ -117,8 +100,6 @@ class ComparisonView(QWidget):
         self._groups = groups
         self.verdict.setText(tr(verdict))
         self.facts.setText(facts)
-        self.note.setText(tr(note))
-        self.note.setVisible(bool(note))
         for name, title in GROUPS.items():
             self.buttons[name].setText(f"{tr(title)}  {counts[name]:,}")
         self._show_group()

@@ -20,7 +20,6 @@ from gui.results.comparison_view import GROUPS, ComparisonView
 from gui.results.evaluations import Images
 from gui.results.explain_view import ExplainView
 from gui.results.fixable_grid import FixableGrid
-from gui.results.other_models import OtherModels
 from gui.runner import RESULTS
 from gui.session import ProjectSession
 from gui.state import AppState
@@ -45,7 +44,6 @@ class ImageViews(QObject):
     """Images and classes of one run, and its comparison with another."""
 
     read = Signal()  # the project's images
-    others_changed = Signal()  # the models from outside
     run_failed = Signal()  # an explanation failed: the run's folder may be gone, or its weights
 
     def __init__(
@@ -60,8 +58,6 @@ class ImageViews(QObject):
         def read(session: ProjectSession) -> Images:
             return Images(session.snapshot())
 
-        self.others = OtherModels(state, session, parent=self)
-        self.others.ended.connect(self._on_other_evaluated)
         self._reader = BackgroundReader(read, self._take_images, parent=self)
         self._run: RunSummary | None = None
         self._runs: list[RunSummary] = []
@@ -73,7 +69,6 @@ class ImageViews(QObject):
         self._changed: Mapping[str, Sequence[PredictionChange]] = {}  # by group
         self._explanations: dict[_Key, Explanation] = {}
         self._preferred = ""
-        self._evaluated = ""  # the model from outside that was evaluated last, until it is shown
         self._grids: list[FixableGrid] = []  # of the built views
         self._is_explaining = False
 
@@ -97,8 +92,7 @@ class ImageViews(QObject):
     @cached_property
     def comparison(self) -> ComparisonView:
         view = ComparisonView(self._thumbnails)
-        view.chosen.connect(self.update_other)
-        view.other_wanted.connect(self.choose_other)
+        view.chosen.connect(self._show_comparison)
         view.step_wanted.connect(self._state.step_requested)
         self._follow(
             view.grid,
@@ -210,36 +204,18 @@ class ImageViews(QObject):
         """Compare the run with the other selected run, or the last one."""
         run = self._run
         own = [each for each in self._runs if run and each.name != run.name]
-        groups = [[(each.name, each.title) for each in group] for group in (own, self.others.models()) if group]
-        preferred, self._evaluated = self._evaluated or self._preferred, ""
-        self.comparison.offer(groups, to=run.title if run else "", preferred=preferred)
+        models = [(each.name, each.title) for each in own]
+        self.comparison.offer(models, to=run.title if run else "", preferred=self._preferred)
         self._show_comparison()
 
-    def choose_other(self) -> None:
-        self.others.choose(self.comparison, self._split())
-        self._show_comparison()
-
-    def update_other(self, name: str) -> None:
-        """Show the comparison; a model from outside is evaluated where it was not on the current images and labels."""
-        self.others.update(name, self._split())
-        self._show_comparison()
-
-    @Slot(str)
-    def _on_other_evaluated(self, name: str) -> None:
-        self._evaluated = name
-        self.others_changed.emit()
-
+    @Slot()
     def _show_comparison(self) -> None:
         run = self._run
         name = self.comparison.other()
-        other = next((each for each in (*self._runs, *self.others.models()) if each.name == name), None)
+        other = next((each for each in self._runs if each.name == name), None)
         self._changed = {}
-        if self.others.evaluating:
-            title = tr("Evaluating {run}", run=self.others.evaluating)
-            self.comparison.show_problem(title, Message("It is compared on the images of this split."))
-            return
         if run is None or other is None:
-            words = Message("Train a second run, or choose a model of another project.")
+            words = Message("Train a second run to compare it with this one.")
             self.comparison.show_problem(Message("Nothing to compare yet"), words)
             return
         try:
@@ -260,7 +236,7 @@ class ImageViews(QObject):
         words = Message("{right} of {count} right")
         right = (found.both_right + len(found.broken), found.both_right + len(found.fixed))
         shares = [tr(words, right=f"{each:,}", count=f"{found.shared:,}") for each in right]
-        self.comparison.show_groups(items, counts, found.verdict, facts, shares=shares, note=found.note)
+        self.comparison.show_groups(items, counts, found.verdict, facts, shares=shares)
         self._show_label(self.comparison.grid)
 
     def explain_selected(self) -> None:

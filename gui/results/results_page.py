@@ -150,7 +150,6 @@ class ResultsPage(Page):
         self.leak_free.changed.connect(self._show_accuracy)
         self.images.run_failed.connect(self.mark_stale)
         self.images.read.connect(self._show_evaluation)
-        self.images.others_changed.connect(self._show_evaluation)
         self.leaderboard.run_chosen.connect(lambda name: table.select([name]))
         self.leaderboard.changed.connect(self._show_empty)
         self.leaderboard.models_fitted.connect(self.show_leaderboard)
@@ -336,14 +335,7 @@ class ResultsPage(Page):
             self.compare.choose(LEADERBOARD)
 
     def _has_comparison(self) -> bool:
-        return len(self._runs) + len(self.images.others.models()) + bool(self.images.others.evaluating) > 1
-
-    def compare_with_other(self) -> None:
-        self.images.choose_other()
-        if self.images.others.evaluating:
-            self.views.refill(has_evaluation=self.evaluation is not None)
-            self.views.choose(COMPARE)
-            self.compare.choose(SIDE_BY_SIDE)
+        return len(self._runs) > 1
 
     def fit_training_free(self) -> None:
         self.leaderboard.fit()
@@ -367,8 +359,6 @@ class ResultsPage(Page):
         run = self._runs.get(step.run)
         if run is not None and step.action == "evaluate":
             self.measuring.start(run, "test" if step.split == "test" else "val")
-        elif step.action == "evaluate":
-            self.images.update_other(step.run)
 
     def chosen_images(self) -> ChosenImages:
         return ChosenImages(self.images.chosen_ids())
@@ -396,11 +386,7 @@ class ResultsPage(Page):
 
     def menu(self) -> QMenu | None:
         run = self.run()
-        return (
-            self.actions_of_runs.menu(run, self, edit_name=self.table.edit_name, compare=self.compare_with_other)
-            if run
-            else None
-        )
+        return self.actions_of_runs.menu(run, self, edit_name=self.table.edit_name) if run else None
 
     def show_menu(self) -> None:
         self._show_menu_at(self.more_button.mapToGlobal(QPoint(0, self.more_button.height())))

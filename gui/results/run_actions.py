@@ -130,7 +130,7 @@ class RunActions(QObject):
         if run is not None and target is not None and self._try(lambda: write_recipe(target, Recipe.of_run(run))):
             self._state.say(tr("Saved: {path}", path=str(target)), tone="good")
 
-    def menu(self, run: RunSummary, parent: QWidget, *, edit_name: Any, compare: Any) -> QMenu:
+    def menu(self, run: RunSummary, parent: QWidget, *, edit_name: Any) -> QMenu:
         """Return the menu of a run; `edit_name` lets the user type its new name in place."""
         menu = QMenu(parent)
         is_free = not self._state.tasks.is_busy(Lane.COMPUTE, Lane.TRAINING)
@@ -142,7 +142,6 @@ class RunActions(QObject):
             (pin, lambda: self.toggle_pin(run), True),
             (tr(again), lambda: self.train_again(run), can_train_on),
             (tr("Edit settings and train"), lambda: self._state.run_duplicate_requested.emit(run), not run.parts),
-            (tr("Compare with another model…"), compare, True),
             (tr("Save recipe…"), lambda: self.save_recipe(run), not run.parts),
             (tr("Open folder"), lambda: show_folder(run.path), True),
             (tr("Delete weights…"), lambda: self.delete_weights(run), is_free and weights_bytes(run) > 0),

@@ -47,7 +47,8 @@ duplicate_project = lazy_function("visionft.project.store:duplicate_project", us
 
 _STEPS, _REMOVED = 500, 10_000  # maximum length of a list
 # The program's files in a project folder.
-_OURS = (*FOLDERS, EXPORTS_FOLDER, QUEUE_FILE, SAMPLE_FOLDER, ".lock", ".lock.json")
+# `external` holds evaluations of models from outside a project, which version 0.2 wrote.
+_OURS = (*FOLDERS, EXPORTS_FOLDER, QUEUE_FILE, SAMPLE_FOLDER, "external", ".lock", ".lock.json")
 
 
 class ProjectCare:
@@ -192,7 +193,6 @@ def move_to_trash(path: Path) -> bool:
     """
     # After the start of the window.
     from visionft.curation import check
-    from visionft.export import external_models
     from visionft.features import feature_store
     from visionft.remote import job_file
     from visionft.retrieval import index
@@ -203,7 +203,7 @@ def move_to_trash(path: Path) -> bool:
         earlier_files.WINDOW_FILE,
         earlier_files.RECOMMENDATION_FILE,
     }
-    folders = {each.FOLDER for each in (check, external_models, feature_store, index, job_file)}
+    folders = {each.FOLDER for each in (check, feature_store, index, job_file)}
     names = {*_OURS, *files, *folders}
     ours = [entry for entry in path.iterdir() if entry.name in names or entry.name.startswith(starts)]
     others = len(ours) < sum(1 for _ in path.iterdir())

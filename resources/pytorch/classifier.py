@@ -59,12 +59,6 @@ class Classifier(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Map (B, 3, height, width) prepared images to (B, classes) logits."""
-        logits = self._logits(images)
-        if self.config["averages_mirror"]:
-            logits = (logits + self._logits(images.flip(3))) / 2
-        return logits
-
-    def _logits(self, images: Tensor) -> Tensor:
         return self.network(images) if self.head is None else self.head(self.features(images))
 
     def features(self, images: Tensor) -> Tensor:

@@ -321,7 +321,6 @@ def int8_variant() -> Variant:
         answers=answers,
         temperature=1.2,
         bits=7,
-        in_float=("layer1.0.conv2",),
         speed=speed,
         verdict="recommended",
     )

@@ -26,7 +26,7 @@ NAMES = words_of(
         "project red green blue flowers",  # of the test's data
         "Oxford-IIIT Pet EuroSAT COCO CVAT Pascal VOC Label Studio",
         "Hybrid ViT Starter EfficientNet Lite",
-        "JavaScript Kotlin Swift",
+        "JavaScript",
         "Strg Umschalt Entf Leertaste Rücktaste Return Enter Tab Herunter Bild aufwärts abwärts",  # keys
         "Deutsch English kB MB GB log MIT and Apache",
     )

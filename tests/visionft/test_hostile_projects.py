@@ -86,7 +86,7 @@ STARTS = {  # who starts a program, gives a file to another one, or imports by a
     "pkgutil.resolve_name": {"artefacts.py"},  # of names in the table of the source and of installed packages
     "torch.export.load": {"pytorch_file.py"},
     "shutil.rmtree": {
-        "keeping.py", "run_folder.py", "checkpoint.py", "external_models.py", "network_folders.py", "publishing.py",
+        "keeping.py", "run_folder.py", "checkpoint.py", "network_folders.py", "publishing.py",
         "making.py", "sample_projects.py", "image_map.py", "backups.py", "checking.py", "backup_schedule.py",
         "sources.py", "database.py", "files.py", "public_sets.py",
     },

@@ -274,8 +274,8 @@ class Run(_Predicts):
 
         Args:
             folder: For `model.onnx` and the files beside it; made where it is missing.
-            target: Where it will run: desktop, server, web, phone, edge or python.
-            **options: `mirror`, `opset`, and each artefact by its name, such as `int8=False` or `float_input=True`
+            target: Where it will run: desktop, server, web, phone or python.
+            **options: `opset`, and each artefact by its name, such as `int8=False` or `fixed_size=True`
                 (`visionft.export.artefacts`), in place of what the target has.
 
         Raises:

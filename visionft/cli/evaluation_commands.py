@@ -12,9 +12,9 @@ from visionft.api import Run
 from visionft.cli.arguments import BackboneName, Device, Json, ProjectDir, RunName, SplitName
 from visionft.cli.next_steps import joined
 from visionft.cli.output import opened_project, print_result, running_job, table
-from visionft.data.types import Snapshot, Split, evaluated_split
-from visionft.errors import NextStep, RunError, VisionFTError
-from visionft.evaluation.comparison import EvaluatedModel, compare_models
+from visionft.data.types import evaluated_split
+from visionft.errors import NextStep, VisionFTError
+from visionft.evaluation.comparison import compare_models
 from visionft.evaluation.leaderboard import Leaderboard, read_leaderboard
 from visionft.evaluation.leaderboard_jobs import (
     fit_training_free,
@@ -22,8 +22,6 @@ from visionft.evaluation.leaderboard_jobs import (
 )
 from visionft.evaluation.leaked import leaked_words
 from visionft.evaluation.unseen import accuracy_sentence, is_unseen, seen_words
-from visionft.files import from_home
-from visionft.jobs import JobContext
 from visionft.project.names import count_of
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import list_runs, load_run
@@ -159,23 +157,20 @@ def _leaderboard_text(board: Leaderboard, project: Path, left_out: Mapping[str, 
 
 def compare(
     project: ProjectDir,
-    before: Annotated[str, Argument(metavar="BEFORE", help="A run that was evaluated, or a path.")],
+    before: Annotated[str, Argument(metavar="BEFORE", help="A run that was evaluated.")],
     after: Annotated[str, Argument(metavar="AFTER", help="Another one, to see what it changes.")],
     split: SplitName = "val",
     json: Json = False,
 ) -> None:
-    """Compare two models image by image.
+    """Compare two runs image by image.
 
-    Lists the images that were fixed, newly broken and still wrong. The path of another project's run, or of an exported
-    model, stands for a model that is evaluated on these images first.
+    Lists the images that were fixed, newly broken and still wrong.
     """
     chosen = evaluated_split(split)
     with opened_project(project, read_only=True) as opened:
         path = opened.path
         snapshot = opened.snapshot()
-    with running_job() as job:
-        first, second = (_model(path, name, snapshot, chosen, job) for name in (before, after))
-        found = compare_models(first, second, chosen)
+    found = compare_models(load_run(path, before), load_run(path, after), chosen)
     paths = {image.image_id: image.path for image in snapshot.images}
     groups = {"fixed": found.fixed, "broken": found.broken, "still wrong": found.still_wrong}
     counts = ", ".join(f"{len(group)} {name}" for name, group in groups.items())
@@ -183,7 +178,6 @@ def compare(
         f"From {found.before} to {found.after} on {count_of(found.shared, found.split + ' image')}: {counts}, "
         f"{found.both_right} right in both.",
         found.verdict,
-        *filter(None, [found.note]),
     ]
     for name, group in groups.items():
         rows = [
@@ -193,19 +187,3 @@ def compare(
         if rows:
             lines += ["", name, table(("class", "before", "after", "image"), rows)]
     print_result(found, "\n".join(lines), as_json=json, paths=paths)
-
-
-def _model(project_dir: Path, name: str, images: Snapshot, split: Split, job: JobContext) -> EvaluatedModel:
-    """Return the run of a name, or the model at a path, evaluated on these images."""
-    from visionft.export.external_models import evaluate_external, model_sources
-
-    try:
-        return load_run(project_dir, name)
-    except RunError:
-        path = from_home(name)
-        if not path.exists():
-            raise
-    sources = model_sources(path)
-    if len(sources) > 1:
-        raise VisionFTError(f"{name} holds several models.", f"Name one of them: {', '.join(map(str, sources))}.")
-    return evaluate_external(project_dir, next(iter(sources)), images, split, job=job)

@@ -1,4 +1,4 @@
-"""`visionft model export`, `index`, `verify`, `bench` and `push`: one verified file, and commands about it."""
+"""`visionft model export`, `index`, `verify` and `push`: one verified file, and commands about it."""
 
 import inspect
 import sys
@@ -9,22 +9,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer import Argument, Option
 
-from models.messages import choose_one
 from visionft.amounts import size_text
 from visionft.cli.arguments import MOST, Json, ModelPath, ProjectDir, RunName
 from visionft.cli.output import opened_project, print_result, running_job, table, write_err
 from visionft.errors import VisionFTError
-from visionft.evaluation.timing import runs_for
 from visionft.export.artefacts import ARTEFACTS
-from visionft.export.contents import PYTORCH_FILE, SCRIPT_FILE
+from visionft.export.contents import FIXED_MODEL_FILE, PYTORCH_FILE, SCRIPT_FILE
 from visionft.export.options import DEFAULT_TARGET, Target, option_metadata, target_named
-from visionft.export.precision.variants import JUDGED_TITLES, LEAST_SPEED_UP, MOST_DOUBT, MOST_LOSS, PRECISIONS
+from visionft.export.precision.variants import JUDGED_TITLES, LEAST_SPEED_UP, MOST_DOUBT, MOST_LOSS
 from visionft.project.names import count_of
 
 if TYPE_CHECKING:
-    from visionft.export.bundle.benching import Benchmark
     from visionft.export.bundle.verifying import Verification
-    from visionft.export.export_result import ExportResult, Form, MirrorEffect
+    from visionft.export.export_result import ExportResult, TransformEffect
     from visionft.export.precision.variants import Variant
 
 _SHOWN = 20  # a sample's packages are thousands of files
@@ -59,32 +56,18 @@ def export(
         Option(
             "--for",
             metavar="WHERE",
-            help="Where it will run: desktop (the usual), server, web, phone, edge, python. Other options win.",
+            help="Where it will run: desktop (the usual), server, web, phone, python. Other options win.",
         ),
     ] = DEFAULT_TARGET,
-    mirror: Annotated[
-        bool, Option("--mirror/--no-mirror", help="{label}. {help}".format_map(option_metadata("mirror")))
-    ] = False,
     opset: Annotated[int | None, Option(min=0, max=MOST, help=option_metadata("opset")["help"])] = None,
-    precision: Annotated[
-        list[str] | None, Option(metavar="NAME", help="fp16, int8 or all, in place of those of the target; repeatable.")
-    ] = None,
-    exporter: Annotated[list[str] | None, Option(metavar="NAME", help="As --NAME; repeatable.")] = None,
     json: Json = False,
     **artefacts: bool | None,
 ) -> None:
     """Export one ONNX file, verified against PyTorch on real images."""
-    # Written before each artefact had a flag: --precision replaces the choice of the target, --exporter adds to it.
-    if precision:
-        if unknown := [each for each in precision if each not in (*PRECISIONS, "all")]:
-            raise VisionFTError(f"There is no precision {unknown[0]!r}.", choose_one((*PRECISIONS, "all")))
-        named = PRECISIONS if "all" in precision else precision
-        artefacts |= dict.fromkeys(PRECISIONS, False) | dict.fromkeys(named, True)
-    artefacts |= dict.fromkeys(exporter or (), True)
     with opened_project(project, read_only=True) as opened:
         found = opened.run(run)
         with running_job() as job:
-            model = found.export(out_dir, target=target, callback=job, mirror=mirror, opset=opset, **artefacts)
+            model = found.export(out_dir, target=target, callback=job, opset=opset, **artefacts)
             result = model.export
             assert result is not None, "it was exported just now"
             print_result(result, lambda: _export_text(result, target_named(target)), as_json=json)
@@ -100,8 +83,6 @@ def _export_text(result: "ExportResult", target: Target) -> str:
         f"{parity.max_abs_diff:.1e}, top-1 agreement {parity.top1_agreement:.0%}.",
         f"One {latency.width} x {latency.height} image takes {latency.median_ms:.1f} ms (median of "
         f"{latency.runs:,}; {latency.tail_words}) with {latency.provider}.",
-        f"Preparing an image of 12 megapixels takes {result.large_ms:.0f} ms; with --float-input there is "
-        "a file for what is prepared already.",
     ]
     if result.pytorch:
         lines.append(f"{PYTORCH_FILE} answers alike: largest difference {result.pytorch.max_abs_diff:.1e}.")
@@ -114,8 +95,6 @@ def _export_text(result: "ExportResult", target: Target) -> str:
             f"beyond the border ({low:.0%} to {high:.0%}), which was drawn on {border.images} "
             f"{'validation' if border.split == 'val' else 'held-out'} images."
         )
-    if result.mirror:
-        lines.append(_mirror_text(result.mirror))
     if result.remembered:
         lines.append(f"{count_of(result.remembered, 'labelled image')} lie beside it, for evidence in each answer.")
     files = {sample.name: sample.file for sample in SAMPLES}
@@ -124,13 +103,12 @@ def _export_text(result: "ExportResult", target: Target) -> str:
         words = run.why_not or ", ".join(run.models)
         lines.append(f"{files[run.name]} {outcomes[run.agrees]}{words and f' ({words})'}")
     lines += _variant_lines(result.variants)
-    lines += map(_form_text, result.forms)
+    if result.fixed_size:
+        lines.append(_fixed_size_text(result.fixed_size))
     lines += [f"Left out: {reason}" for reason in result.left_out]
     file = target.file(result.variants)
     if result.variants:
         lines.append(f"The file for {target.title.lower()}: {file}")
-    offered = [row for row in ARTEFACTS.values() if target.name in row.offered_for and row.name not in result.artefacts]
-    lines += [f"Also possible: --{row.name}. {row.sentence}" for row in offered]
     lines += target.notes(result.files)
     if sample := sample_of(target.sample, result.files):
         start = sample.start(file, result.files)
@@ -138,29 +116,12 @@ def _export_text(result: "ExportResult", target: Target) -> str:
     return "\n".join(lines)
 
 
-def _form_text(form: "Form") -> str:
-    if not form.images:
-        return f"{form.file} ({size_text(form.bytes)}): {form.why_not}"
-    text = (
-        f"{form.file} ({size_text(form.bytes)}): {form.changed} of {count_of(form.images, 'image')} get another class "
-        f"than from {form.source}, probabilities differ by up to {form.max_abs_diff:.1e}."
-    )
-    if form.scaled_max_abs_diff is None:
-        return text
+def _fixed_size_text(effect: "TransformEffect") -> str:
     return (
-        f"{text} The app resizes, with antialiasing as its samples do; without it {form.scaled_changed} do, and "
-        f"probabilities differ by up to {form.scaled_max_abs_diff:.3f}."
+        f"{FIXED_MODEL_FILE}: the app crops and resizes. Where it scales without antialiasing, {effect.changed} of "
+        f"{count_of(effect.images, 'image')} get another class, and probabilities differ by up to "
+        f"{effect.max_abs_diff:.3f}."
     )
-
-
-def _mirror_text(effect: "MirrorEffect") -> str:
-    low, high = effect.difference
-    text = (
-        f"Averaged with mirrored images, {effect.top1:.1%} instead of {effect.plain_top1:.1%} of "
-        f"{count_of(effect.images, 'validation image')} are right ({low:+.1%} to {high:+.1%}); {effect.changed:,} are "
-        "answered otherwise when mirrored."
-    )
-    return f"{text} Where mirroring changes a class, export without it." if effect.is_worse else text
 
 
 def _variant_lines(variants: "Sequence[Variant]") -> list[str]:
@@ -186,8 +147,6 @@ def _variant_lines(variants: "Sequence[Variant]") -> list[str]:
 
 def _variant_text(variant: "Variant") -> str:
     answers, name = variant.answers, variant.precision
-    if name == "distilled":
-        return _distilled_text(variant)
     fault = f"{answers.flips} answers are others, and probabilities differ by up to {answers.max_abs_diff:.2f}"
     if name == "int8":
         fault = f"it is right in {answers.loss:.1%} fewer images, and {MOST_LOSS:.1%} are allowed"
@@ -200,21 +159,7 @@ def _variant_text(variant: "Variant") -> str:
     parts = [words[variant.verdict]]
     if variant.is_kept:
         parts.append(f"{answers.flips} of {count_of(answers.images, 'answer')} are others: {_proof_text(variant)}.")
-    if variant.in_float:
-        parts.append(f"In float stay: {', '.join(variant.in_float)}.")
     return " ".join(parts)
-
-
-def _distilled_text(variant: "Variant") -> str:
-    answers = variant.answers
-    text = (
-        f"The small network learned the predictions of {count_of(variant.learned_from, 'image')}: "
-        f"{answers.top1:.1%} instead of {answers.reference_top1:.1%} of "
-        f"{count_of(answers.images, f'{JUDGED_TITLES[variant.split]} image')} are right"
-    )
-    if not variant.is_kept:
-        return f"{text}. It was not kept: at most {MOST_LOSS:.1%} may be lost."
-    return f"{text}, in {variant.bytes / variant.reference_bytes:.0%} of the size; {_proof_text(variant)}."
 
 
 def _proof_text(variant: "Variant") -> str:
@@ -263,9 +208,6 @@ def index(
 
 def verify(
     folder: ExportDir,
-    images: Annotated[
-        Path | None, Option(metavar="FOLDER", help="Images of yours, on which its files are compared too.")
-    ] = None,
     json: Json = False,
 ) -> None:
     """Verify an export: every file by hash, every model by outputs.
@@ -275,7 +217,7 @@ def verify(
     from visionft.export.bundle.verifying import verify_export
 
     with running_job() as job:
-        found = verify_export(folder, images=images, job=job)
+        found = verify_export(folder, job=job)
     print_result(found, lambda: _verification_text(found), as_json=json)
     if not found.is_whole:
         raise typer.Exit(1)
@@ -291,8 +233,6 @@ def _verification_text(found: "Verification") -> str:
             word = "same answers" if each.is_equal else "OTHER ANSWERS"
             difference = f"largest difference {each.max_abs_diff:.1e}, limit {each.limit:g}"
             outcome = f"{word} as when it was exported ({difference})"
-        if each.agreement is not None:
-            outcome += f"; the class of model.onnx on {each.agreement:.1%} of {count_of(each.images, 'image')}"
         lines.append(f"  {each.name}: {outcome}.")
     if found.sample:
         lines.append(f"  {found.sample}")
@@ -301,43 +241,6 @@ def _verification_text(found: "Verification") -> str:
     lines += [f"  not of the export: {name}" for name in found.foreign[:_SHOWN]]
     if more := len(found.foreign[_SHOWN:]):
         lines.append(f"  not of the export either: {count_of(more, 'other file')}")
-    return "\n".join(lines)
-
-
-def bench_model(
-    model: Annotated[Path, Argument(metavar="MODEL_OR_DIR", help="A model file, or the folder of an export.")],
-    threads: Annotated[
-        int, Option(min=0, max=4096, help="Threads that ONNX Runtime may use; 0 leaves it to that.")
-    ] = 0,
-    images: Annotated[int, Option(metavar="SIZE", min=1, max=20_000, help="Side of the images in pixels.")] = 512,
-    seconds: Annotated[
-        float, Option(min=0, max=86_400, help="For each batch of each file; 299 runs are enough for 99 %.")
-    ] = 6.0,
-    json: Json = False,
-) -> None:
-    """Measure the speed of an export on this computer.
-
-    One image and batches, each provider; of a folder every model file.
-    """
-    from visionft.export.bundle.benching import bench_model as measure
-
-    with running_job() as job:
-        found = measure(model, threads=threads, side=images, seconds=seconds, job=job)
-    print_result(found, lambda: _benchmark_text(found), as_json=json)
-
-
-def _benchmark_text(found: "Benchmark") -> str:
-    lines = [found.processor]
-    for each in found.speeds:
-        used = f", {count_of(each.threads, 'thread')}" if each.threads else ""
-        lines += ["", f"{each.model.name}: {each.provider}{used}, images of {each.width} x {each.height}"]
-        lines.append("batch  median ms    95 %    99 %  slowest  per s  runs")
-        for row in each.batches:
-            p95, p99, longest = ("-" if ms is None else f"{ms:.1f}" for ms in (row.p95_ms, row.p99_ms, row.max_ms))
-            start = f"{row.batch:5}  {row.median_ms:9.1f} {p95:>7} {p99:>7} {longest:>8}"
-            lines.append(f"{start} {row.per_second:6.1f}  {row.runs:,}")
-    if any(row.p99_ms is None for each in found.speeds for row in each.batches):
-        lines += ["", f"95 % need {runs_for(0.95)} runs and 99 % {runs_for(0.99)}: give --seconds more for them."]
     return "\n".join(lines)
 
 

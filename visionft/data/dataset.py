@@ -58,7 +58,7 @@ class Sample(NamedTuple):
 
 class Batch(NamedTuple):
     images: Tensor  # normalised (B, 3, H, W) images
-    # (B,) class indices, or (B, C) zeros and ones for a multi-label task, or soft labels; (B, 0) of images alone.
+    # (B,) class indices, or (B, C) zeros and ones for a multi-label task; (B, 0) of images alone.
     targets: Tensor
     indices: Tensor  # (B,) positions in the sequence
     unreadable: tuple[tuple[int, str], ...]  # (position, reason) of images left out because they cannot be decoded
@@ -83,15 +83,14 @@ class ImageDataset(Dataset[Sample]):
         seed: int = 0,
         near_side: int | None = None,
         cache: ImageCache | None = None,
-        targets: np.ndarray | None = None,
         requires_contents: bool = False,
     ) -> None:
         """Describe the images.
 
-        Without a `task` there are no targets; `targets` (N, C) stand in place of the labels. `augmentation` is a
-        preset of `augment`, and `near_side` the pixels of the shorter side after decoding (see `decode`; twice the
-        input's longer side when None), with and without a cache, so that results do not depend on it. With
-        `requires_contents` an image that was changed after its import counts as damaged.
+        Without a `task` there are no targets. `augmentation` is a preset of `augment`, and `near_side` the pixels of
+        the shorter side after decoding (see `decode`; twice the input's longer side when None), with and without a
+        cache, so that results do not depend on it. With `requires_contents` an image that was changed after its import
+        counts as damaged.
         """
         self._near_side = near_side or 2 * max(preprocessing.shape)
         self._cache = ImageCache.usual() if cache is None else cache
@@ -101,7 +100,7 @@ class ImageDataset(Dataset[Sample]):
         # One array: a loader process gets each tensor as an open file, and a fork server passes on about 250 of them.
         self._targets = np.zeros((len(images), 0), np.float32)
         if task is not None:
-            self._targets = targets_of(images, task, classes) if targets is None else targets
+            self._targets = targets_of(images, task, classes)
         self._preprocessing = preprocessing
         self._reading = preprocessing.image_reading
         self._augmentation = augmentation

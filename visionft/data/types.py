@@ -2,8 +2,8 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -36,12 +36,7 @@ class SnapshotImage:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The images, labels and splits of a project at one moment.
-
-    Attributes:
-        soft_labels: Probabilities of all classes, by image id: what a network learns in training images in place of
-            their labels (Hinton et al. 2015, arXiv:1503.02531). Empty but for distillation; not stored.
-    """
+    """The images, labels and splits of a project at one moment."""
 
     task: Task
     class_names: tuple[str, ...]
@@ -49,9 +44,6 @@ class Snapshot:
     prompts: tuple[tuple[str, ...], ...] = ()  # prompt lines of each class; empty without any
     image_reading: ImageReading = AS_STORED  # of the project
     framing: str = ""  # what the user chose for its networks to see, as the project stores it; empty: it is measured
-    soft_labels: Mapping[int, tuple[float, ...]] = field(
-        default_factory=dict[int, tuple[float, ...]], compare=False, repr=False
-    )
 
     def labelled(self, split: Split) -> tuple[SnapshotImage, ...]:
         """Return the labelled images of `split`, in image-id order."""

@@ -6,28 +6,16 @@ Torch-free. Only images evaluated by both count, so the groups add up to the rig
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
-from models.messages import Message, listed, sentences
+from models.messages import Message
 from visionft.data.types import Split
 from visionft.errors import NextStep, RunError
 from visionft.evaluation.metrics import Z_95
-from visionft.evaluation.stored import ExternalFacts, StoredEvaluation, read_evaluation
+from visionft.evaluation.stored import StoredEvaluation, read_evaluation
+from visionft.training.runs.run_folder import RunSummary
 
 CHANCE = 0.05
-_NAMED_CLASSES = 3
-
-
-class EvaluatedModel(Protocol):
-    """A run, or a model from outside the project; `path` is the folder of its evaluations."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def title(self) -> str: ...
-    @property
-    def path(self) -> Path: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,10 +37,9 @@ class Comparison:
         shared: Images evaluated by both models.
         both_right: Number of shared images that both models have right.
         left_out: Images evaluated by one model only, or relabelled between the evaluations.
-        external: Facts of the models from outside the project.
     """
 
-    COMPUTED: ClassVar = ("p_value", "verdict", "note")
+    COMPUTED: ClassVar = ("p_value", "verdict")
 
     before: str
     after: str
@@ -63,12 +50,6 @@ class Comparison:
     fixed: tuple[PredictionChange, ...]
     broken: tuple[PredictionChange, ...]
     still_wrong: tuple[PredictionChange, ...]
-    external: tuple[ExternalFacts, ...] = ()
-
-    @property
-    def note(self) -> str:
-        """Return what models from outside do not know of the images, in sentences; empty without such a model."""
-        return sentences(*map(_sentence, self.external))
 
     @property
     def p_value(self) -> float:
@@ -91,8 +72,8 @@ class Comparison:
         return Message(better if fixed > broken else worse, p=p_value)
 
 
-def compare_models(before: EvaluatedModel, after: EvaluatedModel, split: Split) -> Comparison:
-    """Compare two models by their stored evaluations on a split.
+def compare_models(before: RunSummary, after: RunSummary, split: Split) -> Comparison:
+    """Compare two runs by their stored evaluations on a split.
 
     Raises:
         RunError: One of them was not evaluated on the split, or they share no image.
@@ -139,30 +120,7 @@ def compare(first: StoredEvaluation, second: StoredEvaluation) -> Comparison:
         fixed=tuple(groups.get((False, True), ())),
         broken=tuple(groups.get((True, False), ())),
         still_wrong=tuple(groups.get((False, False), ())),
-        external=tuple(each.external for each in (first, second) if each.external is not None),
     )
-
-
-def _sentence(facts: ExternalFacts) -> Message:
-    """Return the classes that one side alone knows, and the images that the model learned from."""
-    clauses = [Message("whether it learned from these images is unknown")]
-    if facts.learned is not None:
-        clauses = [Message("learned from none of these images")]
-    if facts.learned:
-        clauses = [
-            Message(
-                "learned from {count} other image of the split, left out here",
-                "learned from {count} other images of the split, left out here",
-                count=facts.learned,
-            )
-        ]
-    if facts.foreign:
-        words = Message("also knows {classes}, which the project does not have")
-        clauses.insert(0, Message(words, classes=listed(facts.foreign, _NAMED_CLASSES)))
-    if facts.unknown:
-        classes = listed([f"{name} ({count:,})" for name, count in facts.unknown.items()], _NAMED_CLASSES)
-        clauses.insert(0, Message("does not know {classes}: these images count as wrong", classes=classes))
-    return Message("{model}: {facts}.", model=facts.model, facts=sentences(*clauses, joint="; "))
 
 
 def sign_test(first: int, second: int) -> float:

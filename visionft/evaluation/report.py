@@ -194,17 +194,15 @@ def class_images(
     return chosen, targets
 
 
-def run_logits(
-    model: RunModel, images: Snapshot, split: Split, *, is_mirrored: bool = False, job: JobContext = SILENT
-) -> Logits:
-    """Return a run's logits of the labelled images of a split, or of their mirror images, on its settings' device.
+def run_logits(model: RunModel, images: Snapshot, split: Split, *, job: JobContext = SILENT) -> Logits:
+    """Return a run's logits of the labelled images of a split on its settings' device.
 
     Images that its head was fitted to have held-out predictions; without one an image is left out, with a notice.
     """
     chosen, targets = run_images(model.run, images, split)
     values: list[np.ndarray] = []
     positions: list[int] = []
-    for outputs, places in logit_batches(model, chosen, stage=STAGES[split], is_mirrored=is_mirrored, job=job):
+    for outputs, places in logit_batches(model, chosen, stage=STAGES[split], job=job):
         values.append(outputs)
         positions += places
         if targets.ndim == 1:
@@ -245,10 +243,9 @@ def logit_batches(
     chosen: Sequence[SnapshotImage],
     *,
     stage: str,
-    is_mirrored: bool = False,
     job: JobContext = SILENT,
 ) -> Iterator[tuple[np.ndarray, list[int]]]:
-    """Yield a run's (B, C) logits of images, or of their mirror images, labelled or not, as `output_batches` does.
+    """Yield a run's (B, C) logits of images, labelled or not, as `output_batches` does.
 
     Each classifier of an ensemble reads the images in its own size; an image unreadable for one of them is left out.
     Predictions for images that a head was fitted to are held out.
@@ -261,9 +258,8 @@ def logit_batches(
             job.report(event)
 
     once = job.with_report(report) if model.is_combined else job
-    own = [_logits_of_part(part, chosen, stage=stage, is_mirrored=is_mirrored, job=once) for part in model.parts]
-    pairs = zip(model.parts, own, strict=True)
-    streams = [_held_out(part, chosen, each, is_mirrored=is_mirrored) for part, each in pairs]
+    own = [_logits_of_part(part, chosen, stage=stage, job=once) for part in model.parts]
+    streams = [_held_out(part, chosen, each) for part, each in zip(model.parts, own, strict=True)]
     for batches in zip(*streams, strict=True):
         places = sorted(set[int].intersection(*(set(each) for _, each in batches)))
         if places:
@@ -272,30 +268,20 @@ def logit_batches(
 
 
 def _logits_of_part(
-    part: RunModel, chosen: Sequence[SnapshotImage], *, stage: str, is_mirrored: bool, job: JobContext
+    part: RunModel, chosen: Sequence[SnapshotImage], *, stage: str, job: JobContext
 ) -> Iterator[tuple[np.ndarray, list[int]]]:
-    """Yield (B, C) logits of images or of their mirror images, and their places; an empty batch where none is readable.
-
-    For `_held_out`, those of mirror images have the logits of the images themselves beside them, (B, 2C).
-    """
-    views = [True, False] if is_mirrored and part.held_out is not None else [is_mirrored]
+    """Yield (B, C) logits of images, and their places; an empty batch where none is readable."""
     if not _has_stored_stages(part):
-        forward = part.classifier
-
-        def of_views(images: torch.Tensor) -> torch.Tensor:
-            return torch.cat([forward(images.flip(3) if is_flipped else images) for is_flipped in views], dim=1)
-
-        yield from _batches(part, chosen, of_views, stage=stage, job=job)
+        yield from _batches(part, chosen, part.classifier, stage=stage, job=job)
         return
     head = part.classifier.head
-    streams = [stored_stages(part, chosen, stage=stage, is_mirrored=is_flipped, job=job) for is_flipped in views]
+    streams = stored_stages(part, chosen, stage=stage, job=job)
     device = pick_device(part.run.config.device).kind
-    for batches in zip(*streams, strict=True):
-        places = batches[0][1]
-        seen = [part.classifier.seen_of(torch.from_numpy(stages)).to(device) for stages, _ in batches]
+    for stages, places in streams:
+        seen = part.classifier.seen_of(torch.from_numpy(stages)).to(device)
         with torch.no_grad():
-            logits = [head(each).float().cpu().numpy() for each in seen] if places else []
-        yield np.concatenate(logits, axis=1) if logits else np.empty(0, np.float32), places
+            logits = head(seen).float().cpu().numpy() if places else np.empty(0, np.float32)
+        yield logits, places
 
 
 def _has_stored_stages(part: RunModel) -> bool:
@@ -304,7 +290,7 @@ def _has_stored_stages(part: RunModel) -> bool:
 
 
 def stored_stages(
-    part: RunModel, chosen: Sequence[SnapshotImage], *, stage: str, is_mirrored: bool = False, job: JobContext = SILENT
+    part: RunModel, chosen: Sequence[SnapshotImage], *, stage: str, job: JobContext = SILENT
 ) -> Iterator[tuple[np.ndarray, list[int]]]:
     """Yield the (B, D) float32 stages of the frozen network of a run, from its project's features, and their places.
 
@@ -319,14 +305,13 @@ def stored_stages(
         chosen,
         config.features,
         part.classifier,
-        is_mirrored=is_mirrored,
         batch_size=BATCH_SIZE,
         workers=config.workers,
         stage=stage,
         job=job,
     )
     for batch in source:
-        for position, reason in () if is_mirrored else batch.unreadable:
+        for position, reason in batch.unreadable:
             message = Message("Left out {path}: {reason}.", path=chosen[position].path, reason=reason)
             job.report(Notice(message=message, level="warning"))
         if batch.not_kept and not is_reported:
@@ -339,19 +324,13 @@ def _held_out(
     part: RunModel,
     chosen: Sequence[SnapshotImage],
     batches: Iterator[tuple[np.ndarray, list[int]]],
-    *,
-    is_mirrored: bool,
 ) -> Iterator[tuple[np.ndarray, list[int]]]:
-    """Replace logits of images that the head of `part` was fitted to by held-out ones, or leave the images out.
-
-    What mirroring changes is added to the held-out ones.
-    """
+    """Replace logits of images that the head of `part` was fitted to by held-out ones, or leave the images out."""
     for values, places in batches:
         if part.held_out is None or not places:
             yield values, places
             continue
-        found, own = np.split(values, 2, axis=1) if is_mirrored else (values, values)
-        honest = part.held_out.in_place_of(own, [chosen[place].image_id for place in places]) + (found - own)
+        honest = part.held_out.in_place_of(values, [chosen[place].image_id for place in places])
         known = np.flatnonzero(~np.isnan(honest).any(axis=1))
         yield honest[known], [places[row] for row in known]
 

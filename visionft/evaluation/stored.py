@@ -138,35 +138,16 @@ class StoredPrediction:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ExternalFacts:
-    """What a model from outside the project knows of the images of a split.
-
-    Attributes:
-        model: Its title.
-        unknown: {class of the images that it does not know: number of images}; those count as wrong.
-        foreign: Its classes that the project does not have.
-        learned: Number of images left out, because it learned from the same files; None where that is unknown.
-    """
-
-    model: str
-    unknown: Mapping[str, int]
-    foreign: tuple[str, ...]
-    learned: int | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class StoredEvaluation(Evaluation):
-    """An evaluation with its predictions; `external` is None for a run of the project."""
+    """An evaluation with its predictions."""
 
     predictions: tuple[StoredPrediction, ...]
-    external: ExternalFacts | None = None
 
     def covers(self, labels_of: Mapping[int, frozenset[str]]) -> bool:
         """Return whether it is of these images with these labels, except those that had to be left out."""
-        left_out = self.unreadable + ((self.external.learned or 0) if self.external is not None else 0)
         evaluated = {each.image_id: frozenset(each.true_classes) for each in self.predictions}
         is_same = all(labels_of.get(image_id) == classes for image_id, classes in evaluated.items())
-        return is_same and len(labels_of) - len(evaluated) <= left_out
+        return is_same and len(labels_of) - len(evaluated) <= self.unreadable
 
     def is_current(self, labels_of: Mapping[int, frozenset[str]], labels: str) -> bool:
         """Return whether evaluating the same weights again would give the same.
@@ -196,7 +177,6 @@ def write_evaluation(
     thresholds: np.ndarray | None = None,
     *,
     leaked: Collection[int] = (),
-    external: ExternalFacts | None = None,
 ) -> None:
     """Write the metrics, and a record for each image: names, and the calibrated probability of every class.
 
@@ -207,7 +187,6 @@ def write_evaluation(
         probabilities: (N, C).
         thresholds: (C,) for several labels.
         leaked: Ids of the images that are near-duplicates of images that the run learned from.
-        external: Of a model from outside the project.
     """
     lines = []
     names = np.array(evaluation.class_names, object)
@@ -232,8 +211,7 @@ def write_evaluation(
         }
         lines.append(json.dumps(record, ensure_ascii=False))
     write_text(folder / predictions_file(evaluation.split), "\n".join(lines) + "\n")
-    facts = {} if external is None else {"external": asdict(external)}
-    write_json(folder / evaluation_file(evaluation.split), asdict(evaluation) | facts)
+    write_json(folder / evaluation_file(evaluation.split), asdict(evaluation))
 
 
 @none_if_unreadable
@@ -299,9 +277,7 @@ def _evaluation(stored: dict[str, Any], lines: list[str]) -> StoredEvaluation:
     if values.get("without_leaked_interval"):
         low, high = values["without_leaked_interval"]
         values["without_leaked_interval"] = (low, high)
-    external = stored.get("external")
-    facts = ExternalFacts(**external | {"foreign": tuple(external["foreign"])}) if external else None
-    return StoredEvaluation(**values, predictions=tuple(predictions), external=facts)
+    return StoredEvaluation(**values, predictions=tuple(predictions))
 
 
 def _class_score(*, support: int, recall: float, **values: Any) -> ClassScore:

@@ -26,16 +26,11 @@ from visionft.data.types import Split
 from visionft.errors import ExportError
 from visionft.export.contents import (
     CLASSIFIER_FILE,
-    CORE_ML_FOLDER,
     FIXED_MODEL_FILE,
-    FLOAT_MODEL_FILE,
-    MODEL_FILE,
-    MODULE_FILE,
     PYTORCH_FILE,
     PYTORCH_FOLDER,
     RUNTIME_FOLDER,
     TIMM_FOLDER,
-    TRITON_FOLDER,
 )
 from visionft.export.precision.variants import variant_file
 
@@ -58,7 +53,6 @@ class Artefact:
             folders of its `purposes` too.
         purposes: {file that it may have, or folder with `/`: its content}, for the model card.
         targets: Names of the targets that it is made for.
-        offered_for: Names of the targets where it is a choice of its own; for all others it is one among many.
         needs: Splits of which it needs labelled images.
         use: What to do with it, for a finished export.
         weight: About its seconds for a ResNet-18 on two cores.
@@ -76,7 +70,6 @@ class Artefact:
     file: str = ""
     purposes: Mapping[str, str] = field(default_factory=dict[str, str])
     targets: tuple[str, ...] = ()
-    offered_for: tuple[str, ...] = ()
     needs: tuple[Split, ...] = ()
     use: str = ""
     weight: float = 1.0
@@ -114,7 +107,7 @@ class Artefact:
         return bool(self.file) and any(name.startswith(places) for name in files)
 
 
-# In the order of writing: ONNX Runtime's format of the phone is made of the variants before it.
+# In the order of writing.
 _OWN: Final = (
     Artefact(
         name="fp16",
@@ -136,55 +129,21 @@ _OWN: Final = (
         check=Message("Kept only where it is as accurate on validation images."),
         file=variant_file("int8"),
         purposes={variant_file("int8"): "the model in 8-bit integers, for processors"},
-        targets=("server", "web", "phone", "edge"),
+        targets=("server", "web", "phone"),
         needs=("val", "train"),
         weight=12,
         tolerance=0.02,
     ),
     Artefact(
-        name="distil",
-        title=Message("Train a small network on its predictions (some minutes)"),
-        write="visionft.export.distilling:write_small_network",
-        about=Message(
-            "The Starter ResNet learns the model's predictions of all images, labelled or not, then becomes int8."
-        ),
-        check=Message("It is kept where it loses at most half a point of accuracy."),
-        file=variant_file("distilled"),
-        purposes={variant_file("distilled"): "a small network with the predictions of the model"},
-        offered_for=("edge",),
-        needs=("val",),
-        weight=60,
-        tolerance=0.02,
-    ),
-    Artefact(
-        name="float-input",
-        title=Message("Also write model_float.onnx"),
-        write="visionft.export.float_model:write_float_model",
-        about=Message("For programs that crop, resize and normalise images themselves."),
+        name="fixed-size",
+        title=Message("Also write model_fixed.onnx"),
+        write="visionft.export.fixed_size:write_fixed_model",
+        about=Message("For one image of a fixed size, cropped and resized before, as apps and NPUs need."),
         check=Message("Compared with PyTorch."),
-        file=FLOAT_MODEL_FILE,
-        purposes={FLOAT_MODEL_FILE: "the model for images that are already cropped, resized and normalised"},
-        targets=("edge",),
-        use=Message("model_float.onnx is for OpenCV 4 and for programs that prepare images themselves."),
-    ),
-    Artefact(
-        name="phone",
-        title=Message("Files for phones"),
-        write="visionft.export.phone.making:write_phone_files",
-        about=Message(
-            "model_fixed.onnx for one image of a fixed size, as NPUs need; a file in ONNX Runtime's own format; and a "
-            "Core ML model, where coremltools is installed."
-        ),
-        check=Message("Each is compared with the model that it was made from; Core ML runs on a Mac alone."),
         file=FIXED_MODEL_FILE,
-        purposes={
-            FIXED_MODEL_FILE: "the model for one image of a fixed size, cropped and resized before: for NPUs",
-            "model.ort": f"{MODEL_FILE} in ONNX Runtime's own format",
-            "model_int8.ort": f"{variant_file('int8')} in ONNX Runtime's own format",
-            f"{CORE_ML_FOLDER}/": "part of the Core ML model, for iOS and macOS",
-        },
+        purposes={FIXED_MODEL_FILE: "the model for one image of a fixed size, cropped and resized before"},
         targets=("phone",),
-        weight=2,
+        use=Message("model_fixed.onnx takes one image that was cropped and resized before."),
     ),
     Artefact(
         name="pytorch",
@@ -198,13 +157,13 @@ _OWN: Final = (
     ),
     Artefact(
         name="huggingface",
-        title=Message("Folder to train it further, for timm and Hugging Face"),
+        title=Message("Folder to train it further, for timm"),
         write="visionft.export.bundle.network_folders:write_network_folders",
         about=Message(
             "The network as timm loads it; in the folder pytorch, with a small program, where timm alone cannot build "
             "it. Of LoRA also the folder adapter, for PEFT."
         ),
-        check=Message("Compared with PyTorch; what timm cannot build is loaded by transformers from model.pt2."),
+        check=Message("Compared with PyTorch."),
         file=f"{TIMM_FOLDER}/",
         purposes={
             f"{TIMM_FOLDER}/config.json": "configuration of the network for timm",
@@ -215,23 +174,9 @@ _OWN: Final = (
             "adapter/adapter_model.safetensors": "the fine-tuned parameters in PEFT's format: weights",
             f"adapter/{CLASSIFIER_FILE}": "loads the fine-tuned parameters on their network, with timm and PEFT",
             "adapter/": "the network that they were trained on",
-            PYTORCH_FILE: "the model for PyTorch: the same input and outputs",
-            MODULE_FILE: "loads the model for PyTorch in Hugging Face transformers",
-            "config.json": "its configuration for transformers: classes and code",
-            "preprocessor_config.json": "the configuration of its input for transformers",
         },
         targets=("python",),
         use=Message("README.md has the code to train it further."),
-    ),
-    Artefact(
-        name="triton",
-        title=Message("Model repository for Triton"),
-        write="visionft.export.bundle.triton:write_repository",
-        about=Message("A folder that NVIDIA's Triton Inference Server serves as it is."),
-        file=f"{TRITON_FOLDER}/",
-        purposes={f"{TRITON_FOLDER}/": "model repository for NVIDIA's Triton Inference Server"},
-        targets=("server",),
-        use=Message("The folder triton is a model repository for NVIDIA's Triton Inference Server."),
     ),
     Artefact(
         name="web-runtime",
@@ -249,15 +194,12 @@ _TAKEN: Final = (
     "artefacts",
     "callback",
     "cls",
-    "exporter",
     "facts",
     "folder",
     "help",
     "json",
-    "mirror",
     "opset",
     "out-dir",
-    "precision",
     "project",
     "run",
     "self",

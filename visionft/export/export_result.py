@@ -8,7 +8,7 @@ from typing import Any
 from visionft.data.types import Split
 from visionft.evaluation.metrics import wilson_interval
 from visionft.evaluation.timing import Spread
-from visionft.export.contents import FLOAT_MODEL_FILE, MODEL_FILE, listed_files, read_record
+from visionft.export.contents import MODEL_FILE, listed_files, read_record
 from visionft.export.precision.variants import Variant, read_variants
 from visionft.export.publishing import settle
 
@@ -61,30 +61,8 @@ class Parity:
 
 
 @dataclass(frozen=True, kw_only=True)
-class MirrorEffect:
-    """Effect of averaging with the mirror image, on validation images; shares of 1.
-
-    Attributes:
-        top1: Accuracy of the average (with several labels: every label right); `plain_top1` is that of one orientation.
-        difference: 95 % interval of `top1 - plain_top1`, paired.
-        changed: Number of images classified differently when mirrored.
-    """
-
-    images: int
-    top1: float
-    plain_top1: float
-    difference: tuple[float, float]
-    changed: int
-
-    @property
-    def is_worse(self) -> bool:
-        """Whether the average is less accurate, as where mirroring changes a class."""
-        return self.top1 < self.plain_top1
-
-
-@dataclass(frozen=True, kw_only=True)
 class TransformEffect:
-    """Effect of timm's own transform in place of the model's preprocessing, on the network in timm's folder.
+    """Effect of preparing images in another way than `model.onnx` does, for a file that takes prepared images.
 
     Attributes:
         max_abs_diff: Largest difference of any probability.
@@ -132,46 +110,17 @@ class SampleRun:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Form:
-    """The model in a form for other runtimes, compared with the file of the export that it was made from.
-
-    Attributes:
-        file: Its name; ends with `/` for a folder.
-        source: The file that it is compared with.
-        images: Number of held-out images compared; 0 where it cannot be run on this computer (`why_not`).
-        changed: Number of them with another top class.
-        max_abs_diff: Largest difference of any probability.
-        scaled_changed: Of a file whose program resizes, `changed` where it does so without antialiasing.
-        scaled_max_abs_diff: The same for `max_abs_diff`; None where the file resizes itself.
-    """
-
-    file: str
-    bytes: int
-    source: str
-    images: int = 0
-    changed: int = 0
-    max_abs_diff: float = 0.0
-    why_not: str = ""
-    scaled_changed: int = 0
-    scaled_max_abs_diff: float | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
 class ExportResult:
     """The files of an export and their measurements.
 
     Attributes:
-        float_model: The second file, for preprocessed inputs; None where it was not requested.
         border: The border of out-of-distribution images; None where there were too few images.
         remembered: Number of labelled images in the index beside the file, for evidence.
         files: All files beside the record, the model included.
         left_out: Reasons for requested but omitted files, such as the folder for timm.
-        large_ms: Preprocessing time of a 12-megapixel image; 0 in the records of earlier versions.
         variants: The smaller files beside it, and rejected ones.
-        forms: The files for phones.
         pytorch: The comparison of model.pt2 with model.onnx; None where there is no such file.
-        timm_transform: The effect of timm's transform; None where there is no folder for timm.
-        mirror: The effect of the average with the mirror image; None where the answers are of one orientation.
+        fixed_size: The effect of scaling without antialiasing before model_fixed.onnx; None without that file.
         target: Name of the target that it was made for; empty in the records of earlier versions.
         artefacts: Names of the rows of `visionft.export.artefacts` that it was made with, those left out included.
     """
@@ -183,18 +132,14 @@ class ExportResult:
     opset: int
     parity: Parity
     latency: Latency
-    float_model: Path | None = None
     border: Border | None = None
     remembered: int = 0
     samples: tuple[SampleRun, ...] = ()
     files: tuple[str, ...] = ()
     variants: tuple[Variant, ...] = ()
-    forms: tuple[Form, ...] = ()
-    large_ms: float = 0.0
     left_out: tuple[str, ...] = ()
-    mirror: MirrorEffect | None = None
+    fixed_size: TransformEffect | None = None
     pytorch: Parity | None = None
-    timm_transform: TransformEffect | None = None
     target: str = ""
     artefacts: tuple[str, ...] = ()
 
@@ -205,20 +150,18 @@ def read_export(folder: Path) -> ExportResult | None:
     The record is valid only for its own file: another size means the file was replaced.
     """
     settle(folder)
-    model, float_model = folder / MODEL_FILE, folder / FLOAT_MODEL_FILE
+    model = folder / MODEL_FILE
     record = read_record(folder)
     try:
         if record is None or model.stat().st_size != record["bytes"]:
             return None
-        mirror, pytorch, transform = (record.get(name) for name in ("mirror", "pytorch", "timm_transform"))
+        pytorch, fixed_size = record.get("pytorch"), record.get("fixed_size")
         return ExportResult(
             model=model,
             **{name: record[name] for name in ("bytes", "sha256", "temperature", "opset")},
             parity=_parity(record["parity"]),
             pytorch=_parity(pytorch) if pytorch else None,
-            timm_transform=TransformEffect(**transform) if transform else None,
             latency=Latency(**record["latency"]),
-            float_model=float_model if float_model.is_file() else None,
             border=Border(**record["border"]) if record.get("border") else None,
             remembered=int(record.get("remembered", 0)),
             files=tuple(listed_files(record)),
@@ -227,12 +170,10 @@ def read_export(folder: Path) -> ExportResult | None:
                 for name, sample in record.get("samples", {}).items()
             ),
             variants=read_variants(record, folder),
-            forms=tuple(Form(**each) for each in record.get("forms", ())),
-            large_ms=float(record.get("large_ms", 0.0)),
             left_out=tuple(map(str, record.get("left_out", ()))),
             target=str(record.get("target", "")),
             artefacts=tuple(map(str, record.get("artefacts", ()))),
-            mirror=MirrorEffect(**{**mirror, "difference": tuple(mirror["difference"])}) if mirror else None,
+            fixed_size=TransformEffect(**fixed_size) if fixed_size else None,
         )
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None

@@ -7,7 +7,7 @@ An export without a comparison with PyTorch is not an export (design rule 6). Wh
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +15,17 @@ import numpy as np
 
 from models.messages import Message
 from visionft.data.types import Snapshot, Split
-from visionft.errors import ExportError, NextStep, RunError
+from visionft.errors import ExportError, NextStep
 from visionft.evaluation.report import Logits, calibrate, summarise
 from visionft.evaluation.stored import Evaluation, read_evaluation
+from visionft.evaluation.timing import runs_for, spread_of, timed_calls
 from visionft.events import Notice, ResultStored
 from visionft.export.artefacts import Artefact
-from visionft.export.bundle.benching import measure_large, measure_latency
 from visionft.export.bundle.card.model_card import CARD_FILE, model_card
 from visionft.export.bundle.licence import write_licence
 from visionft.export.bundle.reference import references_in
 from visionft.export.bundle.sample_programs import require_agreement, run_samples, sample_files, write_samples
 from visionft.export.contents import (
-    FLOAT_MODEL_FILE,
     INDEX_FILE,
     LABELS_FILE,
     LICENCE_FILE,
@@ -42,9 +41,7 @@ from visionft.export.export_result import (
     MAX_ABS_DIFF,
     Border,
     ExportResult,
-    Form,
     Latency,
-    MirrorEffect,
     Parity,
     SampleRun,
     TransformEffect,
@@ -60,7 +57,6 @@ from visionft.export.graph import (
     set_metadata,
 )
 from visionft.export.index.memory_index import ExportedIndex, IndexEntry, read_index, write_index
-from visionft.export.mirroring import averaged_logits, calibrate_average, require_no_index, with_mirror_average
 from visionft.export.model_file import PROCESSOR
 from visionft.export.options import DEFAULT_OPTIONS, ExportOptions
 from visionft.export.precision.variant_evaluation import LogitDecoder
@@ -88,6 +84,7 @@ logger = logging.getLogger(__name__)
 NETWORK_FILE = "network.onnx"
 INDEX_COMPARED = 16  # images
 _WRITE_S, _COMPARE_S, _FINISH_S = 10.0, 3.0, 6.0  # of a ResNet-18 on two cores: the weights of these stages
+TIMED_SECONDS = 1.5  # of the measured latency: 60 runs of 25 ms, enough for a 95th percentile
 
 
 def export_run(
@@ -114,8 +111,7 @@ def export_run(
 
     Raises:
         ExportError: The file differs from PyTorch, a variant was requested without labelled images to calibrate or
-            evaluate it, or the average with mirror images for a retrieval run; `out_dir` is unchanged. Or a further
-            file differs; `out_dir` has the files before it.
+            evaluate it; `out_dir` is unchanged. Or a further file differs; `out_dir` has the files before it.
         RunError: The run cannot be read, or there are no validation images to compare on.
         JobCancelled: The user cancelled before `model.onnx` was finished; `out_dir` is unchanged.
         WeightsError: The pretrained weights of the run are no longer available.
@@ -137,8 +133,6 @@ def export_run(
         with job.stage("Loading the network", weight=begin_s):
             model = load_current_model(run, images, job=job)
             require_images(rows, model, images)
-            if options.mirror:
-                require_no_index(model)
             export = begin_export(model, images, folder, options, job)
         with job.stage("Writing the ONNX file", weight=_WRITE_S):
             export.write_model()
@@ -181,14 +175,9 @@ def require_images(rows: Sequence[Artefact], model: RunModel, images: Snapshot) 
 
 def begin_export(model: RunModel, images: Snapshot, folder: Path, options: ExportOptions, job: JobContext) -> "Export":
     """Calibrate a loaded run or ensemble, and fit its distance."""
-    mirror = None
-    if options.mirror:
-        val, temperature, thresholds, mirror = calibrate_average(model, images, job=job)
-    else:
-        val, temperature, thresholds = calibrate(model, images, job=job)
+    val, temperature, thresholds = calibrate(model, images, job=job)
     distance, border = fit_distance(model.strongest, images, job=job) or (None, None)
     metadata = metadata_of(model, images, temperature, thresholds, border)
-    metadata |= {"mirror": True} if mirror else {}
     return Export(
         model=model,
         images=images,
@@ -200,7 +189,6 @@ def begin_export(model: RunModel, images: Snapshot, folder: Path, options: Expor
         decoder=LogitDecoder(temperature=temperature, thresholds=thresholds),
         distance=distance,
         border=border,
-        mirror=mirror,
     )
 
 
@@ -220,16 +208,14 @@ class Export:
         decoder: Temperature and thresholds of `model.onnx`.
         distance: The fitted distance of the strongest part; None where there were too few images.
         border: The border of that distance.
-        mirror: The effect of the average with the mirror image; None where the answers are of one orientation.
         networks: ONNX models of the bare networks of the parts, in their order: from normalised images to logits.
         parity: The comparison of `model.onnx` with PyTorch; None before it.
         made: Names of the rows that were made so far.
         samples: The results of the sample programs with the model files so far; `sampled` are their names.
         references: The reference predictions of the model files so far, as `references_in` gives them.
         variants: The smaller files so far, and rejected ones.
-        forms: The files for other runtimes so far.
         pytorch: The comparison of `model.pt2`.
-        timm_transform: The effect of timm's transform.
+        fixed_size: The effect of scaling without antialiasing before `model_fixed.onnx`.
         left_out: Reasons for requested but omitted files.
     """
 
@@ -243,7 +229,6 @@ class Export:
     decoder: LogitDecoder
     distance: Distance | None = None
     border: Border | None = None
-    mirror: MirrorEffect | None = None
     networks: list[Any] = field(default_factory=list[Any])
     parity: Parity | None = None
     made: list[str] = field(default_factory=list[str])
@@ -251,9 +236,8 @@ class Export:
     sampled: tuple[str, ...] = ()
     references: dict[str, Any] = field(default_factory=dict[str, Any])
     variants: list[Variant] = field(default_factory=list[Variant])
-    forms: list[Form] = field(default_factory=list[Form])
     pytorch: Parity | None = None
-    timm_transform: TransformEffect | None = None
+    fixed_size: TransformEffect | None = None
     left_out: list[str] = field(default_factory=list[str])
 
     @property
@@ -278,13 +262,12 @@ class Export:
 
     @cached_property
     def latency(self) -> Latency:
-        """The time of `model.onnx` for one of the compared images."""
-        return measure_latency(self.predictor, self.pixels[-1], job=self.job)
-
-    @cached_property
-    def large_ms(self) -> float:
-        """The time of its preprocessing for an image of 12 megapixels."""
-        return measure_large(self.model.strongest.preprocessing, self.options.opset)
+        """The time of `model.onnx` for one of the compared images, with runs for a 95th percentile."""
+        pixels = self.pixels[-1]
+        call = partial(self.predictor.probabilities, pixels[None])
+        times_ms = timed_calls([call], job=self.job, most_runs=runs_for(0.95), most_seconds=TIMED_SECONDS)
+        height, width, _ = pixels.shape
+        return Latency(**asdict(spread_of(times_ms)), provider=self.predictor.provider, width=width, height=height)
 
     def leave_out(self, reason: str) -> None:
         """Say why a requested file is left out; it stands in the record, on the page and on the model card."""
@@ -307,8 +290,6 @@ class Export:
 
     def whole_model(self, networks: Sequence[Any]) -> Any:
         """Return the ONNX model from images to probabilities, built from the networks of the parts, in their order."""
-        if self.options.mirror:
-            networks = [with_mirror_average(network) for network in networks]
         pairs = zip(networks, self.model.parts, strict=True)
         graphs = [from_images(network, part.preprocessing, opset=self.options.opset) for network, part in pairs]
         task = self.images.task
@@ -332,9 +313,8 @@ class Export:
         Raises:
             ExportError: They differ.
         """
-        averages = self.options.mirror
         temperature, task = self.decoder.temperature, self.images.task
-        reference = Reference(self.model, temperature, task, self.distance, averages_mirror=averages)
+        reference = Reference(self.model, temperature, task, self.distance)
         self.parity = compare(reference, self.predictor, self.pixels, job=self.job)
 
     def finish(self, out_dir: Path, facts: ProjectFacts) -> ExportResult:
@@ -349,12 +329,12 @@ class Export:
         write_licence(self.folder, self.metadata)
         finishing = self.job.in_stages(3)
         with finishing.stage("" if self.made else "Measuring its speed", weight=1):
-            latency, large_ms = self.latency, self.large_ms
+            latency = self.latency
         with finishing.stage("Running the sample programs", weight=1):
             self._run_samples()
         with finishing.stage("Writing the record", weight=1):
             assert self.parity is not None  # after `compare_model`
-            model, float_model = self.folder / MODEL_FILE, self.folder / FLOAT_MODEL_FILE
+            model = self.folder / MODEL_FILE
             result = ExportResult(
                 model=out_dir / MODEL_FILE,
                 bytes=model.stat().st_size,
@@ -363,18 +343,14 @@ class Export:
                 opset=self.options.opset,
                 parity=self.parity,
                 latency=latency,
-                float_model=out_dir / FLOAT_MODEL_FILE if float_model.is_file() else None,
                 border=self.border,
                 remembered=remembered,
                 files=tuple(sorted({*list_contents(self.folder), CARD_FILE})),
                 variants=tuple(self.variants),
-                forms=tuple(self.forms),
-                large_ms=large_ms,
                 samples=self.samples,
                 left_out=tuple(self.left_out),
-                mirror=self.mirror,
                 pytorch=self.pytorch,
-                timm_transform=self.timm_transform,
+                fixed_size=self.fixed_size,
                 target=self.options.target,
                 artefacts=tuple(self.made),
             )
@@ -414,22 +390,10 @@ class Export:
         """The evaluations of the run on validation and test, as far as it has any."""
         val, decoder = self.val, self.decoder
         found = [summarise(self.model.run, "val", val, decoder.temperature, decoder.thresholds)] if val else []
-        test = self._test_evaluation()
-        return found if test is None else [*found, test]
-
-    def _test_evaluation(self) -> Evaluation | None:
-        """Return the run's stored evaluation on test, or that of the average; None where the run has none."""
-        model = self.model
-        stored = read_evaluation(model.run.path, "test")
-        if stored is None or stored.labels != model.labels:  # it was measured with other labels
-            return None
-        if not self.options.mirror:
-            return stored
-        try:
-            averaged = averaged_logits(model, self.images, "test", job=self.job)
-        except RunError:  # its test images are gone
-            return None
-        return summarise(model.run, "test", averaged, self.decoder.temperature, self.decoder.thresholds)
+        stored = read_evaluation(self.model.run.path, "test")
+        if stored is not None and stored.labels == self.model.labels:  # else it was measured with other labels
+            found.append(stored)
+        return found
 
     def _write_index(self, facts: ProjectFacts) -> int:
         """Write the retrieval index beside the model and its variants, and return its number of images.

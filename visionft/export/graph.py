@@ -150,29 +150,6 @@ def hide_outputs(model: Any) -> dict[str, str]:
     return found
 
 
-def keep_only(model: Any, output: str) -> None:
-    """Remove all other outputs and the nodes only they need: some runtimes refuse a file for unused nodes."""
-    graph = model.graph
-    replace_all(graph.output, [each for each in graph.output if each.name == output])
-    needed, kept = {output}, []
-    for node in reversed(graph.node):  # nodes are in the order of computation
-        if needed.intersection(node.output):
-            needed.update(_names_used(node))
-            kept.append(node)
-    replace_all(graph.node, kept[::-1])
-    replace_all(graph.initializer, [each for each in graph.initializer if each.name in needed])
-    del graph.value_info[:]
-
-
-def _names_used(node: Any) -> set[str]:
-    """Return the names of a node's inputs, those of its subgraphs included: these may use outer tensors."""
-    used = set(node.input)
-    for attribute in node.attribute:
-        for inner in (*attribute.graphs, *([attribute.g] if attribute.HasField("g") else [])):
-            used.update(*map(_names_used, inner.node), (value.name for value in inner.output))
-    return used
-
-
 def set_metadata(model: Any, values: dict[str, Any]) -> None:
     """Name VisionFT as the producer, and store values in `metadata_props`: text as it is, anything else as JSON."""
     from onnx import helper
@@ -286,9 +263,6 @@ _FIXED_IMAGE = (
     "One image, uint8 [1, height, width, 3]: red, green, blue from 0 to 255, upright (EXIF applied), transparent parts "
     "on white; cropped and resized as the metadata's “preprocessing” says. Normalising happens inside."
 )
-_INPUT = (
-    "Images, float32 [batch, 3, height, width]: cropped, resized and normalised as the metadata's “preprocessing” says."
-)
 _PROBABILITIES: dict[Task, str] = {
     "single": "float32 [batch, classes]: softmax(logits / temperature), so that they are calibrated and sum to 1.",
     "multi": "float32 [batch, classes]: sigmoid(logits / temperature), calibrated. An image has each class that "
@@ -300,7 +274,6 @@ _OUTPUTS = {
     "embedding": "float32 [batch, directions]: where an image lies among the labelled ones of index.safetensors.",
 }
 _MORE = {
-    "mirror": "The logits are the mean over an image and its mirror image; the file computes both.",
     "distance_output": "With the bytes of the metadata's “distance_output” (hex digits) behind the file, it has the "
     "output “distance”.",
     "embedding_output": "With those of “embedding_output” it has the output “embedding”.",
@@ -312,7 +285,6 @@ def describe_values(model: Any, task: Task) -> None:
     takes_any_size = model.graph.input[0].type.tensor_type.shape.dim[1].dim_value == 0
     said = {
         "image": _IMAGE if takes_any_size else _FIXED_IMAGE,
-        "input": _INPUT,
         "probabilities": _PROBABILITIES[task],
         **_OUTPUTS,
     }

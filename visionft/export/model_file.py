@@ -100,15 +100,12 @@ def check_model(path: Path, content: bytes) -> dict[str, str]:
     return {each.key: each.value for each in model.metadata_props}
 
 
-def open_session(
-    path: Path, content: bytes, *, device: str = "auto", threads: int = 0, is_optimised: bool = True
-) -> Any:
+def open_session(path: Path, content: bytes, *, device: str = "auto", is_optimised: bool = True) -> Any:
     """Return an ONNX Runtime session of a checked model.
 
     Args:
         path: Of the file, for messages.
         device: `auto` uses an NVIDIA GPU where there is one; `cuda` requires it; any other value uses the processor.
-        threads: Most threads per operator; 0 leaves it to ONNX Runtime.
         is_optimised: Whether operators may be fused; otherwise each is computed as in the file, integers as floats.
 
     Raises:
@@ -123,7 +120,6 @@ def open_session(
         onnxruntime.preload_dlls()
         providers.insert(0, "CUDAExecutionProvider")
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
     if not is_optimised:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 4  # errors are reported once, here

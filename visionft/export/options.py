@@ -13,7 +13,7 @@ from models.settings import setting
 from visionft.errors import ExportError
 from visionft.export.artefacts import ARTEFACTS, Artefact, artefact_named
 from visionft.export.contents import MODEL_FILE
-from visionft.export.precision.variants import Variant, variant_file
+from visionft.export.precision.variants import Variant
 
 if TYPE_CHECKING:
     from visionft.export.export_result import ExportResult
@@ -25,7 +25,7 @@ OPSETS: Final = {
     22: Message("Opset 22, for newer runtimes"),
 }
 OPSET: Final = 20
-OLD_OPSET: Final = 18  # read by ONNX Runtime from 1.16 on, and by the packages for phones
+OLD_OPSET: Final = 18  # read by ONNX Runtime from 1.16 on, and by the oldest packages for phones
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,21 +85,11 @@ TARGETS: Final = {
         Target(
             name="phone",
             title=Message("A phone"),
-            about=Message("Also a small file, for an app."),
+            about=Message("Also a small file, and one of a fixed size."),
             opset=OLD_OPSET,
-            sample="kotlin",
+            sample="",
             wants="size",
-            note=Message(
-                "The app needs ONNX Runtime for Android, iOS or React Native, and gives it the RGB bytes of an image "
-                "of any size. The classes are in labels.txt. No file was tried on a phone."
-            ),
-        ),
-        Target(
-            name="edge",
-            title=Message("A small device"),
-            about=Message("Also a small file, for older software."),
-            opset=OLD_OPSET,
-            wants="size",
+            note=Message("The app needs ONNX Runtime Mobile. No file was tried on a phone."),
         ),
         Target(
             name="python",
@@ -127,29 +117,19 @@ class ExportOptions:
     Attributes:
         target: Name of the target that the choice began with.
         artefacts: Names of the rows of `ARTEFACTS` to write, in their order.
-        mirror: Whether the model averages with the mirrored image.
         opset: Version of ONNX's operators.
     """
 
     target: str = DEFAULT_TARGET
     artefacts: tuple[str, ...] = ()
-    mirror: bool = setting(
-        False,
-        label="Average with the mirrored image",
-        help="Twice the time per image, often a little more accurate; measured on validation images. Not where "
-        "mirroring changes a class, such as letters, or left and right.",
-    )
     opset: int = setting(OPSET, label="Format", help="18, 20 or 22: a lower one is read by older runtimes.")
 
     @classmethod
-    def for_target(
-        cls, target: str = DEFAULT_TARGET, *, mirror: bool = False, opset: int | None = None, **artefacts: bool | None
-    ) -> Self:
+    def for_target(cls, target: str = DEFAULT_TARGET, *, opset: int | None = None, **artefacts: bool | None) -> Self:
         """Return the options of a target with single changes, checked.
 
         Args:
             target: Name of the target.
-            mirror: Average with the mirrored image.
             opset: 18, 20 or 22; None for that of the target.
             **artefacts: {name of a row: whether to write it}, with `_` for `-`; None leaves it to the target.
 
@@ -160,7 +140,7 @@ class ExportOptions:
         chosen = {each.name: place.name in each.targets for each in ARTEFACTS.values()}
         chosen |= {artefact_named(name).name: is_on for name, is_on in artefacts.items() if is_on is not None}
         names = tuple(name for name, is_on in chosen.items() if is_on)
-        options = cls(target=target, artefacts=names, mirror=mirror, opset=place.opset if opset is None else opset)
+        options = cls(target=target, artefacts=names, opset=place.opset if opset is None else opset)
         options.check()
         return options
 
@@ -192,29 +172,4 @@ def is_made_with(found: "ExportResult", options: ExportOptions) -> bool:
 
     An artefact that was left out with a reason counts.
     """
-    is_alike = found.opset == options.opset and (found.mirror is not None) == options.mirror
-    return is_alike and set(options.artefacts) <= set(_artefacts_of(found))
-
-
-def target_of(found: "ExportResult") -> Target | None:
-    """Return the target that an export was made for; None where its record has an unknown one.
-
-    Records of earlier versions name none: the target with most artefacts of those whose artefacts are all there.
-    """
-    if found.target:
-        return TARGETS.get(found.target)
-    made_with = {each.name: ExportOptions.for_target(each.name) for each in TARGETS.values()}
-    fitting = [name for name, options in made_with.items() if is_made_with(found, options)]
-    name = max(fitting, key=lambda each: len(made_with[each].artefacts), default="")
-    return TARGETS.get(name)
-
-
-def _artefacts_of(found: "ExportResult") -> tuple[str, ...]:
-    """Return the names of the artefacts that an export was made with; for a record without a target, by its files."""
-    if found.target:
-        return found.artefacts
-    files = (*found.files, *(variant_file(each.precision) for each in found.variants))  # those not kept were tried
-    names = [each.name for each in ARTEFACTS.values() if each.is_among(files)]
-    if found.left_out:  # a reason does not say of which artefact
-        names += [each.name for each in ARTEFACTS.values() if "val" not in each.needs]
-    return tuple(names)
+    return found.opset == options.opset and set(options.artefacts) <= set(found.artefacts)

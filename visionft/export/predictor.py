@@ -269,7 +269,7 @@ def _check_input(session: Any, path: Path) -> None:
         hint = Message("Give the {MODEL_FILE} beside it, which takes images as they are.", MODEL_FILE=MODEL_FILE)
         raise ExportError(reason, hint)
     is_image = len(given) == 1 and given[0][:2] == (INPUT, "tensor(uint8)") and given[0][2][3:] == (3,)
-    if is_image and not takes_any_size(given[0][2]):
+    if is_image and isinstance(given[0][2][1], int):
         reason = Message("{path} takes one image that was cropped and resized before.", path=path)
         hint = Message("Give the {MODEL_FILE} beside it, which takes images as they are.", MODEL_FILE=MODEL_FILE)
         raise ExportError(reason, hint)
@@ -278,11 +278,6 @@ def _check_input(session: Any, path: Path) -> None:
         raise refused(
             path, f"takes other input than {INPUT} (uint8) [batch, height, width, 3]: {(words or 'none')[:200]}"
         )
-
-
-def takes_any_size(shape: Sequence[Any]) -> bool:
-    """Tell whether an input [batch, height, width, 3] has no fixed height; a number stands for a fixed one."""
-    return not any(isinstance(size, int) for size in shape[1:2])
 
 
 def _check_output(session: Any, classes: int, path: Path) -> None:

@@ -6,7 +6,6 @@ from contextlib import suppress
 
 import numpy as np
 import torch  # noqa: TID253
-from torch import Tensor, nn  # noqa: TID253
 
 from models.messages import Message
 from visionft.calibration import sigmoid, softmax
@@ -96,34 +95,14 @@ def uniform_batch(images: Sequence[np.ndarray], size: int) -> np.ndarray:
     return np.stack([each[:height, :width] for each in chosen])
 
 
-class MirrorAverage(nn.Module):
-    """A network with the mean of its logits over (B, 3, H, W) images and their mirror images."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, images: Tensor) -> Tensor:
-        return (self.network(images) + self.network(images.flip(3))) / 2
-
-
 class Reference:
     """The trained classifiers in PyTorch with the program's own preprocessing, and the fitted distance."""
 
-    def __init__(
-        self,
-        model: RunModel,
-        temperature: float,
-        task: Task,
-        distance: Distance | None,
-        *,
-        averages_mirror: bool = False,
-    ) -> None:
+    def __init__(self, model: RunModel, temperature: float, task: Task, distance: Distance | None) -> None:
         for part in model.parts:
             part.classifier.float().eval().to_device(torch.device("cpu"))
         self.model, self._temperature, self._distance = model, temperature, distance
         self._activation = softmax if task == "single" else sigmoid
-        self._averages_mirror = averages_mirror
 
     @torch.no_grad()
     def outputs(self, pixels: Sequence[np.ndarray] | np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
@@ -131,10 +110,7 @@ class Reference:
         logits: list[np.ndarray] = []
         distances = None
         for part in self.model.parts:
-            inputs = network_inputs(part, pixels)
-            found, stages = part.classifier.with_stages(inputs)
-            if self._averages_mirror:
-                found = (found + part.classifier(inputs.flip(3))) / 2
+            found, stages = part.classifier.with_stages(network_inputs(part, pixels))
             logits.append(found.double().numpy())
             if self._distance is not None and part is self.model.strongest:
                 distances = self._distance(stages).numpy()

@@ -39,10 +39,10 @@ _NOTES = ("stack_trace", "nn_module_stack", "source_fn_stack", "from_node")  # p
 class _Part(nn.Module):
     """One network, from images to its outputs, preprocessing included (as `PreprocessConfig.apply`)."""
 
-    def __init__(self, part: RunModel, distance: Distance | None, *, embeds: bool, averages_mirror: bool) -> None:
+    def __init__(self, part: RunModel, distance: Distance | None, *, embeds: bool) -> None:
         super().__init__()
         self.network, self.names = with_outputs(part, distance, embeds=embeds)
-        self._preprocessing, self._averages_mirror = part.preprocessing, averages_mirror
+        self._preprocessing = part.preprocessing
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         steps = self._preprocessing
@@ -51,14 +51,7 @@ class _Part(nn.Module):
         part = images[:, box.top : box.top + box.height, box.left : box.left + box.width]
         planes = part.permute(0, 3, 1, 2).float()  # (B, 3, height, width) of the box
         resized = nn.functional.interpolate(planes, steps.shape, mode=steps.interpolation, antialias=True)
-        inputs = steps.normalise(resized.clamp(0, 255))
-        found = self._outputs(inputs)
-        if self._averages_mirror:
-            found[LOGITS] = (found[LOGITS] + self._outputs(inputs.flip(3))[LOGITS]) / 2
-        return found
-
-    def _outputs(self, inputs: Tensor) -> dict[str, Tensor]:
-        outputs = self.network(inputs)
+        outputs = self.network(steps.normalise(resized.clamp(0, 255)))
         return dict(zip(self.names, outputs if isinstance(outputs, tuple) else (outputs,), strict=True))
 
 
@@ -73,12 +66,10 @@ class ImageClassifier(nn.Module):
         distance: Distance | None,
         *,
         embeds: bool = False,
-        averages_mirror: bool = False,
     ) -> None:
         super().__init__()
         self.parts = nn.ModuleList(
-            _Part(part, distance if part is model.strongest else None, embeds=embeds, averages_mirror=averages_mirror)
-            for part in model.parts
+            _Part(part, distance if part is model.strongest else None, embeds=embeds) for part in model.parts
         )
         self._model, self._temperature, self._is_multi = model, temperature, task == "multi"
         _keep_once(self)
@@ -132,7 +123,6 @@ def write_pytorch_form(export: "Export") -> None:
         export.images.task,
         export.distance,
         embeds=export.has_index,
-        averages_mirror=export.options.mirror,
     )
     try:
         export.pytorch = write_compared(classifier, export.folder, export.metadata, export.pixels, job=export.job)

@@ -11,7 +11,6 @@ import numpy as np
 
 import visionft
 from models.backbone import NOT_STATED
-from models.catalog import get_backbone
 from visionft.curation.check import read_result
 from visionft.curation.duplicates.duplicate_check import Duplicates
 from visionft.curation.duplicates.duplicate_groups import duplicate_groups
@@ -22,7 +21,6 @@ from visionft.errors import RunError
 from visionft.evaluation.stored import Evaluation
 from visionft.evaluation.unseen import is_unseen
 from visionft.export.export_result import Border, ExportResult
-from visionft.export.precision.variants import SMALL_NETWORK
 from visionft.project.edits.changes import LabelSource
 from visionft.project.edits.verdicts import verdicts_of
 from visionft.project.queries import ImageFilter, count_images, remarks
@@ -148,13 +146,11 @@ def record_of(
     import torch
 
     measured = asdict(result)
-    for name in ("model", "float_model", "files"):
+    for name in ("model", "files"):
         del measured[name]
     components = _components(model)
     run = model.run
     caveats = dict.fromkeys(part["caveat"] for part in components.get("parts", [components]) if "caveat" in part)
-    if any(each.precision == "distilled" and each.is_kept for each in result.variants):
-        caveats |= dict.fromkeys(filter(None, [get_backbone(SMALL_NETWORK).caveat]))
     return {
         **components,
         "title": run.title,

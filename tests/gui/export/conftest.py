@@ -27,7 +27,6 @@ def _write_export(folder: Path, write_model: Callable[..., Path]) -> Path:
         "sha256": sha256_file(model),
         "temperature": 1.0,
         "opset": 20,
-        "large_ms": 46.0,
         "parity": {"images": 3, "max_abs_diff": 0.0, "top1_agreement": 1.0, "batches": [1]},
         "latency": latency,
         "files": {name: asdict(each) for name, each in list_contents(folder).items()},

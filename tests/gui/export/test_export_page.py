@@ -23,7 +23,7 @@ from visionft.export.bundle import web_runtime
 from visionft.export.bundle.sample_programs import SAMPLES
 from visionft.export.bundle.verifying import FileFault, Verification
 from visionft.export.contents import RUNTIME_FOLDER
-from visionft.export.export_result import ExportResult, Latency, MirrorEffect, Parity, SampleRun, read_export
+from visionft.export.export_result import ExportResult, Latency, Parity, SampleRun, read_export
 from visionft.export.options import TARGETS, ExportOptions
 from visionft.files import sha256_file
 from visionft.training.config.train_config import TrainConfig
@@ -40,8 +40,6 @@ def page(project_dir: Path, write_run, open_page):
 
 
 RUNS = (SampleRun(name="python", agrees=True), SampleRun(name="node", why_not="Node.js is not installed."))
-
-MIRROR = MirrorEffect(images=19, top1=0.9, plain_top1=0.9, difference=(0.0, 0.0), changed=0)
 
 
 @pytest.fixture
@@ -63,14 +61,12 @@ def exporting(monkeypatch):
             latency=Latency(
                 median_ms=10.42 + len(asked), p95_ms=13.9, runs=60, provider="CPUExecutionProvider", width=48, height=40
             ),
-            float_model=out_dir / "model_float.onnx" if "float-input" in options["options"].artefacts else None,
             samples=RUNS,
-            files=("model.onnx", "model_float.onnx", "huggingface/config.json"),
-            mirror=MIRROR if options["options"].mirror else None,
+            files=("model.onnx", "model_fixed.onnx", "huggingface/config.json"),
             target=options["options"].target,
             artefacts=options["options"].artefacts,
         )
-        left_out = {"model", "float_model", "samples", "files"}
+        left_out = {"model", "samples", "files"}
         record = {name: value for name, value in asdict(result).items() if name not in left_out}
         record["samples"] = {each.name: {"agrees": each.agrees, "why_not": each.why_not} for each in RUNS}
         (out_dir / "export.json").write_text(json.dumps(record))
@@ -93,12 +89,12 @@ def test_options_reach_the_engine_and_the_report_says_what_was_measured(
     page.target_card.opset_box.setCurrentIndex(page.target_card.opset_box.findData(18))
     qtbot.mouseClick(page.target_card.more.button, LEFT)
     boxes = page.target_card.boxes
-    for box in (boxes["float-input"], boxes["huggingface"], page.target_card.mirror_box):
+    for box in (boxes["fixed-size"], boxes["huggingface"]):
         box.click()
     page.target_card.name_edit.setText("For the line")
     export(qtbot, window, page)
     target = project_dir / "exports" / "For the line"
-    options = ExportOptions.for_target(float_input=True, mirror=True, opset=18, huggingface=True)
+    options = ExportOptions.for_target(fixed_size=True, opset=18, huggingface=True)
     inputs = {"options": options, "project": window.state.session.project}
     assert exporting == [(project_dir / "runs" / RUN, target, inputs)]
     card = page.parity_card
@@ -107,10 +103,7 @@ def test_options_reach_the_engine_and_the_report_says_what_was_measured(
     assert page.try_button.property("role") == "primary" and page.try_button.isVisible()
     figures, notes = ({name: each.text() for name, each in part.items()} for part in (card.figures, card.notes))
     assert figures["agreement"].count("19") == 2 and figures["speed"] == "11.4 ms" and figures["size"] == "1.5 MB"
-    assert "CPU" in notes["speed"] and not card.details.isVisible()
-    qtbot.mouseClick(card.fold.button, LEFT)
-    details = ("3.2e-06", "13.9", "60", "48\u00a0x\u00a040", "18", "model_float.onnx", "predict.py", RUNS[1].why_not)
-    assert card.details.isVisible() and all(each in card.details.text() for each in details)
+    assert "CPU" in notes["speed"]
     opened = []
     monkeypatch.setattr(QDesktopServices, "openUrl", lambda url: opened.append(Path(url.toLocalFile())))
     qtbot.mouseClick(card.folder_button, LEFT)
@@ -179,20 +172,6 @@ def test_what_was_wanted_and_left_out_is_said(window, project_dir, exported):
     assert "no-such-folder" in window.page("export").parity_card.warnings.text()
 
 
-def test_the_effect_of_averaging_with_mirrored_images_is_said(shown, exported):
-    record = json.loads((exported / "export.json").read_text())
-    effect = {"images": 250, "plain_top1": 0.908, "difference": [-0.011, 0.019], "changed": 17}
-    said = []
-    for mirror in (None, effect | {"top1": 0.912}, effect | {"top1": 0.852}):
-        (exported / "export.json").write_text(json.dumps({**record, "mirror": mirror}))
-        result = read_export(exported)
-        assert result is not None
-        shown.parity_card.show_result(result)
-        said.append(shown.parity_card.mirror.text())
-    assert not said[0] and all(each in said[1] for each in ("91.2%", "90.8%", "250", "-1.1", "+1.9", "17"))
-    assert "85.2%" in said[2] and len(said[2]) > len(said[1])  # with advice
-
-
 def test_an_earlier_export_is_shown_again_and_said_to_be_replaced(qtbot, window, page, exporting):
     before = page.target_card.note.text()
     export(qtbot, window, page)
@@ -240,19 +219,6 @@ def test_the_runtime_for_browsers_is_shown_where_the_program_came_with_it(qtbot,
     use.show()
     assert (RUNTIME_FOLDER in visible_texts(use)) == is_here
     assert card.options() == ExportOptions.for_target("web")
-
-
-def test_a_small_network_is_trained_for_a_small_device_on_request(qtbot, window, page, exporting):
-    card = page.target_card
-    box = card.boxes["distil"]
-    assert not box.isVisible()
-    card.tiles["edge"].click()
-    assert box.isVisible() and "distil" not in card.options().artefacts
-    qtbot.mouseClick(box, LEFT)
-    export(qtbot, window, page)
-    assert exporting[0][2]["options"] == ExportOptions.for_target("edge", distil=True)
-    card.tiles["desktop"].click()
-    assert "distil" not in card.options().artefacts
 
 
 def test_an_export_for_another_place_is_the_next_step(qtbot, window, page, exporting):
@@ -318,7 +284,7 @@ def test_the_model_is_tried_while_further_files_are_made(
         return whole(run_dir, snapshot, out_dir, options=options, project=project, job=job)
 
     monkeypatch.setattr(export_work, "export_model", export_model)
-    page.target_card.boxes["float-input"].click()
+    page.target_card.boxes["fixed-size"].click()
     qtbot.mouseClick(page.export_button, LEFT)
     qtbot.waitUntil(lambda: page.try_button.isVisible() and page.parity_card.isVisible())
     assert beside.is_set() and window.toasts.message() == "It can be used."
@@ -334,7 +300,7 @@ def test_the_model_is_tried_while_further_files_are_made(
     qtbot.waitUntil(lambda: not window.state.tasks.pending)
     window.show_page("export")
     assert page.try_button.property("role") == "primary" and page.export_button.isEnabled()
-    assert read_export(page.target_card.folder()).artefacts == ("float-input",)
+    assert read_export(page.target_card.folder()).artefacts == ("fixed-size",)
 
 
 def test_an_export_stopped_at_a_further_file_is_shown_and_can_be_completed(qtbot, window, page, exporting, monkeypatch):
@@ -350,7 +316,7 @@ def test_an_export_stopped_at_a_further_file_is_shown_and_can_be_completed(qtbot
         return result
 
     monkeypatch.setattr(export_work, "export_model", export_model)
-    page.target_card.boxes["float-input"].click()
+    page.target_card.boxes["fixed-size"].click()
     qtbot.mouseClick(page.export_button, LEFT)
     qtbot.waitUntil(page.try_button.isVisible)
     (task,) = window.state.tasks.running

@@ -22,7 +22,7 @@ def test_a_variant_is_shown_beside_the_model(qtbot, int8_variant):
     words = words_of(card)
     for expected in ("fp32", "94 MB", "89.7%", "21.2 ms", "int8", "24 MB", "89.4%", "9.6 ms"):
         assert expected in words
-    for part in ("26%", "-0.3", "-1.5", "+1.0", "2.2", "layer1.0.conv2"):
+    for part in ("26%", "-0.3", "-1.5", "+1.0", "2.2"):
         assert any(part in each for each in words)
     assert badges_of(card) == ["good"]
     card.show_variants([])
@@ -36,9 +36,6 @@ def test_what_was_not_kept_says_why(qtbot, int8_variant):
     qtbot.addWidget(card)
     card.show_variants([refused])
     assert badges_of(card) == ["bad"] and "4.7" in verdict_text(refused)
-    small = dataclasses.replace(refused, precision="distilled", split="test", learned_from=1382)
-    card.show_variants([small])
-    assert all(part in verdict_text(small) for part in ("1,382", "85.0%", "4.7", "int8"))
     others = [
         dataclasses.replace(int8_variant, verdict=verdict) for verdict in ("recommended", "not_faster", "too_few")
     ]

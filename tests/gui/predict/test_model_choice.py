@@ -2,14 +2,13 @@
 
 import dataclasses
 import json
-import re
 import shutil
 from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
-from gui.predict.model_choice import ModelChoice, difference_text, exported_models
+from gui.predict.model_choice import ModelChoice, exported_models
 from visionft.export.contents import list_contents
 
 
@@ -44,15 +43,6 @@ def test_a_smaller_file_without_its_model_is_not_offered(tmp_path, folder, write
     assert exported_models(project) == [folder / name for name in names]
     (folder / "model.onnx").unlink()
     assert exported_models(project) == []
-
-
-def test_the_files_of_an_export_are_told_apart_in_words(folder):
-    figures = {"int8": ["25", "32", "2.2", "8", "378", "-0.3"], "fp16": ["50", "32", "0.8", "0", "378", "+0.0"]}
-    for name, expected in figures.items():
-        assert re.findall(r"[+-]?\d+(?:\.\d+)?", difference_text(folder / f"model_{name}.onnx")) == expected
-    assert "fp32" in difference_text(folder / "model.onnx")
-    (folder / "export.json").write_text('{"sha256": "", "parity": {}, "variants": [1]}')
-    assert difference_text(folder / "model_int8.onnx") == ""
 
 
 def test_a_model_has_its_title_and_its_folder_where_two_have_the_same(qtbot, folder):

@@ -63,32 +63,6 @@ def read_csv(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(handle))
 
 
-@pytest.fixture
-def to_csv(page, images, tmp_path, monkeypatch):
-    monkeypatch.setattr(dialogs, "ask_folder", lambda *args, **kwargs: images)
-    monkeypatch.setattr(dialogs, "ask_save_file", lambda *args, **kwargs: tmp_path / "all.csv")
-    return tmp_path / "all.csv"
-
-
-def test_a_folder_is_classified_into_a_table(qtbot, page, window, images, to_csv):
-    (images / "red" / "broken.png").write_bytes(b"nothing")
-    qtbot.mouseClick(page.to_csv_button, LEFT)
-    qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=20_000)
-    lines = read_csv(to_csv)
-    assert len(lines) == 26
-    (refused,) = (line for line in lines if line["class"] != Path(line["path"]).parent.name)
-    assert Path(refused["path"]).name == "broken.png" and refused["error"] and not refused["class"]
-    assert "26" in window.toasts.message()
-
-
-def test_a_stopped_table_keeps_the_lines_so_far(qtbot, page, window, to_csv):
-    window.state.tasks.reported.connect(lambda handle, event: handle.stop() if event.stage == "Classifying" else None)
-    qtbot.mouseClick(page.to_csv_button, LEFT)
-    qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=20_000)
-    assert 0 < len(read_csv(to_csv)) <= 25
-    assert not list(to_csv.parent.glob(".all.csv*"))
-
-
 def test_a_pasted_image_that_cannot_be_written_is_said_and_nothing_breaks(page, window, tmp_path, monkeypatch):
     (tmp_path / "taken").write_text("no folder")
     monkeypatch.setattr(predicting.platformdirs, "user_cache_path", lambda *_, **__: tmp_path / "taken")
@@ -113,7 +87,7 @@ def test_a_model_that_cannot_be_read_is_an_error_with_a_hint(page, classify, win
 def test_without_an_export_the_page_leads_to_export(qtbot, window, open_page):
     page = open_page("try")
     assert page.empty.isVisible()
-    for button in (page.files_button, page.folder_button, page.camera_button, page.paste_button, page.to_csv_button):
+    for button in (page.files_button, page.folder_button, page.camera_button, page.paste_button):
         assert not button.isEnabled() and page.why_no_model() in button.toolTip()
     qtbot.mouseClick(page.empty.button, LEFT)
     assert window.current_page.name == "export"

@@ -226,7 +226,7 @@ PLACES = {
     "project new": "file.new", "import": "file.import", "label set": "page.label", "split": "project.split",
     "project info": "page.project", "train": "run.start", "run recipe": "run.recipe", "evaluate": "run.evaluate",
     "project framing": "run.measure_framing", "project window": "project.window",
-    "model export": "run.export", "model verify": "page.export", "predict": "try.csv", "label evidence": "page.try",
+    "model export": "run.export", "model verify": "page.export", "predict": "page.try", "label evidence": "page.try",
     "model index": "page.export", "label prompts": "run.prompts", "run leaderboard": "run.measure_all",
     "run combine": "run.combine", "methods": "page.train", "run list": "page.results", "run compare": "page.results",
     "run explain": "page.results", "label suggest": "page.label",
@@ -244,8 +244,8 @@ PLACES = {
 }  # fmt: skip
 
 
-# The window sends nothing to anybody, and measures one image at a time.
-COMMAND_LINE_ALONE = {"model bench", "model push"}
+# The window sends nothing to anybody.
+COMMAND_LINE_ALONE = {"model push"}
 
 
 def test_every_verb_of_the_command_line_has_its_place(window):

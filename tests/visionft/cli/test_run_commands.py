@@ -24,9 +24,7 @@ def trained(train, project: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_runs_are_kept_compared_explained_and_trained_on_from(
-    run, value, refused, train, trained, image_folder, write_model
-):
+def test_runs_are_kept_compared_explained_and_trained_on_from(run, value, refused, train, trained, image_folder):
     project = trained
     named = value("run", "list", project, 1, "--rename", "First light", "--pin")
     assert (named["run"], named["title"], named["pinned"]) == (FIRST, "First light", True)
@@ -46,11 +44,6 @@ def test_runs_are_kept_compared_explained_and_trained_on_from(
     groups = [len(compared[name]) for name in ("fixed", "broken", "still_wrong")]
     assert sum(groups) + compared["both_right"] == compared["shared"] > 0
     assert f"{FIRST} to {again}" in run("run", "compare", project, 1, 2)[1]
-    model = write_model(project.parent / "other" / "model.onnx", names=("red", "Green", "violet"))
-    (facts,) = value("run", "compare", project, model, 1)["external"]
-    assert list(facts["unknown"]) == ["blue"] and facts["foreign"] == ["violet"] and facts["learned"] is None
-    assert "violet" in run("run", "compare", project, 1, model.parent)[1]
-    assert str(project / "runs" / again) in refused("run", "compare", project, project, 1)
 
     image, out = image_folder / "red" / "00.png", project.parent / "maps"
     (explained,) = value("run", "explain", project, 1, image, "--class", "blue", "--out", out)
@@ -131,28 +124,12 @@ def test_a_run_without_epochs_tells_of_none(run, value, refused, tiny, project: 
 
 
 @pytest.mark.slow
-def test_a_file_of_the_target_can_be_switched_off_and_the_former_names_are_read(
-    value, refused, train, project: Path, tmp_path: Path
-) -> None:
+def test_a_file_of_the_target_can_be_switched_off(value, train, project: Path, tmp_path: Path) -> None:
     train(project, "linear")
     export = ("model", "export", project, 1, tmp_path / "out", "--for", "server")
-    exported = value(*export, "--no-int8", "--float-input")
-    assert exported["target"] == "server" and exported["artefacts"] == ["float-input", "triton"]
-    assert not exported["variants"] and "model_float.onnx" in exported["files"]
-    exported = value(*export, "--no-triton", "--precision", "fp16")
-    assert exported["artefacts"] == [each["precision"] for each in exported["variants"]] == ["fp16"]
-    for unknown in ("fp8", "pytorch"):
-        assert "int8" in refused(*export, "--precision", unknown)
-
-
-@pytest.mark.slow
-def test_an_export_averages_with_mirrored_images(run, refused, train, project: Path, tmp_path: Path) -> None:
-    train(project, "linear")
-    code, stdout, _ = run("model", "export", project, 1, tmp_path / "out", "--mirror")
-    effect = json.loads((tmp_path / "out" / "export.json").read_text())["mirror"]
-    assert code == 0 and f"{effect['top1']:.1%} instead of {effect['plain_top1']:.1%}" in stdout
-    train(project, "knn")
-    assert "2" in refused("model", "export", project, 2, tmp_path / "other", "--mirror")
+    exported = value(*export, "--no-int8", "--fixed-size")
+    assert exported["target"] == "server" and exported["artefacts"] == ["fixed-size"]
+    assert not exported["variants"] and "model_fixed.onnx" in exported["files"]
 
 
 @pytest.mark.slow

@@ -22,7 +22,6 @@ from models.messages import Message
 from models.methods.table import METHODS
 from visionft.combining.combine import combine
 from visionft.data.decode import decode
-from visionft.data.preprocess import PreprocessConfig
 from visionft.data.types import Snapshot
 from visionft.errors import ExportError
 from visionft.evaluation.report import evaluate_run, probabilities_of, run_logits
@@ -149,7 +148,7 @@ class Watch:
             self._act(model.parent)
 
 
-FURTHER = ("fp16", "float-input", "triton")
+FURTHER = ("fp16", "fixed-size", "pytorch")
 
 
 @pytest.mark.slow
@@ -168,11 +167,11 @@ def test_the_model_is_whole_before_each_further_file(method: str, run_of, snapsh
 
 @pytest.mark.slow
 def test_cancelled_at_a_further_file_the_export_is_that_before_it(run_of, snapshot: Snapshot, tmp_path: Path) -> None:
-    out, watch = tmp_path / "out", Watch(stops_at="float-input")
+    out, watch = tmp_path / "out", Watch(stops_at="fixed-size")
     options = ExportOptions(artefacts=FURTHER[1:])
     result = export_run(run_of("test_resnet", "linear"), snapshot, out, options=options, job=watch.job)
-    assert result.artefacts == ("float-input",) and read_export(out) == result and verify_export(out).is_whole
-    assert not is_made_with(result, options) and not (out / "triton").exists()
+    assert result.artefacts == ("fixed-size",) and read_export(out) == result and verify_export(out).is_whole
+    assert not is_made_with(result, options) and not (out / "model.pt2").exists()
     result = export_run(run_of("test_resnet", "linear"), snapshot, out, options=options)  # nothing is in the way
     assert result.artefacts == FURTHER[1:] and verify_export(out).is_whole
 
@@ -184,18 +183,18 @@ def test_a_further_file_that_fails_leaves_the_others(run_of, snapshot: Snapshot,
 
     monkeypatch.setitem(ARTEFACTS, "broken", Artefact(name="broken", title="Broken", write=refuse))
     out = tmp_path / "out"
-    options = ExportOptions(artefacts=("float-input", "broken"))
+    options = ExportOptions(artefacts=("fixed-size", "broken"))
     with pytest.raises(ExportError, match="differs"):
         export_run(run_of("test_resnet", "linear"), snapshot, out, options=options)
     found = read_export(out)
-    assert found is not None and found.artefacts == ("float-input",) and verify_export(out).is_whole
+    assert found is not None and found.artefacts == ("fixed-size",) and verify_export(out).is_whole
 
 
 @pytest.mark.slow
 def test_an_export_removed_meanwhile_gets_no_further_file(run_of, snapshot: Snapshot, tmp_path: Path) -> None:
     out, watch = tmp_path / "out", Watch(act=shutil.rmtree)
     with pytest.raises(ExportError) as caught:
-        options = ExportOptions(artefacts=("float-input",))
+        options = ExportOptions(artefacts=("fixed-size",))
         export_run(run_of("test_resnet", "linear"), snapshot, out, options=options, job=watch.job)
     assert caught.value.hint and not out.exists()
 
@@ -205,24 +204,6 @@ def test_exports_are_the_same_bytes_each_time(run_of, export_of, snapshot, tmp_p
     first = export_of("test_resnet", "lora")
     monkeypatch.setattr(exporter, "export_network", export_network)
     assert export_run(run_of("test_resnet", "lora"), snapshot, tmp_path / "again").sha256 == first.sha256
-
-
-@pytest.mark.slow
-def test_a_second_file_takes_what_was_preprocessed_already(run_of, snapshot: Snapshot, tmp_path: Path) -> None:
-    export_run(
-        run_of("test_vit", "lora"), snapshot, tmp_path / "out", options=ExportOptions.for_target(float_input=True)
-    )
-    whole, bare = (
-        onnxruntime.InferenceSession(tmp_path / "out" / name, providers=["CPUExecutionProvider"])
-        for name in ("model.onnx", "model_float.onnx")
-    )
-    (given,) = bare.get_inputs()
-    assert (given.name, given.type, given.shape[1:]) == ("input", "tensor(float)", [3, 64, 64])
-    pixels = np.asarray(Image.open(snapshot.images[0].path).convert("RGB"))
-    prepared = PreprocessConfig.for_backbone(BACKBONES["test_vit"], (64, 64)).apply(pixels).numpy()[None]
-    (_, expected), (got,) = whole.run(None, {"image": pixels[None]}), bare.run(None, {"input": prepared})
-    np.testing.assert_allclose(got, expected, atol=1e-3)
-    assert json.loads(bare.get_modelmeta().custom_metadata_map["class_names"]) == ["blue", "green", "red"]
 
 
 @pytest.mark.slow
@@ -237,11 +218,10 @@ def test_files_are_as_old_as_their_operators_and_tell_nothing_of_this_computer(
         run_of(backbone, "linear"),
         snapshot,
         tmp_path / "out",
-        options=ExportOptions.for_target(opset=opset, float_input=True),
+        options=ExportOptions.for_target(opset=opset, fixed_size=True),
     )
     assert result.parity.is_equal and result.opset == opset
-    for path in (result.model, result.float_model):
-        assert path
+    for path in (result.model, result.model.with_name("model_fixed.onnx")):
         model = onnx.load(path)
         (imported,) = [each for each in model.opset_import if not each.domain]
         assert (imported.version, model.ir_version) == (opset, ir)
@@ -406,12 +386,3 @@ def test_a_frozen_network_of_two_parts_is_stored_once(combined, project: Path, s
     assert together.bytes < 1.02 * alone.bytes
     nodes = [sum(node.op_type == "Conv" for node in onnx.load(each.model).graph.node) for each in (alone, together)]
     assert nodes[0] == nodes[1]
-
-
-@pytest.mark.slow
-def test_a_float_model_of_an_ensemble_is_left_out_with_the_reason(combined, snapshot: Snapshot, tmp_path) -> None:
-    options = ExportOptions.for_target(float_input=True, huggingface=True)
-    result = export_run(combined("1", "3"), snapshot, tmp_path / "out", options=options)
-    assert len(result.left_out) == 2 and "timm" in result.left_out[1]
-    assert result.float_model is None and not (tmp_path / "out" / "model_float.onnx").exists()
-    assert read_export(tmp_path / "out") == result

@@ -16,9 +16,7 @@ from models.messages import Message
 from visionft.amounts import size_text
 from visionft.errors import ExportError, VisionFTError
 from visionft.export import predictor
-from visionft.export.exporter import export_run
 from visionft.export.model_file import read_model
-from visionft.export.options import ExportOptions
 from visionft.export.predictor import Predictor
 from visionft.files import sha256_file
 
@@ -216,13 +214,11 @@ def test_foreign_files_are_refused_with_their_fault(tmp_path: Path) -> None:
     refused(saved(path, model_of(nodes=(helper.make_node("Mystery", ["c"], ["x"], domain="somewhere"),))))
 
 
-@pytest.mark.slow
-def test_the_network_without_its_preprocessing_is_told_from_the_model(run_of, snapshot, tmp_path: Path) -> None:
-    options = ExportOptions.for_target(float_input=True)
-    exported = export_run(run_of("test_vit", "linear"), snapshot, tmp_path / "out", options=options)
-    assert exported.float_model
+def test_the_network_without_its_preprocessing_is_told_from_the_model(tmp_path: Path) -> None:
+    """Version 0.2 wrote such a file beside the model."""
+    bare = model_of(given=[("input", FLOAT, ["b", 3, 64, 64])])
     with pytest.raises(ExportError) as caught:
-        Predictor(exported.float_model)
+        Predictor(saved(tmp_path / "model_float.onnx", bare))
     assert isinstance(caught.value.hint, Message) and caught.value.hint.values == {"MODEL_FILE": "model.onnx"}
 
 

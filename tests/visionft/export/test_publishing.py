@@ -100,7 +100,7 @@ def words_in(files: dict[str, str]) -> set[str]:
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL")
 def test_killed_while_files_join_an_export_it_is_whole_and_nothing_is_in_the_way(killed, tmp_path: Path) -> None:
     names = (*NAMES, "samples/both.py")
-    more = (*names, "model_int8.onnx", "triton/config.pbtxt")
+    more = (*names, "model_int8.onnx", "huggingface/config.json")
     before, after, seen, was_killed = export_of("one", *names), export_of("one", *more), set(), True
     for step in range(1, 200):
         out = tmp_path / f"{step}" / "out"

@@ -33,32 +33,32 @@ SIZES = ((1, 200, 90), (3, 31, 400), (1, 1, 1))  # batch, height, width
 
 @pytest.fixture
 def model_of(run_of, several, trained, snapshot: Snapshot, tmp_path: Path) -> Callable[[str], tuple]:
-    """Return a function from a kind of model to it, its images, and whether it averages with mirror images."""
+    """Return a function from a kind of model to it and its images."""
 
     def model(kind: str) -> tuple:
         if kind == "several labels":
             run_dir = trained(several, tmp_path / "run", backbone="test_vit", method="adapter")
-            return load_run_model(read_run(run_dir)), several, False
+            return load_run_model(read_run(run_dir)), several
         if kind == "ensemble":
             for source in (run_of("test_vit", "prefix"), run_of("test_resnet", "linear")):
                 shutil.copytree(source, tmp_path / "runs" / source.name)
             numbers = [path.name for path in (tmp_path / "runs").iterdir()]
-            return load_run_model(load_run(tmp_path, combine(tmp_path, numbers, snapshot).run)), snapshot, False
+            return load_run_model(load_run(tmp_path, combine(tmp_path, numbers, snapshot).run)), snapshot
         backbone, method = kind.split()[:2]
-        return load_run_model(read_run(run_of(backbone, method))), snapshot, "mirrored" in kind
+        return load_run_model(read_run(run_of(backbone, method))), snapshot
 
     return model
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["several labels", "ensemble", "test_resnet linear mirrored", "test_vit knn"])
+@pytest.mark.parametrize("kind", ["several labels", "ensemble", "test_resnet linear", "test_vit knn"])
 def test_every_model_is_the_same_in_the_file(kind: str, model_of, tmp_path: Path) -> None:
-    model, images, is_mirrored = model_of(kind)
+    model, images = model_of(kind)
     distance, _ = fit_distance(model.strongest, images, job=SILENT) or (None, None)
     path = tmp_path / "model.pt2"
-    classifier = ImageClassifier(model, 1.3, images.task, distance, embeds="knn" in kind, averages_mirror=is_mirrored)
+    classifier = ImageClassifier(model, 1.3, images.task, distance, embeds="knn" in kind)
     write_pytorch_file(classifier, path, {"class_names": ["a"]})
-    reference = Reference(model, 1.3, images.task, distance, averages_mirror=is_mirrored)
+    reference = Reference(model, 1.3, images.task, distance)
     found, random = PyTorchPredictor(path), np.random.default_rng(0)
     for size in SIZES:
         pixels = random.integers(0, 256, (*size, 3), np.uint8)

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import cast
 
 import numpy as np
-import onnx
 import pytest
 from PIL import Image
 
@@ -28,14 +27,13 @@ from visionft.errors import ExportError
 from visionft.export.bundle.web_runtime import write_runtime
 from visionft.export.exporter import export_run
 from visionft.export.index.memory_index import read_index, write_index
-from visionft.export.options import ExportOptions
 from visionft.export.predictor import Predictor
 from visionft.training.runs.run_folder import load_run
 
 logger = logging.getLogger(__name__)
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
-KINDS = ("resnet", "vit", "knn", "several", "whole", "region", "mirrored", "combined")
+KINDS = ("resnet", "vit", "knn", "several", "whole", "region", "combined")
 NEAR = 2e-6
 SCRIPTS = Path(__file__).with_name("javascript")
 SAMPLES = Path(resources.__file__).parent / "samples"
@@ -117,9 +115,7 @@ def exports(snapshot: Snapshot, several: Snapshot, trained, run_of, tmp_path_fac
     shared = {"resnet": ("test_resnet", "full"), "vit": ("test_vit", "lora"), "knn": ("test_resnet", "knn")}
     for number, (kind, pair) in enumerate(shared.items(), start=1):
         run_dir = shutil.copytree(run_of(*pair), project / "runs" / f"{number:03d}-{kind}")
-        export_run(run_dir, snapshot, project / kind, options=ExportOptions.for_target(float_input=True))
-    options = ExportOptions.for_target(float_input=True, mirror=True)
-    export_run(project / "runs" / "002-vit", snapshot, project / "mirrored", options=options)
+        export_run(run_dir, snapshot, project / kind)
     made = {
         "several": ("test_vit", "linear", several),
         "whole": ("test_vit", "full", snapshot, {"framing": "whole", "aspect": 1.5}),
@@ -128,7 +124,7 @@ def exports(snapshot: Snapshot, several: Snapshot, trained, run_of, tmp_path_fac
     for number, (kind, (backbone, method, shown, *framing)) in enumerate(made.items(), start=4):
         settings = {"backbone": backbone, "method": method, **dict(*framing)}
         run_dir = trained(shown, project / "runs" / f"{number:03d}-{kind}", **settings)
-        export_run(run_dir, shown, project / kind, options=ExportOptions.for_target(float_input=True))
+        export_run(run_dir, shown, project / kind)
     mixed = load_run(project, combine(project, ("1", "2"), snapshot).run)
     export_run(mixed.path, snapshot, project / "combined")
     return {kind: project / kind for kind in KINDS}
@@ -292,17 +288,3 @@ def test_samples_say_that_the_images_beside_the_model_were_changed(served, javas
     (tmp_path / "node_modules").symlink_to(javascript_packages, target_is_directory=True)
     (said,) = ask_page(address, tmp_path)
     assert "predict.py" in said["state"]
-
-
-def test_the_float_file_is_for_opencv_too(exports) -> None:
-    """OpenCV 4 cannot read `model.onnx`; it computes the same from the other file."""
-    cv2 = pytest.importorskip("cv2")
-    onnxruntime = pytest.importorskip("onnxruntime")
-    inputs = np.random.default_rng(0).normal(0, 1, (1, 3, 64, 64)).astype(np.float32)
-    for kind in ("resnet", "vit", "knn", "several", "mirrored"):
-        path = exports[kind] / "model_float.onnx"
-        assert [value.name for value in onnx.load(path).graph.output] == ["logits"]
-        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-        network = cv2.dnn.readNetFromONNX(str(path))
-        network.setInput(inputs)
-        np.testing.assert_allclose(network.forward("logits"), session.run(None, {"input": inputs})[0], atol=2e-5)

@@ -13,7 +13,7 @@ from visionft.export.bundle.web_runtime import RUNTIME_FILES, runtime_files, wri
 from visionft.export.contents import MODEL_FILE, RUNTIME_FOLDER
 from visionft.export.export_result import ExportResult, Latency, Parity
 from visionft.export.exporter import export_run
-from visionft.export.options import TARGETS, ExportOptions, is_made_with, target_of
+from visionft.export.options import TARGETS, ExportOptions, is_made_with
 from visionft.export.precision.variants import MOST_DOUBT, Variant, VariantAgreement
 
 ANSWERS = VariantAgreement(
@@ -49,18 +49,18 @@ def test_a_target_has_options_that_exist_and_a_program_or_a_note(target):
 
 def test_single_choices_take_the_place_of_those_of_the_target():
     assert ExportOptions.for_target("web").artefacts == ("int8", "web-runtime")
-    changed = ExportOptions.for_target("web", int8=False, float_input=True, triton=None, opset=22)
-    assert changed.artefacts == ("float-input", "web-runtime") and changed.opset == 22 and changed.target == "web"
+    changed = ExportOptions.for_target("web", int8=False, fixed_size=True, pytorch=None, opset=22)
+    assert changed.artefacts == ("fixed-size", "web-runtime") and changed.opset == 22 and changed.target == "web"
 
 
 @pytest.mark.parametrize("row", ARTEFACTS.values(), ids=list(ARTEFACTS))
 def test_a_row_says_what_it_is_for_and_where_it_belongs(row):
     assert row.title and row.about and row.file and row.purposes
-    assert {*row.targets, *row.offered_for} <= set(TARGETS)
+    assert set(row.targets) <= set(TARGETS)
     assert row.is_among([row.file, MODEL_FILE]) and not row.is_among([MODEL_FILE])
 
 
-def test_an_export_names_its_target_and_an_earlier_one_is_known_by_its_files():
+def test_an_export_is_made_with_the_options_of_its_target():
     latency = Latency(median_ms=1, p95_ms=1, runs=60, provider="CPUExecutionProvider", width=1, height=1)
     parity = Parity(images=1, max_abs_diff=0, top1_agreement=1, batches=(1,))
     found = ExportResult(
@@ -74,14 +74,8 @@ def test_an_export_names_its_target_and_an_earlier_one_is_known_by_its_files():
         target="web",
         artefacts=("int8", "web-runtime"),
     )
-    assert target_of(found) is TARGETS["web"]
     assert is_made_with(found, ExportOptions.for_target("web"))  # also where a file was left out with a reason
-    assert not is_made_with(found, ExportOptions.for_target("server"))
-    assert target_of(dataclasses.replace(found, target="moon")) is None
-    earlier = dataclasses.replace(found, target="", artefacts=(), variants=(INT8,), files=("triton/a/config.pbtxt",))
-    assert target_of(earlier) is TARGETS["server"]
-    plain = dataclasses.replace(earlier, variants=(), files=(MODEL_FILE,))
-    assert target_of(plain) is TARGETS["desktop"] and not is_made_with(plain, ExportOptions.for_target("server"))
+    assert not is_made_with(found, ExportOptions.for_target("phone"))
 
 
 @pytest.mark.parametrize(
@@ -98,7 +92,7 @@ def test_a_small_file_is_used_only_where_it_is_as_accurate(verdict, loss, small,
     answers = dataclasses.replace(ANSWERS, difference=(-loss, 0.01))
     variants = [dataclasses.replace(INT8, verdict=verdict, answers=answers)]
     files = {name: target.file(variants) for name, target in TARGETS.items()}
-    assert files["web"] == files["phone"] == files["edge"] == small and files["server"] == fast
+    assert files["web"] == files["phone"] == small and files["server"] == fast
     assert files["desktop"] == files["python"] == MODEL_FILE
 
 
@@ -127,13 +121,6 @@ def test_a_file_in_the_way_in_a_folder_is_refused_before_any_work(tmp_path, snap
     with pytest.raises(RunError):
         export_run(tmp_path / "no run", snapshot, out)
     assert (out / "huggingface" / "config.json").read_text() == "mine"
-
-
-def test_a_distilled_file_is_used_where_size_counts_and_the_int8_file_where_it_was_not_kept():
-    small = dataclasses.replace(INT8, precision="distilled", file="model_small.onnx", bytes=4)
-    rejected = dataclasses.replace(small, file="", verdict="wrong")
-    assert TARGETS["edge"].file([INT8, small]) == "model_small.onnx"
-    assert TARGETS["edge"].file([INT8, rejected]) == "model_int8.onnx"
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda each: each.name)

@@ -24,14 +24,11 @@ from models.tensor_files import usual_permissions
 from visionft.errors import ExportError
 from visionft.export.bundle.timm_folder import (
     MAX_LOGIT_DIFF,
-    measure_transform,
     model_args,
     plain_network,
     write_timm_folder,
 )
-from visionft.export.bundle.transformers_module import write_module
 from visionft.export.contents import CLASSIFIER_FILE, PYTORCH_FOLDER, TIMM_FOLDER
-from visionft.export.pytorch_file import write_pytorch_form
 from visionft.files import write_json
 from visionft.training.base_weights import base_weights_of
 from visionft.training.runs.exchange import ADAPTER_FOLDER, complete_exchange
@@ -46,26 +43,18 @@ _SOURCE = Path(resources.__file__).parent / "pytorch" / CLASSIFIER_FILE
 
 
 def write_network_folders(export: "Export") -> None:
-    """Write the network for timm; where timm alone cannot build it, for PyTorch, and a module for transformers.
+    """Write the network for timm; where timm alone cannot build it, for PyTorch.
 
     What this run cannot have is left out with the reason.
     """
-    folder, model, temperature = export.folder, export.model, export.decoder.temperature
+    folder, model = export.folder, export.model
     try:
-        network = plain_network(model, averages_mirror=export.options.mirror)
+        network = plain_network(model)
         write_timm_folder(folder, network, model.strongest, export.metadata)
     except ExportError as error:
         export.leave_out(error.message)
         shutil.rmtree(folder / TIMM_FOLDER, ignore_errors=True)
         _write_pytorch_folder(export)
-        if "pytorch" not in export.options.artefacts:  # else it was written, or left out, before
-            write_pytorch_form(export)
-        if export.pytorch is not None:
-            write_module(folder, export.metadata)
-    else:
-        export.timm_transform = measure_transform(
-            folder, model.strongest, export.pixels, temperature, export.images.task
-        )
     _write_adapter(export)
 
 
@@ -131,8 +120,6 @@ def _write_compared(export: "Export", target: Path, network: Any, state: Mapping
     shape = (4, 3, *loaded.preprocessing.shape)
     images = torch.from_numpy(np.random.default_rng(0).normal(size=shape).astype(np.float32))
     expected = loaded.classifier.eval()(images)
-    if export.options.mirror:
-        expected = (expected + loaded.classifier(images.flip(3))) / 2
     difference = float((load_classifier(target).eval()(images) - expected).abs().max())
     if not difference <= MAX_LOGIT_DIFF * max(1.0, float(expected.abs().max())):
         shutil.rmtree(target)
@@ -166,7 +153,6 @@ def _config(export: "Export", network: Any) -> dict[str, Any]:
         "task": metadata["task"],
         "temperature": float(metadata["temperature"]),
         "thresholds": metadata.get("thresholds"),
-        "averages_mirror": export.options.mirror,
         "preprocessing": {name: getattr(steps, name) for name in names},
         "license": metadata["license"],
         "visionft": visionft.__version__,

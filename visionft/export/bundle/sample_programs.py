@@ -1,16 +1,13 @@
 """The sample programs of an export: they run the model without VisionFT. Torch-free.
 
-Their sources are files of `resources`, published byte for byte. An export runs the Python sample and, where Node.js and
-its packages are installed, the JavaScript sample in their own processes, and compares their output with this program's
-predictions. The record says why a sample could not be run; an export is refused if its Python sample disagrees with the
-model.
+Their sources are files of `resources`, published byte for byte. An export runs the Python samples in processes of their
+own, and compares their output with this program's predictions. The record says why a sample could not be run; an export
+is refused if its Python sample disagrees with the model.
 """
 
 import itertools
 import logging
-import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Collection, Mapping, Sequence
@@ -32,8 +29,6 @@ logger = logging.getLogger(__name__)
 
 Expected = Mapping[str, Sequence[Prediction]]  # this program's predictions, by model file
 LONGEST_S: Final = 120
-# A folder with a node_modules for the JavaScript sample (packaging/make_runtimes.py).
-RUNTIMES: Final = "VISIONFT_RUNTIMES"
 _NEAR: Final = 0.011  # per cent: the samples print two decimals
 _ANSWER = re.compile(r"^ +([\d.]+)%  (.*?)(?:  \*)?$", re.MULTILINE)
 ROOT = Path(resources.__file__).parent
@@ -128,13 +123,6 @@ SAMPLES = (
         ),
     ),
     Sample(
-        name="csharp",
-        title="C#",
-        file="samples/csharp/Program.cs",
-        needs=Message("It needs the .NET SDK, 8 or newer."),
-        commands=("dotnet run --project samples/csharp --{model} image.jpg",),
-    ),
-    Sample(
         name="cpp",
         title="C++",
         file="samples/cpp/predict.cpp",
@@ -143,26 +131,6 @@ SAMPLES = (
             "g++ -std=c++17 -O2 samples/cpp/predict.cpp -o samples/cpp/predict "
             "$(pkg-config --cflags --libs libonnxruntime opencv4)",
             "samples/cpp/predict{model} image.jpg",
-        ),
-    ),
-    Sample(
-        name="kotlin",
-        title="Kotlin",
-        file="samples/android/ImageClassifier.kt",
-        needs=Message("For an Android app. It was compiled with stand-ins for its libraries, not run on a phone."),
-        commands=(
-            'implementation("com.microsoft.onnxruntime:onnxruntime-android:1.22.0")  // in app/build.gradle.kts',
-            "cp {file} labels.txt APP/app/src/main/assets/",
-        ),
-    ),
-    Sample(
-        name="swift",
-        title="Swift",
-        file="samples/ios/ImageClassifier.swift",
-        needs=Message("For an iOS app. It was compiled with stand-ins for its libraries, not run on a phone."),
-        commands=(
-            "https://github.com/microsoft/onnxruntime-swift-package-manager  (the package to add in Xcode)",
-            "cp {file} labels.txt APP/",
         ),
     ),
 )
@@ -192,7 +160,7 @@ def write_samples(folder: Path) -> None:
 
 
 def run_samples(folder: Path, images: Sequence[Path], predictors: Sequence[Predictor]) -> tuple[SampleRun, ...]:
-    """Run the samples in Python and PyTorch and, where Node.js and its packages are installed, in JavaScript.
+    """Run the samples in Python and PyTorch.
 
     Args:
         folder: Of the finished export.
@@ -206,15 +174,12 @@ def run_samples(folder: Path, images: Sequence[Path], predictors: Sequence[Predi
     if not expected[MODEL_FILE]:
         return ()
     runs = [run_python(folder, expected)]
-    programs = [NODE]
-    if (folder / PYTORCH_FILE).is_file():
-        programs.insert(0, PYTORCH)
+    if not (folder / PYTORCH_FILE).is_file():
+        return tuple(runs)
     if predictors[0].image_reading != AS_STORED:
         why_not = Message("It reads images of 8 bits and one plane alone.")
-        return (*runs, *(SampleRun(name=each.name, why_not=why_not) for each in programs))
-    if PYTORCH in programs:
-        runs.append(run_python(folder, {PYTORCH_FILE: expected[MODEL_FILE]}, PYTORCH))
-    return (*runs, _run_node(folder, expected))
+        return (*runs, SampleRun(name=PYTORCH.name, why_not=why_not))
+    return (*runs, run_python(folder, {PYTORCH_FILE: expected[MODEL_FILE]}, PYTORCH))
 
 
 def require_agreement(samples: Sequence[SampleRun]) -> None:
@@ -234,27 +199,6 @@ def run_python(folder: Path, expected: Expected, sample: Sample = PYTHON) -> Sam
         return SampleRun(name=sample.name, why_not=Message("This program has no Python to run it with."))
     # Isolated mode: the user's folders and environment variables have no effect.
     return _run(sample, [sys.executable, "-I", "-X", "utf8"], folder, expected)
-
-
-def _run_node(folder: Path, expected: Expected) -> SampleRun:
-    node = shutil.which("node")
-    if node is None:
-        return SampleRun(name=NODE.name, why_not=Message("Node.js is not installed."))
-    # Never those in the folder of an export: they may come with a project of others, and they would run here.
-    packages = Path(os.environ[RUNTIMES]) / "node_modules" if RUNTIMES in os.environ else None
-    if packages is None or not packages.is_dir():
-        reason = Message("{name} names no folder with the packages that it needs.", name=RUNTIMES)
-        return SampleRun(name=NODE.name, why_not=reason)
-    link = (folder / NODE.file).with_name("node_modules")
-    try:
-        link.symlink_to(packages.resolve(), target_is_directory=True)  # Node.js searches nowhere else
-    except OSError as error:  # some systems restrict symbolic links
-        reason = Message("Its packages could not be linked ({reason}).", reason=error.strerror)
-        return SampleRun(name=NODE.name, why_not=reason)
-    try:
-        return _run(NODE, [node], folder, expected)
-    finally:
-        link.unlink()
 
 
 def _run(sample: Sample, start: Sequence[str], folder: Path, expected: Expected) -> SampleRun:

@@ -4,42 +4,32 @@
 linear head on the embedding, and no layers of a method. Everything else is refused; `network_folders` has more.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch  # noqa: TID253
-from PIL import Image
 from torch import nn  # noqa: TID253
 
 import visionft
 from models.messages import Message
 from models.methods.layers.joined import JoinedNetwork
 from models.tensor_files import usual_permissions
-from visionft.calibration import sigmoid, softmax
-from visionft.data.types import Task
 from visionft.errors import ExportError
 from visionft.export.contents import TIMM_FOLDER
-from visionft.export.export_result import TransformEffect
 from visionft.files import write_json
-from visionft.training.loop.subsets import spread
 from visionft.training.runs.run_model import RunModel
 
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
 MAX_LOGIT_DIFF = 1e-3
-TRANSFORMED = 64  # most images of `measure_transform`
 
 
-def plain_network(model: RunModel, *, averages_mirror: bool = False) -> nn.Module:
+def plain_network(model: RunModel) -> nn.Module:
     """Return a run's network as a plain timm network with a linear head, in evaluation mode.
 
     A head on the embedding alone moves back into its network, which is exact. A ResNet's features go through a square
     root before the head (`models.methods.layers.joined`); timm has no such operation.
-
-    Args:
-        model: The run or ensemble.
-        averages_mirror: Whether the export averages with the mirror image; timm's networks cannot.
 
     Raises:
         ExportError: It is no such network, with the reason.
@@ -48,9 +38,6 @@ def plain_network(model: RunModel, *, averages_mirror: bool = False) -> nn.Modul
 
     title, loaded = model.run.title, model.strongest
     backbone = loaded.classifier.backbone
-    if averages_mirror:
-        reason = Message("it averages with the mirrored image, and timm's folder holds the network alone")
-        raise _refused(title, reason)
     if model.is_combined:
         raise _refused(title, "it is several networks, and timm's folder holds one")
     if backbone.embedding:
@@ -116,35 +103,6 @@ def write_timm_folder(folder: Path, network: nn.Module, loaded: RunModel, metada
         amount = f"{difference:.2g}"
         message = Message("What timm builds differs from the run by {difference} in a logit.", difference=amount)
         raise ExportError(message, "The ONNX file holds it all.")
-
-
-@torch.no_grad()
-def measure_transform(
-    folder: Path, loaded: RunModel, decoded: Sequence[np.ndarray], temperature: float, task: Task
-) -> TransformEffect:
-    """Measure timm's own transform of the network in an export's folder against the run's preprocessing.
-
-    Args:
-        folder: Of the export, with the folder for timm.
-        loaded: The run.
-        decoded: uint8 (H, W, 3) images; at most `TRANSFORMED` of them are used, evenly spread.
-        temperature: Of the probabilities; likewise `task`.
-    """
-    from timm import create_model
-    from timm.data.config import resolve_data_config
-    from timm.data.transforms_factory import create_transform
-
-    network: Any = create_model(f"local-dir:{folder / TIMM_FOLDER}", pretrained=True).eval()
-    transform: Any = create_transform(**resolve_data_config(model=network))
-    activation = {"single": softmax, "multi": sigmoid}[task]
-    differences, changed = [0.0], 0
-    images = spread(decoded, TRANSFORMED)
-    for pixels in images:
-        pair = transform(Image.fromarray(pixels)), loaded.preprocessing.apply(pixels)
-        (theirs,), (ours,) = (activation(network(each[None]).double().numpy() / temperature) for each in pair)
-        differences.append(float(np.abs(theirs - ours).max()))
-        changed += int(theirs.argmax() != ours.argmax())
-    return TransformEffect(images=len(images), max_abs_diff=max(differences), changed=changed)
 
 
 def _config(loaded: RunModel, metadata: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,23 +5,17 @@ Only verified files are sent to the Hugging Face hub, where `huggingface/` becom
 """
 
 import tempfile
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
 from PIL import Image
 
 from models.messages import Message
-from visionft.data.decode import decode
-from visionft.data.image_reading import ImageReading
-from visionft.errors import ExportError, ImageError, NextStep
+from visionft.errors import ExportError, NextStep
 from visionft.events import Progress
 from visionft.export.artefacts import ARTEFACTS
 from visionft.export.bundle.reference import (
-    Probabilities,
     largest_difference,
     probabilities_of,
     recorded_spread,
@@ -42,7 +36,7 @@ from visionft.export.contents import (
     read_record,
 )
 from visionft.export.export_result import MAX_ABS_DIFF
-from visionft.export.predictor import Predictor, expand_folders
+from visionft.export.predictor import Predictor
 from visionft.export.publishing import settle
 from visionft.jobs import SILENT, JobContext
 
@@ -54,7 +48,6 @@ Fault = Literal["changed", "missing", "unreadable"]
 # float32: the difference may reach that between the file and model.onnx, 2e-3 in these. Products lost to saturation
 # without VNNI (`processor.py`) change a sum by half.
 SPREADS = 4.0
-MOST_IMAGES = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,15 +64,11 @@ class AnswerCheck:
 
     Attributes:
         max_abs_diff: Largest difference from the recorded probabilities; None where there are none.
-        images: Number of the user's own images classified too; `agreement` is the share of them with the same class
-            as `model.onnx`.
     """
 
     name: str
     max_abs_diff: float | None
     limit: float
-    images: int = 0
-    agreement: float | None = None
 
     @property
     def is_equal(self) -> bool:
@@ -112,15 +101,14 @@ class Verification:
         return not self.faults and not self.sample and all(each.is_equal for each in self.answers)
 
 
-def verify_export(folder: Path, *, images: Path | None = None, job: JobContext = SILENT) -> Verification:
+def verify_export(folder: Path, *, job: JobContext = SILENT) -> Verification:
     """Verify an export: its files against the hashes of its record, and its models against their recorded predictions.
 
     Args:
         folder: Of the export.
-        images: The user's own images: every model file, and the script, are compared with `model.onnx` on them.
 
     Raises:
-        ExportError: There is no export in the folder, or no image in `images`.
+        ExportError: There is no export in the folder.
     """
     settle(folder)
     record = read_record(folder) or {}
@@ -157,11 +145,8 @@ def verify_export(folder: Path, *, images: Path | None = None, job: JobContext =
             limit = max(MAX_ABS_DIFF, tolerances.get(name, 0.0), SPREADS * recorded_spread(record, name))
             difference = largest_difference(recorded[name], models[name])
             answers.append(AnswerCheck(name=name, max_abs_diff=difference, limit=limit))
-        if images is not None:
-            reading = Predictor(folder / MODEL_FILE, device="cpu").image_reading
-            answers = _compare_on_images(answers, models, images, reading, job)
         if SCRIPT_FILE in intact:
-            sample, why_not_run = _run_script(folder, images)
+            sample, why_not_run = _run_script(folder)
     others = (name for name in files_in(folder) if name not in (*files, RECORD_FILE))
     return Verification(
         folder=folder,
@@ -184,33 +169,8 @@ def _fault(folder: Path, name: str, entry: ListedFile) -> Fault | None:
         return "unreadable"
 
 
-def _compare_on_images(
-    checks: Sequence[AnswerCheck],
-    models: Mapping[str, Probabilities],
-    images: Path,
-    reading: ImageReading,
-    job: JobContext,
-) -> list[AnswerCheck]:
-    """Add the agreement of each model file with `model.onnx` on the user's images, decoded one by one."""
-    paths = expand_folders([images])[:MOST_IMAGES]
-    count = 0
-    same = Counter[str]()
-    for done, path in enumerate(paths, start=1):
-        job.check_cancelled()
-        with suppress(ImageError):
-            pixels = decode(path, reading=reading)[None]
-            classes = {name: int(model(pixels).argmax()) for name, model in models.items()}
-            same.update(name for name, index in classes.items() if index == classes[MODEL_FILE])
-            count += 1
-        job.report(Progress(stage="Classifying", done=done, total=len(paths)))
-    if not count:
-        message = Message("{folder} holds no image that can be decoded.", folder=images)
-        raise ExportError(message, "Give a folder of images.")
-    return [replace(each, images=count, agreement=same[each.name] / count) for each in checks]
-
-
-def _run_script(folder: Path, images: Path | None) -> tuple[str, str]:
-    """Run the script on one of the user's images, or on a synthetic one.
+def _run_script(folder: Path) -> tuple[str, str]:
+    """Run the script on a synthetic image.
 
     Only this program's own script is run: a matching hash of any other proves only that the record was written for it.
 
@@ -221,10 +181,9 @@ def _run_script(folder: Path, images: Path | None) -> tuple[str, str]:
         return "", Message("It is not the script of this version.")
     predictor = Predictor(folder / MODEL_FILE, device="cpu")
     with tempfile.TemporaryDirectory() as temporary:
-        paths = expand_folders([images]) if images is not None else [Path(temporary) / "image.png"]
-        if images is None:
-            Image.fromarray(synthetic_images()[0]).save(paths[0])
-        expected = next(each for each in predictor.predict(paths) if not each.error)
+        path = Path(temporary) / "image.png"
+        Image.fromarray(synthetic_images()[0]).save(path)
+        (expected,) = predictor.predict([path])
         run = run_python(folder, {MODEL_FILE: [expected]})
     differs = Message("The predictions of {script} differ from those of {model}.", script=SCRIPT_FILE, model=MODEL_FILE)
     fault = differs if run.agrees is False else ""

@@ -4,14 +4,12 @@ Only the networks change. Preprocessing, heads and temperature are float32 and e
 """
 
 import logging
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from models.messages import Message
 from visionft.data.types import SnapshotImage
 from visionft.errors import nothing_readable
 from visionft.evaluation.report import class_images, run_images
@@ -20,11 +18,9 @@ from visionft.export.contents import MODEL_FILE
 from visionft.export.graph import constant
 from visionft.export.model_file import open_session, trusted_session
 from visionft.export.options import OPSET
-from visionft.export.precision.precision_search import PrecisionSearch
-from visionft.export.precision.quantising import BITS, Plan, body_nodes, module_of, observe
+from visionft.export.precision.quantising import BITS, body_nodes, quantise
 from visionft.export.precision.variant_evaluation import (
     MEASURED,
-    LogitDecoder,
     compare_outputs,
     distance_stretch,
     run_models,
@@ -126,9 +122,7 @@ def at_half_precision(network: Any, head: str) -> Any:
 logger = logging.getLogger(__name__)
 
 CALIBRATING = 128  # training images
-SEARCHED = 400  # most validation images for evaluating layers
 STRETCH = "distance_stretch"
-_MOST_BYTES = 256 * 2**20  # of these images in memory
 _DEVICES: dict[Precision, str] = {"fp16": "auto", "int8": "cpu"}  # half precision is for GPUs, integers for processors
 
 
@@ -149,10 +143,9 @@ def write_variant(export: "Export", precision: Precision) -> None:
         pairs = zip(export.networks, export.model.parts, strict=True)
         networks = [at_half_precision(network, part.classifier.backbone.head) for network, part in pairs]
         bits = 16
-        in_float = tuple[str, ...]()
         calibrated_on = 0
     else:
-        networks, in_float, calibrated_on = _in_bytes(export)
+        networks, calibrated_on = _in_bytes(export)
         bits = BITS
     model = export.whole_model(networks)
     path = export.folder / variant_file(precision)
@@ -203,7 +196,6 @@ def write_variant(export: "Export", precision: Precision) -> None:
         temperature=export.decoder.temperature,
         bits=bits,
         calibrated_on=calibrated_on,
-        in_float=in_float,
         speed=speed,
         verdict=judge(precision, answers, speed),
         split="held_out" if tested else "val",
@@ -221,53 +213,29 @@ def _divide_distance(model: Any, stretch: float) -> None:
             model.graph.initializer.append(constant(STRETCH, np.float32(stretch)))
 
 
-def _in_bytes(export: "Export") -> tuple[list[Any], tuple[str, ...], int]:
-    """Return the networks of the parts in integers, their layers in float, and the number of calibration images."""
-    networks = list[Any]()
-    in_float = list[str]()
-    calibrated_on = 0
-    for network, part in zip(export.networks, export.model.parts, strict=True):
-        plan = Plan.of(network, part.classifier.backbone.head)
-        training, _ = run_images(part.run, export.images, "train")
-        inputs = _inputs(part, spread(training, CALIBRATING), Message("Calibrating int8"), export.job)
-        statistics = observe(network, plan, (pixels for _, pixels in inputs))
-        calibrated_on = statistics.images
-        found = PrecisionSearch(network, plan, statistics, *_judged(export, part), export.job).run()
-        networks.append(found.network)
-        in_float += map(module_of, found.in_float)
-    return networks, tuple(dict.fromkeys(in_float)), calibrated_on
+def _in_bytes(export: "Export") -> tuple[list[Any], int]:
+    """Return the networks of the parts in integers, and the number of calibration images.
 
-
-def _judged(export: "Export", part: RunModel) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, LogitDecoder]:
-    """Return preprocessed validation images, their targets, held-out logits, and the decoder of a part's logits."""
-    images, targets = run_images(part.run, export.images, "val")
-    most = max(16, min(SEARCHED, _MOST_BYTES // (12 * math.prod(part.preprocessing.shape))))
-    places = list(spread(range(len(images)), most))
-    rows = list(_inputs(part, [images[place] for place in places], Message("Preparing validation images"), export.job))
-    if not rows:
-        raise nothing_readable("validation images")
-    decoder = export.decoder
-    if export.model.is_combined:  # temperature and thresholds are for all parts together
-        thresholds = np.full(targets.shape[1], 0.5) if targets.ndim == 2 else None
-        decoder = LogitDecoder(temperature=1.0, thresholds=thresholds)
-    read = [places[place] for place, _ in rows]
-    held_out = None
-    if part.held_out is not None:
-        none = np.full((len(read), len(part.run.class_names)), np.nan, np.float32)
-        held_out = part.held_out.in_place_of(none, [images[place].image_id for place in read])
-    return np.concatenate([pixels for _, pixels in rows]), targets[read], held_out, decoder
-
-
-def _inputs(
-    part: RunModel, images: Sequence[SnapshotImage], stage: str, job: JobContext
-) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield the indices of readable images, and the images preprocessed, (1, 3, H, W).
-
-    They are preprocessed by the exported graph: a difference of 1e-6 can round to another integer and change a
-    prediction.
+    Raises:
+        RunError: No training image can be read.
     """
+    networks = list[Any]()
+    count = 0
+    for network, part in zip(export.networks, export.model.parts, strict=True):
+        training, _ = run_images(part.run, export.images, "train")
+        images = list(_inputs(part, spread(training, CALIBRATING), export.job))
+        if not images:
+            raise nothing_readable("training images")
+        count = len(images)
+        export.job.report(Progress(stage="Converting to int8", done=0, total=0))
+        networks.append(quantise(network, part.classifier.backbone.head, images))
+    return networks, count
+
+
+def _inputs(part: RunModel, images: Sequence[SnapshotImage], job: JobContext) -> Iterator[np.ndarray]:
+    """Yield the readable images, preprocessed by the exported graph, (1, 3, H, W)."""
     session = trusted_session(preprocessing_model(part.preprocessing, OPSET).SerializeToString())
     for place, pixels in readable_images(images, part.preprocessing.image_reading):
         job.check_cancelled()
-        job.report(Progress(stage=stage, done=place, total=len(images)))
-        yield place, session.run(None, {INPUT: pixels[None]})[0]
+        job.report(Progress(stage="Calibrating int8", done=place, total=len(images)))
+        yield session.run(None, {INPUT: pixels[None]})[0]

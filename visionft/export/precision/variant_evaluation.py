@@ -109,21 +109,18 @@ def compare_outputs(
     *,
     decoder: LogitDecoder,
     stretch: float,
-    own_decoder: LogitDecoder | None = None,
 ) -> VariantAgreement:
     """Compare the predictions of a variant with those of `model.onnx`.
 
     Args:
         targets: (N,) class indices, or (N, C) zeros and ones for several labels.
-        decoder: Of `model.onnx`.
+        decoder: Of both.
         stretch: Divisor of the variant's distances.
-        own_decoder: Of the variant, where it has another temperature or other thresholds.
     """
-    own_decoder = own_decoder or decoder
-    before, after = decoder.predictions(reference.logits), own_decoder.predictions(own.logits)
+    before, after = decoder.predictions(reference.logits), decoder.predictions(own.logits)
     was_right, is_right = are_equal(before, targets), are_equal(after, targets)
     fixed, broken = int((is_right & ~was_right).sum()), int((was_right & ~is_right).sum())
-    difference = decoder.probabilities(reference.logits) - own_decoder.probabilities(own.logits)
+    difference = decoder.probabilities(reference.logits) - decoder.probabilities(own.logits)
     distances = np.abs(own.distances / stretch - reference.distances)
     return VariantAgreement(
         images=len(targets),
@@ -131,7 +128,7 @@ def compare_outputs(
         reference_top1=float(was_right.mean()),
         difference=paired_interval(fixed, broken, len(targets)),
         flips=int((~are_equal(before, after)).sum()),
-        ece=own_decoder.calibration_error(own.logits, targets),
+        ece=decoder.calibration_error(own.logits, targets),
         reference_ece=decoder.calibration_error(reference.logits, targets),
         max_abs_diff=float(np.abs(difference).max()),
         max_distance_diff=float(distances.max(initial=0.0)),

@@ -1,7 +1,7 @@
 """Measurements of the smaller files beside `model.onnx`. Torch-free, for screens and reports."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
@@ -11,10 +11,6 @@ from visionft.export.contents import MODEL_FILE
 
 Precision = Literal["fp16", "int8"]
 PRECISIONS: Final[tuple[Precision, ...]] = get_args(Precision)
-# The small network that learned the model's predictions, in the precision of `Variant.bits`.
-Kind = Literal["fp16", "int8", "distilled"]
-_SMALL = "model_small.onnx"
-SMALL_NETWORK: Final = "starter_resnet"
 
 # `wrong` is not kept; the others are. Only `recommended` is advised.
 Verdict = Literal["recommended", "not_faster", "too_few", "wrong"]
@@ -38,8 +34,8 @@ FP16_LEAST_AGREEMENT: Final = 0.99
 EXACT_BYTES: Final = ("session.x64quantprecision", "1")
 
 
-def variant_file(precision: Kind) -> str:
-    return _SMALL if precision == "distilled" else f"{Path(MODEL_FILE).stem}_{precision}.onnx"
+def variant_file(precision: Precision) -> str:
+    return f"{Path(MODEL_FILE).stem}_{precision}.onnx"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,20 +123,18 @@ class VariantLatency:
 
 @dataclass(frozen=True, kw_only=True)
 class Variant:
-    """A variant of `model.onnx` in lower precision or of a smaller network, or a rejected one.
+    """A variant of `model.onnx` in lower precision, or a rejected one.
 
     Attributes:
         file: Its name; empty for a rejected one.
         bytes: Its size; `reference_bytes` is that of `model.onnx`.
         temperature: Divisor of its logits, fitted on validation like that of `model.onnx`.
         calibrated_on: Number of training images for the ranges of its integers; 0 at half precision.
-        in_float: Layers kept in float, to avoid a loss of accuracy.
-        speed: None for a rejected one of lower precision.
+        speed: None for a rejected one.
         split: The images that it was compared on.
-        learned_from: Number of images with the model's predictions that a distilled network learned from.
     """
 
-    precision: Kind
+    precision: Precision
     file: str
     bytes: int
     reference_bytes: int
@@ -149,11 +143,9 @@ class Variant:
     temperature: float
     bits: int
     calibrated_on: int = 0
-    in_float: tuple[str, ...] = ()
     speed: VariantLatency | None = None
     verdict: Verdict
     split: Judged = "val"
-    learned_from: int = 0
 
     @property
     def is_kept(self) -> bool:
@@ -170,9 +162,7 @@ class Variant:
         return self.verdict == "recommended"
 
 
-def is_accurate(precision: Kind, answers: VariantAgreement) -> bool:
-    if precision == "distilled":
-        return answers.loss <= MOST_LOSS
+def is_accurate(precision: Precision, answers: VariantAgreement) -> bool:
     if precision == "int8":
         return answers.loss <= max(MOST_LOSS, 1 / answers.images) + 1e-9  # shares of an image are rounded
     flips = max(1, round((1 - FP16_LEAST_AGREEMENT) * answers.images))
@@ -180,7 +170,7 @@ def is_accurate(precision: Kind, answers: VariantAgreement) -> bool:
     return is_alike and (answers.loss <= MOST_LOSS or answers.flips == 1)  # among few images, one may be nearly a tie
 
 
-def judge(precision: Kind, answers: VariantAgreement, speed: VariantLatency | None) -> Verdict:
+def judge(precision: Precision, answers: VariantAgreement, speed: VariantLatency | None) -> Verdict:
     """Return the verdict on a variant; `speed` is not needed for a rejected one."""
     if not is_accurate(precision, answers):
         return "wrong"
@@ -192,14 +182,20 @@ def judge(precision: Kind, answers: VariantAgreement, speed: VariantLatency | No
 def read_variants(record: Mapping[str, Any], folder: Path) -> tuple[Variant, ...]:
     """Return the variants of a record: the kept ones with an existing file, and the rejected ones.
 
+    What version 0.2 wrote beside them (a small network, layers in float) is left out.
+
     Raises:
         KeyError: The record is invalid, like TypeError and ValueError.
     """
     found: list[Variant] = []
+    names = [each.name for each in fields(Variant)]
     for row in record.get("variants", ()):
+        if row["precision"] not in PRECISIONS:
+            continue
+        row = {name: value for name, value in row.items() if name in names}
         answers = VariantAgreement(**{**row["answers"], "difference": tuple(row["answers"]["difference"])})
         speed = VariantLatency(**row["speed"]) if row["speed"] is not None else None
-        variant = Variant(**{**row, "answers": answers, "speed": speed, "in_float": tuple(row["in_float"])})
+        variant = Variant(**{**row, "answers": answers, "speed": speed})
         path = folder / variant.file
         if not variant.is_kept or (path.is_file() and path.stat().st_size == variant.bytes):
             found.append(variant)

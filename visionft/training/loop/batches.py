@@ -62,9 +62,7 @@ def training_batches(config: TrainConfig, images: Snapshot, sharding: ProcessSha
     """Return the training split, shuffled and augmented, as the settings say."""
     chosen = images.labelled("train")
     weights = sampling_weights(chosen, len(images.class_names)) if config.balance == "sampling" else None
-    soft = [images.soft_labels[image.image_id] for image in chosen] if images.soft_labels else None
-    targets = None if soft is None else np.array(soft, np.float32)
-    dataset = _dataset(config, images, chosen, augmentation=config.augmentation, targets=targets)
+    dataset = _dataset(config, images, chosen, augmentation=config.augmentation)
     return _image_batches(config, dataset, sharding, shuffle=True, weights=weights)
 
 

@@ -38,12 +38,9 @@ class Objective:
         return Objective(self.task, self.classes).loss(logits, targets)
 
     def hits(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Count right images: the top class is the label, or, for several labels, all of them are right.
-
-        Of soft labels the most probable one counts, or those above one half.
-        """
+        """Count right images: the top class is the label, or, for several labels, all of them are right."""
         if self.task == "single":
-            return (logits.argmax(dim=1) == (targets.argmax(dim=1) if targets.ndim == 2 else targets)).sum()
+            return (logits.argmax(dim=1) == targets).sum()
         return ((logits > 0) == (targets > 0.5)).all(dim=1).sum()
 
 

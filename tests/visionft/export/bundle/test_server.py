@@ -1,6 +1,5 @@
-"""The server beside the model, as its own process, and the model repository for Triton."""
+"""The server beside the model, as its own process."""
 
-import importlib.util
 import io
 import os
 import re
@@ -12,11 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
 from PIL import Image
 
-from visionft.export.bundle.triton import TRITON_FOLDER, model_name, write_triton
 from visionft.export.predictor import Predictor
 
 httpx = pytest.importorskip("httpx", reason="pip install httpx")
@@ -167,34 +164,3 @@ def test_requests_of_another_form_are_refused(client, images: list[Path]) -> Non
     assert client.post("/predict/batch", files=many).status_code == 413
     found = client.post("/predict/batch", files=[("files", TEXT), many[0]]).json()["results"]
     assert "error" in found[0] and "predictions" in found[1]
-
-
-def test_triton_reads_the_configuration_of_the_model_repository(exported: Path, tmp_path: Path) -> None:
-    """Checked by Triton's own schema, and against the graph."""
-    spec = importlib.util.find_spec("tritonclient")
-    if spec is None or not spec.submodule_search_locations:
-        pytest.skip("Triton's schema is not installed (pip install --no-deps tritonclient)")
-    schema = Path(spec.submodule_search_locations[0]) / "grpc" / "model_config_pb2.py"
-    spec = importlib.util.spec_from_file_location("model_config_pb2", schema)  # its package would need grpcio
-    assert spec is not None and spec.loader is not None
-    spec.loader.exec_module(module := importlib.util.module_from_spec(spec))
-    text_format = pytest.importorskip("google.protobuf.text_format")
-    for name in ("model.onnx", "labels.txt"):
-        (tmp_path / name).write_bytes((exported / name).read_bytes())
-    write_triton(tmp_path, "Weather, 3")
-    place = tmp_path / TRITON_FOLDER / "Weather_3"
-    config = text_format.Parse((place / "config.pbtxt").read_text(), module.ModelConfig())
-    graph = onnx.load(place / "1" / "model.onnx").graph
-    assert (config.name, config.backend, list(config.input[0].dims)) == (place.name, "onnxruntime", [-1, -1, 3])
-    assert config.max_batch_size > 1 and config.HasField("dynamic_batching")
-    types = {onnx.TensorProto.UINT8: module.TYPE_UINT8, onnx.TensorProto.FLOAT: module.TYPE_FP32}
-    for ours, values in ((config.input, graph.input), (config.output, graph.output)):
-        expected = [(each.name, types[each.type.tensor_type.elem_type]) for each in values]
-        assert [(each.name, each.data_type) for each in ours] == expected
-    labels = (place / config.output[0].label_filename).read_text().splitlines()
-    assert [len(labels)] == list(config.output[0].dims)
-
-
-@pytest.mark.parametrize(("title", "name"), [("Weather 3", "Weather_3"), ("../évil", "vil"), ("雨", "classifier")])
-def test_a_model_has_a_name_that_any_address_can_hold(title: str, name: str) -> None:
-    assert model_name(title) == name

@@ -1,11 +1,11 @@
-"""Tables of the model card on the files beside the model: smaller variants, and the files for phones. Torch-free."""
+"""Tables of the model card on the files beside the model: smaller variants, and that of a fixed size. Torch-free."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from visionft.amounts import size_text
 from visionft.export.bundle.card.markdown import code, escaped, table
-from visionft.export.contents import MODEL_FILE
+from visionft.export.contents import FIXED_MODEL_FILE, MODEL_FILE
 from visionft.export.precision.variants import JUDGED_TITLES, MOST_DOUBT, VariantAgreement
 from visionft.project.names import count_of
 
@@ -24,26 +24,15 @@ def variants(record: Record) -> Iterable[str]:
     yield table(header, [own, *map(_variant, rows)])
 
 
-def forms(record: Record) -> Iterable[str]:
-    """Yield the comparison of the files for phones."""
-    rows: list[list[str]] = []
-    for each in record.get("forms", ()):
-        compared = [f"{each['images']:,}", f"{each['changed']:,}", f"{each['max_abs_diff']:.1e}"]
-        compared = compared if each["images"] else ["", "", escaped(each["why_not"])]
-        rows.append([code(each["file"]), size_text(each["bytes"]), code(each["source"]), *compared])
-    if rows:
-        yield "Files for phones, each compared with the file that it was made from, on held-out images:"
-        yield table(["file", "size", "made from", "images", "other class", "largest difference"], rows)
-    for each in record.get("forms", ()):
-        if (largest := each.get("scaled_max_abs_diff")) is not None:
-            yield (
-                f"{code(each['file'])} takes images that the app crops and resizes. These figures are for the resize "
-                f"of the samples in Kotlin and Swift: with antialiasing, as {code(each['source'])} does it, rounded to "
-                "bytes. Where an app scales without antialiasing (Android's "
-                f"{code('createScaledBitmap')}, OpenCV's {code('resize')}), probabilities differ by up to "
-                f"**{largest:.3f}**, and {each['scaled_changed']:,} of {each['images']:,} classes are others. About "
-                f"one new image in {each['images'] + 1:,} differs by more than the largest of these."
-            )
+def fixed_size(record: Record) -> Iterable[str]:
+    """Yield the effect of another resize than that of the model, for the file of a fixed size."""
+    if effect := record.get("fixed_size"):
+        yield (
+            f"{code(FIXED_MODEL_FILE)} takes images that the program crops and resizes. Where it scales without "
+            f"antialiasing (Android's {code('createScaledBitmap')}, OpenCV's {code('resize')}), probabilities differ "
+            f"by up to **{effect['max_abs_diff']:.3f}** from those of {code(MODEL_FILE)}, and {effect['changed']:,} of "
+            f"{effect['images']:,} held-out images get another class."
+        )
 
 
 def _verdict(verdict: str, measured: Record) -> str:
@@ -67,11 +56,6 @@ def _variant(variant: Record) -> list[str]:
     measured, speed = variant["answers"], variant["speed"]
     low, high = (0.0 - each for each in reversed(measured["difference"]))
     verdict = _verdict(str(variant["verdict"]), measured)
-    if variant["precision"] == "distilled":
-        verdict += (
-            f"; another network (Starter ResNet), which learned the predictions of {variant['learned_from']:,} images; "
-            f"measured beside {code(MODEL_FILE)} on {measured['images']:,} {JUDGED_TITLES[variant['split']]} images"
-        )
     return [
         code(variant["file"]) if variant["file"] else escaped(str(variant["precision"])),
         size_text(variant["bytes"]),

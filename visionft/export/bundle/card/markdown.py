@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from visionft.export.contents import LICENCE_FILE, MODULE_FILE, TIMM_FOLDER
+from visionft.export.contents import LICENCE_FILE, TIMM_FOLDER
 from visionft.foreign_text import printable
 
 # Inline markup, including that of GitHub and the hub: emphasis, code, links, HTML, entities, tables, formulas,
@@ -61,9 +61,6 @@ def front_matter(record: Mapping[str, Any], files: Collection[str]) -> str:
     """Return the front matter between its lines of dashes, from the record and the names of the files beside it."""
     library = "timm" if any(name.startswith(f"{TIMM_FOLDER}/") for name in files) else "onnx"
     tags = ["image-classification", "visionft", "onnx", library, str(record["method"])]
-    if MODULE_FILE in files:
-        library = "transformers"
-        tags += [library, "custom_code"]
     licence = str(record["license"])
     weights = record["weights"]
     origin = str(weights.get("origin", ""))

@@ -11,7 +11,7 @@ from typing import Any
 from visionft.amounts import size_text
 from visionft.data.image_reading import AS_STORED, ImageReading
 from visionft.export.artefacts import ARTEFACTS
-from visionft.export.bundle.card.file_tables import forms, variants
+from visionft.export.bundle.card.file_tables import fixed_size, variants
 from visionft.export.bundle.card.markdown import SPLIT_TITLES, code, escaped, front_matter, table
 from visionft.export.bundle.card.use import use_of
 from visionft.export.bundle.sample_programs import SAMPLES
@@ -142,7 +142,6 @@ def evaluation(record: Record) -> Iterable[str]:
         rows.append([title, f"{each['images']:,}", *figures, error])
     header = ["split", "images", accuracy, "95 % interval", "balanced accuracy", "calibration error (before)"]
     yield table(header, rows)
-    yield from _mirror(record)
     if unseen:
         yield f"The accuracy to expect of new images like these is that of {SPLIT_TITLES[unseen[0]]}."
         yield "The temperature was fitted on validation, so its calibration error there is slightly optimistic."
@@ -152,25 +151,12 @@ def evaluation(record: Record) -> Iterable[str]:
     if leaks is None:
         yield "The splits were not checked for leaks: near-duplicates of test or validation images in training."
     yield from map(_leak, leaks or ())
-    if leaks and record.get("mirror"):
-        yield "These figures without leaks are of the image alone, without its mirror image."
     split, figures = next(iter(measured.items()))
     yield from _classes(SPLIT_TITLES[split], figures["classes"])
     if figures["confused"]:
         rows = [[escaped(each["true"]), escaped(each["said"]), f"{each['images']:,}"] for each in figures["confused"]]
         yield f"The most frequent confusions on {SPLIT_TITLES[split]}:"
         yield table(["true class", "predicted class", "images"], rows)
-
-
-def _mirror(record: Record) -> Iterable[str]:
-    if mirror := record.get("mirror"):
-        low, high = mirror["difference"]
-        yield (
-            f"Each answer is the average of an image and its mirror image (mean of the logits); these figures are of "
-            f"that. On {mirror['images']:,} validation images it is right in **{mirror['top1']:.1%}** instead of "
-            f"{mirror['plain_top1']:.1%} (difference {low:+.1%} to {high:+.1%}, 95 %); {mirror['changed']:,} are "
-            "classified differently when mirrored."
-        )
 
 
 def _leak(found: Record) -> str:
@@ -253,7 +239,7 @@ def _files(record: Record, files: Mapping[str, ListedFile]) -> Iterable[str]:
         f"{latency.runs:,}; {latency.tail_words}) on the author's computer ({latency.hardware})."
     )
     yield from variants(record)
-    yield from forms(record)
+    yield from fixed_size(record)
     yield from (f"Left out: {escaped(reason)}" for reason in record.get("left_out", ()))
 
 

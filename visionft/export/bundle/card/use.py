@@ -7,9 +7,7 @@ from visionft.export.bundle.card.markdown import code, escaped, fenced, table
 from visionft.export.bundle.sample_programs import PYTHON, SAMPLES
 from visionft.export.contents import (
     CLASSIFIER_FILE,
-    FLOAT_MODEL_FILE,
     MODEL_FILE,
-    MODULE_FILE,
     PYTORCH_FILE,
     PYTORCH_FOLDER,
     SCRIPT_FILE,
@@ -65,12 +63,6 @@ for name, probability, threshold in zip(names, probabilities.tolist(), threshold
         print(name, probability)
 """,
 }
-_TRANSFORMERS = """
-from transformers import pipeline
-
-classify = pipeline("image-classification", ".", trust_remote_code=True)  # or from the hub: "OWNER/NAME"
-print(classify("image.jpg"))
-"""
 _TIMM = """
 import timm
 
@@ -101,11 +93,7 @@ def use_of(record: Record, files: Collection[str]) -> Iterable[str]:
         others = ", ".join(map(code, run.get("models", ())[1:]))
         more = f" Its predictions with {others} equal those of VisionFT too." if others else ""
         yield f"Output of {code(SCRIPT_FILE)} for validation images at export:\n\n{lines}\n\n{more}".rstrip()
-    runtimes = f"{code(MODEL_FILE)} runs in ONNX Runtime, OpenVINO and OpenCV 5; in tract with a fixed input size."
-    if FLOAT_MODEL_FILE in files:
-        networks = "ResNets" if record.get("mirror") else "ResNets; ViTs one image at a time"
-        runtimes += f" For OpenCV 4 take {code(FLOAT_MODEL_FILE)} ({networks})."
-    yield runtimes
+    yield f"{code(MODEL_FILE)} runs in ONNX Runtime, OpenVINO and OpenCV 5; in tract with a fixed input size."
     yield from _pytorch(record, files)
     if programs := [each for each in SAMPLES if each.file in files]:
         yield "Programs of the export, started in its folder:"
@@ -135,12 +123,6 @@ def _pytorch(record: Record, files: Collection[str]) -> Iterable[str]:
             "such a file of somebody you do not trust."
         )
         yield fenced(_PYTORCH.rstrip() + _TENSOR_ANSWER[record["task"]], "python")
-    if MODULE_FILE in files:
-        yield (
-            f"With Hugging Face transformers, which asks for your consent to run {code(MODULE_FILE)}; the images of a "
-            "batch have one size:"
-        )
-        yield fenced(_TRANSFORMERS, "python")
     if f"{PYTORCH_FOLDER}/{CLASSIFIER_FILE}" in files:
         yield (
             f"As a network that can be trained further, with timm and safetensors (started in this folder; "
@@ -150,11 +132,8 @@ def _pytorch(record: Record, files: Collection[str]) -> Iterable[str]:
     if f"{TIMM_FOLDER}/config.json" in files:
         yield "With timm, as a network that can be trained further, for prepared images:"
         yield fenced(_TIMM, "python")
-        if effect := record.get("timm_transform"):
-            yield (
-                f"timm's own transform for it ({code('timm.data.create_transform')}) crops and resizes otherwise: on "
-                f"{effect['images']:,} validation images probabilities differ by up to "
-                f"**{effect['max_abs_diff']:.3f}**, {effect['changed']:,} classes change. For the figures of this card "
-                "prepare images as the model does: the largest box of the input's aspect ratio, resized with "
-                "antialiasing."
-            )
+        yield (
+            f"timm's own transform for it ({code('timm.data.create_transform')}) crops and resizes otherwise. For the "
+            "figures of this card prepare images as the model does: the largest box of the input's aspect ratio, "
+            "resized with antialiasing."
+        )

@@ -4,21 +4,31 @@ NPUs and their compilers (QNN, NNAPI, Core ML in ONNX Runtime, tract) need that.
 the program crops and resizes, because a resize from any size needs sizes that are computed.
 """
 
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+import torch  # noqa: TID253
+import torch.nn.functional as F  # noqa: TID253
 
 from models.messages import Message
+from visionft.calibration import sigmoid, softmax
 from visionft.data.preprocess import PreprocessConfig
 from visionft.data.types import Task
 from visionft.errors import ExportError
+from visionft.events import Progress
 from visionft.export.contents import FIXED_MODEL_FILE
+from visionft.export.export_result import MAX_ABS_DIFF, TransformEffect
 from visionft.export.graph import assemble, describe_model, describe_values, from_images, set_metadata
 from visionft.export.model_file import trusted_session
-from visionft.export.options import OPSET
-from visionft.export.predictor import DISTANCE, INPUT
-from visionft.export.preprocessing_graph import preprocessing_model
+from visionft.export.predictor import DISTANCE, INPUT, OUTPUT
+from visionft.export.pytorch_comparison import compared_images, readable_images
+from visionft.training.loop.subsets import spread
+
+if TYPE_CHECKING:
+    from visionft.export.exporter import Export
+
+_COMPARED: Final = 16  # images, with PyTorch
+_RESIZED: Final = 120  # held-out images, most of them
 
 
 def fixed_model(
@@ -67,25 +77,50 @@ def scaled_input(preprocessing: PreprocessConfig, pixels: np.ndarray) -> np.ndar
 
     It is what Android's `Bitmap.createScaledBitmap` and OpenCV's `resize` do: each pixel is a mean of the four nearest.
     """
-    import torch
-    import torch.nn.functional as F
-
     top, left, height, width = preprocessing.crop_box(*pixels.shape[:2])
     part = torch.from_numpy(np.ascontiguousarray(pixels[top : top + height, left : left + width]))
     found = F.interpolate(part.permute(2, 0, 1)[None].float(), preprocessing.shape, mode="bilinear")
     return found.round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()
 
 
-def fixed_input(preprocessing: PreprocessConfig) -> Callable[[np.ndarray], np.ndarray]:
-    """Return the function from a uint8 (H, W, 3) image of any size to the input of a file of fixed size.
+def write_fixed_model(export: "Export") -> None:
+    """Write `model_fixed.onnx`, equal to PyTorch on its own input; it is left out with a reason where it cannot be so.
 
-    It crops and resizes as `model.onnx` does, and rounds to bytes, as the samples in Kotlin and Swift do.
+    How far another resize than that of the model moves its predictions is measured on held-out images.
     """
-    session = trusted_session(preprocessing_model(preprocessing, OPSET).SerializeToString())
-    mean, std = (np.array(part).reshape(1, 3, 1, 1) * 255 for part in (preprocessing.mean, preprocessing.std))
-
-    def prepare(pixels: np.ndarray) -> np.ndarray:
-        values = session.run(None, {INPUT: pixels[None]})[0] * std + mean
-        return np.ascontiguousarray(np.rint(values).clip(0, 255).astype(np.uint8).transpose(0, 2, 3, 1))
-
-    return prepare
+    if export.model.is_combined:
+        message = Message("An ensemble has no file of a fixed size: each part prepares images in its own way.")
+        export.leave_out(message)
+        return
+    export.job.report(Progress(stage="Writing the file of a fixed size", done=0, total=0))
+    preprocessing = export.model.strongest.preprocessing
+    network = export.model.strongest.classifier.merged().eval()
+    traced = export.traced_network(network, preprocessing.shape, is_fixed=True)
+    task, options = export.images.task, export.options
+    try:
+        made = fixed_model(traced, preprocessing, export.metadata, task=task, opset=options.opset)
+        session = trusted_session(made.SerializeToString())
+        for pixels in export.pixels[:_COMPARED]:
+            given = scaled_input(preprocessing, pixels)
+            with torch.no_grad():
+                logits = network(preprocessing.normalise_batch(torch.from_numpy(given))).double().numpy()
+            expected = (softmax if task == "single" else sigmoid)(logits / export.decoder.temperature)
+            difference = float(np.abs(session.run([OUTPUT], {INPUT: given})[0] - expected).max())
+            if not difference <= MAX_ABS_DIFF:
+                message = Message("{file} differs from PyTorch by {difference}.", file=FIXED_MODEL_FILE)
+                raise ExportError(Message(message, difference=f"{difference:.2g}"))
+    except ExportError as error:
+        export.leave_out(error.message)
+        return
+    (export.folder / FIXED_MODEL_FILE).write_bytes(made.SerializeToString())
+    run = export.model.run
+    held_out = (*compared_images(run, export.images), *export.images.labelled("test"))
+    images = [pixels for _, pixels in readable_images(list(spread(held_out, _RESIZED)), run.config.image_reading)]
+    expected = [export.predictor.probabilities(each[None]) for each in images]
+    found = [session.run([OUTPUT], {INPUT: scaled_input(preprocessing, each)})[0] for each in images]
+    pairs = list(zip(expected, found, strict=True))
+    export.fixed_size = TransformEffect(
+        images=len(images),
+        max_abs_diff=max(float(np.abs(ours - theirs).max()) for ours, theirs in pairs),
+        changed=sum(int(ours.argmax()) != int(theirs.argmax()) for ours, theirs in pairs),
+    )
