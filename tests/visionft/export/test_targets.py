@@ -14,7 +14,7 @@ from visionft.export.contents import MODEL_FILE, RUNTIME_FOLDER
 from visionft.export.export_result import ExportResult, Latency, Parity
 from visionft.export.exporter import export_run
 from visionft.export.options import TARGETS, ExportOptions, is_made_with
-from visionft.export.precision.variants import MOST_DOUBT, Variant, VariantAgreement
+from visionft.export.precision.variants import MOST_DOUBT, Variant, VariantAgreement, read_variants
 
 ANSWERS = VariantAgreement(
     images=400,
@@ -76,6 +76,13 @@ def test_an_export_is_made_with_the_options_of_its_target():
     )
     assert is_made_with(found, ExportOptions.for_target("web"))  # also where a file was left out with a reason
     assert not is_made_with(found, ExportOptions.for_target("phone"))
+
+
+def test_variants_of_version_0_2_are_read_without_what_is_gone(tmp_path):
+    (tmp_path / INT8.file).write_bytes(b"x" * INT8.bytes)
+    row = {**dataclasses.asdict(INT8), "in_float": ["layer1.0.conv1"], "learned_from": 0}
+    small = {**row, "precision": "distilled", "file": "model_small.onnx"}
+    assert read_variants({"variants": [row, small]}, tmp_path) == (INT8,)
 
 
 @pytest.mark.parametrize(
