@@ -43,7 +43,6 @@ def quantise(network: Any, head: str, images: Sequence[np.ndarray]) -> Any:
     """
     import onnx
     from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
-    from onnxruntime.quantization.shape_inference import quant_pre_process
 
     class Images(CalibrationDataReader):
         def __init__(self) -> None:
@@ -53,15 +52,22 @@ def quantise(network: Any, head: str, images: Sequence[np.ndarray]) -> Any:
             image = next(self._left, None)
             return None if image is None else {NETWORK_INPUT: image}
 
+    matrices = {tensor.name for tensor in network.graph.initializer if len(tensor.dims) == 2}
+    # Attention, whose second factor is no matrix of constants, stays in float.
+    body = {
+        node.name
+        for node in body_nodes(network.graph, head)
+        if node.op_type not in _PRODUCTS or node.input[1] in matrices
+    }
     is_transformer = any(node.op_type == "Softmax" for node in network.graph.node)
     float_outputs = {"OpTypesToExcludeOutputQuantization": list(_PRODUCTS)} if is_transformer else {}
     with tempfile.TemporaryDirectory(prefix="visionft-") as folder, _without_root_log():
-        prepared, quantised = Path(folder) / "prepared.onnx", Path(folder) / "quantised.onnx"
-        quant_pre_process(network, prepared, skip_symbolic_shape=True)  # it fails for vision transformers
-        graph = onnx.load(prepared).graph
-        body = {node.name for node in body_nodes(graph, head)}
+        # `quant_pre_process` fails for vision transformers, and PyTorch's exporter has folded the norms already.
+        copy = onnx.ModelProto()
+        copy.CopyFrom(network)
+        quantised = Path(folder) / "quantised.onnx"
         quantize_static(
-            prepared,
+            copy,
             quantised,
             Images(),
             op_types_to_quantize=list(_PRODUCTS if is_transformer else _CONVOLUTIONAL),
@@ -69,8 +75,8 @@ def quantise(network: Any, head: str, images: Sequence[np.ndarray]) -> Any:
             reduce_range=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
-            nodes_to_exclude=[node.name for node in graph.node if node.name not in body],
-            extra_options={"MatMulConstBOnly": True, "CalibMovingAverage": True, **float_outputs},
+            nodes_to_exclude=[node.name for node in network.graph.node if node.name not in body],
+            extra_options={"CalibMovingAverage": True, **float_outputs},
         )
         model = onnx.load(quantised)
     del model.graph.value_info[:]
