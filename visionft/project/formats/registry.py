@@ -181,7 +181,7 @@ _NOT_READ = (
     _not_read(
         "datumaro",
         "Datumaro",
-        Message("Convert it to COCO, `datum convert -f coco`, or export it from CVAT as COCO."),
+        Message("Convert it to COCO (“datum convert -f coco”), or export it from CVAT as COCO."),
         ((r'"categories"\s*:\s*\{', r'"items"\s*:\s*\['),),
     ),
 )
