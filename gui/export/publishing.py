@@ -40,7 +40,7 @@ class PublishDialog(Dialog):
         self.token_edit = QLineEdit()
         self.token_edit.setEchoMode(QLineEdit.EchoMode.Password)
         has_token = Message("Empty: the token of this computer")
-        self.token_edit.setPlaceholderText(tr(has_token) if offer.has_token else "hf_…")
+        self.token_edit.setPlaceholderText(tr(has_token) if offer.has_token else "")
         self.token_edit.setAccessibleName(tr("Token"))
         self._has_token = offer.has_token
         self.files = verbatim(files_text(offer.files), "small", wrap=True)

@@ -31,11 +31,6 @@ def test_a_whole_export_passes_and_a_changed_one_fails(run, model: Path, tmp_pat
     assert run("model", "verify", tmp_path)[0] == 2
 
 
-def test_speed_is_told_by_batch(value, model: Path) -> None:
-    (speed,) = value("model", "bench", model, "--threads", 1, "--images", 32)["speeds"]
-    assert [row["batch"] for row in speed["batches"]] == [1, 4, 16]
-
-
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")  # of how huggingface_hub sends large files
 def test_nothing_is_sent_unless_it_was_said(run, value, model: Path, hub) -> None:

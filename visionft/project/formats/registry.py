@@ -158,7 +158,7 @@ _ROWS = (
         name="huggingface",
         title=Message("Hugging Face image folder"),
         write_folder=write_image_folder,
-        words=Message("Copies of the images and a table, as its data sets load."),
+        words=Message("Copies of the images, and a table of labels."),
     ),
     Format(
         name="yolo",
