@@ -1,14 +1,12 @@
 """The view of probable label errors: one after the other, with evidence for and against each."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
 from PySide6.QtCore import Qt, Slot
 from PySide6.QtWidgets import QWidget
 
 from gui.curate.curation import Curation
 from gui.curate.issues_view import IssuesView
-from gui.curate.result_reader import IssueIndex, LoadedIssues, issues_now
 from gui.curate.view import Command, plain_tile
 from gui.kit import theme
 from gui.kit.chips import Chip
@@ -21,56 +19,42 @@ from gui.kit.translation import tr
 from gui.kit.value_table import ValueTable
 from gui.kit.workers import BackgroundReader
 from models.messages import Message
-from visionft.curation.check import CheckResult, Issue
-from visionft.curation.label_errors.label_error_check import NAME, run_predictions
-from visionft.curation.label_errors.review import LEFT_OUT, PUT_IN, WRONG, LabelReview, chance_text
-from visionft.features.feature_store import load_features
-from visionft.project.edits.verdicts import verdicts_of
+from visionft.curation.check import Issue
+from visionft.curation.label_errors.label_error_check import (
+    LEFT_OUT,
+    NAME,
+    PUT_IN,
+    WRONG,
+    chance_text,
+    nearest_of_classes,
+)
+from visionft.features.feature_store import Features, load_features
 from visionft.project.queries import ImageRow
 from visionft.project.store import Project
 
 _KINDS = {WRONG: Message("Wrong label"), LEFT_OUT: Message("Missing label"), PUT_IN: Message("Extra label")}
 
 
-@dataclass(frozen=True)
-class RescoreResult:
-    """The issues for the current labels, the worst first, and the nearest images of the requested one."""
-
-    changes: int
-    image_id: int
-    suggested: str
-    issues: tuple[Issue, ...]
-    evidence: tuple[tuple[int, ...], tuple[int, ...]] | None  # ids with the same label, and of the suggested class
-
-
-class LabelRescorer:
-    """Keeps a review in memory; for one thread at a time."""
+class EvidenceReader:
+    """Finds the nearest images with a label; keeps the features in memory. For one thread at a time."""
 
     def __init__(self) -> None:
-        self._review: LabelReview | None = None
-        self._changes = -1
-        self._issues: tuple[Issue, ...] = ()
+        self._features: Features | None = None
+        self._read = ("", 0)  # of which project, and the number of its images
 
-    def __call__(self, project: Project, changes: int, image_id: int, suggested: str) -> RescoreResult:
-        """Score all labels if the number of changes is another one; return evidence about an image, 0 for none.
-
-        Raises:
-            VisionFTError: Labels cannot be compared now, or the project was closed meanwhile.
-        """
-        review, self._review = self._review, None  # none where the following fails
-        if review is None or changes != self._changes:
-            images = project.snapshot()
-            if review is None or not review.follow(images):
-                features = load_features(project.path, images)
-                review = LabelReview(features, images, predictions=run_predictions(project.path, images)[1])
-            self._changes = changes
-            self._issues = review.issues()
-        self._review = review
+    def __call__(
+        self, project: Project, image_id: int, suggested: str
+    ) -> tuple[int, str, tuple[int, ...], tuple[int, ...]]:
+        """Return an image, its suggested class, the nearest images with its label, and those of that class."""
+        images = project.snapshot()
+        key = (str(project.path), len(images.images))
+        if self._features is None or key != self._read:
+            self._features, self._read = load_features(project.path, images), key
         try:
-            evidence = review.evidence(image_id, suggested) if image_id else None
-        except KeyError:  # the image or the class is new
-            evidence = None
-        return RescoreResult(changes, image_id, suggested, self._issues, evidence)
+            own, others = nearest_of_classes(self._features, images, image_id, suggested)
+        except KeyError:  # the image is new, or was removed meanwhile
+            own, others = (), ()
+        return image_id, suggested, own, others
 
 
 class LabelEvidence(QWidget):
@@ -125,7 +109,7 @@ class LabelEvidence(QWidget):
 
 
 class LabelErrorsView(IssuesView):
-    """Probable label errors beside the large image; each decision updates the other scores in the background."""
+    """Probable label errors beside the large image; evidence is read in the background."""
 
     name = NAME
     title = Message("Label errors")
@@ -145,45 +129,16 @@ class LabelErrorsView(IssuesView):
         self.panel: LabelEvidence | None = None
         self.overlap_chip = Chip()
         self.overlap_chip.clicked.connect(lambda _checked=False: self._toggle_overlap())
-        self._changes = 0  # of the project
-        self._request: tuple[int, int, str] | None = None
-        self._base: CheckResult | None = None  # the check's result, updated by `_rescored`
-        self._rescored: tuple[Issue, ...] = ()
-        self._loaded: LoadedIssues | None = None  # the rescored issues that are open now
-        self._reader = BackgroundReader(LabelRescorer(), self._on_rescored, parent=self)
-        curation.issues_changed.connect(self._on_issues_changed)
+        self._request: tuple[int, str] | None = None
+        self._reader = BackgroundReader(EvidenceReader(), self._on_evidence, parent=self)
         curation.selection.current_changed.connect(self._show_current)
-
-    @property
-    def stored(self) -> LoadedIssues | None:
-        return super().loaded
-
-    @property
-    def loaded(self) -> LoadedIssues | None:
-        """The issues for the current labels: the check's, or newer ones of the review."""
-        stored, project = self.stored, self.curation.project
-        if stored is None or project is None or stored.result is not self._base:
-            return stored
-        if self._loaded is None:
-            result = replace(stored.result, issues=self._rescored)
-            verdicts = verdicts_of(project, self.check)
-            self._loaded = issues_now(result, IssueIndex(result), self.curation.now, verdicts)
-        return self._loaded
-
-    def follow(self, effects: object) -> None:
-        """Mark the scores as outdated; they are updated on the next display."""
-        self._changes += 1
-
-    @Slot()
-    def _on_issues_changed(self) -> None:
-        self._loaded = None
 
     def sentence(self) -> str:
         """Return how many of the flagged labels were decided on, and the usual sentence."""
         words = super().sentence()
-        stored = self.stored
-        flagged = len(stored.result.flagged(self.threshold)) if stored is not None else 0
-        done = flagged - stored.count(self.threshold) if stored is not None else 0
+        loaded = self.loaded
+        flagged = len(loaded.result.flagged(self.threshold)) if loaded is not None else 0
+        done = flagged - loaded.count(self.threshold) if loaded is not None else 0
         return f"{tr('{done} of {of} reviewed.', done=f'{done:,}', of=f'{flagged:,}')} {words}" if done else words
 
     def kind_title(self, kind: str) -> str:
@@ -217,7 +172,7 @@ class LabelErrorsView(IssuesView):
             self._show_overlap()
 
     def _show_overlap(self) -> None:
-        rows = self.stored.result.facts.get("overlap", ()) if self.stored is not None else ()
+        rows = self.loaded.result.facts.get("overlap", ()) if self.loaded is not None else ()
         pairs = [(str(each["first"]), str(each["second"]), int(each["images"])) for each in rows]
         is_table = self.panel is not None and self.panel.is_table
         if self.overlap_chip.parent() is not None:  # without a parent it would be a window of its own
@@ -229,7 +184,7 @@ class LabelErrorsView(IssuesView):
     @Slot()
     @Slot(int)
     def _show_current(self, _image_id: int = 0) -> None:
-        """Show the current image; request its nearest images and the current scores."""
+        """Show the current image, and request its nearest images."""
         panel = self.panel
         current = self.curation.selection.current_id()
         project = self.curation.project
@@ -243,22 +198,16 @@ class LabelErrorsView(IssuesView):
         else:
             chance = tr("probability of an error {share}", share=chance_text(issue.score))
             panel.show_issue(self.tile(rows[0]), _correction(rows[0], issue), chance)
-        request = (self._changes, current, issue.suggested) if issue is not None else (self._changes, 0, "")
-        if self.stored is not None and request != self._request:
-            self._request = request
-            self._reader.ask(project, *request)
+            if (request := (current, issue.suggested)) != self._request:
+                self._request = request
+                self._reader.ask(project, *request)
 
-    def _on_rescored(self, result: RescoreResult) -> None:
-        if result.changes != self._changes:  # the project has changed since
-            return
-        panel, evidence, image_id = self.panel, result.evidence, result.image_id
-        if panel is not None and evidence is not None and image_id == self.curation.selection.current_id():
+    def _on_evidence(self, found: tuple[int, str, tuple[int, ...], tuple[int, ...]]) -> None:
+        image_id, suggested, *near = found
+        if self.panel is not None and image_id == self.curation.selection.current_id():
             labels = self.curation.now[image_id].labels if image_id in self.curation.now else ()
-            own, others = ([plain_tile(each, self.curation) for each in self.rows(ids)] for ids in evidence)
-            panel.show_near(", ".join(labels), own, result.suggested, others)
-        if self.stored is not None and result.issues is not self._rescored:
-            self._base, self._rescored, self._loaded = self.stored.result, result.issues, None
-            self.changed.emit()
+            own, others = ([plain_tile(each, self.curation) for each in self.rows(ids)] for ids in near)
+            self.panel.show_near(", ".join(labels), own, suggested, others)
 
     def accept_or_keep(self) -> None:
         """Apply the suggestions for the selected images: another class, one more, or one less."""

@@ -8,7 +8,7 @@
   without a fault counts as false, unless a reviewer found it bad (`REALLY_BAD`).
 - label errors: at each of `--rates`, labels become any other class (*uniform*), or the likeliest other one by a
   discriminant analysis of five folds (*confusable*: these look like their wrong label, and few can be found). Printed
-  are the recall in the top 10 %, of the check and of each vote alone, and the expected number of errors.
+  are the recall in the top 10 %, and the precision and recall of the flagged ones.
 """
 
 import io
@@ -30,7 +30,7 @@ from sklearn.model_selection import cross_val_predict
 from visionft.curation.check import Inputs
 from visionft.curation.duplicates.duplicate_check import Duplicates
 from visionft.curation.duplicates.duplicate_groups import duplicate_groups
-from visionft.curation.label_errors.review import LabelReview
+from visionft.curation.label_errors.label_error_check import compare_labels
 from visionft.curation.quality.quality_check import Quality
 from visionft.data.decode import decode
 from visionft.data.types import Snapshot, SnapshotImage
@@ -255,17 +255,17 @@ def check_labels(features: Features, images: Snapshot, seed: int, rates: list[fl
             noisy = labels.copy()
             noisy[chosen] = others
             changed = tuple(replace(i, labels=(int(n),)) for i, n in zip(images.images, noisy, strict=True))
-            review = LabelReview(features, replace(images, images=changed))
-            place = {image.image_id: at for at, image in enumerate(changed)}
-            orders = {"the check": [place[issue.image_id] for issue in review.issues()]}
-            for name, logits in zip(review.vote_names, review.votes, strict=True):
-                others_most = np.where(review.targets > 0, -np.inf, logits).max(axis=1)
-                orders[name] = np.argsort(logits[np.arange(len(noisy)), noisy] - others_most).tolist()
+            result = compare_labels(features, replace(images, images=changed))
+            wrong = {changed[at].image_id for at in chosen}
             most = round(max(TOP, 2 * rate) * len(labels))
-            recall = {name: np.isin(chosen, order[:most]).mean() for name, order in orders.items()}
-            print(f"  labels, seed {seed}, {kind} {rate:.0%}: recall in the first {most} ", end="")
-            print(", ".join(f"{name} {value:.3f}" for name, value in recall.items()), end="; ")
-            print(f"{len(chosen)} wrong, expected {review.expected_errors:.0f}", flush=True)
+            first = wrong & {issue.image_id for issue in result.issues[:most]}
+            flagged = {issue.image_id for issue in result.flagged()}
+            print(
+                f"  labels, seed {seed}, {kind} {rate:.0%}: recall in the first {most} {len(first) / len(wrong):.3f}; "
+                f"{len(flagged)} flagged, precision {len(flagged & wrong) / max(1, len(flagged)):.3f}, "
+                f"recall {len(flagged & wrong) / len(wrong):.3f}",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

@@ -117,7 +117,7 @@ def label_errors(
     ] = None,
     json: Json = False,
 ) -> None:
-    """List probable label errors, and estimate their number."""
+    """List probable label errors."""
     with opened_project(project, read_only=accept is None) as opened:
         found = run_check(opened, "label-errors", threshold=threshold)
         images, result, issues = found.images, found.result, found.issues[: limit or None]
@@ -138,20 +138,15 @@ def label_errors(
         label = names[0] if images.task == "single" else names
         facts = {"suggested": each.suggested, "doubted": each.doubted, "score": each.score}
         suspects.append({"path": image.path, "label": label, **facts})
-    counts = {name: result.facts[name] for name in ("expected_errors", "possible_errors")}
-    value = {"compared": result.checked, "approximate": result.is_approximate, **counts, "labels": suspects}
+    value = {"compared": result.checked, "approximate": result.is_approximate, "labels": suspects}
     relabelled = None if accept is None else len(sure)
     print_result(value, lambda: _label_errors_text(suspects, result, relabelled), as_json=json)
 
 
 def _label_errors_text(suspects: Sequence[Mapping[str, Any]], result: CheckResult, relabelled: int | None) -> str:
-    from visionft.curation.label_errors.review import chance_text
+    from visionft.curation.label_errors.label_error_check import chance_text
 
-    expected, (least, most) = result.facts["expected_errors"], result.facts["possible_errors"]
-    wrong = f"about {expected:g} are wrong ({least:,} to {most:,})"
-    if expected is None:
-        wrong = f"the number of errors cannot be told, {least:,} to {most:,} are possible"
-    lines = [f"{count_of(result.checked, 'label')} compared; {wrong}."]
+    lines = [f"{count_of(result.checked, 'label')} compared; {len(suspects):,} listed as probably wrong."]
     rows = []
     for each in suspects[:_SHOWN_LABELS]:
         label, change = each["label"], each["suggested"]

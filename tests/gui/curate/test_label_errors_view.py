@@ -1,4 +1,4 @@
-"""Label issues in the window: reviewed one by one with keys, rescored in the background, all undoable."""
+"""Label issues in the window: reviewed one by one with keys, all undoable."""
 
 from pathlib import Path
 
@@ -15,7 +15,6 @@ from visionft.curation.label_errors import label_error_check as label_errors
 from visionft.curation.label_errors.label_error_check import LabelErrors
 from visionft.curation.table import CHECKS
 from visionft.features.feature_store import FeatureKind, make_current
-from visionft.project.edits.changes import LabelImages
 from visionft.project.queries import image_rows
 from visionft.project.store import Project
 
@@ -105,23 +104,6 @@ def test_keys_accept_keep_relabel_and_drop_and_go_on_by_themselves(qtbot, page):
         page.session.undo()
     qtbot.waitUntil(lambda: page.list.buttons["label-errors"].count() == 3, timeout=20_000)
     assert labels(page, first) == labels(page, third) == ("apple",)
-
-
-@pytest.mark.slow
-def test_everything_is_scored_anew_after_a_change(qtbot, page):
-    wait_for_evidence(qtbot, page)
-    project = page.session.project
-    right = next(row for row in image_rows(project, tuple(page.curation.now)) if row.path.stem == "pear 5").image_id
-    assert right not in page.grid.images.ids
-
-    def doubted() -> str:
-        issue = page.view.worst_issue(right)
-        return issue.doubted if issue is not None else ""
-
-    page.session.apply(LabelImages((right,), "apple"))  # for example on another page
-    qtbot.waitUntil(lambda: doubted() == "apple", timeout=20_000)
-    page.session.undo()
-    qtbot.waitUntil(lambda: doubted() != "apple", timeout=20_000)
 
 
 def test_confused_classes_are_a_table(qtbot, page):

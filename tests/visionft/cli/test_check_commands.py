@@ -92,11 +92,10 @@ def labels_of(project: Path) -> list[str]:
     return [images.class_names[image.labels[0]] for image in images.images]
 
 
-def test_json_tells_how_many_and_lists_the_best_first(value, mislabelled):
+def test_json_lists_the_most_probable_errors_first(value, mislabelled):
     report = value("curate", "label-errors", mislabelled)
-    found, (least, most) = report["labels"], report["possible_errors"]
-    assert report["compared"] == COUNT and least <= 3 <= most
-    assert least <= report["expected_errors"] <= most
+    found = report["labels"]
+    assert report["compared"] == COUNT
     assert {int(Path(each["path"]).stem) for each in found} == set(WRONG)  # more probably wrong than right
     for each in found:
         place = int(Path(each["path"]).stem)

@@ -1,4 +1,4 @@
-"""The check of labels: planted errors come first, the scores follow a review, and poor sets end in a clear state."""
+"""The check of labels: planted errors come first, and poor sets end in a clear state."""
 
 import json
 from dataclasses import replace
@@ -9,8 +9,13 @@ import pytest
 
 from visionft.curation.check import Inputs, read_result
 from visionft.curation.label_errors import label_error_check as label_errors
-from visionft.curation.label_errors.label_error_check import LabelErrors, result_of
-from visionft.curation.label_errors.review import LEFT_OUT, PUT_IN, LabelReview
+from visionft.curation.label_errors.label_error_check import (
+    LEFT_OUT,
+    PUT_IN,
+    LabelErrors,
+    compare_labels,
+    nearest_of_classes,
+)
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.errors import ProjectError
 from visionft.features.feature_store import FeatureKind, Features
@@ -34,13 +39,6 @@ def drawn(labels: list[int], task: str = "single") -> Snapshot:
     return Snapshot(task, NAMES, tuple(images))  # pyright: ignore[reportArgumentType]
 
 
-def relabelled(images: Snapshot, image_id: int, label: int) -> Snapshot:
-    """Return images with another label of one."""
-    chosen = list(images.images)
-    chosen[image_id - 1] = replace(chosen[image_id - 1], labels=(int(label),))
-    return replace(images, images=tuple(chosen))
-
-
 @pytest.fixture
 def planted() -> tuple[Features, Snapshot, np.ndarray, np.ndarray]:
     """Return features, images (six with a wrong label), true classes, and the ids of the wrong ones."""
@@ -54,103 +52,34 @@ def planted() -> tuple[Features, Snapshot, np.ndarray, np.ndarray]:
 
 def test_planted_errors_come_first_with_the_true_class(planted):
     features, images, truth, wrong = planted
-    findings = LabelReview(features, images).issues()
+    findings = compare_labels(features, images).issues
     assert {each.image_id for each in findings[:6]} == set(wrong.tolist())
     assert all(each.suggested == NAMES[truth[each.image_id - 1]] for each in findings[:6])
     assert all(each.score > 0.85 for each in findings[:6]) and all(each.score < 0.5 for each in findings[6:])
     assert [each.score for each in findings] == sorted((each.score for each in findings), reverse=True)
     own = NAMES[images.images[findings[0].image_id - 1].labels[0]]
     assert own in findings[0].reason and findings[0].suggested in findings[0].reason
-    review = LabelReview(features, images)
-    least, most = review.possible_errors
-    assert review.expected_errors == pytest.approx(6, abs=1) and least < 6 <= most < 10
     with pytest.raises(JobCancelled):
-        LabelReview(features, images, job=JobContext(cancelled=lambda: True))
+        compare_labels(features, images, job=JobContext(cancelled=lambda: True))
 
 
 def test_neighbours_along_principal_axes_find_the_same_errors(planted):
     features, images, _, wrong = planted
-    few, many = (LabelReview(features, images, most_exact=most).issues() for most in (10_000, 50))
+    exact, approximate = (compare_labels(features, images, most_exact=most) for most in (10_000, 50))
+    few, many = exact.issues, approximate.issues
     assert {each.image_id for each in few[:6]} == {each.image_id for each in many[:6]} == set(wrong.tolist())
     assert [each.suggested for each in few[:6]] == [each.suggested for each in many[:6]]
-    assert result_of(LabelReview(features, images, most_exact=50), images).is_approximate
-
-
-def alike(count: int, wrong: int, seed: int) -> tuple[Features, Snapshot]:
-    """Return images of two similar classes, some of them with the other's label."""
-    rng = np.random.default_rng(seed)
-    truth = np.arange(count) % 2
-    vectors = 0.4 * truth[:, None] + rng.normal(size=(count, sum(WIDTHS)))
-    truth[rng.choice(count, wrong, replace=False)] ^= 1
-    images = drawn(truth.tolist())
-    return Features(KIND, images.images, vectors.astype(np.float16)), images
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_where_two_classes_look_alike_the_range_holds_what_was_planted_and_no_number_is_told(seed, tmp_path):
-    features, images = alike(160, 32, seed)
-    review = LabelReview(features, images)
-    least, most = review.possible_errors
-    assert least <= 32 <= most
-    facts = result_of(review, images).facts
-    assert facts["expected_errors"] is None and facts["possible_errors"][0] <= 32 <= facts["possible_errors"][1]
-
-
-def test_a_review_ends_where_a_new_look_begins(planted):
-    features, images, truth, wrong = planted
-    review = LabelReview(features, images)
-    for image_id in wrong.tolist():
-        images = relabelled(images, image_id, truth[image_id - 1])
-        assert review.follow(images)
-    anew = LabelReview(features, images)
-    assert review.expected_errors < 0.5 and anew.expected_errors < 0.5
-    assert review.probabilities == pytest.approx(anew.probabilities, abs=0.1)
-
-
-def test_the_project_is_followed_in_one_go(planted):
-    features, images, truth, wrong = planted
-    review = LabelReview(features, images)
-    first, dropped = int(wrong[0]), int(wrong[1])
-    now = relabelled(images, first, truth[first - 1])
-    assert review.follow(replace(now, images=tuple(each for each in now.images if each.image_id != dropped)))
-    assert review.score(first) < 0.1 and len(review) == 119
-    assert dropped not in {each.image_id for each in review.issues()}
-    assert review.follow(images)
-    assert review.score(first) > 0.9 and review.score(dropped) > 0.9 and len(review) == 120
-
-
-def test_what_is_new_cannot_be_followed(planted):
-    features, images, _, _ = planted
-    review = LabelReview(features, replace(images, images=images.images[:-1]))
-    assert not review.follow(images)  # an image more has a label
-    edited = replace(images.images[0], sha256="f" * 64)
-    assert not review.follow(replace(images, images=(edited, *images.images[1:-1])))
-    assert review.follow(replace(images, images=images.images[:-1]))
+    assert approximate.is_approximate and not exact.is_approximate
 
 
 def test_evidence_is_near_and_of_both_classes(planted):
     features, images, truth, wrong = planted
-    review = LabelReview(features, images)
     first = int(wrong[0])
-    own, suggested = review.evidence(first, NAMES[truth[first - 1]])
+    own, suggested = nearest_of_classes(features, images, first, NAMES[truth[first - 1]])
     labels = {image.image_id: image.labels[0] for image in images.images}
     assert len(own) == len(suggested) == 4 and first not in own
     assert {labels[each] for each in own} == {labels[first]}
     assert {labels[each] for each in suggested} == {int(truth[first - 1])}
-
-
-def test_votes_are_weighed_and_a_run_is_heard(planted):
-    features, images, truth, wrong = planted
-    answers = {
-        image.image_id: {name: 0.9 if index == truth[place] else 0.05 for index, name in enumerate(NAMES)}
-        for place, image in enumerate(images.images)
-    }
-    review = LabelReview(features, images, predictions=answers)
-    assert set(review.shares) == {"ridge", "discriminant", "neighbours", "run"}
-    assert all(0.9 < share["agreement"] <= 1 for share in review.shares.values()) and review.shares["run"]["weight"] > 0
-    assert {each.image_id for each in review.issues()[:6]} == set(wrong.tolist())
-    few = dict(list(answers.items())[:10])
-    assert "run" not in LabelReview(features, images, predictions=few).shares
 
 
 def test_of_several_labels_a_missing_and_a_mistaken_one_are_found():
@@ -167,14 +96,11 @@ def test_of_several_labels_a_missing_and_a_mistaken_one_are_found():
     snapshot = Snapshot("multi", NAMES, tuple(images))
     centres = 3 * rng.normal(size=(3, sum(WIDTHS)))
     vectors = truth @ centres + rng.normal(size=(150, sum(WIDTHS)))
-    review = LabelReview(Features(KIND, snapshot.images, vectors.astype(np.float16)), snapshot)
-    found = {each.image_id: each for each in review.issues()[:2]}
+    result = compare_labels(Features(KIND, snapshot.images, vectors.astype(np.float16)), snapshot)
+    found = {each.image_id: each for each in result.issues[:2]}
     assert set(found) == {6, 7}
     assert (found[6].kind, found[6].suggested) == (LEFT_OUT, "pear")
     assert (found[7].kind, found[7].suggested, found[7].doubted) == (PUT_IN, "", "plum")
-    images[5] = replace(images[5], labels=(0, 1))
-    assert review.follow(replace(snapshot, images=tuple(images)))
-    assert review.score(6) < 0.5
 
 
 @pytest.mark.parametrize("labels", [[()] * 6, [(0,)] * 6, [(0,), (0,), (0,), (1,)]])
@@ -191,18 +117,15 @@ def test_too_few_labels_are_refused_before_anything_is_computed(labels, tmp_path
 def test_identical_images_cannot_be_compared():
     images = drawn([0, 0, 1, 1, 0, 1])
     with pytest.raises(ProjectError):
-        LabelReview(Features(KIND, images.images, np.ones((6, sum(WIDTHS)), np.float16)), images)
+        compare_labels(Features(KIND, images.images, np.ones((6, sum(WIDTHS)), np.float16)), images)
 
 
 @pytest.mark.parametrize("labels", [[0, 0, 1, 1, 2], [0, 0, 1, 1], [0, 1, 0, 1, 2, 2], [0, 1] * 10])
-def test_of_few_labels_no_number_is_told_and_nobody_accused(labels):
+def test_of_few_labels_none_is_flagged(labels):
     images = drawn(labels)
-    review = LabelReview(features_of(images.images, np.array(labels)), images)
-    facts = result_of(review, images).facts
-    assert facts["expected_errors"] is None and facts["possible_errors"][1] >= 1
-    assert all(np.isfinite(each.score) and each.score < 0.5 for each in review.issues())
-    single = [name for index, name in enumerate(NAMES) if labels.count(index) == 1]
-    assert list(review.too_small) == single
+    result = compare_labels(features_of(images.images, np.array(labels)), images)
+    assert all(np.isfinite(each.score) and each.score < 0.5 for each in result.issues)
+    assert result.facts["single"] == [name for index, name in enumerate(NAMES) if labels.count(index) == 1]
 
 
 def test_a_image_without_usable_features_is_left_out_and_named(planted, tmp_path, monkeypatch):
