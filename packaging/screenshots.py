@@ -114,7 +114,7 @@ def make_project(studio: Studio, config: TrainConfig | None) -> None:
     from visionft.evaluation.report import evaluate_run
     from visionft.export.exporter import export_run
 
-    studio.show("project").try_sample("photographs")
+    studio.show("project").try_sample()
     studio.wait_for_tasks()
     snapshot, folder, ended = studio.session.snapshot(), studio.session.path, []
     preset = "" if config else "balanced"

@@ -14,7 +14,7 @@ from visionft.errors import VisionFTError
 from visionft.evaluation.stored import read_evaluation
 from visionft.export.export_result import ExportResult
 from visionft.jobs import SILENT, JobContext
-from visionft.sample_projects import Sample, fill_with_sample
+from visionft.sample_projects import fill_with_sample
 from visionft.training.budget import Budget
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.preset_choice import preset_of_project
@@ -79,12 +79,11 @@ def demo_config(images: Snapshot, project_dir: Path) -> TrainConfig:
     return replace(balanced, framing=FRAMING, epochs=EPOCHS)
 
 
-def run_demo(out: Path, sample: Sample = "photographs", *, job: JobContext = SILENT) -> DemoResult:
+def run_demo(out: Path, *, job: JobContext = SILENT) -> DemoResult:
     """Import and split a sample, train, evaluate and export the run, and predict with it.
 
     Args:
         out: A folder for project and export; new or empty.
-        sample: The bundled photographs, or generated images.
 
     Raises:
         VisionFTError: The folder is in use.
@@ -94,7 +93,7 @@ def run_demo(out: Path, sample: Sample = "photographs", *, job: JobContext = SIL
         raise VisionFTError(Message("{out} is there already.", out=out), "Choose another folder, or remove that one.")
     out = out.absolute()
     with create_project(out / "project") as project:
-        fill_with_sample(project, sample, job=job)
+        fill_with_sample(project, job=job)
         job.check_cancelled()
         images = project.snapshot()
         run = project.train(demo_config(images, project.path), budget=Budget(PRESET), callback=job)

@@ -31,15 +31,7 @@ def home_actions(link: "PageLink[ProjectPage]") -> list[Action]:
         add(
             "file.sample",
             "Try a sample project",
-            lambda p: p.try_sample("photographs"),
-            needs_project=False,
-            before=why_no_sample,
-            menu="File",
-        ),
-        add(
-            "file.sample_drawn",
-            "Try a drawn sample project",
-            lambda p: p.try_sample("drawn"),
+            lambda p: p.try_sample(),
             needs_project=False,
             before=why_no_sample,
             menu="File",

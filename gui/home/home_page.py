@@ -35,12 +35,11 @@ if TYPE_CHECKING:
     from gui.home.overview import OverviewView, ShownProject
     from gui.session import ProjectSession
     from visionft.project.importing.importer import ImportReport
-    from visionft.sample_projects import Sample
 
 import_files = lazy_function("visionft.project.importing.importer:import_files", uses_torch=False)
 fill_with_sample = lazy_function("visionft.sample_projects:fill_with_sample", uses_torch=False)
 
-_SAMPLE_PROJECTS: "dict[Sample, str]" = {"photographs": "Sample photographs", "drawn": "Sample parts"}
+_SAMPLE_PROJECT = "Sample photographs"
 
 
 class ProjectPage(Page):
@@ -72,8 +71,7 @@ class ProjectPage(Page):
         welcome.drop_zone.file_button.clicked.connect(lambda _checked=False: self.choose_file())
         welcome.new_tile.clicked.connect(lambda _checked=False: self.ask_new_project())
         welcome.open_tile.clicked.connect(lambda _checked=False: self.choose_project())
-        welcome.sample_tile.clicked.connect(lambda _checked=False: self.try_sample("photographs"))
-        welcome.drawn_tile.clicked.connect(lambda _checked=False: self.try_sample("drawn"))
+        welcome.sample_tile.clicked.connect(lambda _checked=False: self.try_sample())
         welcome.public.chosen.connect(self._on_public_chosen)
         welcome.recent.chosen.connect(state.open_project)
         welcome.recent.forgotten.connect(self._on_recent_forgotten)
@@ -227,10 +225,10 @@ class ProjectPage(Page):
         if folder is not None:
             self.state.open_project(folder)
 
-    def try_sample(self, sample: "Sample") -> None:
-        path = free_path(new_project.projects_folder(), _SAMPLE_PROJECTS[sample])
+    def try_sample(self) -> None:
+        path = free_path(new_project.projects_folder(), _SAMPLE_PROJECT)
         if self.state.create_project(path) and self.state.session is not None:
-            work = partial(fill_with_sample, self.state.session.project, sample)
+            work = partial(fill_with_sample, self.state.session.project)
             title = tr("Making the sample project")
             self.state.import_requested.emit(Task(title=title, work=work, lane=Lane.DISK, page=self.name, writes=True))
             self.state.guide_requested.emit()

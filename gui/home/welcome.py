@@ -26,7 +26,7 @@ from gui.kit.parts import (
 from gui.kit.tiles import ActionTile
 from gui.kit.translation import tr
 from models.messages import Message, Text
-from resources.photographs import strip
+from resources.photographs import STRIP
 from visionft.amounts import size_text
 
 if TYPE_CHECKING:
@@ -123,18 +123,17 @@ def _tile_button(icon: IconLabel, words: QLayout, *, name: str) -> Button:
 class SampleTile(ActionTile):
     """A button to open a sample project, with a few of its images."""
 
-    def __init__(self, sample: str, title: Text, words: Text) -> None:
+    def __init__(self, title: Text, words: Text) -> None:
         super().__init__(title, words, "sample")
         self._content.setSpacing(theme.MEDIUM)
-        self._content.addWidget(_ImageStrip(sample))
+        self._content.addWidget(_ImageStrip())
 
 
 class _ImageStrip(QWidget):
     """Square images side by side, as many as fit; read on first display."""
 
-    def __init__(self, sample: str) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._file = strip(sample)
         self._images = QPixmap()
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
@@ -144,7 +143,7 @@ class _ImageStrip(QWidget):
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         if self._images.isNull():
-            self._images = QPixmap(str(self._file))
+            self._images = QPixmap(str(STRIP))
         painter = QPainter(self)
         side = self.height()
         cut = self._images.height()
@@ -170,16 +169,15 @@ class Welcome(QWidget):
         )
         self.recent, self.public = RecentList(), PublicList()
         photographs = Message("400 photographs of waste in 5 classes, ready to train.")
-        drawn = Message("Draws 4 classes of machined parts and opens them, ready to train.")
-        self.sample_tile = SampleTile("photographs", "Try a sample", photographs)
-        self.drawn_tile = SampleTile("drawn", "Try a drawn sample", drawn)
+        self.sample_tile = SampleTile("Try a sample", photographs)
         self.new_tile = ActionTile("New project", "Starts empty; bring in images when you like.", "plus")
         self.open_tile = ActionTile("Open project", "Goes on with a project folder you have.", "folder-open")
         tiles = QGridLayout()
         tiles.setSpacing(theme.MEDIUM)
-        for place, tile in enumerate((self.new_tile, self.open_tile, self.sample_tile, self.drawn_tile)):
-            tiles.addWidget(tile, place // 2, place % 2)
-            tiles.setColumnStretch(place % 2, 1)
+        for column_number, tile in enumerate((self.new_tile, self.open_tile)):
+            tiles.addWidget(tile, 0, column_number)
+            tiles.setColumnStretch(column_number, 1)
+        tiles.addWidget(self.sample_tile, 1, 0, 1, 2)
         intro = column(
             text("Teach your computer what you see", "hero", wrap=True),
             text("From a folder of photographs to one verified model file, on this machine alone.", "muted", wrap=True),

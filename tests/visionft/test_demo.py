@@ -47,19 +47,5 @@ def test_the_whole_path_is_taken_and_the_figures_printed_agree(tmp_path, monkeyp
     right, alike = map(int, re.search(r"60 test images, (\d+) right; the class is PyTorch's for (\d+)", said).groups())
     # The run was evaluated on images decoded near its input size: predictions of 20 % each may differ otherwise.
     assert low < share < high and alike >= 59
-    assert right / 60 == pytest.approx(share / 100, abs=0.001)
+    assert right / 60 == pytest.approx(share / 100, abs=(60 - alike) / 60 + 0.001)
     assert (tmp_path / "out" / "export" / "model.onnx").is_file()
-
-
-def test_drawn_images_are_asked_for_by_an_option(tmp_path, monkeypatch):
-    asked = []
-
-    def noted(project, sample, **_options):
-        asked.append(sample)
-        raise VisionFTError("Far enough.")
-
-    monkeypatch.setattr(demo, "fill_with_sample", noted)
-    for number, options in enumerate(([], ["--drawn"])):
-        monkeypatch.setattr(sys, "argv", ["visionft", "demo", "--out", str(tmp_path / str(number)), *options])
-        assert main() == 2
-    assert asked == ["photographs", "drawn"]

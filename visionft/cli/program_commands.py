@@ -95,7 +95,6 @@ def download(
 
 def demo(
     out: Annotated[Path, Option(metavar="DIR", help="Where everything it makes goes.")] = Path("visionft-demo"),
-    drawn: Annotated[bool, Option("--drawn", help="On images that it draws, in place of photographs.")] = False,
     json: Json = False,
 ) -> None:
     """Run the whole journey once on sample images.
@@ -105,7 +104,7 @@ def demo(
     from visionft.demo import run_demo
 
     with running_job() as job:
-        result = run_demo(out, "drawn" if drawn else "photographs", job=job)
+        result = run_demo(out, job=job)
         rows = [
             (
                 rough_duration_text(each.at_s),

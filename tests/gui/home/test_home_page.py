@@ -179,20 +179,17 @@ def test_the_new_project_dialog_checks_the_name(qtbot, tmp_path, name, is_allowe
 
 
 @pytest.mark.usefixtures("styled")  # without it the tiles have no height to be clicked at
-@pytest.mark.parametrize(("tile", "classes"), [("sample_tile", 5), ("drawn_tile", 4)])
-def test_a_sample_project_is_ready_to_train(qtbot, window, page, monkeypatch, tile, classes):
-    monkeypatch.setattr("visionft.sample_projects.DRAWN_PER_CLASS", 4)  # drawing one takes a quarter of a second
-    qtbot.mouseClick(getattr(page.welcome, tile), LEFT)
+def test_a_sample_project_is_ready_to_train(qtbot, window, page):
+    qtbot.mouseClick(page.welcome.sample_tile, LEFT)
     qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=120_000)
     assert is_ready(page)
-    assert len(window.state.session.snapshot().class_names) == classes
+    assert len(window.state.session.snapshot().class_names) == 5
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("styled")
-@pytest.mark.parametrize("tile", ["sample_tile", "drawn_tile"])
-def test_making_a_sample_can_be_cancelled(qtbot, window, page, tile, finish):
-    qtbot.mouseClick(getattr(page.welcome, tile), LEFT)
+def test_making_a_sample_can_be_cancelled(qtbot, window, page, finish):
+    qtbot.mouseClick(page.welcome.sample_tile, LEFT)
     qtbot.mouseClick(page.imports.panel.progress.cancel_button, LEFT)
     finish()
     assert not page.imports.is_active and window.state.session.project.summary().images == 0

@@ -13,11 +13,10 @@ LEFT = Qt.MouseButton.LeftButton
 def test_the_guide_leads_from_the_sample_to_the_try_page_and_is_left_by_a_click(
     qtbot, window, tmp_path, monkeypatch, write_run, finish
 ):
-    monkeypatch.setattr("visionft.sample_projects.DRAWN_PER_CLASS", 4)
     monkeypatch.setattr(new_project, "projects_folder", lambda: tmp_path)
     guide = window.guide
     assert not guide.isVisible()
-    qtbot.mouseClick(window.page("project").welcome.drawn_tile, LEFT)
+    qtbot.mouseClick(window.page("project").welcome.sample_tile, LEFT)
     finish()
     button = window.page("project").next_button
     qtbot.waitUntil(lambda: button.text() in guide.words.text())
