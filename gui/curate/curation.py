@@ -18,7 +18,7 @@ from gui.kit.workers import BackgroundReader
 from gui.session import ProjectSession
 from gui.state import AppState
 from gui.tasks import Failure, Lane, Task
-from visionft.curation.check import Check, Issue
+from visionft.curation.check import Issue
 from visionft.curation.table import CHECKS
 from visionft.events import Event, Progress, ResultStored
 from visionft.libraries import LOADING
@@ -46,7 +46,6 @@ class IssueScan(QObject):
         self._task: Task[Any] | None = None
         self.progress: Progress | None = None  # None while no task runs
         self.share = JobShare()
-        self.configured: dict[str, Check] = {}  # checks with the settings that the user chose, by name
         self.checks: frozenset[str] = frozenset()  # running or queued in this task
         self.skipped: dict[str, SkippedCheck] = {}  # checks that could not run last time
         self.failure: Failure | None = None  # error of the last task
@@ -70,7 +69,7 @@ class IssueScan(QObject):
         self.share = JobShare()
         self.checks = frozenset(names or CHECKS)
         self.failure, self.was_stopped = None, False
-        work = partial(run_checks, session.path, session.images, names, configured=dict(self.configured))
+        work = partial(run_checks, session.path, session.images, names)
         self._task = self._state.tasks.run(
             Task(title=tr("Finding issues"), work=work, lane=Lane.COMPUTE, page=self._page, device=True),
             owner=self,

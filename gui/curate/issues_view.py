@@ -14,7 +14,6 @@ from typing import Generic, TypeVar
 from PySide6.QtCore import QSignalBlocker, Qt
 from PySide6.QtWidgets import QSlider, QWidget
 
-from gui.curate.check_settings import CheckSettings
 from gui.curate.curation import Curation
 from gui.curate.result_reader import LoadedIssues
 from gui.curate.view import Command, EmptyContent, View, ViewContent, plain_tile
@@ -22,12 +21,12 @@ from gui.kit import dialogs, theme
 from gui.kit.chips import Chip
 from gui.kit.flow import Flow
 from gui.kit.image_model import Section, Tile
-from gui.kit.parts import Button, IconButton, row, text, widget_of
+from gui.kit.parts import IconButton, row, text, widget_of
 from gui.kit.theme import ClassColour
 from gui.kit.translation import tr
 from gui.next_steps import way_of
 from models.messages import Message
-from visionft.curation.check import APPROXIMATE_TEXT, Check, Issue
+from visionft.curation.check import APPROXIMATE_TEXT, Issue
 from visionft.curation.duplicates.duplicate_groups import DuplicateGroup, are_look_alikes
 from visionft.curation.leaks.leak_check import Leak
 from visionft.curation.table import CHECKS
@@ -67,13 +66,8 @@ class IssueFilter(QWidget):
         self.reset_button = IconButton("undo", "Reset the threshold", on_click=on_reset)
         self.chips: dict[str, Chip] = {}
         line = row(text("Surest", "small"), self.slider, text("More", "small"), self._count, self.reset_button)
-        self._line = widget_of(line)
-        self._flow = Flow(*before, self._line)
+        self._flow = Flow(*before, widget_of(line))
         self.setLayout(self._flow)
-
-    def show_whether_checked(self, is_checked: bool) -> None:
-        """Show the threshold once there is a result."""
-        self._line.setVisible(is_checked)
 
     def show_threshold(self, threshold: float, usual: float) -> None:
         with QSignalBlocker(self.slider):
@@ -152,9 +146,6 @@ class IssuesView(View):
     def fill(self) -> None:
         loaded = self.loaded
         flagged = self.flagged()
-        self.controls.show_whether_checked(loaded is not None)
-        if self.settings_button is not None:
-            self.settings_button.setEnabled(not self.curation.scan.is_running)
         if loaded is None:
             self._ids = ()
             return
@@ -200,7 +191,6 @@ class IssuesView(View):
                 words=tr(skipped.hint),
                 button=tr(button),
                 act=act,
-                keeps_controls=self.settings_button is not None,
             )
         if loaded is None:
             return EmptyContent(
@@ -209,7 +199,6 @@ class IssuesView(View):
                 icon="search",
                 button=tr("Find issues"),
                 act=partial(scan.start, [self.check] if self.curation.results else []),
-                keeps_controls=self.settings_button is not None,
             )
         if self.shown().ids:
             return None
@@ -226,7 +215,7 @@ class IssuesView(View):
             title=tr("All issues are resolved") if is_resolved else tr("No issues found"),
             words=tr("{count} image was checked.", "{count} images were checked.", count=loaded.result.checked),
             icon="check-circle",
-            keeps_controls=bool(loaded.issues) or self.settings_button is not None,  # the slider, for low scores
+            keeps_controls=bool(loaded.issues),  # the slider, for low scores
         )
 
     def shown(self) -> ViewContent:
@@ -249,32 +238,12 @@ class IssuesView(View):
             on_threshold=self.set_threshold,
             on_kind=self.toggle_kind,
             on_reset=self.reset,
-            before=[*self.before_controls(), *([self.settings_button] if self.settings_button is not None else [])],
+            before=self.before_controls(),
         )
 
     def before_controls(self) -> Sequence[QWidget]:
         """Return widgets of the view at the left of the threshold."""
         return ()
-
-    @property
-    def configured(self) -> Check:
-        """The check with the settings that the user chose last, or those of its result."""
-        known = self.curation.scan.configured.get(self.check)
-        return known or CHECKS[self.check].with_settings_of(self.loaded.result if self.loaded is not None else None)
-
-    @cached_property
-    def settings_button(self) -> Button | None:
-        """The button that asks for settings of the check; None for a check without any."""
-        if not CHECKS[self.check].settings:
-            return None
-        return Button("Settings", "settings", on_click=self.ask_settings)
-
-    def ask_settings(self) -> None:
-        """Ask for settings, and run the check with them."""
-        dialog = CheckSettings(self.configured, CHECKS[self.check], self.curation.window)
-        if dialog.ask():
-            self.curation.scan.configured[self.check] = dialog.form.value()
-            self.curation.scan.start([self.check])
 
     def build_controls(self) -> QWidget | None:
         return self.controls

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -20,7 +20,6 @@ import visionft
 import visionft.api
 from models.catalog import DEFAULT_BACKBONE
 from models.errors import Action, NextStep
-from models.settings import setting
 from visionft.api import console
 from visionft.api.console import ProgressLine, running_job
 from visionft.api.python_steps import CALLS, call_for
@@ -39,16 +38,13 @@ ROOT = Path(__file__).parents[2]
 TINY = {"backbone": "test_resnet", "weights": "random", "image_size": 32, "framing": "centre", "workers": 0}
 
 
-@dataclass(frozen=True)
 class First(Check):
-    """Flags the images up to a number."""
+    """Flags the first two images."""
 
     name, title, summary = "first", "First images", "The images that came first."
 
-    most: int = setting(2, label="Highest number", help="Number of the last flagged image.", limits=(1, 100))
-
     def find_issues(self, inputs):
-        images = sorted(inputs.images.images, key=lambda image: image.image_id)[: self.most]
+        images = sorted(inputs.images.images, key=lambda image: image.image_id)[:2]
         issues = tuple(
             Issue(image_id=each.image_id, sha256=each.sha256, score=1, kind="first", reason="It came first.")
             for each in images
@@ -324,19 +320,6 @@ def test_checks_and_suggestions_are_tables(own, monkeypatch):
         own.check("nonsense")
     found = own.check("quality", threshold=0.0, callback=lambda _event: None)
     assert len({len(column) for column in found.values()}) == 1 and "reason" in found
-
-
-def test_the_settings_of_a_check_are_arguments(own, monkeypatch):
-    monkeypatch.setitem(CHECKS, "first", First())
-    quiet = {"callback": lambda _event: None}
-    assert len(own.check("first", **quiet)["path"]) == 2
-    found = own.check("first", most=5, **quiet)
-    assert len(found["path"]) == 5 and found.result.settings == {"most": 5}
-    assert len(own.check(First(most=4), **quiet)["path"]) == 4
-    with pytest.raises(ConfigError, match="most"):
-        own.check("first", least=5, **quiet)
-    with pytest.raises(ConfigError, match="most"):
-        own.check("first", most=0, **quiet)
 
 
 @pytest.mark.slow

@@ -227,7 +227,6 @@ class Project(Store):
         threshold: float | None = None,
         kind: str = "",
         callback: Callback | None = None,
-        **settings: Any,
     ) -> IssueTable:
         """Run a check, and return its open issues, the worst first.
 
@@ -235,11 +234,9 @@ class Project(Store):
             name: `duplicates`, `label-errors`, `leaks`, `quality`, one of an extension, or the check itself.
             threshold: Score from which an image is listed, 0 to 1; None for the check's own.
             kind: Only issues of this kind, of `kinds` of the check, such as `blurred`; empty for all.
-            **settings: Of a check that has any; the others have their defaults. `result.settings` of the table has all.
 
         Raises:
             ProjectError: There is nothing to check.
-            ConfigError: The check has no such setting, or it is invalid; all problems at once.
             VisionFTError: The check has no such kind, or the threshold is not from 0 to 1.
         """
         from visionft.curation.check import Inputs, open_issues
@@ -247,7 +244,6 @@ class Project(Store):
 
         with running_job(callback) as job:
             check = get_check(name) if isinstance(name, str) else name
-            check = check.with_settings(as_assignments(settings))
             _refuse_no_share("threshold", threshold)
             if kind and check.kinds and kind not in check.kinds:
                 raise VisionFTError(f"There is no kind “{kind}”.", choose_one(check.kinds))

@@ -10,9 +10,9 @@ from visionft.api import Project
 from visionft.api.tables import IssueTable
 from visionft.cli.arguments import MOST, Json, ProjectDir, share_option
 from visionft.cli.output import opened_project, print_result, running_job, table, write_err
-from visionft.curation.check import APPROXIMATE_TEXT, Check, CheckResult, open_issues, settings_texts
+from visionft.curation.check import APPROXIMATE_TEXT, CheckResult, open_issues
 from visionft.curation.report.dataset_report import DatasetReport
-from visionft.curation.table import CHECKS, get_check
+from visionft.curation.table import CHECKS
 from visionft.project.edits.changes import AcceptSuggestions, RemoveImages, UnlabelImages
 from visionft.project.edits.image_changes import TagImages
 from visionft.project.edits.verdicts import verdicts_of
@@ -20,10 +20,8 @@ from visionft.project.names import count_of
 
 _SHOWN, _SHOWN_LABELS, _SHOWN_PAIRS = 50, 20, 5  # lines for a person; `--json` prints all
 
-_SETTINGS = [f"{name}: {', '.join(texts)}" for name, each in CHECKS.items() if (texts := settings_texts(each))]
 
-
-def run_check(project: Project, check: str | Check, *, threshold: float | None = None, kind: str = "") -> IssueTable:
+def run_check(project: Project, check: str, *, threshold: float | None = None, kind: str = "") -> IssueTable:
     """Run a check of the table on a project, and report unreadable images and approximations on stderr."""
     with running_job() as job:
         found = project.check(check, threshold=threshold, kind=kind, callback=job)
@@ -55,20 +53,11 @@ def check(
     threshold: Annotated[
         float | None, share_option("Score from which an image is listed; the check's own if none.")
     ] = None,
-    assignments: Annotated[
-        list[str] | None,
-        Option(
-            "--set",
-            metavar="KEY=VALUE",
-            help=". ".join(["A setting of the check, where it has any", *_SETTINGS]) + ".",
-        ),
-    ] = None,
     json: Json = False,
 ) -> None:
     """Run any check by its name, also of an extension."""
-    configured = get_check(name).with_settings(assignments or ())
     with opened_project(project, read_only=True) as opened:
-        found = run_check(opened, configured, threshold=threshold)
+        found = run_check(opened, name, threshold=threshold)
     _print_issues(found, note=_note(found), as_json=json)
 
 

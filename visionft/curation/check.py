@@ -6,16 +6,15 @@ without further code. It reads a `Snapshot` and measurements of the images, neve
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
-from dataclasses import Field, asdict, dataclass, field, fields, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Final, Self
+from typing import Any, ClassVar, Final
 
 from models.messages import Message, load_message, store_message
-from models.settings import build, range_problems, range_words, with_text
 from visionft.data.types import Snapshot
-from visionft.errors import ConfigError, Problem, ProjectError
+from visionft.errors import ProjectError
 from visionft.features.embedding import embedded
 from visionft.features.feature_store import Features
 from visionft.files import read_json, write_text
@@ -29,8 +28,6 @@ MOST_EXACT: Final = 50_000  # images; of more, checks search faster: the time of
 APPROXIMATE: Final = "approximate"  # key in `facts`: whether a fast search stood for the exact one
 APPROXIMATE_TEXT: Final = Message("So many images are compared approximately: a few issues may be missed.")
 _FORMAT: Final = 2
-# Settings cannot be called like the other arguments of `Project.check` in Python, where each is an argument.
-_ARGUMENTS: Final = ("name", "threshold", "kind", "callback")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +59,6 @@ class CheckResult:
     unreadable: tuple[tuple[int, str], ...] = ()  # (image id, reason) of images not checked
     data: str = ""  # digest of the checked snapshot
     newest: int = 0  # highest image id at that time: higher ones were added since
-    settings: Mapping[str, Any] = field(default_factory=dict[str, Any])  # of the check, by name
     facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     @property
@@ -90,67 +86,14 @@ class Inputs:
         return embedded(self.project_dir, self.images, job=self.job)
 
 
-@dataclass(frozen=True, kw_only=True)
 class Check(ABC):
-    """A check of a project's images for one kind of issue, with its settings; one row in the table.
-
-    A setting is a field of the subclass, which is then a frozen dataclass: `least: int = setting(32, label="Least
-    width", help=..., limits=(1, 10_000))`. The row in the table has the defaults. Window, command line and Python run
-    copies of it with the settings that a user chose.
-    """
+    """A check of a project's images for one kind of issue; one row in the table."""
 
     name: ClassVar[str]  # also the command: `label-errors`
     weight: ClassVar[float] = 1.0  # about its seconds for 1,000 images with features, until they are measured
     title: ClassVar[str]
     summary: ClassVar[str]  # one sentence: the issues, and the usual action
     kinds: ClassVar[tuple[str, ...]] = ()  # those that its issues may have; empty where it does not say
-
-    def __post_init__(self) -> None:
-        """Refuse settings that could not be set.
-
-        Raises:
-            TypeError: The class is no dataclass of its own, or a setting is called like another argument.
-        """
-        kind = type(self)
-        if names := [name for name, value in vars(kind).items() if isinstance(value, Field)]:
-            raise TypeError(f"{kind.__name__} has settings ({', '.join(names)}) and lacks @dataclass(frozen=True)")
-        if names := [name for name in self.settings if name in _ARGUMENTS]:
-            raise TypeError(f"no setting of {kind.__name__} can be called {', '.join(names)}")
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """Return {name: value} of its settings; empty for a check without any."""
-        return {each.name: getattr(self, each.name) for each in fields(self) if each.metadata}
-
-    def with_settings(self, assignments: Iterable[str]) -> Self:
-        """Return a copy with `KEY=VALUE` texts applied (ConfigError: all faults at once)."""
-        check, found = self, list[Problem]()
-        for assignment in assignments:
-            key, equals, text = (part.strip() for part in assignment.partition("="))
-            if not equals:
-                found.append(Problem(assignment, "is not of the form KEY=VALUE"))
-            elif key not in self.settings:
-                names = ", ".join(self.settings)
-                hint = Message("There are {names}.", names=names) if names else "This check has no settings."
-                found.append(Problem(key, "there is no such setting", hint))
-            else:
-                try:
-                    check = with_text(check, key, text)
-                except ConfigError as error:
-                    found += error.problems
-        if found := found or range_problems(check):
-            raise ConfigError(tuple(found))
-        return check
-
-    def with_settings_of(self, result: "CheckResult | None") -> Self:
-        """Return a copy with the settings of an earlier result; the check itself where they are not valid now."""
-        if result is None or not self.settings:
-            return self
-        try:
-            check = build(type(self), dict(result.settings))
-        except ConfigError:
-            return self
-        return self if range_problems(check) else check
 
     @abstractmethod
     def find_issues(self, inputs: Inputs) -> CheckResult:
@@ -162,13 +105,13 @@ class Check(ABC):
         """
 
     def run(self, inputs: Inputs) -> CheckResult:
-        """Check all images, and store the result with the settings in the project's folder."""
+        """Check all images, and store the result in the project's folder."""
         if not inputs.images.images:
             raise ProjectError("There are no images yet.", "Import some first.")
         newest = max(image.image_id for image in inputs.images.images)
         found = self.find_issues(inputs)
         issues = tuple(sorted(found.issues, key=lambda each: -each.score))  # equal ones in the order of the check
-        result = replace(found, issues=issues, data=inputs.images.digest, newest=newest, settings=self.settings)
+        result = replace(found, issues=issues, data=inputs.images.digest, newest=newest)
         write_result(inputs.project_dir, result)
         return result
 
@@ -180,8 +123,6 @@ def write_result(project_dir: Path, result: CheckResult) -> None:
     values = {name: each for name, each in vars(result).items() if name not in ("issues", "checked")}
     issues = [{**asdict(issue), "reason": store_message(issue.reason)} for issue in result.issues]
     values = {**values, "findings": issues, "looked_at": result.checked}  # the names of format 2
-    if not result.settings:  # as earlier versions wrote it
-        del values["settings"]
     write_text(folder / f"{result.check}.json", json.dumps({"format": _FORMAT, **values}, ensure_ascii=False))
 
 
@@ -196,15 +137,9 @@ def read_result(project_dir: Path, check: str) -> CheckResult | None:
         for each in values.pop("findings")
     )
     unreadable = tuple((int(image_id), str(reason)) for image_id, reason in values.pop("unreadable"))
-    settings = dict(values.pop("settings", {}))
+    values.pop("settings", None)  # version 0.2 stored those of a check of an extension
     checked = values.pop("looked_at")
-    return CheckResult(issues=issues, checked=checked, unreadable=unreadable, settings=settings, **values)
-
-
-def settings_texts(check: Check) -> list[str]:
-    """Return each setting of a check with its range, such as `least (1 to 10,000 px)`."""
-    ranges = {each.name: range_words(each.metadata) for each in fields(check) if each.metadata}
-    return [f"{name} ({words})" if words else name for name, words in ranges.items()]
+    return CheckResult(issues=issues, checked=checked, unreadable=unreadable, **values)
 
 
 def open_issues(

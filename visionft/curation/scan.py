@@ -3,11 +3,11 @@
 A check without its requirements (no label yet, say) is skipped with its reason; the others go on.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from visionft.curation.check import Check, CheckResult, Inputs, read_result
+from visionft.curation.check import CheckResult, Inputs
 from visionft.curation.table import CHECKS
 from visionft.data.types import Snapshot
 from visionft.errors import NextStep, VisionFTError
@@ -38,7 +38,6 @@ def run_checks(
     images: Snapshot,
     checks: Iterable[str] = (),
     *,
-    configured: Mapping[str, Check] | None = None,
     job: JobContext = SILENT,
 ) -> ScanReport:
     """Run checks by name, or compute features and run every check of the table; each result is stored when finished.
@@ -47,8 +46,6 @@ def run_checks(
         project_dir: The project's folder.
         images: Its images.
         checks: Names of checks; empty for all.
-        configured: {name: check with the user's settings}. Others run with the settings of their last result, so that
-            a check that is repeated on new images stays the same.
         job: Receives the progress.
 
     Raises:
@@ -66,14 +63,10 @@ def run_checks(
             _ = inputs.features
     report = ScanReport(results={}, skipped={})
     for name in names:
-        check = (configured or {}).get(name)
-        if check is None:
-            check = CHECKS[name]
-            check = check.with_settings_of(read_result(project_dir, name)) if check.settings else check
         try:
             job.check_cancelled()
             with job.stage(weight=times_s[name]):
-                report.results[name] = check.run(inputs)
+                report.results[name] = CHECKS[name].run(inputs)
             job.report(ResultStored(name=name))
         except JobCancelled:
             raise

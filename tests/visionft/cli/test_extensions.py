@@ -43,15 +43,11 @@ class Hasty(Method):
 HYPHEN, HASTY = Hyphen(), Hasty()
 """
 CHECK = """
-from models.settings import setting
 from visionft.curation.check import Check
 
 
 class NarrowCheck(Check):
-    name, title, summary = "narrow", "Narrow", "Its settings are not in a dataclass."
-    least = setting(1, label="Least", help="Width.")
-
-    def find_issues(self, inputs): ...
+    name, title, summary = "narrow", "Narrow", "It finds nothing."
 
 
 NARROW = NarrowCheck()
@@ -66,7 +62,7 @@ CLASS, DIGIT, WITHOUT, FOLDER, OWN, OTHER = (Artefact(name=name, title="List", w
 NAMED = {
     ("checks", "quality"): "visionft.checks",
     ("checks", "gone"): "no_such_package",
-    ("checks", "narrow"): "@dataclass",
+    ("checks", "narrow"): "find_issues",
     ("methods", "odd"): "visionft.methods",
     ("methods", "with-hyphen"): "with-hyphen",
     ("methods", "hasty"): "when, options",

@@ -2,15 +2,13 @@
 
 import dataclasses
 import json
-from dataclasses import dataclass
 
 import pytest
 
-from models.settings import setting
 from visionft.curation import scan
 from visionft.curation.check import Check, CheckResult, Inputs, Issue, open_issues, read_result, write_result
 from visionft.data.types import Snapshot
-from visionft.errors import ConfigError, ProjectError
+from visionft.errors import ProjectError
 from visionft.events import Progress
 from visionft.jobs import JobContext
 
@@ -84,31 +82,11 @@ def test_a_finding_about_a_label_goes_with_the_label(snapshot):
     assert open_issues(result, dataclasses.replace(snapshot, images=images), frozenset()) == ()
 
 
-@dataclass(frozen=True)
-class Low(Check):
-    """Flags each image whose number is below a setting."""
-
-    name, title, summary = "low", "Low", "Finds images with low numbers."
-
-    most: int = setting(10, label="Most", help="Highest number.", limits=(0, 100))
-    share: float = setting(0.5, label="Share", help="Their score.", limits=(0, 1))
-    reverse: bool = setting(False, label="Reverse", help="Flag the others.")
-
-    def find_issues(self, inputs: Inputs) -> CheckResult:
-        ids = [image.image_id for image in inputs.images.images if (image.image_id <= self.most) != self.reverse]
-        found = tuple(finding(image_id, inputs.images, self.share) for image_id in ids)
-        return CheckResult(check=self.name, issues=found, threshold=0.5, checked=len(inputs.images.images))
-
-
-def test_settings_act_and_are_stored_with_the_result(tmp_path, snapshot):
-    usual = Low().run(Inputs(tmp_path, snapshot))
-    check = Low().with_settings(["most = 3", "share=0.9", "reverse=yes"])
-    assert check.settings == {"most": 3, "share": 0.9, "reverse": True}
-    result = check.run(Inputs(tmp_path, snapshot))
-    assert (len(usual.issues), len(result.issues)) == (10, 45) and result.issues[0].score == 0.9
-    stored = read_result(tmp_path, "low")
-    assert stored == result and stored.settings == check.settings
-    assert Low().with_settings_of(stored) == check
+def test_settings_that_version_0_2_stored_are_ignored(tmp_path, snapshot):
+    result = Odd().run(Inputs(tmp_path, snapshot))
+    file = tmp_path / "curation" / "odd.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"settings": {"most": 3}}))
+    assert read_result(tmp_path, "odd") == result
 
 
 def test_issues_are_stored_by_falling_score(tmp_path, snapshot):
@@ -121,52 +99,6 @@ def test_issues_are_stored_by_falling_score(tmp_path, snapshot):
     result = Unsorted().run(Inputs(tmp_path, snapshot))
     assert [each.image_id for each in result.issues] == [2, 4, 3, 1]
     assert read_result(tmp_path, "odd") == result
-
-
-def test_every_invalid_setting_is_named(tmp_path):
-    with pytest.raises(ConfigError) as raised:
-        Low().with_settings(["least=1", "most=many", "share"])
-    assert [each.field for each in raised.value.problems] == ["least", "most", "share"]
-    with pytest.raises(ConfigError) as raised:
-        Low().with_settings(["most=101", "share=-1"])
-    assert [each.field for each in raised.value.problems] == ["most", "share"]
-    with pytest.raises(ConfigError) as raised:
-        Odd().with_settings(["most=1"])
-    assert [each.field for each in raised.value.problems] == ["most"]
-
-
-@pytest.mark.parametrize("settings", [{"most": 101}, {"most": "3"}, {"gone": 1}, {"most": None}, ["most"], 7])
-def test_settings_of_a_file_that_are_not_valid_are_not_used(tmp_path, snapshot, settings):
-    write_result(tmp_path, Low().run(Inputs(tmp_path, snapshot)))
-    file = tmp_path / "curation" / "low.json"
-    file.write_text(json.dumps(json.loads(file.read_text()) | {"settings": settings}))
-    assert Low().with_settings_of(read_result(tmp_path, "low")) == Low()
-
-
-def test_a_check_without_settings_writes_what_earlier_versions_wrote(tmp_path, snapshot):
-    Odd().run(Inputs(tmp_path, snapshot))
-    assert "settings" not in json.loads((tmp_path / "curation" / "odd.json").read_text())
-
-
-def test_checks_together_keep_the_settings_of_the_last_result(tmp_path, snapshot, monkeypatch):
-    monkeypatch.setitem(scan.CHECKS, "low", Low())
-    Low().with_settings(["most=3"]).run(Inputs(tmp_path, snapshot))
-    assert len(scan.run_checks(tmp_path, snapshot, ["low"]).results["low"].issues) == 3
-    own = {"low": Low().with_settings(["most=4"])}
-    assert len(scan.run_checks(tmp_path, snapshot, ["low"], configured=own).results["low"].issues) == 4
-
-
-def test_a_class_whose_settings_could_not_be_set_is_refused():
-    class Undecorated(Low):
-        least: int = setting(1, label="Least", help="Lowest number.")
-
-    @dataclass(frozen=True)
-    class Clashing(Low):
-        threshold: float = setting(0.5, label="Threshold", help="The same name as an argument.")
-
-    for kind in (Undecorated, Clashing):
-        with pytest.raises(TypeError):
-            kind()
 
 
 def test_the_share_of_a_check_follows_from_the_time_that_it_took_before(tmp_path, snapshot, monkeypatch):
