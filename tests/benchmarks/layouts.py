@@ -1,13 +1,12 @@
 """Import public data sets as downloaded, and the exports of tools: which are right, refused, or silently wrong.
 
-    python tests/benchmarks/layouts.py [WORD ...] [--draws NUMBER] [--faults FILE]
-    python tests/benchmarks/layouts.py --plain NUMBER [--seed NUMBER] [--simplify]
+    python tests/benchmarks/layouts.py [WORD ...] [--faults FILE]
+    python tests/benchmarks/layouts.py --plain NUMBER [--seed NUMBER]
 
 Each data set (`tests/fixtures/public_layouts/`) is written with tiny images and a known truth, and imported into a
 project of its own. Words select by title. A data set that is not right is tried again with each choice that the program
-offers. With `--draws` the data sets are drawn from the grammar of layouts (`tests/fixtures/layout_grammar.py`) instead.
-With `--plain` they are plain class folders (`tests/fixtures/plain_folders.py`), which must all be labelled right with
-no choice; each that is not is printed, with `--simplify` as the plainest one of the same fault.
+offers. With `--plain` they are plain class folders instead (`tests/fixtures/plain_folders.py`), which must all be
+labelled right with no choice; each that is not is printed.
 The exit status is 1 where an import is silently wrong, or fails with anything but an expected error, or where a plain
 folder is not labelled right.
 """
@@ -21,11 +20,10 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).parents[1] / "fixtures"))
 from bench import heading, row
-from data_sets import CRASHED, RIGHT, SILENT, VERDICTS, WRONG, Layout, Verdict, judge_import
+from data_sets import CRASHED, RIGHT, SILENT, VERDICTS, Layout, Verdict, judge_import
 from layout_files import read_layouts
-from layout_grammar import layout_of, random_recipes
-from plain_folders import PlainFolders, random_folders
-from plain_imports import fault_of, kind_of, simplified
+from plain_folders import random_folders
+from plain_imports import fault_of, kind_of
 
 MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 
@@ -41,28 +39,27 @@ def tally(data_sets: list[Layout]) -> list[tuple[Layout, Verdict]]:
     return found
 
 
-def fault_text(found: list[tuple[Layout, Verdict]], most: int) -> str:
-    """Return the verdicts that are not right as Markdown: worst first, of each the `most` with the shortest titles."""
+def fault_text(found: list[tuple[Layout, Verdict]]) -> str:
+    """Return the verdicts that are not right as Markdown, worst first."""
     parts = [f"# Imports that are not right ({time.strftime('%H:%M')})\n"]
     for kind in reversed(VERDICTS):
         rows = [(layout, verdict) for layout, verdict in found if verdict.kind == kind and kind != RIGHT]
         if rows:
             parts.append(f"\n## {kind} ({len(rows)})\n")
-        for layout, verdict in sorted(rows, key=lambda row: len(row[0].title))[:most]:
+        for layout, verdict in sorted(rows, key=lambda row: len(row[0].title)):
             took = f" [right with {verdict.took}]" if verdict.took else ""
             parts.append(f"- **{layout.title}**{took}: {verdict.words}")
     return "\n".join(parts) + "\n"
 
 
-def tally_plain(number: int, seed: int, *, is_simplified: bool) -> int:
+def tally_plain(number: int, seed: int) -> int:
     """Print the plain folders that are not labelled right, and how many there are of each kind; return the number."""
     began = time.perf_counter()
     faults: dict[str, list[str]] = {}  # {description: its faults}
     with tempfile.TemporaryDirectory(prefix="plain-", dir=MEMORY) as scratch:
         for folders in random_folders(number, seed):
             if fault := fault_of(folders, Path(scratch)):
-                shown: PlainFolders = simplified(folders, Path(scratch)) if is_simplified else folders
-                faults.setdefault(str(shown), []).append(fault)
+                faults.setdefault(str(folders), []).append(fault)
     for description, each in sorted(faults.items(), key=lambda row: -len(row[1])):
         print(f"{len(each)} x {description}\n    {each[0][:300]}")
     counts = Counter(kind_of(fault) for each in faults.values() for fault in each)
@@ -78,22 +75,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("words", nargs="*")
     parser.add_argument("--faults", type=Path, help="write what is not right into this file")
-    parser.add_argument("--draws", type=int, default=0, help="so many data sets of the grammar")
-    parser.add_argument("--seed", type=int, default=0, help="of the draws")
     parser.add_argument("--plain", type=int, default=0, help="so many plain class folders")
-    parser.add_argument("--simplify", action="store_true", help="print the plainest folders of each fault")
+    parser.add_argument("--seed", type=int, default=0, help="of the plain class folders")
     options = parser.parse_args()
     if options.plain:
-        return int(tally_plain(options.plain, options.seed, is_simplified=options.simplify) > 0)
+        return int(tally_plain(options.plain, options.seed) > 0)
     words = [word.casefold() for word in options.words]
-    known = [layout_of(each) for each in random_recipes(options.draws, options.seed)] or read_layouts()
-    chosen = [each for each in known if not words or any(word in each.title.casefold() for word in words)]
+    chosen = [each for each in read_layouts() if not words or any(word in each.title.casefold() for word in words)]
     began = time.perf_counter()
     found = tally(chosen)
     heading("data set", "import", "with")
     for layout, verdict in found:
-        if not options.draws or verdict.kind in WRONG:
-            row(layout.title, verdict.kind, verdict.took)
+        row(layout.title, verdict.kind, verdict.took)
         if words:
             print(verdict.words)
     counts = Counter(verdict.kind for _, verdict in found)
@@ -101,7 +94,7 @@ def main() -> int:
     heading(*VERDICTS, "all", "seconds")
     row(*(counts[kind] for kind in VERDICTS), len(found), f"{time.perf_counter() - began:.0f}")
     if options.faults:
-        options.faults.write_text(fault_text(found, 25 if options.draws else len(found)), encoding="utf-8")
+        options.faults.write_text(fault_text(found), encoding="utf-8")
     return int(counts[SILENT] + counts[CRASHED] > 0)
 
 

@@ -5,8 +5,7 @@ make it round. Points are drawn in random order, so that no class covers the oth
 are interleaved, and each pixel still has a colour of the legend, unlike with alpha blending. Marks shrink where many
 are visible, so that a frame writes about as much for 100,000 points as for 1,000.
 
-100,000 points, 1440 x 900, one core: a frame takes 12 to 16 ms, 20 at the 95th percentile
-(`tests/benchmarks/map_frames.py`).
+100,000 points, 1440 x 900, one core: a frame takes 12 to 16 ms, 20 at the 95th percentile.
 """
 
 from dataclasses import dataclass, replace
