@@ -11,8 +11,6 @@ import pytest
 from visionft.data.image_reading import AS_STORED, ImageReading
 from visionft.project.edits.setting_changes import ChooseWindow
 from visionft.project.image_window import Histogram, WindowChoice
-from visionft.project.safety.backup_restore import restore_backup
-from visionft.project.safety.backups import list_backups
 from visionft.project.store import Project
 from visionft.training.config.train_config import Framing
 from visionft.training.framing_choice import FramingChoice, FramingTrial, read_framing
@@ -61,21 +59,6 @@ def test_the_choices_of_an_older_project_are_those_of_its_files(folder: Path) ->
         assert project.window == WINDOW
 
 
-def test_a_measured_framing_stays_a_result_beside_the_project(folder: Path) -> None:
-    (folder / "framing.json").write_text(json.dumps(asdict(MEASURED)))
-    with Project.open(folder) as project:
-        assert project.snapshot().framing == "" and read_framing(folder, project.snapshot()) == MEASURED
-
-
-def test_a_backup_of_the_older_schema_reads_its_files_again(folder: Path) -> None:
-    (folder / "window.json").write_text(json.dumps(asdict(WINDOW)))
-    with Project.open(folder) as project:
-        project.apply(ChooseWindow(None))
-    restore_backup(folder, list_backups(folder)[-1].name)
-    with Project.open(folder) as project:
-        assert project.window == WINDOW
-
-
 WRONG = ("", "{", "[]", "5", "null", '{"reading": 5}', '{"reading": {"window": "9,1"}}', "[" * 5000)
 WRONG += (json.dumps(asdict(WINDOW) | {"histograms": [{"low": float("nan"), "high": 1.0, "counts": [1]}]}),)
 WRONG += (json.dumps(asdict(WINDOW) | {"histograms": 3}), json.dumps(asdict(WINDOW) | {"planes": "many"}))
@@ -91,35 +74,6 @@ def test_a_damaged_window_is_told_until_it_is_chosen_again(folder: Path, content
         project.apply(ChooseWindow(WINDOW))
     with Project.open(folder) as project:
         assert not project.notices and project.window == WINDOW
-
-
-def broken_framings() -> list[str]:
-    """Return damaged texts of framing.json, of an own and of a measured choice."""
-    measured, own = asdict(MEASURED), OWN | {"backbone": "", "images": 0, "labelled": 0}
-    values = (5, "x", None, [], {}, [5], {"framing": 5}, float("nan"), {"framing": "whole", "image_size": "large"})
-    spoilt = [stored | {name: value} for stored in (measured, own) for name in stored for value in values]
-    trial = measured["trials"][0]
-    spoilt += [measured | {"trials": [trial | {name: value}]} for name in trial for value in values]
-    return [*map(json.dumps, spoilt), "", "{", "[" * 5000, "[]", "5"]
-
-
-@pytest.mark.slow
-def test_no_damage_of_a_framing_is_more_than_a_missing_one(folder: Path) -> None:
-    for number, content in enumerate(broken_framings()):
-        copy = folder.with_name(f"copy{number}")
-        shutil.copytree(folder, copy)
-        (copy / "framing.json").write_text(content)
-        with Project.open(copy, read_only=True) as project:
-            choice = read_framing(copy, project.snapshot())
-            assert choice is None or choice.framing.image_size < 10_000
-
-
-@pytest.mark.parametrize("content", ["", "{", "[]", "5", json.dumps(OWN | {"framing": 5})])
-def test_a_choice_of_framing_that_cannot_be_kept_is_told(folder: Path, content: str) -> None:
-    (folder / "framing.json").write_text(content)
-    for is_read_only in (True, False):
-        with Project.open(folder, read_only=is_read_only) as project:
-            assert len(project.notices) == 1 and read_framing(folder, project.snapshot()) is None
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need privileges there")

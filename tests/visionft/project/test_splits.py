@@ -2,7 +2,6 @@
 
 import math
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,9 +12,9 @@ from visionft.data.types import SnapshotImage, Split
 from visionft.errors import NextStep, ProjectError
 from visionft.project.edits.changes import LabelImages, UnlabelImages
 from visionft.project.importing.importer import import_source
-from visionft.project.splits import SplitRequest, as_divided, assign_splits, group_images, missing_texts, place_groups
+from visionft.project.splits import assign_splits, group_images, place_groups
 from visionft.project.store import Project
-from visionft.training.config.checks import data_problems, unvalidated_classes
+from visionft.training.config.checks import data_problems
 
 
 @pytest.fixture
@@ -78,22 +77,6 @@ def with_splits(folder: Path, draw, plan: dict[str, dict[str, int]]) -> Project:
     return project
 
 
-@pytest.mark.parametrize("tests", [1, 10, 16, 60])
-def test_val_gets_its_share_of_train_however_large_the_test_is(tmp_path: Path, draw, tests: int) -> None:
-    with with_splits(tmp_path, draw, {"train": {"a": 20, "b": 20}, "test": {"a": tests, "b": tests}}) as project:
-        report = assign_splits(project)
-        assert report.splits == {"train": 32, "val": 8, "test": 2 * tests} and not report.missing
-        assert by_class(project)[0, "val"] == by_class(project)[1, "val"] == 4
-
-
-@pytest.mark.parametrize("fresh", [1, 30])
-def test_new_images_are_for_validation_before_training_images_are(tmp_path: Path, draw, fresh: int) -> None:
-    plan = {"train": {"a": 40, "b": 40}, "test": {"a": 9, "b": 9}, "unassigned": {"a": fresh, "b": fresh}}
-    with with_splits(tmp_path, draw, plan) as project:
-        report = assign_splits(project)
-        assert bool(report.from_train) == (fresh == 1) and report.splits["val"] >= 12 and report.splits["test"] >= 18
-
-
 def test_doubles_of_a_test_image_are_never_taken_for_validation(tmp_path: Path, draw) -> None:
     with with_splits(tmp_path, draw, {"train": {"a": 20, "b": 20}, "test": {"a": 16, "b": 16}}) as project:
         before = splits_of(project)
@@ -104,29 +87,6 @@ def test_doubles_of_a_test_image_are_never_taken_for_validation(tmp_path: Path, 
         assert report.splits["val"] == 8 and report.torn_groups == 4
 
 
-def test_a_rare_class_goes_to_train_before_it_goes_to_val(tmp_path: Path, draw) -> None:
-    with with_splits(tmp_path, draw, {"train": {"a": 20, "b": 20, "c": 1}, "test": {"a": 16, "b": 16}}) as project:
-        report = assign_splits(project)
-        assert by_class(project)[2, "train"] == 1 and report.splits["val"] == 8
-        assert report.missing == {"val": ("c",), "test": ("c",)}
-        assert not data_problems(project.snapshot()) and unvalidated_classes(project.snapshot())
-
-
-def test_a_division_that_was_given_stays_and_says_what_it_lacks(tmp_path: Path, draw) -> None:
-    plan = {"train": {"a": 20, "b": 20, "c": 6}, "val": {"a": 5, "b": 5}, "test": {"a": 5}}
-    with with_splits(tmp_path, draw, plan) as project:
-        report = assign_splits(project)
-        assert not report.assigned and report.missing == {"val": ("c",), "test": ("b", "c")}
-        assert len(missing_texts(report)) == 2
-        assert not assign_splits(project, again=True).missing
-
-
-def test_a_class_that_its_groups_keep_together_is_refused_with_that_reason(large: Project) -> None:
-    with pytest.raises(ProjectError) as caught:
-        assign_splits(large, group=r"part(3)[5-9]_|part(4)\d_")  # the images of class b
-    assert "2 groups" in caught.value.message and len(large.history()) == 1
-
-
 def test_known_groups_that_would_empty_a_class_are_released_the_largest_first(large: Project) -> None:
     ids = [image.image_id for image in large.snapshot().images if image.labels == (1,)]
     report = assign_splits(large, together=[ids[:30], ids[30:56], ids[56:58]])
@@ -135,16 +95,6 @@ def test_known_groups_that_would_empty_a_class_are_released_the_largest_first(la
     assert len({sides[each] for each in ids[30:56]}) == 1 and len({sides[each] for each in ids[:30]}) == 3
     report = assign_splits(large, together=[ids], again=True, seed=3)
     assert (report.released, report.splits) == (1, {"train": 140, "val": 30, "test": 30})
-
-
-@pytest.mark.parametrize("sides", [{"train"}, {"train", "test"}, {"train", "unassigned"}, {"unassigned", "test"}])
-def test_what_is_foreseen_is_about_what_comes(tmp_path: Path, draw, sides: set[str]) -> None:
-    counts = {"train": 30, "test": 12, "unassigned": 18}
-    plan = {side: {"a": counts[side], "b": counts[side]} for side in sorted(sides)}
-    with with_splits(tmp_path, draw, plan) as project:
-        foreseen = Counter(image.split for image in as_divided(project.snapshot(), SplitRequest()).images)
-        report = assign_splits(project)
-        assert all(abs(foreseen[split] - count) <= 4 for split, count in report.splits.items()), (foreseen, report)
 
 
 def test_new_images_never_move_old_ones(large: Project, tmp_path: Path, draw) -> None:
@@ -166,21 +116,6 @@ def test_groups_stay_on_one_side(large: Project) -> None:
         sides.setdefault(image.path.name.split("_")[0], set()).add(image.split)
     assert all(len(side) == 1 for side in sides.values()) and report.torn_groups == 0
     assert abs(report.splits["val"] - 30) <= 4 and abs(report.splits["test"] - 30) <= 4
-
-
-def test_groups_that_were_torn_before_are_counted_and_new_members_follow(large: Project) -> None:
-    large.apply(UnlabelImages(tuple(range(150, 201))))
-    assign_splits(large)
-    large.apply(LabelImages(tuple(range(150, 201)), "b"))
-    assert assign_splits(large, group=r"(part\d+)_").torn_groups > 0
-    assert None not in splits_of(large).values()
-
-
-@pytest.mark.parametrize("pattern", ["(", "nothing-has-this"])
-def test_patterns_that_do_not_work_are_said(large: Project, pattern: str) -> None:
-    with pytest.raises(ProjectError) as caught:
-        assign_splits(large, group=pattern)
-    assert caught.value.hint and len(large.history()) == 1
 
 
 @pytest.mark.parametrize(("val", "test"), [(0.6, 0.5), (-0.1, 0.1), (1.0, 0.0), (math.nan, 0.1)])
@@ -220,22 +155,6 @@ def labelled_images(labels: list[tuple[int, ...]], contents: list[int]) -> list[
     ]
 
 
-@pytest.mark.slow
-@given(
-    st.lists(st.frozensets(st.integers(0, 4), min_size=1, max_size=3), min_size=60, max_size=150), st.integers(0, 99)
-)
-@settings(max_examples=50, deadline=None)
-def test_multi_label_shares_hold_for_each_class(labels, seed: int) -> None:
-    chosen = labelled_images([tuple(sorted(label)) for label in labels], list(range(len(labels))))
-    splits = place_groups(group_images(chosen, {}), SHARES, seed)
-    assert set(splits) == {image.image_id for image in chosen}
-    totals = Counter(label for image in chosen for label in image.labels)
-    for label, total in totals.items():
-        if total >= 15:
-            held = Counter(splits[image.image_id] for image in chosen if label in image.labels)
-            assert abs(held["val"] / total - 0.2) < 0.2 and abs(held["test"] / total - 0.2) < 0.2
-
-
 @given(st.lists(st.integers(0, 12), min_size=12, max_size=60), st.integers(0, 99))
 @settings(max_examples=50, deadline=None)
 def test_the_same_content_is_never_on_two_sides(contents: list[int], seed: int) -> None:
@@ -246,26 +165,3 @@ def test_the_same_content_is_never_on_two_sides(contents: list[int], seed: int) 
         assert len({splits[image.image_id] for image in chosen if image.sha256 == f"{content:064x}"}) == 1
     for key in set(keys.values()):
         assert len({splits[image_id] for image_id, other in keys.items() if other == key}) == 1
-
-
-@pytest.mark.slow
-@given(
-    st.lists(
-        st.tuples(st.frozensets(st.integers(0, 4), min_size=1, max_size=3), st.sampled_from(["train", "test"])),
-        min_size=60,
-        max_size=150,
-    ),
-    st.integers(0, 99),
-)
-@settings(max_examples=50, deadline=None)
-def test_val_is_taken_out_of_train_and_every_other_image_stays(given_images, seed: int) -> None:
-    plain = labelled_images([tuple(sorted(labels)) for labels, _ in given_images], list(range(len(given_images))))
-    chosen = [replace(image, split=split) for image, (_, split) in zip(plain, given_images, strict=True)]
-    shares: dict[Split, float] = {"train": 0.8, "val": 0.2}
-    splits = place_groups(group_images(chosen, {}), shares, seed, val_from_train=True)
-    training = [image for image in chosen if image.split == "train"]
-    assert all(splits[image.image_id] == "test" for image in chosen if image.split == "test")
-    for label, total in Counter(label for image in training for label in image.labels).items():
-        held = sum(splits[image.image_id] == "val" for image in training if label in image.labels)
-        assert held < total or total == 1
-        assert total < 15 or 0 < held <= total / 2

@@ -5,14 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from visionft.errors import NextStep, ProjectError
+from visionft.errors import ProjectError
 from visionft.jobs import JobContext
 from visionft.project.edits.changes import AddClass, LabelImages, RemoveImages
 from visionft.project.importing.importer import import_source
 from visionft.project.labelling import find_image, label_images, take_in
 from visionft.project.queries import count_images, image_rows
 from visionft.project.safety.backups import list_backups
-from visionft.project.splits import assign_splits
 from visionft.project.store import Project, duplicate_project
 
 
@@ -54,26 +53,6 @@ def test_a_second_opener_reads_only_and_says_why(tmp_path: Path) -> None:
         assert second.snapshot().class_names == ("cat",)
         with pytest.raises(ProjectError, match=re.escape(second.read_only_reason)):
             second.apply(AddClass("dog"))
-
-
-def test_a_path_that_does_not_fit_is_refused_and_untouched(tmp_path: Path) -> None:
-    target = tmp_path / "file"
-    target.write_text("mine")
-    for make, path in ((Project.open, target), (Project.create, target), (Project.create, tmp_path)):
-        with pytest.raises(ProjectError, match=str(path)):
-            make(path)
-    assert target.read_text() == "mine" and list(tmp_path.iterdir()) == [target]
-
-
-def test_opening_what_is_no_project_is_refused(tmp_path: Path) -> None:
-    for path in (tmp_path, tmp_path / "absent"):
-        with pytest.raises(ProjectError) as caught:
-            Project.open(path)
-        assert caught.value.next_step == NextStep("create_project", project=path)
-    (tmp_path / "hat.jpg").touch()
-    with pytest.raises(ProjectError) as caught:
-        Project.open(tmp_path)  # as where the folders of an import are given the wrong way round
-    assert caught.value.next_step is None
 
 
 def test_a_duplicate_holds_the_same_and_goes_its_own_way(project, empty, images, tmp_path):
@@ -126,15 +105,6 @@ def test_a_image_from_anywhere_comes_in_with_its_label_and_one_undo_takes_it_bac
     assert count_images(project) == 12
 
 
-def test_what_would_vanish_is_copied_into_the_project(project: Project, tmp_path, draw):
-    new = draw(tmp_path / "cache" / "pasted 1.png", 78)
-    take_in(project, "cat", [new], copy=True)
-    content = new.read_bytes()
-    new.unlink()
-    kept = image_rows(project, (13,))[0].path
-    assert kept.is_relative_to(project.path / "images") and kept.read_bytes() == content
-
-
 def test_a_image_of_the_project_changes_its_class_and_a_removed_one_comes_back(project: Project, multi, images):
     take_in(multi, "dog", [images / "cat" / "0.png"])  # several labels add up
     assert only(multi, images / "cat" / "0.png").labels == ("cat", "dog")
@@ -145,14 +115,6 @@ def test_a_image_of_the_project_changes_its_class_and_a_removed_one_comes_back(p
     assert only(project, known).labels == only(project, gone).labels == ("dog",)
     project.undo()
     assert count_images(project) == 11 and only(project, known).labels == ("cat",)
-
-
-def test_in_a_project_that_is_split_it_is_for_training(project: Project, tmp_path, draw):
-    assign_splits(project)
-    new = draw(tmp_path / "new.png", 79)
-    assert take_in(project, "dog", [new]).split == "train"
-    assert only(project, new).split == "train"
-    assert take_in(project, "cat", [new]).split is None and only(project, new).labels == ("cat",)
 
 
 def test_what_is_no_image_changes_nothing_and_says_why(project: Project, tmp_path):

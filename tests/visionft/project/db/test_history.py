@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from PIL import Image
 
 from visionft.errors import ProjectError
@@ -188,9 +188,3 @@ class History(RuleBasedStateMachine):
 COMMON = {"deadline": None, "suppress_health_check": list(HealthCheck)}
 TestHistory = History.TestCase
 TestHistory.settings = settings(max_examples=12, stateful_step_count=20, **COMMON)
-
-
-@pytest.mark.slow
-def test_long_histories(is_long: bool) -> None:
-    examples = 150 if is_long else 30
-    run_state_machine_as_test(History, settings=settings(max_examples=examples, stateful_step_count=40, **COMMON))

@@ -8,11 +8,8 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-import threading
 from pathlib import Path
-from types import SimpleNamespace
 
-import psutil
 import pytest
 from altered_database import alter
 
@@ -20,10 +17,7 @@ from visionft.errors import ProjectError, VisionFTError
 from visionft.files import sha256_file
 from visionft.project.db import schema
 from visionft.project.db.database import DATABASE, seal_of, write_seal
-from visionft.project.db.locking import network_file_system
-from visionft.project.db.roots import Roots
 from visionft.project.edits.changes import AddClass, LabelImages, UnlabelImages
-from visionft.project.importing.importer import import_source
 from visionft.project.queries import find_conflicts
 from visionft.project.safety.backups import list_backups
 from visionft.project.store import Project
@@ -176,22 +170,6 @@ def test_flips_and_cuts_at_every_page_are_survived(project: Project, tmp_path: P
     assert results["refused"] > 50, results
 
 
-@pytest.mark.slow
-def test_a_damaged_log_loses_only_its_end(project: Project, tmp_path: Path) -> None:
-    project.apply(LabelImages((1,), "horse"))
-    log = (project.path / "project.db-wal").read_bytes()
-    base = (project.path / "project.db").read_bytes()
-    generator = random.Random(0)
-    for place in range(0, len(log), len(log) // 40):
-        target = tmp_path / f"log {place}"
-        target.mkdir()
-        (target / "project.db").write_bytes(base)
-        damaged = bytearray(log)
-        damaged[min(place + generator.randrange(50), len(log) - 1)] ^= 16
-        (target / "project.db-wal").write_bytes(damaged if place % 2 else log[:place])
-        assert open_and_use(target) in ("opened", "refused")
-
-
 def other_database() -> bytes:
     with contextlib.closing(sqlite3.connect(":memory:")) as connection:
         connection.execute("CREATE TABLE mine (x)")
@@ -287,27 +265,6 @@ def test_a_read_only_folder_is_read(project: Project, tmp_path: Path) -> None:
     assert result.stdout.splitlines() == ["True 12 3", "True 12 3", "True 7 3"]
 
 
-def test_network_file_systems_are_told_from_disks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert network_file_system(tmp_path) == ""
-    mounts = [("/", "ext4"), ("/mnt/x y", "nfs4"), ("/mnt/x y/local", "tmpfs"), ("/twice", "ext4"), ("/twice", "cifs")]
-    listed = [SimpleNamespace(mountpoint=place, fstype=kind) for place, kind in mounts]
-    monkeypatch.setattr(psutil, "disk_partitions", lambda **_: listed)
-    names = ("/mnt/x y/a/b", "/mnt/x y/local/b", "/home", "/twice/p", "/mnt/x")
-    assert [network_file_system(Path(name)) for name in names] == ["nfs4", "", "", "cifs", ""]
-
-
-def test_on_a_network_the_project_works_without_a_log_and_says_so(project: Project, monkeypatch) -> None:
-    project.close()
-    monkeypatch.setattr("visionft.project.db.database.network_file_system", lambda _: "nfs4")
-    with Project.open(project.path) as again:
-        assert "nfs4" in again.notices[0].message
-        again.apply(AddClass("x"))
-        assert not (again.path / "project.db-wal").exists()
-    monkeypatch.undo()
-    with Project.open(project.path) as again:
-        assert "x" in again.summary().classes and not again.notices
-
-
 @pytest.mark.parametrize("way", ["removed", "moved", "replaced"])
 def test_nothing_is_said_to_be_saved_once_the_folder_is_gone(project: Project, tmp_path: Path, way: str) -> None:
     project.apply(AddClass("kept"))
@@ -323,76 +280,6 @@ def test_nothing_is_said_to_be_saved_once_the_folder_is_gone(project: Project, t
     if way != "removed":
         with Project.open(tmp_path / "moved") as moved:
             assert "kept" in moved.snapshot().class_names and "lost" not in moved.snapshot().class_names
-
-
-def test_a_closed_project_is_not_opened_again_by_who_still_reads(project: Project, tmp_path: Path) -> None:
-    from concurrent.futures import ThreadPoolExecutor
-
-    with ThreadPoolExecutor(1) as reader:
-        assert reader.submit(project.snapshot).result().images
-        project.close()
-        files = sorted(path.name for path in project.path.iterdir())
-        for read in (reader.submit(project.snapshot).result, project.summary):
-            with pytest.raises(ProjectError):
-                read()
-    assert sorted(path.name for path in project.path.iterdir()) == files  # no log beside the sealed file
-    project.path.rename(tmp_path / "moved")
-    with pytest.raises(ProjectError) as refused:
-        project.snapshot()
-    assert str(project.path) not in str(refused.value)  # it is closed, not gone
-
-
-def test_changes_from_several_threads_queue(project: Project) -> None:
-    from concurrent.futures import ThreadPoolExecutor
-
-    def work(number: int) -> int:
-        project.apply(AddClass(f"class {number}"))
-        return len(project.snapshot().class_names)
-
-    with ThreadPoolExecutor(8) as pool:
-        assert max(pool.map(work, range(40))) == 42
-    assert len(project.summary().classes) == 42
-
-
-def test_closing_ends_a_query_of_another_thread(project: Project) -> None:
-    began, caught = threading.Event(), list[ProjectError]()
-
-    def read() -> None:
-        with pytest.raises(ProjectError) as error, project.reading() as connection:
-            began.set()
-            endless = (
-                "WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number) SELECT max(n) FROM number"
-            )
-            connection.execute(endless).fetchone()
-        caught.append(error.value)
-
-    thread = threading.Thread(target=read)
-    thread.start()
-    began.wait()
-    project.close()
-    thread.join(10)
-    assert len(caught) == 1 and not thread.is_alive()
-    Project.open(project.path).close()
-
-
-def test_project_folders_with_odd_names(tmp_path: Path, images: Path) -> None:
-    for name in ("with space", "hash#question?percent%41", "ünïcode 🦊", "x" * 200):
-        with Project.create(tmp_path / name) as project:
-            assert import_source(project, images).added == 12
-        with Project.open(tmp_path / name) as project:
-            assert project.summary().images == 12
-
-
-def test_a_project_reached_through_a_link_has_one_images_folder(tmp_path: Path, images: Path) -> None:
-    (tmp_path / "real").mkdir()
-    (tmp_path / "link").symlink_to(tmp_path / "real")
-    with Project.create(tmp_path / "link" / "project") as project:
-        import_source(project, images / "cat", copy=True)
-        import_source(project, images / "dog", copy=True)
-    with Project.open(tmp_path / "real" / "project") as project:
-        assert all(image.path.is_file() for image in project.snapshot().images)
-        with project.reading() as connection:
-            (_,) = connection.execute("SELECT id FROM root").fetchall()
 
 
 def beside(folder: Path) -> set[str]:
@@ -411,43 +298,6 @@ def test_reading_leaves_nothing_behind_once_nobody_has_the_project_open(project:
     assert not beside(folder) and (folder / "project.db").read_bytes() == before
 
 
-def test_reading_beside_a_writer_takes_nothing_from_it(project: Project) -> None:
-    with Project.open(project.path, read_only=True) as reading:
-        reading.snapshot()
-    assert "project.db-shm" in beside(project.path)
-    project.apply(AddClass("lynx"))
-    with Project.open(project.path, read_only=True) as again:
-        assert "lynx" in again.snapshot().class_names
-
-
-@pytest.fixture
-def roots(tmp_path: Path) -> Roots:
-    connection = sqlite3.connect(":memory:")
-    connection.execute("CREATE TABLE root (id INTEGER, path TEXT, relative TEXT)")
-    rows = [(1, str(tmp_path / "all")), (2, str(tmp_path / "all" / "inner")), (3, str(tmp_path / "allied"))]
-    connection.executemany("INSERT INTO root VALUES (?, ?, NULL)", rows)
-    return Roots(connection, tmp_path / "project")
-
-
-@pytest.mark.parametrize(
-    ("path", "place"),
-    [
-        ("all/a.png", (1, "a.png")),
-        ("all/deep/er/a.png", (1, "deep/er/a.png")),
-        ("all/inner/a.png", (2, "a.png")),
-        ("all/inner/most/a.png", (2, "most/a.png")),
-        ("all/inner", (1, "inner")),
-        ("allied/a.png", (3, "a.png")),
-        ("all", None),
-        ("other/a.png", None),
-    ],
-)
-def test_a_image_lies_below_the_deepest_root(roots: Roots, tmp_path, path: str, place: tuple[int, str] | None) -> None:
-    for _ in range(2):  # the second choice is remembered
-        assert roots.containing(tmp_path / path) == place
-
-
-# Runs for minutes with each label, where it is run at all.
 SLOW = """WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000000000)
     SELECT count(*) FROM n"""
 FOREIGN = {
@@ -478,15 +328,6 @@ def test_what_no_project_holds_is_refused_before_any_of_it_runs(tmp_path: Path, 
         assert caught.value.hint
     left = {path: path.read_bytes() for path in folder.iterdir() if path.is_file() and path.name.startswith(DATABASE)}
     assert left.items() <= before.items() and folder / DATABASE in left
-
-
-def test_statistics_of_sqlite_are_none_of_a_strangers_objects(tmp_path: Path) -> None:
-    folder = tmp_path / "project"
-    Project.create(folder).close()
-    alter(folder, "ANALYZE")
-    with Project.open(folder) as project:
-        project.apply(AddClass("cat"))
-        assert project.snapshot().class_names == ("cat",)
 
 
 @pytest.mark.parametrize("version", [-(2**31), -3, 0, 1, 3, 6])

@@ -350,18 +350,3 @@ LONG = pytest.param(range(100, 125), 20, marks=pytest.mark.long)
 def test_no_power_cut_corrupts_or_loses_what_was_acknowledged(tmp_path: Path, draw, monkeypatch, scripts, cuts) -> None:
     results = cut(tmp_path, draw, monkeypatch, scripts=scripts, cuts=cuts)
     assert results == {"sound": len(scripts) * cuts}
-
-
-@pytest.mark.parametrize(
-    ("synchronous", "fault"), [("NORMAL", "lost"), pytest.param("OFF", "corrupt", marks=pytest.mark.slow)]
-)
-def test_the_harness_sees_faults(tmp_path: Path, draw, monkeypatch, synchronous: str, fault: str) -> None:
-    """With less syncing, as in other programs, the same cuts lose labels or destroy the file."""
-
-    def make_less_durable(connection, *, journal_mode: str = "WAL") -> None:
-        connection.execute(f"PRAGMA journal_mode = {'DELETE' if synchronous == 'OFF' else journal_mode}").fetchone()
-        connection.execute(f"PRAGMA synchronous = {synchronous}")
-
-    monkeypatch.setattr(schema, "make_durable", make_less_durable)
-    results = cut(tmp_path, draw, monkeypatch, scripts=range(1, 3), cuts=10)
-    assert results[fault] > 0, results

@@ -9,7 +9,7 @@ import pytest
 
 from visionft.events import Notice
 from visionft.jobs import JobContext
-from visionft.project.edits.changes import AcceptSuggestions, AddClass, LabelImages, UnlabelImages
+from visionft.project.edits.changes import AcceptSuggestions, LabelImages, UnlabelImages
 from visionft.project.edits.class_changes import DeleteClass, MergeClasses, RenameClass
 from visionft.project.formats.exporting import export_labels
 from visionft.project.importing.importer import import_source
@@ -91,16 +91,6 @@ def test_a_known_image_that_comes_with_another_class_later(torn: Project, source
     assert said(torn)[2] == {"cat": "b.png", "dog": "list.csv"}
 
 
-def test_a_image_without_a_label_that_two_files_name(empty: Project, tmp_path: Path, draw) -> None:
-    draw(tmp_path / "loose" / "x.png", 0)
-    import_source(empty, tmp_path / "loose")
-    draw(tmp_path / "source" / "cat" / "a.png", 0)
-    draw(tmp_path / "source" / "dog" / "b.png", 0)
-    assert preview_source(tmp_path / "source", empty).conflicts[0].classes == ("cat", "dog")
-    import_source(empty, tmp_path / "source")
-    assert said(empty) == {1: {"cat": "a.png", "dog": "b.png"}}
-
-
 def test_what_a_person_said_is_never_touched(torn: Project, source: Path) -> None:
     torn.apply(LabelImages((1,), "dog"))
     torn.apply(LabelImages((2,), "dog", source="suggestion"))
@@ -137,16 +127,6 @@ def test_whatever_decides_is_one_step(torn: Project, change, label: tuple[str, .
     assert state(torn) == after
 
 
-def test_a_class_of_three_that_is_merged_or_deleted_leaves_a_conflict(torn: Project, tmp_path: Path, draw) -> None:
-    draw(tmp_path / "later" / "fox" / "y.png", 0)
-    import_source(torn, tmp_path / "later", reading=1)
-    torn.apply(MergeClasses(("fox",), "dog"))
-    assert said(torn) == {1: {"cat": "a.png", "dog": "a again.png"}}
-    torn.undo()
-    torn.apply(DeleteClass("cat"))
-    assert said(torn) == {1: {"dog": "a again.png", "fox": "y.png"}}
-
-
 def test_renamed_and_merged_classes_agree_with_their_source(torn: Project, source: Path) -> None:
     torn.apply(RenameClass("cat", "feline"))
     torn.apply(RenameClass("feline", "katze"))
@@ -162,44 +142,6 @@ def test_renamed_and_merged_classes_agree_with_their_source(torn: Project, sourc
     assert state(torn) == merged and labels(torn) == [("hund",)] * 3
 
 
-def test_a_former_name_that_new_images_bring_back_agrees_with_both(torn: Project, source: Path, draw) -> None:
-    torn.apply(RenameClass("cat", "feline"))
-    draw(source / "cat" / "new.png", 9)
-    import_source(torn, source)
-    before = state(torn)
-    assert labels(torn) == [(), ("feline",), ("dog",), ("cat",)]
-    assert [conflict.classes for conflict in preview_source(source, torn).conflicts] == [("feline", "dog")]
-    import_source(torn, source)
-    assert state(torn) == before
-
-
-def test_a_class_taken_in_under_another_name_agrees_with_its_source(empty: Project, source: Path) -> None:
-    import_source(empty, source, class_map={"cat": "animal", "dog": "animal"})
-    before = state(empty)
-    assert not find_conflicts(empty)
-    import_source(empty, source)
-    assert state(empty) == before
-
-
-def test_a_former_name_that_is_given_anew_stands_for_itself(torn: Project, source: Path) -> None:
-    torn.apply(RenameClass("cat", "feline"))
-    torn.apply(AddClass("cat"))
-    import_source(torn, source)
-    assert said(torn)[2] == {"feline": "b.png", "cat": source.name}
-
-
-def test_images_that_moved_are_no_conflict_with_themselves(torn: Project, source: Path) -> None:
-    before = labels(torn)
-    moved = source.rename(source.with_name("moved"))
-    (moved / "dog").rename(moved / "wolf")
-    import_source(torn, moved)
-    assert said(torn)[3] == {"dog": "c.png", "wolf": "c.png"}
-    origins = [each.origin for each in find_conflicts(torn)[-1].candidates]
-    assert origins == [str(source / "dog" / "c.png"), str(moved / "wolf" / "c.png")]
-    torn.undo()
-    assert labels(torn) == before
-
-
 def test_several_labels_are_no_conflict(tmp_path: Path, source: Path) -> None:
     with Project.create(tmp_path / "multi", task="multi") as multi:
         assert not preview_source(source, multi).conflicts
@@ -207,35 +149,7 @@ def test_several_labels_are_no_conflict(tmp_path: Path, source: Path) -> None:
         assert image_rows(multi, (1,))[0].labels == ("cat", "dog") and not find_conflicts(multi)
 
 
-def test_a_conflict_is_found_across_batches(tmp_path: Path, source: Path, monkeypatch) -> None:
-    monkeypatch.setattr("visionft.project.importing.import_filter.BATCH", 1)
-    with Project.create(tmp_path / "project") as project:
-        expected = preview_source(source, project).conflicts
-        found = import_source(project, source).conflicts
-        assert [conflict.candidates for conflict in found] == [conflict.candidates for conflict in expected]
-        assert len(project.history()) == 1
-
-
-def test_a_preview_leaves_out_what_a_person_decided(torn: Project, source: Path) -> None:
-    assert [conflict.classes for conflict in preview_source(source).conflicts] == [("cat", "dog")]  # without a project
-    assert len(preview_source(source, torn).conflicts) == 1
-    torn.apply(LabelImages((1,), "cat"))
-    assert not preview_source(source, torn).conflicts
-
-
 def test_exported_labels_leave_them_without(torn: Project, tmp_path: Path) -> None:
     export_labels(torn, tmp_path / "labels.jsonl")
     lines = [json.loads(line) for line in (tmp_path / "labels.jsonl").read_text().splitlines()]
     assert [line["label"] for line in lines] == [None, "cat", "dog"]
-
-
-def test_two_spellings_of_one_name_are_one_class(empty: Project, tmp_path: Path, draw) -> None:
-    draw(tmp_path / "loose" / "x.png", 0)
-    import_source(empty, tmp_path / "loose")
-    for folder, name in (("Caf\u00e9", "a.png"), ("Cafe\u0301", "b.png")):
-        draw(tmp_path / "source" / folder / name, 0)
-    if len(list((tmp_path / "source").iterdir())) < 2:
-        pytest.skip("this file system takes both for one name")
-    assert not preview_source(tmp_path / "source", empty).conflicts
-    import_source(empty, tmp_path / "source")
-    assert not find_conflicts(empty) and len(labels(empty)[0]) == 1

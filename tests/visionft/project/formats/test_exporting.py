@@ -2,15 +2,13 @@
 
 import csv
 import errno
-import io
-import json
 import os
 import shutil
 import threading
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from visionft.errors import ProjectError, VisionFTError
@@ -19,7 +17,7 @@ from visionft.project.edits.changes import AddClass, AssignSplits, LabelImages, 
 from visionft.project.edits.class_changes import ColorClass, OrderClasses, RenameClass, SetShortcut
 from visionft.project.edits.image_changes import ReviewImages, TagImages, WriteNote
 from visionft.project.formats.exporting import export_labels
-from visionft.project.formats.handing_out import folder_names, safe_name
+from visionft.project.formats.handing_out import folder_names
 from visionft.project.importing.importer import import_source
 from visionft.project.queries import class_rows, find_images, image_rows
 from visionft.project.store import Project
@@ -76,19 +74,6 @@ def test_exports_round_trip(task: str, name: str, tmp_path: Path, request) -> No
         assert not import_source(again, tmp_path / name).added
 
 
-@pytest.mark.parametrize("name", ["out.jsonl", "out.csv", "folders"])
-def test_a_disk_that_is_read_only_is_said(name: str, project: Project, tmp_path: Path, monkeypatch) -> None:
-    def refuse(path, *args, **kwargs):
-        raise OSError(errno.EROFS, "Read-only file system", str(path))
-
-    with monkeypatch.context() as patched:
-        for function in ("open", "unlink", "mkdir"):
-            patched.setattr(os, function, refuse)
-        patched.setattr(io, "open", refuse)
-        with pytest.raises(VisionFTError, match=name):
-            export_labels(project, tmp_path / name)
-
-
 def test_class_folders_are_flushed_before_they_appear(project: Project, tmp_path: Path, disk_calls: list[str]) -> None:
     export_labels(project, tmp_path / "folders")
     renamed = disk_calls.index("rename folders")
@@ -119,13 +104,6 @@ def test_a_pipe_gets_the_labels_and_nothing_lies_beside_it(kind, project, tmp_pa
     reader.join(30)
     assert "cat/0.png" in got[0] and "../" not in got[0]
     assert pipe.is_fifo() and list(pipe.parent.iterdir()) == [pipe]
-
-
-def test_jsonl_is_metadata_as_hugging_face_reads_it(project: Project, tmp_path: Path, images: Path) -> None:
-    export_labels(project, images, export_format="jsonl")
-    lines = [json.loads(line) for line in (images / "metadata.jsonl").read_text(encoding="utf-8").splitlines()]
-    assert lines[0]["file_name"] == "cat/0.png" and lines[0]["label"] == "cat"
-    assert len({tuple(line) for line in lines}) == 1
 
 
 def test_what_cannot_be_exported_is_refused_and_leaves_nothing(multi: Project, tmp_path: Path, images: Path) -> None:
@@ -167,33 +145,3 @@ def test_folder_names_suit_every_system(names: list[str]) -> None:
         assert folder and folder not in (".", "..") and len(folder.encode()) < 200
         assert not set('<>:"/\\|?*') & set(folder) and folder[-1] not in ". "
         assert folder.split(".")[0].strip().casefold() not in ("con", "prn", "aux", "nul", "com1", "lpt9")
-
-
-@pytest.mark.parametrize("name", ["a.b.jpeg", "x" * 400 + ".jpeg", "con.png", ".png", "a/b.png", "nul"])
-def test_safe_names_keep_the_suffix(name: str) -> None:
-    assert Path(safe_name(name)).suffix == Path(name).suffix or name.startswith(".")
-
-
-TEXTS = st.text(st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp")), min_size=1, max_size=30).filter(str.strip)
-
-
-@pytest.mark.slow
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    labels=st.lists(st.tuples(st.integers(1, 12), TEXTS), max_size=6),
-    notes=st.lists(st.tuples(st.integers(1, 12), TEXTS), max_size=3),
-    tags=st.lists(st.tuples(st.integers(1, 12), TEXTS), max_size=3),
-    name=st.sampled_from(["out.jsonl", "out.csv", "safe.csv"]),
-)
-def test_any_names_round_trip(multi: Project, tmp_path_factory, labels, notes, tags, name) -> None:
-    for image_id, text in labels:
-        multi.apply(LabelImages((image_id,), text))
-    for image_id, text in notes:
-        multi.apply(WriteNote(image_id, text))
-    for image_id, text in tags:
-        multi.apply(TagImages((image_id,), text))
-    folder = tmp_path_factory.mktemp("round")
-    export_labels(multi, folder / name, for_spreadsheets=name == "safe.csv")
-    with Project.create(folder / "again", task="multi") as again:
-        assert not import_source(again, folder / name).unreadable
-        assert content(again) == content(multi)

@@ -3,18 +3,12 @@
 Written by datumaro 1.13.12, FiftyOne 1.22.1 and datasets 5.2.0; docs/formats.md lists the other tested tools.
 """
 
-import json
 import shutil
 from pathlib import Path
 
 import pytest
-import yaml
 
-from visionft.errors import ProjectError
-from visionft.project.edits.changes import AssignSplits
-from visionft.project.formats.exporting import export_labels
 from visionft.project.importing.importer import import_source
-from visionft.project.importing.preview import preview_source
 from visionft.project.queries import find_images, image_rows
 from visionft.project.store import Project
 
@@ -131,13 +125,6 @@ def test_several_classes_in_a_cell(cell: str, separator: str, folder: Path, mult
     assert report.interpretations[0].separator == separator
 
 
-def test_a_name_with_a_backslash_is_itself_before_it_is_a_path(tmp_path: Path, draw, empty: Project) -> None:
-    draw(tmp_path / "source/a.jpg", 0)
-    shutil.move(tmp_path / "source/a.jpg", tmp_path / "source" / "back\\slash.jpg")
-    write(tmp_path / "source", "labels.jsonl", json.dumps({"file_name": "back\\slash.jpg", "label": "cat"}))
-    assert [labels for labels, _ in read(tmp_path / "source", empty, tmp_path).values()] == [{"cat"}]
-
-
 # -- assumptions are reported, and wrong ones are not made ------------------------------------------------------------
 
 
@@ -150,30 +137,6 @@ def test_of_two_images_of_a_name_the_one_that_is_gone_is_not_guessed(folder: Pat
     assert report.interpretations[0].found_elsewhere == 1
 
 
-def test_a_table_of_images_that_are_not_there_is_refused(folder: Path, empty: Project) -> None:
-    write(folder, "labels.csv", "file,label\nx.jpg,cat\ny.jpg,dog\n")
-    with pytest.raises(ProjectError, match=r"labels\.csv") as caught:
-        import_source(empty, folder)
-    assert caught.value.next_step.action == "import_unlabelled"
-
-
-def test_files_that_may_hold_labels_are_named(folder: Path, tmp_path: Path) -> None:
-    for name in ("labels.xlsx", "data/synsets.txt", "README.roboflow.txt"):
-        write(folder, name, "x")
-    assert preview_source(folder).interpretations[-1].unread == ("labels.xlsx", "data/synsets.txt")
-    shutil.rmtree(folder / "train"), shutil.rmtree(folder / "valid"), shutil.rmtree(folder / "test")
-    with pytest.raises(ProjectError, match=r"labels\.xlsx"):
-        preview_source(folder)
-
-
-def test_a_line_without_end_is_no_row(folder: Path, empty: Project) -> None:
-    file = write(folder, "line.csv", "file,label," + "a," * 2_000_000)
-    with pytest.raises(ProjectError, match="4,000,000"):
-        import_source(empty, file)
-    report = import_source(empty, folder)
-    assert report.added == 5 and report.interpretations[-1].unread == ("line.csv",)
-
-
 def test_folders_of_images_without_a_class(tmp_path: Path, draw, empty: Project) -> None:
     for number, name in enumerate(("cat/a.jpg", "no_label/b.jpg", "Unlabeled/c.jpg")):
         draw(tmp_path / "source" / name, 20 * number)
@@ -183,35 +146,3 @@ def test_folders_of_images_without_a_class(tmp_path: Path, draw, empty: Project)
 
 
 # -- exports ---------------------------------------------------------------------------------------------------------
-
-
-def test_hugging_face_is_told_of_images_without_a_split(project: Project, tmp_path: Path) -> None:
-    project.apply(AssignSplits({1: "train", 2: "val"}))
-    export_labels(project, tmp_path / "out", export_format="huggingface")
-    card = yaml.safe_load((tmp_path / "out/README.md").read_text().strip("-\n"))
-    files = {"split": "unassigned", "path": "unassigned/**"}, {"split": "validation", "path": "validation/**"}
-    assert all(each in card["configs"][0]["data_files"] for each in files)
-
-
-def test_copies_suit_programs_that_know_images_by_their_names(tmp_path: Path, draw, empty: Project) -> None:
-    draw(tmp_path / "source/__proto__/a.png", 0).rename(tmp_path / "source/__proto__/noext")
-    draw(tmp_path / "source/__proto__/b .png", 20)
-    import_source(empty, tmp_path / "source", reading=1)
-    export_labels(empty, tmp_path / "out")
-    names = {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.png")}
-    assert names == {"%5F_proto__/noext.png", "%5F_proto__/b%20.png"}
-
-
-def test_voc_declares_its_classes_and_lists_every_image(project: Project, tmp_path: Path) -> None:
-    project.apply(AssignSplits({1: "train"}))
-    export_labels(project, tmp_path / "out", export_format="voc")
-    assert (tmp_path / "out/labelmap.txt").read_text() == "cat:::\ndog:::\n"
-    lists = {path.stem: len(path.read_text().split()) for path in (tmp_path / "out/ImageSets/Main").iterdir()}
-    assert lists == {"train": 1, "unassigned": 11}
-
-
-def test_images_outside_the_folder_of_the_file_are_counted(project: Project, tmp_path: Path, images: Path) -> None:
-    (tmp_path / "other").mkdir()
-    assert export_labels(project, tmp_path / "other/x.json", export_format="coco").outside == 12
-    assert export_labels(project, images / "x.json", export_format="coco").outside == 0
-    assert export_labels(project, tmp_path / "other/x.csv").outside == 0

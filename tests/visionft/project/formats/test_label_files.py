@@ -1,7 +1,6 @@
 """CSV and JSONL of many makes, and hostile ones: good rows are taken, bad ones listed with their reason."""
 
 import os
-import unicodedata
 from pathlib import Path
 
 import pytest
@@ -10,9 +9,8 @@ from visionft.errors import ProjectError
 from visionft.project.formats.image_index import ImageIndex
 from visionft.project.formats.listing import ReadOptions
 from visionft.project.formats.locating import AmbiguousNameError, ImageFinder
-from visionft.project.formats.readers import read_table
 from visionft.project.importing.importer import import_source
-from visionft.project.queries import class_rows, find_images, image_rows
+from visionft.project.queries import find_images, image_rows
 from visionft.project.store import Project
 
 
@@ -35,35 +33,6 @@ def test_a_table_without_titles_loses_no_row(empty: Project, images: Path, text:
     rows = image_rows(empty, (1, 2))
     assert [(row.path.name, row.labels) for row in rows] == [("0.png", ("fox",)), ("1.png", ("fox",))]
     assert tuple(row.split for row in rows) == splits
-
-
-def test_of_two_columns_of_one_name_none_is_dropped_unseen(images: Path) -> None:
-    (read,) = read_table(write_csv(images, "file,label,label,,\ncat/0.png,fox,wolf,,\n")).interpretations
-    assert read.label_columns == ("label",) and "label (2)" in read.unused_columns
-    listing = read_table(images / "labels.csv")
-    assert [each.labels for each in listing.files] == [("fox",)]
-
-
-def test_a_column_that_is_only_called_like_a_split_costs_no_image(empty: Project, images: Path) -> None:
-    text = "file,label,dataset,set\ncat/0.png,fox,trashnet,1\ncat/1.png,fox,trashnet,2\n"
-    listing = read_table(write_csv(images, text))
-    assert not listing.unreadable and [(each.labels, each.split) for each in listing.files] == [(("fox",), None)] * 2
-    listing = read_table(write_csv(images, text.replace(",1\n", ",val\n")))
-    assert listing.interpretations[0].split_column == "set"
-
-
-@pytest.mark.parametrize("accents", ["NFC", "NFD"])
-def test_names_that_another_system_takes_for_the_same_are_found(tmp_path: Path, accents: str) -> None:
-    folder = tmp_path / unicodedata.normalize("NFD", "Vögel")
-    folder.mkdir()
-    for name in ("Käfer.JPG", "ä.png", "b.png", "B.PNG"):
-        (folder / unicodedata.normalize("NFD", name)).write_bytes(b"x")
-    if len(list(folder.iterdir())) < 4:
-        pytest.skip("this disk takes upper and lower case for the same")
-    names = [unicodedata.normalize(accents, name) for name in ("Vögel/käfer.jpg", "Vögel/ä.png ", "Vögel/b.Png")]
-    listing = read_table(write_csv(tmp_path, "file,label\n" + "".join(f"{name},x\n" for name in names)))
-    assert [each.path.is_file() for each in listing.files] == [True, True]
-    assert len(listing.unreadable) == listing.interpretations[0].ambiguous == 1  # of b.Png there are two
 
 
 def test_labels_of_a_csv_reach_images_that_are_there(tmp_path: Path, images: Path) -> None:
@@ -131,12 +100,6 @@ def test_a_quote_that_is_not_closed_costs_one_row(empty: Project, images: Path, 
     assert [each.path.rpartition(":")[2] for each in report.unreadable] == ["4"]
 
 
-def test_cells_of_several_lines_stay_whole(empty: Project, images: Path) -> None:
-    text = 'file_name,label,note\ncat/0.png,fox,"one\r\n""two"", three"\n\ncat/1.png,fox,\n'
-    assert import_source(empty, write_csv(images, text)).added == 2
-    assert [(row.note or "").split() for row in image_rows(empty, (1, 2))] == [["one", '"two",', "three"], []]
-
-
 def test_jsonl_takes_good_lines_and_lists_bad_ones(empty: Project, images: Path) -> None:
     lines = [
         '{"file_name": "cat/0.png", "label": "<b>fox</b>", "split": "val", "tags": ["t"], "note": "n",'
@@ -157,30 +120,6 @@ def test_jsonl_takes_good_lines_and_lists_bad_ones(empty: Project, images: Path)
     row, number = image_rows(empty, (1, 2))
     assert (row.labels, row.split, row.tags, row.note, row.review) == (("<b>fox</b>",), "val", ("t",), "n", "done")
     assert number.labels == ("7",)
-
-
-def test_formats_can_be_forced(empty: Project, images: Path) -> None:
-    write_csv(images, "file_name,label\ncat/0.png,fox\n")
-    import_source(empty, images, source_format="folders")
-    assert [row.name for row in class_rows(empty)] == ["cat", "dog"]
-    for wrong in ("jsonl", "coco"):
-        with pytest.raises(ProjectError):
-            import_source(empty, images, source_format=wrong)
-
-
-ROWS = 500
-
-
-def test_rows_whose_images_are_missing_ask_the_disk_once_for_each_place(tmp_path: Path, monkeypatch) -> None:
-    (tmp_path / "there").mkdir()
-    finder = ImageFinder(tmp_path)
-    finder.find("other.jpg")  # the folder's contents are read once
-    asked, honest = [], os.stat
-    monkeypatch.setattr(os, "stat", lambda path, **options: asked.append(path) or honest(path, **options))
-    for row in range(ROWS):
-        for folder in ("there", "gone"):
-            assert finder.find(f"{folder}/{row}.jpg") == tmp_path / folder / f"{row}.jpg"
-    assert len(asked) <= 2 * 2 * ROWS + 10  # beside the table, and in `images/`
 
 
 @pytest.mark.parametrize(

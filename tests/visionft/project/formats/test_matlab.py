@@ -21,11 +21,6 @@ def test_structures_are_rows(is_packed: bool, tmp_path: Path) -> None:
     assert titles == ["fname", "label"] and list(rows) == READ
 
 
-def test_version_4_is_read(tmp_path: Path) -> None:
-    savemat(tmp_path / "a.mat", {"labels": np.arange(3.0)}, format="4")
-    assert [row["labels"] for row in mat_rows(tmp_path / "a.mat")[1]] == [0, 1, 2]
-
-
 def test_a_text_of_an_unknown_type_ends_scipy_and_not_the_program(tmp_path: Path) -> None:
     savemat(tmp_path / "a.mat", {"annos": ROWS})
     data = (tmp_path / "a.mat").read_bytes()

@@ -66,23 +66,6 @@ VIA_PROJECT = {
     "_via_data_format_version": "2.0.10",
     "_via_image_id_list": list(VIA),
 }
-VIA_OF_NUMBERS = {
-    **VIA_PROJECT,
-    "_via_img_metadata": {
-        f"{n}.jpg99": {"filename": f"{n}.jpg", "size": 99, "regions": [], "file_attributes": {"animal": c}}
-        for n, c in zip("abcd", "1122", strict=True)
-    },
-    "_via_attributes": {"region": {}, "file": {"animal": {"type": "dropdown", "options": {"1": "cat", "2": "dog"}}}},
-}
-VIA_OF_SEVERAL = {
-    **VIA_PROJECT,
-    "_via_img_metadata": {
-        f"{n}.jpg99": {"filename": f"{n}.jpg", "size": 99, "regions": [],
-                       "file_attributes": {"animals": dict.fromkeys(c.split(), True)}}
-        for n, c in zip("abcd", ("cat wild", "cat wild", "dog", "dog"), strict=True)
-    },
-    "_via_attributes": {"region": {}, "file": {"animals": {"type": "checkbox", "options": {"cat": "", "wild": ""}}}},
-}  # fmt: skip
 LABELBOX = [
     {
         "data_row": {"id": f"r{n}", "external_id": f"{n}.jpg"},
@@ -98,55 +81,25 @@ CASES: dict[str, tuple[dict[str, object], dict[str, str]]] = {
     "an unknown title": ({"t.csv": "nr,bild,tier,cm\n1,a,cat,1.5\n2,b,cat,2.5\n3,c,dog,3.1\n4,d,dog,1\n"}, CATS),
     "bars": ({"t.csv": "Image Index,Finding Labels\na.jpg,cat|dog\nb.jpg,cat\nc.jpg,dog\nd.jpg,dog\n"},
              CATS | {A: "cat dog"}),
-    "blanks": ({"t.csv": "image,labels\na.jpg,cat dog\nb.jpg,cat\nc.jpg,dog\nd.jpg,dog\n"}, CATS | {A: "cat dog"}),
-    "numbers": ({"t.csv": "image,target\na.jpg,0 16\nb.jpg,5\nc.jpg,16\nd.jpg,16 5\n"},
-                {A: "0 16", B: "5", C: "16", D: "16 5"}),
-    "names with a blank": ({"t.csv": "image,breed\na.jpg,big cat\nb.jpg,big cat\nc.jpg,sheep dog\nd.jpg,sheep dog\n"},
-                           {A: "big cat", B: "big cat", C: "sheep dog", D: "sheep dog"}),
-    "one-hot beside another": ({"t.csv": "image,male,cat,dog\na.jpg,1,1,0\nb.jpg,0,1,0\nc.jpg,1,0,1\nd.jpg,0,0,1\n"},
-                               CATS),
     "confidence": ({"t.csv": "ImageID,Source,LabelName,Confidence\na,v,/m/01yrx,1\nb,v,/m/01yrx,1\nc,v,/m/0bt9lr,1\n"
                     "d,v,/m/01yrx,0\nc,v,/m/01yrx,0\n", "class-descriptions.csv": "/m/01yrx,cat\n/m/0bt9lr,dog\n"},
                    CATS | {D: ""}),
     "ids": ({"t.csv": "image,label\na.jpg,0\nb.jpg,0\nc.jpg,1\nd.jpg,1\n", "label_num_to_pet.json": {"0": "cat",
              "1": "dog"}}, CATS),
     "lines": ({"t.txt": f"{A} 0\n{B} 0\n{C} 1\n{D} 1\n", "classes.txt": "cat\ndog\n"}, CATS),
-    "WordNet": ({"val_annotations.txt": "a.jpg\tn00000001\t0\t5\nb.jpg\tn00000001\t0\t6\nc.jpg\tn00000002\t1\t5\n"
-                 "d.jpg\tn00000002\t3\t5\n", "words.txt": "n00000001\tcat\nn00000002\tdog\nn3\tfox\n"}, CATS),
-    "boxes": ({"t.csv": "ImageId,PredictionString\na,cat 1 2 3 4 cat 5 6 7 8\nb,cat 1 2 3 4\nc,dog 1 2 3 4\n"
-               "d,dog 1 2 3 4\n"}, CATS),
     "keys": ({"images.txt": f"1 {A}\n2 {B}\n3 {C}\n4 {D}\n", "image_class_labels.txt": "1 1\n2 1\n3 2\n4 2\n",
               "classes.txt": "1 cat\n2 dog\n"}, CATS),
-    "a number of rows": ({"list_attr.txt": "4\ncat dog\na.jpg  1 -1\nb.jpg  1 -1\nc.jpg -1  1\nd.jpg -1  1\n"}, CATS),
-    "two words": ({"t.txt": "a.jpg big cat\nb.jpg big cat\nc.jpg sheep dog\nd.jpg sheep dog\n"},
-                  {A: "big cat", B: "big cat", C: "sheep dog", D: "sheep dog"}),
-    "class first": ({"t.txt": f"cat {A}\ncat {B}\ndog {C}\ndog {D}\n"}, CATS),
     "file to label": ({"t.json": {"a.jpg": "cat", "b.jpg": "cat", "c.jpg": "dog", "d.jpg": "dog"}}, CATS),
     "label to files": ({"t.json": {"cat": ["a.jpg", "b.jpg"], "dog": ["c.jpg", "d.jpg"]}}, CATS),
-    "arrays": ({"t.json": {"train": [[A, 0, "cat"], [B, 0, "cat"]], "test": [[C, 1, "dog"], [D, 1, "dog"]]}}, CATS),
     "SageMaker": ({"output.manifest": LISTS(map(json.dumps, AWS))}, CATS),
     "Vertex": ({"t.jsonl": LISTS(map(json.dumps, VERTEX))}, CATS | {B: "cat wild"}),
     "AutoML": ({"t.csv": f"TRAIN,gs://b/{A},cat\nTEST,gs://b/{B},cat,wild\nTRAIN,gs://b/{C},dog\nTEST,gs://b/{D},dog\n"},
                CATS | {B: "cat wild"}),
     "VIA": ({"via.json": VIA}, CATS),
     "a project of VIA 2": ({"via_project.json": VIA_PROJECT}, CATS),
-    "a project of VIA 2 with numbered options": ({"via_project.json": VIA_OF_NUMBERS}, CATS),
-    "a project of VIA 2 with ticks": ({"via_project.json": VIA_OF_SEVERAL}, CATS | {A: "cat wild", B: "cat wild"}),
     "Labelbox": ({"export.ndjson": LISTS(map(json.dumps, LABELBOX))}, CATS),
-    "another format": ({"t.csv": "file,label\nA.png,cat\nb.png,cat\nc.png,dog\nd.png,dog\n"}, CATS),
     "code page 1252": ({"t.csv": "Datei;Klasse\na.jpg;Käse\nb.jpg;Käse\nc.jpg;Größe\nd.jpg;Größe\n".encode("cp1252")},
                        {A: "Käse", B: "Käse", C: "Größe", D: "Größe"}),
-    "numbers from 0, names from 1": ({"t.txt": f"{A} 0\n{B} 0\n{C} 1\n{D} 1\n", "classes.txt": "1   cat\n2   dog\n"},
-                                     {A: "0", B: "0", C: "1", D: "1"}),
-    "short rows": ({"t.txt": "NAME CLASS X Y\na cat 1 2\nb cat\nc dog 3 4\nd dog\n"}, CATS),
-    "y without x": ({"t.csv": "id,file,y,place\n1,a,0,1\n2,b,0,0\n3,c,1,1\n4,d,1,0\n"},
-                    {A: "0", B: "0", C: "1", D: "1"}),
-    "unused flags": ({"t.csv": "file,cat,dog,owl,elk\na,1,1,0,0\nb,1,0,1,0\nc,0,1,0,0\nd,0,0,1,0\n"},
-                     {A: "cat dog", B: "cat owl", C: "dog", D: "owl"}),
-    "a title of code page 1250": ({"t.csv": "Zdjęcie;Klasa\na.jpg;kępa\nb.jpg;kępa\nc.jpg;pięć\nd.jpg;pięć\n"
-                                   .encode("cp1250")}, {A: "kępa", B: "kępa", C: "pięć", D: "pięć"}),
-    "code page 1250": ({"t.csv": "Plik;Klasa\na.jpg;mały\nb.jpg;mały\nc.jpg;duży\nd.jpg;duży\n".encode("cp1250")},
-                       {A: "mały", B: "mały", C: "duży", D: "duży"}),
 }  # fmt: skip
 
 
@@ -183,12 +136,6 @@ def test_splits_by_names_flags_and_codes(name: str, text: str, splits: list[str]
     assert [each.split for each in listing.files] == splits
 
 
-def test_of_several_columns_none_is_taken_and_all_are_named(tmp_path: Path) -> None:
-    (listing,) = read(tmp_path, CATS, {"t.csv": "image,age,sex\na.jpg,old,m\nb.jpg,old,f\nc.jpg,new,m\nd.jpg,new,f\n"})
-    (interpretation,) = listing.interpretations
-    assert not any(each.labels for each in listing.files) and set(interpretation.alternatives) == {"age", "sex"}
-
-
 KINDS = ("cat", "dog", "owl")
 UNLABELLED = {
     "codes beside words": ["image,eye,grade", *(f"{n}.jpg,{'left' if n % 2 else 'right'},{n % 4}" for n in range(12))],
@@ -205,61 +152,6 @@ UNLABELLED = {
 def test_a_column_that_is_none_of_classes_gives_no_label(name: str, tmp_path: Path) -> None:
     (listing,) = read(tmp_path, [f"{n}.jpg" for n in range(30)], {"t.csv": "\n".join(UNLABELLED[name])})
     assert listing.files and not any(each.labels for each in listing.files)
-
-
-def test_a_column_of_few_values_names_no_images(tmp_path: Path) -> None:
-    rows = (f"{n},{'PA' if n % 2 else 'lateral'},text {n}" for n in range(12))
-    index = made(tmp_path, CATS, {"t.csv": "\n".join(["uid,image,findings", *rows])})
-    with pytest.raises(ProjectError, match="names no image"):
-        read_table(tmp_path / "t.csv", ReadOptions(index=index))
-
-
-@pytest.mark.parametrize(
-    ("text", "names"),
-    [
-        ("# Pets\n\nClasses:\n\n- 0: cat\n- 1: dog\n\n2024 - first version\n", "cat dog"),
-        ("0 = cat\n1 = dog\n", "cat dog"),
-        ("- 0: cat\n- 1: dog\n\nSteps\n- 0: unpack\n", "0 1"),
-        ("- 0: cat\n- 1: cat\n", "0 1"),
-        ("- 0: cat\n", "0 1"),
-    ],
-)
-def test_a_readme_names_ids_where_it_explains_each_once(text: str, names: str, tmp_path: Path) -> None:
-    rows = "image,label\na.jpg,0\nb.jpg,0\nc.jpg,1\nd.jpg,1\n"
-    (listing,) = read(tmp_path, CATS, {"t.csv": rows, "README.md": text})
-    first, second = names.split()
-    assert labels_of(listing, tmp_path) == {A: first, B: first, C: second, D: second}
-
-
-def test_a_class_called_train_is_no_split(tmp_path: Path) -> None:
-    rows = "image,bus,train\na.jpg,1,0\nb.jpg,1,0\nc.jpg,0,1\nd.jpg,0,1\n"
-    (listing,) = read(tmp_path, CATS, {"t.csv": rows})
-    assert labels_of(listing, tmp_path) == {A: "bus", B: "bus", C: "train", D: "train"}
-
-
-def test_a_header_called_like_an_image_is_a_header(tmp_path: Path) -> None:
-    rows = "image,label\na.jpg,cat\nb.jpg,cat\nc.jpg,dog\nd.jpg,dog\n"
-    (listing,) = read(tmp_path, [*CATS, "image.jpg"], {"t.csv": rows})
-    assert labels_of(listing, tmp_path) == CATS
-
-
-def test_images_of_a_column_called_otherwise_get_no_class_and_are_said(tmp_path: Path) -> None:
-    (listing,) = read(tmp_path, CATS, {"t.csv": "diagnosis,derm,clinic\ncat,a.jpg,b.jpg\ndog,c.jpg,d.jpg\n"})
-    assert labels_of(listing, tmp_path) == {A: "cat", C: "dog"}
-    assert listing.interpretations[0].other_images == ("clinic",)
-
-
-@pytest.mark.parametrize(
-    ("file", "text", "is_form"),
-    [
-        ("sample_submission.csv", "image,label\na.jpg,cat\nb.jpg,dog\n", True),
-        ("form.csv", "image,label\ntest/e.jpg,cat\ntest/f.jpg,cat\n", True),
-        ("t.csv", "image,label\na.jpg,cat\nb.jpg,cat\n", False),
-    ],
-)
-def test_forms_for_predictions_are_marked(file: str, text: str, is_form: bool, tmp_path: Path) -> None:
-    (listing,) = read(tmp_path, [*CATS, "test/e.jpg", "test/f.jpg"], {file: text})
-    assert listing.interpretations[0].is_submission == is_form
 
 
 def test_labels_and_splits_of_matlab_belong_to_images_by_number(tmp_path: Path) -> None:
@@ -285,16 +177,6 @@ def test_classes_of_parts_become_labels_only_when_that_is_said(tmp_path: Path) -
     assert read_table(tmp_path / "via.json").interpretations[0].has_only_marks
     taken = read_table(tmp_path / "via.json", ReadOptions(choice=LabelChoice(takes_marks=True)))
     assert set(labels_of(taken, tmp_path).values()) == {"nose"}
-
-
-@pytest.mark.slow
-def test_matlab_files_within_limits(tmp_path: Path) -> None:
-    savemat(tmp_path / "bomb.mat", {"labels": np.zeros(30_000_000)}, do_compression=True)
-    (tmp_path / "new.mat").write_bytes(b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM" + b"\x89HDF\r\n\x1a\n")
-    for name in ("bomb.mat", "new.mat"):
-        with pytest.raises(ProjectError) as caught:
-            read_table(tmp_path / name)
-        assert caught.value.hint
 
 
 @pytest.mark.parametrize(
@@ -328,12 +210,3 @@ def test_yolo_boxes_mark_parts_of_images(declared: str, tmp_path: Path) -> None:
     taken = format_.read(tmp_path / declared, ReadOptions(choice=LabelChoice(takes_marks=True)))
     assert labels_of(taken, tmp_path) == {images[0]: "cat", images[1]: "", images[2]: "dog"}
     assert {each.split for each in taken.files} == {"train", "val"} and len(taken.unreadable) == 1
-
-
-def test_the_folder_of_all_clear_names_is_that_of_the_ambiguous_ones(tmp_path: Path) -> None:
-    images = [*(f"train/{number}.jpg" for number in range(5)), "test1/0.jpg", "test1/9.jpg"]
-    rows = "".join(f"{number}.jpg,{'cat' if number % 2 else 'dog'}\n" for number in range(5))
-    (listing,) = read(tmp_path, images, {"labels.csv": f"image,label\n{rows}"})
-    assert set(labels_of(listing, tmp_path)) == set(images[:5]) and not listing.unreadable
-    (mixed,) = read(tmp_path, images, {"labels.csv": f"image,label\n{rows}9.jpg,cat\n"})
-    assert len(mixed.files) == 5 and len(mixed.unreadable) == mixed.interpretations[0].ambiguous == 1

@@ -12,19 +12,14 @@ from visionft.project.formats.cvat import read_cvat
 from visionft.project.formats.hugging_face import read_parquet
 from visionft.project.formats.readers import read_table
 from visionft.project.formats.voc import read_voc
-from visionft.project.formats.whole_files import Element, xml_elements
+from visionft.project.formats.whole_files import xml_elements
 
 COUNT = 30_000
 NUMBERS = range(COUNT)
 LARGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "empty.json": (read_table, "[" + "[]," * COUNT + "[]]"),
-    "nested.jsonl": (read_table, ('{"file_name":"a.png","label":[' + "[]," * (COUNT // 10) + "[]]}\n") * 10),
     "rows.csv": (read_table, "file_name,label\n" + "x.png,a\n" * COUNT),
-    "labels.csv": (read_table, "file_name,labels\n" + "x.png," + "ab|" * (3 * COUNT) + "c\n"),
-    "none.csv": (read_table, "file_name,label\nx.png,a\n" + ",a\n" * COUNT),
     "elements.xml": (read_cvat, "<a><b>" + "<c/>" * COUNT + "</b></a>"),
-    "attributes.xml": (read_cvat, "<a><b " + " ".join(f'a{number}="1"' for number in NUMBERS) + "/></a>"),
-    "texts.xml": (read_cvat, "<a><b>" + "<c/>x" * COUNT + "</b></a>"),
     "voc/ImageSets/Main/train.txt": (lambda file: read_voc(file.parents[2]), "\n".join(map(str, NUMBERS))),
 }
 
@@ -54,32 +49,6 @@ def test_a_tag_of_many_megabytes_is_refused(beginning: str, tmp_path: Path) -> N
         list(xml_elements(file))
 
 
-@pytest.mark.parametrize("count", [1000, 4000])
-def test_a_long_text_is_put_together_once(count: int, tmp_path: Path, monkeypatch) -> None:
-    """Counts characters copied into an element; expat delivers its text in pieces."""
-    file, copied = tmp_path / "a.xml", [0]
-
-    class Counting(Element):
-        def __setattr__(self, name: str, value: object) -> None:
-            copied[0] += len(value) if name == "text" and isinstance(value, str) else 0
-            super().__setattr__(name, value)
-
-    monkeypatch.setattr(whole_files, "Element", Counting)
-    file.write_text("<a><b>" + "<c/>one line\n" * count + "</b></a>")
-    text = next(xml_elements(file)).text
-    assert text == "one line\n" * count and copied[0] <= len(text)
-
-
-@pytest.mark.parametrize("encoding", ["PLAIN", "DELTA_BYTE_ARRAY", "DELTA_LENGTH_BYTE_ARRAY", ""])
-def test_a_parquet_table_says_the_same_however_its_texts_are_stored(encoding: str, tmp_path: Path) -> None:
-    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
-    table = arrow.table({"file_name": ["a.png", "b.png", "c.png"], "labels": [["x", "y"], None, ["x"]]})
-    stored = {"use_dictionary": False, "column_encoding": {"file_name": encoding}} if encoding else {}
-    parquet.write_table(table, tmp_path / "a.parquet", **stored)
-    listing = read_parquet(tmp_path / "a.parquet")
-    assert [each.labels for each in listing.files] == [("x", "y"), (), ("x",)]
-
-
 def test_a_parquet_table_with_damaged_pages_is_refused(tmp_path: Path) -> None:
     arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
     file = tmp_path / "a.parquet"
@@ -90,9 +59,3 @@ def test_a_parquet_table_with_damaged_pages_is_refused(tmp_path: Path) -> None:
         with pytest.raises(ProjectError) as caught:
             read_parquet(file)
         assert caught.value.hint
-
-
-def test_xml_of_an_unknown_encoding_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "x.xml").write_text('<?xml version="1.0" encoding="uto-8"?><annotations/>', encoding="utf-8")
-    with pytest.raises(ProjectError, match="line 1: unknown encoding"):
-        list(xml_elements(tmp_path / "x.xml"))

@@ -60,7 +60,6 @@ SOURCES: dict[str, tuple[Callable[[Path], object], dict[str, int]]] = {
         lambda p: tar(p, folders("cat", "d" * 150), format=tarfile.GNU_FORMAT),
         {"cat": 4, "d" * 150: 4},
     ),
-    "pax.tgz": (lambda p: tar(p, folders("cat", "ö" * 90), format=tarfile.PAX_FORMAT), {"cat": 4, "ö" * 90: 4}),
     "table.tar": (
         lambda p: tar(p, images(0) | {"labels.csv": b"file_name,label\n000000.png,cat\n000001.png,dog\n"}),
         {"cat": 1, "dog": 1},
@@ -77,13 +76,6 @@ SOURCES: dict[str, tuple[Callable[[Path], object], dict[str, int]]] = {
         lambda p: zipped(p, {"in.zip": zipped(p, folders("cat", "dog")).read_bytes()}),
         {"cat": 4, "dog": 4},
     ),
-    "zip and table": (
-        lambda p: (
-            zipped(p / "images.zip", images(0)),
-            (p / "t.csv").write_text("file,label\n000000.png,a\n"),
-        ),
-        {"a": 1},
-    ),
 }
 
 
@@ -97,12 +89,12 @@ def test_archives_become_classes(empty: Project, tmp_path: Path, name: str) -> N
     assert not list(empty.path.glob(".unpacked*"))
 
 
-def parquet(path: Path, start: int, *, card: str = "", structure: bool = True) -> None:
+def parquet(path: Path, start: int, *, card: str = "") -> None:
     """Write eight images and their classes, with the names of the classes in the schema, or in a card."""
     arrow, tables = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
     path.parent.mkdir(parents=True, exist_ok=True)
     contents = [image(start + number) for number in range(8)]
-    images = [{"bytes": each, "path": f"{n}.png"} for n, each in enumerate(contents)] if structure else contents
+    images = [{"bytes": each, "path": f"{n}.png"} for n, each in enumerate(contents)]
     table = arrow.table({"image": images, "label": [number % 2 for number in range(8)], "text": ["x" * 999] * 8})
     features = {"image": {"_type": "Image"}, "label": {"names": ["cat", "dog"], "_type": "ClassLabel"}}
     about = {} if card else {"huggingface": json.dumps({"info": {"features": features}})}
@@ -126,7 +118,7 @@ dataset_info:
 """
 
 
-@pytest.mark.parametrize("kind", ["file", "folder", "card", "binary", "zip"])
+@pytest.mark.parametrize("kind", ["file", "zip with a card"])
 def test_images_in_parquet_are_written_into_the_project(empty: Project, tmp_path: Path, kind: str) -> None:
     source = tmp_path / "set"
     if kind == "file":
@@ -134,9 +126,8 @@ def test_images_in_parquet_are_written_into_the_project(empty: Project, tmp_path
         parquet(source, 0)
     for number, name in enumerate(("train-00000-of-00002", "train-00001-of-00002", "test-00000-of-00001")):
         if kind != "file":
-            card = CARD if kind == "card" else ""
-            parquet(source / "data" / f"{name}.parquet", 8 * number, card=card, structure=kind != "binary")
-    if kind == "zip":
+            parquet(source / "data" / f"{name}.parquet", 8 * number, card=CARD)
+    if kind != "file":
         source = Path(shutil.make_archive(str(tmp_path / "set"), "zip", source))
     report = import_source(empty, source)
     images = empty.snapshot().images
@@ -156,19 +147,12 @@ def entry(name: str, *, size: int = 0, kind: bytes = tarfile.REGTYPE, content: b
 GOOD = entry("cat/0.png", content=image(0))
 HOSTILE = {
     "out.tar": GOOD + entry("../out.png", content=image(1)),
-    "absolute.tar": GOOD + entry("/tmp/out.png", content=image(1)),
     "link.tar": GOOD + entry("link.png", kind=tarfile.SYMTYPE) + entry("link.png/x", content=image(1)),
-    "hard.tar": GOOD + entry("link.png", kind=tarfile.LNKTYPE),
     "twice.tar": GOOD + entry("CAT/0.PNG", content=image(1)),
-    "negative.tar": GOOD + entry("a.png", size=-512),
     "cut.tar": GOOD + entry("a.png", size=10**6),
-    "huge.tar": GOOD + entry("a.png", size=2**60),
     "name.tar": GOOD + entry("x", kind=tarfile.GNUTYPE_LONGNAME, size=2**40),
-    "pax.tar": GOOD + entry("x", kind=tarfile.XHDTYPE, content=b"0 =\n" * 9),
     "bomb.tar.gz": gzip.compress(GOOD + entry("a.png", size=101 << 20)),
-    "heads.tar.gz": gzip.compress(GOOD) + gzip.compress(entry("a/", kind=tarfile.DIRTYPE, size=2**60)),
     "text.tar": b"no tar " * 200,
-    "damaged.tar.gz": gzip.compress(GOOD)[:-30],
 }
 
 
@@ -189,17 +173,3 @@ def test_a_tar_that_could_do_harm_is_refused_whole(empty: Project, tmp_path: Pat
         import_source(empty, source)
     assert caught.value.hint and not empty.history()
     assert sorted(tmp_path.rglob("*")) == before
-
-
-@pytest.mark.slow
-def test_archives_inside_count_for_the_limits_of_the_outer_one(empty: Project, tmp_path: Path) -> None:
-    for number in range(3):
-        with zipfile.ZipFile(tmp_path / f"{number}.zip", "w", zipfile.ZIP_DEFLATED) as archive:
-            archive.writestr("a.png", bytes(60 << 20))
-    source = tmp_path / "set.zip"
-    with zipfile.ZipFile(source, "w", zipfile.ZIP_DEFLATED) as archive:
-        for number in range(3):
-            archive.write(tmp_path / f"{number}.zip", f"{number}.zip")
-    with pytest.raises(ProjectError):
-        import_source(empty, source)
-    assert not empty.history() and not list(empty.path.glob(".unpacked*"))

@@ -1,15 +1,12 @@
 """Imports: every file accounted for, twice is once, labels never overwrite, originals stay; harmful zips refused."""
 
 import hashlib
-import json
 import os
 import shutil
-import tempfile
 import zipfile
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 from visionft.errors import ProjectError
 from visionft.events import Notice, Progress
@@ -18,7 +15,6 @@ from visionft.project.edits.changes import LabelImages, RemoveImages, UnlabelIma
 from visionft.project.importing import import_filter
 from visionft.project.importing.importer import import_source
 from visionft.project.importing.relinking import find_missing
-from visionft.project.importing.sources import read_source
 from visionft.project.queries import find_images, image_rows
 from visionft.project.store import Project
 
@@ -118,18 +114,6 @@ def test_links_neither_loop_nor_lead_out(empty: Project, tmp_path: Path, draw) -
     assert all("link" in row.reason for row in report.skipped)
 
 
-def test_names_that_are_no_unicode_are_listed(empty: Project, images: Path) -> None:
-    name = os.fsencode(images / "cat") + b"/\xff\xfe.png"
-    try:
-        shutil.copyfile(os.fsencode(images / "cat" / "0.png"), name)
-    except OSError:
-        pytest.skip("this file system refuses such names")
-    report = import_source(empty, images)
-    assert report.added == 12
-    assert report.unreadable[0].path.endswith(r"\xff\xfe.png") and "Unicode" in report.unreadable[0].reason
-    json.dumps([row.path for row in report.unreadable]).encode()
-
-
 @pytest.mark.parametrize("make", [lambda path: None, Path.mkdir, Path.touch])
 def test_sources_without_images_are_refused(empty: Project, tmp_path: Path, make) -> None:
     make(tmp_path / "source")
@@ -148,21 +132,6 @@ def test_a_stopped_import_is_continued(empty: Project, images: Path, monkeypatch
     report = import_source(empty, images)
     assert (report.added, len(report.duplicates)) == (6, 6)
     assert [step.title.values["counted"].values["count"] for step in empty.history()] == [6, 6]
-
-
-def test_files_read_by_several_threads_are_reported_in_order_and_stop_where_asked(empty: Project, tmp_path) -> None:
-    folder = tmp_path / "many"
-    folder.mkdir()
-    for number in range(70):
-        Image.new("RGB", (8, 8), (number, 0, 0)).save(folder / f"{number}.png")
-        if number % 3 == 0:
-            (folder / f"{number}.png").write_bytes(b"no image")
-    asked = iter([False] * 50 + [True] * 1000)
-    report = import_source(empty, folder, job=JobContext(cancelled=lambda: next(asked)))
-    assert (report.stopped, report.added, len(report.unreadable)) == (True, 33, 17)
-    assert [Path(each.path).name for each in report.unreadable] == [f"{number}.png" for number in range(0, 50, 3)]
-    assert [image.path.name for image in empty.snapshot().images] == [f"{n}.png" for n in range(50) if n % 3]
-    assert import_source(empty, folder).added == 13
 
 
 def test_copied_images_live_in_the_project(empty: Project, images: Path) -> None:
@@ -222,15 +191,6 @@ def test_a_moved_project_finds_its_images(tmp_path: Path, images: Path) -> None:
         assert not find_missing(project)
 
 
-@pytest.mark.shared_data
-def test_real_images_are_all_accounted_for(empty: Project, shared_data: Path) -> None:
-    for name in ("bad_inputs", "exif", "label_formats", "label_formats/csv_multi_label/ann_wo_ext.csv"):
-        source = shared_data / name
-        files = sum(path.is_file() for path in source.rglob("*")) if source.is_dir() else 6
-        report = import_source(empty, source)
-        assert accounted(report) == files, name
-
-
 def test_a_disk_that_fills_up_during_an_import_says_what_came_in(empty: Project, tmp_path, draw, monkeypatch) -> None:
     monkeypatch.setattr(import_filter, "BATCH", 50)
     for number in range(600):
@@ -245,30 +205,6 @@ def test_a_disk_that_fills_up_during_an_import_says_what_came_in(empty: Project,
     with empty.repairing() as connection:
         connection.execute("PRAGMA max_page_count = 100000")
     assert import_source(empty, tmp_path / "many").added == 600 - there
-
-
-@pytest.mark.skipif(os.name == "nt", reason="permissions are no bits there")
-@pytest.mark.parametrize("mode", [0o000, 0o300])
-def test_a_folder_without_permission_is_not_called_a_link(draw, unprivileged, mode: int) -> None:
-    with tempfile.TemporaryDirectory() as made:  # pytest's own folders are root's alone
-        folder = Path(made)
-        folder.chmod(0o755)
-        for number in range(4):
-            draw(folder / ("cat" if number < 2 else "dog") / f"{number}.png", number)
-        (folder / "dog").chmod(mode)
-        with unprivileged():
-            listing = read_source(folder)[0].listing
-        (folder / "dog").chmod(0o755)
-    assert [file.labels for file in listing.files] == [("cat",), ("cat",)] and not listing.skipped
-    assert [each.path for each in listing.unreadable] == [str(folder / "dog")]
-
-
-@pytest.mark.parametrize("unpacked", [0, 3])
-def test_a_zip_that_was_stopped_while_it_was_unpacked_is_no_error(empty, images, tmp_path, unpacked) -> None:
-    archive = Path(shutil.make_archive(str(tmp_path / "images"), "zip", images))
-    seen = []
-    report = import_source(empty, archive, job=JobContext(seen.append, lambda: len(seen) >= unpacked))
-    assert (report.stopped, report.added) == (True, 0)
 
 
 def make_zip(path: Path, entries: dict[str, bytes]) -> Path:

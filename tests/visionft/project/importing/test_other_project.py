@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from visionft.errors import ProjectError
-from visionft.project.edits.changes import AddClass, LabelImages, RemoveImages
-from visionft.project.edits.class_changes import RenameClass
+from visionft.project.edits.changes import LabelImages, RemoveImages
 from visionft.project.edits.image_changes import TagImages, WriteNote
 from visionft.project.importing.importer import import_source
 from visionft.project.importing.preview import preview_source
@@ -67,41 +66,6 @@ def test_another_project_gives_its_labels_in_one_step(project: Project, copy: Pa
     assert rows[13].path.is_relative_to(project.path) and (copy / "project.db").read_bytes() == content
     project.undo()
     assert state(project) == before
-
-
-def test_a_decided_conflict_is_not_asked_again(project: Project, copy: Path) -> None:
-    project.apply(LabelImages((1,), "dog"))
-    change(copy, LabelImages((1,), "bird"))
-    import_source(project, copy)
-    project.apply(LabelImages((1,), "dog"))
-    report = import_source(project, copy)
-    assert labels(project)[1] == ("dog",) and not report.conflicts and report.agreement is None
-
-
-def test_labels_of_a_third_person_are_asked_about_as_well(project: Project, copy: Path, tmp_path: Path) -> None:
-    third = duplicate_project(project, tmp_path / "third").path
-    change(copy, LabelImages((1, 2), "bird"))
-    change(third, LabelImages((1,), "fish"), LabelImages((2,), "bird"))
-    import_source(project, copy)
-    report = import_source(project, third)
-    assert candidates(project)[1].keys() == {"bird", "fish"} and labels(project)[2] == ("bird",)
-    assert report.agreement is not None and (report.agreement.images, report.agreement.equal) == (2, 1)
-
-
-def test_kappa_is_the_agreement_beyond_chance(project: Project, copy: Path) -> None:
-    project.apply(LabelImages((1, 2, 3), "cat"))
-    project.apply(LabelImages((4, 5), "dog"))
-    change(copy, LabelImages((1, 2), "cat"), LabelImages((3, 4, 5), "dog"))
-    found = import_source(project, copy).agreement
-    assert found is not None and (found.images, found.equal) == (5, 4)
-    assert found.kappa == pytest.approx((0.8 - 0.48) / (1 - 0.48))  # Cohen, 1960
-
-
-def test_a_class_that_was_renamed_there_is_the_same_class(project: Project, copy: Path) -> None:
-    project.apply(AddClass("fish"))
-    change(copy, RenameClass("cat", "kitten"), LabelImages((7,), "kitten"))
-    import_source(project, copy)
-    assert labels(project)[7] == ("cat",) and "kitten" not in class_names(project)
 
 
 def test_sets_of_labels_that_differ_are_a_conflict(tmp_path: Path, draw) -> None:

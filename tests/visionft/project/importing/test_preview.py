@@ -1,28 +1,13 @@
 """A preview equals the later import, and writes nothing."""
 
 import json
-import shutil
 import zipfile
-from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from PIL import Image
-
-from visionft.data.depth import FIRST_PLANE
-from visionft.data.types import Task
 from visionft.jobs import JobContext
-from visionft.project.edits.changes import LabelImages, RemoveImages
-from visionft.project.edits.class_changes import RenameClass
-from visionft.project.formats.listing import LabelChoice
 from visionft.project.importing import import_filter
 from visionft.project.importing.importer import import_source
 from visionft.project.importing.preview import preview_source
-from visionft.project.queries import Conflict, find_images, image_rows
 from visionft.project.store import Project
 
 
@@ -74,19 +59,6 @@ def test_a_zip_leaves_nothing_behind(empty: Project, images: Path, tmp_path: Pat
     assert tree(empty.path) == before
 
 
-def test_a_zip_unpacked_into_the_callers_folder_is_unpacked_once(empty: Project, images: Path, tmp_path: Path):
-    archive, unpacked = Path(shutil.make_archive(str(tmp_path / "images"), "zip", images)), tmp_path / "unpacked"
-    unpacked.mkdir()
-    first = preview_source(archive, empty, unpacked=unpacked)
-    shown = [path for splits in first.readings[0].examples.values() for paths in splits.values() for path in paths]
-    assert len(shown) == 8 and all(path.is_file() for path in shown)
-    files = {path: path.stat().st_ino for path in unpacked.rglob("*")}
-    again = preview_source(archive, empty, unpacked=unpacked, known_facts=first.known_facts, reading=2)
-    assert (again.new, again.classes) == (12, {})
-    assert import_source(empty, archive, unpacked=unpacked, known_facts=first.known_facts).added == 12
-    assert {path: path.stat().st_ino for path in unpacked.rglob("*")} == files
-
-
 def test_a_file_of_labels_tells_of_splits_and_of_several_classes(images: Path, tmp_path: Path):
     rows = [
         {"file_name": f"{'cat' if number < 6 else 'dog'}/{number}.png", "labels": labels, "split": split}
@@ -112,118 +84,3 @@ def test_classes_are_merged_renamed_and_left_out(empty: Project, images: Path, d
     assert report.classes == {"cat": 8, "hound": 6}
     assert [each.reason.values for each in report.skipped] == [{"name": "junk"}]
     assert empty.summary().classes == {"cat": 8, "hound": 6}
-
-
-def test_a_image_keeps_its_other_classes_when_one_is_left_out(multi: Project, images: Path, draw, tmp_path: Path):
-    draw(tmp_path / "more" / "x.png", 60)
-    (tmp_path / "more" / "list.csv").write_text("file_name,labels\nx.png,sun|noise\n")
-    report = import_source(multi, tmp_path / "more" / "list.csv", class_map={"noise": None})
-    assert report.classes == {"sun": 1}
-
-
-def test_merging_classes_can_make_a_source_of_several_classes_fit(empty: Project, images: Path):
-    (images / "list.csv").write_text("file_name,labels\ncat/0.png,kitten|cat\n")
-    assert import_source(empty, images / "list.csv").unreadable
-    report = import_source(empty, images / "list.csv", class_map={"kitten": "cat"})
-    assert report.classes == {"cat": 1} and not report.unreadable
-
-
-def test_an_import_reads_no_file_again_that_its_preview_read(empty: Project, images: Path, draw, monkeypatch):
-    preview = preview_source(images, empty)
-    draw(images / "cat" / "0.png", 250)  # changed since
-    read: list[str] = []
-    real = import_filter.read_facts
-    monkeypatch.setattr(
-        import_filter, "read_facts", lambda path, reading: (read.append(path.name), real(path, reading))[1]
-    )
-    report = import_source(empty, images, known_facts=preview.known_facts)
-    assert (report.added, read) == (12, ["0.png"])
-
-
-def test_what_is_lost_of_an_image_is_told_by_preview_and_import(empty: Project, tmp_path: Path):
-    folder = tmp_path / "microscope"
-    folder.mkdir()
-    values = np.linspace(400, 1300, 64 * 64).reshape(64, 64).astype(np.uint16)
-    for number in range(2):
-        Image.fromarray(values + np.uint16(number)).save(folder / f"{number}.tif")
-    planes = [Image.fromarray(np.full((8, 8), 100 * place, np.uint8)) for place in range(3)]
-    planes[0].save(folder / "planes.tif", save_all=True, append_images=planes[1:])
-    planes[1].save(folder / "plain.tif")
-    preview = preview_source(folder, empty)
-    report = import_source(empty, folder, known_facts=preview.known_facts)
-    assert preview.warnings == report.warnings and report.added == 4
-    assert Counter(each.reason for each in report.warnings) == {FIRST_PLANE: 1}  # the window keeps all grey levels
-    assert {Path(each.path).name for each in report.warnings} == {"planes.tif"}
-    assert not import_source(empty, folder).warnings
-
-
-ROWS = st.lists(  # content, copy, class and split of each file
-    st.tuples(
-        st.integers(0, 5),
-        st.integers(0, 1),
-        st.sampled_from(["", "ant", "bee", "cow"]),
-        st.sampled_from(["", "train", "val"]),
-    ),
-    min_size=1,
-    max_size=14,
-)
-COLUMNS = LabelChoice(table="list.csv", file="file_name", label="label")
-
-
-def written_source(folder: Path, rows: Sequence[tuple[int, int, str, str]], draw) -> Path:
-    """Return a folder with a table of images; the copies of one content may have different classes."""
-    for content, copy, _, _ in rows:
-        draw(folder / f"{content}-{copy}.png", content)
-    lines = [f"{content}-{copy}.png,{label},{split}" for content, copy, label, split in rows]
-    (folder / "list.csv").write_text("\n".join(["file_name,label,split", *lines]))
-    return folder
-
-
-def stated(conflicts: Sequence[Conflict]) -> list[object]:
-    """Return conflicts without ids, which a preview does not have."""
-    return [(conflict.path, conflict.candidates) for conflict in conflicts]
-
-
-@pytest.mark.slow
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    first=ROWS,
-    later=ROWS,
-    task=st.sampled_from(["single", "multi"]),
-    batch=st.sampled_from([2, 5, 500]),
-    decided=st.sampled_from(["", "label", "rename", "remove"]),
-)
-def test_a_preview_agrees_with_the_import_on_contradicting_copies(
-    first, later, task: Task, batch: int, decided: str, tmp_path_factory: pytest.TempPathFactory, draw
-):
-    folder = tmp_path_factory.mktemp("drawn")
-    sources = [written_source(folder / name, rows, draw) for name, rows in (("first", first), ("later", later))]
-    with (
-        Project.create(folder / "project", task=task) as project,
-        pytest.MonkeyPatch.context() as patch,
-    ):
-        patch.setattr(import_filter, "BATCH", batch)
-        alone = preview_source(sources[0], choice=COLUMNS)
-        report = import_source(project, sources[0], choice=COLUMNS)
-        if task == "single" and not alone.multi_label_images:
-            assert stated(alone.conflicts) == stated(report.conflicts)
-        if decided == "label":
-            project.apply(LabelImages((1,), "dog"))
-        elif decided == "remove":
-            project.apply(RemoveImages((1,)))
-        elif decided == "rename" and project.summary().classes:
-            project.apply(RenameClass(min(project.summary().classes), "wasp"))
-        before = find_images(project)
-        preview = preview_source(sources[1], project, choice=COLUMNS)
-        report = import_source(project, sources[1], choice=COLUMNS)
-        new = [row for row in image_rows(project, find_images(project)) if row.image_id not in before]
-        assert stated(preview.conflicts) == stated(report.conflicts)
-        assert (preview.new, preview.duplicates) == (report.added, report.duplicates) and report.added == len(new)
-        assert (preview.unreadable, preview.skipped) == (report.unreadable, report.skipped)
-        assert preview.splits == Counter(row.split for row in new if row.split)
-        torn = [candidate.class_name for row in new for candidate in row.candidates]
-        more = Counter(preview.classes) - Counter(report.classes)  # a preview counts the first class of a conflict
-        assert not Counter(report.classes) - Counter(preview.classes) and not more - Counter(torn)
-        assert more.total() == sum(bool(row.candidates) for row in new)
-        assert preview.unlabelled == sum(not (row.labels or row.candidates) for row in new)
-        assert preview.multi_label_images == sum(len(row.labels) > 1 for row in new)

@@ -1,7 +1,6 @@
 """The rank of what gives the labels of a folder: choice, tool's file, class folders, table, words in names, nothing."""
 
 import json
-from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -75,28 +74,6 @@ def test_a_table_names_the_ids_of_class_folders(tmp_path: Path, draw) -> None:
     assert classes_of(tmp_path / "set") == {"cat": 4, "dog": 4}
 
 
-@pytest.mark.parametrize(
-    ("file", "text"),
-    [
-        ("words.txt", "n02085620\tChihuahua\nn02102040\tspringer\nn00000001\tother\n"),
-        ("LOC_synset_mapping.txt", "n02085620 Chihuahua\nn02102040 springer\n"),
-    ],
-)
-def test_a_file_beside_class_folders_names_their_ids(tmp_path: Path, draw, file: str, text: str) -> None:
-    for number in range(6):
-        draw(tmp_path / "set/train" / ("n02085620", "n02102040")[number % 2] / f"{number}.png", number)
-    (tmp_path / "set" / file).write_text(text, encoding="utf-8")
-    assert classes_of(tmp_path / "set") == {"Chihuahua": 3, "springer": 3}
-
-
-def test_ranks_of_inaturalist_become_species(tmp_path: Path, draw) -> None:
-    start = "_Animalia_Annelida_Clitellata_Haplotaxida_Lumbricidae_"
-    for number in range(4):
-        name = (f"00003{start}Lumbricus_terrestris", f"00004{start}Eisenia_fetida")[number % 2]
-        draw(tmp_path / "set" / name / f"{number}.png", number)
-    assert classes_of(tmp_path / "set") == {"Lumbricus terrestris": 2, "Eisenia fetida": 2}
-
-
 def test_words_in_names_are_offered_alone_and_never_taken(tmp_path: Path, draw, folders: Path) -> None:
     for number in range(8):
         draw(tmp_path / "names" / f"{('cat', 'dog')[number % 2]}_{number}.png", number)
@@ -109,13 +86,9 @@ def test_words_in_names_are_offered_alone_and_never_taken(tmp_path: Path, draw, 
 
 CHOICES = [
     (LabelChoice(class_folder=1), {"site 1": 2, "site 2": 2}),
-    (LabelChoice(class_folder=2), {"cat + big": 2, "dog": 2}),
     (LabelChoice(class_folder=-1), {"cat + big": 2, "dog": 2}),
-    (LabelChoice(class_folder=-2), {"site 1": 2, "site 2": 2}),
     (LabelChoice(class_folder=-1, separator="+"), {"cat": 2, "big": 2, "dog": 2}),
-    (LabelChoice(name_part=0), {"oak": 2, "elm": 2}),
     (LabelChoice(name_part=1), {"oak": 2, "elm": 2}),
-    (LabelChoice(name_part=-1), {"0": 1, "1": 1, "2": 1, "3": 1}),
     (LabelChoice(label="b"), {"x": 2, "y": 2}),
     (LabelChoice(table="more/second.csv", label="b"), {"u": 2, "v": 2}),
     (LabelChoice(is_unlabelled=True), {}),
@@ -144,9 +117,7 @@ def test_the_choice_of_the_user_counts(tmp_path: Path, draw, choice: LabelChoice
     "choice",
     [
         LabelChoice(class_folder=3),
-        LabelChoice(class_folder=-4),
         LabelChoice(name_part=7),
-        LabelChoice(table="x.csv"),
         LabelChoice(label="colour"),
     ],
 )
@@ -157,42 +128,9 @@ def test_a_choice_that_gives_nothing_says_so(folders: Path, choice: LabelChoice)
     assert caught.value.hint
 
 
-def test_the_choice_of_each_proposal_gives_the_same(folders: Path) -> None:
-    table(folders, "weather", lambda number, _: ("sun", "rain")[number % 2])
-    for reading in preview_source(folders).readings:
-        assert preview_source(folders, choice=reading.choice).classes == reading.classes
-
-
 def test_the_first_rows_of_tables_can_be_chosen_from(folders: Path) -> None:
     table(folders, "weather", lambda number, _: ("sun", "rain")[number % 2])
     (head,) = tables_in(folders)
     assert (head.name, head.titles) == ("labels.csv", ("file", "weather"))
     assert head.rows[0] == ("cat/IMG_1.png", "sun") and len(head.rows) == 5
     assert tables_in(folders / "labels.csv")[0].rows == head.rows
-
-
-WORDS = ("healthy", "scab frog_eye_leaf_spot complex", "scab", "scab complex", "healthy", "frog_eye_leaf_spot")
-
-
-@pytest.mark.parametrize("task", ["single", "multi"])
-def test_words_of_a_column_of_lists_are_classes_where_an_image_has_several(tmp_path: Path, draw, task) -> None:
-    for number in range(len(WORDS)):
-        draw(tmp_path / "set" / f"{number}.png", number)
-    table(tmp_path / "set", "labels", lambda number, _: WORDS[number])
-    with Project.create(tmp_path / "project", task=task) as project:
-        classes = import_source(project, tmp_path / "set").classes
-    if task == "multi":
-        assert classes == {"healthy": 2, "scab": 3, "frog_eye_leaf_spot": 2, "complex": 2}
-    else:
-        assert classes == Counter(WORDS)
-
-
-def test_a_class_of_all_images_and_one_of_none_stay_classes(tmp_path: Path, draw) -> None:
-    rows = {"train": ["1,1,0,1", "1,0,1,1", "1,1,1,1", "1,0,0,1"], "valid": ["1,0,0,0", "1,0,1,0"]}
-    for split, flags in rows.items():
-        for number in range(len(flags)):
-            draw(tmp_path / "set" / split / f"{split}{number}.png", 10 * len(flags) + number)
-        lines = [f"{split}{number}.png,{row}" for number, row in enumerate(flags)]
-        (tmp_path / "set" / split / "_classes.csv").write_text("\n".join(["file,young,ant,bee,cow", *lines]))
-    with Project.create(tmp_path / "project", task="multi") as project:
-        assert import_source(project, tmp_path / "set").classes == {"young": 6, "ant": 2, "bee": 3, "cow": 4}

@@ -2,24 +2,19 @@
 
 import json
 import os
-import random
 import shutil
 import sqlite3
-import threading
-import time
 from pathlib import Path
 
 import pytest
 
 from visionft.errors import NextStep, ProjectError
 from visionft.project.edits.changes import AddClass, LabelImages
-from visionft.project.edits.class_changes import DeleteClass, MergeClasses
-from visionft.project.importing import import_filter
+from visionft.project.edits.class_changes import DeleteClass
 from visionft.project.importing.importer import import_source
 from visionft.project.safety import backups
 from visionft.project.safety.backup_restore import restore_backup
-from visionft.project.safety.backups import fit, folder_bytes, keep, list_backups, thin
-from visionft.project.safety.checking import check_project
+from visionft.project.safety.backups import keep, list_backups
 from visionft.project.store import Project
 
 DAY = 86_400.0
@@ -50,13 +45,6 @@ def test_small_changes_make_no_backup_and_a_session_ends_with_one(project: Proje
     with Project.open(project.path) as again:
         again.apply(LabelImages((2,), "dog"))
     assert len(list_backups(project.path)) == 1
-
-
-def test_work_is_backed_up_every_half_hour(project: Project, monkeypatch) -> None:
-    project.apply(LabelImages((1,), "dog"))
-    monkeypatch.setattr("visionft.project.safety.backup_schedule.INTERVAL_S", -1)
-    project.apply(LabelImages((2,), "dog"))
-    assert len(names(project)) == 1
 
 
 def test_a_backup_is_readable_without_this_program(project: Project, tmp_path: Path) -> None:
@@ -145,24 +133,6 @@ def test_what_cannot_be_restored_is_said(project: Project, tmp_path: Path) -> No
         restore_backup(project.path, "x")
 
 
-def test_bulk_changes_do_not_wait_for_their_backup(project: Project, monkeypatch) -> None:
-    gate = threading.Event()
-    write = backups.backup_pinned
-
-    def slow(*arguments, **options):
-        assert gate.wait(20)
-        return write(*arguments, **options)
-
-    monkeypatch.setattr("visionft.project.safety.backups.backup_pinned", slow)
-    project.apply(MergeClasses(("cat", "dog"), "animal"))
-    project.apply(AddClass("later"))
-    assert project.summary().classes == {"animal": 12, "later": 0}
-    gate.set()
-    project.wait_for_backups()
-    rows = list_backups(project.path)[0].rows
-    assert (rows["class"], rows["label"]) == (2, 12)
-
-
 def test_a_year_of_backups_is_thinned_as_anki_thins() -> None:
     start = 1_700_000_000.0
     kept: set[float] = set()
@@ -178,52 +148,11 @@ def test_a_year_of_backups_is_thinned_as_anki_thins() -> None:
     assert len(ages) < 60
 
 
-def test_thinning_never_drops_the_newest_and_is_idempotent() -> None:
-    generator, now = random.Random(0), 2e9
-    for _ in range(200):
-        times = {now - generator.expovariate(1 / (generator.choice([1, 30, 300]) * DAY)) for _ in range(80)}
-        kept = keep(times, now=now)
-        assert max(times) in kept and kept <= times
-        assert keep(kept, now=now) == kept
-    assert len(keep([now - number for number in range(1000)], now=now)) <= 55  # bulk changes of one day
-
-
 def edit(project: Project, name: str, **values: object) -> None:
     """Change a backup's metadata; None removes the entry, as in older programs."""
     file = project.path / "backups" / name / "backup.json"
     noted = json.loads(file.read_text(encoding="utf-8")) | values
     file.write_text(json.dumps({key: value for key, value in noted.items() if value is not None}), encoding="utf-8")
-
-
-def test_an_import_in_many_batches_makes_one_backup(project: Project, tmp_path: Path, draw, monkeypatch) -> None:
-    monkeypatch.setattr(import_filter, "BATCH", 2)
-    for number in range(9):  # four of them known
-        folder, color = ("cat", number) if number < 4 else ("new", 50 + number)
-        draw(tmp_path / "more" / folder / f"{number}.png", color)
-    assert import_source(project, tmp_path / "more").added == 5
-    assert len(names(project)) == 1 and list_backups(project.path)[0].rows["image"] == 12
-
-
-def test_what_fails_or_alters_nothing_makes_no_backup(project: Project, images: Path, monkeypatch) -> None:
-    monkeypatch.setattr(import_filter, "BATCH", 2)
-    with pytest.raises(ProjectError):
-        project.apply(DeleteClass("horse"))
-    project.apply(LabelImages(tuple(range(1, 7)), "cat", source="import"))
-    check_project(project)
-    assert import_source(project, images).added == 0
-    assert names(project) == [] and project.notices == []
-
-
-def test_on_a_network_drive_a_bulk_change_does_not_wait_for_its_backup(project: Project, monkeypatch) -> None:
-    project.close()
-    monkeypatch.setattr("visionft.project.db.database.network_file_system", lambda _: "nfs4")
-    with Project.open(project.path) as again:
-        start = time.monotonic()
-        again.apply(DeleteClass("cat"))
-        assert time.monotonic() - start < 5  # a reader would hold the commit up for ten seconds
-        again.wait_for_backups()
-        assert list_backups(again.path)[0].rows["class"] == 2
-        assert not list((again.path / "backups").glob(".*"))
 
 
 def test_the_users_own_backups_are_never_thinned(project: Project, monkeypatch) -> None:
@@ -240,32 +169,6 @@ def test_the_users_own_backups_are_never_thinned(project: Project, monkeypatch) 
     assert "class 5" in automatic
 
 
-def test_automatic_backups_stay_within_the_limit(project: Project, monkeypatch) -> None:
-    for number in range(5):
-        project.apply(AddClass(f"class {number}"))
-        project.apply(DeleteClass(f"class {number}"))
-        project.wait_for_backups()
-    made = names(project)
-    assert len(made) == 5
-    limit = 3 * max(folder_bytes(project.path, backup) for backup in list_backups(project.path))
-    monkeypatch.setattr(backups, "KEEP_BYTES", limit)
-    thin(project.path, now=time.time())
-    left = list_backups(project.path)
-    assert left[0].name == made[0] and len(left) == 3
-    assert not list((project.path / "backups").glob(".*"))
-
-
-def test_what_does_not_fit_is_dropped_where_backups_lie_closest() -> None:
-    now = 2e9
-    ages = [0.01, 0.02, 0.03, 1.0, 7.0, 30.0, 31.0, 200.0]
-    times = [now - age * DAY for age in ages]
-    assert fit(times, [1] * 8, limit=8, now=now) == list(range(8))
-    left = [ages[place] for place in fit(times, [1] * 8, limit=5, now=now)]
-    assert left[0] == 0.01 and left[-1] == 200.0 and len({30.0, 31.0} & set(left)) == 1
-    assert fit(times, [10] * 8, limit=5, now=now) == [0]
-    assert fit([], [], limit=5, now=now) == []
-
-
 def test_a_backup_of_the_future_stops_no_automatic_backup(project: Project) -> None:
     project.apply(DeleteClass("cat"))
     edit(project, names(project)[0], created=IN_2036)
@@ -275,30 +178,6 @@ def test_a_backup_of_the_future_stops_no_automatic_backup(project: Project) -> N
     newest = list_backups(project.path)[0]
     assert newest.number == 2 and newest.created < IN_2036
     assert restore_backup(project.path).name == newest.name
-
-
-@pytest.mark.parametrize("created", [IN_2036, 1000.0])
-def test_the_newest_is_the_one_made_last_whatever_the_clock_said(project: Project, created: float) -> None:
-    first, second = project.back_up("first"), project.back_up("second")
-    edit(project, first.name if created == IN_2036 else second.name, created=created)
-    project.close()
-    assert restore_backup(project.path).name == second.name
-
-
-def test_of_old_backups_without_numbers_those_of_the_future_come_last(project: Project) -> None:
-    first, second = project.back_up("first"), project.back_up("second")
-    for backup in (first, second):
-        edit(project, backup.name, number=None, created=IN_2036 if backup == first else backup.created)
-    assert names(project) == [second.name, first.name]
-
-
-def test_backups_of_the_future_push_out_no_others() -> None:
-    now = 2e9
-    past = {now - day * DAY for day in range(300)}
-    future = {now + day * DAY for day in range(100, 400)}
-    assert keep(past | future, now=now) >= keep(past, now=now)
-    assert max(future) in keep(past | future, now=now)
-    assert len(keep(past | future, now=now)) < 80
 
 
 @pytest.mark.parametrize(

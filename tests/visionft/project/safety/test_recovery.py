@@ -1,7 +1,5 @@
 """SQLite rolls back a killed transaction; restoring reads nothing of the replaced database."""
 
-import random
-import shutil
 import sys
 from pathlib import Path
 
@@ -118,47 +116,3 @@ def test_every_damage_is_refused_and_restored(project: Project, kind: str) -> No
     assert content is False or (kept / "project.db").read_bytes() == content
     with Project.open(project.path) as again:
         assert again.snapshot() == before
-
-
-def test_texts_that_are_none_are_no_obstacle(project: Project) -> None:
-    project.back_up()
-    before = project.snapshot()
-    project.close()
-    alter(project.path, "UPDATE class SET name = CAST(x'636174ff' AS TEXT) WHERE id = 1")
-    with Project.open(project.path) as again, pytest.raises(ProjectError, match="damaged"):
-        again.snapshot()
-    restore_backup(project.path)
-    with Project.open(project.path) as again:
-        assert again.snapshot() == before
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("places", [40, pytest.param(300, marks=pytest.mark.long)])
-def test_a_flipped_byte_never_stops_a_restore(project: Project, tmp_path: Path, places: int) -> None:
-    project.back_up()
-    before = [image.sha256 for image in project.snapshot().images]
-    project.close()
-    data = (project.path / "project.db").read_bytes()
-    generator = random.Random(0)
-    for number in range(places):
-        folder = tmp_path / "flipped"
-        shutil.copytree(project.path, folder)
-        flipped = bytearray(data)
-        place = generator.randrange(4096) if number % 3 == 0 else generator.randrange(len(data))
-        flipped[place] ^= generator.randrange(1, 256)
-        (folder / "project.db").write_bytes(flipped)
-        assert restore_backup(folder).is_own, place
-        assert not logs(folder)
-        with Project.open(folder) as again:
-            assert [image.sha256 for image in again.snapshot().images] == before
-        shutil.rmtree(folder)
-
-
-def test_damaged_files_that_were_set_aside_do_not_meet(project: Project) -> None:
-    project.back_up()
-    project.close()
-    for content in (b"one", b"two", b"three"):
-        (project.path / "project.db").write_bytes(content)
-        restore_backup(project.path)
-    kept = (project.path / "backups").glob("damaged */project.db")
-    assert sorted(file.read_bytes() for file in kept) == [b"one", b"three", b"two"]
