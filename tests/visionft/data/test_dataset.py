@@ -78,16 +78,3 @@ def test_loader_processes_give_the_same_batches_from_a_background_thread(snapsho
     thread.start()
     thread.join(120)
     assert all(torch.equal(a, b) for a, b in zip(found[0], batches(0), strict=True))
-
-
-@pytest.mark.slow
-def test_two_loader_processes_take_thousands_of_images(snapshot: Snapshot) -> None:
-    few = snapshot.labelled("train")
-    images = [dataclasses.replace(few[number % len(few)], image_id=number) for number in range(2000)]
-    data = ImageDataset(images, PLAIN, task="multi", classes=3)
-    sampler = EpochSampler(len(images), 250, seed=0, shuffle=True)
-    batches = list(ImageLoader(data, sampler, workers=2, device="cpu"))
-    labels = torch.tensor([image.labels[0] for image in images])
-    for batch in batches:
-        assert torch.equal(batch.targets.argmax(dim=1), labels[batch.indices])
-    assert sorted(torch.cat([batch.indices for batch in batches]).tolist()) == list(range(2000))

@@ -1,17 +1,15 @@
 """The one decoder: every kind of image comes out right, every bad file is an `ImageError` with a short reason."""
 
-import contextlib
 import os
 import struct
 import zlib
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
-from PIL import Image, ImageFile
+from PIL import Image
 
 from visionft.data.decode import decode, decode_open, open_image, read_header
 from visionft.data.depth import FEW_LEVELS, FIRST_PLANE
@@ -56,20 +54,16 @@ def assert_is_close(actual: np.ndarray, expected: np.ndarray, tolerance: int = 0
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".tif", ".avif"])
+@pytest.mark.parametrize("suffix", [".jpg", ".tif"])
 def test_orientation_is_applied_once_whatever_the_format(tmp_path: Path, suffix: str, orientation: int) -> None:
     exif = Image.Exif()
     exif[ORIENTATION] = orientation
     image = Image.fromarray(stored_for(orientation, upright()))
-    options = {
-        ".jpg": {"quality": 100, "subsampling": 0},
-        ".webp": {"lossless": True},
-        ".avif": {"quality": 100, "subsampling": "4:4:4"},
-    }
-    path = save(tmp_path / f"a{suffix}", image, exif=exif, **options.get(suffix, {}))
+    options = {"quality": 100, "subsampling": 0} if suffix == ".jpg" else {}
+    path = save(tmp_path / f"a{suffix}", image, exif=exif, **options)
     header, pixels = read_header(path), decode(path)
     assert (header.width, header.height) == (48, 32)
-    assert_is_close(pixels, upright(), tolerance=12 if suffix == ".avif" else 2)
+    assert_is_close(pixels, upright(), tolerance=2)
     assert decode(path, max_side=24).shape == (16, 24, 3)
 
 
@@ -163,14 +157,6 @@ def test_bilevel_lab_palette_and_cmyk_modes_become_rgb(tmp_path: Path) -> None:
         assert_is_close(decode(save(tmp_path / name, image, **options)), upright(), tolerance=3)
 
 
-def test_a_jpeg_with_a_second_image_behind_it_is_a_jpeg(tmp_path: Path) -> None:
-    first, second = Image.fromarray(upright()), Image.new("RGB", (48, 32))
-    path = save(tmp_path / "phone.jpg", first, format="MPO", save_all=True, append_images=[second], quality=95)
-    assert read_header(path).format == "JPEG"
-    assert np.abs(decode(path).astype(int) - upright()).mean() < 4
-    assert decode(path, max_side=24).shape == (16, 24, 3)
-
-
 def test_max_side_only_shrinks_and_keeps_the_image(tmp_path: Path) -> None:
     image = np.asarray(Image.fromarray(upright()).resize((3000, 2000), Image.Resampling.BICUBIC))
     for name in ("a.jpg", "a.png"):
@@ -193,30 +179,7 @@ def png(width: int, height: int, *chunks: bytes) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + header + b"".join(chunks) + png_chunk(b"IEND", b"")
 
 
-def test_exif_behind_the_pixels_of_a_png_counts_for_header_and_pixels(tmp_path: Path) -> None:
-    stored = stored_for(6, upright())
-    rows = b"".join(b"\0" + row.tobytes() for row in stored)
-    exif = Image.Exif()
-    exif[ORIENTATION] = 6
-    path = tmp_path / "late.png"
-    path.write_bytes(png(32, 48, png_chunk(b"IDAT", zlib.compress(rows)), png_chunk(b"eXIf", exif.tobytes()[6:])))
-    assert (read_header(path).width, read_header(path).height) == (48, 32)
-    assert_is_close(decode(path), upright())
-
-
-def test_xmp_orientation_counts_where_there_is_no_exif_and_broken_exif_costs_only_itself(tmp_path: Path) -> None:
-    rows = b"".join(b"\0" + row.tobytes() for row in stored_for(3, upright()))
-    xmp = b'<rdf:Description tiff:Orientation="3"/>'
-    for flag, text in ((b"\0", xmp), (b"\1", zlib.compress(xmp))):
-        chunk = png_chunk(b"iTXt", b"XML:com.adobe.xmp\0" + flag + b"\0\0\0" + text)
-        path = tmp_path / "xmp.png"
-        path.write_bytes(png(48, 32, png_chunk(b"IDAT", zlib.compress(rows)), chunk))
-        assert_is_close(decode(path), upright())
-    path = save(tmp_path / "a.jpg", Image.fromarray(upright()), exif=b"Exif\0\0MM\0*\xff\xff\xff\xff", quality=100)
-    assert decode(path).shape == (32, 48, 3)
-
-
-@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".bmp", ".tif", ".gif", ".avif", ".ppm"])
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".avif"])
 def test_a_cut_off_file_is_refused_in_every_format(tmp_path: Path, suffix: str) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     path = save(tmp_path / f"a{suffix}", Image.fromarray(noise))
@@ -252,33 +215,6 @@ def test_what_is_not_a_image_says_so(tmp_path: Path) -> None:
                 read(path)
 
 
-def test_threads_decode_the_same_pixels(tmp_path: Path) -> None:
-    paths = [save(tmp_path / f"a{s}", Image.fromarray(upright())) for s in (".jpg", ".png", ".webp", ".tif", ".gif")]
-    alone = [decode(path) for path in paths]
-    with ThreadPoolExecutor(4) as pool:
-        together = list(pool.map(decode, paths * 8))
-    for index, pixels in enumerate(together):
-        assert_is_close(pixels, alone[index % len(paths)])
-
-
-@pytest.mark.parametrize(
-    "name", ["a.jpg", "a.png", "a.webp", "a.bmp", "a.tif", "a.gif", "a.avif", "lzw.tif", "jpeg.tif"]
-)
-def test_damaged_bytes_give_pixels_or_a_reason_and_nothing_on_stderr(tmp_path: Path, name: str, capfd) -> None:
-    rng = np.random.default_rng(0)
-    options = {"compression": {"lzw.tif": "tiff_lzw", "jpeg.tif": "jpeg"}[name]} if name[1] != "." else {}
-    noise = rng.integers(0, 256, (64, 64, 3), np.uint8)
-    path = save(tmp_path / name, Image.fromarray(noise), **options)
-    content = np.frombuffer(path.read_bytes(), np.uint8).copy()
-    for count in (6, 8) * 20:
-        damaged = content.copy()
-        damaged[rng.integers(8, len(damaged), count)] ^= rng.integers(1, 256, count, np.uint8)
-        path.write_bytes(damaged.tobytes())
-        with contextlib.suppress(ImageError):
-            assert decode(path).dtype == np.uint8
-    assert os.name == "nt" or capfd.readouterr().err == ""  # libtiff's functions are hidden in Pillow's module there
-
-
 def deep(kind: str, low: int, high: int) -> np.ndarray:
     values = np.linspace(low, high, 64 * 64).reshape(64, 64)
     return np.repeat(values[..., None], 3, 2).astype(np.uint16) if kind == "rgb" else values.astype(kind)
@@ -293,14 +229,6 @@ def test_an_image_of_16_bits_that_decodes_to_few_grey_levels_says_so(tmp_path: P
     assert read_header(full).losses == ()
 
 
-@pytest.mark.parametrize(
-    ("kind", "top", "losses"), [("float32", 1300, (FEW_LEVELS,)), ("float32", 1, ()), ("int32", 200, ())]
-)
-def test_an_image_of_floats_or_long_integers_is_judged_by_what_becomes_white(tmp_path, kind, top, losses) -> None:
-    Image.fromarray(deep(kind, 0, top)).save(tmp_path / "a.tif")
-    assert read_header(tmp_path / "a.tif").losses == losses
-
-
 @pytest.mark.parametrize("suffix", [".tif", ".gif", ".webp", ".png"])
 def test_an_image_of_several_planes_or_frames_says_that_only_the_first_is_used(tmp_path: Path, suffix: str) -> None:
     first, others = Image.fromarray(upright()), [Image.new("RGB", (48, 32), color) for color in ("black", "white")]
@@ -312,11 +240,3 @@ def test_an_image_of_several_planes_or_frames_says_that_only_the_first_is_used(t
         decoded = decode_open(handle)
     assert decoded.losses == (FIRST_PLANE,) and decoded.pixels.flags.c_contiguous and decoded.pixels.flags.writeable
     assert_is_close(decoded.pixels, upright())
-
-
-@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.tif"])
-def test_no_pixel_of_an_image_of_8_bits_is_decoded_for_its_header(tmp_path: Path, name: str, monkeypatch) -> None:
-    Image.fromarray(np.zeros((16, 24, 3), np.uint8)).save(tmp_path / name)
-    monkeypatch.setattr(ImageFile.ImageFile, "load", lambda _: pytest.fail("pixels were decoded"))
-    header = read_header(tmp_path / name)
-    assert (header.width, header.height, header.losses) == (24, 16, ())

@@ -1,19 +1,17 @@
 """Decoded images on disk: the exact decoded pixels, whatever happens to the cache or to the originals."""
 
 import errno
-import multiprocessing
 import os
 import shutil
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from visionft.data import cache_space, image_cache
-from visionft.data.cache_space import CacheUse, cache_folder, cache_limit, cache_use, clear_cache
+from visionft.data.cache_space import CacheUse, cache_use, clear_cache
 from visionft.data.decode import decode
 from visionft.data.image_cache import ImageCache
 from visionft.errors import ImageError
@@ -107,15 +105,6 @@ def test_an_image_of_another_content_than_expected_is_refused(folder, photograph
         cache.load(photograph, 64, sha256=content)
 
 
-def test_an_original_that_was_just_written_is_looked_into_each_time(cache, photograph, decoded, monkeypatch) -> None:
-    monkeypatch.setattr(image_cache, "SETTLED_NS", 2_000_000_000)
-    draw(photograph, seed=3, age_s=0)
-    for _ in range(2):
-        cache.load(photograph, SIDE)
-        assert not cache.holds(photograph, SIDE)  # it may be written again within the same tick of the clock
-    assert len(decoded) == 1  # known by its content
-
-
 def test_an_original_that_is_gone_damaged_or_too_large_says_so_in_spite_of_the_cache(cache, photograph) -> None:
     cache.load(photograph, SIDE)
     with pytest.raises(ImageError, match="too large"):  # for the memory that is allowed now
@@ -127,22 +116,6 @@ def test_an_original_that_is_gone_damaged_or_too_large_says_so_in_spite_of_the_c
     photograph.unlink()
     with pytest.raises(ImageError):
         cache.load(photograph, SIDE)
-
-
-def test_a_read_only_folder_is_read_and_costs_no_image(cache, folder, photograph, tmp_path, unprivileged) -> None:
-    for parent in (tmp_path, *tmp_path.parents):
-        if not parent.stat().st_mode & 0o001:  # pytest's own folders, wherever temporary files lie
-            parent.chmod(0o755)
-    expected, other = cache.load(photograph, SIDE).pixels, draw(tmp_path / "other.jpg", seed=4)
-    for path in (folder, *folder.rglob("*")):
-        path.chmod(0o555 if path.is_dir() else 0o444)
-    reader = ImageCache(folder, limit=GB)
-    with unprivileged():
-        assert np.array_equal(reader.load(photograph, SIDE).pixels, expected) and not reader.not_kept
-        assert np.array_equal(reader.load(other, SIDE).pixels, decode(other, near_side=SIDE))
-        assert reader.not_kept == os.strerror(errno.EACCES)
-    for path in (folder, *folder.rglob("*")):
-        path.chmod(0o755)
 
 
 def test_a_full_disk_costs_no_image_and_leaves_no_piece(
@@ -185,24 +158,6 @@ def test_a_full_cache_throws_out_what_was_not_used_for_long_and_nothing_that_is_
     assert later.holds(paths[0], SIDE) and all(later.holds(path, SIDE) for path in paths[70:])
 
 
-def test_without_a_limit_to_speak_of_nothing_is_kept_or_read(folder, photograph, cache) -> None:
-    expected = cache.load(photograph, SIDE).pixels
-    off = ImageCache(folder, limit=0)
-    assert not off.keeps and not off.holds(photograph, SIDE) and off.find(photograph, 10) is None
-    clear_cache(folder)
-    assert np.array_equal(off.load(photograph, SIDE).pixels, expected) and not folder.exists() and not off.not_kept
-
-
-def test_a_disk_without_links_finds_images_by_content(cache, photograph, decoded, monkeypatch) -> None:
-    def refused(*_args):
-        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
-
-    monkeypatch.setattr(os, "link", refused)
-    for _ in range(2):
-        assert np.array_equal(cache.load(photograph, SIDE).pixels, decode(photograph, near_side=SIDE))
-    assert len(decoded) == 1 and not cache.not_kept
-
-
 def test_clearing_takes_what_is_kept_and_nothing_else(cache, folder, photograph) -> None:
     cache.load(photograph, SIDE)
     (entry,) = kept(folder)
@@ -224,49 +179,6 @@ def test_clearing_takes_what_is_kept_and_nothing_else(cache, folder, photograph)
     assert not folder.exists() and photograph.exists()
 
 
-def test_a_thumbnail_may_be_made_of_what_is_kept(cache, photograph, tmp_path) -> None:
-    assert cache.find(photograph, 30) is None
-    cache.load(photograph, 50)
-    cache.load(photograph, 120)
-    assert cache.find(photograph, 30).shape == (50, 75, 3) and cache.find(photograph, 60).shape == (100, 150, 3)
-    assert cache.find(photograph, 150) is None and cache.find(tmp_path / "absent.jpg", 30) is None
-
-
-def test_the_environment_says_where_and_how_much(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert cache_folder().name == "images" and cache_limit() == 20 * GB
-    monkeypatch.setenv("VISIONFT_CACHE", str(tmp_path))
-    monkeypatch.setenv("VISIONFT_CACHE_MB", "0.5")
-    assert cache_folder() == tmp_path / "visionft-images" and cache_limit() == 500_000
-    for nonsense in ("", "much", "-1", "nan", "inf"):
-        monkeypatch.setenv("VISIONFT_CACHE_MB", nonsense)
-        assert cache_limit() == 20 * GB
-    monkeypatch.setenv("VISIONFT_CACHE_MB", "0")
-    assert cache_limit() == 0
-
-
-def _load_all(folder: Path, paths: list[Path], rounds: int) -> None:
-    cache = ImageCache(folder, limit=GB)
-    for number in range(rounds):
-        for path in paths:
-            assert np.array_equal(cache.load(path, SIDE).pixels, decode(path, near_side=SIDE))
-        if number == 1:
-            clear_cache(folder)
-    assert not cache.not_kept
-
-
-@pytest.mark.slow
-def test_several_processes_may_use_and_clear_it_at_once(folder, tmp_path) -> None:
-    paths = [draw(tmp_path / f"{number}.jpg", seed=number) for number in range(6)]
-    context = multiprocessing.get_context("spawn")
-    processes = [context.Process(target=_load_all, args=(folder, paths, 4)) for _ in range(2)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(120)
-    assert [process.exitcode for process in processes] == [0, 0]
-    assert not list(folder.rglob("*.tmp"))
-
-
 def test_what_a_killed_writer_or_a_crash_left_is_never_read(folder, photograph) -> None:
     def load() -> np.ndarray:
         return ImageCache(folder, limit=GB).load(photograph, SIDE).pixels
@@ -284,13 +196,3 @@ def test_what_a_killed_writer_or_a_crash_left_is_never_read(folder, photograph) 
         for path in (each for each in folder.rglob("*") if each.is_file()):
             path.write_bytes(content)
         assert np.array_equal(load(), expected)
-
-
-def test_neither_an_image_that_would_fill_it_nor_more_than_half_of_the_free_space(folder, photograph, monkeypatch):
-    cache = ImageCache(folder, limit=400_000)
-    cache.load(photograph, SIDE)
-    assert "11 kB" in cache.not_kept and "400 kB" in cache.not_kept and not folder.exists()
-    monkeypatch.setattr(cache_space.shutil, "disk_usage", lambda _: SimpleNamespace(free=20_000))
-    cache = ImageCache(folder, limit=GB)
-    cache.load(photograph, SIDE)
-    assert kept(folder) == [] and cache.not_kept

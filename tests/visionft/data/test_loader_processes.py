@@ -83,18 +83,3 @@ def test_stop_signals_to_the_group_take_no_batch_away(reader, snapshot: Snapshot
     assert reader.stdout.readline() == f"{len(snapshot.images)}\n"
     os.killpg(reader.pid, number)
     assert read(reader) == f"{len(snapshot.images)}\n"
-
-
-@pytest.mark.slow
-def test_they_end_with_the_process_that_started_them(reader) -> None:
-    assert read(reader)
-    assert len(others_of(reader)) >= 2
-    reader.kill()
-    reader.wait()
-    deadline = time.monotonic() + 30
-    while others_of(reader) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    left = others_of(reader)
-    for each in left:
-        each.kill()
-    assert not left

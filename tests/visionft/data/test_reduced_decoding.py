@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from visionft.data.decode import decode, decode_open, open_image, shrink
+from visionft.data.decode import decode, decode_open, open_image
 from visionft.data.preprocess import PreprocessConfig
 from visionft.errors import ImageError
 
@@ -21,24 +21,6 @@ def photograph() -> np.ndarray:
     pixels = np.asarray(coarse, np.float32) + np.asarray(fine, np.float32) - 128 + rng.normal(0, 3, (1200, 1600, 1))
     pixels[400:800, 300:310], pixels[600:620] = 0, 255
     return np.clip(pixels, 0, 255).astype(np.uint8)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("suffix", ["png", "jpg"])
-def test_reduction_leaves_about_the_side_that_is_wanted(suffix: str, photograph: np.ndarray, tmp_path: Path) -> None:
-    Image.fromarray(photograph).save(tmp_path / f"a.{suffix}")
-    for near_side in (100, 149, 150, 187, 188, 300, 448, 749, 751, 937, 938, 5000):
-        height, width, _ = decode(tmp_path / f"a.{suffix}", near_side=near_side).shape
-        assert height == 1200 or 0.8 * near_side <= height < 1.6 * near_side + 1
-        assert width == pytest.approx(height * 4 / 3, abs=1)
-
-
-@pytest.mark.slow
-def test_reduced_pixels_are_means_of_blocks(photograph: np.ndarray, tmp_path: Path) -> None:
-    Image.fromarray(photograph).save(tmp_path / "a.png")
-    means = photograph[:, :1599].reshape(400, 3, 533, 3, 3)
-    found = decode(tmp_path / "a.png", near_side=448)[:, :533]  # 1200 / 3 = 400
-    assert np.abs(found - means.mean(axis=(1, 3))).max() <= 0.6
 
 
 @pytest.mark.parametrize(("quality", "subsampling"), [(75, 2), (95, 0)])
@@ -69,18 +51,6 @@ def test_a_reduced_image_is_upright_and_whole(photograph: np.ndarray, tmp_path: 
         decode(tmp_path / "cut.jpg", near_side=150)
     with pytest.raises(ImageError, match="too large"):
         decode(tmp_path / "1.jpg", near_side=150, limit=10_000_000)
-
-
-def test_a_tiny_or_very_long_image_stays_as_it_is(tmp_path: Path) -> None:
-    for size in ((1, 1), (3, 2), (5000, 1), (2, 900)):
-        Image.new("RGB", size).save(tmp_path / "a.jpg")
-        assert decode(tmp_path / "a.jpg", near_side=64).shape == (size[1], size[0], 3)
-
-
-@pytest.mark.slow
-def test_shrinking_pixels_is_what_decoding_does(photograph: np.ndarray, tmp_path: Path) -> None:
-    Image.fromarray(photograph).save(tmp_path / "a.png")
-    assert np.array_equal(shrink(photograph, 256), decode(tmp_path / "a.png", max_side=256))
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,6 @@
 """Features of a project's images: computed once per content, preserved when cancelled, refused where impossible."""
 
 import dataclasses
-import errno
-import json
 import multiprocessing
 import shutil
 from concurrent.futures import ProcessPoolExecutor
@@ -14,14 +12,11 @@ from PIL import Image
 
 from visionft.data.types import Snapshot
 from visionft.errors import ProjectError, RunError
-from visionft.events import Notice, Progress
+from visionft.events import Progress
 from visionft.features import embedding
 from visionft.features.embedding import embed, embedded, features_under
 from visionft.features.feature_spec import FeatureSpec
-from visionft.features.feature_store import current_kind, features_of, load_features
-from visionft.features.framing import with_aspect
-from visionft.features.frozen_network import frozen_network
-from visionft.features.row_store import RowStore
+from visionft.features.feature_store import load_features
 from visionft.files import sha256_file
 from visionft.jobs import JobCancelled, JobContext
 from visionft.project.importing.importer import import_source
@@ -46,25 +41,6 @@ def test_each_image_is_looked_at_once(project: Project):
     again = embed(project.path, project.snapshot(), device="cpu")  # the project's network
     assert (again.backbone, again.size, again.known, again.added) == ("starter_resnet", 64, 48, 0)
     assert np.array_equal(load_features(project.path, project.snapshot()).vectors, features.vectors)
-
-
-def test_processes_share_the_work_and_a_last_call_finds_nothing_left(project: Project):
-    added = [small(project, part=(number, 2)).added for number in (1, 2)]
-    assert sum(added) == 48 and min(added) > 0 and not load_features(project.path, project.snapshot()).missing
-    assert small(project).added == 0
-
-
-@pytest.mark.slow
-def test_a_damaged_note_of_the_network_is_made_good_or_said(project: Project):
-    small(project)
-    kind, images, said = current_kind(project.path, project.image_reading), project.snapshot(), list[object]()
-    (project.path / "features" / "current.json").write_text('{"folder": "starter')
-    assert current_kind(project.path, project.image_reading) == kind
-    assert not embedded(project.path, images, job=JobContext(said.append)).missing
-    (project.path / "features" / kind.folder_name / "about.json").write_text("")
-    embed(project.path, images, size=32, job=JobContext(said.append, lambda: True))
-    (notice,) = [each for each in said if isinstance(each, Notice)]
-    assert notice.level == "warning"
 
 
 def test_inputs_are_centred_and_numbers_that_are_none_are_set_aside(project: Project):
@@ -116,17 +92,6 @@ def test_without_features_or_a_readable_image_there_is_an_error(project: Project
         embed(project.path, Snapshot("single", images.class_names, gone), backbone="starter_resnet", size=64)
 
 
-def test_other_weights_are_another_kind(project: Project):
-    small(project)
-    before = current_kind(project.path, project.image_reading)
-    embed(project.path, project.snapshot(), backbone="starter_vit", size=64, device="cpu")
-    after = current_kind(project.path, project.image_reading)
-    assert before is not None and after is not None and before.folder_name != after.folder_name
-    assert dataclasses.replace(before, weights="other").folder_name != before.folder_name
-    assert len(features_of(before, before.store(project.path), project.snapshot().images)) == 48
-    assert load_features(project.path, project.snapshot()).kind.backbone == "starter_vit"
-
-
 def test_features_of_an_earlier_version_are_found_again(tmp_path: Path):
     """`features_v1` was written by commit 0f8423e6, from a `TrainConfig`: the current features, and those of a run."""
     stored = FIXTURES / "features_v1"
@@ -168,17 +133,6 @@ def test_a_store_that_is_damaged_is_made_anew(project: Project):
         assert not features.missing and np.array_equal(features.vectors, before.vectors)
 
 
-def test_a_note_of_a_newer_version_is_made_anew(project: Project):
-    kind = small(project) and current_kind(project.path, project.image_reading)
-    assert kind is not None
-    about = project.path / "features" / kind.folder_name / "about.json"
-    about.write_text(json.dumps({**json.loads(about.read_text()), "a newer field": 1}))
-    assert current_kind(project.path, project.image_reading) is None
-    (about.parent / "rows.bin").unlink()
-    assert not features_under(project.path, project.snapshot().images, kind.spec, device="cpu").missing
-    assert current_kind(project.path, project.image_reading) == kind
-
-
 @pytest.mark.slow
 def test_two_processes_at_once_complete_one_store(project: Project) -> None:
     script = f"""
@@ -196,57 +150,3 @@ with Project.open(Path({str(project.path)!r}), read_only=True) as project:
     assert not features.missing and np.isfinite(features.inputs[:]).all()
     alone = features_under(project.path / "other", project.snapshot().images, features.kind.spec, device="cpu")
     assert np.array_equal(features.vectors, alone.vectors)
-
-
-@pytest.mark.slow
-def test_an_image_that_was_changed_after_its_import_is_named_and_not_stored_under_its_old_content(project: Project):
-    images, said = project.snapshot(), list[object]()
-    changed = images.images[0]
-    original = changed.path.read_bytes()
-    Image.new("RGB", (48, 40), "red").save(changed.path)
-    features = embedded(project.path, images, job=JobContext(said.append))
-    assert features.missing == (changed,) and len(features) == 47
-    (notice,) = [each for each in said if isinstance(each, Notice)]
-    assert notice.level == "warning" and str(changed.path) in notice.message
-    import_source(project, changed.path.parent.parent)  # as the hint says: it is another image now
-    assert changed.path in {image.path for image in embedded(project.path, project.snapshot()).images}
-    changed.path.write_bytes(original)
-    assert not embedded(project.path, images).missing
-    Image.new("RGB", (48, 40), "blue").save(changed.path)
-    assert not embedded(project.path, images).missing  # with features, it counts as it was imported
-
-
-@pytest.mark.slow
-def test_features_that_cannot_be_kept_are_used_all_the_same(project: Project, monkeypatch: pytest.MonkeyPatch):
-    images, said = project.snapshot(), list[object]()
-
-    def full(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(RowStore, "append", full)
-    job = JobContext(said.append)
-    features = embedded(project.path, images, job=job)
-    assert len(features) == 48 and np.isfinite(features.inputs[:]).all()
-    assert [each.level for each in said if isinstance(each, Notice)] == ["warning"]
-    monkeypatch.undo()
-    again = embedded(project.path, images)
-    assert np.array_equal(again.vectors, features.vectors)
-
-
-def test_mirrored_copies_are_features_of_their_own(project: Project):
-    images = project.snapshot()
-    spec = with_aspect(FeatureSpec(backbone="starter_resnet", image_size=64), images)
-    with frozen_network(spec, device="cpu") as (network, _):
-        plain, mirrored, again = (
-            np.concatenate(
-                [
-                    batch.images.numpy()
-                    for batch in embedding.feature_batches(
-                        project.path, images.images, spec, network, is_mirrored=is_mirrored, batch_size=7
-                    )
-                ]
-            )
-            for is_mirrored in (False, True, True)
-        )
-    assert plain.shape == mirrored.shape and not np.allclose(plain, mirrored) and np.array_equal(mirrored, again)
-    assert not features_under(project.path, images.images, spec, device="cpu").kind.is_mirrored

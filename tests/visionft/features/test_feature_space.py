@@ -1,17 +1,13 @@
 """The space of stored features: counted, limited and cleared; they are computed again, and nothing else is lost."""
 
 import os
-import shutil
 import time
-from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from visionft.data import cache_space
 from visionft.data.cache_space import CacheUse
-from visionft.features import feature_space
 from visionft.features.embedding import embed, features_under
 from visionft.features.feature_space import clear_features, feature_use
 from visionft.features.feature_spec import FeatureSpec
@@ -50,18 +46,6 @@ def test_features_are_counted_and_cleared_and_the_chosen_network_stays(project: 
     assert clear_features(project.path / "nowhere") == CacheUse(0, 0)
 
 
-def test_what_is_deleted_while_it_is_read_counts_as_missing(project: Project):
-    kind = of_size(project, 64).kind
-    store = kind.store(project.path)
-    places = store.places([image.sha256 for image in project.snapshot().images])
-    clear_features(project.path)
-    rows, is_whole = store.rows(places)
-    assert len(rows) == 48 and not is_whole.any()
-    store.append(["0" * 64], rows[:1])
-    assert kind.store(project.path).places(["0" * 64]).tolist() == [0]
-    assert not of_size(project, 64).missing
-
-
 @pytest.mark.slow
 def test_features_unused_for_hours_make_room_and_the_current_ones_stay(project: Project, monkeypatch):
     embed(project.path, project.snapshot(), backbone="starter_resnet", size=32, device="cpu")
@@ -75,20 +59,3 @@ def test_features_unused_for_hours_make_room_and_the_current_ones_stay(project: 
     of_size(project, 160)
     sizes = {path.parent.name.split("-")[1] for path in (project.path / "features").rglob("rows.bin")}
     assert sizes == {"32", "96", "160"}
-
-
-def test_a_disk_that_is_nearly_full_makes_room_too(project: Project, monkeypatch):
-    of_size(project, 64)
-    age(project, 24)
-    monkeypatch.setattr(feature_space.shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
-    of_size(project, 96)
-    assert feature_use(project.path).files == 1 and not of_size(project, 96).missing
-
-
-def test_a_link_out_of_the_project_is_left_alone(project: Project, tmp_path: Path):
-    kind = of_size(project, 64).kind
-    folder = project.path / "features" / kind.folder_name
-    shutil.move(folder, tmp_path / "elsewhere")
-    folder.symlink_to(tmp_path / "elsewhere")
-    clear_features(project.path)
-    assert (tmp_path / "elsewhere" / "rows.bin").exists()

@@ -5,7 +5,6 @@ import pytest
 
 from visionft.features import neighbours
 from visionft.features.neighbours import nearest
-from visionft.jobs import JobCancelled, JobContext
 
 
 def directions(count: int, width: int = 16) -> np.ndarray:
@@ -26,15 +25,6 @@ def test_blocks_give_what_one_product_gives(monkeypatch: pytest.MonkeyPatch, k: 
     assert np.allclose(found.products, np.take_along_axis(products, expected, axis=1), atol=1e-6)
     asked = nearest(rows, rows[:3] * 2, k=k)
     assert asked.places[:, 0].tolist() == [0, 1, 2]
-
-
-def test_few_rows_have_fewer_neighbours_and_a_stop_is_heeded():
-    for count in (0, 1, 2, 5):
-        found = nearest(directions(count), k=8)
-        assert found.places.shape == (count, max(0, min(8, count - 1)))
-        assert all(place not in row for place, row in enumerate(found.places.tolist()))
-    with pytest.raises(JobCancelled):
-        nearest(directions(10), k=2, job=JobContext(cancelled=lambda: True))
 
 
 @pytest.mark.parametrize("asks_for_others", [False, True])

@@ -13,8 +13,6 @@ from torch import nn
 
 import visionft
 from visionft.errors import VisionFTError
-from visionft.events import ResultStored
-from visionft.training.framing_choice import read_framing
 
 QUIET: dict[str, Any] = {"callback": lambda _event: None}
 
@@ -61,25 +59,6 @@ def test_from_import_to_suggestions_each_image_passes_once(source: Path, tmp_pat
         project.check("label-errors", **QUIET)
         project.suggest(**QUIET)
         assert passes.total() == before
-
-
-@pytest.mark.slow
-def test_the_first_answer_takes_one_pass_of_the_images(source: Path, tmp_path: Path) -> None:
-    with visionft.create(tmp_path / "project") as project, counted_passes() as passes:
-        project.add(source, **QUIET)
-        count, before = len(project.images["path"]), []
-
-        def note(event: object) -> None:
-            if isinstance(event, ResultStored):
-                before.append(dict(passes))
-
-        project.train("quick", device="cpu", callback=note)
-        first, *_better = before
-        (size,) = first
-        assert first == {size: count}
-        choice = read_framing(project.path, project.snapshot())
-        tried = [trial.shape[0] for trial in choice.trials]
-        assert passes[size] <= count * tried.count(size) + (count if choice.chosen.shape[0] == size else 0)
 
 
 def test_twenty_images_are_enough_and_one_label_or_one_class_is_refused_with_a_hint(

@@ -1,15 +1,11 @@
 """Downloading from a hub with interruptions, wrong data or delays: the whole file, or a message and no file."""
 
-import errno
 import itertools
 import logging
 import os
-import shutil
 import traceback
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -17,7 +13,7 @@ from models.catalog import BACKBONES
 from models.classifier import build_classifier
 from models.methods.table import METHODS
 from models.pins import Pin
-from visionft.errors import NextStep, VisionFTError, WeightsError
+from visionft.errors import NextStep, WeightsError
 from visionft.events import Event, Notice, Progress, RunStarted
 from visionft.jobs import JobContext
 from visionft.log import LineFormatter
@@ -25,7 +21,6 @@ from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.train import train
 from visionft.weights import hub
 from visionft.weights.fetching import fetch
-from visionft.weights.locations import missing, substitutes
 from visionft.weights.offline import offline_reason, set_offline
 from visionft.weights.records import read_record
 from visionft.weights.states import weights_state
@@ -78,31 +73,6 @@ def test_a_connection_is_taken_up_again(trouble, address: str, hub_server, weigh
     assert record and record.sha256_from == "hub" and record.revision == "c" * 40  # sent before any redirect
     resumed = [path for method, path, wanted in hub_server.requests if (method, wanted) == ("GET", "bytes=400000-")]
     assert resumed and resumed[-1].startswith(address)
-
-
-@pytest.mark.parametrize("honours_range", [True, False])
-def test_what_arrived_before_a_failure_is_not_fetched_twice(honours_range: bool, hub_server, weights_home) -> None:
-    hub_server.statuses, hub_server.breaks_after = [200, 200, *[503] * hub.TRIES], 400_000
-    hub_server.honours_range = honours_range
-    with pytest.raises(WeightsError, match="503"):
-        fetch(ROW)
-    assert files(weights_home) == {part_of(weights_home).name}
-    assert weights_state(ROW).partial_bytes == 400_000 and not weights_state(ROW).is_here
-    hub_server.breaks_after = None
-    path = fetch(ROW)
-    assert path and path.read_bytes() == hub_server.content  # read from the start by a server that cannot go on
-    assert hub_server.requests[-1] == ("GET", hub_server.requests[-1][1], "bytes=400000-")
-    assert hub_server.sent == len(hub_server.content) + (0 if honours_range else 400_000)
-
-
-def test_a_piece_that_was_damaged_is_noticed_and_one_of_an_older_version_dropped(hub_server, weights_home) -> None:
-    old, part = (weights_home / f".test_vit.{name}.part" for name in ("0123456789abcdef", hub_server.sha256[:16]))
-    for path in (old, part):
-        path.write_bytes(b"x" * 1000)
-    with pytest.raises(WeightsError, match="SHA-256"):
-        fetch(ROW)
-    assert files(weights_home) == set()
-    assert fetch(ROW).read_bytes() == hub_server.content
 
 
 @pytest.mark.parametrize(
@@ -174,50 +144,6 @@ def test_a_slow_download_stops_when_asked_and_goes_on_later(hub_server, weights_
     assert hub_server.requests[-1][2].startswith("bytes=")
 
 
-def test_waiting_for_a_busy_hub_can_be_stopped(hub_server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hub, "FIRST_WAIT_S", 60.0)
-    hub_server.statuses, hub_server.is_for_ever = [503], True
-    assert fetch(ROW, job=JobContext(cancelled=lambda: bool(hub_server.requests))) is None
-    assert len(hub_server.requests) == 1
-
-
-def test_two_at_once_fetch_it_once(hub_server, weights_home: Path) -> None:
-    hub_server.pause_s = 0.002
-    with ThreadPoolExecutor(2) as pool:
-        results = list(pool.map(fetch, [ROW, ROW]))
-    assert results == [weights_home / "test_vit.safetensors"] * 2
-    assert hub_server.sent == len(hub_server.content)
-
-
-def test_a_full_disk_is_said_before_a_byte_comes(hub_server, weights_home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=10**6))
-    with pytest.raises(WeightsError, match=r"1\.0 MB.*51 MB.*VISIONFT_WEIGHTS"):
-        fetch(ROW)
-    assert hub_server.sent == 0 and files(weights_home) == set()
-    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # nobody listens there
-    with pytest.raises(WeightsError, match=r"timm/test_vit\.r160_in1k"):
-        fetch(ROW)
-    with pytest.raises(WeightsError, match="bare"):
-        fetch(replace(ROW, name="bare", hub_id=""))
-
-
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full here")
-def test_a_disk_that_fills_up_is_said(hub_server, weights_home: Path) -> None:
-    part = weights_home / f".test_vit.{hub_server.sha256[:16]}.part"
-    part.symlink_to("/dev/full")
-    with pytest.raises(VisionFTError, match=os.strerror(errno.ENOSPC)):
-        fetch(ROW)
-    assert not weights_state(ROW).is_here
-
-
-@pytest.mark.skipif(os.name == "nt", reason="permissions are no bits there")
-@pytest.mark.parametrize("mode", [0o500, 0o000])
-def test_a_folder_without_permission_is_said(mode: int, hub_server, weights_home: Path, unprivileged) -> None:
-    weights_home.chmod(mode)
-    with unprivileged(), pytest.raises(WeightsError, match=f"{os.strerror(errno.EACCES)}.*VISIONFT_WEIGHTS"):
-        fetch(ROW)
-
-
 @pytest.mark.parametrize("name", ["VISIONFT_OFFLINE", "HF_HUB_OFFLINE"])
 def test_offline_asks_nobody(name: str, hub_server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VISIONFT_OFFLINE", "0")
@@ -233,15 +159,6 @@ def test_offline_asks_nobody(name: str, hub_server, monkeypatch: pytest.MonkeyPa
     assert "VISIONFT_OFFLINE" in offline_reason()
     set_offline(False)
     assert offline_reason() == ""
-
-
-@pytest.mark.parametrize("name", [name for name, row in BACKBONES.items() if row.text is not None])
-def test_no_network_without_a_text_side_is_advised_in_place_of_one(name: str, monkeypatch, weights_home: Path) -> None:
-    monkeypatch.setenv("VISIONFT_OFFLINE", "1")
-    with pytest.raises(WeightsError) as caught:
-        fetch(BACKBONES[name])
-    for error in (missing(BACKBONES[name]), caught.value):
-        assert BACKBONES[name].hub_file in error.hint and substitutes(ROW) not in error.hint
 
 
 def test_training_fetches_first_and_says_so(hub_server, snapshot, tmp_path: Path) -> None:
