@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 from safetensors.torch import save_file
 
-from models.catalog import BACKBONES
-from visionft.errors import RunError, WeightsError
+from visionft.errors import RunError
 from visionft.evaluation.report import evaluate_run
 from visionft.events import Event, Notice
 from visionft.export.exporter import export_run
@@ -19,7 +18,6 @@ from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.train import resume, train
 from visionft.training.runs.run_folder import read_run
 from visionft.weights.importing import import_weights
-from visionft.weights.states import remove_weights
 
 
 def config(**values) -> TrainConfig:
@@ -49,26 +47,6 @@ def test_it_is_said_kept_and_exported(here, snapshot, tmp_path) -> None:
 
 
 @pytest.mark.slow
-def test_a_file_given_by_path_names_itself(snapshot, tmp_path, state_of) -> None:
-    state = state_of("test_vit") | {"decoder.weight": state_of("test_vit")["norm.weight"]}
-    save_file(state, tmp_path / "mine.safetensors")
-    events: list[Event] = []
-    chosen = config(weights=str(tmp_path / "mine.safetensors"))
-    kept = train(chosen, snapshot, tmp_path / "run", job=JobContext(events.append)).weights
-    assert kept and kept.licence == "not stated" and kept.origin == str(tmp_path / "mine.safetensors")
-    assert any("decoder.weight" in event.message for event in events if isinstance(event, Notice))
-
-
-@pytest.mark.slow
-def test_a_file_of_another_weights_folder_keeps_its_licence(here, snapshot, tmp_path, monkeypatch) -> None:
-    monkeypatch.setenv("VISIONFT_WEIGHTS", str(tmp_path / "elsewhere"))
-    kept = train(config(weights=str(here)), snapshot, tmp_path / "run").weights
-    assert kept and (kept.licence, kept.origin) == ("CC-BY-4.0", "w.safetensors")
-    kept, row = train(config(backbone="starter_vit"), snapshot, tmp_path / "b").weights, BACKBONES["starter_vit"]
-    assert kept and (kept.sha256, kept.origin, kept.licence) == (row.sha256, "VisionFT", "Apache-2.0")
-
-
-@pytest.mark.slow
 def test_a_network_of_timm_is_trained_and_exported_by_its_own_name(snapshot, tmp_path) -> None:
     chosen = config(backbone="timm/resnet10t.c3_in1k", weights="random", image_size=32)
     result = train(chosen, snapshot, tmp_path / "001-x", is_new=False)
@@ -93,29 +71,6 @@ def test_other_weights_are_refused_later(here, snapshot, tmp_path, state_of, sto
     for use in (lambda: evaluate_run(done, snapshot), lambda: export_run(done, snapshot, tmp_path / "out")):
         with pytest.raises(RunError, match="done"):
             use()
-
-
-@pytest.mark.slow
-def test_a_run_that_starts_from_another_needs_its_weights(here, snapshot, tmp_path, state_of) -> None:
-    runs = tmp_path / "runs"
-    train(config(), snapshot, runs / "001")
-    later = config(start_from="001")
-    assert train(later, snapshot, runs / "002").best
-    save_file(state_of("test_vit", image_size=96, classes=5), tmp_path / "w.safetensors")
-    import_weights(tmp_path / "w.safetensors")
-    with pytest.raises(RunError, match="001"):
-        train(later, snapshot, runs / "003")
-    assert not (runs / "003").exists()
-
-
-@pytest.mark.slow
-def test_a_full_run_needs_them_no_longer_and_a_new_one_leaves_nothing_without_them(here, snapshot, tmp_path) -> None:
-    train(config(method="full"), snapshot, tmp_path / "run")
-    remove_weights(BACKBONES["test_vit"])
-    assert evaluate_run(tmp_path / "run", snapshot).images == 9
-    with pytest.raises(WeightsError, match="test_vit"):
-        train(config(), snapshot, tmp_path / "new")
-    assert not (tmp_path / "new").exists()
 
 
 def test_stopping_the_download_is_a_normal_end(snapshot, tmp_path, monkeypatch) -> None:

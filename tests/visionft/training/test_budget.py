@@ -2,9 +2,7 @@
 
 import dataclasses
 
-import pytest
-
-from visionft.training.budget import Budget, fitted_to_framing, staged_configs
+from visionft.training.budget import fitted_to_framing, staged_configs
 from visionft.training.config.presets import Circumstances, preset_config
 from visionft.training.config.train_config import Framing
 
@@ -19,12 +17,6 @@ def test_a_run_goes_through_the_presets_up_to_its_own():
     assert stages[1][1] == config and {stage.seed for _, stage in stages} == {5}
     assert [preset for preset, _ in staged_configs(config, "balanced", "quick", HERE)] == ["quick"]
     assert staged_configs(config, "", "", HERE) == (("", config),)
-
-
-def test_few_images_have_one_stage_for_two_presets():
-    few = dataclasses.replace(HERE, images=60)
-    config = preset_config("balanced", few)
-    assert len(staged_configs(config, "balanced", "balanced", few)) == 1
 
 
 def test_larger_images_take_fewer_epochs_but_those_of_the_user_stay():
@@ -49,12 +41,3 @@ def test_a_large_network_that_was_measured_best_is_trained_as_its_preset_would()
     stages = staged_configs(named, "balanced", "best", measured)
     assert {config.backbone for _name, config in stages} == {"resnet50"}
     assert not any(config.try_networks for _name, config in stages)
-
-
-@pytest.mark.parametrize(("now", "is_enough"), [("quick", True), ("balanced", False), ("best", False)])
-def test_a_lower_budget_is_enough_for_a_stage(now, is_enough):
-    budget = Budget("balanced")
-    budget.preset = now
-    assert budget.is_enough("balanced", 0.0) == is_enough
-    assert not budget.is_enough("", 1e9)
-    assert Budget("best", seconds=10).is_enough("balanced", 11) and not Budget("best", seconds=10).is_enough("quick", 5)

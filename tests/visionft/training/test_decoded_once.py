@@ -1,7 +1,6 @@
 """Images are decoded once for all uses in a project, and the trained weights do not depend on the cache."""
 
 import dataclasses
-import errno
 import os
 import shutil
 from pathlib import Path
@@ -10,18 +9,18 @@ import pytest
 from PIL import Image
 
 from visionft.data import image_cache
-from visionft.data.cache_space import cache_folder, cache_use, clear_cache
+from visionft.data.cache_space import cache_folder, cache_use
 from visionft.data.dataset import ImageDataset, choose_workers
 from visionft.data.image_cache import ImageCache
 from visionft.data.preprocess import PreprocessConfig
 from visionft.data.types import Snapshot
 from visionft.evaluation.report import evaluate_run
-from visionft.events import EpochDone, Event, Notice
+from visionft.events import EpochDone, Event
 from visionft.files import sha256_file
 from visionft.jobs import JobContext
 from visionft.suggest.suggestions import suggest_labels
 from visionft.training.config.train_config import TrainConfig
-from visionft.training.estimate import SetFacts, StepCost, estimate_run, extrapolate
+from visionft.training.estimate import estimate_run
 from visionft.training.loop.train import train
 
 CONFIG = TrainConfig(
@@ -87,17 +86,6 @@ def test_nothing_decodes_what_is_kept(method, photographs, tmp_path, decoded) ->
     assert len(decoded) == 48 and len(set(decoded)) == 48
 
 
-def test_a_cache_that_cannot_be_written_is_said_once(photographs, tmp_path, monkeypatch) -> None:
-    (tmp_path / "file").write_text("not a folder")
-    monkeypatch.setenv("VISIONFT_CACHE", str(tmp_path / "file"))
-    seen: list[Event] = []
-    result = train(CONFIG, photographs, tmp_path / "run", job=JobContext(seen.append))
-    evaluate_run(tmp_path / "run", photographs, "val", job=JobContext(seen.append))
-    reason = os.strerror(errno.ENOTDIR)
-    told = [event for event in seen if isinstance(event, Notice) and reason in event.message]
-    assert result.best and len(told) == 2  # the run's, the evaluation's
-
-
 def test_loader_processes_are_started_where_much_is_to_be_decoded(photographs, tmp_path, monkeypatch) -> None:
     plain = PreprocessConfig(
         height=32, width=32, crop_share=1.0, interpolation="bilinear", mean=(0.5,) * 3, std=(0.5,) * 3
@@ -113,20 +101,3 @@ def test_loader_processes_are_started_where_much_is_to_be_decoded(photographs, t
     for image in photographs.images:
         ImageCache(tmp_path / "cache", limit=10**9).load(image.path, 64)
     assert data.seconds_to_decode() == 0 and choose_workers(-1, data, device="cpu") == 0
-
-
-@pytest.mark.parametrize("method", ["lora", "linear"])
-def test_what_a_run_costs_includes_decoding_what_is_not_kept(method, photographs, monkeypatch) -> None:
-    monkeypatch.setattr(image_cache, "SETTLED_NS", -1)
-    config = dataclasses.replace(CONFIG, method=method, backbone="test_vit")
-    cost = StepCost(setup_s=0, step_s=0, look_s=0, decode_s=0.1, memory_mb=1, device="CPU", micro_batch=8)
-    facts = SetFacts.of(photographs)
-    assert extrapolate(cost, config, facts).seconds == pytest.approx(3.9, rel=0.05)
-    for image in photographs.images[:16]:
-        ImageCache.usual().load(image.path, config.near_side)
-    assert 2 < extrapolate(cost, config, facts).seconds < 3.5
-    estimate_run(config, photographs)  # reads all of so few
-    assert extrapolate(cost, config, facts).seconds == 0
-    clear_cache(cache_folder())
-    monkeypatch.setenv("VISIONFT_CACHE_MB", "0")
-    assert extrapolate(cost, config, facts).seconds == 0  # every read decodes, and was timed so

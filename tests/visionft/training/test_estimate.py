@@ -8,7 +8,7 @@ from visionft.errors import ConfigError
 from visionft.events import Progress
 from visionft.jobs import JobCancelled, JobContext
 from visionft.training.config.train_config import TrainConfig
-from visionft.training.estimate import SetFacts, StepCost, estimate_run, extrapolate, known_estimate, measure_steps
+from visionft.training.estimate import SetFacts, StepCost, estimate_run, extrapolate, measure_steps
 
 TINY = TrainConfig(backbone="test_resnet", method="lora", image_size=32, batch_size=8, device="cpu")
 COST = StepCost(setup_s=1.0, step_s=0.5, look_s=0.01, decode_s=0.0, memory_mb=700, device="CPU", micro_batch=8)
@@ -21,15 +21,6 @@ def test_a_dry_run_measures_without_weights(method, snapshot) -> None:
     assert 0 < found.seconds < 600 and found.memory_mb > 50
     assert found.fits_at_once and found.micro_batch == 8
     assert any(isinstance(event, Progress) and event.total for event in events)
-
-
-def test_more_epochs_cost_more_from_the_same_measurement(snapshot) -> None:
-    first = estimate_run(TINY, snapshot)
-    assert known_estimate(TINY, SetFacts.of(snapshot)) == first
-    longer = known_estimate(dataclasses.replace(TINY, epochs=200, learning_rate=0.1), SetFacts.of(snapshot))
-    assert longer and longer.seconds > first.seconds and longer.memory_mb == first.memory_mb
-    assert known_estimate(dataclasses.replace(TINY, batch_size=4), SetFacts.of(snapshot)) is None
-    assert known_estimate(TINY.with_settings(["lora.rank=2"]), SetFacts.of(snapshot)) is None
 
 
 def test_the_arithmetic_counts_steps_validation_and_the_head_start(snapshot) -> None:

@@ -10,18 +10,15 @@ import pytest
 from PIL import Image
 
 from visionft.data.types import Snapshot, SnapshotImage
-from visionft.errors import ConfigError
 from visionft.evaluation.explain import explain_images
 from visionft.evaluation.explanation import ExplanationRequest
 from visionft.evaluation.report import evaluate_run
 from visionft.export.exporter import export_run
 from visionft.export.options import ExportOptions
 from visionft.features.embedding import features_under
-from visionft.features.framing import with_aspect
 from visionft.files import sha256_file
-from visionft.jobs import JobContext
 from visionft.training.config.train_config import TrainConfig
-from visionft.training.loop.train import resume, train
+from visionft.training.loop.train import train
 from visionft.training.runs.run_folder import read_run
 
 TINY = TrainConfig(
@@ -51,10 +48,7 @@ def corners(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
 @pytest.mark.parametrize(
     ("backbone", "method", "framing", "shape"),
     [
-        ("test_resnet", "full", WHOLE, (32, 64)),
         ("test_vit", "lora", WHOLE, (48, 96)),
-        pytest.param("test_vit", "prefix", CORNER, (32, 128), marks=pytest.mark.long),
-        ("hybrid_vit", "linear", WHOLE, (48, 96)),
         ("starter_resnet", "knn", CORNER, (32, 128)),
     ],
 )
@@ -90,29 +84,3 @@ def test_features_of_one_framing_are_not_taken_for_another(corners: Snapshot, tm
     assert square.kind.folder_name != framed.kind.folder_name and not np.allclose(square.vectors, framed.vectors)
     again = features_under(tmp_path, corners.images, config.features)
     assert np.array_equal(again.vectors, square.vectors)
-
-
-def test_odd_images_and_frames(corners: Snapshot, tmp_path: Path) -> None:
-    for number, (height, width) in enumerate([(1, 50), (400, 20), (20, 400), (1, 1)]):
-        Image.fromarray(np.full((height, width, 3), 90, np.uint8)).save(tmp_path / f"{number}.png")
-    odd = [
-        dataclasses.replace(image, path=tmp_path / f"{number % 4}.png")
-        for number, image in enumerate(corners.images[:24])
-    ]
-    images = dataclasses.replace(corners, images=(*odd, *corners.images[24:]))
-    config = dataclasses.replace(TINY, backbone="test_resnet", method="full", **CORNER)
-    assert train(config, images, tmp_path / "runs" / "001-a").best is not None
-    single = with_aspect(dataclasses.replace(TINY, **WHOLE), odd[1:2])
-    assert single.aspect == 0.05 and single.input_shape[0] > 8 * single.input_shape[1]
-    regions = ("0.2,0,0.2,1", "1,1,2,2", "", ".5,.5,.52,.52")
-    for wrong in (*({"region": region} for region in regions), {"aspect": 0.01}):
-        with pytest.raises(ConfigError):
-            train(dataclasses.replace(config, **wrong), corners, tmp_path / "runs" / "002-b")
-
-
-def test_a_stopped_run_keeps_its_frame(corners: Snapshot, tmp_path: Path, stop_after) -> None:
-    config = dataclasses.replace(TINY, backbone="test_vit", method="full", epochs=3, **WHOLE)
-    train(config, corners, tmp_path / "runs" / "001-a", job=JobContext(cancelled=stop_after(10)))
-    kept = read_run(tmp_path / "runs" / "001-a").config
-    result = resume(tmp_path / "runs" / "001-a")
-    assert not result.stopped and read_run(tmp_path / "runs" / "001-a").config == kept and kept.aspect == 2.0

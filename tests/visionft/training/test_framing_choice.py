@@ -2,46 +2,34 @@
 
 import dataclasses
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from models.catalog import get_backbone
-from models.messages import Message
 from visionft.data.image_reading import ImageReading
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.errors import ConfigError
 from visionft.evaluation.stored import Evaluation
 from visionft.evaluation.trained_run import train_and_evaluate
 from visionft.evaluation.unseen import unseen_evaluation
-from visionft.events import ImagesClassified, Notice, Progress, ResultStored
+from visionft.events import ImagesClassified, Notice, ResultStored
 from visionft.files import sha256_file
 from visionft.jobs import JobCancelled, JobContext
-from visionft.training import framing_choice
 from visionft.training.config.presets import Circumstances, preset_config
 from visionft.training.config.train_config import CENTRE, Framing, TrainConfig
 from visionft.training.framing_choice import (
     FILE,
     FramingChoice,
-    FramingTrial,
-    best_framing,
-    choice_text,
     forget_measured,
     is_due,
     measure_framing,
     networks_to_try,
     read_framing,
     resolved_framing,
-    selected_accuracy,
-    sizes_above,
-    store_measured,
 )
-from visionft.training.probing import Probe
 from visionft.training.runs.run_folder import read_run
-from visionft.training.stronger import comparison_text
 
 
 @pytest.fixture(scope="module")
@@ -124,19 +112,6 @@ def test_networks_are_tried_as_framings_are(borders: Snapshot, tmp_path: Path) -
 
 
 @pytest.mark.slow
-def test_a_damaged_network_is_left_out(borders: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    damaged = tmp_path / "weights"
-    damaged.mkdir()
-    (damaged / f"{get_backbone('vit_tiny').file_stem}.safetensors").write_bytes(b"none")
-    monkeypatch.setenv("VISIONFT_WEIGHTS", str(damaged))
-    config = dataclasses.replace(quick(borders), try_networks=True)
-    assert "vit_tiny" in networks_to_try(config)
-    said = list[object]()
-    measure_framing(tmp_path, borders, config, job=JobContext(said.append))
-    assert [each.level for each in said if isinstance(each, Notice)] == ["warning"]
-
-
-@pytest.mark.slow
 def test_it_is_measured_again_when_the_labels_have_doubled(borders: Snapshot, tmp_path: Path) -> None:
     few = dataclasses.replace(borders, images=(*borders.images[:24], *borders.images[40:46]))
     found = measure_framing(tmp_path, few, quick(few))
@@ -163,65 +138,6 @@ def test_a_damaged_choice_is_told_to_who_trains(borders: Snapshot, tmp_path: Pat
     assert [each.level for each in said if isinstance(each, Notice)] == ["warning"]
 
 
-STORED = FramingChoice(
-    framing=Framing(framing="whole", image_size=320),
-    backbone="starter_resnet",
-    trials=(
-        FramingTrial(
-            framing=Framing(), shape=(160, 160), accuracy=0.7, seconds=1.0, milliseconds=2.0, backbone="starter_resnet"
-        ),
-        FramingTrial(
-            framing=Framing(framing="whole", image_size=320),
-            shape=(320, 240),
-            accuracy=0.9,
-            seconds=2.0,
-            milliseconds=4.0,
-            images=50,
-            backbone="starter_resnet",
-            gain=0.2,
-        ),
-    ),
-    images=50,
-    accuracy=0.88,
-    labelled=60,
-    image_reading="",
-)
-WRONG = (None, True, -1, 0, 1e400, float("nan"), 10**400, "", "x" * 99, [], [1], {}, {"a": [{}]})
-
-
-def damaged(value: object, path: tuple = ()) -> Iterator[object]:
-    """Yield a JSON value with each of its parts missing, or another one."""
-    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, part in parts:
-        for other in (*WRONG, *damaged(part)):
-            changed = dict(value) if isinstance(value, dict) else list(value)
-            changed[key] = other
-            yield changed
-        if isinstance(value, dict):
-            yield {name: each for name, each in value.items() if name != key}
-        else:
-            yield [each for place, each in enumerate(value) if place != key]
-
-
-def test_any_damage_of_the_measured_choice_leaves_none_or_one_that_is_whole(borders: Snapshot, tmp_path: Path) -> None:
-    """It is shown, told and used for a run like any other."""
-    store_measured(tmp_path, STORED)
-    assert read_framing(tmp_path, borders) == STORED
-    whole = json.loads((tmp_path / FILE).read_text())
-    texts = [json.dumps(value) for value in (*damaged(whole), *WRONG)]
-    texts += ["", "{", "[" * 100_000, '{"trials": [' * 5000, "\x00", '{"images": ' + "9" * 5000 + "}"]
-    kept = 0
-    for text in texts:
-        (tmp_path / FILE).write_text(text)
-        if (choice := read_framing(tmp_path, borders)) is not None:
-            kept += 1
-            assert choice_text(choice) and choice.chosen and choice.applied(quick(borders))
-            assert json.dumps(dataclasses.asdict(choice), allow_nan=False)
-            is_due(choice, borders, quick(borders))
-            comparison_text(choice, "starter_resnet")
-    assert len(texts) > 300 and kept < len(texts) / 3
-
-
 def test_what_cannot_be_measured_keeps_the_centre_square(borders: Snapshot, tmp_path: Path, stop_after) -> None:
     few = dataclasses.replace(borders, images=(*borders.images[:8], *borders.images[40:44]))
     assert resolved_framing(quick(few), few, tmp_path).framing == "centre" and read_framing(tmp_path, few) is None
@@ -234,88 +150,3 @@ def test_what_cannot_be_measured_keeps_the_centre_square(borders: Snapshot, tmp_
     assert run.result.stopped and not (tmp_path / "runs").exists() and read_framing(tmp_path, borders) is None
     (tmp_path / FILE).write_text("{")
     assert read_framing(tmp_path, borders) is None
-
-
-def made(losses: np.ndarray, right: np.ndarray, classes: np.ndarray, framing: Framing = CENTRE) -> Probe:
-    """Return a probe with these figures of each image."""
-    return Probe(
-        backbone="starter_resnet",
-        accuracy=float(right.mean()),
-        images=len(right),
-        milliseconds=1,
-        seconds=1,
-        framing=framing,
-        losses=tuple(losses.tolist()),
-        are_right=tuple(right.tolist()),
-        classes=tuple(classes.tolist()),
-    )
-
-
-def test_a_framing_that_loses_on_the_first_images_is_tried_on_no_others(
-    borders: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = borders.images[0].path
-    many = tuple(SnapshotImage(n, path, f"many{n}", (n % 2,), "train" if n % 4 else "val") for n in range(400))
-    images = dataclasses.replace(borders, images=many)
-    config = dataclasses.replace(quick(images), backbone="resnet18")
-    better, asked = sizes_above(config)[0], []
-
-    def probe(_project_dir, config, images, chosen, *, stage, job):
-        asked.append((config.image_size, config.framing, len(chosen)))
-        random = np.random.default_rng(0)
-        worse = {"whole": 0.5}.get(config.framing, -0.5 if config.image_size == better else 0.0)
-        losses = 1 + worse + random.normal(0, 0.1, len(chosen))
-        right, classes = losses < 1.2, np.arange(len(chosen)) % 2
-        return dataclasses.replace(made(losses, right, classes, Framing.of(config)), backbone=config.backbone)
-
-    monkeypatch.setattr(framing_choice, "probe", probe)
-    choice = measure_framing(tmp_path, images, config)
-    assert choice.framing == Framing(image_size=better)
-    counts = {(size, framing): count for size, framing, count in asked}
-    assert {count for (_, framing), count in counts.items() if framing == "whole"} == {100}
-    assert max(count for _, framing, count in asked if framing == "centre") == 400
-    assert [each.images for each in choice.trials if each.framing.framing == "whole"] == [100]
-    assert read_framing(tmp_path, images) == choice
-
-
-def test_a_gain_that_a_rare_class_pays_for_is_none() -> None:
-    classes = np.array([0] * 180 + [1] * 20)
-    before = made(np.full(200, 0.5) + np.arange(200) % 3 * 0.01, np.ones(200, bool), classes)
-    losses = np.where(classes == 0, 0.2, 1.0) + np.arange(200) % 3 * 0.01
-    right = np.ones(200, bool)
-    right[180:188] = False
-    after = made(losses, right, classes, Framing(image_size=320))
-    assert after.gain_over(before) > 1 and after.is_worse_for_classes(before)
-    assert best_framing([before, after]) is before
-    assert best_framing([before, dataclasses.replace(after, are_right=before.are_right)]).framing.image_size == 320
-
-
-def test_the_accuracy_of_a_choice_among_equals_is_not_that_of_the_luckiest() -> None:
-    best, honest = [], []
-    classes = np.arange(100) % 2
-    for seed in range(20):
-        random = np.random.default_rng(seed)
-        probes = []
-        for size in range(9):
-            right = random.random(100) < 0.8
-            probes.append(made(np.where(right, 0.2, 2.0), right, classes, Framing(image_size=32 * size)))
-        best.append(best_framing(probes).accuracy)
-        honest.append(selected_accuracy(probes))
-    assert np.mean(best) > 0.81 and abs(np.mean(honest) - 0.8) < 0.01
-
-
-@pytest.mark.slow
-def test_the_first_answer_stays_when_the_user_stops_what_comes_after_it(borders: Snapshot, tmp_path: Path) -> None:
-    events = []
-
-    def is_measuring() -> bool:
-        stages = (event.stage for event in events if isinstance(event, Progress))
-        return any(isinstance(stage, Message) and "framing" in stage.values for stage in stages)
-
-    job = JobContext(events.append, is_measuring)
-    run, evaluations = train_and_evaluate(quick(borders), borders, tmp_path / "runs" / "001-a", job=job)
-    assert run == read_run(run.path) and run.has_weights and not run.result.stopped
-    assert run.config.framing == "centre" and read_framing(tmp_path, borders) is None
-    again, better = train_and_evaluate(quick(borders), borders, tmp_path / "runs" / "002-a")
-    assert again.name != run.name and again.config.framing == "whole" and better["test"].top1 >= 0.9
-    assert evaluations["test"].top1 < better["test"].top1

@@ -7,7 +7,6 @@ import pytest
 from visionft.advice import recommend
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.demo import EPOCHS, FRAMING, demo_config
-from visionft.errors import ConfigError
 from visionft.training.config.train_config import Framing
 from visionft.training.preset_choice import preset_of_project, project_circumstances
 from visionft.training.run_settings import run_settings
@@ -48,8 +47,3 @@ def test_a_preset_for_another_computer_suits_its_device(images, tmp_path):
     here = preset_of_project("balanced", images, tmp_path, backbone="starter_resnet", device="cpu")
     there = preset_of_project("balanced", images, tmp_path, backbone="starter_resnet", device="cpu", trains_on="cuda")
     assert there.epochs >= here.epochs and there.device == "cpu"
-
-
-def test_an_unknown_preset_is_refused(images, tmp_path):
-    with pytest.raises(ConfigError, match="fastest"):
-        preset_of_project("fastest", images, tmp_path)

@@ -5,15 +5,12 @@ from pathlib import Path
 import pytest
 
 import visionft
-from models.catalog import get_backbone
-from visionft.errors import VisionFTError, WeightsError
+from visionft.errors import VisionFTError
 from visionft.events import Notice, ResultStored
-from visionft.jobs import JobCancelled, JobContext
 from visionft.project.store import Project
 from visionft.training.config.train_config import TrainConfig
-from visionft.training.framing_choice import networks_to_try, read_measured
+from visionft.training.framing_choice import read_measured
 from visionft.training.stronger import comparison_text, fetch_and_compare, stronger_network
-from visionft.weights.locations import local_file
 
 CPU = TrainConfig(device="cpu", backbone="starter_vit")
 
@@ -55,26 +52,6 @@ def test_it_is_fetched_compared_and_kept(project_dir: Path, stronger_hub) -> Non
 
 
 @pytest.mark.slow
-def test_a_download_that_breaks_goes_on_where_it_was(project_dir: Path, stronger_hub) -> None:
-    stronger_hub.breaks_after = 3_000_000
-    stronger_hub.statuses = []
-    images = images_of(project_dir)
-    try:
-        fetch_and_compare(project_dir, images, CPU, "strong")
-    except WeightsError:
-        stronger_hub.breaks_after = None
-        fetch_and_compare(project_dir, images, CPU, "strong")
-    assert any(offset for _method, _path, offset in stronger_hub.requests)  # it continued, from an offset
-    assert local_file(get_backbone("strong")) is not None
-
-
-def test_cancelling_keeps_what_there_is(project_dir: Path, stronger_hub, stop_after) -> None:
-    with pytest.raises(JobCancelled):
-        fetch_and_compare(project_dir, images_of(project_dir), CPU, "strong", job=JobContext(cancelled=stop_after(1)))
-    assert read_measured(project_dir) is None and local_file(get_backbone("strong")) is None
-
-
-@pytest.mark.slow
 def test_a_run_fetches_after_its_first_answer_where_it_may(project_dir: Path, stronger_hub) -> None:
     with visionft.open(project_dir) as project:
         run = project.train("quick", device="cpu", callback=lambda _event: None)
@@ -107,14 +84,3 @@ def test_without_the_network_a_run_goes_on_and_says_so(project_dir: Path, strong
         assert any(each.level == "warning" and "offline" in each.message for each in said)
         with pytest.raises(VisionFTError):
             project.train("quick", fetch=True, backbone="starter_vit", callback=lambda _event: None)
-
-
-@pytest.mark.slow
-def test_a_weaker_one_changes_nothing(project_dir: Path, stronger_hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    from visionft.training.config import presets
-
-    monkeypatch.setattr(presets, "SUITED", {False: ("efficientnet_lite2_in1k", "strong")})
-    config = TrainConfig(device="cpu", framing="auto", try_networks=True)
-    choice = fetch_and_compare(project_dir, images_of(project_dir), config, "strong")
-    assert choice.backbone == "efficientnet_lite2_in1k" == choice.applied(config).backbone
-    assert "strong" in networks_to_try(config) and comparison_text(choice, "strong") is not None

@@ -7,9 +7,8 @@ import pytest
 
 from models.catalog import BACKBONES
 from visionft.data.types import Snapshot
-from visionft.errors import ConfigError
 from visionft.training.config.checks import config_problems
-from visionft.training.config.presets import PRESETS, Circumstances, differs, preset_config, suited_backbones
+from visionft.training.config.presets import PRESETS, Circumstances, preset_config, suited_backbones
 from visionft.training.config.train_config import Framing
 
 STARTERS = frozenset(name for name, row in BACKBONES.items() if row.bundled)
@@ -58,24 +57,3 @@ def test_uneven_classes_are_weighted_up(snapshot) -> None:
     assert found.images == 22 and found.unevenness == 5.0
     assert preset_config("balanced", found).balance == "weights"
     assert preset_config("balanced", Circumstances.of(snapshot, device="cpu")).balance == "none"
-
-
-def test_only_settings_that_act_count_as_a_difference() -> None:
-    preset = preset_config("balanced", Circumstances(here=STARTERS))
-    assert not differs(preset, preset)
-    assert differs(preset.with_settings(["lora.rank=4"]), preset)
-    assert not differs(preset.with_settings(["adapter.bottleneck=4"]), preset)
-    assert differs(preset.with_settings(["epochs=3"]), preset)
-
-
-@pytest.mark.parametrize("name", list(PRESETS))
-def test_another_method_in_a_preset_starts_from_multi_stage_features_too(name) -> None:
-    config = preset_config(name, Circumstances(images=900, here=STARTERS))
-    heads = {name: getattr(options, "layers", "") for name, options in config.methods.items()}
-    assert {heads[each] for each in ("full", "lora", "adapter", "prefix")} == {"joined"} and heads["linear"] == "auto"
-
-
-def test_an_unknown_preset_names_those_there_are() -> None:
-    with pytest.raises(ConfigError) as caught:
-        preset_config("fastest", Circumstances())
-    assert all(name in caught.value.hint for name in PRESETS)

@@ -2,19 +2,13 @@
 
 import dataclasses
 import json
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
-from models.methods.method import Method, MethodOptions
 from models.methods.table import METHODS
-from models.settings import build, setting
 from visionft.errors import ConfigError, NextStep
 from visionft.training.config.checks import config_problems, unvalidated_classes
 from visionft.training.config.train_config import AUTOMATIC_PATIENCE, FORMAT_VERSION, TrainConfig
-from visionft.training.recipe import Recipe, read_recipe, write_recipe
-from visionft.training.runs.run_folder import new_run_dir
 
 
 def test_every_fault_is_reported_with_its_field() -> None:
@@ -86,58 +80,6 @@ def test_options_beside_the_settings_are_read_as_versions_before_5_stored_them()
     assert TrainConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
 
 
-@dataclass(frozen=True, kw_only=True)
-class SeedOptions(MethodOptions):
-    epochs: int = setting(1, label="Own epochs", help="Of the method alone.", limits=(1, 9))
-
-
-class SeedMethod(Method[SeedOptions]):
-    name, title, summary, when = "seed", "Seed", "A method called like a setting.", "Never."
-    options, learning_rate = SeedOptions, 1e-3
-
-
-def test_a_method_called_like_a_setting_replaces_nothing(monkeypatch, tmp_path) -> None:
-    monkeypatch.setitem(METHODS, "seed", SeedMethod())
-    config = TrainConfig(method="seed").with_settings(["seed=3", "seed.epochs=4", "epochs=7"])
-    assert (config.seed, config.epochs, config.method_options) == (3, 7, SeedOptions(epochs=4))
-    assert TrainConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
-    write_recipe(tmp_path / "r.toml", Recipe(config=config))
-    assert read_recipe(tmp_path / "r.toml").config == config
-    assert TrainConfig.from_dict({"format_version": 4, "method": "seed", "seed": {"epochs": 4}}) == TrainConfig(
-        method="seed", methods={"seed": SeedOptions(epochs=4)}
-    )
-    with pytest.raises(ConfigError) as caught:
-        TrainConfig.from_dict({"method": "seed", "seed": "x", "methods": {"seed": {"epochs": "x"}}})
-    assert [problem.field for problem in caught.value.problems] == ["seed", "seed.epochs"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class UnusualOptions(MethodOptions):
-    names: tuple[str, ...] = setting((), label="Names", help="Of layers.")
-    name: str | None = setting(None, label="Name", help="Of a layer.")
-
-
-def test_options_of_unusual_types_are_refused_with_their_fields() -> None:
-    with pytest.raises(ConfigError) as caught:
-        build(UnusualOptions, {"names": ["a"], "name": 3})
-    assert [problem.field for problem in caught.value.problems] == ["names", "name"]
-
-
-def test_options_of_an_unknown_method_are_refused_and_those_of_no_use_are_not_stored() -> None:
-    assert TrainConfig(method="linear").to_dict()["methods"].keys() == {"linear"}
-    for stored in ({"methods": {"sacle": {}}}, {"sacle": {}}, {"methods": {"lora": 3}}, {"methods": 3}):
-        with pytest.raises(ConfigError):
-            TrainConfig.from_dict(stored)
-
-
-def test_bad_assignments_are_all_named() -> None:
-    with pytest.raises(ConfigError) as caught:
-        texts = ["lora.rnk=1", "epochs=x", "lora=1", "nonsense", "try_networks=maybe", "methods=1", "a.b=1"]
-        TrainConfig().with_settings(texts)
-    fields = ["lora.rnk", "epochs", "lora", "nonsense", "try_networks", "methods", "a.b"]
-    assert [problem.field for problem in caught.value.problems] == fields
-
-
 def test_training_material_is_checked(snapshot) -> None:
     def problems(images):
         return config_problems(TrainConfig(), dataclasses.replace(snapshot, images=tuple(images)))
@@ -178,12 +120,3 @@ def test_a_licence_is_accepted_by_its_name_and_for_the_hubs_weights_only() -> No
     assert not config_problems(dataclasses.replace(config, accept_licence="CC-BY-NC-4.0"))
     assert not config_problems(dataclasses.replace(config, weights="random"))
     assert config_problems(dataclasses.replace(config, accept_licence="not stated"))[0].field == "accept_licence"
-
-
-def test_a_network_of_timm_without_weights_needs_random_ones_any_makes_a_round_trip_and_a_folder_name() -> None:
-    config = TrainConfig(backbone="timm/resnet200", method="full")
-    assert config_problems(config)[0].field == "weights"
-    assert not config_problems(dataclasses.replace(config, weights="random"))
-    config = TrainConfig(backbone="timm/resnet50d.a1_in1k")
-    assert TrainConfig.from_dict(config.to_dict()) == config and not config_problems(config)
-    assert new_run_dir(Path("p"), config).name == "001-timm_resnet50d.a1_in1k-lora"

@@ -45,15 +45,7 @@ def project(image_folder: Path, tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("backbone", "method"),
-    [
-        ("test_resnet", "adapter"),
-        pytest.param("test_vit", "lora", marks=pytest.mark.long),
-        pytest.param("test_vit", "full", marks=pytest.mark.long),
-        pytest.param("test_vit", "linear", marks=pytest.mark.long),
-    ],
-)
+@pytest.mark.parametrize(("backbone", "method"), [("test_resnet", "adapter")])
 def test_two_processes_equal_one(backbone, method, project, tmp_path) -> None:
     """A process ahead of the main one's files would find nothing to do after the last epoch: both would wait for ever.
 

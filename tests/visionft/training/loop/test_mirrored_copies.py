@@ -75,18 +75,3 @@ def test_copies_help_where_classes_are_symmetric(config, upright, tmp_path, monk
     assert not torch.equal(weights(tmp_path / "run"), weights(tmp_path / "plain"))
     run, plain = (evaluate_run(tmp_path / name, upright, "test") for name in ("run", "plain"))
     assert run.top1 >= plain.top1
-
-
-@pytest.mark.parametrize(
-    ("method", "changes", "images", "is_taken"),
-    [
-        ("linear", {}, 400, True),
-        ("linear", {}, 401, False),
-        ("linear", {"methods": {"linear": LinearOptions(solver="gradient")}}, 60, False),
-        ("full", {}, 400, True),
-        ("full", {}, 401, False),
-        ("prototype", {}, 60, False),
-    ],
-)
-def test_only_the_solved_head_of_few_images_looks_at_copies(tiny, method, changes, images, is_taken) -> None:
-    assert tiny(method, "starter_resnet", **changes).looks_mirrored(images) == is_taken

@@ -5,9 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-import torch
 
-from visionft.data.dataset import EpochSampler
 from visionft.data.types import Snapshot
 from visionft.events import EpochDone, Event, Notice, RunStarted
 from visionft.jobs import JobContext
@@ -58,29 +56,3 @@ def test_images_that_vanish_during_a_run_are_left_out_and_said(method, backbone,
     assert len(said) == result.left_out == expected
     assert read_run(tmp_path / "run").result == result
     assert result.feature_drift is not None
-
-
-def test_all_but_one_image_of_a_batch_may_vanish(copied, tmp_path, tiny, tensors) -> None:
-    """Batch norm cannot learn from one image."""
-    few = Snapshot("single", copied.class_names, tuple(i for i in copied.images if i.image_id % 16 in (1, 2, 11)))
-    config = tiny("full", "test_resnet", batch_size=3)
-    sampler = EpochSampler(6, 3, seed=config.seed, shuffle=True)
-    sampler.epoch = 2
-    gone = [few.labelled("train")[key.position].path for key in next(iter(sampler))[:2]]
-    events: list[Event] = []
-    result = train(config, few, tmp_path / "run", job=JobContext(vanishing(gone, events, at=EpochDone)))
-    assert result.best and result.left_out == 2
-    assert all(value.isfinite().all() for value in tensors(tmp_path / "run").values())
-
-
-def test_what_was_forgotten_is_not_measured_where_no_image_is_left(copied, tmp_path, tiny) -> None:
-    gone = [each.path for each in copied.labelled("val")]
-
-    def on_event(event: Event) -> None:
-        if isinstance(event, EpochDone) and event.epoch == 2:
-            for path in gone:
-                path.unlink()
-
-    result = train(tiny(), copied, tmp_path / "run", job=JobContext(on_event))
-    assert result.best and result.feature_drift is None and result.left_out == len(gone)
-    assert torch.isfinite(torch.tensor(result.best.val_loss))

@@ -1,7 +1,6 @@
 """A run from prompts: without a label, without training; stored, evaluated, exported, described honestly."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -96,15 +95,6 @@ def test_prompts_decide_and_equal_ones_are_warned_of(project, config, warnings) 
     assert any("blue, red" in each for each in warnings(told))
 
 
-def test_images_join_the_words_as_far_as_those_left_out_say(project, config) -> None:
-    project.apply(SetPrompts({"red": ("blue",), "blue": ("red",)}))  # the words are wrong, the images are not
-    images, told = divided(project), []
-    blended = config.with_settings(["zero_shot.examples=blend"])
-    result = train(blended, images, project.path / "runs" / "001-a", job=JobContext(told.append))
-    assert result.best and result.best.val_accuracy == 1.0
-    assert any("mean features" in event.message for event in told if isinstance(event, Notice))
-
-
 def test_what_cannot_be_done_is_refused_with_every_fault(project, tiny_clip) -> None:
     images = unlabelled(project)
     assert not config_problems(TrainConfig(backbone=tiny_clip, method="zero_shot"), images)
@@ -115,17 +105,6 @@ def test_what_cannot_be_done_is_refused_with_every_fault(project, tiny_clip) -> 
     one = Snapshot("single", ("red",), images.images)
     assert config_problems(TrainConfig(backbone=tiny_clip, method="zero_shot"), one)
     assert config_problems(TrainConfig(backbone=tiny_clip, method="linear"), images)  # others want labels
-
-
-def test_several_labels_are_questions_of_their_own(planted, tmp_path, config, tiny_siglip) -> None:
-    with Project.create(tmp_path / "multi", task="multi") as opened:
-        import_source(opened, planted)
-        images, runs = divided(opened), opened.path / "runs"
-    result = train(config, images, runs / "001-a")
-    assert result.best and result.best.val_accuracy is not None
-    train(replace(config, backbone=tiny_siglip), images, runs / "002-b")
-    state = load_file(runs / "002-b" / "best" / "model.safetensors")
-    assert np.allclose(state["head.bias"], -2.0) and state["head.projection"].shape == (0, 64)  # its own, trained bias
 
 
 @pytest.mark.slow

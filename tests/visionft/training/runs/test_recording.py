@@ -79,13 +79,3 @@ def test_a_run_its_evaluation_and_its_export_are_logged_without_names(snapshot, 
     assert any("top1_agreement" in line for line in told)
     for name in (str(tmp_path), str(snapshot.images[0].path.parent), *snapshot.class_names):
         assert not [line for line in told if name in line]
-
-
-def test_weights_of_the_users_own_are_a_file(tmp_path, caplog) -> None:
-    from visionft.events import RunStarted
-    from visionft.training.runs.recording import log_start
-
-    caplog.set_level(logging.INFO)
-    numbers = dict.fromkeys(RunStarted.__dataclass_fields__, 1)
-    log_start(RunStarted(**numbers), dataclasses.replace(TINY, weights=str(tmp_path / "grandma.pth")))  # type: ignore[arg-type]
-    assert "'weights': 'a file'" in caplog.text and "grandma" not in caplog.text
