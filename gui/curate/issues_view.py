@@ -47,9 +47,8 @@ class IssueFilter(QWidget):
         on_threshold: Callable[[float], object],
         on_kind: Callable[[str], object],
         on_reset: Callable[[], object],
-        before: Sequence[QWidget] = (),
     ) -> None:
-        """Args: `on_threshold` receives a score, `on_kind` a kind to show alone or no more; `before` is at the left."""
+        """Args: `on_threshold` receives a score, `on_kind` a kind to show alone or no more."""
         super().__init__()
         self._on_kind = on_kind
         self.slider = QSlider(Qt.Orientation.Horizontal)
@@ -66,7 +65,7 @@ class IssueFilter(QWidget):
         self.reset_button = IconButton("undo", "Reset the threshold", on_click=on_reset)
         self.chips: dict[str, Chip] = {}
         line = row(text("Surest", "small"), self.slider, text("More", "small"), self._count, self.reset_button)
-        self._flow = Flow(*before, widget_of(line))
+        self._flow = Flow(widget_of(line))
         self.setLayout(self._flow)
 
     def show_threshold(self, threshold: float, usual: float) -> None:
@@ -238,12 +237,7 @@ class IssuesView(View):
             on_threshold=self.set_threshold,
             on_kind=self.toggle_kind,
             on_reset=self.reset,
-            before=self.before_controls(),
         )
-
-    def before_controls(self) -> Sequence[QWidget]:
-        """Return widgets of the view at the left of the threshold."""
-        return ()
 
     def build_controls(self) -> QWidget | None:
         return self.controls

@@ -1,6 +1,5 @@
 """The view of leaks: each group in several splits under a heading, the kinds of groups in use, and the fix."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 
@@ -9,14 +8,11 @@ from PySide6.QtWidgets import QWidget
 from gui.curate.curation import Curation
 from gui.curate.issues_view import LOOK_ALIKES, GroupsView
 from gui.curate.view import Command, EmptyContent, plain_tile
-from gui.kit import theme
 from gui.kit.chips import Chip
 from gui.kit.flow import Flow
 from gui.kit.image_model import Tile
-from gui.kit.leak_free_accuracies import LeakFreeAccuracies, inflation_words, leak_free_words
-from gui.kit.parts import Card, column, widget_of
+from gui.kit.parts import widget_of
 from gui.kit.translation import tr
-from gui.kit.value_table import ValueTable
 from models.messages import Message
 from visionft.curation.leaks.leak_check import (
     DUPLICATE,
@@ -28,43 +24,8 @@ from visionft.curation.leaks.leak_check import (
     mend,
     related_images,
 )
-from visionft.curation.leaks.leak_free_accuracy import LeakFreeAccuracy
 from visionft.project.edits.verdicts import CountGroupings, counted_groupings
 from visionft.project.queries import ImageRow, image_rows
-
-
-class LeakAccuracy(Card):
-    """One row for each run and split, the newest first; hidden while no run was evaluated on leaked images."""
-
-    def __init__(self) -> None:
-        super().__init__(margin=theme.TIGHT)
-        headers = (
-            Message("Training run"),
-            Message("Leaked images"),
-            Message("All images"),
-            Message("Without leaked images"),
-            Message("Inflated by"),
-        )
-        self.table = ValueTable(headers, name="Accuracy with leaks and without them", is_sortable=False)
-        self.body.addWidget(self.table)
-        self.setMaximumWidth(theme.scaled(1000))  # figures stay near their names
-        self.hide()
-
-    def show_accuracies(self, accuracies: Sequence[LeakFreeAccuracy]) -> None:
-        """Show all accuracies if at least one includes leaked images; the others are there for comparison."""
-        self.table.show_rows([[(words, words) for words in _cells(each)] for each in accuracies])
-        self.table.fit_rows(3)
-        self.setVisible(any(each.leaked for each in accuracies))
-
-
-def _cells(each: LeakFreeAccuracy) -> tuple[str, ...]:
-    known = tr("{known} of {all}, {split}", known=f"{each.leaked:,}", all=f"{each.images:,}", split=tr(each.split))
-    without = tr("none is left")
-    if each.without is not None and each.without_interval is not None:
-        low, high = (f"{value:.0%}" for value in each.without_interval)
-        without = tr("{share} ({low} to {high})", share=f"{each.without:.1%}", low=low, high=high)
-    inflation = inflation_words(each) if each.leaked else tr("nothing")
-    return (each.title, known, f"{each.accuracy:.1%}", without, inflation)
 
 
 class LeaksView(GroupsView[Leak]):
@@ -81,8 +42,6 @@ class LeaksView(GroupsView[Leak]):
         self._related: RelatedImages | None = None
         self._can_leak = False  # whether there are several splits
         self.chips: dict[str, Chip] = {}
-        self.accuracies = LeakFreeAccuracies(self)
-        self.accuracies.changed.connect(self.changed)
         self.commands = {
             "curate.mend": Command(
                 self.mend_all, self.why_not_mend, icon="check", words=tr("Remove all leaks"), needs_image=False
@@ -104,8 +63,6 @@ class LeaksView(GroupsView[Leak]):
         self.show_groups(leaks_among(related, splits))
         self._can_leak = bool(self.shown_groups) or can_leak(project.summary().splits)
         self._show_groupings(related)
-        self.accuracies.ask(project)
-        self.accuracy_table.show_accuracies(self.accuracies.found)
 
     def count(self) -> int | None:
         return len(self.shown_groups) if self._related is not None else super().count()
@@ -118,9 +75,7 @@ class LeaksView(GroupsView[Leak]):
         words = tr("{count} group lies in several splits", "{count} groups lie in several splits", count=count)
         words += f" ({tr('{count} pair', '{count} pairs', count=pairs)})." if pairs else "."
         words += " " + tr(LOOK_ALIKES) if self._needs_confirmation() else ""
-        words = " ".join((words, *self.limits()))
-        newest = self.accuracies.newest
-        return f"{words} {leak_free_words(newest)}" if newest is not None else words
+        return " ".join((words, *self.limits()))
 
     def empty(self) -> EmptyContent | None:
         if self._related is None:
@@ -130,8 +85,6 @@ class LeaksView(GroupsView[Leak]):
         if not self._can_leak:
             return EmptyContent(title=tr("Not split yet"), words=tr(NO_SPLITS), icon="info", keeps_controls=True)
         words = tr("Every group of related images lies in one split, or in none yet.")
-        if self.accuracies.newest is not None:
-            words += " " + tr("The newest run was trained with the leaks: train again for a true accuracy.")
         return EmptyContent(title=tr("No leaks"), words=words, icon="check-circle", keeps_controls=True)
 
     def heading(self, group: Leak) -> str:
@@ -142,15 +95,11 @@ class LeaksView(GroupsView[Leak]):
         return replace(plain_tile(row, self.curation, mark=tr(row.split) if row.split else ""), aside="")
 
     @cached_property
-    def accuracy_table(self) -> LeakAccuracy:
-        return LeakAccuracy()
-
-    @cached_property
     def _chip_line(self) -> Flow:
         return Flow()
 
     def build_controls(self) -> QWidget | None:
-        return widget_of(column(widget_of(self._chip_line), self.accuracy_table))
+        return widget_of(self._chip_line)
 
     def _show_groupings(self, related: RelatedImages) -> None:
         reasons = {each.kind: tr(each.reason) for each in related.groupings}
@@ -170,9 +119,6 @@ class LeaksView(GroupsView[Leak]):
             choices = {**counted_groupings(project), kind: kind not in related.enabled}
             if self.curation.apply(CountGroupings(choices)):
                 self.changed.emit()
-
-    def close(self) -> None:
-        self.accuracies.close()
 
     def why_not_mend(self) -> str:
         return "" if self.shown_groups else tr("Every group of related images lies in one split, or in none yet.")

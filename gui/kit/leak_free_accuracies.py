@@ -2,9 +2,7 @@
 
 from PySide6.QtCore import QObject, Signal
 
-from gui.kit.translation import tr
 from gui.kit.workers import BackgroundReader
-from models.messages import Message
 from visionft.curation.check import FOLDER
 from visionft.curation.duplicates.duplicate_check import Duplicates
 from visionft.curation.leaks.leak_check import Leaks
@@ -33,12 +31,6 @@ class LeakFreeAccuracies(QObject):
         """Return a run's accuracies on a split; None if unknown, or if no image leaks."""
         return next((each for each in self.found if (each.run, each.split) == (run, split) and each.leaked), None)
 
-    @property
-    def newest(self) -> LeakFreeAccuracy | None:
-        """Those of the newest evaluated run, on test if available; None if none of its images leak."""
-        run = self.found[0].run if self.found else ""
-        return next((each for each in self.found if each.run == run and each.leaked), None)
-
     def ask(self, project: Project) -> None:
         """Read the current values if they may differ from the known ones."""
         files = [project.path / FOLDER / f"{Leaks.name}.json"]
@@ -57,38 +49,3 @@ class LeakFreeAccuracies(QObject):
 
     def close(self) -> None:
         self._reader.close()
-
-
-def leak_free_words(each: LeakFreeAccuracy) -> str:
-    """Return a run's accuracy with and without the leaked images, in a sentence."""
-    if each.without is None or each.without_interval is None:
-        words = Message(
-            "{run} was trained on images related to all {split} images: its accuracy on new ones is unknown."
-        )
-        return tr(words, run=each.title, split=tr(each.split))
-    low, high = each.without_interval
-    words = Message(
-        "{run} is right in {all} of the {split} images, but in {without} ({low} to "
-        "{high}) without the one that it knew from training.",
-        "{run} is right in {all} of the {split} images, but in {without} ({low} to {high}) without the {count} "
-        "that it knew from training.",
-    )
-    return tr(
-        words,
-        count=f"{each.leaked:,}",
-        run=each.title,
-        all=f"{each.accuracy:.1%}",
-        split=tr(each.split),
-        without=f"{each.without:.1%}",
-        low=f"{low:.0%}",
-        high=f"{high:.0%}",
-    )
-
-
-def inflation_words(each: LeakFreeAccuracy) -> str:
-    """Return the increase of a run's accuracy by leaks, in percentage points."""
-    if each.inflation is None or each.inflation_interval is None:
-        return tr("unknown: none is left")
-    low, high = (f"{100 * value:.1f}" for value in each.inflation_interval)
-    points = tr("{points} points ({low} to {high})", points=f"{100 * each.inflation:.1f}", low=low, high=high)
-    return points if each.is_inflated else tr("{points}: within chance", points=points)

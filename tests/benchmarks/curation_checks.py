@@ -148,15 +148,12 @@ FAULTS: dict[str, tuple[str, Callable[[Pixels, bytes, Rng], bytes]]] = {
     "veiled by 75 % white": ("bright", lambda p, _, rng: jpeg(p * 0.25 + 191)),
     "light x 2 + 110": ("bright", lambda p, _, rng: jpeg(p * 2.0 + 110)),
     **{f"light x {f}": ("overexposed", lambda p, _, rng, f=f: jpeg(p * f)) for f in (1.8, 2.2, 3.0)},
-    "noise alone": ("noisy", lambda p, _, rng: jpeg(rng.integers(0, 256, p.shape))),
-    "noise of 60 levels": ("noisy", lambda p, _, rng: jpeg(rng.normal(p, 60))),
     **{
         f"contrast x {f}": ("low_information", lambda p, _, rng, f=f: jpeg(p * f + (1 - f) * p.mean()))
         for f in (0.2, 0.1)
     },
     "one colour": ("blank", lambda p, _, rng: jpeg(one_colour(p, 0, rng))),
     "one colour and noise": ("blank", lambda p, _, rng: jpeg(one_colour(p, 3, rng))),
-    "grey in one channel": ("grey", lambda p, _, rng: jpeg(p, mode="L")),
     "half as wide": ("shape", lambda p, _, rng: jpeg(middle(p, 1, rng.uniform(0.4, 0.6)))),
     "a strip": ("shape", lambda p, _, rng: jpeg(middle(p, rng.uniform(0.25, 0.4), 1))),
     "a small part": ("size", lambda p, _, rng: jpeg(middle(p, 0.3, 0.3))),

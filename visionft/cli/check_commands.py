@@ -67,7 +67,7 @@ def quality(
         str,
         Option(
             metavar="KIND",
-            help="Only one kind: blurred, dark, bright, overexposed, noisy, low_information, blank, grey, shape, size, "
+            help="Only one kind: blurred, dark, bright, overexposed, low_information, blank, shape, size, "
             "corrupt, partly_read.",
         ),
     ] = "",

@@ -179,12 +179,8 @@ def _leak_lines(
 
 def _accuracy_text(each: LeakFreeAccuracy) -> str:
     start = f"{each.run}: accuracy {each.accuracy:.1%} on {count_of(each.images, 'image')} of {each.split}"
-    if each.without is None or each.without_interval is None or each.inflation_interval is None:
+    if each.without is None or each.without_interval is None:
         return f"{start}, all of them leaked into training: the true accuracy is unknown."
     low, high = each.without_interval
-    known = f"{each.leaked:,} that leaked into training (accuracy {each.of_leaked:.0%})"
-    sentence = f"{start}; {each.without:.1%} ({low:.1%} to {high:.1%}) without the {known}."
-    if not each.is_inflated:
-        return f"{sentence} The difference is not significant."
-    low, high = (f"{100 * value:.1f}" for value in each.inflation_interval)
-    return f"{sentence} Leaks inflate it by {100 * (each.inflation or 0):.1f} points ({low} to {high})."
+    without = f"{each.without:.1%} ({low:.1%} to {high:.1%})"
+    return f"{start}; {without} without the {each.leaked:,} that leaked into training."

@@ -75,17 +75,6 @@ def test_groups_stand_under_headings_and_one_key_mends_them(qtbot, page: CurateP
     assert splits(page) == before
 
 
-def test_what_a_run_is_worth_without_what_it_knew_stays_when_the_leaks_are_mended(qtbot, page: CuratePage):
-    view = page.view
-    qtbot.waitUntil(view.accuracy_table.isVisible, timeout=5000)
-    (shown,) = view.accuracy_table.table.texts()
-    assert shown[:4] == [RUN, "1 of 5, val", "20.0%", "0.0% (0% to 49%)"]
-    assert all(words in view.sentence() for words in (RUN, "20.0%", "0.0% (0% to 49%)"))
-    mend(qtbot, page)
-    assert view.empty() is not None and view.accuracies.newest is not None
-    assert view.accuracy_table.table.texts() == [shown]
-
-
 def test_where_images_only_look_alike_it_asks_before_it_mends(qtbot, page: CuratePage, monkeypatch):
     project, before = page.curation.project, splits(page)
     result = read_result(project.path, "leaks")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 from projects import project_of
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import Qt
 
 from gui.curate import report_view
 from gui.curate.curate_page import CuratePage
@@ -121,15 +121,3 @@ class TestQuality:
         assert page.list.buttons["quality"].count() == 2
         scores = [re.findall(r"[\d.]+", tile.detail) for tile in page.grid.tiles()]
         assert scores == [["1.00", "0.92"], ["1.00"]] and "95 %" in page.stage.line.words()[1]
-
-    def test_the_strip_shows_the_scores_of_a_kind_and_a_click_moves_the_threshold(self, qtbot, page):
-        page.show_view("quality")
-        strip = page.view.strip
-        assert sum(strip.counts) == len(page.view.loaded.issues) and strip.threshold == 0.5
-        qtbot.mouseClick(strip, LEFT, pos=QPoint(2, 5))
-        assert page.view.threshold > 0.95 and page.view.controls.reset_button.isEnabled()
-        qtbot.mouseClick(page.view.controls.reset_button, LEFT)
-        assert page.view.threshold == 0.5
-        qtbot.mouseClick(page.view.controls.chips["blank"], LEFT)
-        found = [each for each in page.view.loaded.issues if each.kind == "blank"]
-        assert sum(page.view.strip.counts) == len(found) and page.grid.count() == 1

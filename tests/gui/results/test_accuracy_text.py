@@ -99,7 +99,6 @@ def test_the_accuracy_without_leaked_images_is_shown():
         leaked=20,
         accuracy=0.8,
         accuracy_interval=(0.71, 0.87),
-        of_leaked=1.0,
         without=0.75,
         without_interval=(0.65, 0.83),
     )

@@ -31,13 +31,11 @@ def measured(tmp_path: Path):
     return measured
 
 
-def test_light_colour_and_size_are_measured(measured):
+def test_light_and_size_are_measured(measured):
     row = measured(scene())
     assert (row["width"], row["height"]) == (200, 160)
-    assert row["black"] < row["dark"] < row["middle"] < row["light"] < row["white"] <= 1
-    assert row["chroma"] > 0.3 and row["entropy"] > 4 and not row["damage"]
-    grey = measured(np.repeat(scene()[..., :1], 3, axis=2))
-    assert grey["chroma"] < 0.02
+    assert row["black"] < row["dark"] < row["light"] < row["white"] <= 1
+    assert row["entropy"] > 4 and not row["damage"]
 
 
 def blurred(pixels: np.ndarray) -> np.ndarray:

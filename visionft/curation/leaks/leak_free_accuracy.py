@@ -7,7 +7,6 @@ without the 33 leaked ones (100 % correct, LoRA 91 %); fixed and trained again, 
 96.7 %, not significant.
 """
 
-import math
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,10 +27,7 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeakFreeAccuracy:
-    """Accuracy of a run on a split, with and without leaked images; intervals of 95 %.
-
-    `inflation_interval` is Newcombe's, of the difference between leaked and other images, times the share of leaked.
-    """
+    """Accuracy of a run on a split, with and without leaked images; intervals of 95 %."""
 
     run: str
     title: str
@@ -40,16 +36,13 @@ class LeakFreeAccuracy:
     leaked: int  # number of the images with a partner among the training images
     accuracy: float
     accuracy_interval: Interval
-    of_leaked: float | None = None  # accuracy of those; None where there are none
     without: float | None = None  # accuracy of the others; None where there are none
     without_interval: Interval | None = None
-    inflation: float | None = None  # `accuracy` minus `without`; None where that is None
-    inflation_interval: Interval | None = None
 
     @property
     def is_inflated(self) -> bool:
         """Whether leaks make the run look better by more than chance."""
-        return self.inflation_interval is not None and self.inflation_interval[0] > 0
+        return self.leaked > 0 and self.without_interval is not None and self.accuracy > self.without_interval[1]
 
 
 def leak_free_accuracy(
@@ -74,15 +67,6 @@ def leak_free_accuracy(
     known = [each.is_right for each in evaluation.predictions if each.image_id in leaked]
     clean = [each.is_right for each in evaluation.predictions if each.image_id not in leaked]
     count, right = len(known) + len(clean), sum(known) + sum(clean)
-    share = len(known) / max(1, count)
-    difference = low = high = 0.0
-    if known and clean:  # the difference of two independent shares (Newcombe 1998, method 10)
-        first, second = sum(known) / len(known), sum(clean) / len(clean)
-        first_low, first_high = wilson_interval(sum(known), len(known))
-        second_low, second_high = wilson_interval(sum(clean), len(clean))
-        difference = first - second
-        low = difference - math.hypot(first - first_low, second_high - second)
-        high = difference + math.hypot(first_high - first, second - second_low)
     return LeakFreeAccuracy(
         run=evaluation.run,
         title=title or evaluation.run,
@@ -91,11 +75,8 @@ def leak_free_accuracy(
         leaked=len(known),
         accuracy=right / max(1, count),
         accuracy_interval=wilson_interval(right, count),
-        of_leaked=sum(known) / len(known) if known else None,
         without=sum(clean) / len(clean) if clean else None,
         without_interval=wilson_interval(sum(clean), len(clean)) if clean else None,
-        inflation=share * difference if clean else None,
-        inflation_interval=(share * low, share * high) if clean else None,
     )
 
 

@@ -242,13 +242,6 @@ def _overexposed(images: MeasuredImages) -> KindScores:
     return _with_median(clipped, np.minimum(odd, bad), message)
 
 
-def _noisy(images: MeasuredImages) -> KindScores:
-    noise = images["noise"]
-    distance = images.peers.low(-noise, floor=0.06)
-    scores = np.minimum(from_distance(distance, 3.5), ramp(noise, 0.25, 0.65))
-    return _with_median(noise, scores, Message("Noisy: {share} of its contrast is noise, usual is {usual}."))
-
-
 def _low_information(images: MeasuredImages) -> KindScores:
     """Judge contrast and information: either may be too low."""
     span, entropy = images["white"] - images["black"], images["entropy"]
@@ -258,16 +251,6 @@ def _low_information(images: MeasuredImages) -> KindScores:
     return KindScores(
         np.maximum(faint, poor),
         lambda place: Message(message, share=f"{span[place]:.0%}", bits=f"{entropy[place]:.1f}"),
-    )
-
-
-def _grey(images: MeasuredImages) -> KindScores:
-    is_grey = images["chroma"] <= 0.02  # five of 255 levels: rounding and JPEG differences between equal channels
-    share = images.peers.greater_share(is_grey)
-    of_all = is_grey.mean()
-    return KindScores(
-        np.where(is_grey, np.clip(1 - share / _USUAL_SHARE / 2, 0.0, 1.0), 0.0),
-        lambda _: Message("Grey: without colour, as {share} of all images are.", share=f"{of_all:.1%}"),
     )
 
 
@@ -292,18 +275,16 @@ def _blank(images: MeasuredImages) -> KindScores:
     return KindScores(ramp(images["deviation"], 0.016, 0.004), lambda _: Message("Blank: a single colour."))
 
 
-_OF_PIXELS: Final = ("blank", "blurred", "dark", "bright", "overexposed", "noisy", "low_information", "grey")
+_OF_PIXELS: Final = ("blank", "blurred", "dark", "bright", "overexposed", "low_information")
 KINDS: Final[dict[str, Kind]] = {
     "corrupt": Kind(title=Message("Corrupt"), score=_corrupt, hides=_OF_PIXELS),
     "partly_read": Kind(title=Message("Partly decoded"), score=_partly_read, hides=("dark", "low_information")),
     "blank": Kind(title=Message("Blank"), score=_blank, hides=_OF_PIXELS[1:]),
     "blurred": Kind(title=Message("Blurred"), score=_blur),
-    "dark": Kind(title=Message("Dark"), score=_dark, hides=("grey",)),
-    "bright": Kind(title=Message("Bright"), score=_bright, hides=("grey",)),
-    "overexposed": Kind(title=Message("Overexposed"), score=_overexposed, hides=("bright", "grey")),
-    "noisy": Kind(title=Message("Noisy"), score=_noisy, hides=("grey",)),
+    "dark": Kind(title=Message("Dark"), score=_dark),
+    "bright": Kind(title=Message("Bright"), score=_bright),
+    "overexposed": Kind(title=Message("Overexposed"), score=_overexposed, hides=("bright",)),
     "low_information": Kind(title=Message("Low information"), score=_low_information),
-    "grey": Kind(title=Message("Grey"), score=_grey),
     "shape": Kind(title=Message("Odd shape"), score=_shape),
     "size": Kind(title=Message("Odd size"), score=_size),
 }

@@ -26,19 +26,17 @@ from visionft.data.image_reading import AS_STORED, ImageReading
 from visionft.errors import ImageError
 from visionft.files import sha256_file
 
-VERSION: Final = 3  # of the measures: rows of another version are measured again
+VERSION: Final = 4  # of the measures: rows of another version are measured again
 LARGE, SMALL = 640, 96  # pixels of the shorter side at which sharpness is measured; never enlarged
 _REASON_BYTES: Final = 120
 _MOST_BYTES: Final = 10**8  # largest file whose bytes are inspected
 
 MEASURES: Final = (
     *("width", "height"),  # of the whole image, upright, in pixels
-    *("black", "dark", "middle", "light", "white"),  # percentiles 1, 5, 50, 95 and 99 of its luminance, 0 to 1
+    *("black", "dark", "light", "white"),  # percentiles 1, 5, 95 and 99 of its luminance, 0 to 1
     "entropy",  # of its luminance in 256 steps, 0 to 8 bits
     "deviation",  # of its luminance, 0 to .5
-    "chroma",  # percentile 99 of the difference between a pixel's largest and smallest channel, 0 to 1
     "clipped",  # share of pixels of which a channel is at its end, 0 to 1: lost highlights
-    "noise",  # see `noise_share`
     *("edges_large", "edges_small"),  # see `edge_sharpness`
     *("fine_large", "fine_small"),  # see `fine_share`
     *("first_plane", "few_levels"),  # 1 where decoding loses this information (see `data.decode.Header`), else 0
@@ -164,13 +162,11 @@ def _measure_pixels(pixels: np.ndarray, row: np.ndarray) -> None:
 
     grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
     counts = np.bincount(grey.ravel(), minlength=256) / grey.size
-    percentiles = np.searchsorted(np.cumsum(counts), np.array([0.01, 0.05, 0.5, 0.95, 0.99]) - 1e-9) / 255
-    row["black"], row["dark"], row["middle"], row["light"], row["white"] = percentiles
+    percentiles = np.searchsorted(np.cumsum(counts), np.array([0.01, 0.05, 0.95, 0.99]) - 1e-9) / 255
+    row["black"], row["dark"], row["light"], row["white"] = percentiles
     row["entropy"] = -np.sum(counts * np.log2(np.maximum(counts, 1e-12)))
     row["deviation"] = grey.std() / 255
     row["clipped"] = (pixels.max(axis=2) >= 254).mean()  # of 255: also after JPEG
-    row["noise"] = noise_share(_reduced(grey, LARGE).astype(np.float32))
-    row["chroma"] = np.percentile(np.ptp(_reduced(pixels, SMALL), axis=2), 99) / 255
     for name, near_side in (("large", LARGE), ("small", SMALL)):
         scaled = _reduced(grey, near_side).astype(np.float32)
         row[f"edges_{name}"] = edge_sharpness(scaled)
@@ -225,19 +221,6 @@ def edge_sharpness(grey: np.ndarray) -> float:
         bends = c * c * xx[is_edge] + np.float32(2) * c * s * xy[is_edge] + s * s * yy[is_edge]
         ratios.append(0.5 * float(np.log(np.square(bends).sum() / steepness + 1e-6)))
     return float(np.mean(sorted(ratios)[:2]))
-
-
-def noise_share(grey: np.ndarray) -> float:
-    """Return one minus the correlation of neighbouring pixels of float32 (H, W), in the direction where it is higher.
-
-    White noise has 1, photographs .02 to .25, and a texture of one direction little along it; constant values have NaN.
-    """
-    if min(grey.shape) < 8 or (variance := float(grey.var())) < 1e-3:
-        return np.nan
-    centred = grey - grey.mean()
-    across = float((centred[:, 1:] * centred[:, :-1]).mean())
-    down = float((centred[1:] * centred[:-1]).mean())
-    return 1 - max(across, down) / variance
 
 
 def fine_share(grey: np.ndarray) -> float:

@@ -1,4 +1,4 @@
-"""The quality check: blurred, dark, bright, overexposed, noisy, blank, grey, odd and corrupt images."""
+"""The quality check: blurred, dark, bright, overexposed, blank, odd and corrupt images."""
 
 from pathlib import Path
 from typing import ClassVar, Final
@@ -16,7 +16,6 @@ from visionft.features.stored_rows import stored_rows
 
 STAGE: Final = Message("Measuring the images")
 THRESHOLD: Final = 0.5
-BINS: Final = 20  # of a kind's scores
 
 
 class Quality(Check):
@@ -26,13 +25,13 @@ class Quality(Check):
     weight = 4.0
     title: ClassVar[str] = Message("Quality")
     summary: ClassVar[str] = Message(
-        "Blurred, dark, overexposed, noisy, blank, odd or corrupt images: remove those that are useless for training."
+        "Blurred, dark, overexposed, blank, odd or corrupt images: remove those that are useless for training."
     )
 
     kinds: ClassVar[tuple[str, ...]] = tuple(KINDS)
 
     def find_issues(self, inputs: Inputs) -> CheckResult:
-        """Measure new images, and score all; `facts` hold the flagged images of each kind and its histogram."""
+        """Measure new images, and score all."""
         images, rows, reasons = measure_images(inputs)
         scores = score_images(MeasuredImages(rows, Peers(images, inputs.images.class_names)))
         issues = [
@@ -50,13 +49,6 @@ class Quality(Check):
             for place in np.flatnonzero(found.scores >= 0.25).tolist()  # lower scores are not stored
             for row in rows[[place]]
         ]
-        kinds = {
-            kind: {
-                "flagged": int((found.scores >= THRESHOLD).sum()),
-                "scores": np.histogram(found.scores, BINS, (0.0, 1.0))[0].tolist(),
-            }
-            for kind, found in scores.items()
-        }
         return CheckResult(
             check=self.name,
             issues=tuple(sorted(issues, key=lambda each: (-each.score, each.image_id))),
@@ -65,7 +57,6 @@ class Quality(Check):
             unreadable=tuple(
                 (each.image_id, reasons[each.sha256]) for each in inputs.images.images if each.sha256 in reasons
             ),
-            facts={"kinds": kinds},
         )
 
 
