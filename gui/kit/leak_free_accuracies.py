@@ -9,7 +9,7 @@ from visionft.curation.leaks.leak_check import Leaks
 from visionft.curation.leaks.leak_free_accuracy import LeakFreeAccuracy, current_leak_free_accuracies
 from visionft.evaluation.stored import evaluation_file
 from visionft.files import list_folder
-from visionft.project.edits.verdicts import counted_groupings, verdicts_of
+from visionft.project.edits.verdicts import verdicts_of
 from visionft.project.store import Project
 from visionft.training.runs.run_folder import RUNS_FOLDER
 
@@ -37,7 +37,7 @@ class LeakFreeAccuracies(QObject):
         folders = list_folder(project.path / RUNS_FOLDER)
         files += [folder / evaluation_file(split) for folder in folders for split in SPLITS]
         times = {file: file.stat().st_mtime_ns for file in files if file.exists()}
-        seen = times, counted_groupings(project), verdicts_of(project, Duplicates.name)
+        seen = times, verdicts_of(project, Duplicates.name)
         if seen != self._seen:
             self._seen = seen
             self._reader.ask(project)

@@ -17,8 +17,6 @@ from visionft.curation.duplicates.duplicate_groups import (
 from visionft.curation.leaks import leak_check
 from visionft.curation.leaks.leak_free_accuracy import LeakFreeAccuracy, leak_free_accuracies
 from visionft.data.types import Snapshot
-from visionft.errors import VisionFTError
-from visionft.project.edits.verdicts import CountGroupings, counted_groupings
 from visionft.project.names import count_of
 
 _SHOWN = 50  # groups for a person; `--json` prints all
@@ -91,10 +89,6 @@ def leaks(
     mended: Annotated[
         bool, Option("--mend", help="Move each group into the split with most of its images; undo reverts it.")
     ] = False,
-    count: Annotated[
-        list[str] | None, Option(metavar="KIND", help="Enable a grouping: duplicate, name, time, folder.")
-    ] = None,
-    ignore: Annotated[list[str] | None, Option(metavar="KIND", help="Disable a grouping.")] = None,
     yes: Yes = False,
     json: Json = False,
 ) -> None:
@@ -102,18 +96,11 @@ def leaks(
 
     Also measures the accuracy of runs without them.
     """
-    wanted = {**dict.fromkeys(count or [], True), **dict.fromkeys(ignore or [], False)}
     moved = None
-    with opened_project(project, read_only=not (mended or wanted)) as opened:
+    with opened_project(project, read_only=not mended) as opened:
         checked = run_check(opened, "leaks")
         images, result = checked.images, checked.result
         related = leak_check.related_images(opened, result)
-        kinds = (leak_check.DUPLICATE, *(each.kind for each in related.groupings))
-        if unknown := [kind for kind in wanted if kind not in kinds]:
-            raise VisionFTError(f"There is no grouping “{unknown[0]}”.", f"There are {', '.join(kinds)}.")
-        if wanted:
-            opened.apply(CountGroupings({**counted_groupings(opened), **wanted}))
-            related = leak_check.related_images(opened, result)
         left = found = leak_check.leaks_of(related, images)
         now = images
         accuracies = leak_free_accuracies(opened.path, images, related)
@@ -125,20 +112,11 @@ def leaks(
     leaking = []
     for leak in left:
         places = ((now.by_id[each].path, split) for split, ids in leak.images.items() for each in ids)
-        leaking.append({"kinds": leak.kinds, "images": [{"path": path, "split": split} for path, split in places]})
+        leaking.append({"images": [{"path": path, "split": split} for path, split in places]})
     value = {
         "leaks": leaking,
         "pairs": sum(leak.pairs for leak in left),
         "divided": divides,
-        "groupings": [
-            {
-                "kind": each.kind,
-                "groups": len(each.groups),
-                "counts": each.kind in related.enabled,
-                "reason": each.reason,
-            }
-            for each in related.groupings
-        ],
         "accuracy": tuple(accuracies),
         "moved": moved,
     }
@@ -148,24 +126,21 @@ def leaks(
     if moved is not None:
         still = f"{count_of(len(left), 'group')} still in several splits" if left else "no leaks left"
         words.append(f"{count_of(moved, 'image')} moved; {still}. visionft project undo reverts it.")
-    print_result(value, lambda: "\n".join([*_leak_lines(found, images, related, accuracies), *words]), as_json=json)
+    print_result(value, lambda: "\n".join([*_leak_lines(found, images, accuracies), *words]), as_json=json)
 
 
 def _leak_lines(
     found: Sequence[leak_check.Leak],
     images: Snapshot,
-    related: leak_check.RelatedImages,
     accuracies: Sequence[LeakFreeAccuracy],
 ) -> list[str]:
     pairs = sum(leak.pairs for leak in found)
     lines = [f"{count_of(len(found), 'group')} in several splits, {count_of(pairs, 'pair')} across."]
-    for leak in found[:_SHOWN]:
-        lines.append(f"by {', '.join(leak.kinds)}:")
+    for number, leak in enumerate(found[:_SHOWN], 1):
+        lines.append(f"{number}.")
         lines += [f"   {split:<5}  {images.by_id[each].path}" for split, ids in leak.images.items() for each in ids]
     if len(found) > _SHOWN:
         lines.append(f"... and {count_of(len(found) - _SHOWN, 'more group')}.")
-    for each in related.groupings:
-        lines.append(f"{each.kind}: {'enabled' if each.kind in related.enabled else 'disabled'}. {each.reason}")
     known = [each for each in accuracies if each.leaked]
     if not known:
         return lines + (["No run was evaluated on leaked images."] if accuracies else [])

@@ -96,12 +96,6 @@ def read_header_open(handle: BinaryIO, reading: ImageReading = AS_STORED) -> Hea
         return Header(width, height, kind, losses_of(image, reading))
 
 
-def read_exif(path: Path, directory: int) -> dict[int, Any]:
-    """Return a directory of an image's EXIF data by tag; an `ImageError` unless the image can be read."""
-    with open_image(path) as handle, _looked_at(handle) as (image, _, _):
-        return dict(image.getexif().get_ifd(directory))
-
-
 def decode(
     path: Path,
     *,

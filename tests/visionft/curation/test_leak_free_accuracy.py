@@ -13,7 +13,7 @@ from visionft.curation.leaks.leak_free_accuracy import current_leak_free_accurac
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.evaluation.stored import StoredEvaluation, StoredPrediction
 from visionft.project.edits.changes import AssignSplits
-from visionft.project.edits.verdicts import CountGroupings
+from visionft.project.edits.verdicts import JudgeFine
 from visionft.project.importing.importer import import_source
 from visionft.project.store import Project
 
@@ -37,7 +37,7 @@ def leaking(count: int) -> tuple[RelatedImages, Snapshot]:
     result = CheckResult(check="leaks", issues=(), threshold=0.5, checked=0, facts={"doubles": pairs})
     rows = [row for tested, trained in pairs for row in ((tested, "test"), (trained, "train"))]
     images = tuple(SnapshotImage(each, Path(f"{each}.jpg"), str(each), (0,), split) for each, split in rows)
-    return RelatedImages.of(result, {}, frozenset()), Snapshot("single", ("cat", "dog"), images)
+    return RelatedImages.of(result, frozenset()), Snapshot("single", ("cat", "dog"), images)
 
 
 def test_a_run_is_inflated_where_the_other_images_make_a_significant_difference():
@@ -107,8 +107,10 @@ def test_mending_does_not_whitewash_the_runs_before(project: Project):
     assert current_leak_free_accuracies(project) == (before,)
 
 
-def test_neither_disabled_groups_nor_a_run_without_its_images_leak(project: Project):
-    project.apply(CountGroupings({"duplicate": False}))
+def test_neither_images_judged_fine_nor_a_run_without_its_images_leak(project: Project):
+    result = read_result(project.path, "leaks")
+    assert result is not None
+    project.apply(JudgeFine("duplicates", tuple(related_images(project, result).pairs)))
     assert [each.leaked for each in current_leak_free_accuracies(project)] == [0]
     (project.path / "runs" / "001-resnet18-linear" / "snapshot.json.gz").unlink()
     assert current_leak_free_accuracies(project) == ()

@@ -25,7 +25,7 @@ from visionft.features.fingerprints import FOLDER
 from visionft.features.near_duplicates import PAIRS_FILE, near_duplicates
 from visionft.jobs import JobCancelled, JobContext
 from visionft.project.edits.changes import LabelImages
-from visionft.project.edits.verdicts import CountGroupings, JudgeFine
+from visionft.project.edits.verdicts import JudgeFine
 from visionft.project.importing.importer import import_source
 from visionft.project.splits import SplitRequest, assign_splits
 from visionft.project.store import Project
@@ -181,14 +181,12 @@ def test_a_group_that_fits_into_training_is_kept_however_large_beside_twenty_ima
         assert (alike, report.kept_together, report.missing) == ({"train"}, 1, {})
 
 
-def test_what_the_user_judged_or_ignored_is_not_kept_together(project: Project):
+def test_what_the_user_judged_is_not_kept_together(project: Project):
     (ids, *_) = groups = related_groups(project, project.snapshot())
     assert len(groups) == 3 and all(len(each) == 3 for each in groups)
     pairs = tuple((one, other) for one in ids for other in ids if one < other)
     project.apply(JudgeFine("duplicates", pairs))
     assert len(related_groups(project, project.snapshot())) == 2
-    project.apply(CountGroupings({"duplicate": False}))
-    assert related_groups(project, project.snapshot()) == []
 
 
 def test_the_check_for_leaks_decides_about_the_images_that_it_has_seen(tmp_path: Path, photographs, project: Project):

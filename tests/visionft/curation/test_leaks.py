@@ -11,7 +11,6 @@ from PIL import Image
 
 from visionft.cli import main
 from visionft.curation.check import CheckResult, Inputs
-from visionft.curation.leaks.groupings import groupings
 from visionft.curation.leaks.leak_check import (
     Leaks,
     RelatedImages,
@@ -23,7 +22,7 @@ from visionft.curation.leaks.leak_check import (
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.features.embedding import embed
 from visionft.project.edits.changes import AssignSplits
-from visionft.project.edits.verdicts import CountGroupings
+from visionft.project.edits.verdicts import JudgeFine
 from visionft.project.importing.importer import import_source
 from visionft.project.splits import assign_splits
 from visionft.project.store import Project
@@ -38,68 +37,9 @@ def snapshot(*rows: tuple[str, int, str | None]) -> Snapshot:
     return Snapshot("single", ("cat", "dog"), images)
 
 
-def by_kind(images: Snapshot) -> dict[str, tuple[bool, int]]:
-    return {each.kind: (each.is_plausible, len(each.groups)) for each in groupings(images)}
-
-
-def test_stems_group_images_and_their_augmented_copies():
-    names = [f"cat/IMG_{number:03}_{part}.jpg" for number in range(8) for part in "ab"]
-    names += ["dog/photo7.jpg", "dog/photo7_aug1.jpg", "dog/photo7 (2).jpg"]
-    images = snapshot(*((name, 0, None) for name in names))
-    (found,) = [each for each in groupings(images) if each.kind == "name"]
-    assert found.is_plausible
-    assert sorted(map(len, found.groups)) == [2] * 8 + [3]
-
-
-def test_one_name_with_numbers_is_no_group_and_neither_is_a_class_folder():
-    images = snapshot(
-        *((f"{'cat' if number % 2 else 'dog'}/IMG_{number}.jpg", number % 2, None) for number in range(40))
-    )
-    assert by_kind(images)["name"][0] is False
-    assert by_kind(images)["folder"] == (False, 0)
-
-
-def test_numbers_of_a_camera_are_no_groups_however_many_classes_share_them():
-    images = snapshot(*((f"class{number % 10}/IMG_{1000 + number}.JPG", number % 2, None) for number in range(400)))
-    assert by_kind(images)["name"] == (False, 0)
-    copies = snapshot(("cat/rose.jpg", 0, None), ("cat/rose_1.jpg", 0, None), ("cat/fern_1.jpg", 0, None))
-    (found,) = [each for each in groupings(copies) if each.kind == "name"]
-    assert sorted(found.groups[0]) == [1, 2] and len(found.groups) == 1
-
-
-def test_groupings_that_chain_everything_together_do_not_count():
-    count = 40
-    rows = [{"kind": "name", "groups": [[number, number + 1] for number in range(1, count, 2)]}]
-    rows += [{"kind": "time", "groups": [[number, number + 1] for number in range(2, count - 1, 2)]}]
-    facts = {"groupings": [{**row, "is_plausible": True, "reason": "", "example": []} for row in rows]}
-    result = CheckResult(check="leaks", issues=(), threshold=0.5, checked=count, facts=facts)
-    found = RelatedImages.of(result, {}, frozenset())
-    assert found.enabled == {"duplicate", "name"} and max(map(len, found.groups)) == 2
-    assert "40 of 40" in found.groupings[1].reason
-    chained = RelatedImages.of(result, {"time": True, "name": True}, frozenset())  # a person may know better
-    assert [len(group) for group in chained.groups] == [count]
-
-
-def test_folders_of_many_patients_are_groups():
-    images = snapshot(*((f"cat/patient{number // 4}/{number}.jpg", 0, None) for number in range(40)))
-    assert by_kind(images)["folder"] == (True, 10)
-
-
-def test_a_burst_is_known_by_exif(tmp_path: Path):
-    images: list[SnapshotImage] = []
-    for number, taken in enumerate(("10:00:00", "10:00:01", "10:05:00", "11:00:00", "11:00:02", "12:00:00")):
-        exif = Image.Exif()
-        exif.get_ifd(0x8769)[0x9003] = f"2024:05:01 {taken}"
-        Image.new("RGB", (8, 8)).save(tmp_path / f"{number}.jpg", exif=exif)
-        images.append(SnapshotImage(number, tmp_path / f"{number}.jpg", str(number), (0,), None))
-    (found,) = [each for each in groupings(Snapshot("single", ("cat",), tuple(images))) if each.kind == "time"]
-    assert found.groups == ((0, 1), (3, 4))
-    assert found.is_plausible
-
-
 def together(*pairs: tuple[int, int]) -> RelatedImages:
     result = CheckResult(check="leaks", issues=(), threshold=0.5, checked=0, facts={"doubles": list(pairs)})
-    return RelatedImages.of(result, {}, frozenset())
+    return RelatedImages.of(result, frozenset())
 
 
 @given(st.data())
@@ -154,7 +94,8 @@ def project(tmp_path: Path, scene):
 def test_leaks_of_a_project_are_found_mended_and_undone(project: Project):
     before = project.snapshot()
     result = Leaks().run(Inputs(project.path, before))
-    project.apply(CountGroupings({"duplicate": False}))  # a person decides which groupings count
+    pairs = related_images(project, result).pairs
+    project.apply(JudgeFine("duplicates", tuple(pairs)))
     assert not leaks_of(related_images(project, result), before)
     project.undo()
     groups = related_images(project, result)

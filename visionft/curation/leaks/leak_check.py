@@ -1,17 +1,16 @@
 """Leaks: groups of related images in several splits, so that a test contains memorized images.
 
-A group is a connected component of near-duplicates and of the enabled groupings (`groupings`). The fix moves each
-group into the split with most of its images.
+A group is a connected component of near-duplicates. The fix moves each group into the split with most of its images.
 """
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
-from typing import Any, Final
+from typing import Final
 
-from models.messages import Message, load_message, store_message
+from models.messages import Message
 from visionft.curation.check import APPROXIMATE, Check, CheckResult, Inputs, Issue, read_result
 from visionft.curation.duplicates.duplicate_check import Duplicates
 from visionft.curation.duplicates.duplicate_groups import (
@@ -20,18 +19,17 @@ from visionft.curation.duplicates.duplicate_groups import (
     duplicate_pairs,
     refuse_look_alikes,
 )
-from visionft.curation.leaks.groupings import Grouping, groupings, largest_group
 from visionft.data.types import SPLITS, Snapshot, Split
 from visionft.errors import NextStep, ProjectError
 from visionft.events import Notice, Progress
 from visionft.features.connected import components
 from visionft.jobs import SILENT, JobContext
 from visionft.project.edits.changes import AssignSplits
-from visionft.project.edits.verdicts import Judged, counted_groupings, verdicts_of
+from visionft.project.edits.verdicts import Judged, verdicts_of
 from visionft.project.splits import SplitReport, SplitRequest, assign_splits, is_divided, missing_texts, together_texts
 from visionft.project.store import Project
 
-DUPLICATE: Final = "duplicate"  # kind of the links between duplicates, beside those of the groupings
+DUPLICATE: Final = "duplicate"  # the kind of its issues
 SPLITTING: Final = Message("Splitting")
 _NO_TEST: Final = Message(
     "There are too few images for a test set: they are divided into training and validation only."
@@ -48,82 +46,50 @@ class Leaks(Check):
         "Related images in several splits: the test contains training images. Move each group into one split."
     )
 
-    kinds = (DUPLICATE, "name", "time", "folder")
+    kinds = (DUPLICATE,)
 
     def find_issues(self, inputs: Inputs) -> CheckResult:
-        """Check all images, for duplicates first. `facts` hold their pairs, and the groups of each grouping."""
+        """Check all images, for duplicates first. `facts` hold their pairs."""
         duplicates = Duplicates().run(inputs)
         pairs = [pair for pair in duplicate_pairs(duplicates) if pair.score >= duplicates.threshold]
-        facts: dict[str, Any] = {
-            "pairs": [[pair.first, pair.second, round(pair.score, 4)] for pair in pairs],
-            LOOK_ALIKES: are_look_alikes(duplicates),
-            **({APPROXIMATE: True} if duplicates.is_approximate else {}),
-            "groupings": [{**asdict(each), "reason": store_message(each.reason)} for each in groupings(inputs.images)],
-        }
         result = CheckResult(
             check=self.name,
             issues=(),
             threshold=0.5,
             checked=duplicates.checked,
             unreadable=duplicates.unreadable,
-            facts=facts,
+            facts={
+                "pairs": [[pair.first, pair.second, round(pair.score, 4)] for pair in pairs],
+                LOOK_ALIKES: are_look_alikes(duplicates),
+                **({APPROXIMATE: True} if duplicates.is_approximate else {}),
+            },
         )
-        return replace(result, issues=_issues(RelatedImages.of(result, {}, frozenset()), inputs))
+        return replace(result, issues=_issues(RelatedImages.of(result, frozenset()), inputs))
 
 
 @dataclass(frozen=True)
 class RelatedImages:
-    """Related images, with the links between them."""
+    """Pairs of near-duplicates."""
 
-    links: Mapping[str, Sequence[tuple[int, int]]]  # {kind: pairs}; a group as the pairs of each with its first
-    groupings: tuple[Grouping, ...]  # all groupings found, enabled or not
-    enabled: frozenset[str]  # kinds in use
+    pairs: Sequence[tuple[int, int]]
     newest: int = 0  # highest image id at the time of the check: it has not seen those behind
 
     @classmethod
-    def of(cls, result: CheckResult, choices: Mapping[str, bool], fine: Judged) -> "RelatedImages":
-        """Return the related images of a result of `Leaks`, without pairs judged `fine` by the user.
-
-        `choices` are the user's choice of kinds; the others are enabled where they are plausible.
-        """
-        known = [
-            Grouping(
-                kind=str(each["kind"]),
-                groups=tuple(tuple(map(int, group)) for group in each["groups"]),
-                is_plausible=bool(each["is_plausible"]),
-                reason=load_message(str(each["reason"])),
-            )
-            for each in result.facts.get("groupings", ())
-        ]
-        links = {DUPLICATE: [pair.ids for pair in duplicate_pairs(result) if pair.ids not in fine]}
-        links |= {each.kind: [(group[0], other) for group in each.groups for other in group[1:]] for each in known}
-        enabled = {kind for kind in links if choices.get(kind, kind == DUPLICATE)}
-        for place, each in enumerate(known):  # one after the other: all together may chain everything into one group
-            if each.is_plausible and each.kind not in choices:
-                largest = max(map(len, cls(links, (), frozenset({*enabled, each.kind})).groups), default=0)
-                if largest <= largest_group(result.checked):
-                    enabled.add(each.kind)
-                else:
-                    reason = Message(
-                        "With the others it would join {count} of {all} images: that is no group.",
-                        count=largest,
-                        all=result.checked,
-                    )
-                    known[place] = replace(each, is_plausible=False, reason=reason)
-        return cls(links, tuple(known), frozenset(enabled), result.newest)
+    def of(cls, result: CheckResult, fine: Judged) -> "RelatedImages":
+        """Return the related images of a result of `Leaks`, without pairs judged `fine` by the user."""
+        return cls([pair.ids for pair in duplicate_pairs(result) if pair.ids not in fine], result.newest)
 
     @cached_property
     def groups(self) -> list[tuple[int, ...]]:
-        """The connected components of all enabled links."""
-        return components(pair for kind in self.enabled for pair in self.links[kind])
+        """The connected components of the pairs."""
+        return components(self.pairs)
 
 
 @dataclass(frozen=True, slots=True)
 class Leak:
-    """A group in several splits: its images by split, and the kinds of its links."""
+    """A group in several splits: its images by split."""
 
     images: Mapping[Split, tuple[int, ...]]
-    kinds: tuple[str, ...]
 
     @property
     def image_ids(self) -> tuple[int, ...]:
@@ -137,8 +103,8 @@ class Leak:
 
 
 def related_images(project: Project, result: CheckResult) -> RelatedImages:
-    """Return the related images of a result of `Leaks`, with the user's current choices."""
-    return RelatedImages.of(result, counted_groupings(project), verdicts_of(project, Duplicates.name))
+    """Return the related images of a result of `Leaks`, without pairs that the user judged fine."""
+    return RelatedImages.of(result, verdicts_of(project, Duplicates.name))
 
 
 def related_groups(
@@ -150,7 +116,7 @@ def related_groups(
     grouped by `near_duplicates`.
 
     Args:
-        project: Its verdicts and choices count: pairs that are no duplicates, and kinds that are ignored.
+        project: Its verdicts count: pairs that are no duplicates.
         images: The images to look for near-duplicates among; None for no search.
         job: Receives the progress.
 
@@ -160,8 +126,7 @@ def related_groups(
     result = read_result(project.path, Leaks.name)
     groups = [] if result is None else related_images(project, result).groups
     newest = 0 if result is None else result.newest
-    is_wanted = counted_groupings(project).get(DUPLICATE, True)
-    if images is None or not is_wanted or all(image.image_id <= newest for image in images.images):
+    if images is None or all(image.image_id <= newest for image in images.images):
         return groups
     from visionft.features.near_duplicates import near_duplicates  # loads OpenCV
 
@@ -227,11 +192,6 @@ def leaks_of(related: RelatedImages, images: Snapshot) -> tuple[Leak, ...]:
 
 def leaks_among(related: RelatedImages, split_of: Mapping[int, str | None]) -> tuple[Leak, ...]:
     """Return the leaks for {image: split}; other images are left out."""
-    kinds_of: defaultdict[int, set[str]] = defaultdict(set)
-    for kind in related.enabled:
-        for pair in related.links[kind]:
-            for image_id in pair:
-                kinds_of[image_id].add(kind)
     leaks: list[Leak] = []
     for members in related.groups:
         images: dict[Split, tuple[int, ...]] = {}
@@ -239,8 +199,7 @@ def leaks_among(related: RelatedImages, split_of: Mapping[int, str | None]) -> t
             if ids := tuple(image_id for image_id in members if split_of.get(image_id) == split):
                 images[split] = ids
         if len(images) > 1:
-            kinds = {kind for ids in images.values() for image_id in ids for kind in kinds_of[image_id]}
-            leaks.append(Leak(images, tuple(sorted(kinds))))
+            leaks.append(Leak(images))
     return tuple(sorted(leaks, key=lambda leak: -leak.pairs))
 
 
@@ -288,7 +247,7 @@ def move_leaks(project: Project, result: CheckResult, leaks: Sequence[Leak], ima
     Raises:
         VisionFTError: They are, and the user has not looked at the groups.
     """
-    if not is_sure and any(DUPLICATE in leak.kinds for leak in leaks):
+    if not is_sure and leaks:
         refuse_look_alikes(result, NextStep("mend", project=project.path))
     change = mend(leaks, images)
     if change is None:
@@ -301,27 +260,18 @@ def _issues(related: RelatedImages, inputs: Inputs) -> tuple[Issue, ...]:
     """Return an issue for each image of a leak, with the images in other splits as related ones."""
     issues: list[Issue] = []
     for number, leak in enumerate(leaks_of(related, inputs.images), 1):
-        kind = DUPLICATE if DUPLICATE in leak.kinds else leak.kinds[0]
         for ids in leak.images.values():
             own = frozenset(ids)
             others = tuple(each for each in leak.image_ids if each not in own)
             other = inputs.images.by_id[others[0]]
             name, split = other.path.name, other.split or ""
-            match kind:
-                case "name":
-                    reason = Message("Shares its name stem with {name}, which is in {split}.", name=name, split=split)
-                case "time":
-                    reason = Message("Taken within seconds of {name}, which is in {split}.", name=name, split=split)
-                case "folder":
-                    reason = Message("From the same folder as {name}, which is in {split}.", name=name, split=split)
-                case _:
-                    reason = Message("Near-duplicate of {name}, which is in {split}.", name=name, split=split)
+            reason = Message("Near-duplicate of {name}, which is in {split}.", name=name, split=split)
             issues += [
                 Issue(
                     image_id=image_id,
                     sha256=inputs.images.by_id[image_id].sha256,
-                    score=1.0 if kind == DUPLICATE else 0.8,
-                    kind=kind,
+                    score=1.0,
+                    kind=DUPLICATE,
                     reason=reason,
                     related=others[:20],
                     group=number,

@@ -1,18 +1,13 @@
-"""A person's decisions about checks: findings judged fine are not shown again, groupings keep images in one split."""
+"""A person's decisions about checks: findings judged fine are not shown again."""
 
-import json
 import sqlite3
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from models.messages import Message
-from visionft.errors import ProjectError
-from visionft.files import parse_json
-from visionft.project.edits.changes import Edit, keep_setting, now_ms, picked
+from visionft.project.edits.changes import Edit, now_ms, picked
 from visionft.project.store import Project
 
 Judged = frozenset[tuple[int, int]]  # (image id, 0), or a pair of image ids, the lower one first
-_SETTING = "groupings"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,22 +40,3 @@ def verdicts_of(project: Project, check: str) -> Judged:
 def pair_of(image_id: int, other_id: int) -> tuple[int, int]:
     """Return two images as a pair, the lower id first; with 0, the single image."""
     return (image_id, 0) if not other_id else (min(image_id, other_id), max(image_id, other_id))
-
-
-@dataclass(frozen=True, slots=True)
-class CountGroupings(Edit):
-    """Enable or disable groupings: {kind: whether}; other kinds are decided by the data."""
-
-    TITLE = Message("Choose what belongs together")
-    counts: Mapping[str, bool]
-
-    def write(self, connection: sqlite3.Connection) -> None:
-        if not all(kind.isidentifier() for kind in self.counts):
-            raise ProjectError("There is no such grouping.", "Look for leaks again.")
-        keep_setting(connection, _SETTING, json.dumps(dict(self.counts), sort_keys=True))
-
-
-def counted_groupings(project: Project) -> dict[str, bool]:
-    """Return a person's choice of groupings."""
-    stored = project.setting(_SETTING)
-    return {str(kind): bool(counts) for kind, counts in parse_json(stored).items()} if stored is not None else {}
