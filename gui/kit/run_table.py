@@ -1,6 +1,7 @@
-"""The table of training runs: colour, name (edited in place), figures; pinned runs on top; and runs in words."""
+"""The table of training runs: name (edited in place), accuracy, costs; pinned runs on top; and runs in words."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import astuple
 from typing import Any
 
 from PySide6.QtCore import (
@@ -14,13 +15,14 @@ from PySide6.QtCore import (
     Qt,
     Signal,
 )
-from PySide6.QtGui import QPainter, QResizeEvent
+from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QStyledItemDelegate, QStyleOptionViewItem, QTableView
 
 from gui.kit import theme
 from gui.kit.icons import pixmap
 from gui.kit.translation import tr
 from models.messages import Message
+from visionft.evaluation.run_cost import cost_of_run
 from visionft.evaluation.stored import Evaluation
 from visionft.evaluation.unseen import accuracy_sentence, unseen_evaluation
 from visionft.training.runs.run_folder import RunSummary
@@ -31,16 +33,21 @@ _Index = QModelIndex | QPersistentModelIndex
 SORT_ROLE, RUN_ROLE, COLOUR_ROLE = (Qt.ItemDataRole.UserRole + number for number in range(3))
 _COLUMNS = (
     Message("Name"),
-    Message("Backbone"),
     Message("Method"),
-    Message("Epochs"),
+    Message("Backbone"),
     Message("Accuracy"),
-    Message("Loss"),
+    Message("Training"),
+    Message("Memory"),
+    Message("Trained"),
+    Message("File"),
+    Message("Time per image"),
+    Message("Drift"),
     Message("State"),
 )
-EPOCHS, ACCURACY, LOSS = 3, 4, 5
-_NUMERIC = _OF_BEST = (EPOCHS, ACCURACY, LOSS)  # columns about the best epoch; their tooltip names it
-ROW_PX = 32
+ACCURACY, FIRST_COST = 3, 4
+STATE = len(_COLUMNS) - 1
+ROW_PX, _MOST_COLUMN_PX = 32, 280
+_UNKNOWN = float("inf")  # a cost that is not known counts as the highest
 
 
 class RunTableModel(QAbstractTableModel):
@@ -53,17 +60,17 @@ class RunTableModel(QAbstractTableModel):
         self.runs: list[RunSummary] = []
         self.is_editable = False
         self._unseen: list[Evaluation | None] = []  # of each run, as `unseen_evaluation`
-        self._texts: list[tuple[str, ...]] = []  # the cells of each run
+        self._cells: list[tuple[tuple[str, str | float], ...]] = []  # (text, value to sort by) of each run
         self._colours: Mapping[str, int] = {}
 
     def set_runs(self, runs: Sequence[RunSummary], colours: Mapping[str, int]) -> bool:
         """Show these runs with colours by name; return whether anything changed."""
         unseen = [unseen_evaluation(run) for run in runs]
-        if (list(runs), unseen, colours) == (self.runs, self._unseen, self._colours):
+        cells = list(map(run_cells, runs, unseen))
+        if (list(runs), unseen, cells, colours) == (self.runs, self._unseen, self._cells, self._colours):
             return False
         self.beginResetModel()
-        self.runs, self._unseen, self._colours = list(runs), unseen, colours
-        self._texts = list(map(run_texts, runs, unseen))
+        self.runs, self._unseen, self._cells, self._colours = list(runs), unseen, cells, colours
         self.endResetModel()
         return True
 
@@ -87,18 +94,18 @@ class RunTableModel(QAbstractTableModel):
         return None
 
     def data(self, index: _Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        run, unseen, texts = self.runs[index.row()], self._unseen[index.row()], self._texts[index.row()]
-        column = index.column()
+        run, column = self.runs[index.row()], index.column()
+        text, value = self._cells[index.row()][column]
         if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.EditRole):
-            return texts[column]
+            return text
         if role == Qt.ItemDataRole.ToolTipRole and column == 0:
             return run.title if run.title == run.name else f"{run.title}\n{run.name}"
         if role == Qt.ItemDataRole.ToolTipRole:
-            return (column in _OF_BEST and quality_words(run, unseen)) or texts[column]
+            return (column == ACCURACY and quality_words(run, self._unseen[index.row()])) or text
         if role == Qt.ItemDataRole.AccessibleTextRole and column == 0 and run.notes.is_pinned:
             return f"{run.title}, {tr('pinned')}"
         if role == SORT_ROLE:
-            return _sort_value(run, unseen, texts, column)
+            return value
         if role == RUN_ROLE:
             return run
         if role == COLOUR_ROLE:
@@ -117,38 +124,28 @@ class RunTableModel(QAbstractTableModel):
 
 
 def _alignment(column: int) -> Qt.AlignmentFlag:
-    side = Qt.AlignmentFlag.AlignRight if column in _NUMERIC else Qt.AlignmentFlag.AlignLeft
+    side = Qt.AlignmentFlag.AlignRight if ACCURACY <= column < STATE else Qt.AlignmentFlag.AlignLeft
     return side | Qt.AlignmentFlag.AlignVCenter
 
 
-def run_texts(run: RunSummary, unseen: Evaluation | None) -> tuple[str, ...]:
-    """Return the cells of a run; `unseen` is its `unseen_evaluation`, the only accuracy shown."""
-    done, planned, loss = run.last_epoch, run.config.total_epochs, _loss(run)
+def run_cells(run: RunSummary, unseen: Evaluation | None) -> tuple[tuple[str, str | float], ...]:
+    """Return (text, value to sort by) of the cells of a run; `unseen` is its `unseen_evaluation`."""
+    cost = cost_of_run(run)
+    values = [_UNKNOWN if value is None else value for value in astuple(cost)]
+    accuracy = ("", -1.0)
+    if unseen is not None:
+        low, high = unseen.top1_interval
+        accuracy = (f"{unseen.top1:.1%}  ({100 * low:.1f}–{100 * high:.1f})", unseen.top1)
+    method, backbone = tr(method_title(run.config.method)), tr(backbone_title(run.config.backbone))
+    state = run_state(run)
     return (
-        run.title,
-        tr(backbone_title(run.config.backbone)),
-        tr(method_title(run.config.method)),
-        tr("{done} of {planned}", done=done, planned=planned) if planned else "–",
-        "–" if unseen is None else f"{unseen.top1:.1%}",
-        "–" if loss is None else f"{loss:.3f}",
-        run_state(run),
+        (run.title, run.title.casefold()),
+        (method, method),
+        (backbone, backbone),
+        accuracy,
+        *zip(cost.texts(), values, strict=True),
+        (state, state),
     )
-
-
-def _sort_value(run: RunSummary, unseen: Evaluation | None, texts: tuple[str, ...], column: int) -> str | float:
-    """Return the value to sort a cell by: the figure where it shows one, else its text; unknown ones count as worst."""
-    if column == EPOCHS:
-        return run.last_epoch
-    if column == ACCURACY:
-        return -1.0 if unseen is None else unseen.top1
-    if column == LOSS:
-        return float("inf") if (loss := _loss(run)) is None else loss
-    return texts[column].casefold() if column == 0 else texts[column]
-
-
-def _loss(run: RunSummary) -> float | None:
-    """Return the validation loss of the best epoch; None before the first epoch has ended, or without validation."""
-    return run.best.val_loss if run.best else None
 
 
 class _PinnedFirst(QSortFilterProxyModel):
@@ -216,26 +213,21 @@ class RunTable(QTableView):
         self.setWordWrap(False)
         self.setTabKeyNavigation(False)
         self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setAccessibleName(tr("Training runs"))
         self.verticalHeader().hide()
         self.verticalHeader().setDefaultSectionSize(theme.scaled(ROW_PX))
         header = self.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        header.setMaximumSectionSize(theme.scaled(_MOST_COLUMN_PX))
+        header.setStretchLastSection(True)
         header.setHighlightSections(False)
         self.selectionModel().selectionChanged.connect(lambda *_: self.selection_changed.emit(self.selected()))
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        width = event.size().width()
-        for column, needed in ((5, 820), (3, 720), (1, 620), (2, 520), (6, 400)):
-            self.setColumnHidden(column, width < theme.scaled(needed))
-        super().resizeEvent(event)
 
     def height_of_rows(self) -> int:
         """Return the height at which all rows are visible."""
         rows = max(1, self.model().rowCount()) * self.verticalHeader().defaultSectionSize()
-        return self.horizontalHeader().sizeHint().height() + rows + 2
+        bar = self.horizontalScrollBar().sizeHint().height()
+        return self.horizontalHeader().sizeHint().height() + rows + bar + 2
 
     def set_runs(self, runs: Sequence[RunSummary], *, colours: Mapping[str, int], preferred: str) -> None:
         """Show these runs, with colours by name; select the preferred one, unless the user selected others of them."""

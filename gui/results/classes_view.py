@@ -6,12 +6,11 @@ Depends on Qt and plain data only.
 from collections.abc import Sequence
 from typing import Any
 
-from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QRectF, QSignalBlocker, QSize, Qt, Signal
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QPointF, QRect, QRectF, QSignalBlocker, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QPainter, QPen, QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QStyle, QStyleOptionViewItem, QWidget
 
 from gui.kit import theme
-from gui.kit.interval_delegate import LEFT, IntervalDelegate
 from gui.kit.parts import column, text, widget_of
 from gui.kit.side_by_side import divided
 from gui.kit.thumbnails import ThumbnailStore
@@ -24,6 +23,7 @@ from visionft.evaluation.metrics import ClassScore
 from visionft.evaluation.stored import StoredEvaluation
 
 _Index = QModelIndex | QPersistentModelIndex
+LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 CLASS, IMAGES, PRECISION, F1, RECALL, FIRST = range(6)  # columns; those of the predictions begin at `FIRST`
 _SCORES = (
     Message("Class"),
@@ -42,6 +42,7 @@ MOST_CELLS = 60  # classes in a matrix: of more, each row names its most frequen
 _NAMED = 3  # confusions in a row
 _CELL_PX, _ROW_PX = (36, 88), (30, 52)  # least and largest
 _RECALL_PX, _NAME_PX, _HEAD_PX, _PADDING_PX = 158, 110, 110, 24
+_RECALL_TEXT_PX = 62
 
 
 class ConfusionTable(ValueTable):
@@ -60,7 +61,7 @@ class ConfusionTable(ValueTable):
         super().__init__(_SCORES, name=Message("Classes"))
         self.setHorizontalHeader(_Head(self))
         self.setItemDelegate(_CellDelegate(self))
-        self._intervals = IntervalDelegate(self, _measured, text_px=62)
+        self._intervals = _RecallDelegate(self)
         self.setItemDelegateForColumn(RECALL, self._intervals)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectItems)
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
@@ -219,6 +220,48 @@ class _Head(QHeaderView):
         painter.restore()
 
 
+class _RecallDelegate(MarkDelegate):
+    """The recall of a class, then a dot with whiskers for its 95 % interval, on the scale of all rows."""
+
+    def __init__(self, parent: "ConfusionTable") -> None:
+        super().__init__(parent)
+        self._low, self._high = 0.0, 1.0
+
+    def fit_scale(self, intervals: Sequence[tuple[float, ...]]) -> None:
+        """Fit the scale to tens of percent around all (low, ..., high): from 0 on whiskers would be too small."""
+        low = min((int(10 * each[0]) / 10 for each in intervals), default=0.0)
+        high = max((-int(-10 * each[-1] - 0.999) / 10 for each in intervals), default=1.0)
+        self._low = max(0.0, low)
+        self._high = min(1.0, max(high, low + 0.1))
+
+    def sizeHint(self, _option: QStyleOptionViewItem, _index: _Index) -> QSize:
+        return QSize(theme.scaled(140 + _RECALL_TEXT_PX), theme.scaled(30))
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: _Index) -> None:
+        super().paint(painter, option, index)
+        low, middle, high = index.data(VALUE_ROLE)
+        palette = theme.colours()
+        area = QRectF(option.rect).adjusted(11 + theme.scaled(_RECALL_TEXT_PX), 0, -12, 0)
+        if low < 0 or area.width() < 40:
+            return
+
+        def at(share: float) -> QPointF:
+            return QPointF(
+                area.left() + area.width() * (share - self._low) / (self._high - self._low), area.center().y()
+            )
+
+        painter.save()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(QPen(QColor(palette.text), 1.5))
+        painter.drawLine(at(low), at(high))
+        for end in (at(low), at(high)):
+            painter.drawLine(end - QPointF(0, 4), end + QPointF(0, 4))
+        painter.setBrush(QColor(palette.train_line))
+        painter.setPen(QPen(QColor(palette.surface), 1.5))
+        painter.drawEllipse(at(middle), 5, 5)
+        painter.restore()
+
+
 class _CellDelegate(MarkDelegate):
     """Shades the cells of the matrix by their share of the row: correct ones in one hue, mistakes in another."""
 
@@ -290,8 +333,3 @@ def _score_cells(true: int, name: str, score: ClassScore) -> list[tuple[str, Any
         is_few = score.support < FEW
         recall = share_text(score.recall, score.support, of=tr("of")) if is_few else f"{score.recall:.1%}"
     return [(name, true), (f"{score.support:,}", score.support), *rates, (recall, interval)]
-
-
-def _measured(index: _Index) -> tuple[float, float, float] | None:
-    low, middle, high = index.data(VALUE_ROLE)
-    return (low, middle, high) if low >= 0 else None

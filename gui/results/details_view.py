@@ -1,4 +1,4 @@
-"""The details of the selected runs: the split of the evaluation, costs, curves, calibration and settings.
+"""The details of the selected runs: the split of the evaluation, curves, calibration and settings.
 
 The chart libraries load more slowly than the rest of the page, so they load with the first chart.
 """
@@ -46,7 +46,6 @@ class DetailsView(QWidget):
         self._colours: Mapping[str, int] = {}
         self.split_box = choice_box("Split to evaluate on", splits)
         self.evaluate_button = Button("Evaluate again", "refresh", role="quiet", on_click=on_measure)
-        self.cost = ElidedLabel("", "small", mode=Qt.TextElideMode.ElideRight)
         self.kept = ElidedLabel("", "small", mode=Qt.TextElideMode.ElideRight)
         self.views = Views(
             (
@@ -60,8 +59,7 @@ class DetailsView(QWidget):
                 View(title="Settings", build=self._build_settings, fill=self._show_settings),
             )
         )
-        words = column(self.cost, self.kept, spacing=theme.HAIR)
-        head = row(words, self.split_box, self.evaluate_button, spacing=theme.MEDIUM, grows=0)
+        head = row(self.kept, self.split_box, self.evaluate_button, spacing=theme.MEDIUM, grows=0)
         self.setLayout(column(head, self.views, spacing=theme.SMALL, grows=1))
 
     def take_runs(
@@ -77,10 +75,6 @@ class DetailsView(QWidget):
         )
         self.kept.setText(words)
         self.views.refill(has_evaluation=self._evaluation is not None)
-
-    def show_cost(self, words: str, tip: str) -> None:
-        self.cost.setText(words)
-        self.cost.show_tip(tip)
 
     def _has_curve(self) -> bool:
         return any(run.config.total_epochs and any(each.figures for each in run.epochs) for run in self._chosen)

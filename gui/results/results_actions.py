@@ -47,20 +47,4 @@ def results_actions(link: "PageLink[ResultsPage]") -> list[Action]:
             is_rare=True,
             also="settings, toml",
         ),
-        add(
-            "run.measure_all",
-            "Measure all runs",
-            lambda p: p.measure_all_runs(),
-            lambda p: p.leaderboard.why_not_measure(),
-            menu="Run",
-            is_rare=True,
-        ),
-        add(
-            "run.fit_training_free",
-            "Fit training-free models",
-            lambda p: p.fit_training_free(),
-            lambda p: p.leaderboard.why_not_fit(),
-            menu="Run",
-            is_rare=True,
-        ),
     ]

@@ -8,7 +8,7 @@ from gui.kit import theme
 from gui.kit.banner import Banner
 from gui.kit.empty_state import EmptyState
 from gui.kit.leak_free_accuracies import LeakFreeAccuracies
-from gui.kit.parts import Button, Card, column, row, scrolling
+from gui.kit.parts import Button, Card, column, scrolling
 from gui.kit.run_table import RunTable, can_continue
 from gui.kit.translation import tr
 from gui.page import Page
@@ -17,7 +17,6 @@ from gui.results.accuracy_card import AccuracyCard
 from gui.results.details_view import DetailsView
 from gui.results.evaluation_controller import EvaluationController
 from gui.results.image_views import ImageViews
-from gui.results.leaderboard.leaderboard_controller import LeaderboardController
 from gui.results.run_actions import RunActions, parts_words
 from gui.results.switching_views import View, Views
 from gui.runner import RESULTS
@@ -33,7 +32,6 @@ from visionft.training.runs.run_folder import RunSummary, scan_runs
 
 SPLITS: dict[str, Split] = {Message("Validation"): "val", Message("Test"): "test"}
 MISTAKES, CLASSES, COMPARE, DETAILS = range(4)
-LEADERBOARD, SIDE_BY_SIDE = range(2)  # of `COMPARE`
 LEAST_VIEW_PX = 330  # below this height the page scrolls: with large text, or a small window
 LOOK_MS = 300  # a run selected for less time is not evaluated
 
@@ -61,11 +59,9 @@ class ResultsPage(Page):
         self.table = RunTable(is_multiple=True)
         self.accuracy = AccuracyCard()
         self.details = DetailsView(tuple(map(tr, SPLITS)), on_measure=self.evaluate)
-        self.leaderboard = LeaderboardController(state, session, parent=self)
         self.images = ImageViews(state, session, split=self.split, parent=self)
         self.split_box, self.evaluate_button = self.details.split_box, self.details.evaluate_button
         self.empty = EmptyState("results", "", "", Message("Train a model"))
-        self.fit_button = Button("Fit training-free models", "sample", on_click=self.fit_training_free)
         self.missing = EmptyState("results", "", "")
         self.combine_button = Button("Combine", "layers", on_click=self.combine)
         self.continue_button = Button("Continue", "refresh", on_click=self.go_on)
@@ -78,32 +74,20 @@ class ResultsPage(Page):
     def _lay_out(self) -> None:
         for button in (self.combine_button, self.continue_button, self.more_button, self.export_button):
             self.action_row.addWidget(button)
-        self.empty.add_way(self.fit_button)
         self._runs_card = Card(margin=theme.MEDIUM)
         self._runs_card.body.addWidget(self.table)
         self.table.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)  # as high as the card
         self.damaged = Banner()
-        images, leaderboard, details = self.images, self.leaderboard, self.details
-        self.compare = Views(
-            (  # in the order of `LEADERBOARD` and `SIDE_BY_SIDE`
-                View(
-                    title="All models",
-                    build=lambda: leaderboard.view,
-                    fill=leaderboard.show,
-                    has_content=lambda: len(self._runs) > 1,
-                ),
-                View(title="Two side by side", build=lambda: images.comparison, fill=images.show_comparison),
-            )
-        )
+        images, details = self.images, self.details
         self.views = Views(
             (  # in the order of `MISTAKES` and the constants next to it
                 View(title="Mistakes", build=lambda: images.explain, fill=images.show_ordered, needs_evaluation=True),
                 View(title="Classes", build=lambda: images.classes, fill=images.show_classes, needs_evaluation=True),
                 View(
                     title="Compare",
-                    build=lambda: self.compare,
-                    has_content=self._has_comparison,
-                    fill=lambda: self.compare.refill(has_evaluation=True),
+                    build=lambda: images.comparison,
+                    has_content=lambda: len(self._runs) > 1,
+                    fill=images.show_comparison,
                 ),
                 View(title="Details", build=lambda: details, fill=details.refill, is_last=True),
             ),
@@ -112,10 +96,7 @@ class ResultsPage(Page):
         self.view_buttons = self.views.buttons
         below = Card()
         below.body.addWidget(self.views)
-        top = row(self.accuracy, self._runs_card, spacing=theme.MEDIUM)
-        top.setStretch(0, 3)
-        top.setStretch(1, 2)
-        layout = column(self.damaged, top, below, spacing=theme.MEDIUM, grows=2)
+        layout = column(self.damaged, self.accuracy, self._runs_card, below, spacing=theme.MEDIUM, grows=3)
         layout.setContentsMargins(theme.HUGE, 0, theme.HUGE, theme.LARGE)
         self._stack = QStackedWidget()
         self._stack.addWidget(self.empty)
@@ -127,7 +108,6 @@ class ResultsPage(Page):
         together = tr("Combine the selected runs into an ensemble, weighted on the validation images")
         for button, action, tip in (
             (self.evaluate_button, "run.evaluate", tr("Measure the chosen run on the images of this split")),
-            (self.fit_button, "run.fit_training_free", tr("In seconds, from the labelled images")),
             (self.combine_button, "run.combine", together),
             (self.continue_button, "run.go_on", tr("Continue this run from its last checkpoint")),
             (self.export_button, "run.export_this", tr("Export the selected run as one file")),
@@ -150,9 +130,6 @@ class ResultsPage(Page):
         self.leak_free.changed.connect(self._show_accuracy)
         self.images.run_failed.connect(self.mark_stale)
         self.images.read.connect(self._show_evaluation)
-        self.leaderboard.run_chosen.connect(lambda name: table.select([name]))
-        self.leaderboard.changed.connect(self._show_empty)
-        self.leaderboard.models_fitted.connect(self.show_leaderboard)
         if self.session is not None:
             self.session.runs_changed.connect(self.mark_stale)
 
@@ -174,7 +151,11 @@ class ResultsPage(Page):
                 self.split_box.setCurrentIndex(tuple(SPLITS.values()).index("test"))
         self._colours = {run.name: index for index, run in enumerate(runs)}
         self._stack.setCurrentIndex(1 if runs or damaged else 0)
-        self._show_empty()
+        if self.session is None:
+            self.empty.show_words("No project open", "Open a project to see its training runs.", "To Project")
+        else:
+            words = Message("Train a model to see its accuracy, its mistakes and its curves.")
+            self.empty.show_words("No runs yet", words, "Train a model")
         many = tr("{count} training runs; choose several with Ctrl to compare or combine them", count=len(runs))
         self.subtitle.setText(many if len(runs) > 1 else tr("1 training run") if runs else "")
         self.damaged.setVisible(bool(damaged))
@@ -195,19 +176,6 @@ class ResultsPage(Page):
         """Show the selected run, and again once the images are read, if that is slow."""
         if not self.images.read_images() or self.session is None:
             self._show_evaluation()
-
-    @Slot()
-    def _show_empty(self) -> None:
-        """Show the ways to a first run, the work in progress, or a hint to open a project."""
-        is_open, stage = self.session is not None, self.leaderboard.stage
-        words = Message("Train a model to see its accuracy, its mistakes and its curves.")
-        if not is_open:
-            self.empty.show_words("No project open", "Open a project to see its training runs.", "To Project")
-        elif stage:
-            self.empty.show_words("Fitting training-free models", f"{stage} …", "")
-        else:
-            self.empty.show_words("No runs yet", words, "Train a model")
-        self.fit_button.setVisible(is_open and not stage)
 
     def _fit_table(self) -> None:
         """Show all runs where there is room; at most a quarter of the page."""
@@ -235,8 +203,6 @@ class ResultsPage(Page):
         chosen = self._chosen()
         self.images.take_run(run, self.evaluation, chosen=chosen, runs=list(self._runs.values()))
         self.details.take_runs(chosen, self.evaluation, colours=self._colours)
-        self.leaderboard.take_runs(list(self._runs.values()), run, colours=self._colours, split=self.split())
-        self.details.show_cost(*self.leaderboard.cost_words())
         self._show_accuracy()
         mistakes = len(self.evaluation.mistakes()) if self.evaluation is not None else 0
         self.view_buttons.button(MISTAKES).setText(f"{tr('Mistakes')}  {mistakes:,}" if mistakes else tr("Images"))
@@ -324,23 +290,6 @@ class ResultsPage(Page):
         if run is not None and not self.why_not_evaluate():
             self.measuring.start(run, self.split())
 
-    def measure_all_runs(self) -> None:
-        self.show_leaderboard()
-        self.leaderboard.measure()
-
-    @Slot()
-    def show_leaderboard(self) -> None:
-        if len(self._runs) > 1:
-            self.views.choose(COMPARE)
-            self.compare.choose(LEADERBOARD)
-
-    def _has_comparison(self) -> bool:
-        return len(self._runs) > 1
-
-    def fit_training_free(self) -> None:
-        self.leaderboard.fit()
-        self.show_leaderboard()
-
     @Slot()
     def _measure_by_itself(self) -> None:
         """Evaluate the selected run automatically, once; during a training only on the user's request."""
@@ -397,5 +346,4 @@ class ResultsPage(Page):
 
     def close_workers(self) -> None:
         self.images.close()
-        self.leaderboard.close()
         self.leak_free.close()

@@ -15,7 +15,7 @@ from gui.home.recovery import RestoreDialog
 from gui.kit import dialogs
 from gui.next_steps import STEPS, button_of
 from gui.results import evaluation_controller
-from gui.results.results_page import COMPARE, SIDE_BY_SIDE
+from gui.results.results_page import COMPARE
 from gui.settings.weights_actions import WeightsDialog
 from gui.shell.window import MainWindow
 from models.errors import Action
@@ -172,7 +172,6 @@ def test_a_run_that_cannot_be_compared_is_evaluated_from_there(qtbot, window, im
     (window.state.path / "runs" / "001-resnet18-lora" / "evaluation-val.json").unlink(missing_ok=True)
     page.mark_stale()
     qtbot.mouseClick(page.view_buttons.button(COMPARE), LEFT)
-    qtbot.mouseClick(page.compare.buttons.button(SIDE_BY_SIDE), LEFT)
     button = page.images.comparison.empty.button
     assert button.isVisible()
     qtbot.mouseClick(button, LEFT)

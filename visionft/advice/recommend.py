@@ -4,7 +4,7 @@ These models are closed forms on stored features, and zero-shot where the classe
 only missing features are stored, so a recommendation is computed anew each time.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Final
@@ -24,7 +24,6 @@ from visionft.advice.label_check import check_labels
 from visionft.data.types import Snapshot, Split
 from visionft.errors import NextStep, ProjectError, VisionFTError
 from visionft.evaluation.comparison import CHANCE, sign_test
-from visionft.evaluation.leaderboard import ComparedModel, read_leaderboard
 from visionft.evaluation.metrics import wilson_interval
 from visionft.evaluation.prompt_evaluation import predict_by_prompts
 from visionft.evaluation.stored import read_evaluation
@@ -32,12 +31,13 @@ from visionft.events import Progress
 from visionft.features.embedding import embedded
 from visionft.jobs import SILENT, JobCancelled, JobContext
 from visionft.project.splits import SplitRequest, as_divided, is_divided
+from visionft.retrieval.live_view import labels_digest
 from visionft.training.config.checks import config_problems
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.subsets import spread
 from visionft.training.preset_choice import preset_of_project
-from visionft.training.runs.run_folder import list_runs
-from visionft.training.runs.run_titles import method_title
+from visionft.training.runs.run_folder import RunSummary, list_runs
+from visionft.training.runs.run_titles import method_title, titles_of_runs
 
 MIN_GAIN: Final = 0.01  # a smaller gain in accuracy is not worth training for
 MAX_IMAGES: Final = 10_000  # more images than that change no accuracy by a tenth of a point
@@ -123,7 +123,7 @@ def recommend(
     """
     check_labels(project_dir, images, accepted)
     divided = images if is_divided(images) else as_divided(images, SplitRequest())
-    run, rights, split = _newest_run(project_dir, divided)
+    run, parts, rights, split = _newest_run(project_dir, divided)
     job = job.in_stages(10)
     with job.stage(weight=5):
         features = embedded(project_dir, divided, job=job)
@@ -156,11 +156,11 @@ def recommend(
         _candidate(right[name], method_title(name), name, backbones.get(name, features.kind.backbone)) for name in right
     ]
     if run is not None and rights:
-        right[run.run] = np.array([rights.get(image.image_id, False) for image in held_out_images])
-        is_trained = not run.is_training_free
-        models.append(
-            _candidate(right[run.run], run.title, run.method, run.backbone, run=run.run, is_trained=is_trained)
-        )
+        right[run.name] = np.array([rights.get(image.image_id, False) for image in held_out_images])
+        is_trained = any(each.config.total_epochs for each in parts)
+        title = titles_of_runs(list_runs(project_dir))[run.name]
+        kind = (run.config.method, run.config.backbone)
+        models.append(_candidate(right[run.name], title, *kind, run=run.name, is_trained=is_trained))
         if is_trained and split == "val":
             notes.append(Message("The validation images chose the newest run: its accuracy is likely too high."))
     elif run is not None:
@@ -186,21 +186,27 @@ def recommend(
     )
 
 
-def _newest_run(project_dir: Path, images: Snapshot) -> tuple[ComparedModel | None, Mapping[int, bool], Split]:
-    """Return the newest run with a checkpoint, {image id: whether it is right}, and the split of these images.
+def _newest_run(
+    project_dir: Path, images: Snapshot
+) -> tuple[RunSummary | None, Sequence[RunSummary], Mapping[int, bool], Split]:
+    """Return the newest run with a checkpoint, its parts, {image id: whether it is right}, and the split of the images.
 
-    Nothing is right or wrong where it was not evaluated on the current images and labels.
+    Nothing is right or wrong where it was not evaluated on the current images and labels. A run that is not an ensemble
+    is its only part.
     """
     runs = [run for run in list_runs(project_dir) if run.best is not None]
-    newest: ComparedModel | None = None
+    if not runs:
+        return None, (), {}, "val"
+    newest = runs[-1]
+    names = {part.run for part in newest.parts}
+    parts = [run for run in runs if run.name in names] or [newest]
     splits: tuple[Split, ...] = ("test", "val")
     for split in splits:
-        rows = read_leaderboard(runs, images, split).rows
-        newest = next((each for each in rows if each.run == runs[-1].name), None)
-        if newest is not None and newest.state == "measured":
-            stored = read_evaluation(runs[-1].path, split)
-            return newest, {each.image_id: each.is_right for each in stored.predictions} if stored else {}, split
-    return newest, {}, "val"
+        stored = read_evaluation(newest.path, split)
+        is_current = stored is not None and stored.is_current(images.label_sets(split), labels_digest(parts, images))
+        if stored is not None and is_current and not stored.seen:
+            return newest, parts, {each.image_id: each.is_right for each in stored.predictions}, split
+    return newest, parts, {}, "val"
 
 
 def _candidate(

@@ -85,7 +85,6 @@ COMMANDS: Final[dict[str, str]] = {  # the name of a command, and its function
     "train": "train_commands.train",
     "evaluate": "evaluation_commands.evaluate",
     "run list": "run_commands.runs",
-    "run leaderboard": "evaluation_commands.leaderboard",
     "run compare": "evaluation_commands.compare",
     "run explain": "run_commands.explain",
     "run recipe": "train_commands.recipe_of_run",

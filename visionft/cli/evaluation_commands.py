@@ -1,58 +1,23 @@
-"""`visionft evaluate`, `run leaderboard` and `run compare`: the metrics, ranks and differences of runs."""
+"""`visionft evaluate` and `run compare`: the metrics and differences of runs."""
 
-from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from typer import Argument, Option
+from typer import Argument
 
-from models.catalog import DEFAULT_BACKBONE
-from visionft.advice import comparison_text as words
 from visionft.api import Run
-from visionft.cli.arguments import BackboneName, Device, Json, ProjectDir, RunName, SplitName
-from visionft.cli.next_steps import joined
+from visionft.cli.arguments import Json, ProjectDir, RunName, SplitName
 from visionft.cli.output import opened_project, print_result, running_job, table
 from visionft.data.types import evaluated_split
-from visionft.errors import NextStep, VisionFTError
 from visionft.evaluation.comparison import compare_models
-from visionft.evaluation.leaderboard import Leaderboard, read_leaderboard
-from visionft.evaluation.leaderboard_jobs import (
-    fit_training_free,
-    measure_runs,
-)
 from visionft.evaluation.leaked import leaked_words
 from visionft.evaluation.unseen import accuracy_sentence, is_unseen, seen_words
 from visionft.project.names import count_of
-from visionft.training.config.train_config import TrainConfig
-from visionft.training.runs.run_folder import list_runs, load_run
+from visionft.training.runs.run_folder import load_run
 
 if TYPE_CHECKING:
     from visionft.evaluation.stored import Evaluation
 
 _SHOWN_CHANGES = 10
-_QUALITY = (
-    words.RANK,
-    words.NAME,
-    words.RUN,
-    words.ACCURACY,
-    words.INTERVAL,
-    words.DIFFERENCE,
-    words.DIFFERENCE_INTERVAL,
-    words.P_VALUE,
-    words.BALANCED,
-    words.ECE,
-)
-_COST = (
-    words.NAME,
-    words.TRAINED_SHARE,
-    words.MADE,
-    words.MEMORY,
-    words.TIME,
-    words.SIZE,
-    words.TRAINED,
-    words.DRIFT,
-    words.HEAD,
-)
 
 
 def evaluate(project: ProjectDir, run: RunName, split: SplitName = "val", json: Json = False) -> None:
@@ -91,68 +56,6 @@ def _evaluation_text(result: "Evaluation", run: Run) -> str:
     if not is_unseen(run.summary, result):
         lines += ["", f"{seen_words(result)}. {accuracy_sentence(run.unseen)}"]
     return "\n".join(lines)
-
-
-def leaderboard(
-    project: ProjectDir,
-    split: SplitName = "val",
-    measure: Annotated[
-        bool, Option("--measure", help="Evaluate and time the runs that were not, on the current images.")
-    ] = False,
-    make: Annotated[bool, Option("--make", help="First fit every training-free model; then measure.")] = False,
-    backbone: BackboneName = DEFAULT_BACKBONE,
-    device: Device = "auto",
-    json: Json = False,
-) -> None:
-    """Rank all runs on the same images, with significance and cost."""
-    chosen = evaluated_split(split)
-    with opened_project(project, read_only=True) as opened:
-        path = opened.path
-        snapshot = opened.snapshot()
-    if not snapshot.labelled(chosen):
-        hint = "Split the images, or choose another split."
-        raise VisionFTError(f"The {chosen} split has no labelled images.", hint, NextStep("split"))
-    made = measured = None
-    if make or measure:
-        with running_job() as job:
-            if make:
-                made = fit_training_free(path, snapshot, TrainConfig(backbone=backbone, device=device), job=job)
-            if not job.is_cancelled:
-                measured = measure_runs(path, snapshot, chosen, job=job)
-    board = read_leaderboard(list_runs(path), snapshot, chosen)
-    value = {
-        "split": board.split,
-        "images": board.images,
-        "best": board.best and board.best.run,
-        "front_by_time": [each.run for each in board.pareto_front(lambda each: each.milliseconds)],
-        "front_by_seconds": [each.run for each in board.pareto_front(lambda each: each.cost.seconds)],
-        "models": board.rows,
-        "made": made,
-        "measured": measured,
-    }
-    print_result(value, lambda: _leaderboard_text(board, project, made.left_out if made else {}), as_json=json)
-
-
-def _leaderboard_text(board: Leaderboard, project: Path, left_out: Mapping[str, str]) -> str:
-    command = ["visionft", "run", "leaderboard", str(project)]
-    if not board.rows:
-        return f"No runs yet. Training-free models are fitted by: {joined([*command, '--make'])}"
-    lines = [words.ranking(board), words.facts(board), ""]
-    for columns in (_QUALITY, _COST):
-        rows = [[column.text(each) for column in columns] for each in board.rows]
-        lines += [table([column.title for column in columns], rows), ""]
-    if any(each.is_tied for each in board.ranked):
-        lines.append(
-            f"≈ not significantly worse than the best on {count_of(board.images, 'image')} (McNemar's exact test, "
-            "corrected for all comparisons)."
-        )
-    devices = sorted({each.cost.time.device for each in board.rows if each.cost.time and each.is_timed_here})
-    if devices:
-        lines.append(f"Times: one image at a time, from decoded pixels, PyTorch, fp32, {'; '.join(devices)}.")
-    if left := len(board.unmeasured):
-        measure = joined([*command, "--split", board.split, "--measure"])
-        lines.append(f"{count_of(left, 'model')} to evaluate or to time here: {measure}")
-    return "\n".join([*lines, *(f"Not fitted: {name}: {reason}" for name, reason in left_out.items())])
 
 
 def compare(

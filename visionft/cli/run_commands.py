@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Option
 
-from visionft.amounts import count_text, duration_text, memory_text, size_text
+from visionft.amounts import size_text
 from visionft.cli.arguments import Images, Json, ProjectDir, RunName
 from visionft.cli.next_steps import joined
 from visionft.cli.output import accuracy_output, opened_project, print_result, running_job, table
 from visionft.errors import ImageError, VisionFTError
-from visionft.evaluation.run_cost import RunCost, cost_of_run
+from visionft.evaluation.run_cost import cost_of_run
 from visionft.evaluation.unseen import unseen_evaluation
 from visionft.files import atomic_path
 from visionft.project.names import count_of
@@ -89,24 +89,13 @@ def _runs_text(found: list[run_folder.RunSummary], damaged: dict[str, str]) -> s
         accuracy = f"{unseen.top1:.1%} {unseen.split}" if unseen else "-"
         interval = "–".join(f"{end:.1%}" for end in unseen.top1_interval) if unseen else "-"
         weights = "damaged" if run.faults else "yes" if run.has_weights else "no"
+        costs = [text or "-" for text in cost_of_run(run).texts()]
         model = (run.name, name, run.config.backbone, run.config.method, epochs, accuracy, interval)
-        rows.append((*model, *_cost_texts(cost_of_run(run)), _state(run), weights))
+        rows.append((*model, *costs, _state(run), weights))
     faults = [(run.name, name, fault) for run in found for name, fault in run.faults.items()]
     lines = [table(header, rows) if rows else "No runs yet."]
     lines += [f"{run}: the checkpoint {name} is damaged ({fault})." for run, name, fault in faults]
     return "\n".join([*lines, *(f"Cannot be read: {message}" for message in damaged.values())])
-
-
-def _cost_texts(cost: RunCost) -> tuple[str, ...]:
-    """Return training time, memory, trained parameters, size of their file, time of an image and drift."""
-    return (
-        "-" if cost.seconds is None else duration_text(cost.seconds),
-        "-" if cost.memory_mb is None else memory_text(cost.memory_mb),
-        "-" if cost.trainable_parameters is None else count_text(cost.trainable_parameters),
-        "-" if cost.trained_bytes is None else size_text(cost.trained_bytes),
-        "-" if cost.time is None else f"{cost.time.median_ms:.1f} ms",
-        "-" if cost.drift is None else f"{cost.drift:.2f}",
-    )
 
 
 def _state(run: run_folder.RunSummary) -> str:

@@ -4,7 +4,6 @@ Torch-free. Only images evaluated by both count, so the groups add up to the rig
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -144,13 +143,3 @@ def paired_interval(fixed: float, broken: float, count: int) -> tuple[float, flo
     middle = (first - second) / whole
     half = Z_95 * math.sqrt(max(0.0, first + second - (first - second) ** 2 / whole)) / whole
     return max(-1.0, middle - half), min(1.0, middle + half)
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Return p-values corrected for all these comparisons (Holm 1979, Scandinavian Journal of Statistics 6)."""
-    adjusted = [1.0] * len(p_values)
-    highest = 0.0
-    for rank, place in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
-        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[place]))
-        adjusted[place] = highest
-    return adjusted

@@ -1,8 +1,6 @@
-"""Timing repeated calls: latency statistics, and an id of the measuring computer. Torch-free."""
+"""Timing repeated calls: latency statistics. Torch-free."""
 
-import hashlib
 import math
-import os
 import platform
 import time
 from collections.abc import Callable, Sequence
@@ -105,9 +103,3 @@ def processor_name() -> str:
         return next(filter(None, names), "") or platform.machine()
     except OSError:
         return platform.processor() or platform.machine()
-
-
-def computer_id() -> str:
-    """Return an id of this computer without its name or owner: projects are passed on."""
-    identity = f"{platform.node()}|{processor_name()}|{os.cpu_count()}"
-    return hashlib.sha256(identity.encode()).hexdigest()[:12]

@@ -6,6 +6,7 @@ An export without a comparison with PyTorch is not an export (design rule 6). Wh
 
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -17,6 +18,7 @@ from models.messages import Message
 from visionft.data.types import Snapshot, Split
 from visionft.errors import ExportError, NextStep
 from visionft.evaluation.report import Logits, calibrate, summarise
+from visionft.evaluation.run_cost import write_file_cost
 from visionft.evaluation.stored import Evaluation, read_evaluation
 from visionft.evaluation.timing import runs_for, spread_of, timed_calls
 from visionft.events import Notice, ResultStored
@@ -140,6 +142,8 @@ def export_run(
             export.compare_model()
         with job.stage(weight=_FINISH_S):
             result = export.finish(out_dir, facts)
+    with suppress(OSError):  # a project in a read-only folder
+        write_file_cost(run_dir, file_bytes=result.bytes, milliseconds=result.latency.median_ms)
     if rows:
         message = Message("{file} is finished and can be used; further files follow.", file=MODEL_FILE)
         job.report(Notice(message=message))

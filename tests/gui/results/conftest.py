@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from gui.results.results_page import COMPARE, DETAILS
+from gui.results.results_page import DETAILS
 from gui.shell.window import MainWindow
 
 
@@ -18,7 +18,7 @@ def page(window: MainWindow, image_ids: list[int]):
 @pytest.fixture
 def show(page) -> Callable[..., None]:
     """Return a function to open a view, and a view inside it, by their buttons."""
-    inner = {COMPARE: page.compare, DETAILS: page.details.views}
+    inner = {DETAILS: page.details.views}
 
     def show(place: int, inside: int | None = None) -> None:
         page.view_buttons.button(place).click()

@@ -8,7 +8,7 @@ from PySide6.QtCore import Qt
 
 from gui.results.accuracy_text import changed_words
 from gui.results.classes_view import FIRST
-from gui.results.results_page import CLASSES, COMPARE, MISTAKES, SIDE_BY_SIDE
+from gui.results.results_page import CLASSES, COMPARE, MISTAKES
 from gui.shell.window import MainWindow
 
 LEFT = Qt.MouseButton.LeftButton
@@ -32,7 +32,6 @@ def label_of(window: MainWindow, image_id: int) -> str:
 @pytest.mark.parametrize("place", [CLASSES, MISTAKES, COMPARE])
 def test_a_label_is_mended_in_each_view_and_nothing_moves(qtbot, page, window, place):
     qtbot.mouseClick(page.view_buttons.button(place), LEFT)
-    page.compare.choose(SIDE_BY_SIDE)
     views = {CLASSES: page.images.classes, MISTAKES: page.images.explain, COMPARE: page.images.comparison}
     grid = views[place].grid
     tile = grid.strip.chosen()[0]

@@ -2,18 +2,22 @@
 
 import re
 import shutil
+from dataclasses import asdict
 
 import pytest
 from pyqtgraph import PlotDataItem, PlotWidget
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLineEdit
+from run_events import result
 
 from gui.kit import dialogs, theme
-from gui.kit.run_table import COLOUR_ROLE, RUN_ROLE
+from gui.kit.run_table import ACCURACY, COLOUR_ROLE, FIRST_COST, RUN_ROLE
 from gui.kit.value_table import MARK_ROLE
 from gui.results.classes_view import FIRST
 from gui.results.details_view import CALIBRATION, CURVES, SETTINGS
-from gui.results.results_page import CLASSES, COMPARE, DETAILS, MISTAKES, SIDE_BY_SIDE
+from gui.results.results_page import CLASSES, COMPARE, DETAILS, MISTAKES
+from visionft.evaluation.run_cost import write_file_cost
+from visionft.files import write_json
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import read_run
 
@@ -25,17 +29,24 @@ def press(qtbot, table, line: int, place: int) -> None:
     qtbot.mouseClick(table.viewport(), LEFT, pos=table.visualItemRect(table.item(line, place)).center())
 
 
-def cells(table, columns: int = 7) -> list[list[str]]:
+def cells(table, columns: int = 11) -> list[list[str]]:
     model = table.model()
     return [[model.index(line, place).data() for place in range(columns)] for line in range(model.rowCount())]
 
 
-def test_the_table_shows_each_run_and_the_newest_is_chosen(page):
-    assert cells(page.table)[0] == [NEW, "ViT-Tiny/16", "Linear probe", "–", "50.0%", "0.100", "Unfinished"]
+def test_the_table_shows_each_run_with_its_costs_and_the_newest_is_chosen(page, project_dir):
+    shown = cells(page.table)[0]
+    assert shown[:3] == [NEW, "Linear probe", "ViT-Tiny/16"] and shown[ACCURACY].startswith("50.0%")
+    assert not any(shown[FIRST_COST:-1]) and shown[-1] == "Unfinished"
     assert page.table.selected() == [page.run().title] == [NEW]
-    for column, shown in ((5, ["0.100", "0.200"]), (4, ["–", "50.0%"])):
+    write_json(project_dir / "runs" / OLD / "result.json", asdict(result(run=OLD, seconds=12.0)))
+    write_file_cost(project_dir / "runs" / NEW, file_bytes=4_000_000, milliseconds=7.5)
+    page.refresh()
+    for column, names in ((ACCURACY, [OLD, NEW]), (FIRST_COST, [OLD, NEW]), (FIRST_COST + 3, [NEW, OLD])):
         page.table.sortByColumn(column, Qt.SortOrder.AscendingOrder)
-        assert [line[column] for line in cells(page.table)] == shown
+        assert [line[0] for line in cells(page.table)] == names
+    assert cells(page.table)[0][FIRST_COST : FIRST_COST + 5] == ["", "", "", "4.0 MB", "7.5 ms"]
+    assert cells(page.table)[1][FIRST_COST] == "12 s"
 
 
 @pytest.mark.parametrize("way", ["F2", "double click"])
@@ -66,7 +77,7 @@ def test_a_pinned_run_stays_on_top_in_both_orders(page, project_dir):
     before = page.menu().actions()[1].text()
     page.actions_of_runs.toggle_pin(page.run())
     for order in (Qt.SortOrder.AscendingOrder, Qt.SortOrder.DescendingOrder):
-        for column in (0, 4):
+        for column in (0, ACCURACY):
             page.table.sortByColumn(column, order)
             assert cells(page.table, 1)[0] == [OLD]
     assert read_run(project_dir / "runs" / OLD).notes.is_pinned and page.menu().actions()[1].text() != before
@@ -121,7 +132,7 @@ def test_what_a_run_fixes_breaks_and_leaves_wrong_is_shown_with_images(
     before = (("blue", "red", 0.9), ("blue", "green", 0.8), ("green", "green", 0.9), ("red", "red", 0.9))
     write_evaluation(project_dir, OLD, image_ids, before)
     page.refresh()
-    show(COMPARE, SIDE_BY_SIDE)
+    show(COMPARE)
     view = page.images.comparison
     assert [view.buttons[name].text().split()[-1] for name in ("fixed", "broken", "still_wrong")] == ["1", "1", "1"]
     assert [item.title for item in view.strip.tiles()] == ["1: red"]

@@ -227,7 +227,7 @@ PLACES = {
     "project info": "page.project", "train": "run.start", "run recipe": "run.recipe", "evaluate": "run.evaluate",
     "project framing": "run.measure_framing", "project window": "project.window",
     "model export": "run.export", "model verify": "page.export", "predict": "page.try", "label evidence": "page.try",
-    "model index": "page.export", "label prompts": "run.prompts", "run leaderboard": "run.measure_all",
+    "model index": "page.export", "label prompts": "run.prompts",
     "run combine": "run.combine", "methods": "page.train", "run list": "page.results", "run compare": "page.results",
     "run explain": "page.results", "label suggest": "page.label",
     "recommend": "run.advise", "curate embed": "curate.find_issues",

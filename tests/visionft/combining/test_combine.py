@@ -16,11 +16,9 @@ from visionft.combining import members
 from visionft.combining.combine import combine
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.errors import RunError, VisionFTError
-from visionft.evaluation.cost_measurement import measure_cost
 from visionft.evaluation.explain import explain_images
 from visionft.evaluation.explanation import ExplanationRequest
 from visionft.evaluation.report import evaluate_run, run_logits
-from visionft.evaluation.run_cost import cost_of_run
 from visionft.evaluation.stored import read_evaluation
 from visionft.events import Notice
 from visionft.files import sha256_file
@@ -70,19 +68,6 @@ def test_a_combination_is_a_run_like_any_other(project: Path, snapshot: Snapshot
     stored = read_evaluation(run.path, "test")
     assert stored is not None and stored.top1 == evaluation.top1
     assert titles_of_runs(list_runs(project))[run.name] == "Both"
-
-
-@pytest.mark.slow
-def test_its_cost_is_that_of_its_parts(project: Path, combined: RunSummary, snapshot: Snapshot) -> None:
-    members = (load_run(project, "1"), load_run(project, "2"))
-    trained_bytes = sum(cost_of_run(each).trained_bytes or 0 for each in members)
-    assert cost_of_run(combined, members).trained_bytes == trained_bytes > 0
-    whole, *parts = (measure_cost(each.path, snapshot) for each in (combined, *members))
-    apart = sum(part.shipped_bytes for part in parts)
-    assert 0.98 * apart < whole.shipped_bytes <= apart  # they have only untrained norms in common
-    assert whole.earlier_head is None and whole.time.median_ms > 0
-    both = load_run(project, combine(project, ["1", "3"], snapshot).run)  # of one network, which is shipped once
-    assert measure_cost(both.path, snapshot).shipped_bytes == pytest.approx(parts[0].shipped_bytes, rel=0.05)
 
 
 def test_its_answers_are_the_weighted_ones_of_its_parts(project: Path, combined: RunSummary, snapshot) -> None:

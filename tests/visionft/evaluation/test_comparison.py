@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from visionft.errors import NextStep, RunError
-from visionft.evaluation.comparison import compare, compare_models, holm, paired_interval, sign_test
+from visionft.evaluation.comparison import compare, compare_models, paired_interval, sign_test
 from visionft.evaluation.stored import StoredEvaluation, read_evaluation
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import RunSummary
@@ -119,9 +119,3 @@ def test_exchanging_the_two_mirrors_their_interval(fixed: int, broken: int, othe
     low, high = paired_interval(fixed, broken, count)
     assert -1 <= low <= high <= 1
     assert paired_interval(broken, fixed, count) == pytest.approx((-high, -low))
-
-
-def test_p_values_are_corrected_for_their_number() -> None:
-    assert holm([]) == [] and holm([0.03]) == [0.03]
-    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
-    assert holm([0.5, 0.9]) == [1.0, 1.0]

@@ -12,10 +12,8 @@ from PIL import Image
 from visionft.combining.combine import combine
 from visionft.data.types import Snapshot
 from visionft.errors import ProjectError, RunError
-from visionft.evaluation.cost_measurement import measure_cost
 from visionft.evaluation.explain import explain_images
 from visionft.evaluation.explanation import ExplanationRequest
-from visionft.evaluation.leaderboard import read_leaderboard
 from visionft.evaluation.report import evaluate_run, run_logits
 from visionft.evaluation.stored import read_evaluation
 from visionft.export.exporter import export_run
@@ -27,7 +25,7 @@ from visionft.retrieval.index import run_index
 from visionft.retrieval.live_view import labels_digest, load_current_model
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.train import train
-from visionft.training.runs.run_folder import LIVE_INDEX_FILE, RUNS_FOLDER, delete_weights, list_runs, read_run
+from visionft.training.runs.run_folder import LIVE_INDEX_FILE, RUNS_FOLDER, delete_weights, read_run
 
 NAME = "001-starter_resnet-knn"
 
@@ -69,7 +67,6 @@ def test_predictions_follow_the_labels_and_the_run_never_changes(run_dir: Path, 
     changed = evaluate_run(run_dir, other)
     assert changed.per_class["blue"].recall == 0 and (changed.per_class["green"].recall or 0) > 0.6
     explain_images(run_dir, [ExplanationRequest(image_id=1, path=snapshot.images[0].path)], images=other)
-    measure_cost(run_dir, other)
     export_run(run_dir, other, tmp_path / "export")
     assert (tmp_path / "export" / "index.safetensors").is_file()
     assert own.items() <= contents(run_dir).items()
@@ -78,16 +75,17 @@ def test_predictions_follow_the_labels_and_the_run_never_changes(run_dir: Path, 
 
 @pytest.mark.slow
 def test_an_evaluation_keeps_the_labels_behind_it(run_dir: Path, snapshot: Snapshot):
-    def states(images: Snapshot) -> list[str]:
-        return [row.state for row in read_leaderboard(list_runs(run_dir.parent.parent), images, "val").rows]
+    def is_current(images: Snapshot) -> bool:
+        stored = read_evaluation(run_dir, "val")
+        assert stored is not None
+        return stored.is_current(images.label_sets("val"), labels_digest([read_run(run_dir)], images))
 
-    assert states(snapshot) == ["unmeasured"]
     evaluate_run(run_dir, snapshot)
     stored, other = read_evaluation(run_dir, "val"), relabelled(snapshot)
     assert stored is not None and stored.labels == labels_digest([read_run(run_dir)], snapshot) != ""
-    assert states(snapshot) == ["measured"] and states(other) == ["other_labels"]
+    assert is_current(snapshot) and not is_current(other)
     evaluate_run(run_dir, other)
-    assert states(other) == ["measured"] and states(snapshot) == ["other_labels"]
+    assert is_current(other) and not is_current(snapshot)
 
 
 @pytest.mark.slow
@@ -187,8 +185,9 @@ def test_an_ensemble_follows_the_labels_and_classes_of_its_members(run_dir: Path
     models = [load_current_model(read_run(combined), each) for each in (snapshot, changed)]
     first, second = (run_logits(model, snapshot, "val").values for model in models)
     assert not np.allclose(first, second)
-    states = {row.run: row.state for row in read_leaderboard(list_runs(project), changed, "val").rows}
-    assert states[found.run] == "other_labels" and contents(combined) == own
+    stored, members = read_evaluation(combined, "val"), [read_run(run_dir), read_run(other)]
+    assert stored is not None and not stored.is_current(changed.label_sets("val"), labels_digest(members, changed))
+    assert contents(combined) == own
     grown = relabelled(snapshot, to=3, names=(*snapshot.class_names, "violet"))
     model = load_current_model(read_run(combined), grown)
     assert model.run.class_names == grown.class_names
