@@ -118,6 +118,8 @@ def test_a_run_without_epochs_tells_of_none(run, value, refused, tiny, project: 
         and "create_model" not in stdout
     )
     assert json.loads((tmp_path / "out" / "export.json").read_text())["opset"] == 18
+    cost = value("run", "list", project)[-1]["cost"]
+    assert cost["file_bytes"] == (tmp_path / "out" / "model.onnx").stat().st_size and cost["milliseconds"] > 0
     training = json.loads((tmp_path / "out" / "export.json").read_text())["training"]
     assert training["epochs"] is training["kept_epoch"] is None and "epochs" not in training["settings"]
 
