@@ -24,7 +24,7 @@ from visionft.training.runs.metrics_file import read_metrics
         {"balance": "sampling"},
         {"precision": "bf16"},
         {"augmentation": "medium"},
-        {"workers": 1},
+        pytest.param({"workers": 1}, marks=pytest.mark.slow),
     ],
     ids=str,
 )
