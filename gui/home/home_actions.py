@@ -37,14 +37,6 @@ def home_actions(link: "PageLink[ProjectPage]") -> list[Action]:
             menu="File",
         ),
         add(
-            "file.public",
-            "Fetch a public set of images",
-            lambda p: p.choose_public_set(),
-            needs_project=False,
-            menu="File",
-            also="download",
-        ),
-        add(
             "file.import",
             "Import images",
             lambda p: p.choose_images(),

@@ -26,10 +26,7 @@ from gui.preferences import without_recent
 from gui.state import AppState
 from gui.tasks import Lane, Task
 from models.messages import Message
-from visionft.amounts import size_text
 from visionft.errors import NextStep
-from visionft.public_sets import PUBLIC_SETS, PublicSet, list_file
-from visionft.weights.offline import offline_reason
 
 if TYPE_CHECKING:
     from gui.home.overview import OverviewView, ShownProject
@@ -72,7 +69,6 @@ class ProjectPage(Page):
         welcome.new_tile.clicked.connect(lambda _checked=False: self.ask_new_project())
         welcome.open_tile.clicked.connect(lambda _checked=False: self.choose_project())
         welcome.sample_tile.clicked.connect(lambda _checked=False: self.try_sample())
-        welcome.public.chosen.connect(self._on_public_chosen)
         welcome.recent.chosen.connect(state.open_project)
         welcome.recent.forgotten.connect(self._on_recent_forgotten)
         self.imports.active_changed.connect(self._on_content_changed)
@@ -107,8 +103,6 @@ class ProjectPage(Page):
             self._reader.ask(session.project)
         else:
             self.welcome.recent.show_projects([Path(entry) for entry in self.state.settings.recent_projects])
-            here = [each.name for each in PUBLIC_SETS if list_file(each, new_project.public_folder()).is_file()]
-            self.welcome.public.show_sets(PUBLIC_SETS, here=here, offline_reason=offline_reason())
 
     @cached_property
     def _reader(self) -> "BackgroundReader[ShownProject]":
@@ -233,11 +227,6 @@ class ProjectPage(Page):
             self.state.import_requested.emit(Task(title=title, work=work, lane=Lane.DISK, page=self.name, writes=True))
             self.state.guide_requested.emit()
 
-    def choose_public_set(self) -> None:
-        sets = {each.title: each for each in PUBLIC_SETS}
-        if title := dialogs.ask_choice(self, tr("Fetch a public set of images"), tr("Which one?"), tuple(sets)):
-            self._on_public_chosen(sets[title])
-
     @Slot(Path)
     def _on_recent_forgotten(self, path: Path) -> None:
         self.state.change_settings(without_recent(self.state.settings, path))
@@ -247,20 +236,6 @@ class ProjectPage(Page):
     def _on_image_chosen(self, image_id: int) -> None:
         assert self.session is not None
         self._alike.ask(self.session.project, image_id)
-
-    @Slot(object)
-    def _on_public_chosen(self, wanted: PublicSet) -> None:
-        if not list_file(wanted, new_project.public_folder()).is_file():
-            question = tr(
-                "{size} come from the internet into {folder}. Licence: {licence}.",
-                size=size_text(wanted.bytes),
-                folder=new_project.public_folder(),
-                licence=tr(wanted.licence),
-            )
-            title = tr("Download {name}?", name=wanted.title)
-            if not dialogs.ask_yes(self, title, question, yes=tr("Download")):
-                return
-        self.imports.fetch(wanted, new_project.public_folder())
 
     @Slot(str)
     def _on_action_chosen(self, action: str) -> None:

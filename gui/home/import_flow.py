@@ -28,10 +28,8 @@ if TYPE_CHECKING:
     from visionft.project.importing.importer import ImportReport
     from visionft.project.importing.preview import ImportPreview
     from visionft.project.store import Project
-    from visionft.public_sets import PublicSet
 
 preview_source = lazy_function("visionft.project.importing.preview:preview_source", uses_torch=False)
-fetch_set = lazy_function("visionft.public_sets:fetch_set")
 tables_in = lazy_function("visionft.project.importing.sources:tables_in", uses_torch=False)
 import_source = lazy_function("visionft.project.importing.importer:import_source", uses_torch=False)
 
@@ -130,12 +128,6 @@ class ImportFlow(QObject):
             known_facts=self._preview.known_facts if self._preview is not None else None,
         )
         self._run(self._new_task(tr("Looking at {name}", name=source.name), work), self._on_scanned, is_shown=is_shown)
-
-    def fetch(self, wanted: "PublicSet", folder: Path) -> None:
-        """Download a public data set into `folder` and show its contents, like any other source."""
-        if self.is_free():
-            title = tr("Downloading {name}", name=wanted.title)
-            self._run(self._new_task(title, partial(fetch_set, wanted, folder), makes_files=True), self._on_fetched)
 
     def run_import(self, task: "Task[ImportReport | None]") -> None:
         self._preview = None
@@ -286,14 +278,7 @@ class ImportFlow(QObject):
             is_changed=any(Path(each.source) == preview.path for each in changed),
         )
 
-    def _on_fetched(self, listed: Path | None) -> None:
-        self._task = None
-        if listed is not None and not self._is_leaving:
-            self.scan(listed)
-
     def _on_ended(self, task: Task[object]) -> None:
-        if self._task is not None and self._task is not task:
-            return  # the downloaded set is being scanned
         self._task = None
         is_outdated, self._is_outdated = self._is_outdated, False
         if is_outdated and self._preview is not None and not self._is_leaving:

@@ -21,11 +21,6 @@ def projects_folder() -> Path:
     return platformdirs.user_documents_path() / "VisionFT"
 
 
-def public_folder() -> Path:
-    """Return the folder of public data sets, shared by all projects."""
-    return projects_folder() / "Public sets"
-
-
 class ProjectForm(QWidget):
     """Name, place and task of a new project; a brief form shows place and task on request."""
 

@@ -1,8 +1,6 @@
-"""The screen without an open project: first steps, recent projects, public sets. Depends on Qt and plain data only."""
+"""The screen without an open project: first steps and recent projects. Depends on Qt and plain data only."""
 
-from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QPainter, QPainterPath, QPaintEvent, QPixmap
@@ -20,17 +18,12 @@ from gui.kit.parts import (
     column,
     row,
     text,
-    verbatim,
     widget_of,
 )
 from gui.kit.tiles import ActionTile
 from gui.kit.translation import tr
 from models.messages import Message, Text
 from resources.photographs import STRIP
-from visionft.amounts import size_text
-
-if TYPE_CHECKING:
-    from visionft.public_sets import PublicSet
 
 
 class RecentList(Card):
@@ -61,49 +54,6 @@ class RecentList(Card):
             forget.show_name(tr("Forget {name}", name=path.name))
             line = row(button, forget, spacing=theme.TIGHT, grows=0)
             self._rows.addLayout(line)
-
-
-class PublicList(Card):
-    """Public image data sets to practise with: one button per set, with contents, size and licence."""
-
-    chosen = Signal(object)  # a PublicSet
-
-    def __init__(self) -> None:
-        super().__init__(margin=theme.LARGE, spacing=theme.SMALL)
-        self.buttons: dict[str, Button] = {}
-        self.reason = text("", "small", wrap=True)
-        self._rows = column(spacing=theme.SMALL)
-        self.body.addWidget(text("Public sets to practise on", "heading"))
-        self.body.addWidget(self.reason)
-        self.body.addLayout(self._rows)
-
-    def show_sets(self, sets: "Collection[PublicSet]", *, here: Collection[str], offline_reason: str) -> None:
-        """Show these sets; those in `here` need no connection, the others are disabled with `offline_reason`."""
-        clear(self._rows)
-        self.reason.setText(tr(offline_reason) or tr("Fetched once, on request; nothing of yours is sent."))
-        self.reason.setVisible(any(each.name not in here for each in sets))
-        self.buttons = {}
-        for each in sets:
-            is_here = each.name in here
-            size = tr("on this computer") if is_here else size_text(each.bytes)
-            images = tr(
-                "{count} image, {classes} classes",
-                "{count} images, {classes} classes",
-                count=each.images,
-                classes=each.classes,
-            )
-            terms = tr("{size}, {licence}", size=size, licence=tr(each.licence))
-            elide = Qt.TextElideMode.ElideRight
-            head = row(ElidedLabel(each.title, "strong", mode=elide), verbatim(terms, "small"), grows=0)
-            icon = IconLabel("check-circle" if is_here else "import", tone="good" if is_here else "accent")
-            button = _tile_button(
-                icon, column(head, ElidedLabel(images, "small", mode=elide), spacing=0), name=each.title
-            )
-            button.setToolTip(f"{tr(each.about)}: {images}, {terms}")
-            button.setEnabled(is_here or not offline_reason)
-            button.clicked.connect(lambda _checked=False, each=each: self.chosen.emit(each))
-            self.buttons[each.name] = button
-            self._rows.addWidget(button)
 
 
 def _tile_button(icon: IconLabel, words: QLayout, *, name: str) -> Button:
@@ -167,7 +117,7 @@ class Welcome(QWidget):
             "Choose folder",
             takes_lists=True,
         )
-        self.recent, self.public = RecentList(), PublicList()
+        self.recent = RecentList()
         photographs = Message("400 photographs of waste in 5 classes, ready to train.")
         self.sample_tile = SampleTile("Try a sample", photographs)
         self.new_tile = ActionTile("New project", "Starts empty; bring in images when you like.", "plus")
@@ -184,14 +134,12 @@ class Welcome(QWidget):
             spacing=theme.TIGHT,
         )
         main = column(self.drop_zone, tiles, spacing=theme.LARGE)
-        side = column(self.recent, self.public, spacing=theme.LARGE)
-        both = row(main, side, spacing=theme.HUGE)
+        both = row(main, self.recent, spacing=theme.HUGE)
         both.setStretch(0, 5)
         both.setStretch(1, 3)
         layout = column(intro, both, spacing=theme.HUGE, grows=1)
         layout.setContentsMargins(theme.HUGE, theme.HUGE, theme.HUGE, theme.HUGE)
-        for part in (main, side):
-            part.setStretch(0, 1)
+        main.setStretch(0, 1)
         frame = widget_of(layout)
         frame.setMaximumSize(theme.scaled(1400), theme.scaled(900))
         self.setLayout(row(frame, spacing=0))

@@ -193,7 +193,7 @@ class SettingsPage(Page):
     def _network(self) -> Card:
         self.offline_box = QCheckBox(tr("Work offline"))
         self.offline_box.clicked.connect(lambda is_on: self.state.change_settings(is_offline=is_on))
-        note = Message("Weights and public data sets then come from this computer only. Nothing else ever connects.")
+        note = Message("Weights then come from this computer only. Nothing else ever connects.")
         self.show_weights_button = Button("Show", on_click=self._weights.show)
         folder = self._folder("weights_folder", "Pretrained weights are in")
         self.weights_place, self.weights_button, self.weights_reset, places = folder

@@ -24,7 +24,7 @@ from visionft.weights.states import weights_states
 NAMES = words_of(
     (
         "project red green blue flowers",  # of the test's data
-        "Oxford-IIIT Pet EuroSAT COCO CVAT Pascal VOC Label Studio",
+        "COCO CVAT Pascal VOC Label Studio",
         "Hybrid ViT Starter EfficientNet Lite",
         "JavaScript",
         "Strg Umschalt Entf Leertaste Rücktaste Return Enter Tab Herunter Bild aufwärts abwärts",  # keys

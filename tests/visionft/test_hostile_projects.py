@@ -88,7 +88,7 @@ STARTS = {  # who starts a program, gives a file to another one, or imports by a
     "shutil.rmtree": {
         "keeping.py", "run_folder.py", "checkpoint.py", "network_folders.py", "publishing.py",
         "making.py", "sample_projects.py", "image_map.py", "backups.py", "checking.py", "backup_schedule.py",
-        "sources.py", "database.py", "files.py", "public_sets.py",
+        "sources.py", "database.py", "files.py",
     },
     "connection.create_function": set(), "connection.enable_load_extension": set(), "QProcess": set(),
     "os.system": set(), "os.startfile": set(), "os.popen": set(), "webbrowser.open": set(), "runpy.run_path": set(),

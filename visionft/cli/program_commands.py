@@ -15,12 +15,10 @@ from visionft.cli.next_steps import next_words, own_command
 from visionft.cli.output import opened_project, print_result, running_job, table
 from visionft.errors import NextStep, VisionFTError
 from visionft.project.names import count_of
-from visionft.public_sets import PUBLIC_SETS, fetch_set, get_set
 from visionft.weights.locations import weights_folder
 from visionft.weights.offline import offline_reason
 from visionft.weights.states import WeightsState, remove_weights, weights_state, weights_states
 
-_SETS = ", ".join(f"{each.name} ({size_text(each.bytes)}, {each.licence})" for each in PUBLIC_SETS)
 Names = Annotated[list[str], Argument(metavar="BACKBONE...", help="See `visionft weights list`.")]
 
 
@@ -75,22 +73,6 @@ def cache(
         said += f"\nThe features of {project} take {size_text(features)} of at most {limit}"
     value = {"folder": folder, "images": use.files, "bytes": use.bytes, "limit": cache_limit(), "features": features}
     print_result(value, said, as_json=json)
-
-
-def download(
-    name: Annotated[str, Argument(metavar="SET", help=f"{_SETS}.")],
-    folder: Annotated[Path, Argument(metavar="FOLDER", help="Where its folder goes.")],
-    json: Json = False,
-) -> None:
-    """Download a public image data set through torchvision.
-
-    Then import the file that lists its images.
-    """
-    wanted = get_set(name)
-    with running_job() as job:
-        target = fetch_set(wanted, folder.absolute(), job=job)
-        text = f"{wanted.title} is there. Import it with: visionft import PROJECT {target}" if target else "Stopped."
-        print_result({"set": wanted.name, "list": target}, text, as_json=json)
 
 
 def demo(

@@ -8,15 +8,12 @@ from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QApplication
 
-from gui.home import new_project
 from gui.home.home_page import ProjectPage
 from gui.home.import_report import LeftOutDialog
 from gui.home.new_project import NewProjectDialog
 from gui.kit import dialogs
 from gui.kit.tiles import ActionTile
-from visionft.amounts import size_text
 from visionft.project.edits.changes import AssignSplits
-from visionft.public_sets import get_set, list_file
 
 LEFT = Qt.MouseButton.LeftButton
 
@@ -194,37 +191,6 @@ def test_making_a_sample_can_be_cancelled(qtbot, window, page, finish):
     finish()
     assert not page.imports.is_active and window.state.session.project.summary().images == 0
     assert not list(window.state.path.rglob("*.jpg"))
-
-
-def test_offline_public_sets_say_why_they_are_not_offered(page, monkeypatch):
-    monkeypatch.setenv("VISIONFT_OFFLINE", "1")
-    page.refresh()
-    assert not any(button.isEnabled() for button in page.welcome.public.buttons.values())
-    assert page.welcome.public.reason.text()
-
-
-def test_a_public_set_on_this_computer_is_shown_like_any_source(qtbot, page, images, monkeypatch):
-    target = list_file(get_set("EuroSAT"), new_project.public_folder())
-    target.parent.mkdir(parents=True)
-    (images / "red").rename(target.parent / "red")
-    lines = [f'{{"file_name": "red/red_{number:03d}.png", "label": "Forest"}}' for number in range(10)]
-    target.write_text("\n".join(lines))
-    monkeypatch.setenv("VISIONFT_OFFLINE", "1")
-    page.refresh()
-    qtbot.mouseClick(page.welcome.public.buttons["EuroSAT"], LEFT)
-    qtbot.waitUntil(page.imports.panel.import_button.isVisible, timeout=30_000)
-    assert "10" in page.imports.panel.import_button.text()
-
-
-def test_a_download_asks_first_and_names_size_and_licence(qtbot, page, window, monkeypatch):
-    for name in ("HF_HUB_OFFLINE", "VISIONFT_OFFLINE", "TRANSFORMERS_OFFLINE"):
-        monkeypatch.delenv(name, raising=False)
-    asked: list[str] = []
-    monkeypatch.setattr(dialogs, "ask_yes", lambda _parent, _title, question, **_: asked.append(question))
-    page.refresh()
-    qtbot.mouseClick(page.welcome.public.buttons["OxfordIIITPet"], LEFT)
-    wanted = get_set("OxfordIIITPet")
-    assert size_text(wanted.bytes) in asked[0] and wanted.licence in asked[0] and not window.state.tasks.pending
 
 
 def test_a_label_file_that_has_changed_is_offered_with_its_differences(

@@ -233,7 +233,7 @@ PLACES = {
     "recommend": "run.advise", "curate embed": "curate.find_issues",
     "curate check": "page.curate", "curate duplicates": "page.curate", "curate quality": "page.curate",
     "curate label-errors": "page.curate", "curate leaks": "page.curate", "curate map": "page.curate",
-    "curate similar": "image.similar", "download": "file.public", "weights list": "page.train",
+    "curate similar": "image.similar", "weights list": "page.train",
     "project undo": "edit.undo", "project redo": "edit.redo", "project history": "project.history",
     "project check": "project.check", "project backup": "project.back_up", "project restore": "project.restore",
     "project relink": "project.relink", "project copy": "project.duplicate", "label export": "project.export_labels",

@@ -20,7 +20,7 @@ CONTEXTS = command_contexts(typer.Context(get_command(app)))
 COMMANDS = {each.command_path.strip(): each.command for each in CONTEXTS}
 NUMBERS = ("-1e30", "-1", "1" + "0" * 30, "9" * 5000, "nan", "inf", "-inf", "1e400", "", "ten")
 WRITTEN = {"out", "out_dir", "output", "target", "csv_file", "save"}  # files and folders to be made
-LONG = {"app", "demo", "download", "curate report", "recommend"}  # open a window, take minutes, or use the network
+LONG = {"app", "demo", "curate report", "recommend"}  # open a window, take minutes, or use the network
 # The network checks the project first; see `tests/visionft/test_files.py`.
 NEEDS_FEATURES = {"curate similar", "label evidence"}
 
