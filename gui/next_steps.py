@@ -26,7 +26,6 @@ STEPS: dict[Action, StepButton] = {
     "choose_columns": StepButton("Choose the column", "project"),
     "take_marks": StepButton("Use the classes of the boxes", "project"),
     "label": StepButton("Open Label", "label"),
-    "embed": StepButton("Find issues", "curate"),
     "find_issues": StepButton("Find issues", "curate"),
     "keep_best": StepButton("Show the images", "curate"),
     "mend": StepButton("Show the images", "curate"),

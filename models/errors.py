@@ -13,7 +13,7 @@ from models.messages import Message, sentences
 
 Action = Literal[
     "create_project", "open_project", "import_images", "import_unlabelled", "choose_columns", "take_marks",
-    "label", "embed", "find_issues", "keep_best", "mend", "decide_conflicts", "split",
+    "label", "find_issues", "keep_best", "mend", "decide_conflicts", "split",
     "split_without_test", "train", "resume",
     "evaluate", "combine", "export", "restore", "check", "relink", "fetch_weights", "import_weights",
     "remove_weights", "list_weights", "list_settings", "allow_network", "diagnose", "install",

@@ -273,7 +273,7 @@ class CuratePage(Page):
     def take_step(self, step: NextStep) -> None:
         if step.action in (views := {"keep_best": "duplicates", "mend": "leaks", "decide_conflicts": "conflicts"}):
             self.show_view(views[step.action])
-        if step.action in ("embed", "find_issues") and self.session is not None and not self.why_not_find():
+        if step.action == "find_issues" and self.session is not None and not self.why_not_find():
             self.find_issues()
 
     def hideEvent(self, event) -> None:

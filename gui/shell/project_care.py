@@ -195,7 +195,6 @@ def move_to_trash(path: Path) -> bool:
     from visionft.curation import check
     from visionft.features import feature_store
     from visionft.remote import job_file
-    from visionft.retrieval import index
     from visionft.training import framing_choice
 
     starts = (DATABASE, UNPACKED_PREFIX)
@@ -203,7 +202,7 @@ def move_to_trash(path: Path) -> bool:
         earlier_files.WINDOW_FILE,
         earlier_files.RECOMMENDATION_FILE,
     }
-    folders = {each.FOLDER for each in (check, feature_store, index, job_file)}
+    folders = {each.FOLDER for each in (check, feature_store, job_file)} | {earlier_files.RETRIEVAL_FOLDER}
     names = {*_OURS, *files, *folders}
     ours = [entry for entry in path.iterdir() if entry.name in names or entry.name.startswith(starts)]
     others = len(ours) < sum(1 for _ in path.iterdir())

@@ -55,7 +55,7 @@ def test_every_step_leads_to_its_page_also_without_facts(
         window.state.open_project(project_dir)
     if action in ("create_project", "list_weights") or (action == "restore" and is_open):
         answer(object, lambda dialog: dialog.reject())
-    if action in ("fetch_weights", "diagnose", "embed", "find_issues"):
+    if action in ("fetch_weights", "diagnose", "find_issues"):
         monkeypatch.setattr(window.state.tasks, "run", lambda *_args, **_options: None)
     step = NextStep(action, backbone="resnet18", requirement="timm>=1", columns=("a", "b"))
     window.state.say("Something is wrong.", next_step=step)

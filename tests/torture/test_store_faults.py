@@ -129,17 +129,11 @@ READERS = {
     "evaluate": Work("evaluate P 2", "runs", ("P/runs/002*/*", "P/runs/002*/best/*")),
 }
 WORKS = {
-    "embed": Work(
-        "curate embed P --backbone starter_resnet --image-size 32",
-        "images",
-        ("P/features/**/*",),
-        "curate similar P I/red/00.png",
-    ),
-    "quality": Work("curate quality P", "images", ("P/curation/**/*",)),
+    "similar": Work("curate similar P I/red/00.png", "images", ("P/features/**/*",)),
+    "quality": Work("curate check P quality", "images", ("P/curation/**/*",)),
     "duplicates": Work("curate duplicates P", "features", ("P/curation/**/*", "P/features/**/*")),
     "map": Work("curate map P --method pca", "features", ("P/curation/**/*", "P/features/**/*")),
-    "label-errors": Work("curate label-errors P", "features", ("P/curation/**/*", "P/features/**/*")),
-    "evidence": Work("label evidence P I/red/00.png --run 2", "runs", ("P/runs/002*/**/*", "P/retrieval/**/*")),
+    "label-errors": Work("curate check P label-errors", "features", ("P/curation/**/*", "P/features/**/*")),
     "combine": Work("run combine P 1 2", "runs", ("P/runs/003*/**/*",), "evaluate P LAST", makes_anew=True),
     "export": Work("model export P 2 O", "runs", ("O/**/*",), "model verify O"),
     "index": Work("model index X --add I", "export", ("X/**/*",), "model index X"),
@@ -147,7 +141,7 @@ WORKS = {
 ALL = WORKS | READERS
 STARTS = {
     "images": ("", ["project new P", "import P I", "import P J", "split P"]),
-    "features": ("images", [WORKS["embed"].words]),
+    "features": ("images", [WORKS["similar"].words]),
     "runs": (
         "features",
         [
@@ -310,16 +304,14 @@ def prove(bench: Bench, name: str, expected: Whole, case: str) -> None:
 
 
 FAULTS = ("kill", "full", "denied", "clock")
-QUICK = ("embed", "quality", "duplicates", "map")  # the others take seconds a round
-ALWAYS = (("evidence", "kill"),)
+QUICK = ("similar", "quality", "duplicates", "map")  # the others take seconds a round
 
 
 @pytest.fixture
 def on_request(request: pytest.FixtureRequest, pytestconfig: pytest.Config) -> None:
     """Skip the slow commands unless `--torture` gives a number of rounds."""
     parameters = request.node.callspec.params if hasattr(request.node, "callspec") else {}
-    name, fault = (parameters.get(each) for each in ("name", "fault"))
-    if name not in QUICK and (name, fault) not in ALWAYS and pytestconfig.getoption("--torture") is None:
+    if parameters.get("name") not in QUICK and pytestconfig.getoption("--torture") is None:
         pytest.skip("takes minutes: give --torture a number")
 
 

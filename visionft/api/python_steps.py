@@ -20,7 +20,6 @@ CALLS: Final[dict[Action, str]] = {
     "choose_columns": 'project.add({path}, label_column="NAME")',
     "take_marks": "project.add({path}, from_boxes=True)",
     "label": 'project.label(image_ids, "CLASS")',
-    "embed": "project.suggest()",
     "find_issues": 'project.check("duplicates")',
     "keep_best": "project.keep_best(sure=True)",
     "mend": "project.mend_leaks(sure=True)",

@@ -1,6 +1,5 @@
-"""`visionft curate check`, `quality`, `label-errors` and `report`: the issues of a data set, and their corrections."""
+"""`visionft curate check` and `report`: the issues of a data set, and their corrections."""
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,17 +7,75 @@ from typer import Argument, Option
 
 from visionft.api import Project
 from visionft.api.tables import IssueTable
-from visionft.cli.arguments import MOST, Json, ProjectDir, share_option
-from visionft.cli.output import opened_project, print_result, running_job, table, write_err
-from visionft.curation.check import APPROXIMATE_TEXT, CheckResult, open_issues
+from visionft.cli.arguments import Json, ProjectDir, share_option
+from visionft.cli.output import opened_project, plain, print_result, running_job, table, write_err
+from visionft.curation.check import APPROXIMATE_TEXT, Check, open_issues
 from visionft.curation.report.dataset_report import DatasetReport
-from visionft.curation.table import CHECKS
+from visionft.curation.table import CHECKS, get_check
+from visionft.errors import VisionFTError
 from visionft.project.edits.changes import AcceptSuggestions, RemoveImages, UnlabelImages
 from visionft.project.edits.image_changes import TagImages
 from visionft.project.edits.verdicts import verdicts_of
 from visionft.project.names import count_of
 
-_SHOWN, _SHOWN_LABELS, _SHOWN_PAIRS = 50, 20, 5  # lines for a person; `--json` prints all
+_SHOWN = 50  # issues of a check for a person; `--json` prints all
+
+
+def check(
+    project: ProjectDir,
+    checks: Annotated[
+        list[str] | None, Argument(metavar="[CHECK]...", help=f"{', '.join(CHECKS)}; all where none is named.")
+    ] = None,
+    threshold: Annotated[
+        float | None, share_option("Score from which an image is listed; the check's own if none.")
+    ] = None,
+    kind: Annotated[
+        str, Option(metavar="KIND", help=f"Only one kind of issues, such as {', '.join(CHECKS['quality'].kinds)}.")
+    ] = "",
+    accept: Annotated[
+        float | None, share_option("Change labels that are wrong at least this surely, such as 0.9.")
+    ] = None,
+    tag: Annotated[str, Option(metavar="NAME", help="Tag the listed images, to review them later.")] = "",
+    remove: Annotated[
+        bool, Option("--remove", help="Remove images of bad quality; the files stay, undo restores them.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """List the issues of images and labels, the worst first.
+
+    Each check runs again; only new images take time. The options after --threshold need one check, by its name.
+    """
+    names = list(dict.fromkeys(checks or CHECKS))
+    chosen = [get_check(name) for name in names]
+    if len(names) > 1 and (kind or accept is not None or tag or remove):
+        raise VisionFTError("These options are for one check.", "Name one, and run the others by themselves.")
+    if remove and names != ["quality"]:
+        raise VisionFTError("Only images of bad quality are removed.", "Tag the images, or resolve their groups.")
+    value: dict[str, Any] = {}
+    text: list[str] = []
+    with opened_project(project, read_only=not (accept is not None or tag or remove)) as opened:
+        for each in chosen:
+            try:
+                found = run_check(opened, each.name, threshold=threshold, kind=kind)
+            except VisionFTError as error:
+                if len(names) == 1:
+                    raise
+                value[each.name] = {"skipped": str(error)}
+                text.append(f"{each.title}: {error}")
+                continue
+            value[each.name] = _check_value(found)
+            text.append(_check_text(each, found))
+            if accept is not None:
+                changed = _accept_corrections(opened, found, accept)
+                text.append(f"{count_of(changed, 'image')} relabelled; `visionft project undo` brings the labels back.")
+            image_ids = tuple(dict.fromkeys(found["image_id"]))
+            if tag and image_ids:
+                opened.apply(TagImages(image_ids, tag))
+                text.append(f"{count_of(len(image_ids), 'image')} got the tag “{tag}”.")
+            if remove and image_ids:
+                opened.apply(RemoveImages(image_ids))
+                text.append(f"{count_of(len(image_ids), 'image')} removed.")
+    print_result(value, "\n\n".join(text), as_json=json)
 
 
 def run_check(project: Project, check: str, *, threshold: float | None = None, kind: str = "") -> IssueTable:
@@ -32,129 +89,41 @@ def run_check(project: Project, check: str, *, threshold: float | None = None, k
     return found
 
 
-def _print_issues(found: IssueTable, *, note: str, as_json: bool) -> None:
-    """Print issues, in their order: as JSON, or as lines for a person after a note."""
+def _check_value(found: IssueTable) -> dict[str, Any]:
     paths = {image.image_id: image.path for image in found.images.images}
-    issues = list(found.issues)
-    rows = [(f"{each.score:.2f}", each.reason, paths[each.image_id]) for each in issues[:_SHOWN]]
-    lines = [note, table(("score", "reason", "image"), rows) if rows else "No issues."]
-    if len(issues) > _SHOWN:
-        lines.append(f"... and {count_of(len(issues) - _SHOWN, 'more issue')}.")
-    print_result(issues, "\n".join(lines), as_json=as_json, paths=paths)
+    return {
+        "checked": found.result.checked,
+        "approximate": found.result.is_approximate,
+        "issues": plain(found.issues, paths),
+    }
 
 
-def _note(found: IssueTable) -> str:
-    return f"{count_of(len(found.issues), 'issue')} in {count_of(found.result.checked, 'image')}."
-
-
-def check(
-    project: ProjectDir,
-    name: Annotated[str, Argument(metavar="CHECK", help=f"{', '.join(CHECKS)}.")],
-    threshold: Annotated[
-        float | None, share_option("Score from which an image is listed; the check's own if none.")
-    ] = None,
-    json: Json = False,
-) -> None:
-    """Run any check by its name, also of an extension."""
-    with opened_project(project, read_only=True) as opened:
-        found = run_check(opened, name, threshold=threshold)
-    _print_issues(found, note=_note(found), as_json=json)
-
-
-def quality(
-    project: ProjectDir,
-    kind: Annotated[
-        str,
-        Option(
-            metavar="KIND",
-            help="Only one kind: blurred, dark, bright, overexposed, low_information, blank, shape, size, "
-            "corrupt, partly_read.",
-        ),
-    ] = "",
-    threshold: Annotated[float | None, share_option("Score from which an image is listed; .5 unless you say.")] = None,
-    remove: Annotated[
-        bool, Option("--remove", help="Remove them from the project; the files stay, undo restores them.")
-    ] = False,
-    tag: Annotated[str, Option(metavar="NAME", help="Tag them, to review them later.")] = "",
-    json: Json = False,
-) -> None:
-    """List blurred, dark, corrupt and otherwise bad images.
-
-    The worst come first; only new images take time.
-    """
-    with opened_project(project, read_only=not (remove or tag)) as opened:
-        found = run_check(opened, "quality", threshold=threshold, kind=kind)
-        note = _note(found)
-        image_ids = tuple(dict.fromkeys(found["image_id"]))
-        if tag and image_ids:
-            opened.apply(TagImages(image_ids, tag))
-            note += f" {count_of(len(image_ids), 'image')} got the tag “{tag}”."
-        if remove and image_ids:
-            opened.apply(RemoveImages(image_ids))
-            note += f" {count_of(len(image_ids), 'image')} removed."
-    _print_issues(found, note=note, as_json=json)
-
-
-def label_errors(
-    project: ProjectDir,
-    threshold: Annotated[
-        float | None, share_option("Probability of being wrong from which a label is listed; usually 0.5.")
-    ] = None,
-    limit: Annotated[int, Option(metavar="NUMBER", min=0, max=MOST, help="Of labels to list; 0 lists all.")] = 0,
-    accept: Annotated[
-        float | None, share_option("Relabel those that are wrong at least this surely, such as 0.9.")
-    ] = None,
-    json: Json = False,
-) -> None:
-    """List probable label errors."""
-    with opened_project(project, read_only=accept is None) as opened:
-        found = run_check(opened, "label-errors", threshold=threshold)
-        images, result, issues = found.images, found.result, found.issues[: limit or None]
-        verdicts = verdicts_of(opened, result.check)
-        sure = () if accept is None else open_issues(result, images, verdicts, threshold=accept)
-        if given := {each.image_id: (each.suggested,) for each in sure if each.suggested}:
-            opened.apply(AcceptSuggestions(given))
-        taken: dict[str, list[int]] = {}
-        for each in sure:
-            if not each.suggested:  # one label less, of several
-                taken.setdefault(each.doubted, []).append(each.image_id)
-        for name, image_ids in taken.items():
-            opened.apply(UnlabelImages(tuple(image_ids), name))
-    suspects: list[dict[str, Any]] = []
-    for each in issues:
-        image = images.by_id[each.image_id]
-        names = list(images.labels_of(image))
-        label = names[0] if images.task == "single" else names
-        facts = {"suggested": each.suggested, "doubted": each.doubted, "score": each.score}
-        suspects.append({"path": image.path, "label": label, **facts})
-    value = {"compared": result.checked, "approximate": result.is_approximate, "labels": suspects}
-    relabelled = None if accept is None else len(sure)
-    print_result(value, lambda: _label_errors_text(suspects, result, relabelled), as_json=json)
-
-
-def _label_errors_text(suspects: Sequence[Mapping[str, Any]], result: CheckResult, relabelled: int | None) -> str:
-    from visionft.curation.label_errors.label_error_check import chance_text
-
-    lines = [f"{count_of(result.checked, 'label')} compared; {len(suspects):,} listed as probably wrong."]
+def _check_text(check: Check, found: IssueTable) -> str:
+    lines = [f"{check.title}: {count_of(len(found.issues), 'issue')} in {count_of(found.result.checked, 'image')}."]
     rows = []
-    for each in suspects[:_SHOWN_LABELS]:
-        label, change = each["label"], each["suggested"]
-        if not isinstance(label, str):
-            label = ", ".join(label)
-            change = f"-{each['doubted']}" if each["doubted"] else f"+{change}"
-        rows.append((chance_text(each["score"]), label, change, each["path"]))
+    for each in found.issues[:_SHOWN]:
+        label = each.suggested or (f"not {each.doubted}" if each.doubted else "")
+        rows.append((f"{each.score:.2f}", each.reason, label, found.images.by_id[each.image_id].path))
     if rows:
-        lines.append(table(("wrong", "label", "suggested", "image"), rows))
-    if len(suspects) > _SHOWN_LABELS:
-        lines.append(f"... and {len(suspects) - _SHOWN_LABELS} more; `--json` lists all.")
-    if overlap := result.facts["overlap"][:_SHOWN_PAIRS]:
-        lines += ["", "Confused classes:"]
-        lines.append(table(("class", "and", "images"), [(e["first"], e["second"], e["images"]) for e in overlap]))
-    if result.facts["single"]:
-        lines.append(f"Not checked, only one image each: {', '.join(result.facts['single'])}.")
-    if relabelled is not None:
-        lines += ["", f"{count_of(relabelled, 'image')} relabelled; `visionft project undo` brings the labels back."]
+        lines.append(table(("score", "reason", "suggested", "image"), rows))
+    if len(found.issues) > _SHOWN:
+        lines.append(f"... and {count_of(len(found.issues) - _SHOWN, 'more issue')}; `--json` lists all.")
     return "\n".join(lines)
+
+
+def _accept_corrections(opened: Project, found: IssueTable, threshold: float) -> int:
+    """Apply the suggested labels of at least this score, remove doubted ones, and return how many images changed."""
+    verdicts = verdicts_of(opened, found.result.check)
+    sure = open_issues(found.result, found.images, verdicts, threshold=threshold)
+    if given := {each.image_id: (each.suggested,) for each in sure if each.suggested}:
+        opened.apply(AcceptSuggestions(given))
+    doubted: dict[str, list[int]] = {}
+    for each in sure:
+        if each.doubted and not each.suggested:
+            doubted.setdefault(each.doubted, []).append(each.image_id)
+    for name, image_ids in doubted.items():
+        opened.apply(UnlabelImages(tuple(image_ids), name))
+    return len({*given, *(image_id for image_ids in doubted.values() for image_id in image_ids)})
 
 
 def report(

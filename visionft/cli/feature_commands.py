@@ -1,4 +1,4 @@
-"""`visionft curate embed`, `map` and `similar`: the embeddings of images, a map of them, and the most similar ones."""
+"""`visionft curate map` and `similar`: a map of the images, and the images most similar to others."""
 
 import csv
 import io
@@ -15,41 +15,6 @@ from visionft.errors import VisionFTError
 from visionft.files import write_text
 from visionft.foreign_text import printable, spreadsheet_cell
 from visionft.project.names import count_of
-
-
-def embed(
-    project: ProjectDir,
-    backbone: Annotated[str, Option(metavar="NAME", help="Of which network; the default one is ImageNet's.")] = "",
-    image_size: Annotated[
-        int, Option(metavar="PIXELS", min=0, max=MOST, help="Side of its input; 0 takes the network's own.")
-    ] = 0,
-    device: Annotated[str, Option(help="auto, cuda, mps or cpu.")] = "auto",
-    part: Annotated[
-        str, Option(metavar="K/N", help="Only the K-th of N parts of the images: start each in a terminal of its own.")
-    ] = "1/1",
-    json: Json = False,
-) -> None:
-    """Compute the embeddings of new images."""
-    from visionft.features.embedding import embed as compute
-
-    share = _part_of(part)
-    with opened_project(project, read_only=True) as opened, running_job() as job:
-        options: dict[str, Any] = {"backbone": backbone, "size": image_size, "device": device, "part": share}
-        report = compute(opened.path, opened.snapshot(), **options, job=job)
-    text = (
-        f"{count_of(report.known + report.added, 'image')} have {report.width} numbers each of {report.backbone} at "
-        f"{report.size} pixels, {report.added} of them new."
-    )
-    text += "".join(f"\n  {path}: {reason}" for path, reason in report.unreadable)
-    print_result(report, text, as_json=json)
-
-
-def _part_of(text: str) -> tuple[int, int]:
-    """Return the numbers of a part such as 2/4; raises VisionFTError."""
-    number, _, parts = text.partition("/")
-    if len(text) < 10 and number.isdecimal() and parts.isdecimal() and 1 <= int(number) <= int(parts):
-        return int(number), int(parts)
-    raise VisionFTError(f"{text} is not a part.", "Give its number and how many there are, such as 2/4.")
 
 
 def map_(

@@ -2,14 +2,13 @@
 
 Training of a head, evaluation, framing, distances, retrieval, suggestions and curation all ask here. What is stored is
 read; the missing images pass the network once, through the image cache, and their rows are written as they come: a
-cancelled job or a crash loses a few seconds of work. Several processes may share the work, each with a part of the
-images. Where rows cannot be written, such as on a full disk, they are used all the same.
+cancelled job or a crash loses a few seconds of work. Where rows cannot be written, such as on a full disk, they are
+used all the same.
 """
 
 import contextlib
 import logging
 import time
-import zlib
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -76,7 +75,6 @@ def embed(
     backbone: str = "",
     size: int = 0,
     device: str = "auto",
-    part: tuple[int, int] = (1, 1),
     job: JobContext = SILENT,
 ) -> EmbedReport:
     """Compute missing features of images, and make them the project's current features.
@@ -87,7 +85,6 @@ def embed(
         backbone: Of the catalog; empty takes the one of the project's features, or the default.
         size: Side of the input in pixels; 0 takes that of the project's features, or the backbone's own.
         device: Where to compute.
-        part: (K, N): only the K-th of N parts of the images, 1 to N, by content, for one of several processes.
         job: Cancelled during the download of weights, it raises `JobCancelled`; later, what was computed is kept.
 
     Raises:
@@ -96,19 +93,19 @@ def embed(
         RunError: None of the images can be read.
     """
     spec = _usual_spec(project_dir, images, backbone, size, job)
-    number, parts = part
-    mine = [each for each in images.images if parts == 1 or zlib.crc32(each.sha256.encode()) % parts == number - 1]
-    spec = with_aspect(spec, mine)
+    spec = with_aspect(spec, images.images)
     unreadable: list[tuple[str, str]] = []
     is_stopped, not_kept = False, ""
     with frozen_network(spec, device=device, job=job) as (network, autocast):
         kind = _kind_of(network, spec)
         make_current(project_dir, kind)
-        before = len(features_of(kind, kind.store(project_dir), mine))
+        before = len(features_of(kind, kind.store(project_dir), images.images))
         try:
-            source = feature_batches(project_dir, mine, spec, network, autocast=autocast, must_keep=True, job=job)
+            source = feature_batches(
+                project_dir, images.images, spec, network, autocast=autocast, must_keep=True, job=job
+            )
             for batch in source:
-                unreadable += [(str(mine[place].path), reason) for place, reason in batch.unreadable]
+                unreadable += [(str(images.images[place].path), reason) for place, reason in batch.unreadable]
                 not_kept = not_kept or batch.not_kept
         except JobCancelled:
             is_stopped = True
@@ -122,7 +119,7 @@ def embed(
         size=kind.size,
         width=sum(kind.widths),
         known=before,
-        added=len(features_of(kind, store, mine)) - before,
+        added=len(features_of(kind, store, images.images)) - before,
         unreadable=tuple(unreadable),
         stopped=is_stopped,
     )

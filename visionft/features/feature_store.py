@@ -217,7 +217,7 @@ def load_features(project_dir: Path, images: Snapshot) -> Features:
     """
     kind = current_kind(project_dir, images.image_reading)
     if kind is None:
-        step = NextStep("embed", project=project_dir)
+        step = NextStep("find_issues", project=project_dir)
         raise ProjectError("The images have no embeddings yet.", "Compute their features.", step)
     return features_of(kind, kind.store(project_dir), images.images)
 

@@ -21,6 +21,7 @@ WINDOW, FRAMING = "window", "framing"  # keys of the settings
 WINDOW_FILE: Final = "window.json"
 FRAMING_FILE: Final = "framing.json"  # only of the user's own choice; a measured one stays in its file
 RECOMMENDATION_FILE: Final = "recommendation.json"  # of versions before 0.3.0; nothing reads it
+RETRIEVAL_FOLDER: Final = "retrieval"  # as above
 UNREADABLE: Final = ""  # the setting of a damaged file: each opening says so, until the user chooses again
 
 

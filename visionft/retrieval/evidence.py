@@ -52,9 +52,7 @@ def find_evidence(
     direction: np.ndarray,
     *,
     same: Collection[int] = (),
-    held_out: np.ndarray | None = None,
     temperature: float = 1.0,
-    shown: int = SHOWN,
 ) -> Evidence:
     """Return the prediction for one image with the labelled images for and against it.
 
@@ -63,9 +61,7 @@ def find_evidence(
         class_names: In the order of its classes.
         direction: (K,) of the image in its space.
         same: Ids of duplicates of the image, by content or by the search for duplicates.
-        held_out: (C,) probabilities by a classifier without the image, where this one holds it: the prediction.
         temperature: Of the calibration on validation.
-        shown: Images of each kind.
     """
     if len(memory) > MOST_EXACT:
         places = nearest(memory.rows, direction[None], k=2_000).places[0]  # of an index of faiss
@@ -79,19 +75,13 @@ def find_evidence(
     if not doubles.all():
         shares[voters[0]] = vote_shares(voter_products, memory.counts[voters], memory.voting.temperature)[0]
 
-    def predicted(probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray, list[int]]:
-        """Return the (C,) calibrated probabilities of (1, C) ones, the classes by these, and the prediction."""
-        row = calibrated(probabilities, temperature, is_multilabel=memory.is_multilabel)[0]
-        ranked = np.argsort(-row, kind="stable")
-        chosen = [each for each in ranked if row[each] >= ASSIGNED] if memory.is_multilabel else ranked[:1]
-        return row, ranked, [int(each) for each in chosen]
-
     def has_any(classes: Sequence[int]) -> np.ndarray:
         return np.asarray(np.isin(memory.labels, list(classes)).any(axis=1))
 
-    row, ranked, classes = predicted(memory.predict_from(aside) if held_out is None else held_out[None])
-    if held_out is not None and not (has_any(classes) & ~doubles).any():  # only doubles would support it
-        row, ranked, classes = predicted(memory.predict_from(aside))
+    row = calibrated(memory.predict_from(aside), temperature, is_multilabel=memory.is_multilabel)[0]
+    ranked = np.argsort(-row, kind="stable")
+    chosen = [each for each in ranked if row[each] >= ASSIGNED] if memory.is_multilabel else ranked[:1]
+    classes = [int(each) for each in chosen]
     nearest_of = np.full(memory.classes, -np.inf)  # classes without votes are ranked by their nearest image
     for column in memory.labels.T:
         known = column >= 0
@@ -99,7 +89,7 @@ def find_evidence(
     next_ones = [int(each) for each in np.lexsort((-nearest_of, -row.round(9))) if each not in classes]
     by_nearness = np.argsort(-products, kind="stable")
 
-    def neighbours(chosen: np.ndarray) -> tuple[Neighbour, ...]:
+    def neighbours(among: np.ndarray) -> tuple[Neighbour, ...]:
         return tuple(
             Neighbour(
                 image_id=int(memory.image_ids[place]),
@@ -107,7 +97,7 @@ def find_evidence(
                 similarity=round(float(products[place]), 4),
                 share=round(float(shares[place]), 4),
             )
-            for place in by_nearness[chosen[by_nearness]][:shown]
+            for place in by_nearness[among[by_nearness]][:SHOWN]
         )
 
     supports = has_any(classes)

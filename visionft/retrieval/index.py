@@ -1,14 +1,14 @@
-"""Retrieval indexes: k-NN classifiers of the labelled images, cached in files and rebuilt when labels or images change.
+"""Retrieval indexes: the k-NN classifiers of runs, cached in files and rebuilt when labels or images change.
 
-The index of a project uses its stored features, the index of a k-NN run the network of the run. A cached file holds a
-digest of its inputs and a hash of its content, so an outdated or damaged one is never used. NumPy only.
+A cached file holds a digest of its inputs and a hash of its content, so an outdated or damaged one is never used. NumPy
+only.
 """
 
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,9 +19,7 @@ from models.tensor_files import usual_permissions
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.errors import NextStep, ProjectError, RunError, VisionFTError
 from visionft.events import Notice, Progress
-from visionft.features.embedding import embedded, features_under
-from visionft.features.feature_spec import FeatureSpec
-from visionft.features.feature_store import FeatureKind, Features
+from visionft.features.embedding import features_under
 from visionft.files import atomic_path, write_error
 from visionft.heads.knn.knn_fitting import FittedKnn, fit_memory
 from visionft.heads.knn.memory import KnnClassifier
@@ -31,7 +29,6 @@ from visionft.training.runs.run_folder import LIVE_INDEX_FILE, RunSummary, proje
 logger = logging.getLogger(__name__)
 
 VERSION: Final = 1  # another number whenever an index of the same images is another
-FOLDER: Final = "retrieval"
 _HELD_OUT, _HELD_OUT_IDS = "held_out", "held_out_ids"
 
 
@@ -46,11 +43,7 @@ class Index:
     memory: KnnClassifier
     class_names: tuple[str, ...]
     images: Mapping[int, SnapshotImage]  # {image id: image} of the indexed images
-    kind: FeatureKind  # the feature extractor
-    spec: FeatureSpec  # its network, weights and input
-    device: str = "auto"  # where it computes
-    accuracy: float | None = None  # held-out accuracy; None where no class has two images
-    held_out: Mapping[int, np.ndarray] = field(default_factory=dict[int, np.ndarray])
+    held_out: Mapping[int, np.ndarray]
 
     def directions(self, vectors: np.ndarray) -> np.ndarray:
         """Map features (M, D') of its kind to (M, K) directions in the space of its memory."""
@@ -78,75 +71,49 @@ def index_digest(indexed: Snapshot, name: str) -> str:
     return digest.hexdigest()
 
 
-def open_index(project_dir: Path, images: Snapshot, *, job: JobContext = SILENT) -> Index:
-    """Return the index of a project's labelled images; missing features are computed first.
-
-    Raises:
-        ProjectError: No image has a label, or none can be read.
-        VisionFTError: As `embed`.
-    """
-    indexed = indexed_images(images)
-    features = embedded(project_dir, indexed, job=job)
-    indexed = replace(indexed, images=features.images)
-    kind = features.kind
-
-    def fit() -> FittedKnn:
-        return _fit(indexed, features, kind.widths, job=job)
-
-    path = project_dir / FOLDER / f"{kind.folder_name}.safetensors"
-    return _read_or_fit(path, index_digest(indexed, kind.folder_name), indexed, kind, kind.spec, "auto", fit, job)
-
-
 def run_index(run: RunSummary, images: Snapshot, *, job: JobContext = SILENT) -> Index:
     """Return the index of a k-NN run for the labels of `images`, with the run's network and settings.
+
+    It is read from its file, or fitted and written there.
 
     Raises:
         ProjectError: No image for the index has a label, or none can be read.
         RunError: The run is none of k-NN, or its weights were deleted.
         WeightsError: The network's weights are missing.
     """
-    config = run.config
-    if not config.method_row.is_live:
-        raise RunError(Message("{path} holds no images.", path=run.title), "Name a run of the method knn, or none.")
+    if not run.config.method_row.is_live:
+        raise RunError(Message("{path} holds no images.", path=run.title), "Name a run of the method knn.")
     require_weights(run)
     indexed = indexed_images(images)
-    project_dir = project_of_run(run.path) or run.path
-
-    def features_of(chosen: Sequence[SnapshotImage]) -> Features:
-        return features_under(project_dir, chosen, config.features, device=config.device, job=job)
-
-    def fit() -> FittedKnn:
-        options: Any = config.method_options
-        return _fit(
-            indexed,
-            features_of(indexed.images),
-            config.method_row.head_parts(config.backbone_row, options),
-            neighbours=options.neighbours,
-            is_balanced=config.balance != "none",
-            seed=config.seed,
-            job=job,
-        )
-
-    digest = index_digest(indexed, run.name)
-    path, kind = run.path / LIVE_INDEX_FILE, features_of(()).kind
-    return _read_or_fit(path, digest, indexed, kind, config.features, config.device, fit, job)
+    by_id = {image.image_id: image for image in indexed.images}
+    digest, path = index_digest(indexed, run.name), run.path / LIVE_INDEX_FILE
+    memory, held_out = _read(path, digest, by_id) or (None, {})
+    if memory is None:
+        job.report(Progress(stage="Building the retrieval index", done=0, total=0))
+        fitted = _fit(run, indexed, job)
+        memory, ids = fitted.memory, fitted.memory.image_ids
+        job.report(Notice(message=fitted.description))
+        held_out = dict(zip(ids[fitted.places].tolist(), fitted.held_out, strict=True))
+        arrays = memory.arrays() | {_HELD_OUT: fitted.held_out, _HELD_OUT_IDS: ids[fitted.places]}
+        about = {"digest": digest, "accuracy": fitted.accuracy, "missing": sorted(by_id.keys() - set(ids.tolist()))}
+        try:
+            write_index(path, arrays, about)
+        except VisionFTError as error:  # a project that cannot be written still has an index
+            logger.warning("The index is not cached: %s", error)
+    return Index(memory, indexed.class_names, {each: by_id[each] for each in memory.image_ids.tolist()}, held_out)
 
 
-def _fit(
-    indexed: Snapshot,
-    features: Features,
-    widths: Sequence[int],
-    *,
-    neighbours: int = 0,
-    is_balanced: bool = False,
-    seed: int = 0,
-    job: JobContext,
-) -> FittedKnn:
-    """Fit a k-NN classifier to features of the last stages (`widths`) of the indexed images, as far as they have any.
+def _fit(run: RunSummary, indexed: Snapshot, job: JobContext) -> FittedKnn:
+    """Fit a k-NN classifier to features of the indexed images, as far as they have any.
 
     Raises:
         ProjectError: None of the images can be read.
     """
+    config = run.config
+    options: Any = config.method_options
+    widths = config.method_row.head_parts(config.backbone_row, options)
+    project_dir = project_of_run(run.path) or run.path
+    features = features_under(project_dir, indexed.images, config.features, device=config.device, job=job)
     if not len(features):
         hint = Message("Check that their disk is connected.")
         raise ProjectError("None of the labelled images can be read.", hint, NextStep("check"))
@@ -154,7 +121,7 @@ def _fit(
     for row, image in zip(targets, features.images, strict=True):
         row[list(image.labels)] = 1
     weights = None
-    if is_balanced:
+    if config.balance != "none":
         from visionft.training.loop.batches import sampling_weights
 
         weights = sampling_weights(features.images, len(indexed.class_names))
@@ -164,41 +131,12 @@ def _fit(
         targets,
         widths=widths,
         is_multilabel=indexed.task == "multi",
-        neighbours=neighbours,
+        neighbours=options.neighbours,
         weights=weights,
         image_ids=np.array([image.image_id for image in features.images]),
-        seed=seed,
+        seed=config.seed,
         job=job,
     )
-
-
-def _read_or_fit(
-    path: Path,
-    digest: str,
-    indexed: Snapshot,
-    kind: FeatureKind,
-    spec: FeatureSpec,
-    device: str,
-    fit: Callable[[], FittedKnn],
-    job: JobContext,
-) -> Index:
-    """Return the cached index of these inputs; without one, fit it and cache it."""
-    by_id = {image.image_id: image for image in indexed.images}
-    memory, accuracy, held_out = _read(path, digest, by_id) or (None, None, {})
-    if memory is None:
-        job.report(Progress(stage="Building the retrieval index", done=0, total=0))
-        fitted = fit()
-        memory, accuracy, ids = fitted.memory, fitted.accuracy, fitted.memory.image_ids
-        job.report(Notice(message=fitted.description))
-        held_out = dict(zip(ids[fitted.places].tolist(), fitted.held_out, strict=True))
-        arrays = memory.arrays() | {_HELD_OUT: fitted.held_out, _HELD_OUT_IDS: ids[fitted.places]}
-        about = {"digest": digest, "accuracy": accuracy, "missing": sorted(by_id.keys() - set(ids.tolist()))}
-        try:
-            write_index(path, arrays, about)
-        except VisionFTError as error:  # a project that cannot be written still has an index
-            logger.warning("The index is not cached: %s", error)
-    images = {image_id: by_id[image_id] for image_id in memory.image_ids.tolist()}
-    return Index(memory, indexed.class_names, images, kind, spec, device=device, accuracy=accuracy, held_out=held_out)
 
 
 def write_index(path: Path, arrays: Mapping[str, np.ndarray], about: Mapping[str, Any]) -> None:
@@ -228,8 +166,8 @@ def _content_hash(arrays: Mapping[str, np.ndarray], about: str) -> str:
 
 def _read(
     path: Path, digest: str, by_id: Mapping[int, SnapshotImage]
-) -> tuple[KnnClassifier, float | None, dict[int, np.ndarray]] | None:
-    """Return the cached classifier of a digest, its accuracy and held-out probabilities.
+) -> tuple[KnnClassifier, dict[int, np.ndarray]] | None:
+    """Return the cached classifier of a digest, and its held-out probabilities.
 
     None without one, where it is damaged, or where an image that it misses can be read again.
     """
@@ -245,7 +183,7 @@ def _read(
         if metadata["sha256"] != _content_hash(arrays, metadata["about"]):
             raise ValueError("its content has changed since it was written")
         held_out = dict(zip(arrays[_HELD_OUT_IDS].tolist(), arrays[_HELD_OUT], strict=True))
-        return KnnClassifier.from_arrays(arrays), about["accuracy"], held_out
+        return KnnClassifier.from_arrays(arrays), held_out
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:

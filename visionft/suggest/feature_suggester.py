@@ -236,7 +236,7 @@ def need_error(suggester: FeatureSuggester, project_dir: Path) -> ProjectError:
     """Return the missing requirement of suggestions as an error."""
     if suggester.needs == "features":
         hint = Message("Check that the images can be read, then compute their features.")
-        step = NextStep("embed", project=project_dir)
+        step = NextStep("find_issues", project=project_dir)
         return ProjectError("No image has features, so nothing can be suggested.", hint, step)
     if suggester.needs == "labels":
         hint = Message("Label a few of each class; the first in the queue are the most informative.")

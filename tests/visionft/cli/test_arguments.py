@@ -20,9 +20,9 @@ CONTEXTS = command_contexts(typer.Context(get_command(app)))
 COMMANDS = {each.command_path.strip(): each.command for each in CONTEXTS}
 NUMBERS = ("-1e30", "-1", "1" + "0" * 30, "9" * 5000, "nan", "inf", "-inf", "1e400", "", "ten")
 WRITTEN = {"out", "out_dir", "output", "target", "csv_file", "save"}  # files and folders to be made
-LONG = {"app", "demo", "curate report", "recommend"}  # open a window, take minutes, or use the network
+LONG = {"app", "demo", "curate check", "curate report", "recommend"}  # open a window, take minutes, or use the network
 # The network checks the project first; see `tests/visionft/test_files.py`.
-NEEDS_FEATURES = {"curate similar", "label evidence"}
+NEEDS_FEATURES = {"curate similar"}
 
 
 def kinds_of(parameter: Any) -> tuple[type, ...]:
@@ -88,10 +88,3 @@ def test_a_name_that_leads_to_no_file_is_refused_without_waiting(run, place, nam
 @pytest.mark.parametrize("number", ["9" * 5000, "²", "٣", "-1", ""])
 def test_a_run_that_has_no_such_number_is_not_there(run, place: Path, number: str) -> None:
     assert run("evaluate", place / "project", "--", number)[0] == 2
-
-
-@pytest.mark.parametrize("part", ["3/2", "0/2", "half", "1/-1"])
-def test_a_part_that_is_none_is_refused(run, tmp_path: Path, part: str):
-    Project.create(tmp_path / "project").close()
-    code, _, errors = run("curate", "embed", tmp_path / "project", "--part", part)
-    assert code == 2 and part in errors and "2/4" in errors

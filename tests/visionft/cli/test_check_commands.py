@@ -1,17 +1,18 @@
-"""`visionft curate quality`, `label-errors` and `report`: their lists, their actions with undo, and the page."""
+"""`visionft curate check` and `report`: their lists, their actions with undo, and the page."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from visionft.cli.next_steps import command_for
 from visionft.curation.check import APPROXIMATE, APPROXIMATE_TEXT, Inputs, read_result, write_result
 from visionft.curation.quality.kinds import KINDS
 from visionft.curation.quality.quality_check import Quality
-from visionft.errors import NextStep, ProjectError
+from visionft.errors import ProjectError
 from visionft.features.feature_store import FeatureKind, Features
 from visionft.project.edits.changes import LabelImages, UnlabelImages
 from visionft.project.importing.importer import import_files, import_source
@@ -28,24 +29,32 @@ def project(noisy_images: Path, tmp_path: Path) -> Path:
     return tmp_path / "project"
 
 
-def test_it_lists_the_worst_first_as_json_and_as_text(run, value, project):
-    found = {Path(each["path"]).name: each["kind"] for each in value("curate", "quality", project)}
+@pytest.fixture
+def issues(value, project: Path) -> Callable[..., list[dict[str, Any]]]:
+    """Return a function: check and options -> its issues."""
+    return lambda check, *options: value("curate", "check", project, check, *options)[check]["issues"]
+
+
+def test_it_lists_the_worst_first_as_json_and_as_text(run, issues, project):
+    found = {Path(each["path"]).name: each["kind"] for each in issues("quality")}
     assert found == {"blank.png": "blank", "cut.png": "corrupt"}
-    code, out, _ = run("curate", "quality", project)
+    code, out, _ = run("curate", "check", project, "quality")
     assert code == 0 and "2 issues" in out and "22 images" in out and out.count(".png") == 2
 
 
-def test_a_kind_and_a_threshold_narrow_it(value, refused, project):
-    assert [each["kind"] for each in value("curate", "quality", project, "--kind", "blank")] == ["blank"]
-    assert len(value("curate", "quality", project, "--threshold", 0)) >= 2
-    error = refused("curate", "quality", project, "--kind", "ugly")
+def test_a_kind_and_a_threshold_narrow_it(issues, refused, project):
+    assert [each["kind"] for each in issues("quality", "--kind", "blank")] == ["blank"]
+    assert len(issues("quality", "--threshold", 0)) >= 2
+    error = refused("curate", "check", project, "quality", "--kind", "ugly")
     assert "ugly" in error and all(kind in error for kind in KINDS)
-    refused("curate", "quality", project, "--threshold", 50)
-    assert value("curate", "quality", project, "--kind", "dark") == []
+    refused("curate", "check", project, "quality", "--threshold", 50)
+    assert issues("quality", "--kind", "dark") == []
+    refused("curate", "check", project, "--kind", "dark")
+    refused("curate", "check", project, "duplicates", "--remove")
 
 
 def test_tagging_and_removing_are_steps_that_are_undone(run, project):
-    out = run("curate", "quality", project, "--tag", "bad", "--remove")[1]
+    out = run("curate", "check", project, "quality", "--tag", "bad", "--remove")[1]
     assert "“bad”" in out and out.count("2 images ") == 2
     with Project.open(project) as opened:
         assert count_images(opened) == 20
@@ -58,8 +67,8 @@ def test_tagging_and_removing_are_steps_that_are_undone(run, project):
 
 def test_what_cannot_be_read_is_told(run, project):
     (project.parent / "images" / "noise" / "03.png").unlink()
-    code, out, err = run("curate", "quality", project, "--json")
-    assert code == 0 and len(json.loads(out)) == 2 and "03.png: " in err
+    code, out, err = run("curate", "check", project, "quality", "--json")
+    assert code == 0 and len(json.loads(out)["quality"]["issues"]) == 2 and "03.png: " in err
 
 
 COUNT = 60
@@ -93,27 +102,21 @@ def labels_of(project: Path) -> list[str]:
 
 
 def test_json_lists_the_most_probable_errors_first(value, mislabelled):
-    report = value("curate", "label-errors", mislabelled)
-    found = report["labels"]
-    assert report["compared"] == COUNT
+    report = value("curate", "check", mislabelled, "label-errors")["label-errors"]
+    found = report["issues"]
+    assert report["checked"] == COUNT
     assert {int(Path(each["path"]).stem) for each in found} == set(WRONG)  # more probably wrong than right
     for each in found:
         place = int(Path(each["path"]).stem)
-        assert (each["label"], each["suggested"]) == (("apple", "pear")[1 - place % 2], ("apple", "pear")[place % 2])
+        assert each["suggested"] == ("apple", "pear")[place % 2]
     assert [each["score"] for each in found] == sorted((each["score"] for each in found), reverse=True)
-    assert len(value("curate", "label-errors", mislabelled, "--limit", 2)["labels"]) == 2
-    assert len(value("curate", "label-errors", mislabelled, "--threshold", 0)["labels"]) > 3
-
-
-def test_text_says_what_is_wrong_and_which_classes_are_mixed_up(run, mislabelled):
-    code, out, _ = run("curate", "label-errors", mislabelled)
-    assert code == 0 and out.startswith("60 labels ")
-    assert out.count(".png") == 3 and out.split()[-3:] == ["apple", "pear", "3"]
+    every = value("curate", "check", mislabelled, "label-errors", "--threshold", 0)["label-errors"]["issues"]
+    assert len(every) > 3
 
 
 def test_what_is_sure_is_relabelled_and_undo_brings_it_back(run, mislabelled):
     before = labels_of(mislabelled)
-    code, out, _ = run("curate", "label-errors", mislabelled, "--accept", 0.5)
+    code, out, _ = run("curate", "check", mislabelled, "label-errors", "--accept", 0.5)
     assert code == 0 and "visionft project undo" in out
     assert labels_of(mislabelled) == [("apple", "pear")[place % 2] for place in range(COUNT)]
     run("project", "undo", mislabelled)
@@ -121,10 +124,10 @@ def test_what_is_sure_is_relabelled_and_undo_brings_it_back(run, mislabelled):
 
 
 def test_what_is_no_share_and_what_has_no_labels_is_refused(refused, mislabelled):
-    refused("curate", "label-errors", mislabelled, "--accept", 2)
+    refused("curate", "check", mislabelled, "label-errors", "--accept", 2)
     with Project.open(mislabelled) as opened:
         opened.apply(UnlabelImages(tuple(image.image_id for image in opened.snapshot().images)))
-    assert "visionft label set" in refused("curate", "label-errors", mislabelled)
+    assert "visionft label set" in refused("curate", "check", mislabelled, "label-errors")
 
 
 @pytest.fixture
@@ -152,14 +155,6 @@ def test_text_json_and_page_say_that_a_search_was_approximate(run, value, projec
     assert APPROXIMATE_TEXT in run("curate", "report", project, page, "--as-is")[1]
     assert APPROXIMATE_TEXT in page.read_text(encoding="utf-8")
     assert value("curate", "report", project, "--as-is")["dataset"]["checks"][0]["is_approximate"]
-
-
-def test_the_page_is_written_by_the_command_of_the_next_step(run, project, monkeypatch, tmp_path, only_quality):
-    monkeypatch.chdir(tmp_path)
-    words = command_for(NextStep("find_issues", project=project)).split()
-    code, out, _ = run(*words[1:])
-    assert code == 0 and "report.html" in out
-    assert (tmp_path / "report.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
 
 
 def test_a_check_that_cannot_look_says_why(run, project, monkeypatch, only_quality):

@@ -62,6 +62,7 @@ def test_each_row_of_the_page_is_used(run_elsewhere, image_folder: Path, tmp_pat
     diagnosis, _, imported, counted, _, found, _, trained, evaluated, exported = (
         json.loads(stdout) for _, stdout, _ in answers
     )
+    found = found["small"]["issues"]
     rows = {(each["group"].partition(".")[2], each["name"]): each["error"] for each in diagnosis["extensions"]}
     assert rows == dict.fromkeys(
         [("backbones", "tiny"), ("methods", "centroid"), ("formats", "pairs"), ("checks", "small"),

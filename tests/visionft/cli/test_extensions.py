@@ -126,7 +126,8 @@ def test_a_format_a_check_a_method_an_exporter_and_a_command(values, image_folde
     )
     assert imported["added"] == len(images) and counted == {"labelled": len(images)}
     assert len((tmp_path / "again.pairs").read_text().splitlines()) == len(images)
-    assert len(found) == len(images) and {each["kind"] for each in found} == {"contrast"}
+    issues = found["low-contrast"]["issues"]
+    assert len(issues) == len(images) and {each["kind"] for each in issues} == {"contrast"}
     assert trained["run"] == evaluated["run"] == RUN
     assert "classes.json" in exported["files"]
     assert json.loads((out / "classes.json").read_text()) == ["blue", "green", "red"]

@@ -37,7 +37,7 @@ def test_the_page_is_read_by_machines(run) -> None:
 
 def test_the_help_of_the_program_fits_a_screen_and_agrees_with_the_commands(run) -> None:
     lines = run("help")[1].splitlines()
-    assert len(lines) <= 33 and not any(line.endswith("...") for line in lines[1:])
+    assert len(lines) <= 32 and not any(line.endswith("...") for line in lines[1:])
     first = {name: (each.command.help or "").splitlines()[0] for name, each in CONTEXTS.items() if " " not in name}
     assert {name: about for name, about in ABOUT.items() if name in COMMANDS} == first
 
@@ -46,7 +46,7 @@ def test_every_command_that_a_document_names_exists() -> None:
     groups = {name.split()[0] for name in COMMANDS if " " in name}
     known = {*COMMANDS, *groups, "label count", "uninstall", "install"}
     root = Path(__file__).parents[3]
-    for page in (*root.glob("*.md"), *root.glob("docs/**/*.md")):
+    for page in {*root.glob("*.md"), *root.glob("docs/**/*.md")} - {root / "CHANGELOG.md"}:
         text = page.read_text(encoding="utf-8")
         for found in re.finditer(r"(?:`|^)visionft ([a-z][a-z-]*)(?: ([a-z-]+))?", text, re.M):
             name = f"{found[1]} {found[2]}" if found[1] in groups and found[2] else found[1]

@@ -71,7 +71,7 @@ def test_the_features_of_a_project_are_counted_and_cleared_with_them(tmp_path, i
     value("project", "new", project)
     value("import", project, str(image_folder))
     assert value("cache")["features"] is None and value("cache", project)["features"] == 0
-    value("curate", "embed", project, "--backbone", "starter_resnet", "--image-size", "64")
+    value("curate", "map", project, "--method", "pca")
     assert value("cache", project)["features"] > 0
     assert value("cache", "--clear")["features"] is None and value("cache", project)["features"] > 0
     assert value("cache", project, "--clear")["features"] == 0 and value("cache", project)["features"] == 0

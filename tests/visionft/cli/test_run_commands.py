@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -202,8 +203,11 @@ def test_what_cannot_be_trained_with_leaves_nothing(refused, project: Path, tmp_
 
 @pytest.mark.slow
 def test_the_window_is_measured_at_the_import_chosen_and_forgotten(run, value, refused, project: Path, tmp_path: Path):
-    assert value("project", "window", project) == {"choice": None}
-    refused("project", "window", project, "--measure")  # images of 8 bits
+    def window(folder: Path, *options: object) -> Any:
+        return value("project", "set", folder, *options)["window"]
+
+    assert window(project) is None
+    refused("project", "set", project, "--window", "measure")  # images of 8 bits
     folder, deep = tmp_path / "stacks", tmp_path / "deep"
     folder.mkdir()
     values = np.linspace(400, 1300, 3 * 30 * 40).reshape(3, 30, 40).astype("uint16")
@@ -212,43 +216,37 @@ def test_the_window_is_measured_at_the_import_chosen_and_forgotten(run, value, r
     value("project", "new", deep)
     assert value("import", deep, folder)["added"] == 2
     value("import", project, folder)  # it holds images already: they are read as before
-    assert value("project", "window", project) == {"choice": None}
-    measured = value("project", "window", deep)["choice"]
+    assert window(project) is None
+    measured = window(deep)
     assert measured["reading"]["plane"] == "max" and (measured["planes"], measured["images"]) == (3, 2)
-    assert not measured["is_own"] and sum(measured["histograms"][0]["counts"]) == 2 * 30 * 40
-    own = value("project", "window", deep, "--use", "500,900", "--plane", "2")["choice"]
+    own = window(deep, "--window", "500,900", "--plane", "2")
     assert own["is_own"] and own["reading"] == {"window": "500,900", "plane": "2", "channels": ""}
-    assert "500" in run("project", "window", deep)[1]
-    first = value("project", "window", deep, "--plane", "first")["choice"]["reading"]
+    assert "500" in run("project", "set", deep)[1]
+    first = window(deep, "--plane", "first")["reading"]
     low, high = map(float, first["window"].split(","))
     assert 400 <= low < 402 < 698 < high < 702  # of its own values
-    for wrong in (("--use", "9,1"), ("--plane", "0"), ("--use", "1,2", "--forget"), ("--channels", "a,b")):
-        refused("project", "window", deep, *wrong)
-    assert value("project", "window", deep, "--forget") == {"choice": None}
+    for wrong in (("--window", "9,1"), ("--plane", "0"), ("--window", "stored", "--plane", "1"), ("--channels", "a,b")):
+        refused("project", "set", deep, *wrong)
+    assert window(deep, "--window", "stored") is None
     value("project", "undo", deep)
-    assert value("project", "window", deep)["choice"]["reading"] == first
-    value("project", "undo", deep)
-    assert value("project", "window", deep)["choice"] == own
-    value("project", "redo", deep)
-    value("project", "window", deep, "--measure")
+    assert window(deep)["reading"] == first
+    assert window(deep, "--window", "measure")["reading"] == measured["reading"]
 
 
 @pytest.mark.slow
 def test_the_framing_is_measured_chosen_and_forgotten(run, value, refused, project: Path):
-    assert value("project", "framing", project) == {"choice": None}
-    measured = value("project", "framing", project, "--measure", "--backbone", "starter_resnet", "--device", "cpu")[
-        "choice"
-    ]
+    def framing(*options: object) -> Any:
+        return value("project", "set", project, *options)["framing"]
+
+    assert framing() is None
+    measured = framing("--framing", "measure", "--backbone", "starter_resnet", "--device", "cpu")
     assert measured["backbone"] == "starter_resnet" and len(measured["trials"]) >= 2
-    assert value("project", "framing", project)["choice"] == measured and "%" in run("project", "framing", project)[1]
-    own = value("project", "framing", project, "--use", "0.1,0.2,0.9,0.8", "--image-size", 96)["choice"]
+    assert framing() == measured and "%" in run("project", "set", project)[1]
+    own = framing("--framing", "0.1,0.2,0.9,0.8", "--image-size", 96)
     assert (own["framing"]["framing"], own["framing"]["image_size"], own["trials"]) == ("region", 96, [])
-    assert "64 x 128" in run("project", "framing", project, "--use", "0.3,0.1,0.66,0.96", "--image-size", 96)[1]
-    value("project", "framing", project, "--use", "0.1,0.2,0.9,0.8", "--image-size", 96)
-    regions = (("--use", region) for region in ("0,0,2,2", ".5,.5,.51,.51"))
-    for wrong in (*regions, ("--use", "whole", "--measure"), ("--image-size", 64)):
-        refused("project", "framing", project, *wrong)
-    assert value("project", "framing", project)["choice"] == own
-    assert value("project", "framing", project, "--forget") == {"choice": None}
+    region = ("--framing", "0.3,0.1,0.66,0.96", "--image-size", 96)
+    assert "64 x 128" in run("project", "set", project, *region)[1]
+    for wrong in (("--framing", "0,0,2,2"), ("--framing", ".5,.5,.51,.51"), ("--image-size", 64)):
+        refused("project", "set", project, *wrong)
     value("project", "undo", project)
-    assert value("project", "framing", project)["choice"] == own
+    assert framing() == own and framing("--framing", "auto") is None

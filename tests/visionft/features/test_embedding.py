@@ -86,7 +86,7 @@ def test_without_features_or_a_readable_image_there_is_an_error(project: Project
     images = project.snapshot()
     with pytest.raises(ProjectError) as caught:
         load_features(project.path, images)
-    assert caught.value.next_step is not None and caught.value.next_step.action == "embed"
+    assert caught.value.next_step is not None and caught.value.next_step.action == "find_issues"
     gone = tuple(dataclasses.replace(image, path=image.path.with_name("gone")) for image in images.images)
     with pytest.raises(RunError):
         embed(project.path, Snapshot("single", images.class_names, gone), backbone="starter_resnet", size=64)

@@ -17,10 +17,10 @@ from visionft.evaluation.explanation import ExplanationRequest
 from visionft.evaluation.report import evaluate_run, run_logits
 from visionft.evaluation.stored import read_evaluation
 from visionft.export.exporter import export_run
-from visionft.features.feature_store import features_of
+from visionft.features.embedding import features_under
 from visionft.files import sha256_file
 from visionft.jobs import JobCancelled, JobContext
-from visionft.retrieval.evidence_search import search_evidence
+from visionft.retrieval.evidence import find_evidence
 from visionft.retrieval.index import run_index
 from visionft.retrieval.live_view import labels_digest, load_current_model
 from visionft.training.config.train_config import TrainConfig
@@ -115,15 +115,14 @@ def test_classes_come_and_go(run_dir: Path, snapshot: Snapshot):
 def test_the_model_and_its_evidence_predict_the_same(run_dir: Path, snapshot: Snapshot):
     loaded, project = load_current_model(read_run(run_dir), snapshot), run_dir.parent.parent
     index, queries = run_index(loaded.run, snapshot), snapshot.labelled("test")
-    found = search_evidence(project, snapshot, index, [image.path for image in queries])
     seen = tuple(dataclasses.replace(image, sha256=sha256_file(image.path)) for image in queries)
-    vectors = features_of(index.kind, index.kind.store(project), seen).vectors
+    vectors = features_under(project, seen, loaded.run.config.features).vectors
+    found = [find_evidence(index.memory, index.class_names, each) for each in index.directions(vectors)]
     with torch.no_grad():
         shares = loaded.strongest.classifier.head(torch.from_numpy(vectors.astype(np.float32))).softmax(dim=1).numpy()
     for row, each in zip(shares, found, strict=True):
-        assert each.evidence is not None
-        assert each.evidence.classes == (index.class_names[int(row.argmax())],)
-        assert each.evidence.probability == pytest.approx(float(row.max()), abs=1e-4)
+        assert each.classes == (index.class_names[int(row.argmax())],)
+        assert each.probability == pytest.approx(float(row.max()), abs=1e-4)
 
 
 @pytest.mark.slow

@@ -44,7 +44,7 @@ def test_what_is_missing_is_said_step_by_step(make_project, truth):
         (project.path / FOLDER / "current.json").unlink()
         with pytest.raises(ProjectError) as caught:
             open_suggester(project)
-        assert caught.value.next_step is not None and caught.value.next_step.action == "embed"
+        assert caught.value.next_step is not None and caught.value.next_step.action == "find_issues"
 
 
 def test_suggestions_are_right_and_say_why(labelled):
