@@ -18,28 +18,10 @@ from visionft.sample_projects import fill_with_sample
 from visionft.training.budget import Budget
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.preset_choice import preset_of_project
-from visionft.training.runs.metrics_file import read_accuracies
 
 PRESET = "balanced"
 EPOCHS = 2  # of Balanced: half a minute on two cores, where its own number takes many
 FRAMING = "centre"  # likewise, in place of a measurement on all images
-
-
-@dataclass(frozen=True, kw_only=True)
-class DemoStage:
-    """A model of the run: the linear probe, or the network after an epoch.
-
-    Attributes:
-        at_s: Seconds from the start of the run.
-        epoch: 0 for the linear probe.
-        accuracy: On the validation images, a share of 1.
-        is_kept: Whether it was the best so far.
-    """
-
-    at_s: float
-    epoch: int
-    accuracy: float
-    is_kept: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +33,6 @@ class DemoResult:
         backbone: Its network.
         method: How that was trained; `linear` where training gained nothing.
         seconds: That the run took.
-        stages: What it had reached at which time, in order.
         test_top1: Accuracy on `test_images` in PyTorch, with its 95 % interval `test_interval`.
         predicted_right: Correct test images by the exported file, under ONNX Runtime alone.
         predicted_alike: Test images with equal predictions in ONNX Runtime and PyTorch.
@@ -63,7 +44,6 @@ class DemoResult:
     backbone: str
     method: str
     seconds: float
-    stages: tuple[DemoStage, ...]
     test_images: int
     test_top1: float
     test_interval: tuple[float, float]
@@ -114,10 +94,6 @@ def run_demo(out: Path, *, job: JobContext = SILENT) -> DemoResult:
         backbone=config.backbone,
         method=config.method,
         seconds=result.seconds,
-        stages=tuple(
-            DemoStage(at_s=each.at_s, epoch=each.epoch, accuracy=each.accuracy, is_kept=each.is_kept)
-            for each in read_accuracies(run.path)
-        ),
         test_images=stored.images,
         test_top1=stored.top1,
         test_interval=stored.top1_interval,

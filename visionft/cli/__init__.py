@@ -55,7 +55,6 @@ COMMANDS: Final[dict[str, str]] = {  # the name of a command, and its function
     "project new": "project_commands.new",
     "project info": "project_commands.info",
     "project undo": "history_commands.undo",
-    "project redo": "history_commands.redo",
     "project history": "history_commands.history",
     "project check": "history_commands.check",
     "project backup": "history_commands.backup",

@@ -16,7 +16,7 @@ from visionft.errors import VisionFTError
 from visionft.export.artefacts import ARTEFACTS
 from visionft.export.contents import FIXED_MODEL_FILE, PYTORCH_FILE, SCRIPT_FILE
 from visionft.export.options import DEFAULT_TARGET, Target, option_metadata, target_named
-from visionft.export.precision.variants import JUDGED_TITLES, LEAST_SPEED_UP, MOST_DOUBT, MOST_LOSS
+from visionft.export.precision.variants import JUDGED_TITLES
 from visionft.project.names import count_of
 
 if TYPE_CHECKING:
@@ -24,6 +24,12 @@ if TYPE_CHECKING:
     from visionft.export.export_result import ExportResult, TransformEffect
     from visionft.export.precision.variants import Variant
 
+_VERDICTS = {
+    "recommended": "recommended on a processor such as this",
+    "not_faster": "answers alike, and is hardly faster here",
+    "too_few": "faster; too few images to rule out a loss",
+    "wrong": "not kept: it answers otherwise",
+}
 _SHOWN = 20  # a sample's packages are thousands of files
 ExportDir = Annotated[Path, Argument(metavar="DIR", help="Folder of an export.")]
 
@@ -125,52 +131,19 @@ def _fixed_size_text(effect: "TransformEffect") -> str:
 
 
 def _variant_lines(variants: "Sequence[Variant]") -> list[str]:
-    """Return a table of the smaller variants, with an assessment of each below it; empty where there are none."""
+    """Return a table of the smaller variants; empty where there are none. The model card has more figures."""
     if not variants:
         return []
     rows: list[tuple[str, ...]] = []
     for each in variants:
-        answers, speed, (low, high) = each.answers, each.speed, each.answers.difference
-        timed = ("", "", "")
-        if speed is not None:
-            per_cent, slow = speed.tail
-            slowest = f"{per_cent} % in {slow:.1f} ms" if per_cent < 100 else f"{slow:.1f} ms of {speed.runs:,}"
-            timed = (f"{speed.p50_ms:.1f} ms", slowest, f"{speed.times_faster:.2f} x")
+        answers, (low, high) = each.answers, each.answers.difference
         difference = f"{answers.top1 - answers.reference_top1:+.1%} ({low:+.1%} to {high:+.1%})"
-        file = each.file or f"({each.precision})"
-        size = size_text(each.bytes)
-        accuracy = (f"{answers.images:,} {JUDGED_TITLES[each.split]}", f"{answers.top1:.1%}", difference)
-        rows.append((file, size, *accuracy, str(answers.flips), f"{answers.ece:.3f}", *timed))
-    header = ("file", "size", "judged on", "top-1", "against fp32", "others", "ECE", "time", "slowest", "faster")
-    return ["Smaller files:", table(header, rows), *map(_variant_text, variants)]
-
-
-def _variant_text(variant: "Variant") -> str:
-    answers, name = variant.answers, variant.precision
-    fault = f"{answers.flips} answers are others, and probabilities differ by up to {answers.max_abs_diff:.2f}"
-    if name == "int8":
-        fault = f"it is right in {answers.loss:.1%} fewer images, and {MOST_LOSS:.1%} are allowed"
-    words = {
-        "recommended": f"{name} is recommended on a processor such as this.",
-        "not_faster": f"{name} is smaller and answers alike; it is not {LEAST_SPEED_UP} times as fast here.",
-        "too_few": f"{name} is smaller and faster here.",
-        "wrong": f"{name} was not kept: {fault}. model.onnx is as it was.",
-    }
-    parts = [words[variant.verdict]]
-    if variant.is_kept:
-        parts.append(f"{answers.flips} of {count_of(answers.images, 'answer')} are others: {_proof_text(variant)}.")
-    return " ".join(parts)
-
-
-def _proof_text(variant: "Variant") -> str:
-    """Return which loss the images rule out, or how many more would rule out enough."""
-    lacking = variant.answers.lacking
-    if not lacking:
-        return f"a loss of more than {variant.answers.largest_loss:.1%} is ruled out (95 %)"
-    return (
-        f"so few images do not rule out a loss of {MOST_DOUBT:.0%}, {count_of(lacking, 'more held-out image')} without "
-        "a change would"
-    )
+        judged_on = f"{answers.images:,} {JUDGED_TITLES[each.split]}"
+        faster = f"{each.speed.times_faster:.2f} x" if each.speed else ""
+        name, size = each.file or f"({each.precision})", size_text(each.bytes)
+        rows.append((name, size, judged_on, f"{answers.top1:.1%}", difference, faster, _VERDICTS[each.verdict]))
+    header = ("smaller file", "size", "judged on", "top-1", "against fp32", "faster", "")
+    return [table(header, rows)]
 
 
 def index(

@@ -35,20 +35,12 @@ def undo(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Undo the last change, also from an earlier session."""
+    """Undo the last change, also from an earlier session, or redo some: --to a later step."""
     with opened_project(project) as opened:
         effects = opened.undo() if to is None else opened.go_to(to)
         value = {"title": effects.title, "images": len(effects.image_ids), "next": opened.undo_title}
     words = f"Undone: {effects.title}." if to is None else f"The newest change is now: {value['next'] or 'none'}."
     print_result(value, words, as_json=json)
-
-
-def redo(project: ProjectDir, json: Json = False) -> None:
-    """Redo the change that was undone last."""
-    with opened_project(project) as opened:
-        effects = opened.redo()
-        value = {"title": effects.title, "images": len(effects.image_ids), "next": opened.redo_title}
-    print_result(value, f"Redone: {effects.title}.", as_json=json)
 
 
 def history(

@@ -9,7 +9,7 @@ from typer import Argument, Option
 
 from models.catalog import Backbone, get_backbone
 from models.timm_index import timm_names
-from visionft.amounts import count_text, rough_duration_text, size_text
+from visionft.amounts import count_text, size_text
 from visionft.cli.arguments import Json
 from visionft.cli.next_steps import next_words, own_command
 from visionft.cli.output import opened_project, print_result, running_job, table
@@ -87,27 +87,13 @@ def demo(
 
     with running_job() as job:
         result = run_demo(out, job=job)
-        rows = [
-            (
-                rough_duration_text(each.at_s),
-                f"epoch {each.epoch}" if each.epoch else "linear probe",
-                f"{each.accuracy:.1%}",
-                "kept" if each.is_kept else "",
-            )
-            for each in result.stages
-        ]
-        parity, (low, high) = result.export.parity, result.test_interval
+        low, high = result.test_interval
         lines = [
-            table(("after", "model", "validation accuracy", ""), rows),
-            "",
             f"{result.run} on {result.test_images} test images: top-1 {result.test_top1:.1%} "
             f"(95 % interval {low:.1%} to {high:.1%})",
             f"Exported: {result.export.model} ({size_text(result.export.bytes)})",
-            f"Verified against PyTorch on {count_of(parity.images, 'image')}: "
-            f"largest difference {parity.max_abs_diff:.1e}, top-1 agreement {parity.top1_agreement:.0%}",
             f"Predicted with ONNX Runtime alone: {count_of(result.predicted, 'test image')}, "
             f"{result.predicted_right} right; the class is PyTorch's for {result.predicted_alike}",
-            "",
             f"Everything is in {result.folder}. Open it in the window: {own_command('app', str(result.project))}",
         ]
         print_result(result, "\n".join(lines), as_json=json)

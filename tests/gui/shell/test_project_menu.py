@@ -234,7 +234,7 @@ PLACES = {
     "curate check": "page.curate", "curate duplicates": "page.curate",
     "curate leaks": "page.curate", "curate map": "page.curate",
     "curate similar": "image.similar", "weights list": "page.train",
-    "project undo": "edit.undo", "project redo": "edit.redo", "project history": "project.history",
+    "project undo": "edit.undo", "project history": "project.history",
     "project check": "project.check", "project backup": "project.back_up", "project restore": "project.restore",
     "project relink": "project.relink", "project copy": "project.duplicate", "label export": "project.export_labels",
     "doctor": "run.check", "curate report": "curate.save_report", "cache": "page.settings", "demo": "file.sample",

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -74,23 +73,6 @@ NAMED = {
     ("exporters", "class_list"): "taken",
     ("commands", "project"): "project",
 }
-RUN = "001-test_resnet-scale"
-TRAIN = (
-    "--backbone",
-    "test_resnet",
-    "--method",
-    "scale",
-    "--epochs",
-    "1",
-    "--device",
-    "cpu",
-    "--set",
-    "weights=random",
-    "--set",
-    "image_size=32",
-    "--set",
-    "workers=0",
-)
 
 
 @pytest.fixture
@@ -104,34 +86,6 @@ def values(run_elsewhere, sample_extension: Path, tmp_path: Path) -> Callable[..
         return [json.loads(stdout) for _, stdout, _ in answers]
 
     return values
-
-
-@pytest.mark.slow
-def test_a_format_a_check_a_method_an_exporter_and_a_command(values, image_folder: Path, tmp_path: Path) -> None:
-    project, out, folder = tmp_path / "project", tmp_path / "out", tmp_path / "images"
-    shutil.copytree(image_folder, folder)
-    images = sorted(folder.rglob("*.png"))
-    lines = [f"{image.relative_to(folder)} = {image.parent.name}\n" for image in images]
-    (folder / "labels.pairs").write_text("".join(lines))
-    _, imported, counted, _, found, _, trained, evaluated, exported = values(
-        ("project", "new", project),
-        ("import", project, folder / "labels.pairs", "--format", "pairs"),
-        ("label", "count", project),
-        ("label", "export", project, tmp_path / "again.pairs"),
-        ("curate", "check", project, "low-contrast", "--threshold", 0),
-        ("split", project),
-        ("train", project, *TRAIN),
-        ("evaluate", project, RUN),
-        ("model", "export", project, RUN, out, "--class-list"),
-    )
-    assert imported["added"] == len(images) and counted == {"labelled": len(images)}
-    assert len((tmp_path / "again.pairs").read_text().splitlines()) == len(images)
-    issues = found["low-contrast"]["issues"]
-    assert len(issues) == len(images) and {each["kind"] for each in issues} == {"contrast"}
-    assert trained["run"] == evaluated["run"] == RUN
-    assert "classes.json" in exported["files"]
-    assert json.loads((out / "classes.json").read_text()) == ["blue", "green", "red"]
-    assert exported["artefacts"] == ["class-list"] and "as a JSON array" in (out / "README.md").read_text()
 
 
 @pytest.mark.slow

@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from visionft.cli.output import NO_READER, error_value, json_text, plain
-from visionft.errors import ConfigError, NextStep, Problem
+from visionft.cli.output import NO_READER, json_text, plain
 from visionft.project.store import Project
 
 COMMAND = [sys.executable, "-m", "visionft"]
@@ -101,14 +100,6 @@ def test_an_error_is_json_where_json_is_wanted(refused, tmp_path: Path) -> None:
     assert refused("project", "info", tmp_path / "none").startswith("visionft: ")
 
 
-def test_each_fault_of_settings_is_told_by_its_field() -> None:
-    error = ConfigError((Problem("epochs", "too few", "more"), Problem("", "no images", "", NextStep("label"))))
-    value = error_value(error, {"project": Path("/p")})
-    problems = [(each["field"], each["message"]) for each in value["error"]["problems"]]
-    assert problems == [("epochs", "too few"), ("", "no images")]
-    assert value["error"]["next"].split()[:4] == ["visionft", "label", "set", "/p"]
-
-
 @pytest.mark.slow
 @ON_POSIX
 @pytest.mark.parametrize("closed", [(1,), (0, 1, 2)])
@@ -121,14 +112,6 @@ def test_a_command_does_its_work_where_its_streams_are_closed(project, image_fol
     assert (done.returncode, done.stderr) == (NO_READER, "")
     with Project.open(project, read_only=True) as opened:
         assert opened.summary().classes["blue"] == 17
-
-
-@pytest.mark.slow
-@ON_POSIX
-def test_a_result_never_goes_where_messages_are_closed(project: Path, tmp_path: Path) -> None:
-    shell = ["sh", "-c", 'exec "$0" "$@" 2>&-', *COMMAND, "project", "info", str(tmp_path / "nothing"), "--json"]
-    done = subprocess.run(shell, capture_output=True, text=True, timeout=120, check=False)
-    assert (done.returncode, done.stdout) == (2, "")
 
 
 @pytest.mark.slow
@@ -218,16 +201,3 @@ def test_names_that_are_no_utf8_are_named_and_refused(refused, project: Path, tm
     assert "caf\\xe9.png " in refused("label", "set", project, "red", image)
     with Project.open(project, read_only=True) as opened:
         assert opened.summary().classes["red"] == 16
-
-
-def test_half_a_pair_in_a_label_file_costs_its_line_only(value, tmp_path: Path, image_folder: Path) -> None:
-    lines = [{"file_name": "\udfff.jpg", "label": "x"}]
-    lines += [{"file_name": str(image_folder / "red" / f"{number:02d}.png"), "label": "x"} for number in range(5)]
-    lines[2]["label"], lines[3]["note"], lines[4]["split"] = "\udfff", "\udfff", "\udfff"
-    (tmp_path / "list.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    for number, classes in enumerate(([{"name": "x", "color": "\udfff"}], [{"name": "a\nb"}, {"name": "empty"}])):
-        (tmp_path / "list.classes.json").write_text(json.dumps(classes))
-        value("project", "new", tmp_path / f"{number}")
-        report = value("import", tmp_path / f"{number}", tmp_path / "list.jsonl")
-        assert report["added"] == 2 and len(report["unreadable"]) == 4
-    assert sorted(value("project", "info", tmp_path / "1")["classes"]) == ["empty", "x"]
