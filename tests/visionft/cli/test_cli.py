@@ -12,8 +12,6 @@ from typing import Any
 
 import pytest
 
-from models.catalog import DEFAULT_BACKBONE
-
 
 def tree_hash(folder: Path) -> str:
     parts = [
@@ -93,11 +91,6 @@ def test_each_mistake_is_one_clear_line_and_exit_2(refused, tiny: list[str], pro
         assert expected in refused(*arguments)
     assert {path: path.stat().st_size for path in project.rglob("*") if "project.db" not in path.name} == before
     assert not (project.parent / "out").exists()
-
-
-@pytest.mark.slow
-def test_what_needs_no_training_needs_no_backbone_to_be_named(value, project: Path) -> None:
-    assert value("train", project, "--method", "prototype")["run"] == f"001-{DEFAULT_BACKBONE}-prototype"
 
 
 @pytest.mark.parametrize("folders", [{}, {"only": 3}, {"a": 1, "b": 1}, {"a": 9, "b": 1}])

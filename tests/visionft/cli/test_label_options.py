@@ -7,10 +7,6 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from visionft.cli.label_options import option_words
-from visionft.errors import VisionFTError
-from visionft.project.formats.listing import AUTOMATIC, LabelChoice
-from visionft.project.importing.label_choice import label_choice
 from visionft.project.store import Project
 
 
@@ -102,30 +98,3 @@ def test_a_source_without_labels_is_told_with_the_options_that_give_them(run, va
     assert {option for _, option, _ in commands} == {"class-folder", "name-part", "label-column"}
     assert value(*shlex.split(commands[0][0]), "--name-part", "1")["duplicates"]
     assert value("project", "info", empty)["classes"] == {str(n): 1 for n in range(4)}
-
-
-@pytest.mark.parametrize(
-    "choice",
-    [
-        AUTOMATIC,
-        LabelChoice(class_folder=-2, separator=" "),
-        LabelChoice(name_part=0),
-        LabelChoice(is_unlabelled=True),
-        LabelChoice(table="a b/c.csv", file="f", label="-l"),
-        LabelChoice(takes_marks=True),
-    ],
-)
-def test_the_words_of_a_choice_are_read_as_this_choice(choice: LabelChoice):
-    words = list(option_words(choice))
-    given: dict[str, object] = {}
-    while words:
-        name = words.pop(0).removeprefix("--").replace("-", "_")
-        is_flag = name in ("from_boxes", "without_labels")
-        text = "" if is_flag else words.pop(0)
-        given[name] = True if is_flag else int(text) if name in ("class_folder", "name_part") else text
-    assert label_choice(**given) == choice  # type: ignore[arg-type]
-
-
-def test_a_level_of_zero_is_no_folder():
-    with pytest.raises(VisionFTError):
-        label_choice(class_folder=0)

@@ -106,19 +106,6 @@ def test_the_commands_that_errors_print_run(step_of, image_folder: Path, tmp_pat
     assert step_of("project", "info", project)[0] == 0
 
 
-def test_labels_that_were_not_understood_are_imported_as_the_error_says(step_of, image_folder, tmp_path) -> None:
-    source = tmp_path / "with a table"
-    source.mkdir()
-    for number, image in enumerate(sorted(image_folder.rglob("*.png"))[:4]):
-        (source / f"{number}.png").write_bytes(image.read_bytes())
-    rows = "".join(f"{number}.png,cat,round\n" for number in range(4))
-    (source / "list.csv").write_text(f"file,kindness,shape\n{rows}")
-    assert step_of("project", "new", tmp_path / "p")[0] == 0
-    code, step = step_of("import", tmp_path / "p", source)
-    assert code == 2 and step == ["import", str(tmp_path / "p"), str(source), "--label-column", "NAME"]
-    assert step_of(*step[:-1], "kindness") == (0, [])
-
-
 def test_a_command_of_the_program_works_where_it_is_not_on_the_path(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     program, *words = shlex.split(own_command("app", "a project"))

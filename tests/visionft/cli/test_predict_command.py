@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -35,16 +34,6 @@ def predict(run):
 
 def rows(text: str) -> list[list[str]]:
     return list(csv.reader(io.StringIO(text)))
-
-
-@ON_POSIX
-def test_a_link_stays_and_its_file_gets_the_table(predict, model: Path, images: list[Path], tmp_path: Path) -> None:
-    target, link = tmp_path / "there" / "real.csv", tmp_path / "link.csv"
-    target.parent.mkdir()
-    link.symlink_to("there/real.csv")
-    assert predict(model, *images, "--csv", link)[0] == 0
-    assert link.is_symlink() and len(rows(target.read_text())) == 4
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["link.csv", "there"]
 
 
 @ON_POSIX
@@ -86,20 +75,6 @@ def test_what_is_not_there_is_an_error(predict, refused, model: Path, images: li
     good, *bad = json.loads(stdout)
     assert good["class"] and [each["path"] for each in bad] == [str(nowhere), str(broken)]
     assert predict(model, images[0], broken)[0] == 0  # as in the table
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every name is Unicode")
-def test_names_that_are_no_utf8_keep_their_answers(predict, model: Path, images: list[Path], tmp_path: Path) -> None:
-    odd = tmp_path / os.fsdecode(b"caf\xe9")
-    shutil.copytree(model, odd)
-    image = shutil.copy(images[0], odd / os.fsdecode(b"\xff.png"))
-    code, stdout, stderr = predict(odd, image, images[1], "--csv", tmp_path / "answers.csv", "--json")
-    assert code == 0, stderr
-    assert stdout.isascii() and Path(json.loads(stdout)[0]["path"]).samefile(image)
-    table = rows((tmp_path / "answers.csv").read_text(encoding="utf-8"))
-    assert len(table) == 3 and table[1][0].endswith("caf\\xe9/\\xff.png")
-    code, stdout, _ = predict(odd, image)
-    assert code == 0 and "\\xff.png" in stdout
 
 
 @ON_POSIX

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from altered_database import alter
 
-from visionft.errors import ProjectError
 from visionft.project.db.database import CHANGED_OUTSIDE
 from visionft.project.store import Project
 
@@ -80,13 +79,6 @@ def test_a_backup_brings_labels_back(value, project: Path) -> None:
     assert "violet" not in value("project", "info", project)["classes"]
 
 
-@pytest.mark.parametrize("command", ["import x --format rar", "label export x --format xml", "split --group ("])
-def test_unknown_values_are_refused(command: str, refused, project: Path) -> None:
-    first, *words = command.split()
-    name = [first, words.pop(0)] if first == "label" else [first]
-    assert words[-1] in refused(*name, project, *words)
-
-
 def test_a_check_says_what_it_could_see_and_what_was_changed(run, value, project: Path) -> None:
     assert "2.0 GB" in run("project", "backup", project)[1]
     assert value("project", "check", project)["seal"] == "whole"
@@ -115,19 +107,6 @@ def test_a_database_that_was_changed_outside_is_told_by_each_command(
 def test_check_tells_it_once_as_its_result(run, project: Path, changed_outside: None) -> None:
     code, out, err = run("project", "check", project)
     assert code == 0 and out.count(CHANGED_OUTSIDE) == 1 and not err
-
-
-def test_a_backup_that_fails_is_told_also_where_it_fails_at_the_end(run, project: Path, monkeypatch) -> None:
-    def full(*_: object, **__: object) -> None:
-        raise ProjectError("The disk is full.")
-
-    run("project", "backup", project)
-    monkeypatch.setattr("visionft.project.safety.backups.backup_pinned", full)
-    code, out, err = run("split", project, "--again")  # 48 images: a backup at the end of the session
-    assert code == 0 and "48" in out
-    monkeypatch.setattr("visionft.project.safety.backup_schedule.INTERVAL_S", -1.0)
-    code, out, err = run("project", "undo", project)
-    assert code == 0 and out and "disk is full" in err
 
 
 def test_a_new_project_on_a_network_drive_is_told(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

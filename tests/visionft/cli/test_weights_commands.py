@@ -54,15 +54,6 @@ def test_import_of_a_folder_takes_the_good_and_names_the_rest(run, file: Path, w
     assert code == 2 and "cut.pth" in stdout and str(file.parent) in stderr
 
 
-def test_a_relative_path_of_weights_is_kept_whole(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from visionft.training.config.train_config import TrainConfig
-    from visionft.training.run_settings import override_settings
-
-    monkeypatch.chdir(file.parent)
-    assert override_settings(TrainConfig(), {}, ["weights=w.safetensors"]).weights == str(file)
-    assert override_settings(TrainConfig(), {}, []).weights == "pretrained"
-
-
 def test_each_mistake_is_one_clear_line_and_exit_2(refused, file: Path, weights_home: Path) -> None:
     for arguments, expected in (
         (["fetch", "resnet18"], "HF_HUB_OFFLINE"),
