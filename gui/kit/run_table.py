@@ -219,7 +219,6 @@ class RunTable(QTableView):
         header = self.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setMaximumSectionSize(theme.scaled(_MOST_COLUMN_PX))
-        header.setStretchLastSection(True)
         header.setHighlightSections(False)
         self.selectionModel().selectionChanged.connect(lambda *_: self.selection_changed.emit(self.selected()))
 

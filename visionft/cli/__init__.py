@@ -39,7 +39,7 @@ ABOUT: Final = {
     "recommend": "Say whether training is worth it.",
     "train": "Fine-tune a backbone on the project's training images.",
     "evaluate": "Measure a run's best checkpoint on a split.",
-    "run": "List, rank, compare, explain and combine training runs.",
+    "run": "List, compare, explain and combine training runs.",
     "job": "Train on another computer: pack, run, take the result back.",
     "model": "Export a run; verify, extend or publish an export.",
     "predict": "Classify images with an exported model, by ONNX Runtime alone.",
