@@ -1,12 +1,12 @@
 """The window follows its settings, and with the theme "system" the computer's own colours, while it runs."""
 
 import pytest
-from PySide6.QtCore import QEvent, QObject, Qt
+from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QStyleHints
 from PySide6.QtWidgets import QApplication
 
 from gui import app
-from gui.kit.theme import DARK, LIGHT, apply_theme, colours
+from gui.kit.theme import DARK, LIGHT, colours
 from gui.shell.window import MainWindow
 
 pytestmark = pytest.mark.usefixtures("styled")
@@ -35,16 +35,6 @@ def test_system_follows_the_computer_while_the_window_is_open(qtbot, window, cha
     assert colours() is DARK
 
 
-def test_keys_that_are_held_down_change_the_look_once(qtbot, window, monkeypatch):
-    applied = []
-    monkeypatch.setattr(app, "apply_theme", lambda _app, _name, *, font_scale: applied.append(font_scale))
-    for _ in range(3):
-        qtbot.keyClick(window, Qt.Key.Key_Plus, Qt.KeyboardModifier.ControlModifier)
-    qtbot.waitUntil(lambda: bool(applied))
-    QApplication.processEvents()
-    assert applied == [1.5]
-
-
 def test_a_restart_opens_the_window_again_with_the_same_project(monkeypatch, project_dir):
     seen = []
 
@@ -62,22 +52,3 @@ def test_a_restart_opens_the_window_again_with_the_same_project(monkeypatch, pro
     monkeypatch.setattr(QApplication, "exec", run)
     assert app.main(project_dir) == 0
     assert seen == [(project_dir, "Project"), (project_dir, "Projekt")]
-
-
-class Restyled(QObject):
-    """Counts how often the widgets are styled."""
-
-    count = 0
-
-    def eventFilter(self, _watched: QObject, event: QEvent) -> bool:
-        self.count += event.type() == QEvent.Type.StyleChange
-        return False
-
-
-def test_another_look_styles_no_widget_again_and_again(qapp, window):
-    """Qt styles a widget once for each of its ancestors when a style sheet replaces another: seconds."""
-    restyled, widgets = Restyled(), len(qapp.allWidgets())
-    qapp.installEventFilter(restyled)
-    apply_theme(qapp, "dark")
-    qapp.removeEventFilter(restyled)
-    assert restyled.count < 3 * widgets

@@ -1,9 +1,7 @@
 """Nothing is cut at the smallest size: with large text, with words 40 % longer, on every page and in every dialog."""
 
-from functools import partial
-
 import pytest
-from PySide6.QtCore import QPoint, Qt, QTimer
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QLabel, QScrollArea
 
 from gui.app import create_window
@@ -12,7 +10,6 @@ from gui.home.new_project import NewProjectDialog
 from gui.home.recovery import RestoreDialog
 from gui.kit import translation
 from gui.kit.banner import Banner
-from gui.kit.parts import Button, text
 from gui.kit.theme import apply_theme
 from gui.preferences import Settings
 from gui.settings.weights_actions import WeightsDialog
@@ -115,35 +112,6 @@ def is_elided(label: QLabel) -> bool:
     return label.isVisible() and label.fontMetrics().horizontalAdvance(label.text()) > label.width()
 
 
-def test_the_name_of_a_project_gives_way_to_what_can_be_done(qtbot, window, tmp_path, look):
-    path = tmp_path / "Leaf diseases of the south greenhouse, spring and summer, with all that was sorted out"
-    Project.create(path).close()
-    window.state.open_project(path)
-    page = window.page("project")
-    assert not look(page, "project", window)
-    assert page.heading.text() == path.name and page.heading.isVisible()
-
-
-@pytest.mark.slow
-def test_a_wide_screen_is_filled_and_no_title_jumps(qtbot, qapp, state, project_dir):
-    """At 2560 pixels no half is empty, and from page to page the title stays where it is."""
-    window = create_window(qapp, state)
-    qtbot.addWidget(window)
-    window.resize(2560, 1440)
-    window.show()
-    state.open_project(project_dir)
-    places = {}
-    for name in window.entries:
-        window.show_page(name)
-        for _ in range(3):
-            QApplication.processEvents()
-        page = window.page(name)
-        places[name] = page.heading.mapTo(page, QPoint()).x()
-        assert page.header.width() > 0.95 * page.width(), name
-    assert len(set(places.values())) == 1, places
-    window.close()
-
-
 def test_a_narrow_window_shows_icons_with_their_names_as_tooltips(qtbot, qapp, state):
     window = create_window(qapp, state)
     qtbot.addWidget(window)
@@ -183,15 +151,3 @@ def test_no_text_is_cut_in_dialogs(window, tmp_path, look):
             other.close()
             other.deleteLater()
     assert not clipped
-
-
-@pytest.mark.slow
-def test_the_check_names_what_stays_cut_not_what_gets_its_room_a_moment_later(window, look):
-    """A thread ending during the check changes a text before the layout has processed it."""
-    for widget in (text("A long text that has no room"), Button("A long label that has no room")):
-        widget.setParent(window)
-        widget.setFixedWidth(40)
-        widget.show()
-        assert len(look(window, "welcome", window)) == 1
-        QTimer.singleShot(200, partial(widget.setFixedWidth, widget.sizeHint().width()))
-        assert not look(window, "welcome", window)

@@ -25,11 +25,9 @@ from gui.app import PAGES as APP_PAGES
 from gui.home.new_project import NewProjectDialog
 from gui.kit import dialogs
 from gui.kit.parts import ElidedLabel
-from gui.predict.predicting import PredictionBatch
 from gui.results.classes_view import FIRST, ConfusionTable
 from gui.results.results_page import CLASSES
 from gui.shell.window import MainWindow
-from visionft.export.predictor import Prediction
 
 pytestmark = pytest.mark.usefixtures("styled")
 FOLDER_NAME = '<h1>Free<img src="trap.png">'  # as far as a file system lets a name go: no slash
@@ -174,20 +172,6 @@ def test_no_page_reads_a_name_as_markup(walk, opened, qtbot, name):
         assert any("<h1>Free</h1>" in words for words in walk.hovered)
 
 
-def test_no_answer_of_the_try_page_reads_a_name_as_markup(walk, opened, hostile):
-    opened.show_page("try")
-    page = opened.page("try")
-    page.offer_models([hostile / "exports" / FOLDER_NAME / "model.onnx"])  # type: ignore[attr-defined]
-    path = next((hostile.parent / "source").rglob("*.png"))
-    answer = Prediction(path=path, class_name=MARKUP, probability=0.9, top5=((MARKUP, 0.9), ("b", 0.1)), model_ms=1.0)
-    page.show_predictions(  # type: ignore[attr-defined]
-        PredictionBatch(predictions=(answer,), class_names=(MARKUP, "b"), provider="CPU")
-    )
-    page.grid.selection.set_current(0)  # type: ignore[attr-defined]
-    walk.look(opened, "try")
-    assert walk.saw(MARKUP) and walk.saw(path.name)
-
-
 def test_no_preview_and_report_of_an_import_reads_a_name_as_markup(walk, opened, hostile, qtbot, tmp_path):
     more = tmp_path / "<b>more<img src=trap.png>"
     (more / "<i>class<img src=trap.png>").mkdir(parents=True)
@@ -217,20 +201,6 @@ def look_at_left_out(walk: Walk, button: QPushButton) -> None:
     walk.look(dialog, "files left out")
     assert any("broken" in words for words in walk.hovered)
     dialog.accept()
-
-
-@pytest.mark.slow
-def test_no_banner_queue_and_list_of_projects_reads_a_name_as_markup(walk, opened):
-    opened.show_page("train")
-    opened.page("train").switch.buttons["queue"].click()  # type: ignore[attr-defined]
-    opened.state.say(f"{MARKUP} message", f"{MARKUP} hint", tone="bad", details=MARKUP)
-    walk.look(opened, "queue and banner")
-    assert walk.saw(f"{MARKUP} message") and walk.saw(f"{MARKUP} hint")
-    assert any(MARKUP in words for words in walk.hovered)  # why a waiting run failed
-    opened.state.close_project()
-    opened.show_page("project")
-    walk.look(opened, "welcome")
-    assert f"Forget {FOLDER_NAME}" in walk.hovered
 
 
 def test_no_dialog_reads_a_name_as_markup(walk, opened, hostile):

@@ -1,6 +1,5 @@
 """Recipes in the window: saved on Results and on Train, opened on Train; errors are shown."""
 
-import dataclasses
 from pathlib import Path
 
 import pytest
@@ -55,15 +54,6 @@ def test_what_cannot_be_trained_with_is_said_and_changes_nothing(text, said, tra
     message = open_on_train(tmp_path / "r.toml")
     assert message and said in message
     assert train.config() == before
-
-
-def test_other_weights_than_the_recipes_are_said(train, open_on_train, tmp_path):
-    recipe = Recipe.of_settings(TrainConfig(backbone="starter_vit"))
-    assert recipe.weights is not None
-    write_recipe(
-        tmp_path / "r.toml", dataclasses.replace(recipe, weights=dataclasses.replace(recipe.weights, sha256="0" * 64))
-    )
-    assert "starter_vit" in open_on_train(tmp_path / "r.toml")
 
 
 def test_a_runs_recipe_is_saved_from_results(window, image_ids, project_dir, tmp_path, monkeypatch):

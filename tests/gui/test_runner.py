@@ -7,12 +7,9 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
-from run_events import ended_run, epoch_done, result, started
+from run_events import epoch_done, result, started
 
 from gui import runner
-from gui.run_queue import RunQueue
-from gui.runner import offer_words
-from gui.train import setup_measurements
 from gui.train.train_page import LIVE, SETUP, TrainPage
 from models.catalog import DEFAULT_BACKBONE
 from visionft.errors import RunError
@@ -21,7 +18,7 @@ from visionft.files import write_json
 from visionft.training.budget import Budget
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.metrics_file import append_metrics
-from visionft.training.runs.run_folder import RunPlan, RunSummary, new_run_dir, read_run, write_plan
+from visionft.training.runs.run_folder import new_run_dir, read_run
 from visionft.training.runs.run_snapshot import write_snapshot
 
 LEFT = Qt.MouseButton.LeftButton
@@ -194,17 +191,6 @@ def test_the_queue_is_reordered_tweaked_and_emptied(qtbot, page, window):
     assert queue.numbers() == [2] and page.config().epochs == 4 and page.switch.value() == SETUP
 
 
-def test_a_waiting_run_keeps_the_settings_it_was_added_with_over_a_restart(page, window, project_dir):
-    draft(page, 7)
-    page.enqueue()
-    draft(page, 9)
-    window.state.close_project()
-    assert window.page("train").runner is None and not window.page("train").switch.buttons["queue"].isVisible()
-    window.state.open_project(project_dir)
-    (run,) = window.state.session.runner.queue.runs
-    assert run.config.epochs == 7 and window.page("train").queue.numbers() == [1]
-
-
 def test_pause_keeps_the_place_and_resume_goes_on_with_one_curve(qtbot, page, window, engine, finish):
     start_run(qtbot, page, engine, ends_epoch=True)
     page.switch.buttons["setup"].click()
@@ -227,33 +213,6 @@ def test_pause_keeps_the_place_and_resume_goes_on_with_one_curve(qtbot, page, wi
     assert not finished.result.stopped and window.state.session.runner.queue.paused == ""
 
 
-def test_a_paused_run_can_be_stopped_and_its_results_are_looked_at(qtbot, page, window, engine, evaluated, finish):
-    start_run(qtbot, page, engine, ends_epoch=True)
-    qtbot.mouseClick(page.pause_button, LEFT)
-    qtbot.waitUntil(lambda: page.monitor.state() == "Paused")
-    assert page.stop_button.isVisible() and page.stop_button.isEnabled() and not evaluated
-    qtbot.mouseClick(page.stop_button, LEFT)
-    finish()
-    assert page.monitor.state() == "Stopped" and page.runner.queue.paused == ""
-    assert page.results_button.isVisible() and not page.resume_button.isVisible() and not page.stop_button.isVisible()
-    assert evaluated == [f"001-{DEFAULT_BACKBONE}-lora"]
-
-
-def test_why_the_stop_button_does_nothing_is_said(qtbot, page, window, engine, finish):
-    start_run(qtbot, page, engine)
-    qtbot.mouseClick(page.stop_button, LEFT)
-    ending = window.state.actions.why_not("run.end")
-    assert not page.stop_button.isEnabled() and ending and ending in page.stop_button.toolTip()
-    finish()
-    assert window.state.actions.why_not("run.end") not in ("", ending)
-
-
-def test_a_linear_probe_that_was_interrupted_names_no_epoch():
-    probe = TrainConfig(method="linear")
-    run = RunSummary(name="001-probe", path=Path(), config=probe, class_names=(), epochs=(), result=None)
-    assert "001-probe" in offer_words(run, is_paused=False) and "1 " not in offer_words(run, is_paused=False)
-
-
 def test_stop_ends_the_run_and_the_queue_waits(qtbot, page, window, engine):
     start_run(qtbot, page, engine)
     page.runner.enqueue(TrainConfig(epochs=2))
@@ -266,22 +225,6 @@ def test_stop_ends_the_run_and_the_queue_waits(qtbot, page, window, engine):
     assert len(page.runner.queue.waiting()) == 1
     qtbot.mouseClick(page.switch.buttons["queue"], LEFT)
     assert page.queue.start_button.isVisible()
-
-
-def test_a_pause_before_the_run_has_a_folder_loses_nothing(qtbot, page, window, engine, monkeypatch):
-    def train_run(*_inputs, budget, job):
-        while not job.is_cancelled:
-            time.sleep(0.003)
-        return ended_run(run="001-x", stopped=True), {}
-
-    monkeypatch.setattr(runner, "train_and_evaluate", train_run)
-    draft(page, 6)
-    page.start()
-    qtbot.waitUntil(lambda: page.runner.is_training)
-    page.pause()
-    qtbot.waitUntil(lambda: not window.state.tasks.pending)
-    assert page.monitor.state() == "Stopped" and window.state.session.runner.queue.paused == ""
-    assert [run.config.epochs for run in window.state.session.runner.queue.waiting()] == [6]
 
 
 @pytest.mark.slow
@@ -306,16 +249,6 @@ def test_the_budget_of_a_run_is_changed_by_a_click_while_it_trains(qtbot, page, 
     engine.step.set()
     finish()
     assert not page.monitor.budget.isVisible()
-
-
-def test_a_run_of_stages_is_resumed_with_its_budget(qtbot, page, window, engine, project_dir, finish):
-    run_dir = crashed_run(project_dir, window.state.session.snapshot(), done=2)
-    write_plan(run_dir, RunPlan(preset="best", config=read_run(run_dir).config))
-    engine.is_slow = False
-    page.go_on_with(read_run(run_dir))
-    qtbot.waitUntil(lambda: engine.resumed != [])
-    assert engine.resumed[-1].preset == "best"
-    finish()
 
 
 def crashed_run(project_dir: Path, images, done: int) -> Path:
@@ -344,52 +277,3 @@ def test_after_a_crash_the_run_is_offered_and_goes_on(qtbot, page, window, engin
     finish()
     assert page.resume_card.message() == "" and page.monitor.chart.point_counts() == {"steps": 2, "epochs": 5}
     assert [epoch.epoch for epoch in read_run(run_dir).epochs] == [1, 2, 3, 4, 5]
-
-
-def test_a_dismissed_offer_does_not_come_back(qtbot, page, window, project_dir):
-    run_dir = crashed_run(project_dir, window.state.session.snapshot(), 3)
-    window.state.close_project()
-    window.state.open_project(project_dir)
-    page = window.page("train")
-    assert run_dir.name in page.resume_card.message()
-    qtbot.mouseClick(page.resume_card.dismiss_button, LEFT)
-    assert page.resume_card.message() == ""
-    window.state.close_project()
-    window.state.open_project(project_dir)
-    page = window.page("train")
-    assert page.resume_card.message() == "" and window.state.session.runner.offer is None
-    assert RunQueue(project_dir).dismissed == {run_dir.name}
-
-
-def test_start_takes_the_place_of_a_job_that_only_measures(qtbot, page, window, engine, monkeypatch, finish):
-    def estimate_costs(configs, images, *, job):
-        while not job.is_cancelled:
-            time.sleep(0.003)
-        return ()
-
-    monkeypatch.setattr(setup_measurements, "estimate_costs", estimate_costs)
-    engine.is_slow = False
-    draft(page, 2)
-    qtbot.mouseClick(page.setup.measure_button, LEFT)
-    assert len(window.job_bar.lines) == 1 and not page.setup.measure_button.isEnabled()
-    qtbot.mouseClick(page.start_button, LEFT)
-    finish()
-    assert engine.trained == [2] and window.state.session.runner.queue.runs == ()
-
-
-def test_a_queued_run_that_no_longer_fits_the_project_says_why(qtbot, page, window, engine, finish):
-    engine.is_slow = False
-    page.runner.enqueue(TrainConfig(method="prefix"))
-    page.runner.enqueue(TrainConfig(epochs=2))
-    page.runner.start_queue()
-    finish()
-    assert engine.trained == [2]
-    assert window.state.session.runner.queue.runs[0].failure
-
-
-def test_results_can_hand_a_run_over_to_be_changed(qtbot, page, window, project_dir):
-    run_dir = crashed_run(project_dir, window.state.session.snapshot(), 3)
-    window.show_page("results")
-    window.state.run_duplicate_requested.emit(read_run(run_dir))
-    assert window.current_page is page and page.config() == read_run(run_dir).config
-    assert run_dir.name in page.subtitle.text()

@@ -2,19 +2,17 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from typing import Any
 
 import pytest
 import shiboken6
-from PySide6.QtCore import QObject, QThread
+from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QLabel
 
 from gui import tasks as tasks_module
-from gui.kit.workers import work_let_go
-from gui.tasks import Lane, Priority, Task, Tasks, reason_to_wait
+from gui.tasks import Lane, Task, Tasks, reason_to_wait
 from visionft.errors import RunError
-from visionft.events import Notice, Progress
+from visionft.events import Progress
 
 
 class Gate:
@@ -31,15 +29,6 @@ class Gate:
                 self.was_stopped = True
                 break
         return self._result
-
-
-class Deaf(Gate):
-    """A job that never asks whether it is cancelled."""
-
-    def __call__(self, *, job) -> object:
-        self.begun.set()
-        self.open.wait(20)
-        return 1
 
 
 def task(work: Callable[..., object], lane: Lane, title: str = "A task", **values) -> Task:
@@ -124,79 +113,6 @@ def test_a_task_waits_for_memory_of_the_graphics_card_and_begins_when_there_is_e
     tasks.deleteLater()
 
 
-def test_measuring_gives_way_to_a_run_and_waits_beside_one(qtbot, tasks, run):
-    measuring, training, ends = Gate(), Gate(), []
-    run(
-        measuring,
-        Lane.COMPUTE,
-        "Measuring",
-        priority=Priority.MEASUREMENT,
-        on_end=lambda task: ends.append(task.was_stopped),
-    )
-    assert measuring.begun.wait(5)
-    started = run(training, Lane.TRAINING, "Training")
-    assert "Measuring" in started.waits_for
-    qtbot.waitUntil(lambda: started.is_running)
-    assert ends == [True] and measuring.was_stopped
-    again = run(Gate(), Lane.COMPUTE, "Measuring", priority=Priority.MEASUREMENT)
-    evaluating = run(Gate(), Lane.COMPUTE, "Evaluating")
-    assert "Training" in again.waits_for and evaluating.is_running
-
-
-def test_images_are_predicted_beside_an_export_and_not_beside_a_measurement(qtbot, tasks, run):
-    exporting, measuring, first, second = Gate(), Gate(), Gate(), Gate()
-    run(exporting, Lane.COMPUTE, "Exporting", makes_files=True)
-    assert run(first, Lane.PREDICTION, "Classifying").is_running
-    measurement = run(measuring, Lane.COMPUTE, "Measuring", priority=Priority.MEASUREMENT)
-    exporting.open.set()
-    qtbot.waitUntil(lambda: "Classifying" in measurement.waits_for)
-    first.open.set()
-    qtbot.waitUntil(lambda: measurement.is_running)
-    again = run(second, Lane.PREDICTION, "Classifying")
-    assert "Measuring" in again.waits_for and not measuring.was_stopped
-    measuring.open.set()
-    qtbot.waitUntil(lambda: again.is_running)
-
-
-def test_an_estimate_nobody_requested_is_let_go_for_any_task_and_heard_no_more(qtbot, tasks, run):
-    estimate, asked, heard, ends = Deaf(), Gate(2), [], []
-    run(estimate, Lane.COMPUTE, priority=Priority.UNREQUESTED, on_done=heard.append, on_end=ends.append)
-    assert estimate.begun.wait(5) and not tasks.requested and not tasks.is_busy(Lane.COMPUTE)
-    assert run(asked, Lane.COMPUTE, on_done=heard.append).is_running  # though the estimate never listens
-    assert [task.was_stopped for task in ends] == [True] and len(work_let_go()) == 1
-    estimate.open.set()
-    asked.open.set()
-    qtbot.waitUntil(lambda: not tasks.pending and not work_let_go())
-    assert heard == [2]
-
-
-@pytest.mark.parametrize(
-    ("fields", "is_let_go"), [({}, True), ({"makes_files": True}, True), ({"writes": True}, False)]
-)
-def test_ending_waits_only_for_what_must_end(tasks, run, fields, is_let_go):
-    deaf = Deaf()
-    handle = run(deaf, Lane.DISK, **fields)
-    assert handle.asks_to_close is bool(fields) and deaf.begun.wait(5)
-    threading.Timer(0.6, deaf.open.set).start()
-    tasks.end(lambda _task: True)
-    assert deaf.open.is_set() is not is_let_go and not tasks.pending
-
-
-def test_callbacks_come_on_the_main_thread_in_their_order(qtbot, qapp, run):
-    heard = []
-
-    def note(what: str) -> Callable[[object], None]:
-        return lambda value: heard.append((what, value, QThread.currentThread() is qapp.thread()))
-
-    def work(*, job):
-        job.report(Notice(message="hello"))
-        return 42
-
-    run(work, Lane.DISK, on_event=note("event"), on_done=note("done"), on_end=lambda o: note("end")(o.result))
-    qtbot.waitUntil(lambda: len(heard) == 3)
-    assert heard == [("event", Notice(message="hello"), True), ("done", 42, True), ("end", 42, True)]
-
-
 def test_nobody_is_called_once_the_owner_is_gone(qtbot, tasks, run, owner):
     gate, heard = Gate(), []
     run(gate, Lane.DISK, on_done=heard.append, on_event=heard.append, on_failed=heard.append, on_end=heard.append)
@@ -228,52 +144,6 @@ def test_a_task_stopped_while_it_waits_never_begins(qtbot, tasks, run):
     gate.open.set()
     qtbot.waitUntil(lambda: not tasks.pending)
     assert not never.begun.is_set() and not waiting.is_running
-
-
-def test_a_task_let_go_between_its_outcome_and_its_word_of_it_lives_until_then(qtbot, tasks, run, monkeypatch):
-    has_outcome, may_tell, gone = threading.Event(), threading.Event(), []
-
-    class SlowFuture(Future):
-        def set_result(self, result):
-            super().set_result(result)
-            has_outcome.set()
-            may_tell.wait(5)
-
-    monkeypatch.setattr(tasks_module, "Future", SlowFuture)
-    estimate = run(lambda **_: 1, Lane.COMPUTE, priority=Priority.UNREQUESTED)
-    estimate.destroyed.connect(lambda: gone.append(True))
-    assert has_outcome.wait(5)
-    estimate.stop()
-    assert not tasks.pending
-    qtbot.wait(20)
-    assert not gone
-    may_tell.set()
-    qtbot.waitUntil(lambda: bool(gone))
-
-
-def test_stopping_an_ended_task_changes_nothing(qtbot, tasks, run):
-    ended = run(Gate(), Lane.COMPUTE)
-    ended.stop()
-    qtbot.waitUntil(lambda: not tasks.pending)
-    quick = run(lambda **_: 1, Lane.COMPUTE)
-    quick.wait()
-    quick.stop()
-    assert not quick.was_stopped and not tasks.pending
-
-
-@pytest.mark.qt_no_exception_capture
-def test_a_bug_in_a_callback_holds_nothing_up(qtbot, tasks, run, monkeypatch):
-    bugs = []
-    monkeypatch.setattr("sys.excepthook", lambda *inputs: bugs.append(inputs[1]))
-
-    def broken(_result):
-        raise KeyError("a bug")
-
-    run(lambda **_: 1, Lane.COMPUTE, on_done=broken)
-    results = []
-    run(lambda **_: 2, Lane.COMPUTE, on_done=results.append)
-    qtbot.waitUntil(lambda: results == [2])
-    assert [type(bug) for bug in bugs] == [KeyError] and not tasks.pending
 
 
 def test_ending_stops_all_and_waits_until_they_have_told_so(tasks, run):

@@ -203,30 +203,3 @@ def test_opening_another_project_while_a_task_runs_asks_first(qtbot, window, lat
     window.commands.action("file.close").trigger()
     assert window.state.session is None and not window.state.tasks.pending
     assert len(asked) == 3 and not any("2" in question for question in asked)  # only the training would lose anything
-
-
-def test_a_check_of_the_computer_goes_on_when_another_project_is_opened(qtbot, window, project_dir, monkeypatch):
-    work = Late()
-    monkeypatch.setattr("gui.settings.settings_page.check_computer", lambda **hooks: (work(**hooks), ()))
-    window.show_page("settings")
-    page = window.page("settings")
-    qtbot.mouseClick(page.check_button, LEFT)
-    window.state.open_project(project_dir)
-    assert window.page("settings") is page and len(window.state.tasks.running) == 1
-    window.state.tasks.running[0].stop()
-    qtbot.waitUntil(lambda: page.report.toPlainText() == "a late result")
-
-
-def test_a_run_that_waits_when_the_project_closes_is_in_its_queue_afterwards(window, project_dir, late):
-    late(Lane.TRAINING)
-    window.state.session.runner.start(TINY)  # waits in the lane behind the training
-    window.state.close_project()
-    window.state.open_project(project_dir)
-    assert [run.config for run in window.state.session.runner.queue.runs] == [TINY]
-
-
-def test_settings_of_a_run_that_were_chosen_stay_but_not_the_run_they_began_from(window, project_dir, tmp_path):
-    window.state.open_project(project_dir)
-    window.page("train").draft.take(dataclasses.replace(TINY, start_from="001-resnet18-lora"))
-    window.state.create_project(tmp_path / "second")
-    assert window.page("train").config() == TINY

@@ -6,9 +6,7 @@ from PySide6.QtCore import QPoint, Qt
 from gui.curate.curate_page import CuratePage, image_menu
 from visionft.curation.check import Inputs
 from visionft.curation.table import CHECKS
-from visionft.errors import NextStep
 from visionft.jobs import JobCancelled
-from visionft.project.edits.changes import RemoveImages, UnlabelImages
 from visionft.project.importing.importer import import_source
 from visionft.project.queries import count_images, image_rows
 from visionft.project.store import Project
@@ -119,25 +117,6 @@ def test_a_class_key_and_the_class_box_relabel_what_is_selected(qtbot, page):
     assert labels(page, 3) == ("cat",)
 
 
-@pytest.mark.slow
-def test_a_project_that_closes_while_it_is_read_stops_nothing(qtbot, page, window, project_dir):
-    page.curation.read()
-    assert window.state.close_project() and window.page("curate").empty.isVisible()
-    window.state.open_project(project_dir)
-    other = window.page("curate")
-    qtbot.waitUntil(lambda: other.stage.empty.isVisible() and other.list.buttons["dull"].count() is None)
-    assert len(other.curation.now) == 25
-
-
-def test_all_of_them_open_on_label_from_the_current_one(qtbot, page):
-    click(qtbot, page, 2)
-    current, shown = page.grid.selection.current_id(), page.grid.images.ids
-    page.state.actions.run("curate.open")
-    label = page.window().current_page
-    assert label.name == "label" and label.grid.images.ids == shown
-    assert label.grid.selection.current_id() == current
-
-
 def test_a_image_is_shown_large_and_decided_on_there(qtbot, page):
     click(qtbot, page, 0)
     first = page.grid.selection.current_id()
@@ -178,26 +157,6 @@ def test_a_project_never_checked_offers_it(qtbot, window, open_curate, grey_dir,
 
 
 @pytest.mark.slow
-def test_the_issues_of_a_check_are_shown_while_the_next_one_runs(qtbot, open_curate, grey_dir, monkeypatch, finish):
-    class Endless(type(CHECKS["dull"])):
-        name = "endless"
-
-        def find_issues(self, inputs):
-            while not inputs.job.is_cancelled:
-                pass
-            raise JobCancelled
-
-    monkeypatch.setattr(Inputs, "features", None)
-    monkeypatch.setitem(CHECKS, "endless", Endless())
-    page = open_curate(grey_dir)
-    qtbot.mouseClick(page.stage.empty.button, LEFT)
-    qtbot.waitUntil(lambda: page.grid.count() == 8)
-    assert page.curation.scan.is_running and page.curation.scan.share.share < 1
-    qtbot.mouseClick(page.scan_line.stop_button, LEFT)
-    finish()
-
-
-@pytest.mark.slow
 def test_newer_images_are_counted_and_one_check_runs_again(qtbot, page, tmp_path, draw_folder, finish):
     import_source(page.session.project, draw_folder(tmp_path / "more", {"bird": 3}))
     page.state.tasks.written.emit()
@@ -228,24 +187,6 @@ def test_a_cancelled_or_failed_check_says_so_and_keeps_the_earlier_result(qtbot,
     assert page.curation.scan.failure.message in page.scan_line.words() and page.grid.count() == 8
 
 
-def test_a_skipped_check_says_why_with_the_next_step(qtbot, page, window, finish):
-    page.session.apply(UnlabelImages(tuple(page.curation.now)))
-    page.run_again()
-    finish()
-    page.mark_stale()
-    qtbot.waitUntil(page.stage.empty.isVisible)
-    qtbot.mouseClick(page.stage.empty.button, LEFT)
-    assert window.current_page.name == "label"
-
-
-def test_the_next_step_of_an_error_runs_the_checks(qtbot, page, window, monkeypatch):
-    begun = []
-    monkeypatch.setattr(page.curation.scan, "start", lambda *names: begun.append(names))
-    window.show_page("project")
-    window.take_step(NextStep("find_issues"))
-    assert window.current_page is page and begun.pop() == ()
-
-
 def test_without_a_project_or_images_the_page_says_so(window, open_curate, tmp_path):
     window.show_page("curate")
     assert window.page("curate").empty.isVisible()
@@ -254,11 +195,3 @@ def test_without_a_project_or_images_the_page_says_so(window, open_curate, tmp_p
     page = open_curate(tmp_path / "bare")
     assert page.empty.isVisible() and page.empty.button.isVisible()
     assert window.state.actions.why_not("curate.find_issues")
-
-
-def test_what_changes_while_another_page_is_shown_is_caught_up_with(qtbot, page, window):
-    first = page.grid.images.ids[0]
-    window.show_page("label")
-    page.session.apply(RemoveImages((first,)))
-    window.show_page("curate")
-    qtbot.waitUntil(lambda: first not in page.grid.images.ids)

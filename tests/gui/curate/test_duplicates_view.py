@@ -1,14 +1,11 @@
 """The view of duplicates: groups under headings, contradicting labels first; keeping one of each and undoing it."""
 
-from dataclasses import replace
-
 import pytest
 from PySide6.QtCore import Qt
 
 from gui.curate.curate_page import CuratePage
 from gui.curate.duplicates_view import DuplicatesView
-from gui.kit import dialogs
-from visionft.curation.check import CheckResult, Issue, read_result, write_result
+from visionft.curation.check import CheckResult, Issue, write_result
 from visionft.curation.duplicates.duplicate_check import Duplicates
 from visionft.project.queries import count_images, image_rows
 from visionft.project.store import Project
@@ -85,32 +82,3 @@ def test_the_best_of_every_group_whose_labels_agree_is_kept_in_one_step(qtbot, p
     assert page.window().toasts.message().startswith("3 ")
     page.session.undo()
     assert count_images(page.session.project) == 12
-
-
-def test_groups_follow_verdicts_labels_threshold_and_kinds(qtbot, page):
-    press(qtbot, page, 8, KEY.Key_K)
-    assert not {8, 9} & set(page.grid.images.ids) and count_images(page.session.project) == 12
-    page.session.undo()
-    assert {8, 9} <= set(page.grid.images.ids)
-    press(qtbot, page, 7, KEY.Key_1)
-    assert [is_conflict for is_conflict, _, _ in groups(page)] == [False] * 3
-    page.view.controls.slider.setValue(750)
-    assert len(groups(page)) == 4
-    qtbot.mouseClick(page.view.controls.chips["exact"], Qt.MouseButton.LeftButton)
-    assert page.grid.images.ids == (9, 8)
-
-
-def test_where_images_only_look_alike_it_asks_before_all_copies_go(qtbot, page, monkeypatch):
-    folder = page.session.project.path
-    result = read_result(folder, "duplicates")
-    assert result is not None
-    before = page.sentence.text()
-    write_result(folder, replace(result, facts={**result.facts, "look_alikes": True}))
-    page.curation.read()
-    qtbot.waitUntil(lambda: page.sentence.text() != before, timeout=5000)
-    answers = [False, True]
-    monkeypatch.setattr(dialogs, "ask_yes", lambda *_, **__: answers.pop(0))
-    for left in (12, 9):
-        page.state.actions.run("curate.keep_all_best")
-        assert count_images(page.session.project) == left
-    assert not answers

@@ -10,7 +10,7 @@ from gui.curate.map.canvas import MarkLook
 from gui.curate.map.input import MapWidget
 from gui.curate.map.map_reader import BY_CLASS, read_map_data
 from gui.curate.map.map_view import MapView
-from gui.curate.map.raster import Camera, Inks, Raster, inside_polygon
+from gui.curate.map.raster import Camera, Inks, Raster
 from gui.kit.image_model import Tile
 from gui.kit.thumbnails import ThumbnailStore
 from visionft.curation.map.image_map import draw_map
@@ -49,22 +49,6 @@ def test_marks_have_their_colours_where_they_lie_and_hidden_ones_have_none():
     for layers, colour in (([1, 0, 0], 0xFFFF0000), ([0, 1, 0], 0xFF00FF00)):  # the higher one covers the lower
         raster.set_styles(styles, np.zeros(2, int), layers=np.array(layers), shown=np.ones(3, bool))
         assert raster.draw(Camera(0, 0, 1), 40, 40, inks).pixels[20, 20] == colour
-
-
-def test_marks_at_every_edge_are_cut_and_many_are_drawn():
-    random = np.random.default_rng(0)
-    raster = Raster(random.normal(size=(5000, 2)))
-    raster.set_styles(np.arange(5000) % 8, np.arange(8) % 4, shown=np.ones(5000, bool))
-    inks = Inks(np.full(8, 0xFF0000FF, np.uint32), 0xFFFFFFFF)
-    for scale in (1, 30, 1000, 1e6):
-        assert raster.draw(Camera(0, 0, scale), 101, 77, inks).pixels.shape == (77, 101)
-    assert (Raster(np.zeros((0, 2))).draw(Camera(0, 0, 1), 9, 9, inks).pixels == 0xFFFFFFFF).all()
-
-
-def test_a_polygon_holds_what_lies_in_it():
-    corners = np.array([(0, 0), (10, 0), (10, 10), (5, 4), (0, 10)], float)
-    points = np.array([(5, 2), (5, 8), (1, 8), (9, 8), (-1, 1), (11, 5)], float)
-    assert inside_polygon(points, corners).tolist() == [True, False, True, True, False, False]
 
 
 @pytest.fixture
@@ -149,20 +133,6 @@ def test_wheel_keys_and_pulling_change_what_is_seen(qtbot, canvas):
     canvas.set_tool("move")
     pull(qtbot, canvas, [QPoint(100, 100), QPoint(150, 100)])
     assert canvas.camera.x < before.x and canvas.caught_ids() == ()
-
-
-def test_hovering_says_which_image_it_is(qtbot, canvas):
-    qtbot.mouseMove(canvas, at(canvas, 3))
-    qtbot.waitUntil(lambda: canvas.accessibleDescription().startswith("3"))
-    canvas.grab()
-    qtbot.mouseMove(canvas, at(canvas, 3, 70, -70))
-    qtbot.waitUntil(lambda: canvas.accessibleDescription() == "")
-
-
-def test_other_places_of_the_same_images_are_glided_to(qtbot, canvas):
-    target = np.array([[0, 0], [0, 4], [4, 0], [4, 4], [1, 1]], float)
-    canvas.set_points(np.arange(1, 6), target)
-    qtbot.waitUntil(lambda: abs(at(canvas, 5).x() - (at(canvas, 1).x() * 3 + at(canvas, 3).x()) / 4) < 3, timeout=3000)
 
 
 def give_features(project_dir) -> None:

@@ -4,7 +4,6 @@ import pytest
 from PySide6.QtCore import Qt
 
 from gui.curate.view import View, ViewContent
-from gui.results.results_page import MISTAKES
 from gui.state import ChosenImages
 from visionft.export.predictor import Prediction
 
@@ -48,16 +47,6 @@ def test_from_the_label_page_with_several(qtbot, page, window):
     qtbot.waitUntil(lambda: page.grid.images.ids == chosen)
 
 
-def test_from_the_results(qtbot, window, image_ids):
-    window.show_page("results")
-    results = window.page("results")
-    results.view_buttons.button(MISTAKES).click()
-    results.images.explain.strip.selection.set_current(0)
-    chosen = results.images.explain.strip.selection.current_id()
-    qtbot.keyClick(results.images.explain.strip, F3)
-    assert handed(window) == ChosenImages((chosen,)) and chosen in image_ids
-
-
 def test_from_the_images_that_are_tried(qtbot, page, window, tmp_path):
     from gui.predict.predicting import PredictionBatch
 
@@ -69,9 +58,3 @@ def test_from_the_images_that_are_tried(qtbot, page, window, tmp_path):
     attempt.panel.grid.selection.set_current(0)
     qtbot.keyClick(window, F3)
     assert handed(window) == ChosenImages(paths=(path,))
-
-
-def test_with_nothing_chosen_it_says_what_is_missing(qtbot, page, window):
-    window.show_page("project")
-    qtbot.keyClick(window, F3)
-    assert window.current_page.name == "project" and window.toasts.message()

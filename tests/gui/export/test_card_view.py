@@ -1,13 +1,11 @@
 """The model card in the window: plain reading; links and images are inert, whoever wrote it."""
 
-from pathlib import Path
-
 import pytest
 from PIL import Image
-from PySide6.QtCore import QPoint, Qt
-from PySide6.QtGui import QColor, QDesktopServices, QGuiApplication, QTextDocument, QTextTable
+from PySide6.QtCore import QPoint
+from PySide6.QtGui import QColor, QTextDocument, QTextTable
 
-from gui.export.card_view import MOST_CHARACTERS, CardDialog, CardView, card_of, is_within_limits, readable
+from gui.export.card_view import MOST_CHARACTERS, CardView, is_within_limits, readable
 from visionft.export.bundle.card.markdown import escaped, table
 
 HEADER = '---\nlicense: apache-2.0\ntags:\n- "onnx"\n---\n\n'
@@ -77,13 +75,6 @@ def test_what_anybody_wrote_is_neither_loaded_nor_followed(view, tmp_path, card)
     assert not any(view.anchorAt(QPoint(x, y)) for x in range(0, 600, 7) for y in range(0, 60, 7))
 
 
-def test_a_header_alone_and_none_at_all_are_read(view):
-    assert readable("# T\n---\nx") == "# T\n---\nx"
-    assert readable(HEADER) == "\n"
-    view.show_card("")
-    assert view.toPlainText() == ""
-
-
 @pytest.mark.parametrize(
     "card",
     [
@@ -108,29 +99,3 @@ def test_hostile_markdown_within_the_limits_has_no_links_and_raises_nothing(view
     assert is_within_limits(readable(card))
     view.show_card(card)
     assert not any(each.isAnchor() or each.isImageFormat() for each in formats(view.document()))
-
-
-def test_the_dialog_copies_the_whole_file_and_opens_it(qtbot, tmp_path, monkeypatch):
-    card = HEADER + "# Birds\n\nWörter\n"
-    (tmp_path / "README.md").write_text(card, encoding="utf-8")
-    opened = []
-    monkeypatch.setattr(QDesktopServices, "openUrl", lambda url: opened.append(Path(url.toLocalFile())))
-    path = card_of(tmp_path)
-    assert path is not None and card_of(tmp_path / "nowhere") is None
-    dialog = CardDialog(None, path)
-    qtbot.addWidget(dialog)
-    dialog.show()
-    assert dialog.view.toPlainText() == "Birds\nWörter"
-    for button in (dialog.copy_button, dialog.file_button, dialog.folder_button):
-        qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
-    assert QGuiApplication.clipboard().text() == card and opened == [path, tmp_path]
-
-
-def test_a_file_that_is_no_card_holds_nothing_up(qtbot, tmp_path):
-    shown = []
-    for content in (b"x" * 80_001, b"caf\xe9"):
-        (tmp_path / "README.md").write_bytes(content)
-        dialog = CardDialog(None, tmp_path / "README.md")
-        qtbot.addWidget(dialog)
-        shown.append(dialog.view.toPlainText())
-    assert "xxx" not in shown[0] and len(shown[0]) < 200 and shown[1] == "caf\ufffd"

@@ -1,6 +1,5 @@
 """Export: options reach the engine, the report shows the measurements, earlier exports are remembered."""
 
-import datetime
 import json
 import threading
 from dataclasses import asdict, replace
@@ -9,20 +8,14 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QDesktopServices, QGuiApplication
-from visible_texts import visible_texts
 
 from gui.export import exporting as export_work
 from gui.export import follow_up
-from gui.export.target_card import TargetCard
-from gui.export.use_card import UseCard
 from gui.kit import dialogs
-from visionft.errors import ExportError
 from visionft.events import Notice, ResultStored
 from visionft.export.artefacts import ARTEFACTS, Artefact
-from visionft.export.bundle import web_runtime
 from visionft.export.bundle.sample_programs import SAMPLES
 from visionft.export.bundle.verifying import FileFault, Verification
-from visionft.export.contents import RUNTIME_FOLDER
 from visionft.export.export_result import ExportResult, Latency, Parity, SampleRun, read_export
 from visionft.export.options import TARGETS, ExportOptions
 from visionft.files import sha256_file
@@ -146,43 +139,12 @@ def test_an_export_is_checked_again_and_what_is_wrong_is_named(qtbot, window, pa
         faults.clear()
 
 
-def test_a_check_of_an_export_that_was_replaced_meanwhile_says_nothing(qtbot, window, page, exporting, monkeypatch):
-    export(qtbot, window, page)
-    is_replaced = threading.Event()
-
-    def check_export(folder, *, job):
-        is_replaced.wait(10)
-        faults = (FileFault(name="model.onnx", fault="changed"),)  # half old, half new when it was read
-        return Verification(folder=folder, checked=2, faults=faults, foreign=(), answers=())
-
-    monkeypatch.setattr(follow_up, "verify_export", check_export)
-    qtbot.mouseClick(page.parity_card.check_button, LEFT)
-    with qtbot.waitSignal(window.state.session.exports_changed):
-        qtbot.mouseClick(page.export_button, LEFT)
-    is_replaced.set()
-    qtbot.waitUntil(lambda: not window.state.tasks.pending)
-    assert page.parity_card.verification.isHidden() and page.parity_card.check_button.isEnabled()
-
-
 def test_what_was_wanted_and_left_out_is_said(window, project_dir, exported):
     record = json.loads((exported / "export.json").read_text())
     (exported / "export.json").write_text(json.dumps({**record, "left_out": ["no-such-folder"]}))
     window.state.open_project(project_dir)
     window.show_page("export")
     assert "no-such-folder" in window.page("export").parity_card.warnings.text()
-
-
-def test_an_earlier_export_is_shown_again_and_said_to_be_replaced(qtbot, window, page, exporting):
-    before = page.target_card.note.text()
-    export(qtbot, window, page)
-    window.show_page("results")
-    page.mark_stale()
-    window.show_page("export")
-    assert page.parity_card.isVisible() and str(datetime.date.today().year) in page.parity_card.meaning.text()
-    assert page.target_card.note.text() != before
-    page.target_card.name_edit.setText("another")
-    assert page.target_card.note.text() == before.replace(RUN, "another")
-    assert not page.parity_card.isVisible()
 
 
 def test_each_program_is_shown_whole_and_copied(qtbot, shown):
@@ -204,34 +166,6 @@ def test_a_place_to_run_chooses_all_options_in_one_click(qtbot, window, page, ex
     assert not page.target_card.opset_box.isVisible() and not page.use_card.view.isVisible()
 
 
-@pytest.mark.parametrize("is_here", [False, True], ids=["without", "with"])
-def test_the_runtime_for_browsers_is_shown_where_the_program_came_with_it(qtbot, monkeypatch, tmp_path, is_here):
-    monkeypatch.setattr(web_runtime, "ROOT", tmp_path)
-    (tmp_path / "web_runtime").mkdir()
-    for name in web_runtime.RUNTIME_FILES[: None if is_here else -1]:
-        (tmp_path / "web_runtime" / name).write_bytes(b"runtime")
-    card, use = TargetCard(), UseCard()
-    for part in (card, use):
-        qtbot.addWidget(part)
-    card.tiles["web"].click()
-    assert card.boxes["web-runtime"].isHidden() != is_here and not card.boxes["int8"].isHidden()
-    use.show_files(card.target(), card.options())
-    use.show()
-    assert (RUNTIME_FOLDER in visible_texts(use)) == is_here
-    assert card.options() == ExportOptions.for_target("web")
-
-
-def test_an_export_for_another_place_is_the_next_step(qtbot, window, page, exporting):
-    export(qtbot, window, page)
-    page.target_card.tiles["phone"].click()
-    assert [each.property("role") for each in (page.export_button, page.try_button)] == ["primary", ""]
-    page.table.select([])
-    page.table.select([RUN])
-    assert page.target_card.target() is TARGETS["phone"]  # the user's choice stays, whatever was exported before
-    page.target_card.tiles["desktop"].click()
-    assert [each.property("role") for each in (page.export_button, page.try_button)] == ["", "primary"]
-
-
 def test_without_a_name_or_place_nothing_can_be_exported(page, monkeypatch, tmp_path):
     page.target_card.name_edit.setText("  ")
     assert not page.export_button.isEnabled() and page.target_card.note.text() == page.why_not_export() != ""
@@ -250,18 +184,6 @@ def test_a_run_without_weights_says_why_it_cannot_be_exported(window, page, proj
     window.state.session.runs_changed.emit()
     assert not page.export_button.isEnabled() and page.target_card.note.text() == page.why_not_export() != ""
     assert page.table.model().index(0, 0).data() == "Lightened"
-
-
-def test_a_refused_export_is_said_and_shows_no_report(qtbot, window, page, monkeypatch):
-    refused = ExportError("The exported file differs from PyTorch.", "Nothing was kept.")
-
-    def failing(*_inputs, **_options):
-        raise refused
-
-    monkeypatch.setattr(export_work, "export_model", failing)
-    export(qtbot, window, page)
-    assert window.toasts.message() == refused.message
-    assert not page.parity_card.isVisible() and page.export_button.isEnabled()
 
 
 def test_the_model_is_tried_while_further_files_are_made(
@@ -334,29 +256,3 @@ def test_the_best_run_is_chosen_not_the_newest_unless_the_user_chose(window, pag
     write_run(project_dir, "003-middling", RESNET, accuracies=[0.7])
     window.state.session.runs_changed.emit()
     assert page.table.selected() == ["002-worse"]
-
-
-def test_the_run_that_results_shows_is_the_one_to_export(qtbot, window, page, project_dir, write_run):
-    write_run(project_dir, "002-worse", RESNET, accuracies=[0.5])
-    window.show_page("results")
-    results = window.page("results")
-    window.state.session.runs_changed.emit()
-    assert results.table.selected() == ["002-worse"]
-    qtbot.mouseClick(results.export_button, LEFT)
-    assert window.current_page is page and page.table.selected() == ["002-worse"]
-
-
-def test_an_export_that_ends_while_another_run_is_looked_at_is_told(
-    qtbot, window, page, exporting, project_dir, write_run
-):
-    write_run(project_dir, "002-worse", RESNET, accuracies=[0.5])
-    window.state.session.runs_changed.emit()
-    page.table.select([RUN])
-    page.export()
-    page.table.select(["002-worse"])
-    qtbot.waitUntil(lambda: not window.state.tasks.pending)
-    assert [run.name for run, *_ in exporting] == [RUN]
-    assert not page.parity_card.isVisible()
-    assert str(project_dir / "exports" / RUN) in window.toasts.message()
-    page.table.select([RUN])
-    assert page.parity_card.isVisible()

@@ -13,7 +13,6 @@ from gui.home.import_report import LeftOutDialog
 from gui.home.new_project import NewProjectDialog
 from gui.kit import dialogs
 from gui.kit.tiles import ActionTile
-from visionft.project.edits.changes import AssignSplits
 
 LEFT = Qt.MouseButton.LeftButton
 
@@ -49,44 +48,6 @@ def test_the_one_primary_button_is_the_next_step(qtbot, window, page, images, mo
     assert is_ready(page) and page.import_button.isVisible()
     qtbot.mouseClick(page.next_button, LEFT)
     assert window.current_page.name == "train"
-
-
-def test_images_without_labels_are_shown_and_are_to_be_labelled_next(
-    qtbot, window, page, images, look, confirm, project
-):
-    look(images / "red")
-    confirm()
-    sheet = page.overview.sheet.grid
-    qtbot.mouseClick(sheet.viewport(), LEFT, pos=sheet.rect_of(2).center())
-    label = window.current_page
-    assert label.name == "label" and label.grid.selection.current_id() == sheet.tiles()[2].image_id
-    window.show_page("project")
-    qtbot.mouseClick(page.next_button, LEFT)
-    assert window.current_page.name == "label"
-
-
-def test_enter_presses_the_import_button_that_has_the_focus(qtbot, page, images, look, finish, project):
-    look(images)
-    button = page.imports.panel.import_button
-    qtbot.waitUntil(button.hasFocus)
-    qtbot.keyClick(button, Qt.Key.Key_Return)
-    finish()
-    assert page.overview.sheet.count_label.text().startswith("25")
-
-
-def test_a_class_that_is_missing_from_validation_is_divided_by_a_click(
-    qtbot, window, page, images, look, confirm, finish, project
-):
-    look(images)
-    confirm()
-    session = window.state.session
-    everything = {image.image_id: "train" for image in session.snapshot().images}
-    assert session.apply(AssignSplits(everything))
-    assert not is_ready(page)
-    qtbot.mouseClick(page.overview.checklist.buttons["split"], LEFT)
-    finish()
-    assert is_ready(page)
-    assert session.snapshot().labelled("val")
 
 
 def test_files_that_cannot_be_used_are_listed_with_their_reason(qtbot, page, images, look, confirm, project):
@@ -138,20 +99,6 @@ def test_a_dropped_project_is_opened_and_a_dropped_folder_is_imported_into_it(
     assert ["yellow", "3", "0", "0", "0", ""] in page.overview.class_table.texts()
 
 
-def test_dropped_images_come_in_without_labels_and_several_folders_as_the_one_around_them(
-    page, images, confirm, finish, project
-):
-    dropped = [images / "red" / f"red_00{number}.png" for number in range(3)]
-    drop(page, *dropped)
-    finish()
-    assert {image.path for image in page.session.snapshot().images} == set(dropped)
-    drop(page, images / "red", images / "blue")
-    finish()
-    assert page.imports.panel.preview.path == images
-    confirm()
-    assert project.summary().classes == {"blue": 7, "green": 8, "red": 10}
-
-
 def drop(page: ProjectPage, *paths: Path) -> None:
     data = QMimeData()
     data.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
@@ -181,16 +128,6 @@ def test_a_sample_project_is_ready_to_train(qtbot, window, page):
     qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=120_000)
     assert is_ready(page)
     assert len(window.state.session.snapshot().class_names) == 5
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("styled")
-def test_making_a_sample_can_be_cancelled(qtbot, window, page, finish):
-    qtbot.mouseClick(page.welcome.sample_tile, LEFT)
-    qtbot.mouseClick(page.imports.panel.progress.cancel_button, LEFT)
-    finish()
-    assert not page.imports.is_active and window.state.session.project.summary().images == 0
-    assert not list(window.state.path.rglob("*.jpg"))
 
 
 def test_a_label_file_that_has_changed_is_offered_with_its_differences(

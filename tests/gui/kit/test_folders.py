@@ -30,13 +30,6 @@ def test_a_folder_is_shown_by_an_address_that_is_no_file(name: str, tmp_path: Pa
     assert shown == [address(tmp_path / name)] and shown[0].endswith("/")  # Windows prefers `001-a.exe` without
 
 
-@pytest.mark.parametrize("name", ["run.app", "run.APP", "run.pkg", "run.workflow", "run.app/Contents"])
-def test_of_a_folder_that_macos_starts_the_one_above_is_shown(name: str, tmp_path: Path, shown: list[str]) -> None:
-    (tmp_path / name).mkdir(parents=True)
-    show_folder(tmp_path / Path(name).parts[0])
-    assert shown == [address(tmp_path)]
-
-
 def test_of_a_file_or_nothing_the_folder_is_shown(tmp_path: Path, shown: list[str]) -> None:
     (tmp_path / "run.desktop").write_text("[Desktop Entry]")
     show_folder(tmp_path / "run.desktop")

@@ -9,7 +9,6 @@ from PySide6.QtGui import QWheelEvent
 from PySide6.QtWidgets import QApplication
 
 from gui.kit.forms import ConfigForm
-from models.methods.prefix import PrefixOptions
 from models.settings import setting
 from visionft.errors import Problem
 from visionft.training.config.checks import config_problems
@@ -68,13 +67,6 @@ def test_a_number_that_the_program_may_choose_is_called_automatic_whatever_its_h
     assert form.value() == Settings()
 
 
-def test_a_group_takes_the_faults_that_carry_its_name(qtbot):
-    form = ConfigForm(PrefixOptions())
-    qtbot.addWidget(form)
-    assert form.show_problems((Problem("prefix.length", "too long"),), prefix="prefix.")
-    assert not form.show_problems((Problem("lora.alpha", "too low"),), prefix="prefix.")
-
-
 def test_every_setting_of_a_run_has_a_labelled_editor(form):
     for field in dataclasses.fields(TrainConfig):
         if field.metadata:
@@ -97,10 +89,3 @@ def test_the_wheel_over_a_field_without_focus_changes_nothing(form):
     )
     QApplication.sendEvent(spin, wheel)
     assert form.value() == TrainConfig()
-
-
-def test_setting_a_value_shows_it_without_reporting_an_edit(qtbot, form):
-    edits = []
-    form.edited.connect(lambda: edits.append(1))
-    form.set_value(dataclasses.replace(TrainConfig(), epochs=3, augmentation="none"))
-    assert (form.value().epochs, form.value().augmentation, edits) == (3, "none", [])

@@ -8,14 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from PySide6.QtCore import QPoint, QSize, Qt
-from PySide6.QtGui import QAccessible, QContextMenuEvent, QFontMetrics, QPixmap
+from PySide6.QtGui import QAccessible, QPixmap
 from PySide6.QtTest import QTest
 
-from gui.kit.grid_geometry import GAP, GridGeometry, TileSize
+from gui.kit.grid_geometry import GridGeometry, TileSize
 from gui.kit.image_grid import ImageGrid
 from gui.kit.image_model import ImageModel, Section, Tile
 from gui.kit.thumbnails import ThumbnailStore
-from gui.kit.tile_painter import elided_title
 
 LEFT, RIGHT = Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton
 CONTROL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
@@ -83,14 +82,6 @@ def test_every_image_is_found_where_it_stands(counts, width, least, grows, is_ba
     assert single_row or len(shown) == sum(counts)
     below = [geometry.beside(place, 1) for place in shown]
     assert all(geometry.beside(to, -1) in shown for to in below if to >= 0)
-
-
-def test_tiles_without_a_side_grow_until_all_are_seen(make):
-    few, many = make(2, side_px=0), make(60, side_px=0)
-    few.resize(900, 400)
-    many.resize(900, 400)
-    assert few.rect_of(0).width() > many.rect_of(0).width()
-    assert few.rect_of(1).bottom() < few.height()
 
 
 def test_of_very_many_images_only_those_in_view_are_asked_for(qtbot, asking):
@@ -202,31 +193,6 @@ def test_letters_and_digits_are_handed_on_and_a_double_click_opens(qtbot, make):
     assert (typed.args, opened.args) == (["3"], [5])
 
 
-def test_single_rows_show_what_finds_room_and_keys_pass_over_the_rest(qtbot, make):
-    sections = (Section("cat", 0, 9), Section("dog", 1, 3))
-    grid = make(12, sections=sections, lines=0, single_row=True, selectable=False)
-    shown = grid.visible_places()
-    assert shown == [0, 1, 2, 3, 9, 10, 11]
-    grid.selection.set_current(3)
-    qtbot.keyClick(grid, Qt.Key.Key_Right)
-    assert grid.selection.place == 9
-    qtbot.keyClick(grid, Qt.Key.Key_Up)
-    assert grid.selection.place == 0
-    with qtbot.waitSignal(grid.opened) as opened:
-        click(qtbot, grid, 10)
-    assert opened.args == [11]
-
-
-def test_the_heading_comes_into_view_with_the_first_line_of_its_section(make):
-    grid = make(60, sections=(Section("cat", 0, 30), Section("dog", 1, 30)))
-    grid.selection.set_current(59)
-    grid.selection.set_current(30)
-    assert 0 <= grid.rect_of(30).top() - grid.layout_now.heading_above(30) <= GAP
-    grid.selection.set_current(0)
-    assert grid.verticalOffset() == 0
-    assert grid.layout_now.heading_above(29) == 0 < grid.layout_now.heading_above(0)
-
-
 def test_a_screen_reader_and_a_waiting_pointer_hear_all_that_is_shown(make):
     grid = make(0, name="Changed")
     grid.show_tiles([tile(1, title="a → b", detail="is b", mark="now green", aside="93%")])
@@ -235,42 +201,3 @@ def test_a_screen_reader_and_a_waiting_pointer_hear_all_that_is_shown(make):
     interface = QAccessible.queryAccessibleInterface(grid)
     assert interface is not None and interface.text(QAccessible.Text.Name) == "Changed"
     assert interface.childCount() == 1 and interface.child(0).text(QAccessible.Text.Name) == said
-
-
-def test_a_changed_image_and_a_step_draw_only_the_tiles_they_are_about(qtbot, make):
-    grid, drawn = make(20), []
-    grid.selection.set_current(1)
-    grid.grab()
-    paint = grid.paintEvent
-    grid.paintEvent = lambda event: (drawn.append(event.region()), paint(event))  # type: ignore[method-assign]
-    qtbot.wait(50)
-    drawn.clear()
-    grid.selection.step(1)
-    grid.images.invalidate([2])
-    qtbot.waitUntil(lambda: bool(drawn))
-    assert not any(region.intersects(grid.rect_of(place)) for region in drawn for place in (0, 3, 5, 9))
-
-
-def test_a_menu_is_asked_for_by_pointer_and_by_key(qtbot, make):
-    grid = make(20)
-    asked: list[QPoint] = []
-    grid.menu_wanted.connect(asked.append)
-    grid.selection.set_current(5)
-    middle = grid.rect_of(5).center()
-    for reason, at in ((QContextMenuEvent.Reason.Mouse, middle), (QContextMenuEvent.Reason.Keyboard, QPoint())):
-        event = QContextMenuEvent(reason, at, grid.viewport().mapToGlobal(at))
-        grid.contextMenuEvent(event)
-    assert asked == [grid.viewport().mapToGlobal(middle)] * 2
-
-
-@pytest.mark.parametrize(
-    ("words", "end"), [("good? 100%", " 100%"), ("blue? 93%", " 93%"), ("a rather long class → b", " b")]
-)
-def test_the_last_word_of_a_title_without_room_stays_whole(qapp, words, end):
-    metrics = QFontMetrics(qapp.font())
-    full = metrics.horizontalAdvance(words)
-    assert elided_title(metrics, words, full + 1) == words
-    shown = elided_title(metrics, words, full - 4)
-    assert shown != words and shown.endswith(end) and metrics.horizontalAdvance(shown) <= full - 4
-    assert metrics.horizontalAdvance(elided_title(metrics, "good? 100%", 30)) <= 30
-    assert elided_title(metrics, "good?", full) == "good?"

@@ -31,15 +31,6 @@ def test_it_is_told_after_a_tenth_of_the_work(clock: list[float]) -> None:
     assert share.left_s == pytest.approx(20)
 
 
-def test_a_long_job_is_told_earlier(clock: list[float]) -> None:
-    share = JobShare()
-    take(share, clock, 0, 0)
-    take(share, clock, 20, 0.05)
-    assert share.left_s is None
-    take(share, clock, 40, 0.05)
-    assert share.left_s == pytest.approx(760)
-
-
 @pytest.mark.parametrize(("seconds", "done"), [(40, 0.25), (25, 0.9)])  # slower, faster than it seemed at first
 def test_a_time_that_was_wrong_is_not_told_again(clock: list[float], seconds: float, done: float) -> None:
     share = JobShare()

@@ -6,9 +6,7 @@ from PySide6.QtGui import QAccessible
 from PySide6.QtWidgets import QApplication, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from gui.kit import toasts as module
-from gui.kit.toasts import MOST, Toasts
-
-LEFT = Qt.MouseButton.LeftButton
+from gui.kit.toasts import Toasts
 
 
 @pytest.fixture
@@ -59,15 +57,6 @@ def test_good_news_goes_and_what_went_wrong_stays(qtbot, over, soon):
     assert over.toasts.messages() == ["Full", "Choose"]
 
 
-def test_one_that_is_read_waits(qtbot, over, soon):
-    over.toasts.say("Labelled", tone="good", way=("Undo", lambda: None))
-    over.toasts.take_focus()
-    qtbot.wait(80)
-    assert over.toasts.messages() == ["Labelled"]
-    over.page.setFocus()
-    qtbot.waitUntil(lambda: not over.toasts.isVisible())
-
-
 def test_it_takes_no_focus_and_escape_gives_it_back(qtbot, over):
     left = []
     over.toasts.focus_left.connect(lambda: left.append(True))
@@ -80,24 +69,6 @@ def test_it_takes_no_focus_and_escape_gives_it_back(qtbot, over):
     assert over.toasts.messages() == ["First"] and over.toasts.newest.has_focus()
     qtbot.keyClick(QApplication.focusWidget(), Qt.Key.Key_Escape)
     assert not over.toasts.isVisible() and left == [True]
-
-
-def test_details_unfold_upwards(qtbot, over):
-    toast = over.toasts.say("Failed", tone="bad", details="Traceback")
-    QApplication.processEvents()
-    top = over.toasts.geometry().top()
-    qtbot.mouseClick(toast.details_button, LEFT)
-    qtbot.waitUntil(lambda: over.toasts.geometry().top() < top)
-    assert over.toasts.geometry().bottom() == over.page.geometry().bottom()
-
-
-def test_there_are_never_many_and_none_twice(over):
-    over.toasts.say("Failed", tone="bad")
-    for number in range(MOST + 2):
-        over.toasts.say(f"Saved {number}", tone="good")
-    assert len(over.toasts.messages()) == MOST and over.toasts.messages()[0] == "Failed"
-    over.toasts.say("Failed", tone="bad")
-    assert over.toasts.messages().count("Failed") == 1 and over.toasts.message() == "Failed"
 
 
 def test_a_screen_reader_is_told(over, monkeypatch):

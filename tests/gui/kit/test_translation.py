@@ -1,22 +1,20 @@
 """Texts pass one place: messages are translated with their values, data never."""
 
 import ast
-import copy
 import json
-import pickle
 from pathlib import Path
 
 import pytest
 from translations import literals, name_of, source_files
 
-from gui.app import PAGES, create_window
+from gui.app import create_window
 from gui.kit import translation
 from gui.kit.parts import Button, ElidedLabel, key, text, verbatim
 from gui.kit.translation import tr
 from gui.preferences import Settings
 from gui.state import AppState
 from models import languages
-from models.messages import Message, listed, load_message, sentences
+from models.messages import Message, listed, sentences
 
 
 @pytest.fixture(autouse=True)
@@ -54,33 +52,6 @@ def test_plurals_and_values_that_are_messages_are_translated_too():
     both = tr(sentences(Message("Undo"), "", Message(COUNTED, count=2)))
     assert both == "Rückgängig 2 Bilder"
     assert tr(listed(["a", "b", "c"], 2)) == "a, b und 1 weitere" and listed(["a", "b"], 2) == "a, b"
-
-
-@pytest.mark.parametrize("again", [copy.deepcopy, lambda each: pickle.loads(pickle.dumps(each))])
-def test_copies_keep_template_and_values(again):
-    message = Message("Tag {counted} “{tag}”", counted=Message(COUNTED, count=3), tag="x")
-    found = again(message)
-    assert found == message and found.template == message.template
-    assert found.values["counted"].plural == "{count} images" and found.values["counted"].values == {"count": 3}
-
-
-@pytest.mark.parametrize("stored", ["Label 3 images", '["no message"]', '["half', '["a", "b", 3]'])
-def test_any_other_stored_text_is_shown_as_it_is(stored):
-    assert load_message(stored) == tr(load_message(stored)) == stored
-
-
-@pytest.mark.usefixtures("_german")
-def test_an_id_without_translation_stays_english_and_a_translation_stays_itself():
-    assert tr("nonesuch {name}", name="x") == "nonesuch x" and tr("") == ""
-    assert tr(tr("Export")) == tr("Export") != "Export"
-
-
-def test_rail_menus_and_commands_are_translated(window):
-    actions = window.state.actions
-    shown = {action.title for action in actions} | {action.menu or action.place for action in actions}
-    shown |= {page.title for page in PAGES}
-    catalogue = languages.read_catalogue("de")
-    assert not [each for each in shown if catalogue.gettext(each) == each and each not in ("Curate", "Export", "Label")]
 
 
 def test_the_window_speaks_german(qtbot, qapp):
@@ -133,11 +104,3 @@ def test_no_text_of_the_source_reaches_a_widget_past_tr():
             if isinstance(node, ast.Call) and name_of(node.func) in SHOWS and node.args:
                 missing += [f"{path}:{node.lineno} {each}" for each in literals(node.args[0]) if each != "VisionFT"]
     assert not missing
-
-
-def test_the_pseudo_language_is_40_percent_longer_and_stays_so():
-    translation.use_language(translation.PSEUDO)
-    for message in ("Export", "{count} files, {size}", "Every change takes effect immediately and is saved"):
-        longer = tr(message)
-        assert len(longer) >= 1.4 * len(message) and tr(longer) == longer
-    assert tr("128") == "128"

@@ -2,45 +2,17 @@
 
 import errno
 import os
-import threading
-from collections import Counter
 
 import numpy as np
 import pytest
-from cut_texts import is_cut
 from PIL import Image
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QWheelEvent
-from PySide6.QtWidgets import QApplication, QLabel
+from PySide6.QtWidgets import QApplication
 
-from gui.home.readiness import class_rows, conditions
-from gui.kit import thumbnails as thumbnails_module
-from gui.kit.empty_state import EmptyState
 from gui.kit.image_view import ImageView
-from gui.kit.thumbnail_cache import show_images_as
 from gui.kit.thumbnails import ThumbnailStore, Unreadable, load_image, load_thumbnail
-from visionft.data.image_reading import AS_STORED, ImageReading
-from visionft.project.summary import ProjectSummary
-
-
-@pytest.mark.parametrize(
-    ("labels", "met"),
-    [
-        ([], [False, False, False, False]),
-        ([(-1, "unassigned")], [True, False, False, False]),
-        ([(0, "train"), (0, "val")], [True, True, False, True]),
-        ([(0, "train"), (1, "train"), (0, "val")], [True, True, True, False]),
-        ([(0, "train"), (1, "train"), (0, "val"), (1, "val")], [True, True, True, True]),
-        ([(0, "train"), (1, "train"), (0, "val"), (1, "val"), (0, "unassigned")], [True, True, True, True]),
-    ],
-)
-def test_what_is_missing_before_training(labels, met):
-    splits = {name: Counter(split for label, split in labels if label == at) for at, name in enumerate("ab")}
-    counts = {"unassigned": 0} | Counter(split for _, split in labels)
-    labelled = sum(label >= 0 for label, _ in labels)
-    of = ProjectSummary(task="single", images=len(labels), labelled=labelled, classes={}, splits=counts, runs=())
-    found = conditions(of, class_rows(splits, {}))
-    assert [each.is_met for each in found] == met and [each.action for each in found[2:]] == ["label", "split"]
+from visionft.data.image_reading import AS_STORED
 
 
 def test_thumbnails_are_upright_small_and_the_same_from_disk(qapp, tmp_path):
@@ -114,47 +86,3 @@ def test_a_thumbnail_is_made_of_what_training_has_decoded(qapp, tmp_path, monkey
     assert (made.width(), made.height()) == (direct.width(), direct.height()) == (256, 192)
     for x, y in ((5, 5), (128, 96), (250, 180)):
         assert abs(made.pixelColor(x, y).red() - direct.pixelColor(x, y).red()) <= 3
-
-
-@pytest.fixture
-def slow_decode(monkeypatch):
-    """Decode black squares, white ones for another reading than the stored one; return the event that lets it go on."""
-    may_go_on = threading.Event()
-
-    def decode(_path, *, max_side, reading):
-        assert may_go_on.wait(10)
-        return np.full((8, 8, 3), 0 if reading == AS_STORED else 255, np.uint8)
-
-    monkeypatch.setattr(thumbnails_module, "decode", decode)
-    yield may_go_on
-    may_go_on.set()
-    show_images_as(AS_STORED)
-
-
-def test_an_image_requested_before_its_reading_changed_is_shown_as_it_is_read_now(qtbot, tmp_path, slow_decode):
-    path = tmp_path / "deep.tif"
-    path.write_bytes(b"read by the fixture")
-    thumbnails = ThumbnailStore()
-    thumbnails.set_side(8)
-    view = ImageView(thumbnails)
-    qtbot.addWidget(view)
-    for reading in (AS_STORED, ImageReading(window="400,1300")):
-        show_images_as(reading)
-        thumbnails.prefetch([path])
-        view.show_image(path)
-    slow_decode.set()
-    qtbot.waitUntil(lambda: view.is_sharp() and thumbnails.get(path) is not None)
-    for shown in (view.image(), thumbnails.get(path)):
-        assert shown.toImage().pixelColor(4, 4).red() == 255
-    view.close_reader()
-    thumbnails.close()
-
-
-def test_a_new_text_of_an_empty_state_has_its_room_before_the_next_paint(qtbot, styled):
-    empty = EmptyState("info", "", "")
-    qtbot.addWidget(empty)
-    empty.resize(700, 400)
-    empty.show()
-    QApplication.processEvents()
-    empty.show_words("No images of this class yet", "Import some, and they are shown here.", "")
-    assert not [each.text() for each in empty.findChildren(QLabel) if is_cut(each)]

@@ -3,14 +3,12 @@
 import gc
 import threading
 import time
-from functools import partial
 
 import pytest
 from PySide6.QtCore import QCoreApplication, QEvent, QObject, QThread, Slot
 from PySide6.QtWidgets import QWidget
 
 from gui.kit import workers
-from gui.kit.lazy_function import lazy_function
 from gui.kit.workers import BackgroundReader, MainThreadCollector
 from gui.tasks import Failure, Lane, Task
 from visionft.errors import NextStep, VisionFTError
@@ -52,17 +50,6 @@ def test_a_task_delivers_its_result_and_its_events_on_the_main_thread(qtbot, qap
     assert listener.heard == [Notice(message="hello"), 42] and listener.threads == {qapp.thread()}
 
 
-def given(*inputs, job):
-    """Return the inputs of a job."""
-    return inputs
-
-
-def test_an_input_that_is_a_function_is_called_in_the_thread_of_its_task(qtbot):
-    work = partial(lazy_function(f"{__name__}:given", uses_torch=False), "here", threading.get_ident)
-    (((place, thread),),) = (Listener(qtbot, work).heard,)
-    assert place == "here" and thread != threading.get_ident()
-
-
 def test_an_expected_error_fails_with_its_hint_and_without_details(qtbot):
     def work(*, job):
         raise VisionFTError("Full", "Clean", NextStep("check"))
@@ -78,16 +65,6 @@ def test_a_bug_fails_with_its_traceback(qtbot, caplog):
     (failure,) = Listener(qtbot, work).heard
     assert "KeyError" in failure.message and "Traceback" in failure.details
     assert 'return {}["nothing"]' in failure.details
-
-
-def test_a_stop_reaches_the_work(qtbot):
-    def work(*, job):
-        deadline = time.monotonic() + 5
-        while not job.is_cancelled and time.monotonic() < deadline:
-            time.sleep(0.005)
-        return job.is_cancelled
-
-    assert Listener(qtbot, work, stops=True).heard == [True]
 
 
 class Reader:
@@ -123,16 +100,6 @@ def test_only_the_newest_question_is_answered(qtbot, impatient):
     assert made.heard == ["last"] and asked == ["first", "last"]
 
 
-def test_a_quick_answer_is_there_at_once_and_only_once(qtbot, qapp):
-    made = Reader(lambda number: (number, QThread.currentThread() is qapp.thread()))
-    assert made.reader.ask(7) and made.heard == [(7, False)]
-    qtbot.wait(10)
-    assert made.heard == [(7, False)]
-    made.reader.close()
-    assert made.reader.ask(8) and made.heard[1:] == [(8, False)]  # a closed reader begins again
-    made.reader.close()
-
-
 def test_of_many_wishes_the_begun_and_the_newest_are_read_each_once(qtbot):
     def read(name: str) -> str:
         asked.append(name)
@@ -152,14 +119,6 @@ def test_of_many_wishes_the_begun_and_the_newest_are_read_each_once(qtbot):
     assert made.heard == asked == ["begun", "second", "third"]
 
 
-def test_several_threads_read_at_once(qtbot):
-    meeting = threading.Barrier(2)
-    made = Reader(lambda name: (name, meeting.wait(5))[0], threads=2)
-    made.reader.ask_each(["a", "b"])
-    qtbot.waitUntil(lambda: sorted(made.heard) == ["a", "b"])
-    made.reader.close()
-
-
 def test_a_reading_that_fails_loses_only_itself(qtbot, caplog):
     made = Reader(lambda key: 1 // key)
     made.reader.ask_each([0, 1])
@@ -174,36 +133,6 @@ def test_a_reading_that_fails_loses_only_itself(qtbot, caplog):
     assert [record.levelname for record in caplog.records] == ["ERROR", "WARNING"]
     made.reader.close()
     refused.reader.close()
-
-
-def test_a_reading_that_lasts_ends_unheard_once_its_reader_is_closed(qtbot, impatient):
-    begun, may_end = threading.Event(), threading.Event()
-    made = Reader(lambda: begun.set() or may_end.wait(5))
-    made.reader.ask()
-    assert begun.wait(5)
-    made.reader.close()
-    assert len(workers.work_let_go()) == 1
-    may_end.set()
-    qtbot.waitUntil(lambda: not workers.work_let_go())
-    QCoreApplication.processEvents()
-    assert not made.heard
-
-
-def test_a_reading_that_fails_after_its_reader_was_closed_is_not_reported(qtbot, impatient, caplog):
-    begun, may_end = threading.Event(), threading.Event()
-
-    def refuse_late() -> None:
-        begun.set()
-        may_end.wait(5)
-        raise VisionFTError("The project is closed.")
-
-    late = Reader(refuse_late)
-    late.reader.ask()
-    assert begun.wait(5)
-    late.reader.close()
-    may_end.set()
-    qtbot.waitUntil(lambda: not workers.work_let_go())
-    assert not caplog.records and not late.heard
 
 
 def test_collection_happens_on_the_main_thread_only(qtbot, qapp):

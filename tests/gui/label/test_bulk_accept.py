@@ -5,7 +5,6 @@ from PySide6.QtCore import Qt
 
 from gui.label.label_page import LabelPage
 from visionft.project.edits.changes import LabelImages, RemoveImages
-from visionft.project.store import Project
 from visionft.suggest.sample_check import least_right
 
 LEFT, CONTROL = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.ControlModifier
@@ -138,39 +137,6 @@ def test_a_label_given_after_the_check_is_not_accepted_away(qtbot, wait, stored,
     assert stored(page)[removed] == []
 
 
-def test_a_label_given_before_the_suggestions_follow_it_is_not_accepted_away(qtbot, stored, page, offer):
-    image_id, suggestion = next(iter(page.labels.suggesting.found.items()))
-    name = next(each for each in ("red", "green", "blue") if each not in suggestion.classes)
-    page.state.session.apply(LabelImages((image_id,), name))
-    qtbot.mouseClick(offer.accept_button, LEFT)
-    assert stored(page)[image_id] == [name] and all(stored(page).values())
-
-
-@pytest.mark.slow
-def test_another_threshold_after_a_bad_sample_leaves_its_result(qtbot, wait, stored, page, sample, offer, truth):
-    drawn, suggested = set(sample.grid.images.ids), suggestions(page)
-    check_honestly(qtbot, page, sample, truth, lies=12)
-    assert offer.isVisible() and "18 " in offer.accuracy_label.text()
-    offer.slider.setValue(1)
-    wait(lambda: offer.count_label.text().endswith("of 24 suggestions"))
-    assert offer.check_button.isVisible()
-    qtbot.keyClick(offer.slider, Qt.Key.Key_Escape)
-    labels = stored(page)
-    assert all(labels[image_id] for image_id in drawn)
-    assert not any(labels[image_id] for image_id in suggested if image_id not in drawn)
-
-
-@pytest.mark.slow
-def test_where_all_were_checked_nothing_is_left_to_accept(qtbot, wait, stored, page, offer, truth):
-    choose(offer, offer.size_box.count() - 1)
-    wait(lambda: "54" in offer.check_button.text())
-    qtbot.mouseClick(offer.check_button, LEFT)
-    view = page.bulk.sample_view
-    wait(lambda: view.grid.hasFocus() and view.grid.count() > 0)
-    check_honestly(qtbot, page, view, truth, lies=1)
-    assert page.grid.isVisible() and all(stored(page).values())
-
-
 @pytest.mark.slow
 def test_a_stopped_check_keeps_corrections_and_what_was_looked_at(qtbot, stored, page, sample, truth):
     first = first_row(sample)
@@ -189,31 +155,3 @@ def test_a_stopped_check_keeps_corrections_and_what_was_looked_at(qtbot, stored,
     assert sum(map(bool, labels.values())) == 6 + len(first) + 1
     page.state.session.undo()
     assert sum(map(bool, stored(page).values())) == 6  # one step
-
-
-@pytest.mark.slow
-def test_marks_are_taken_back_and_rows_looked_at_again(qtbot, page, sample):
-    row, name = first_row(sample), asked(sample)
-    click(qtbot, sample, row[1])
-    assert sample.grid.tile(row[1]).is_out
-    click(qtbot, sample, row[1])
-    assert not sample.grid.tile(row[1]).is_out
-    qtbot.keyClick(sample.grid, Qt.Key.Key_Left)
-    qtbot.keyClick(sample.grid, Qt.Key.Key_Space)
-    assert sample.grid.tile(row[0]).is_out
-    qtbot.keyClicks(sample.grid, key_of(page, name))  # the suggestion was right after all
-    assert not sample.grid.tile(row[0]).is_out and sample.accept_button.isEnabled()
-    qtbot.keyClick(sample.grid, Qt.Key.Key_Return)
-    assert first_row(sample) != row and f"{len(row)} of " in sample.progress_label.text()
-    qtbot.keyClick(sample.grid, Qt.Key.Key_Backspace)
-    assert first_row(sample) == row and sample.progress_label.text().startswith("0 of ")
-
-
-@pytest.mark.slow
-def test_closing_the_project_amid_a_check_keeps_what_was_said(qtbot, page, sample, window, featured_dir):
-    first = first_row(sample)
-    qtbot.keyClick(sample.grid, Qt.Key.Key_Return)
-    window.state.close_project()
-    with Project.open(featured_dir, read_only=True) as project:
-        labels = {image.image_id: image.labels for image in project.snapshot().images}
-    assert all(labels[image_id] for image_id in first) and sum(map(bool, labels.values())) == 6 + len(first)

@@ -40,13 +40,6 @@ def test_enter_labels_the_row_and_the_next_one_comes_up(qtbot, wait, stored, pag
     assert first_row(rows) == row and all(stored(page)[image_id] == [] for image_id in row)
 
 
-def test_the_next_image_without_a_label_is_current_after_the_rows(qtbot, stored, page, rows):
-    assert stored(page)[page.grid.selection.current_id()]  # the first image has a label
-    qtbot.keyClick(rows.grid, Qt.Key.Key_Return)
-    qtbot.keyClick(rows.grid, Qt.Key.Key_Escape)
-    assert page.grid.hasFocus() and stored(page)[page.grid.selection.current_id()] == []
-
-
 def test_a_click_takes_a_image_out_and_another_puts_it_back(qtbot, wait, stored, page, rows):
     row, name = first_row(rows), proposed(rows)
     for place in (1, 0, 1):
@@ -72,18 +65,6 @@ def take_out(qtbot, rows, count: int) -> tuple[str, tuple[int, ...]]:
     return name, row[:count]
 
 
-def test_what_was_taken_out_is_asked_for_at_once(qtbot, wait, stored, page, rows):
-    name, (one, other) = take_out(qtbot, rows, 2)
-    key, real = next((key, each) for key, each in page.labels.keys.items() if each != name)
-    assert first_row(rows) == (one,)
-    assert not rows.accept_button.isVisible() and not rows.grid.tile(one).is_out
-    qtbot.keyClicks(rows.grid, key)
-    assert stored(page)[one] == [real] and first_row(rows) == (other,)
-    qtbot.keyClick(rows.grid, Qt.Key.Key_D, CONTROL)
-    wait(lambda: not page.labels.suggesting.is_busy)
-    assert stored(page)[other] == [] and other not in rows.grid.images.ids  # it waits in the grid
-
-
 @pytest.mark.slow
 def test_undo_asks_for_the_whole_row_again(qtbot, page, rows):
     row = first_row(rows)
@@ -91,25 +72,6 @@ def test_undo_asks_for_the_whole_row_again(qtbot, page, rows):
     qtbot.keyClick(rows.grid, Qt.Key.Key_Z, CONTROL)
     assert first_row(rows) == row and rows.grid.tile(row[0]).is_out
     assert len(set(rows.grid.images.ids)) == len(rows.grid.images.ids)
-
-
-@pytest.mark.slow
-def test_a_class_key_or_a_click_in_the_list_gives_the_row_another_class(qtbot, stored, page, rows):
-    row = first_row(rows)
-    qtbot.keyClick(rows.grid, Qt.Key.Key_2)
-    assert all(stored(page)[image_id] == [page.labels.keys["2"]] for image_id in row)
-    row = first_row(rows)
-    item = page.panel.list.visualItemRect(page.panel.list.item(0)).center()
-    qtbot.mouseClick(page.panel.list.viewport(), LEFT, pos=item)
-    assert all(stored(page)[image_id] == [page.panel.names()[0]] for image_id in row)
-
-
-def test_a_row_comes_later_and_escape_leads_back(qtbot, stored, page, rows):
-    row = first_row(rows)
-    qtbot.keyClick(rows.grid, Qt.Key.Key_D, CONTROL)
-    assert first_row(rows) != row and stored(page)[row[0]] == []
-    qtbot.keyClick(rows.grid, Qt.Key.Key_Escape)
-    assert page.grid.isVisible() and page.grid.hasFocus() and page.filters.isVisible()
 
 
 def test_only_what_is_seen_of_a_row_is_labelled(qtbot, wait, stored, page, rows):
@@ -122,29 +84,3 @@ def test_only_what_is_seen_of_a_row_is_labelled(qtbot, wait, stored, page, rows)
     page.size_slider.setValue(page.size_slider.minimum())
     assert rows.capacity() > seen
     wait(lambda: max((each.count for each in rows.grid.images.sections[1:]), default=0) > seen)
-
-
-@pytest.mark.slow
-def test_the_end_says_so(qtbot, wait, page, rows):
-    for _ in range(40):
-        qtbot.keyClick(rows.grid, Qt.Key.Key_Return)
-        wait(lambda: not page.labels.suggesting.is_busy)
-    assert rows.empty.isVisible()
-
-
-@pytest.mark.slow
-def test_the_most_useful_come_first_and_new_ones_follow(qtbot, wait, stored, choose_in, page):
-    choose_in(page.filters.order_chip.menu(), "Most useful next")
-    wait(lambda: len(page.labels.suggesting.queue) > 0)
-    queue = page.labels.suggesting.queue
-    assert page.grid.images.ids[: len(queue)] == tuple(queue) and page.grid.selection.place == 0
-    assert all(stored(page)[image_id] == [] for image_id in queue)
-    for _ in queue[1:]:
-        qtbot.keyClick(page.grid, Qt.Key.Key_1)
-    assert page.grid.selection.current_id() == queue[-1]
-    qtbot.keyClick(page.grid, Qt.Key.Key_1)
-    wait(lambda: page.labels.suggesting.queue != queue)
-    assert page.grid.selection.current_id() == page.labels.suggesting.queue[0]
-    assert not set(page.labels.suggesting.queue).intersection(queue)
-    qtbot.keyClick(page.grid, Qt.Key.Key_D, CONTROL)
-    assert page.grid.selection.current_id() == page.labels.suggesting.queue[1]

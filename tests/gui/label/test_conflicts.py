@@ -14,8 +14,6 @@ from gui.home.import_report import LeftOutDialog
 from gui.label.filter_bar import IN_CONFLICT
 from gui.label.label_page import LabelPage
 from gui.shell.window import MainWindow
-from visionft.project.importing.importer import import_source
-from visionft.project.importing.preview import preview_source
 from visionft.project.store import Project
 
 LEFT, CONTROL = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.ControlModifier
@@ -70,31 +68,6 @@ def test_a_key_decides_and_undo_brings_the_question_back(qtbot, page: LabelPage)
     assert len(page.grid.tile(page.grid.selection.current_id()).candidates) == 2
 
 
-def test_the_viewer_asks_and_a_click_decides(qtbot, page: LabelPage):
-    qtbot.keyClick(page.grid, Qt.Key.Key_Space)
-    assert page.labels.is_viewing
-    bar = page.viewer.candidates
-    assert bar.isVisible() and list(bar.buttons) == ["blue", "red"]
-    assert [button.text() for button in bar.buttons.values()] == ["blue  (1)", "red  (3)"]
-    assert "red_000.png" in bar.buttons["red"].toolTip()
-    page.state.change_settings(auto_advance=False)
-    qtbot.mouseClick(bar.buttons["red"], LEFT)
-    assert stored(page)[1] == 0 and page.viewer.label_pill.text() == "red" and not bar.isVisible()
-    page.session.undo()
-    assert bar.isVisible() and page.viewer.label_pill.text() != "red"
-
-
-def test_the_project_page_leads_to_them_on_curate(qtbot, torn: MainWindow):
-    home = torn.page("project")
-    assert isinstance(home, ProjectPage)
-    qtbot.mouseClick(home.overview.checklist.buttons["conflicts"], LEFT)
-    curate = torn.current_page
-    assert isinstance(curate, CuratePage) and isinstance(curate.view, ConflictsView) and curate.grid.count() == 1
-    qtbot.keyClick(curate.grid, Qt.Key.Key_1)
-    torn.show_page("project")
-    assert "conflicts" not in home.overview.checklist.buttons
-
-
 def test_an_import_counts_them_before_and_leads_to_them_after(
     qtbot, finish, window: MainWindow, source: Path, tmp_path: Path
 ):
@@ -118,19 +91,3 @@ def test_an_import_counts_them_before_and_leads_to_them_after(
     qtbot.mouseClick(home.overview.report.decide_button, LEFT)
     curate = window.current_page
     assert isinstance(curate, CuratePage) and isinstance(curate.view, ConflictsView) and curate.grid.count() == 1
-
-
-def test_an_import_without_conflicts_offers_nothing_to_decide(torn: MainWindow, source: Path, tmp_path: Path):
-    home = torn.page("project")
-    assert isinstance(home, ProjectPage)
-    torn.show_page("project")
-    project = torn.state.session.project
-    assert project is not None
-    home.overview.report.show_report(import_source(project, source))
-    assert home.overview.report.decide_button.isVisible()  # still to be decided
-    torn.state.close_project()
-    torn.state.create_project(tmp_path / "other", task="multi")
-    assert torn.state.session is not None
-    assert not preview_source(source, torn.state.session.project).conflicts
-    home.overview.report.show_report(import_source(torn.state.session.project, source))
-    assert not home.overview.report.decide_button.isVisible()

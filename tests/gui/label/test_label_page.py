@@ -2,7 +2,6 @@
 
 import errno
 import os
-import threading
 
 import pytest
 from projects import project_of
@@ -11,12 +10,8 @@ from PySide6.QtGui import QDrag, QDragEnterEvent, QDragMoveEvent, QDropEvent, QG
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QInputDialog
 
-from gui.kit import workers
-from gui.label import image_search
 from gui.label.label_page import LabelPage
 from gui.label.labeller import image_menu
-from visionft.project.edits.changes import UnlabelImages
-from visionft.project.queries import find_images
 
 LEFT, CONTROL, SHIFT = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
 
@@ -125,16 +120,6 @@ def test_60_images_get_10_classes_in_65_actions(qtbot, stored, open_label, draw_
     assert actions <= 65
 
 
-def test_control_enter_gives_the_typed_class_and_goes_back_to_the_images(qtbot, stored, page):
-    first = page.grid.selection.current_id()
-    for typed, given in (("violet", "violet"), ("RED", "red")):
-        page.grid.selection.set_current(0)
-        qtbot.keyClicks(page.panel.search_edit, typed)
-        qtbot.keyClick(page.panel.search_edit, Qt.Key.Key_Return, CONTROL)
-        assert stored(page)[first] == [given] and page.grid.hasFocus()
-    assert page.panel.names() == ["blue", "green", "red", "violet"]
-
-
 def row_of(page, place: int):
     return page.panel.list.visualItemRect(page.panel.list.item(place)).center()
 
@@ -180,27 +165,6 @@ def drop(page, place: int, data) -> None:
     QApplication.sendEvent(target, QDropEvent(at, copy, data, LEFT, none))
 
 
-def test_a_press_on_a_selected_image_without_a_pull_selects_it_alone(qtbot, press, page):
-    press(page, Qt.Key.Key_A, CONTROL)
-    assert len(page.grid.selection.selected_ids()) == 25
-    qtbot.mouseClick(page.grid.viewport(), LEFT, pos=page.grid.rect_of(3).center())
-    assert page.grid.selection.selected_ids() == (page.grid.selection.id_at(3),)
-
-
-@pytest.mark.parametrize("key", [Qt.Key.Key_3, Qt.Key.Key_Backspace, Qt.Key.Key_N, Qt.Key.Key_Delete])
-def test_a_bulk_change_is_told_with_undo_and_a_single_one_is_not(press, page, key):
-    told = []
-    page.state.message_raised.connect(told.append)
-    press(page, Qt.Key.Key_3)
-    assert not told
-    page.grid.selection.select_all()
-    before = page.state.session.snapshot()
-    press(page, key)
-    assert [(each.message.split()[0], each.command, each.tone) for each in told] == [("25", "edit.undo", "good")]
-    page.state.actions.run(told[0].command)
-    assert page.state.session.snapshot() == before
-
-
 def test_the_menu_of_the_selected_images_labels_tags_splits_and_notes(qtbot, choose_in, page, monkeypatch):
     monkeypatch.setattr(QInputDialog, "getItem", lambda *args, **kwargs: ("dark", True))
     monkeypatch.setattr(QInputDialog, "getMultiLineText", lambda *args, **kwargs: ("scratched lens", True))
@@ -218,36 +182,6 @@ def test_the_menu_of_the_selected_images_labels_tags_splits_and_notes(qtbot, cho
     page.filters.clear()
     choose_in(image_menu(page.labels, page.labeller, page), "Remove from the project")
     assert page.grid.count() == 24 and chosen[1] not in page.grid.selection.ids
-
-
-def test_next_unlabelled_goes_on_from_the_beginning_and_says_when_there_is_none(press, page):
-    told = []
-    page.state.message_raised.connect(told.append)
-    press(page, Qt.Key.Key_D, CONTROL)
-    assert told[-1].tone == "good"
-    press(page, Qt.Key.Key_Backspace)
-    press(page, Qt.Key.Key_End)
-    press(page, Qt.Key.Key_D, CONTROL)
-    assert page.grid.selection.place == 0
-    page.filters.show_only_class("red")
-    press(page, Qt.Key.Key_D, CONTROL)
-    assert told[-1].tone == "info" and told[-1].hint
-
-
-def test_the_next_unlabelled_is_found_though_the_list_was_read_again_meanwhile(qtbot, press, page, monkeypatch):
-    def find_late(*inputs, **values):
-        assert may_find.wait(5)
-        return find_images(*inputs, **values)
-
-    may_find, ids = threading.Event(), page.grid.selection.ids
-    page.state.session.apply(UnlabelImages(ids[3:4]))
-    monkeypatch.setattr(workers, "PATIENCE_S", 0.0)
-    monkeypatch.setattr(image_search, "find_images", find_late)
-    page.labeller.step_unlabelled(1)
-    page.labels.images.set_ids(ids[1:])  # the first one has a label, and a filter hides it
-    assert page.grid.selection.current_id() == ids[1]
-    may_find.set()
-    qtbot.waitUntil(lambda: page.grid.selection.current_id() == ids[3])
 
 
 def test_from_the_eleventh_class_on_letters_label_and_none_is_a_command(qtbot, press, stored, page, window):
@@ -278,22 +212,6 @@ def test_the_filters_narrow_the_grid_and_say_so(qtbot, choose_in, page):
     assert names == sorted(names)
 
 
-def test_the_chips_of_images_without_a_label_and_of_a_choice_can_be_taken_back(qtbot, press, page):
-    press(page, Qt.Key.Key_Backspace)
-    qtbot.waitUntil(lambda: page.filters.unlabelled_chip.words() == "Without label 1")
-    assert page.subtitle.text().startswith("25 ")
-    qtbot.mouseClick(page.filters.unlabelled_chip, LEFT)
-    assert page.grid.count() == 1 and page.filters.label_chip.words() == "Without label"
-    qtbot.mouseClick(page.filters.unlabelled_chip, LEFT)
-    every = page.grid.selection.ids
-    assert len(every) == 25
-    page.show_only((every[5], 99_999, every[3]), "Mistakes")
-    assert page.grid.selection.ids == (every[5], every[3]) and page.filters.only_chip.words().startswith("Mistakes")
-    qtbot.mouseClick(page.filters.only_chip, LEFT)
-    assert page.grid.selection.ids == every and not page.filters.only_chip.isVisible()
-    assert page.grid.selection.current_id() == every[5]
-
-
 def test_a_class_can_be_renamed_merged_and_deleted_from_its_menu(choose_in, page, monkeypatch):
     monkeypatch.setattr(QInputDialog, "getText", lambda *args, **kwargs: ("sky", True))
     choose_in(page.panel.menu_for("blue"), "Rename")
@@ -308,18 +226,6 @@ def test_a_class_can_be_renamed_merged_and_deleted_from_its_menu(choose_in, page
     monkeypatch.setattr(QInputDialog, "getText", lambda *args, **kwargs: ("Red", True))
     choose_in(page.panel.menu_for("green"), "Rename")
     assert page.panel.names() == ["blue", "red"]  # renaming to a name that exists merges
-
-
-def test_a_letter_can_become_a_key_and_a_reserved_one_is_refused(press, stored, choose_in, page, monkeypatch, window):
-    monkeypatch.setattr(QInputDialog, "getText", lambda *args, **kwargs: ("d", True))
-    choose_in(page.panel.menu_for("red"), "Set key")
-    assert "Next image" in window.toasts.message()  # the command with that key
-    monkeypatch.setattr(QInputDialog, "getText", lambda *args, **kwargs: ("r", True))
-    choose_in(page.panel.menu_for("red"), "Set key")
-    first = page.grid.selection.current_id()
-    page.grid.setFocus()
-    press(page, Qt.Key.Key_R)
-    assert stored(page)[first] == ["red"]
 
 
 def test_enter_opens_the_viewer_where_the_same_keys_label(qtbot, press, stored, page):
@@ -356,11 +262,3 @@ def test_in_a_multi_label_project_keys_toggle(press, stored, open_label, images,
     assert stored(page)[first] == ["blue", "red"]
     press(page, Qt.Key.Key_3)
     assert stored(page)[first] == ["blue"]
-
-
-def test_without_images_the_page_says_where_to_get_them(qtbot, window, tmp_path):
-    window.state.create_project(tmp_path / "empty")
-    window.show_page("label")
-    page = window.page("label")
-    qtbot.mouseClick(page.empty.button, LEFT)
-    assert window.current_page.name == "project"

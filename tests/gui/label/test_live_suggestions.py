@@ -6,12 +6,8 @@ import pytest
 from projects import project_of
 from PySide6.QtCore import Qt
 
-from gui.label import suggesting
-from visionft.errors import ProjectError
 from visionft.features.feature_store import current_kind
-from visionft.project.edits.changes import LabelImages, RemoveImages, UnlabelImages
-from visionft.project.edits.class_changes import RenameClass
-from visionft.project.importing.importer import import_source
+from visionft.project.edits.changes import LabelImages, UnlabelImages
 from visionft.project.store import Project
 
 LEFT = Qt.MouseButton.LeftButton
@@ -52,19 +48,6 @@ def test_below_ten_labels_of_a_class_they_are_guesses_without_a_percentage(wait,
     assert "%" in page.grid.tile(next(iter(page.labels.suggesting.found))).badge.text()
 
 
-def test_suggestions_need_labels_of_two_classes(wait, open_label, featured_dir, truth, window):
-    page = open_label(featured_dir)
-    wait(lambda: page.labels.suggesting.learnt is not None)
-    assert page.labels.suggesting.learnt.needs == "labels" and window.state.actions.why_not("label.clusters")
-    red, blue = (next(image_id for image_id, real in truth.items() if real == name) for name in ("red", "blue"))
-    page.state.session.apply(LabelImages((red,), "red"))
-    wait(lambda: page.labels.suggesting.learnt.needs == "classes")
-    assert not page.suggestion_bar.isVisible()
-    page.state.session.apply(LabelImages((blue,), "blue"))
-    wait(lambda: len(page.labels.suggesting.found) == 58)
-    assert page.suggestion_bar.isVisible()
-
-
 def test_the_viewer_shows_the_labelled_images_that_are_the_reason(qtbot, wait, press, page, truth):
     first = next(iter(page.labels.suggesting.found))
     page.grid.selection.set_current(page.grid.images.ids.index(first))
@@ -78,23 +61,6 @@ def test_the_viewer_shows_the_labelled_images_that_are_the_reason(qtbot, wait, p
     qtbot.mouseClick(grid.viewport(), LEFT, pos=grid.rect_of(0).center())
     assert page.grid.selection.current_id() == tiles[0].image_id
     assert not page.viewer.evidence.isVisible()  # it has a label: nothing is suggested
-
-
-@pytest.mark.slow
-def test_hidden_they_stay_away_until_they_are_asked_for(qtbot, wait, page):
-    qtbot.mouseClick(page.suggestion_bar.hide_button, LEFT)
-    page.state.session.apply(LabelImages((next(iter(page.labels.suggesting.learnt.found)),), "red"))
-    wait(lambda: page.labels.suggesting.learnt.labelled == 7)
-    assert not page.suggestion_bar.isVisible()
-    page.labels.suggesting.menu(page).actions()[0].trigger()
-    wait(page.suggestion_bar.isVisible)
-
-
-@pytest.mark.slow
-def test_a_renamed_class_is_suggested_by_its_new_name(wait, page):
-    page.state.session.apply(RenameClass("red", "crimson"))
-    wait(lambda: "crimson" in {name for each in page.labels.suggesting.found.values() for name in each.classes})
-    assert "red" not in {name for each in page.labels.suggesting.found.values() for name in each.classes}
 
 
 @pytest.mark.slow
@@ -114,16 +80,6 @@ def test_without_features_the_menu_computes_them_and_then_suggests(wait, window,
 
 
 @pytest.mark.slow
-def test_new_images_are_looked_at_in_the_background(wait, page, draw_folder, tmp_path):
-    more = draw_folder(tmp_path / "more", {"red": 2})
-    import_source(page.state.session.project, more)
-    page.state.tasks.written.emit()
-    wait(lambda: bool(page.state.tasks.pending))
-    wait(lambda: not page.state.tasks.pending)
-    wait(lambda: page.labels.suggesting.learnt.missing == 0)
-
-
-@pytest.mark.slow
 def test_with_several_labels_there_are_no_clusters_and_no_check(qtbot, wait, window, open_label, shapes, tmp_path):
     with Project.open(project_of(tmp_path / "several", shapes / "images", task="multi")) as project:
         shutil.copytree(shapes / "project" / "features", tmp_path / "several" / "features")
@@ -140,19 +96,3 @@ def test_with_several_labels_there_are_no_clusters_and_no_check(qtbot, wait, win
     wait(lambda: offer.count_label.text() == f"{count} of {count} suggestions")
     qtbot.mouseClick(offer.accept_button, LEFT)
     assert page.grid.isVisible() and len(page.grid.tile(first).labels) > 0
-
-
-@pytest.mark.slow
-def test_images_that_could_not_be_read_once_are_read_at_the_next_label(wait, page, truth, monkeypatch):
-    def refuse(*_inputs: object) -> None:
-        monkeypatch.undo()
-        raise ProjectError("The disk is away for a moment.")
-
-    monkeypatch.setattr(suggesting, "load_features", refuse)
-    gone = next(iter(page.labels.suggesting.found))
-    page.state.session.apply(RemoveImages((gone,)))
-    wait(lambda: not page.labels.suggesting.found)
-    first = next(image_id for image_id in truth if image_id != gone and not page.labels.cells((image_id,))[0].labels)
-    page.state.session.apply(LabelImages((first,), truth[first]))
-    wait(lambda: len(page.labels.suggesting.found) == 52)
-    assert gone not in page.labels.suggesting.found

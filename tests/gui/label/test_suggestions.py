@@ -3,8 +3,7 @@
 import pytest
 from projects import project_of
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QColorDialog, QInputDialog
+from PySide6.QtWidgets import QInputDialog
 
 from gui.label.label_page import LabelPage
 from visionft.project.edits.changes import UnlabelImages
@@ -72,16 +71,6 @@ def test_enter_accepts_durably_goes_on_and_can_be_undone(qtbot, press, stored, p
         assert widget.isVisible()
 
 
-def test_the_sure_ones_are_accepted_at_once(qtbot, stored, page, suggested):
-    qtbot.mouseClick(page.suggestion_bar.accept_button, LEFT)
-    offer = page.bulk.accepting.accept_view
-    offer.slider.setValue(95)
-    qtbot.waitUntil(lambda: offer.count_label.text() == "2 of 5 suggestions")
-    qtbot.mouseClick(offer.accept_button, LEFT)
-    assert [image_id for image_id in suggested if stored(page)[image_id]] == [suggested[0], suggested[2]]
-    assert page.grid.isVisible()
-
-
 def test_images_are_sorted_by_uncertainty_and_filtered_by_suggestion(choose_in, page, suggested):
     choose_in(page.filters.order_chip.menu(), "Unsure first")
     assert shown_ids(page)[:5] == [suggested[place] for place in (3, 1, 4, 2, 0)]
@@ -122,20 +111,6 @@ def test_tags_are_given_filtered_by_and_taken_off(press, choose_in, page, sugges
     assert not page.filters.tag_chip.isVisible() and page.grid.count() == 25
 
 
-def test_a_class_takes_a_colour_from_its_menu_everywhere(stored, choose_in, page, window, monkeypatch):
-    choose_in(page.panel.menu_for("red"), "Colour", "Red")
-    labelled = next(image_id for image_id, names in stored(page).items() if names == ["red"])
-    assert page.grid.tile(labelled).labels == (("red", "#c9493f"),)
-    monkeypatch.setattr(QColorDialog, "getColor", lambda *args, **kwargs: QColor("#123456"))
-    choose_in(page.panel.menu_for("red"), "Colour", "Another colour")
-    assert page.grid.tile(labelled).labels == (("red", "#123456"),)
-    monkeypatch.setattr(QColorDialog, "getColor", lambda *args, **kwargs: QColor())
-    choose_in(page.panel.menu_for("red"), "Colour", "Another colour")  # thought better of it
-    assert page.grid.tile(labelled).labels == (("red", "#123456"),)
-    choose_in(page.panel.menu_for("red"), "Colour", "The one of its place")
-    assert page.grid.tile(labelled).labels == (("red", 2),)
-
-
 def test_classes_are_reordered_and_searched(qtbot, choose_in, page):
     page.panel.list.model().moveRow(page.panel.list.rootIndex(), 2, page.panel.list.rootIndex(), 0)
     assert page.panel.names() == ["red", "blue", "green"] and page.labels.keys["1"] == "red"
@@ -143,11 +118,6 @@ def test_classes_are_reordered_and_searched(qtbot, choose_in, page):
     assert page.panel.names() == ["blue", "red", "green"]
     qtbot.keyClicks(page.panel.search_edit, "gre")
     assert page.panel.names() == ["green"] and not page.panel.list.dragEnabled()
-
-
-def test_without_a_run_the_menu_leads_to_training(choose_in, page, window):
-    choose_in(page.labels.suggesting.menu(page), "No run yet")
-    assert window.current_page.name == "train"
 
 
 def test_a_real_run_suggests_for_every_unlabelled_image(qtbot, choose_in, window, open_label, images, tmp_path):

@@ -2,13 +2,12 @@
 
 import dataclasses
 import json
-import shutil
 from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
-from gui.predict.model_choice import ModelChoice, exported_models
+from gui.predict.model_choice import ModelChoice
 from visionft.export.contents import list_contents
 
 
@@ -34,31 +33,6 @@ def folder(tmp_path, write_model, int8_variant) -> Path:
     record = {"parity": {}, "variants": [asdict(fp16), asdict(int8)], **hashes}
     (folder / "export.json").write_text(json.dumps(record))
     return folder
-
-
-def test_a_smaller_file_without_its_model_is_not_offered(tmp_path, folder, write_model):
-    project = tmp_path / "project"
-    write_model(project / "exports" / "002-alone" / "model_int8.onnx")
-    names = ("model.onnx", "model_fp16.onnx", "model_int8.onnx")
-    assert exported_models(project) == [folder / name for name in names]
-    (folder / "model.onnx").unlink()
-    assert exported_models(project) == []
-
-
-def test_a_model_has_its_title_and_its_folder_where_two_have_the_same(qtbot, folder):
-    def named(title: object) -> list[str]:
-        file = folder / "export.json"
-        file.write_text(json.dumps(json.loads(file.read_text()) | {"title": title}))
-        twin = folder.with_name("002-run")
-        if title == "Weather 1" and not twin.exists():
-            shutil.copytree(folder, twin)
-        choice = ModelChoice()
-        qtbot.addWidget(choice)
-        choice.offer(exported_models(folder.parents[1]))
-        return sorted(choice.model_box.itemText(place) for place in range(choice.model_box.count()))
-
-    assert named("Weather 2") == ["Weather 2"] and named(["no title"]) == ["001-run"]
-    assert named("Weather 1") == ["Weather 1 · 001-run", "Weather 1 · 002-run"]
 
 
 def test_the_user_chooses_which_file_answers(qtbot, window, folder, images):

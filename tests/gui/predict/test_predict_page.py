@@ -5,21 +5,10 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QGuiApplication, QImage
 
 from gui.kit import dialogs
-from gui.predict import predicting
-from gui.predict.model_choice import exported_models
-from visionft.data.camera import camera_images
-from visionft.errors import ImageError
 
 LEFT = Qt.MouseButton.LeftButton
-
-
-def test_the_exports_of_the_project_are_offered(page, project_dir):
-    assert exported_models(project_dir) == [page.model()]
-    assert page.drop_zone.isVisible() and page.drop_zone.choose_button.isVisibleTo(page)
-    assert not page.drop_zone.file_button.isVisibleTo(page)  # a list of images is imported, not tried
 
 
 def test_the_file_answers_with_bars_latency_provider_and_calibration(page, classify, images):
@@ -36,12 +25,6 @@ def test_the_file_answers_with_bars_latency_provider_and_calibration(page, class
     page.panel.order_box.activated.emit(1)
     shares = [page.predictions[page.grid.selection.id_at(place) - 1].probability for place in range(25)]
     assert shares == sorted(shares)
-
-
-def test_several_labels_are_those_that_reach_their_threshold(page, classify, tmp_path, images, write_model):
-    page.take_model(write_model(tmp_path / "several" / "model.onnx", thresholds=[0.001, 0.001, 0.001]))
-    classify(images / "red" / "red_000.png")
-    assert "red, " in page.panel.card.facts.text()
 
 
 def test_an_image_that_cannot_be_read_says_why(page, classify, tmp_path):
@@ -61,20 +44,6 @@ def test_the_answers_can_be_saved_as_csv(qtbot, page, classify, images, tmp_path
 def read_csv(path: Path) -> list[dict[str, str]]:
     with path.open(newline="", encoding="utf-8") as handle:
         return list(csv.DictReader(handle))
-
-
-def test_a_pasted_image_that_cannot_be_written_is_said_and_nothing_breaks(page, window, tmp_path, monkeypatch):
-    (tmp_path / "taken").write_text("no folder")
-    monkeypatch.setattr(predicting.platformdirs, "user_cache_path", lambda *_, **__: tmp_path / "taken")
-    QGuiApplication.clipboard().setImage(QImage(20, 20, QImage.Format.Format_RGB32))
-    page.paste()
-    assert window.toasts.message() and not window.state.tasks.pending
-
-
-def test_pasting_words_says_what_to_do(page, window):
-    QGuiApplication.clipboard().setText("no image")
-    page.paste()
-    assert window.toasts.newest.tone == "warn" and not window.state.tasks.pending
 
 
 def test_a_model_that_cannot_be_read_is_an_error_with_a_hint(page, classify, window, tmp_path, images):
@@ -123,11 +92,3 @@ def test_the_camera_is_off_while_another_page_is_shown_and_after_closing(qtbot, 
     page.start_camera(tmp_path / "green.avi")
     window.close()
     assert not page.feed.is_running
-
-
-def test_images_of_a_camera_are_rgb_and_its_end_is_an_error(tmp_path, write_video):
-    images = camera_images(write_video(tmp_path / "red.avi", frames=2, colour=(220, 0, 0)))
-    first = next(images)
-    assert first.shape == (48, 64, 3) and first[..., 0].mean() > 180 > 60 > first[..., 2].mean()
-    with pytest.raises(ImageError):
-        list(images)

@@ -4,7 +4,6 @@ from pathlib import Path
 
 from PIL import Image
 
-from gui.predict.predicting import places_in
 from gui.predict.predictions_panel import EvidencePanel
 from visionft.export.index.memory_index import IndexEntry
 from visionft.export.predictor import Prediction
@@ -41,14 +40,4 @@ def test_for_and_against_and_what_was_written(qtbot, tmp_path: Path):
     assert tile.path == file and tile.title == "0.80" and "dawn" in tile.spoken()
     first, *notes = panel.notes.text().splitlines()
     assert "three.png" in first and notes == ["one.png: dawn #wet", "three.png: #dry"]
-    panel.close_workers()
-
-
-def test_it_is_hidden_where_there_is_nothing(qtbot, tmp_path: Path):
-    panel = EvidencePanel()
-    qtbot.addWidget(panel)
-    panel.show_evidence(answer(tmp_path, contradicting=False), IMAGES, places_in(None))
-    assert panel.contradicting.isHidden() and not panel.isHidden()
-    panel.show_evidence(Prediction(path=tmp_path / "asked.png"), {}, places_in(None))
-    assert panel.isHidden()
     panel.close_workers()

@@ -1,7 +1,5 @@
 """Several runs on Results can be combined; the ensemble is selected, shows its members, and its gain."""
 
-import json
-import re
 from pathlib import Path
 
 import pytest
@@ -69,18 +67,3 @@ def test_a_combination_is_made_chosen_and_shows_its_parts(qtbot, page, window, c
     assert page.why_not_train_on()
     entries = [each.isEnabled() for each in page.menu().actions()]
     assert entries[:4] == [True, True, False, False] and entries[4:6] == [False, True]  # without retrain, edit, recipe
-
-
-def test_the_verdict_on_an_ensemble_follows_the_figures() -> None:
-    figures = ((9, 0), (2, 1), (0, 3))
-    verdicts = [run_actions.verdict_words(made(fixed=fixed, broken=broken), {NEW: "ViT"}) for fixed, broken in figures]
-    assert [re.findall(r"\d", words) for words in verdicts] == [["9", "0"], ["2", "1"], []]
-    assert all("ViT" in words for words in verdicts)
-
-
-def test_runs_of_other_classes_are_not_combined(page, project_dir: Path) -> None:
-    (project_dir / "runs" / OLD / "classes.json").write_text(json.dumps(["cat", "dog"]))
-    page.mark_stale()
-    page.refresh()
-    page.table.select([OLD, NEW])
-    assert OLD in page.why_not_combine() and not page.combine_button.isEnabled()

@@ -6,12 +6,10 @@ import pytest
 from PySide6.QtCore import Qt
 
 from gui import runner
-from gui.results import accuracy_text, evaluation_controller, results_page
+from gui.results import evaluation_controller, results_page
 from gui.shell.window import MainWindow
-from gui.tasks import Lane, Task
 from visionft.errors import RunError
 from visionft.events import Progress
-from visionft.training.config.train_config import TrainConfig
 
 LEFT = Qt.MouseButton.LeftButton
 OLD, NEW = "001-resnet18-lora", "002-vit_tiny-linear"
@@ -68,29 +66,6 @@ def test_a_measurement_that_fails_is_told_in_its_place_and_not_tried_again_by_it
     qtbot.waitUntil(lambda: len(asked) == 2 and not window.state.tasks.pending)
 
 
-def test_by_itself_it_makes_way_for_what_is_asked_for_and_comes_after_it(qtbot, page, window, monkeypatch):
-    gate, asked, tasks = threading.Event(), [], window.state.tasks
-
-    def evaluate(run_dir, *_inputs, **_hooks):
-        asked.append(run_dir.name)
-        gate.wait(10)
-
-    monkeypatch.setattr(evaluation_controller, "evaluate", evaluate)
-    page.table.select([OLD])
-    qtbot.waitUntil(lambda: asked == [OLD])
-    export = tasks.run(Task(title="Export", work=work_until_stopped, lane=Lane.COMPUTE, page="export"), owner=window)
-    assert tasks.running == [export] and [line.task for line in window.job_bar.lines] == [export]
-    export.stop()
-    qtbot.waitUntil(lambda: asked == [OLD, OLD])
-    gate.set()
-    qtbot.waitUntil(lambda: not tasks.pending)
-
-
-def work_until_stopped(*, job) -> None:
-    while not job.is_cancelled:
-        pass
-
-
 @pytest.mark.slow
 def test_while_a_run_trains_another_is_measured_only_when_asked(qtbot, page, monkeypatch, finish):
     gate, asked = threading.Event(), []
@@ -112,31 +87,3 @@ def test_while_a_run_trains_another_is_measured_only_when_asked(qtbot, page, mon
     qtbot.waitUntil(lambda: asked == [(OLD, "val"), (OLD, "test")])
     gate.set()
     finish()
-
-
-def test_the_newest_run_is_shown_when_one_ends_unless_another_was_chosen(page, project_dir, write_run):
-    write_run(project_dir, "003-newer", TrainConfig(), accuracies=[0.4])
-    page.session.runs_changed.emit()
-    assert page.table.selected() == ["003-newer"]
-    page.table.select([OLD])
-    write_run(project_dir, "004-newest", TrainConfig(), accuracies=[0.4])
-    page.session.runs_changed.emit()
-    assert page.table.selected() == [OLD]
-
-
-def test_a_run_that_answers_by_the_labels_of_now_is_measured_again_once_when_they_change(
-    qtbot, page, project_dir, write_run, write_evaluation, image_ids, answers, monkeypatch
-):
-    live, asked = "003-resnet18-knn", []
-    write_run(project_dir, live, TrainConfig(backbone="resnet18", method="knn", epochs=1), accuracies=[0.9])
-    write_evaluation(project_dir, live, image_ids, answers)  # of an index with other labels than today's
-    monkeypatch.setattr(evaluation_controller, "evaluate", lambda run_dir, *_, **__: asked.append(run_dir.name))
-    page.session.runs_changed.emit()
-    page.table.select([live])
-    qtbot.waitUntil(lambda: asked == [live])
-    assert accuracy_text.changed_words(0, is_old=True) in page.accuracy.words()[2]
-    qtbot.waitUntil(lambda: not page.why_not_evaluate())
-    page.table.select([NEW])
-    page.table.select([live])
-    qtbot.wait(50)
-    assert asked == [live]  # once for the same labels

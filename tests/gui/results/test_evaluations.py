@@ -2,12 +2,9 @@
 
 from pathlib import Path
 
-from gui.results.evaluations import Images, changed_items, predicted_items, setting_rows
+from gui.results.evaluations import Images, predicted_items
 from visionft.data.types import Snapshot, SnapshotImage, Task
-from visionft.evaluation.comparison import PredictionChange
 from visionft.evaluation.stored import StoredPrediction
-from visionft.training.config.train_config import TrainConfig
-from visionft.training.runs.run_folder import RunSummary
 
 NAMES = ("tench, Tinca tinca", "tench", "Tinca tinca")
 
@@ -36,31 +33,3 @@ def test_two_labels_are_told_from_one_that_reads_alike() -> None:
     assert images.relabelled(found) == 1
     items = predicted_items(found, images)
     assert not items[0].mark and NAMES[0] in items[1].mark and items[0].title == "–  90%"
-
-
-def test_what_changed_is_right_whatever_the_order_of_the_labels() -> None:
-    both = ("tench", "Tinca tinca")
-    change = PredictionChange(image_id=0, true_classes=both, before=(), after=both[::-1], probability=0.9)
-    (item,) = changed_items([change], images_of("multi", (1, 2)))
-    assert (item.tone, item.mark, item.title) == ("bad", "", "1: –")
-
-
-def run_of(method: str) -> RunSummary:
-    config = TrainConfig(method=method)
-    return RunSummary(name=method, path=Path(), config=config, class_names=(), epochs=(), result=None)
-
-
-def test_what_is_left_to_the_program_is_called_automatic():
-    rows, _ = setting_rows([run_of("full")], only_differing=False)
-    values = {name: value for (name, _), (value, _) in rows}
-    assert values["Learning rate"] == values["Image size"] == values["Loader processes"] != "0"
-    assert values["Epochs"] == "20"
-
-
-def test_a_head_that_is_solved_for_shows_no_settings_of_steps():
-    runs = [run_of("linear"), run_of("full")]
-    alone, _ = setting_rows(runs[:1], only_differing=False)
-    names = {name for (name, _), *_ in alone}
-    assert not names & {"Epochs", "Learning rate", "Augmentation"} and "Image size" in names
-    both, _ = setting_rows(runs, only_differing=True)
-    assert {name: values for (name, _), *values in both}["≠  Epochs"] == [("–", 0), ("20", 0)]

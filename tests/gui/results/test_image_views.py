@@ -9,12 +9,11 @@ from PySide6.QtCore import Qt
 
 from gui import runner
 from gui.kit.thumbnails import Unreadable
-from gui.results import evaluation_controller, image_views
-from gui.results.results_page import DETAILS, MISTAKES
+from gui.results import image_views
+from gui.results.results_page import MISTAKES
 from visionft.data.preprocess import Box
 from visionft.evaluation.explanation import Explanation, ExplanationRequest
 from visionft.project.edits.changes import RemoveImages
-from visionft.training.runs.run_folder import read_run
 
 LEFT = Qt.MouseButton.LeftButton
 OLD, NEW = "001-resnet18-lora", "002-vit_tiny-linear"
@@ -74,26 +73,6 @@ def test_a_corrupt_run_folder_is_named_and_the_others_are_shown(page, project_di
     shutil.rmtree(project_dir / "runs" / OLD)
     page.refresh()
     assert page.damaged.isHidden()
-
-
-def test_a_run_that_is_removed_while_shown_is_reported_and_leaves_the_table(
-    qtbot, page, window, project_dir, monkeypatch, finish
-):
-    # The engine's first step; the rest of it would load torch.
-    monkeypatch.setattr(evaluation_controller, "evaluate", lambda run_dir, *_, **__: read_run(run_dir))
-    shutil.rmtree(project_dir / "runs" / NEW)
-    page.view_buttons.button(DETAILS).click()
-    qtbot.mouseClick(page.evaluate_button, LEFT)
-    finish()
-    assert NEW in window.toasts.message()
-    assert page.table.selected() == [OLD]
-
-
-def test_going_on_from_a_run_that_is_gone_is_refused(page, window, project_dir):
-    run = page.run()
-    shutil.rmtree(project_dir / "runs" / NEW)
-    page.actions_of_runs.train_again(run)
-    assert window.toasts.message() and window.current_page is page
 
 
 def test_images_that_vanished_or_left_the_project_are_said_so(qtbot, page, show, window, image_ids):

@@ -5,12 +5,9 @@ import os
 import pytest
 from PIL import Image
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QApplication, QBoxLayout
 
 from gui import preferences
 from gui.kit import dialogs
-from gui.kit.side_by_side import SideBySide
-from gui.kit.thumbnail_cache import cache_folder, trim_cache
 from gui.kit.thumbnails import Unreadable, load_thumbnail
 from gui.preferences import Settings, load_settings
 from visionft.data.cache_space import cache_limit
@@ -77,20 +74,6 @@ def test_a_large_image_may_have_more_memory(page, tmp_path):
     assert image_limit() == 2_000_000_000
 
 
-@pytest.mark.parametrize(
-    ("variable", "field", "limit", "box"),
-    [
-        ("VISIONFT_IMAGE_MB", "image_mb", image_limit, lambda page: page.image_box),
-        ("VISIONFT_CACHE_MB", "decoded_mb", cache_limit, lambda page: page.decoded.limit_box),
-    ],
-)
-def test_a_limit_of_the_environment_is_stronger(page, monkeypatch, variable, field, limit, box):
-    monkeypatch.setenv(variable, "300")
-    page.state.change_settings(**{field: 8000})
-    preferences.put_into_force(page.state.settings)
-    assert limit() == 300_000_000 and not box(page).isEnabled()
-
-
 def test_the_weights_folder_can_be_moved_and_moved_back(qtbot, page, tmp_path, monkeypatch):
     before = weights_folder()
     monkeypatch.setattr(dialogs, "ask_folder", lambda *_: tmp_path / "weights")
@@ -115,21 +98,6 @@ def test_thumbnails_move_to_a_folder_of_their_own(qtbot, page, tmp_path, images,
     assert list(chosen.rglob("*.jpg")) == [chosen / "ab" / "mine.jpg"]
 
 
-def test_the_longest_unused_thumbnails_go_first(qapp, images):
-    paths = sorted((images / "red").iterdir())
-    for place, path in enumerate(paths):
-        load_thumbnail(path)
-        newest = max(cache_folder().rglob("*.jpg"), key=lambda each: each.stat().st_ctime_ns)
-        os.utime(newest, (1000 + place, 1000 + place))
-    load_thumbnail(paths[0])  # the oldest is shown again
-    used = trim_cache()
-    assert used.files == 10
-    left = trim_cache(used.bytes / 1e6 / 2)
-    assert 0 < left.files < 10 and left.bytes <= used.bytes / 2
-    assert max(path.stat().st_mtime for path in cache_folder().rglob("*.jpg")) > 2000
-    assert min(path.stat().st_mtime for path in cache_folder().rglob("*.jpg")) > 1000
-
-
 def test_another_language_offers_a_restart_once(page, monkeypatch):
     asked, requested = [], []
     monkeypatch.setattr(dialogs, "ask_yes", lambda *_args, **options: asked.append(options) or len(asked) > 1)
@@ -140,15 +108,6 @@ def test_another_language_offers_a_restart_once(page, monkeypatch):
     assert load_settings().language == "en" and len(asked) == 1  # the language already shown
     page.language_box.activated.emit(page.language_box.findText("Deutsch"))
     assert len(asked) == 2 and requested == [True]
-
-
-def test_columns_go_below_each_other_where_there_is_no_room(qtbot, page, window):
-    columns = page.findChild(SideBySide).layout()
-    window.resize(1280, 800)
-    QApplication.processEvents()
-    assert columns.direction() == QBoxLayout.Direction.LeftToRight
-    window.state.change_settings(font_scale=1.5)
-    qtbot.waitUntil(lambda: columns.direction() == QBoxLayout.Direction.TopToBottom)
 
 
 def test_decoded_images_are_counted_limited_and_cleared(qtbot, page, images):
@@ -169,31 +128,3 @@ def test_decoded_images_are_counted_limited_and_cleared(qtbot, page, images):
     assert cache_limit() == 0
     card.limit_box.activated.emit(card.limit_box.findText("20 GB"))
     assert cache_limit() == 20_000_000_000
-
-
-def test_the_features_of_the_open_project_are_counted_and_cleared(qtbot, window, open_page, project_dir):
-    from visionft.features.embedding import embed
-    from visionft.features.feature_space import feature_use
-
-    card = open_page("settings", project_dir).decoded
-    session = window.state.session
-    embed(project_dir, session.snapshot(), backbone="starter_resnet", size=64, device="cpu")
-    window.page("settings").refresh()
-    size = feature_use(project_dir).bytes
-    qtbot.waitUntil(card.clear_button.isEnabled)
-    qtbot.mouseClick(card.clear_button, LEFT)
-    qtbot.waitUntil(lambda: card.size_label.text().startswith("0 files"))
-    assert size > 0 and feature_use(project_dir).bytes == 0
-    assert session.snapshot().images and all(image.path.is_file() for image in session.snapshot().images)
-
-
-@pytest.mark.qt_log_ignore("does not support (grabbing|raise|propagateSizeHints)")
-def test_a_box_shows_all_its_choices(qtbot, page):
-    """Opened by a click, for the first time: the frame and padding of the style must not take the last one's place."""
-    for box in (page.font_box, page.language_box, page.device_box):
-        qtbot.mouseClick(box, LEFT)
-        qtbot.waitUntil(box.view().isVisible)
-        room = box.view().viewport().rect()
-        places = [box.view().visualRect(box.model().index(line, 0)) for line in range(box.count())]
-        assert all(place.top() >= 0 and place.bottom() <= room.bottom() for place in places)
-        box.hidePopup()

@@ -1,9 +1,5 @@
 """Messages over the pages, when they close, and outside the window while it is inactive."""
 
-import threading
-import time
-from pathlib import Path
-
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
 from run_events import ended_run, epoch_done
@@ -12,7 +8,6 @@ from gui.shell.messages import ending_of
 from gui.tasks import Lane, Task
 from visionft.errors import VisionFTError
 from visionft.evaluation.stored import Evaluation
-from visionft.jobs import JobCancelled
 from visionft.project.edits.changes import AddClass
 
 LEFT = Qt.MouseButton.LeftButton
@@ -29,30 +24,6 @@ def test_undo_in_a_toast_takes_back_just_what_it_names(qtbot, window, project_di
     window.state.say("Added one class.", tone="good", command="edit.undo")
     session.apply(AddClass("two"))
     assert window.toasts.message() == ""  # it would take back the second class
-
-
-def test_a_task_that_was_stopped_did_not_go_wrong(qtbot, window):
-    begun = threading.Event()
-
-    def work(*, job):
-        begun.set()
-        while not job.is_cancelled:
-            time.sleep(0.005)
-        raise JobCancelled
-
-    task = Task(title="Evaluating", work=work, lane=Lane.COMPUTE, page="results")
-    handle = window.state.tasks.run(task, owner=window)
-    qtbot.waitUntil(begun.is_set)
-    handle.stop()
-    qtbot.waitUntil(lambda: bool(window.toasts.message()))
-    assert window.toasts.newest.tone == "info"
-
-
-def test_what_was_said_of_a_project_goes_with_it(window, project_dir):
-    window.state.open_project(project_dir)
-    window.state.say("An image is missing.", tone="bad")
-    window.state.close_project()
-    assert window.toasts.messages() == []
 
 
 def test_the_keyboard_reaches_a_message_and_comes_back(qtbot, window):
@@ -98,22 +69,6 @@ def test_a_finished_run_leads_to_its_results(qtbot, window, project_dir):
     assert not any(each in window.toasts.newest.hint() for each in ("93.4%", " s."))
     window.toasts.newest.way_button.click()
     assert window.current_page.name == "results" and not window.toasts.message()
-
-
-def test_the_page_that_shows_the_job_needs_no_banner(qtbot, window):
-    window.show_page("settings")
-    finish(qtbot, window, Path("result"), page="settings")
-    assert window.toasts.message() == ""
-
-
-def test_the_window_asks_for_attention_while_another_program_is_in_front(qtbot, window, monkeypatch):
-    alerts = []
-    monkeypatch.setattr(QApplication, "alert", staticmethod(lambda window, *_: alerts.append(window)))
-    finish(qtbot, window, RESULT)
-    assert not alerts
-    monkeypatch.setattr(window, "isActiveWindow", lambda: False)
-    finish(qtbot, window, RESULT)
-    assert alerts == [window]
 
 
 def ended(work) -> Task:

@@ -163,15 +163,6 @@ def test_without_a_trash_nothing_happens(opened, agrees, monkeypatch):
         assert project.summary().images == 25
 
 
-def test_a_refusal_changes_nothing(opened, monkeypatch):
-    session = opened.state.session
-    monkeypatch.setattr(dialogs, "ask_yes", lambda *_args, **_options: False)
-    monkeypatch.setattr(dialogs, "ask_folder", lambda *_args, **_options: None)
-    for name in ("project.delete", "project.duplicate"):
-        run(opened, name)
-    assert opened.state.session is session
-
-
 @pytest.fixture
 def microscope(window, tmp_path) -> Path:
     """Return a project of images of 16 bits, open in the window; their values are 400 to 1,300."""

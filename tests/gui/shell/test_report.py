@@ -1,7 +1,5 @@
 """Help > Copy report: the shown text is the copied one, with names only if the user agrees."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -45,20 +43,3 @@ def test_the_report_of_a_bug_names_nothing_either_until_asked(qtbot, window, tol
     assert "broken: '<path>'" in dialog.report() and told not in dialog.report()
     dialog.names_box.click()
     assert "/home/anna/cats" in dialog.report() and told in dialog.report()
-
-
-STORY = """
-from PySide6.QtCore import QTimer
-from gui.app import main
-from PySide6.QtWidgets import QApplication
-app = QApplication([])
-QTimer.singleShot(300, app.quit)
-assert main() == 0
-"""
-
-
-@pytest.mark.slow
-def test_the_window_writes_its_start_and_end_into_the_log_of_the_command_line():
-    subprocess.run([sys.executable, "-c", STORY], check=True, timeout=120, capture_output=True)
-    told = log_file().read_text()
-    assert "starts: window" in told and "ends with 0" in told

@@ -5,7 +5,6 @@ from functools import partial
 from PySide6.QtCore import Qt
 
 LEFT, CONTROL = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.ControlModifier
-NONE = Qt.KeyboardModifier.NoModifier
 
 
 def test_what_cannot_be_done_says_why_in_menu_palette_and_on_the_button(qtbot, window, tmp_path):
@@ -24,12 +23,3 @@ def test_what_cannot_be_done_says_why_in_menu_palette_and_on_the_button(qtbot, w
     qtbot.keyClick(palette.field, Qt.Key.Key_Return)
     assert palette.isVisible()  # nothing was done
     palette.reject()
-
-
-def test_a_page_that_was_not_looked_at_yet_says_why_when_its_command_is_chosen(window, project_dir):
-    window.state.open_project(project_dir)
-    evaluate = window.commands.action("run.evaluate")
-    evaluate.trigger()
-    assert window.current_page.name == "results"
-    assert window.toasts.message() == evaluate.toolTip()
-    assert not evaluate.isEnabled()

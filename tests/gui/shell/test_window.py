@@ -11,7 +11,6 @@ from PySide6.QtWidgets import QApplication, QLabel, QLineEdit
 from gui import errors
 from gui.errors import BugDialog, BugReporter
 from gui.kit.theme import DARK, colours
-from gui.shell.palette import score
 from gui.state import AppState
 
 LEFT, CONTROL = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.ControlModifier
@@ -33,36 +32,6 @@ def palette(window, project_dir):
     window.show_palette()
     yield window.palette_dialog
     window.palette_dialog.reject()
-
-
-@pytest.mark.parametrize(
-    ("typed", "command"),
-    [
-        ("split", "project.split"),
-        ("export lab", "project.export_labels"),
-        ("lost", "project.relink"),
-        ("font", "view.larger"),
-        ("delete project", "project.delete"),
-        ("go res", "page.results"),
-    ],
-)
-def test_a_word_finds_its_command(qtbot, window, palette, typed, command):
-    qtbot.keyClicks(palette.field, typed)
-    assert palette.listed()[0].title == window.state.actions.title(command)
-
-
-def test_nothing_found_is_said(qtbot, palette):
-    qtbot.keyClicks(palette.field, "zzqx")
-    assert not palette.list.isVisible() and "zzqx" in palette.nothing.text()
-    qtbot.keyClick(palette.field, Qt.Key.Key_Return)
-    assert palette.isVisible()
-    palette.field.clear()
-    assert palette.list.isVisible() and palette.nothing.isHidden()
-
-
-@pytest.mark.parametrize(("typed", "fits"), [("tr", True), ("gtt", True), ("xq", False), ("", True)])
-def test_letters_fit_a_title_in_their_order(typed, fits):
-    assert (score("Go-to-Train", typed) is not None) is fits
 
 
 def test_the_question_mark_shows_all_keys_except_in_a_text_field(qtbot, window, open_page):

@@ -1,8 +1,5 @@
 """“Do you need to train?”: the card in each state, its buttons, and how long a recommendation stays valid."""
 
-import threading
-import time
-
 import pytest
 from PySide6.QtCore import Qt
 
@@ -10,8 +7,6 @@ from gui.train import advice
 from gui.train.advice import AdviceCard
 from visionft.advice.closed_forms import CurvePoint
 from visionft.advice.recommend import Candidate, Recommendation
-from visionft.errors import ProjectError
-from visionft.jobs import JobCancelled
 from visionft.project.edits.changes import UnlabelImages
 
 LEFT = Qt.MouseButton.LeftButton
@@ -76,34 +71,6 @@ def test_a_request_shows_a_sentence_a_table_and_the_notes(qtbot, window, page, e
     assert FOUND.notes[0] in card.notes.text() and "60" in card.notes.text() and "70.0% with 25" in card.notes.text()
 
 
-def test_an_outdated_one_is_still_outdated_after_a_cancelled_request(qtbot, window, page, engine, finish):
-    def wait_for_cancel(job):
-        while not job.is_cancelled:
-            time.sleep(0.01)
-        raise JobCancelled
-
-    card = request(qtbot, window, page)
-    window.state.session.apply(UnlabelImages((window.state.session.snapshot().images[0].image_id,)))
-    assert card.words.isVisible()
-    engine[0] = wait_for_cancel
-    qtbot.mouseClick(card.again_button, LEFT)
-    qtbot.waitUntil(card.cancel_button.isVisible, timeout=10_000)
-    qtbot.mouseClick(card.cancel_button, LEFT)
-    finish()
-    assert card.sentence.text() == FOUND.sentence and card.sentence.isVisible() and card.words.isVisible()
-
-
-def test_labels_that_change_during_the_request_make_it_outdated(qtbot, window, page, engine, finish):
-    is_over = threading.Event()
-    engine[0] = lambda _job: is_over.wait(10) and FOUND
-    card = page.setup.advice_card
-    qtbot.mouseClick(card.recommend_button, LEFT)
-    window.state.session.apply(UnlabelImages((window.state.session.snapshot().images[0].image_id,)))
-    is_over.set()
-    finish()
-    assert card.sentence.text() == FOUND.sentence and card.words.isVisible()
-
-
 @pytest.mark.parametrize("method", ["linear", "prototype"])
 def test_the_recommended_method_becomes_the_draft(qtbot, window, page, engine, method):
     engine[0] = recommendation(model(method, 0.8), model("knn", 0.7))
@@ -126,12 +93,6 @@ def test_training_takes_the_preset_balanced_and_a_run_leads_to_the_results(qtbot
         with qtbot.waitSignal(window.state.page_requested) as requested:
             qtbot.mouseClick(button, LEFT)
         assert requested.args[0] == name
-
-
-def test_a_failure_is_shown_in_the_card(qtbot, window, page, engine, finish):
-    engine[0] = error = ProjectError("No class has two images that can be read.", "Check the images.")
-    card = request(qtbot, window, page)
-    assert error.message in card.words.text() and card.recommend_button.isVisible()
 
 
 def test_too_few_labels_replace_the_button(qtbot, window, page):

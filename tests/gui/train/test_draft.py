@@ -9,13 +9,11 @@ from PySide6.QtWidgets import QLabel, QWidget
 
 from gui.train import augment_preview
 from gui.train.network_search import MOST_SHOWN, NetworkSearch
-from gui.train.train_choices import ELSEWHERE, HERE, WeightsFact, backbone_choices, command_line, run_details
+from gui.train.train_choices import ELSEWHERE, HERE, WeightsFact, backbone_choices
 from gui.train.train_page import TrainPage
 from models.catalog import BACKBONES
 from visionft.data.augment_preview import render
 from visionft.errors import RunError
-from visionft.training.config.checks import config_problems
-from visionft.training.config.train_config import TrainConfig
 from visionft.training.estimate import Estimate, SetFacts, StepCost, keep_cost
 from visionft.training.preset_choice import preset_of_project
 from visionft.training.run_settings import run_settings
@@ -41,26 +39,11 @@ def test_a_fresh_draft_is_the_balanced_preset_of_this_project(page, window):
     assert not page.setup.modified_pill.isVisible() and not page.setup.reset_button.isVisible()
 
 
-def test_a_network_that_is_clicked_is_trained_and_no_other(qtbot, page):
-    assert page.config().try_networks
-    qtbot.mouseClick(page.setup.backbones.tiles["starter_resnet"], LEFT)
-    assert page.config().backbone == "starter_resnet" and not page.config().try_networks
-    page.setup.reset_button.click()
-    assert page.config().try_networks
-
-
 @pytest.mark.parametrize("preset", ["quick", "best"])
 def test_a_preset_gives_the_settings_that_the_command_line_trains_with(qtbot, page, window, preset):
     session = window.state.session
     qtbot.mouseClick(page.setup.presets.tiles[preset], LEFT)
     assert page.config() == run_settings(session.snapshot(), session.path, {}, preset=preset)
-
-
-def test_a_preset_card_sets_everything_and_says_what(qtbot, page):
-    tile = page.setup.presets.tiles["quick"]
-    qtbot.mouseClick(tile, LEFT)
-    assert page.config().method == "linear" and page.config().augmentation == "none"
-    assert page.setup.methods.choice() == "linear"
 
 
 def test_any_difference_shows_modified_and_reset_takes_it_back(qtbot, page):
@@ -80,16 +63,6 @@ def test_any_difference_shows_modified_and_reset_takes_it_back(qtbot, page):
     assert page.config() == before and not page.setup.modified_pill.isVisible()
 
 
-def test_an_untouched_draft_follows_the_project_and_a_touched_one_stays(page, window, make_project):
-    small = page.config().batch_size
-    window.state.open_project(make_project("large", {"red": 120, "green": 120}))
-    page = window.page("train")
-    assert page.config().batch_size > small
-    page.form.editor("epochs").setValue(3)
-    window.state.close_project()
-    assert window.page("train").config().epochs == 3
-
-
 def facts(*here: str) -> dict[str, WeightsFact]:
     return {name: WeightsFact(is_here=name in here, size="45 MB") for name in BACKBONES}
 
@@ -105,19 +78,6 @@ def test_backbones_at_hand_come_first_and_few_others_until_all_are_wanted():
     every = backbone_choices(facts("starter_resnet"), has_gpu=False, chosen="starter_resnet", shows_all=True)
     assert {choice.name for choice in every} == set(BACKBONES)
     assert [choice.name for choice in every][-2:] == ["test_resnet", "test_vit"]
-
-
-def test_settings_from_elsewhere_bring_the_card_of_their_backbone(page):
-    page.draft.take(TrainConfig(backbone="vit_base", method="prefix"))
-    assert (page.config().backbone, page.config().method) == ("vit_base", "prefix")
-    assert page.setup.backbones.choice() == "vit_base" and page.setup.methods.choice() == "prefix"
-
-
-def test_a_run_is_described_by_its_epochs_and_changed_settings():
-    config = TrainConfig(epochs=7, method="lora").with_settings(["lora.rank=4", "batch_size=8"])
-    assert [part.split()[-1] for part in run_details(config).split(", ")] == ["epochs", "8", "4"]
-    assert "--epochs" not in command_line(TrainConfig(method="linear"), "p")
-    assert "--epochs 7" in command_line(TrainConfig(epochs=7), "p")
 
 
 def test_a_measured_cost_is_shown_on_the_summary_and_the_cards(page, window):
@@ -213,24 +173,6 @@ def here(monkeypatch) -> None:
     monkeypatch.setattr(augment_preview.PreviewProcess, "render", lambda self, request: render(request))
 
 
-def test_a_vanished_image_is_named_in_place_of_the_variants(qtbot, here, page, window):
-    for image in window.state.session.snapshot().images:
-        image.path.unlink()
-    qtbot.mouseClick(page.setup.strip.next_button, LEFT)
-    waiting = page.setup.strip.words.text()
-    qtbot.waitUntil(lambda: page.setup.strip.words.text() not in ("", waiting))
-    assert page.setup.strip.shown() == 0
-
-
-def test_settings_of_another_method_are_kept_while_choosing(qtbot, page):
-    page.setup.method_form("lora").editor("rank").setValue(4)
-    qtbot.mouseClick(page.setup.methods.tiles["adapter"], LEFT)
-    qtbot.mouseClick(page.setup.methods.tiles["lora"], LEFT)
-    assert page.config().methods["lora"].rank == 4
-    page.draft.take(page.config().with_settings(["lora.rank=16"]))
-    assert page.setup.method_form("lora").editor("rank").value() == 16
-
-
 def test_a_network_is_found_by_parts_of_its_name_and_its_licence_accepted_for_each_anew(qtbot, page):
     dialog = NetworkSearch(page)
     qtbot.addWidget(dialog)
@@ -246,19 +188,3 @@ def test_a_network_is_found_by_parts_of_its_name_and_its_licence_accepted_for_ea
     assert dialog.choose_button.isEnabled() and dialog.accepted_licence == "CC-BY-NC-4.0"
     dialog.table.selectRow(1)
     assert not dialog.choose_button.isEnabled()
-
-
-def test_what_was_found_becomes_the_draft_with_a_card_of_its_own(qtbot, page, monkeypatch):
-    def answer(dialog: NetworkSearch) -> int:
-        dialog.words.setText("resnet18.fb_swsl")
-        dialog.licence_box.setChecked(True)
-        dialog.choose_button.click()
-        return dialog.result()
-
-    monkeypatch.setattr(NetworkSearch, "exec", answer)
-    qtbot.mouseClick(page.setup.search_button, LEFT)
-    name = "timm/resnet18.fb_swsl_ig1b_ft_in1k"
-    assert (page.config().backbone, page.config().accept_licence) == (name, "CC-BY-NC-4.0")
-    assert page.setup.backbones.choice() == name and not config_problems(page.config())
-    choose(page.form.editor("accept_licence"), "")
-    assert config_problems(page.config())[0].field == "accept_licence"

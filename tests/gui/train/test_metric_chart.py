@@ -3,15 +3,13 @@
 import math
 import re
 
-import numpy as np
 import pytest
-from pyqtgraph import PlotDataItem, ScatterPlotItem
 from PySide6.QtCore import QEvent, QPointF, Qt
 from PySide6.QtWidgets import QApplication
 from visible_texts import visible_texts
 
-from gui.kit.metric_plot import MetricPlot, smoothed
-from gui.train.metric_chart import REDRAW_INTERVAL_MS, MetricChart
+from gui.kit.metric_plot import MetricPlot
+from gui.train.metric_chart import MetricChart
 
 LEFT = Qt.MouseButton.LeftButton
 
@@ -41,33 +39,6 @@ def plots(chart: MetricChart) -> tuple[MetricPlot, MetricPlot]:
 def marks(plot: MetricPlot) -> list[float]:
     """Return the epochs of the marks of notes, which have a number."""
     return [item.value() for item in plot.getPlotItem().items if hasattr(item, "label") and item.isVisible()]
-
-
-def test_without_a_point_no_axis_pretends_to_have_a_scale(chart):
-    loss, share = plots(chart)
-    assert len(visible_texts(loss)) == 1
-    assert loss.is_empty and not loss.getAxis("left").style["showValues"]
-    assert share.getAxis("left").style["showValues"]  # 0 to 100 % is the scale of a share, whatever the values
-    add(chart, 1)
-    assert not loss.is_empty and not visible_texts(loss) and loss.getAxis("left").style["showValues"]
-
-
-def test_smoothing_averages_the_past_and_keeps_gaps():
-    assert np.array_equal(smoothed([1, 2, 3], 0), [1, 2, 3])
-    calm = smoothed([1, math.nan, 1, 5], 0.9)
-    assert calm[0] == calm[2] == pytest.approx(1.0) and math.isnan(calm[1])
-    assert 1 < calm[3] < 5
-
-
-def test_many_points_are_drawn_a_few_times_a_second(qtbot, chart, monkeypatch):
-    drawn = []
-    for plot in plots(chart):
-        monkeypatch.setattr(plot, "redraw_steps", lambda plot=plot: drawn.append(plot))
-    for step in range(2000):
-        chart.add_step(step / 100, 1.0)
-    qtbot.wait(REDRAW_INTERVAL_MS + 60)
-    assert drawn == [plots(chart)[0]]  # and the accuracy chart, without steps, is left alone
-    assert chart.point_counts()["steps"] == 2000
 
 
 def test_the_chart_survives_nan_and_infinity(chart):
@@ -109,19 +80,6 @@ def test_the_pointer_reads_values_and_the_latest_come_back(qtbot, chart):
     assert visible_texts(chart) == read
     QApplication.sendEvent(chart, QEvent(QEvent.Type.Leave))
     assert visible_texts(chart) == latest
-
-
-def test_smoothing_changes_the_lines_and_not_the_dots(chart):
-    for epoch, loss in enumerate((1.0, 3.0, 1.0, 3.0), 1):
-        chart.add_epoch(epoch, train_loss=loss, val_loss=loss, train_accuracy=0.5, val_accuracy=0.5, is_best=False)
-    chart.smoothing_slider.setValue(80)
-    chart.redraw()
-    items = [item for item in plots(chart)[0].getPlotItem().items if item.isVisible()]
-    lines = [item.yData for item in items if isinstance(item, PlotDataItem) and item.yData is not None]
-    dots = [item.getData()[1].tolist() for item in items if isinstance(item, ScatterPlotItem)]
-    (train, val) = (line for line in lines if len(line))
-    assert max(train) < 2.9 and max(val) < 2.9
-    assert dots.count([1.0, 3.0, 1.0, 3.0]) == 2
 
 
 def test_what_happened_is_noted_on_the_chart_and_below_it(chart):

@@ -6,16 +6,11 @@ from random import Random
 import pytest
 from PySide6.QtCore import Qt
 
-from gui.train.train_choices import backbones_to_try, cost_of_stages, measured_backbone, preset_choices
-from models.catalog import BACKBONES
 from visionft.events import Progress
-from visionft.training.config.presets import Circumstances, preset_config
-from visionft.training.estimate import Estimate
 from visionft.training.probing import Probe
 
 LEFT = Qt.MouseButton.LeftButton
 STAGE = "Trying Starter ResNet"
-CIRCUMSTANCES = Circumstances(images=500, here=frozenset({"resnet18_in1k", "starter_resnet", "resnet18"}))
 
 
 def probe(name: str, accuracy: float, milliseconds: float = 10) -> Probe:
@@ -70,56 +65,3 @@ def test_it_says_which_is_tried_and_stop_keeps_what_was_measured(qtbot, page, wi
     qtbot.mouseClick(window.job_bar.lines[0].stop_button, LEFT)
     finish()
     assert page.setup.probes.table.rowCount() == 1 and page.setup.probe_button.isEnabled()
-
-
-def test_other_images_forget_what_was_measured(page, window, try_them):
-    try_them()
-    session = window.state.session
-    assert session.probes == PROBES
-    session.tasks.written.emit()
-    assert session.probes == ()
-    page.refresh()
-    assert not page.setup.probes.isVisible()
-
-
-def test_images_that_are_not_divided_yet_can_be_tried_on(window, make_project):
-    window.state.open_project(make_project("unsplit", {"red": 10, "green": 8}))
-    window.show_page("train")
-    assert window.state.actions.why_not("run.probe") == ""
-    assert window.page("train").setup.probe_button.isEnabled()
-
-
-def test_a_preset_takes_the_best_of_its_own():
-    best = (probe("resnet18_in1k", 0.95), probe("resnet18", 0.80), probe("starter_vit", 0.99))
-    assert measured_backbone(CIRCUMSTANCES, best) == "resnet18_in1k"
-    assert measured_backbone(CIRCUMSTANCES, best[:1]) == ""  # one alone is no choice
-    badges = {choice.name: choice.badge for choice in preset_choices(CIRCUMSTANCES, lambda _config: None, best)}
-    assert "95%" in badges["best"] and "95%" in badges["quick"] and badges["best"] != badges["quick"]
-
-
-def test_the_time_of_a_preset_is_that_of_all_its_stages():
-    seconds = {"quick": 20.0, "balanced": 300.0, "best": 900.0}
-    estimates = {
-        name: Estimate(
-            seconds=each,
-            memory_mb=1,
-            device="CPU",
-            micro_batch=32,
-            fits_at_once=True,
-            decoding_s=5.0,
-        )
-        for name, each in seconds.items()
-    }
-    configs = {name: preset_config(name, CIRCUMSTANCES) for name in seconds}
-    known = {id(config): estimates[name] for name, config in configs.items()}
-    costs = [cost_of_stages(name, configs, lambda config: known.get(id(config))) for name in configs]
-    assert [each.seconds for each in costs] == [20.0, 300.0 + 15.0, 900.0 + 295.0 + 15.0]
-    assert cost_of_stages("best", configs, lambda _config: None) is None
-
-
-def test_at_most_five_are_tried_and_none_twice():
-    everything = Circumstances(images=500, device="cuda", here=frozenset(BACKBONES))
-    tried = backbones_to_try(everything)
-    assert len(tried) == len(set(tried)) == 5 and "dinov2_base" in tried
-    names = {"resnet18_in1k", "efficientnet_lite2_in1k", "hybrid_vit", "starter_resnet", "resnet18"}
-    assert set(backbones_to_try(CIRCUMSTANCES)) == names

@@ -1,7 +1,6 @@
 """Class descriptions in the window: applied in one step, refused, measured, cancelled."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,8 +12,6 @@ from gui.shell.window import MainWindow
 from gui.train.prompts_dialog import PromptsDialog
 from gui.train.train_choices import suited_backbone
 from gui.train.train_page import TrainPage
-from visionft.evaluation.prompt_evaluation import ClassPromptScore, LineScore, PromptReport
-from visionft.project.edits.changes import UnlabelImages
 from visionft.training.config.train_config import TrainConfig
 
 LEFT = Qt.MouseButton.LeftButton
@@ -44,40 +41,6 @@ def test_each_class_shows_its_words_or_its_name_and_what_is_read(qtbot, dialog) 
     dialog.templates.setCurrentIndex(1)
     dialog.classes.selectRow(0)
     assert dialog.read_as.text().count("pet") == 3 and dialog.template_set == "seven"
-
-
-def test_an_empty_line_is_refused_and_the_same_words_are_warned_of(qtbot, dialog) -> None:
-    dialog.editor.setPlainText("a pet\n\na tom")
-    assert "“cat”" in dialog.fault.text() and not dialog.save_button.isEnabled()
-    dialog.editor.setPlainText("a pet\n")
-    assert dialog.save_button.isEnabled() and not dialog.fault.isVisible()
-    write(qtbot, dialog, 2, "A pet")
-    assert "cat, wolf" in dialog.fault.text() and dialog.save_button.isEnabled()
-
-
-def test_few_images_are_told_as_a_count_and_not_as_a_share(dialog) -> None:
-    def scored(name: str, images: int, recall: float) -> ClassPromptScore:
-        lines = tuple(LineScore(line=line, accuracy=recall, recall=recall) for line in (name, "it"))
-        return ClassPromptScore(
-            class_name=name, is_name_alone=False, images=images, recall=recall, confused_with="", lines=lines
-        )
-
-    classes = scored("cat", 1, 1.0), scored("dog", 40, 0.95), scored("wolf", 2, 0.5)
-    report = PromptReport(
-        backbone="b",
-        templates="photo",
-        metric="accuracy",
-        images=43,
-        accuracy=0.9,
-        interval=(0.8, 0.95),
-        by_names=0.9,
-        classes=classes,
-    )
-    dialog.show_report(report)
-    assert [row[1] for row in dialog.classes.texts()] == ["1 of 1", "95%", "1 of 2"]
-    assert dialog.lines.texts()[0][1] == "1 of 1"
-    dialog.show_report(replace(report, metric="average precision", interval=None))
-    assert dialog.classes.texts()[0][1] == "100%"  # it counts no images
 
 
 @pytest.fixture
@@ -131,31 +94,6 @@ def test_cancelled_words_leave_nothing(qtbot, page: TrainPage, window: MainWindo
     in_dialog(lambda found: write(qtbot, found, 0, "the sky"))
     page.draft.edit_prompts()
     assert window.state.session and window.state.session.project.snapshot().prompts == ()
-
-
-def test_which_prompt_helps_is_measured_and_forgotten_with_the_words(qtbot, page: TrainPage, in_dialog) -> None:
-    def act(found: PromptsDialog) -> None:
-        found.classes.selectRow(2)
-        found.editor.setPlainText("red\nblue")
-        qtbot.mouseClick(found.evaluate_button, LEFT)
-        qtbot.waitUntil(lambda: "100.0%" in found.summary.text(), timeout=60_000)
-        assert found.evaluate_button.isEnabled()
-        assert found.lines.texts()[0][:2] == ["red", "8 of 8"] and found.lines.texts()[1][:2] == ["blue", "0 of 8"]
-        found.editor.setPlainText("red")
-        assert not found.summary.isVisible() and not found.lines.isVisible()
-
-    in_dialog(act)
-    page.draft.edit_prompts()
-
-
-def test_without_labels_nothing_is_measured_but_a_run_may_start(page: TrainPage, window, in_dialog) -> None:
-    session = window.state.session
-    session.apply(UnlabelImages(tuple(image.image_id for image in session.snapshot().images)))
-    assert page.draft.is_divided and page.draft.is_ready()
-    enabled: list[bool] = []
-    in_dialog(lambda found: enabled.append(found.evaluate_button.isEnabled()))
-    page.draft.edit_prompts()
-    assert enabled == [False]
 
 
 def test_choosing_zero_shot_brings_a_network_that_reads(page: TrainPage) -> None:

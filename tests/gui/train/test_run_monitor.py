@@ -28,20 +28,6 @@ def show(monitor: RunMonitor) -> Callable[..., None]:
     return show
 
 
-def test_patience_counts_from_the_highest_accuracy_not_from_the_kept_epoch(monitor, show) -> None:
-    monitor.start("A run", epochs=9, patience=5)
-    show(1, 0.90, is_best=True, waited=0)
-    assert monitor.tiles["best"].note().endswith("5 of 5")
-    show(2, 0.88, is_best=True, waited=1)
-    show(3, 0.70, is_best=False, waited=2)
-    assert monitor.tiles["best"].note().endswith("3 of 5") and monitor.tiles["speed"].figure() == "50"
-    assert monitor.tiles["best"].figure() == "2"
-    assert "88.0%" in monitor.tiles["best"].note()  # what chose it, not its accuracy
-    monitor.start("A run", epochs=9)
-    show(1, 0.90, is_best=True, waited=0)
-    assert "of" not in monitor.tiles["best"].note().split()  # no early stopping
-
-
 def test_a_run_whose_head_is_solved_shows_images_and_its_one_point_behind_details(monitor, tmp_path) -> None:
     monitor.start("A probe", epochs=0, patience=3)
     monitor.sorted.start(lambda: {number: tmp_path / f"{number}.png" for number in (1, 2, 3, 4)}, lambda: {"cat": 0})
@@ -87,26 +73,3 @@ def test_one_bar_counts_images_over_all_stages_and_never_falls(monitor, monkeypa
     with job.stage(weight=1):
         job.report(Progress(stage="Evaluating", done=32, total=64))
     assert monitor.line.share() == pytest.approx(0.9) and "32" in monitor.line.words().split()
-
-
-def test_steps_on_kept_features_claim_no_speed_on_images(monitor) -> None:
-    monitor.start("A probe", epochs=3, learns_from_features=True)
-    monitor.handle(step(epoch=1, images_per_second=20_121))
-    monitor.handle(epoch_done(seconds=0.01, images_per_second=20_121))
-    assert monitor.tiles["speed"].figure() == "–"
-
-
-def test_the_images_of_the_framing_are_seen_until_training_begins(monitor, tmp_path) -> None:
-    monitor.start("A run", epochs=3)
-    monitor.sorted.start(lambda: {number: tmp_path / f"{number}.png" for number in (1, 2)}, lambda: {"cat": 0})
-    assert monitor.chart.isVisibleTo(monitor)
-    monitor.handle(ImagesClassified(split="224", image_ids=(1, 2), predicted=("cat", "cat"), labels=("cat", "dog")))
-    assert monitor.sorted.isVisibleTo(monitor) and [tile.mark for tile in monitor.sorted.grid.tiles()] == ["dog", ""]
-    assert monitor.sorted.answer().split()[0] == "1"
-    monitor.handle(ImagesClassified(split="320", image_ids=(1, 2), predicted=("cat", "dog"), labels=("cat", "dog")))
-    assert [tile.mark for tile in monitor.sorted.grid.tiles()] == ["", ""]
-    assert monitor.sorted.answer().split()[0] == "2"
-    monitor.handle(started(epochs=3))
-    assert monitor.chart.isVisibleTo(monitor) and not monitor.sorted.isVisibleTo(monitor)
-    monitor.details_button.click()
-    assert monitor.sorted.isVisibleTo(monitor)

@@ -57,19 +57,6 @@ def test_it_is_offered_after_the_first_answer_and_fetched_by_a_click(page, qtbot
 
 
 @pytest.mark.slow
-def test_a_refused_download_is_told_and_offered_again(page, qtbot, stronger_hub, window) -> None:
-    train(page, qtbot)
-    card = page.stronger_card
-    qtbot.waitUntil(lambda: not card.isHidden(), timeout=20_000)
-    stronger_hub.statuses, stronger_hub.is_for_ever = [404], True
-    failed = []
-    window.state.tasks.ended.connect(lambda task, _shown: failed.append(task.failure))
-    card.fetch_button.click()
-    qtbot.waitUntil(lambda: any(failed), timeout=60_000)
-    assert card.fetch_button.isVisible() and local_file(get_backbone("strong")) is None
-
-
-@pytest.mark.slow
 def test_it_is_not_offered_offline_nor_once_declined(page, qtbot) -> None:
     train(page, qtbot)
     card = page.stronger_card
@@ -83,22 +70,3 @@ def test_it_is_not_offered_offline_nor_once_declined(page, qtbot) -> None:
     card.dismiss_button.click()
     page.stronger.refresh()
     assert card.isHidden()
-
-
-@pytest.mark.slow
-def test_a_click_while_a_run_trains_makes_it_the_next_stage(page, qtbot, stronger_hub) -> None:
-    card = page.stronger_card
-    asked = []
-
-    def ask() -> None:
-        if not asked and card.isVisible() and card.fetch_button.isVisible() and page.runner.is_training:
-            asked.append(True)
-            card.fetch_button.click()
-
-    page.runner.run_evaluated.connect(ask)
-    train(page, qtbot)
-    if not asked:  # the first answer and the end came together
-        pytest.skip("the run was over before its first answer was shown")
-    qtbot.waitUntil(lambda: local_file(get_backbone("strong")) is not None, timeout=60_000)
-    qtbot.waitUntil(lambda: not page.state.tasks.pending, timeout=120_000)
-    assert any(run.config.backbone == "strong" for run in list_runs(page.state.path))

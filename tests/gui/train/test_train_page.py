@@ -14,7 +14,6 @@ from gui import runner
 from gui.train.train_page import TrainPage
 from visionft.errors import WeightsError
 from visionft.events import Notice
-from visionft.project.edits.changes import RemoveImages
 from visionft.training.config.presets import differs
 from visionft.training.config.train_config import TrainConfig
 
@@ -68,16 +67,6 @@ def test_a_method_that_the_backbone_cannot_take_says_why(qtbot, page):
     assert page.config().method == "lora"
 
 
-def test_only_the_chosen_methods_settings_are_shown(qtbot, page):
-    forms, tiles = page.setup.method_forms, page.setup.methods.tiles
-    qtbot.mouseClick(tiles["lora"], LEFT)
-    assert forms["lora"].isVisible() and "adapter" not in forms
-    qtbot.mouseClick(tiles["adapter"], LEFT)
-    assert forms["adapter"].isVisible() and not forms["lora"].isVisible()
-    qtbot.mouseClick(tiles["linear"], LEFT)
-    assert not forms["adapter"].isVisible() and forms["linear"].isVisible()
-
-
 @pytest.mark.parametrize("button", ["start_button", "setup.measure_button"])
 def test_a_fault_is_shown_beside_its_field_and_nothing_starts(qtbot, page, window, scripted, button):
     editor = page.form.editor("learning_rate")
@@ -124,45 +113,6 @@ def test_too_few_images_for_a_test_set_are_trained_without_one_and_it_is_said(wi
     qtbot.waitUntil(lambda: bool(scripted[0]), timeout=10_000)
     finish()
     assert any(isinstance(event, Notice) for event in told) and not scripted[0][0][1].labelled("test")
-
-
-def test_one_image_of_a_class_is_refused_with_the_next_step(qtbot, window, unsplit, scripted, finish):
-    page = unsplit(red=1, blue=9)
-    qtbot.mouseClick(page.start_button, LEFT)
-    finish()
-    assert "red" in f"{window.toasts.message()} {page.setup.problems.message()}" and scripted[0] == []
-
-
-def test_the_next_preset_that_may_gain_is_chosen_after_a_run(qtbot, page, scripted, finish):
-    presets, exhausted = page.setup.presets, page.setup.exhausted
-    qtbot.mouseClick(presets.tiles["quick"], LEFT)
-    for following in ("best", "best"):  # with so few images, Balanced is Quick
-        assert not exhausted.isVisible()
-        qtbot.mouseClick(page.start_button, LEFT)
-        finish()
-        page.show_view("setup")
-        assert presets.choice() == following
-    assert len(scripted[0]) == 2 and exhausted.isVisible()
-
-
-def test_a_proposed_preset_is_dropped_when_images_come(qtbot, page, window, scripted, finish):
-    presets = page.setup.presets
-    qtbot.mouseClick(presets.tiles["quick"], LEFT)
-    qtbot.mouseClick(page.start_button, LEFT)
-    finish()
-    assert presets.choice() == "best"
-    session = window.state.session
-    session.apply(RemoveImages(tuple(image.image_id for image in session.snapshot().images[:3])))
-    qtbot.waitUntil(lambda: presets.choice() == "quick", timeout=10_000)
-
-
-def test_divide_again_places_the_images_another_way(qtbot, page, window, finish):
-    before = {image.image_id: image.split for image in window.state.session.snapshot().images}
-    qtbot.mouseClick(page.setup.split_card.change_button, LEFT)
-    qtbot.mouseClick(page.setup.split_card.again_button, LEFT)
-    finish()
-    after = {image.image_id: image.split for image in window.state.session.snapshot().images}
-    assert after != before and sorted(map(str, after.values())) == sorted(map(str, before.values()))
 
 
 def test_control_enter_starts_and_the_chart_grows(qtbot, page, window, scripted, finish):
@@ -221,14 +171,6 @@ def test_the_copied_command_trains_the_same(qtbot, page, window):
     )
     rebuilt = rebuilt.with_settings(settings)
     assert not differs(rebuilt, page.config()) and rebuilt.methods["lora"] == page.config().methods["lora"]
-
-
-def test_building_the_pages_opens_no_other_window(window, qapp):
-    for name in window.entries:
-        window.show_page(name)
-        qapp.processEvents()
-        assert window.isActiveWindow()
-        assert [widget for widget in qapp.topLevelWidgets() if widget.isVisible()] == [window]
 
 
 def test_closing_while_a_job_runs_asks_and_stops_it(qtbot, page, window, scripted, monkeypatch):

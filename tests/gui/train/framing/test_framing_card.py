@@ -7,24 +7,16 @@ import pytest
 from PySide6.QtCore import QPointF, Qt, QTimer
 from PySide6.QtWidgets import QApplication, QComboBox
 
-from gui import runner
 from gui.train.framing.framing_card import FRAMINGS, FramingCard
 from gui.train.framing.region_dialog import RegionDialog
 from gui.train.train_page import TrainPage
 from visionft.data.preprocess import parsed_region
-from visionft.errors import RunError
-from visionft.events import Notice, Progress
-from visionft.project.edits.changes import UnlabelImages
-from visionft.project.store import Project
+from visionft.events import Progress
 from visionft.training.config.train_config import Framing
 from visionft.training.framing_choice import SIZES, FramingChoice, FramingTrial, read_framing, store_measured
 
 LEFT = Qt.MouseButton.LeftButton
 WHOLE = Framing(framing="whole", image_size=224, aspect=1.2)
-
-
-def choose(box, name: str) -> None:
-    box.setCurrentIndex(box.findData(name))
 
 
 def trial(framing: Framing, shape: tuple[int, int], accuracy: float) -> FramingTrial:
@@ -77,12 +69,6 @@ def stored_framing(window) -> FramingChoice | None:
     return read_framing(window.state.path, window.state.session.snapshot())
 
 
-def test_without_a_choice_nothing_is_outlined_and_nothing_is_measured(card, window):
-    assert card.isVisible() and card.picture.part is None and card.words.text()
-    assert card.measure_button.isVisible() and not card.size_box.isVisible() and not card.detail.isVisible()
-    assert not window.state.tasks.pending and stored_framing(window) is None
-
-
 def test_a_stored_choice_is_shown_with_its_evidence_and_taken_by_the_draft(open_page, project_dir):
     store_measured(project_dir, MEASURED)
     page = open_page("train")
@@ -109,18 +95,6 @@ def test_the_users_choice_is_kept_with_the_project_until_it_is_automatic_again(q
     assert stored_framing(window) == before and before.framing.framing == "whole"
     pick_framing(card, "auto")
     assert stored_framing(window) is None and card.measure_button.isVisible()
-
-
-def test_the_projects_choice_replaces_that_of_the_drafts_settings(card, page):
-    before = card.words.text()
-    choose(page.form.editor("framing"), "centre")
-    assert card.words.text() != before and card.picture.part is not None
-    choose(page.form.editor("framing"), "region")
-    page.form.editor("region").setText("0.5,0.5")
-    page.form.editor("aspect").setText("wide")  # refused at the start, and until then nothing is drawn of it
-    assert card.picture.part is not None
-    pick_framing(card, "whole")
-    assert page.config().framing == "auto" and page.draft.framing.applied(page.config()).framing == "whole"
 
 
 def test_a_region_is_drawn_on_the_images_and_may_be_left_undrawn(qtbot, card, page, window):
@@ -160,30 +134,3 @@ def test_measuring_shows_its_stages_and_keeps_what_it_found(qtbot, card, window,
     finish()
     assert asked == [(25, "auto")] and "88%" in card.words.text()
     assert card.framing_box.currentIndex() == 0 and card.trials.isVisible()
-
-
-def test_what_a_run_measured_at_its_start_is_shown(card, page, window, monkeypatch, finish):
-    def train_and_evaluate(config, images, run_dir, *, budget, job):
-        store_measured(window.state.path, MEASURED)
-        job.report(Notice(message="Measured"))
-        raise RunError("Enough.")
-
-    monkeypatch.setattr(runner, "train_and_evaluate", train_and_evaluate)
-    page.start()
-    finish()
-    assert "88%" in card.words.text() and card.picture.part is not None
-
-
-def test_too_few_labels_are_told(card, page, window):
-    images = window.state.session.snapshot().images
-    window.state.session.apply(UnlabelImages(tuple(image.image_id for image in images[:10])))
-    page.refresh()
-    assert not card.measure_button.isEnabled() and "20" in card.words.text()
-
-
-def test_a_project_that_is_open_elsewhere_keeps_its_choice(window, open_page, project_dir):
-    with Project.open(project_dir):
-        card = open_page("train").setup.framing_card
-        card.change_button.click()
-        pick_framing(card, "centre")
-        assert window.toasts.message() and stored_framing(window) is None and card.framing_box.currentIndex() == 0

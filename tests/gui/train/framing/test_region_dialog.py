@@ -59,18 +59,6 @@ def test_a_drag_draws_and_its_size_is_shown_in_pixels_of_the_image(qtbot, dialog
     assert dialog.result() == RegionDialog.DialogCode.Accepted
 
 
-def test_handles_resize_and_the_inside_moves_up_to_the_edge(qtbot, dialog):
-    drag(qtbot, dialog, (0.2, 0.2), (0.6, 0.6))
-    drag(qtbot, dialog, (0.6, 0.4), (0.8, 0.1))  # the right side
-    assert sides(dialog) == pytest.approx([0.2, 0.2, 0.8, 0.6], abs=0.004)
-    drag(qtbot, dialog, (0.2, 0.2), (0.1, 0.1))  # a corner
-    assert sides(dialog) == pytest.approx([0.1, 0.1, 0.8, 0.6], abs=0.004)
-    drag(qtbot, dialog, (0.4, 0.4), (0.9, 0.3))
-    assert sides(dialog) == pytest.approx([0.3, 0, 1, 0.5], abs=0.004)
-    drag(qtbot, dialog, (0.1, 0.9), (-0.5, 1.5))  # outside: another one, kept inside the image
-    assert sides(dialog) == pytest.approx([0, 0.9, 0.1, 1], abs=0.004)
-
-
 def test_keys_draw_move_and_resize_and_escape_takes_a_drag_back(qtbot, dialog):
     qtbot.keyClick(dialog.canvas, Qt.Key.Key_Right)
     qtbot.keyClick(dialog.canvas, Qt.Key.Key_Right)
@@ -94,19 +82,3 @@ def test_an_empty_region_is_none_and_one_smaller_than_a_patch_is_refused(qtbot, 
     assert not dialog.use_button.isEnabled() and "16" in dialog.words.text()
     qtbot.keyClick(dialog, Qt.Key.Key_Return)
     assert dialog.isVisible()
-
-
-def test_the_next_images_show_whether_the_region_suits_them(qtbot, dialog):
-    drag(qtbot, dialog, (0.2, 0.1), (0.8, 0.9))
-    words = dialog.words.text()
-    qtbot.mouseClick(dialog.next_button, LEFT)
-    qtbot.waitUntil(dialog.use_button.isEnabled)
-    assert dialog.values.text().startswith(("59 ", "60 ")) and dialog.words.text() != words
-    assert "small" in dialog.image_words.text()
-    qtbot.mouseClick(dialog.next_button, LEFT)
-    qtbot.waitUntil(lambda: bool(dialog.words.text()))
-    assert not dialog.use_button.isEnabled() and dialog.canvas.target().isEmpty()
-    qtbot.mouseClick(dialog.canvas, LEFT)
-    qtbot.mouseClick(dialog.next_button, LEFT)
-    qtbot.waitUntil(dialog.use_button.isEnabled)
-    assert dialog.words.text() == words
