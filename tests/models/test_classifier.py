@@ -96,13 +96,6 @@ def test_state_round_trips_and_merges_to_the_same_outputs(backbone, method, opti
     assert not any("peft" in type(module).__module__ for module in merged.modules())
 
 
-@pytest.mark.parametrize("method", ["full", "linear", "lora"])
-@pytest.mark.parametrize("backbone", ["test_resnet", "test_vit", "hybrid_vit", LITE])
-def test_merged_has_the_plain_networks_names(backbone, method) -> None:
-    options = LinearOptions(layers="last") if method == "linear" else None
-    assert list(build(backbone, method, options).merged().state_dict()) == list(plain(backbone).network.state_dict())
-
-
 @pytest.mark.parametrize("backbone", ["test_resnet", "test_vit", "resnet18_in1k", "starter_resnet", LITE])
 def test_a_joined_head_sees_the_earlier_stages_and_the_embedding(backbone) -> None:
     joined, last = build(backbone, "linear").eval(), plain(backbone).eval()
@@ -151,26 +144,6 @@ def test_frozen_batch_norm_keeps_its_statistics(backbone, method) -> None:
     assert all(torch.equal(value, before[name]) for name, value in classifier.network.named_buffers())
 
 
-@pytest.mark.slow
-def test_no_weight_decay_on_norms_and_biases() -> None:
-    for backbone, method in PAIRS:
-        for group in build(backbone, method).parameter_groups(0.1):
-            if group["weight_decay"]:
-                assert all(parameter.ndim >= 2 for parameter in group["params"])
-
-
-def test_full_lowers_the_rate_stage_by_stage_within_a_convolutional_embedding() -> None:
-    classifier = build("hybrid_vit", "full", FullOptions())
-    scale = {id(p): group["lr_scale"] for group in classifier.parameter_groups(0.1) for p in group["params"]}
-    embedding, block = classifier.network.patch_embed, classifier.network.blocks[0]
-    stages = embedding.backbone
-    kernels = [stages.conv1, stages.layer1[0].conv1, stages.layer2[0].conv1, stages.layer3[1].conv2, embedding.proj]
-    scales = [scale[id(layer.weight)] for layer in (*kernels, block.mlp.fc1)]
-    assert scales == sorted(set(scales))  # each lower than the next
-    assert scale[id(classifier.network.pos_embed)] == scale[id(embedding.proj.weight)]
-    assert scale[id(classifier.network.head.weight)] == 1.0
-
-
 def test_an_adapter_changes_what_attention_and_mlp_read() -> None:
     classifier = build("test_vit", "adapter").eval()
     block = classifier.network.blocks[0]
@@ -203,26 +176,6 @@ def test_peft_itself_loads_a_lora_folder(backbone, tmp_path) -> None:
     assert said["auto_mapping"]["base_model_construction"] == BACKBONES[backbone].construction
 
 
-@pytest.mark.parametrize("method", ["lora", "prefix"])
-def test_attention_is_the_same_by_the_fused_kernel_and_without(method) -> None:
-    classifier = build("test_vit", method)
-    take_steps(classifier)
-    with torch.no_grad():
-        fused = classifier.eval().to_device("cpu")(images())
-        torch.testing.assert_close(classifier.to_device("cpu", precision="bf16")(images()), fused, atol=1e-5, rtol=1e-4)
-    assert not any(getattr(module, "fused_attn", False) for module in classifier.network.modules())
-
-
-def test_moving_to_a_device_orders_convolutions_for_speed_and_merging_puts_them_back() -> None:
-    classifier = build("test_resnet", "lora").eval()
-    plain = build("test_resnet", "lora").eval()
-    with torch.no_grad():
-        torch.testing.assert_close(classifier.to_device("cpu")(images()), plain(images()), atol=1e-5, rtol=1e-4)
-    kernels = [value for value in classifier.network.parameters() if value.ndim == 4]
-    assert kernels and all(value.is_contiguous(memory_format=torch.channels_last) for value in kernels)
-    assert all(value.is_contiguous() for value in classifier.merged().state_dict().values())
-
-
 @pytest.mark.parametrize("backbone", ["starter_resnet", LITE])
 def test_batch_norm_statistics_of_a_pretrained_network_stay_and_those_of_a_random_one_learn(backbone) -> None:
     common = {"classes": 2, "shape": (32, 32)}
@@ -234,9 +187,3 @@ def test_batch_norm_statistics_of_a_pretrained_network_stay_and_those_of_a_rando
         same = all(torch.equal(before[name], value) for name, value in model.network.named_buffers())
         assert same == is_pretrained
         assert any("running_mean" in name for name in model.trainable_names())  # a checkpoint is whole either way
-
-
-@pytest.mark.parametrize("backbone", ["test_resnet", "test_vit", "hybrid_vit", LITE])
-def test_the_seed_alone_decides_a_random_body(backbone) -> None:
-    few, many = (build(backbone, "linear", classes=classes, seed=3).eval().features(images()) for classes in (1, 5))
-    assert torch.equal(few, many)

@@ -18,7 +18,6 @@ from models.methods.table import METHODS, supported_method
 from models.methods.zero_shot import NO_TEXT
 from models.parameters import count_parameters
 from models.shapes import ViTShape
-from visionft.weights.weights_loading import weights_loader
 
 # Deep random networks without a following norm explode; one of each block type is enough here.
 SMALL_RESNET = {"channels": (8, 12, 16, 24), "layers": (1, 1, 1, 1)}
@@ -180,35 +179,6 @@ def test_a_file_for_another_image_size_loads_and_a_heat_map_is_drawn(name, small
     )
     maps = explain_batch(built.eval(), torch.randn(2, 3, larger, larger), torch.tensor([0, 1]))
     assert maps.shape == (2, 6, 6) and bool(torch.isfinite(maps).all())
-
-
-@pytest.mark.parametrize(("method", "size"), [("full", (64, 96)), ("adapter", (96, 64))])
-def test_a_heat_map_of_an_efficientnet_has_the_grid_of_its_last_map(method, size) -> None:
-    from visionft.evaluation.explain import explain_batch
-
-    built = build_classifier(LITE, METHODS[method], classes=3, weights=weights_loader(), shape=size)
-    maps = explain_batch(built.eval(), torch.randn(2, 3, *size), torch.tensor([0, 1]))
-    assert maps.shape == (2, size[0] // 32, size[1] // 32) and bool(torch.isfinite(maps).all())
-
-
-@pytest.mark.parametrize("name", CONV_NETS)
-def test_a_heat_map_of_another_family_has_the_grid_of_its_last_map(name, small, tmp_path) -> None:
-    from safetensors.torch import save_file
-
-    from models.networks import build_network
-    from visionft.evaluation.explain import explain_batch
-    from visionft.weights.weights_loading import load_weights
-
-    row = small(name)
-    save_file(build_network(row, classes=5, shape=(64, 64)).state_dict(), tmp_path / "w.safetensors")
-
-    def load(network, backbone):
-        return load_weights(network, backbone, tmp_path / "w.safetensors")
-
-    built = build_classifier(row, METHODS["linear"], classes=3, shape=(64, 96), weights=load)
-    assert built.loaded and built.loaded.head_classes == 5
-    maps = explain_batch(built.eval(), torch.randn(2, 3, 64, 96), torch.tensor([0, 1]))
-    assert maps.shape == (2, 2, 3) and bool(torch.isfinite(maps).all())
 
 
 def test_rotary_and_other_attention_is_refused_before_anything_is_built() -> None:

@@ -6,10 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from models.methods.layers import memory_head
 from models.methods.layers.memory_head import KnnHead
 from visionft.calibration import sigmoid, softmax
-from visionft.heads.knn import memory as engine
 from visionft.heads.knn.knn_fitting import fit_memory
 from visionft.heads.solutions import state_of
 
@@ -36,17 +34,3 @@ def test_it_answers_as_the_memory(count, is_multilabel) -> None:
             assert np.array_equal(head(torch.from_numpy(asked)).numpy(), logits)
     said = sigmoid(logits) if is_multilabel else softmax(logits)
     assert said == pytest.approx(memory.predict(memory.directions(asked)), abs=2e-5)
-
-
-def test_it_learns_other_images() -> None:
-    head = KnnHead(30, 4)
-    assert head(torch.zeros(2, 30)).tolist() == [[0] * 4] * 2
-    for count in (40, 9):
-        _, memory = made(count)
-        head.take_shapes(state_of(memory))
-        head.load_state_dict(state_of(memory))
-        assert head(torch.ones(3, 30)).shape == (3, 4) and len(head.rows) == count
-
-
-def test_both_take_the_same_for_a_double() -> None:
-    assert memory_head.SET_ASIDE == engine.SET_ASIDE

@@ -36,31 +36,6 @@ def test_outputs_are_those_that_timm_lists(pair) -> None:
     assert tuple(each.shape[1] for each in maps) == row.shape.joined_widths(row.features)[:-1]
 
 
-def test_named_layers_are_in_the_network(pair) -> None:
-    row, network = pair
-    for name in (*row.shape.stage_names, row.shape.head, row.shape.stem_names[0]):
-        network.get_submodule(name)
-    first = next(iter(network.get_submodule(row.shape.stem_names[0]).parameters()))
-    assert first.shape[1] == 3  # it reads the image
-    beyond = re.sub(r"\d+$", lambda number: str(int(number[0]) + 1), row.shape.stage_names[-1])
-    with pytest.raises(AttributeError):  # no stage is missing
-        network.get_submodule(beyond)
-
-
-def test_the_last_layer_gives_what_is_pooled(pair) -> None:
-    row, network = pair
-    if row.shape.has_tokens:
-        assert not row.shape.last_layer
-        return
-    outputs = []
-    network.get_submodule(row.shape.last_layer).register_forward_hook(
-        lambda _layer, _in, output: outputs.append(output)
-    )
-    found = network.eval().forward_features(torch.zeros(1, 3, 64, 64, device="meta"))
-    assert outputs[0] is found
-    assert network.forward_head(found, pre_logits=True).shape[1] == row.features
-
-
 def test_each_layer_for_lora_is_found_by_its_pattern_with_its_size(pair) -> None:
     row, network = pair
     for each in row.shape.matrices.values():

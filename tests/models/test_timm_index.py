@@ -10,7 +10,7 @@ from models.backbone import RESTRICTED_LICENCES
 from models.catalog import BACKBONES, backbone_of_file, get_backbone
 from models.errors import ConfigError
 from models.shapes import ResNetShape, ViTShape
-from models.timm_index import timm_backbone, timm_names
+from models.timm_index import timm_names
 
 INDEX = json.loads((Path(models.__path__[0]) / "timm_index.json").read_text())
 
@@ -31,13 +31,6 @@ SHAPES += "deit3_small_patch16_224 vit_small_patch14_reg4_dinov2 vit_base_patch1
 @pytest.mark.parametrize("name", SHAPES.split())
 def test_shapes_are_those_of_the_networks(name, index_script) -> None:
     assert json.loads(json.dumps(index_script.describe(name))) == INDEX["architectures"][name]
-
-
-def test_what_is_refused_says_why() -> None:
-    for name in INDEX["refused"]:
-        with pytest.raises(ConfigError, match=name) as caught:
-            get_backbone(f"timm/{name}")
-        assert caught.value.problems[0].field == "backbone" and caught.value.hint
 
 
 @pytest.mark.parametrize(
@@ -72,12 +65,6 @@ def test_a_short_name_means_the_first_weights_and_the_catalog_comes_first() -> N
     assert get_backbone("timm/resnet50.a1_in1k") is BACKBONES["resnet50"]
     assert backbone_of_file("timm_resnet26.bt_in1k") == get_backbone("timm/resnet26.bt_in1k")
     assert backbone_of_file("test_vit") is BACKBONES["test_vit"] and backbone_of_file("notes") is None
-
-
-def test_a_network_without_weights_is_there_for_random_ones() -> None:
-    bare = next(name for name in INDEX["architectures"] if not any(w.startswith(name + ".") for w in INDEX["weights"]))
-    row = timm_backbone(f"timm/{bare}")
-    assert not row.has_weights and not row.must_be_accepted and row.name == f"timm/{bare}"
 
 
 def test_restricted_licences_are_known() -> None:

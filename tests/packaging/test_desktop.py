@@ -8,14 +8,12 @@ from types import SimpleNamespace
 
 import make_icons
 import pytest
-from PIL import IcnsImagePlugin, IcoImagePlugin, Image
 
 import gui.app
 from visionft import __version__
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-BLUE = (0x2B, 0x59, 0xD9, 255)
 
 
 @pytest.fixture(scope="module")
@@ -23,27 +21,6 @@ def icons(qapp, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("icons")
     make_icons.main(folder)
     return folder
-
-
-def test_windows_gets_each_size_drawn_for_itself(icons: Path) -> None:
-    with Image.open(icons / "visionft.ico") as image:
-        assert isinstance(image, IcoImagePlugin.IcoImageFile)
-        sizes = image.ico.sizes()
-        assert {(16, 16), (32, 32), (48, 48), (256, 256)} <= sizes
-        for size in sizes:
-            drawn = image.ico.getimage(size).convert("RGBA")
-            assert drawn.size == size
-            assert drawn.getpixel((0, 0)) == (0, 0, 0, 0)  # the corner is round and see-through
-            assert drawn.getpixel((size[0] // 2, 1)) == BLUE
-
-
-def test_macos_gets_the_mark_with_room_around_it(icons: Path) -> None:
-    with Image.open(icons / "visionft.icns") as image:
-        assert isinstance(image, IcnsImagePlugin.IcnsImageFile)
-        assert {(512, 512, 2), (128, 128, 1), (16, 16, 2)} <= set(image.info["sizes"])
-        drawn = image.convert("RGBA")
-    assert drawn.getpixel((512, 90)) == (0, 0, 0, 0)
-    assert drawn.getpixel((512, 110)) == BLUE
 
 
 def test_linux_finds_the_entry_under_the_name_that_the_window_tells(qapp) -> None:

@@ -69,20 +69,6 @@ def test_missing_unused_and_misfilled_translations_are_named():
     ]
 
 
-@pytest.mark.parametrize("gap", ["", " "])
-def test_a_translation_written_twice_in_a_row_is_named(gap):
-    found = entries({"a.py": ast.parse('tr("It learns."); tr("{count} box", "{count} boxes", count=2); tr("So so")')})
-    messages = {
-        ("It learns.", ""): [f"Es lernt.{gap}Es lernt."],
-        ("{count} box", "{count} boxes"): ["{count} Kasten", f"{{count}} Kästen{gap}{{count}} Kästen"],
-        ("So so", ""): ["Soso, la la"],
-    }
-    assert problems(found, messages) == [
-        "translated twice in a row: It learns.",
-        "translated twice in a row: {count} box",
-    ]
-
-
 @pytest.mark.parametrize("path", catalogues().values(), ids=list(catalogues()))
 def test_our_reader_and_compiler_agree_with_babel_and_gettext(path):
     messages = read_po(path)

@@ -48,17 +48,6 @@ def test_a_frozen_input_gets_no_gradient_and_a_frozen_weight_may_be_of_a_smaller
     torch.testing.assert_close(run(layer, torch.bfloat16)[0], expected, rtol=2e-2, atol=2e-2)
 
 
-def test_merged_or_switched_off_it_is_pefts() -> None:
-    layer = make_layer(UpdatedLinear)
-    x = torch.randn(4, 12)
-    updated = layer(x)
-    layer.merge()
-    torch.testing.assert_close(layer(x), updated, rtol=1e-5, atol=1e-5)
-    layer.unmerge()
-    layer.enable_adapters(False)
-    torch.testing.assert_close(layer(x), layer.get_base_layer()(x))
-
-
 def test_no_gradient_as_large_as_the_weight_is_formed() -> None:
     """The purpose of the layer: full fine-tuning's third product is avoided."""
     layer = make_layer(UpdatedLinear)
