@@ -2,7 +2,6 @@
 
 import dataclasses
 import errno
-import json
 import os
 import shutil
 from collections.abc import Callable
@@ -21,14 +20,13 @@ from visionft.evaluation.explanation import ExplanationRequest
 from visionft.evaluation.report import evaluate_run, run_logits
 from visionft.evaluation.stored import read_evaluation
 from visionft.events import Notice
-from visionft.files import sha256_file
 from visionft.jobs import JobCancelled, JobContext
 from visionft.suggest.suggestions import read_suggestions, suggest_labels
 from visionft.training.config.checks import config_problems
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.train import train
 from visionft.training.runs.manifest import read_parts, write_parts
-from visionft.training.runs.run_folder import RunSummary, delete_weights, list_runs, load_run, read_run
+from visionft.training.runs.run_folder import RunSummary, list_runs, load_run, read_run
 from visionft.training.runs.run_model import load_run_model
 from visionft.training.runs.run_titles import titles_of_runs
 
@@ -82,15 +80,6 @@ def test_its_answers_are_the_weighted_ones_of_its_parts(project: Path, combined:
     np.testing.assert_allclose(softmax(together.values), expected, atol=1e-5)
 
 
-def test_a_combination_of_combinations_is_one_of_their_parts(project: Path, snapshot: Snapshot) -> None:
-    inner = combine(project, ["1", "2"], snapshot)
-    outer = combine(project, [inner.run, "3", "1"], snapshot)
-    assert sorted(part.run[:3] for part in outer.parts) == ["001", "002", "003"]
-    counting = sorted(part.run[2:3] for part in load_run(project, outer.run).parts)
-    assert len(counting) >= 2 and all(part.share > 0 or part.run[2:3] not in counting for part in outer.parts[2:])
-    assert load_run(project, outer.run).title == f"{project.name} 5"
-
-
 def test_suggestions_and_explanations_come_from_all_parts(combined: RunSummary, snapshot: Snapshot) -> None:
     images = changed(snapshot, lambda each: dataclasses.replace(each, labels=()) if each.split == "test" else each)
     report = suggest_labels(combined.path, images)
@@ -108,19 +97,6 @@ def test_images_that_a_part_learnt_from_do_not_decide(project: Path, snapshot: S
     found = combine(project, ["1", "2"], images, job=notices(told))
     assert (found.images, found.left_out) == (len(snapshot.labelled("val")), 5)
     assert any(message.values["count"] == 5 for message in told)
-
-
-def test_a_image_that_cannot_be_read_is_told_of_once(project: Path, snapshot: Snapshot, tmp_path: Path) -> None:
-    bad = tmp_path / "bad.png"
-    bad.write_bytes(b"no image")
-    first = snapshot.labelled("val")[0].image_id
-    unreadable = {"path": bad, "sha256": sha256_file(bad)}
-    images = changed(snapshot, lambda each: dataclasses.replace(each, **unreadable) if each.image_id == first else each)
-    found = combine(project, ["1", "2"], images)
-    told: list[str] = []
-    read = run_logits(load_run_model(load_run(project, found.run)), images, "val", job=notices(told))
-    assert read.unreadable == 1 and found.left_out == 1
-    assert sum("bad.png" in message for message in told) == 1
 
 
 def test_there_must_be_two_runs_and_a_stop_keeps_nothing(project: Path, snapshot: Snapshot) -> None:
@@ -147,13 +123,6 @@ def test_training_images_that_every_run_held_out_decide_with_the_validation_imag
     assert combine(project, ["1", "9"], snapshot).held_out == 7
 
 
-def test_other_classes_are_refused_by_name(project: Path, snapshot: Snapshot) -> None:
-    names = json.loads((project / "runs" / "003-test_resnet-prototype" / "classes.json").read_text())
-    (project / "runs" / "003-test_resnet-prototype" / "classes.json").write_text(json.dumps([*names[:-1], "violet"]))
-    with pytest.raises(RunError, match="003-test_resnet-prototype"):
-        combine(project, ["1", "3"], snapshot)
-
-
 def test_what_a_full_disk_or_a_kill_leaves_is_no_run_and_goes_with_the_next(project, snapshot, monkeypatch) -> None:
     def fails(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -176,21 +145,6 @@ def test_what_a_full_disk_or_a_kill_leaves_is_no_run_and_goes_with_the_next(proj
     found = combine(project, ["1", "2"], snapshot)
     names = sorted(each.name for each in (project / "runs").iterdir())
     assert names == [*(each.name for each in before), found.run]
-
-
-@pytest.mark.parametrize("fate", ["deleted", "without weights", "changed"])
-def test_a_part_that_is_no_longer_what_it_was_is_refused(project: Path, combined: RunSummary, snapshot, fate) -> None:
-    part = load_run(project, "2")
-    if fate == "deleted":
-        shutil.rmtree(part.path)
-    elif fate == "without weights":
-        delete_weights(part)
-    else:
-        path = part.path / "best" / "manifest.json"
-        path.write_text(json.dumps(dict.fromkeys(json.loads(path.read_text()), "0" * 64)))
-    with pytest.raises(RunError, match="002-test_vit-lora") as caught:
-        evaluate_run(combined.path, snapshot)
-    assert caught.value.next_step is not None and caught.value.next_step.action == "combine"
 
 
 def test_nobody_can_train_a_combination_or_on_from_one_and_a_damaged_one_says_so(project, combined, snapshot) -> None:

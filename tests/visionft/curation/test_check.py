@@ -53,13 +53,6 @@ def test_running_keeps_the_result_unless_there_are_no_images(tmp_path, snapshot)
     assert read_result(tmp_path, "odd") == result and len(result.issues) == 24
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"format": 1}', '{"format": 2, "check": "odd"}', "null"])
-def test_a_damaged_result_is_none(tmp_path, text):
-    (tmp_path / "curation").mkdir()
-    (tmp_path / "curation" / "odd.json").write_text(text)
-    assert read_result(tmp_path, "odd") is None
-
-
 def test_findings_end_with_what_they_are_about(tmp_path, snapshot):
     alone, pair, trio = finding(1, snapshot), finding(2, snapshot, related=(3,)), finding(4, snapshot, related=(5, 6))
     result = CheckResult(check="odd", issues=(alone, pair, trio), threshold=0.5, checked=48)

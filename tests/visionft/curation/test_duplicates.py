@@ -1,16 +1,11 @@
 """Duplicates: copies of every kind are found, look-alikes are not, and one step keeps one image of a group."""
 
-import io
 import shlex
 import shutil
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
-from drawing import jpeg
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image, ImageEnhance, ImageOps
 from projects import project_of
 
@@ -25,10 +20,10 @@ from visionft.curation.duplicates.duplicate_groups import (
     group_pairs,
     keep_best,
 )
-from visionft.curation.duplicates.pair_comparison import HIGHEST, LOWEST, USUAL, Tail, fit_tail
+from visionft.curation.duplicates.pair_comparison import HIGHEST, Tail
 from visionft.errors import ProjectError
 from visionft.features.embedding import embed
-from visionft.features.fingerprints import ROW, Fingerprints, hashes_of, lowest_frequencies
+from visionft.features.fingerprints import ROW, Fingerprints
 from visionft.features.registration import (
     coarse_of,
     glance,
@@ -36,15 +31,12 @@ from visionft.features.registration import (
     places,
     prepare,
     register,
-    turn,
-    without_borders,
 )
 from visionft.heads.numerics import ScaledRows
 from visionft.jobs import JobCancelled, JobContext
 from visionft.project.edits.changes import AssignSplits
 from visionft.project.edits.image_changes import KeepOne, TagImages
 from visionft.project.edits.verdicts import JudgeFine
-from visionft.project.importing.importer import import_source
 from visionft.project.queries import find_conflicts, image_rows
 from visionft.project.store import Project
 
@@ -66,23 +58,10 @@ def copies(image: Image.Image) -> dict[str, Image.Image]:
     }
 
 
-def saved(image: Image.Image) -> np.ndarray:
-    """Return the pixels of a JPEG of the image."""
-    return np.asarray(Image.open(io.BytesIO(jpeg(np.asarray(image), quality=85))))
-
-
 def score(first: Image.Image, second: Image.Image, orientation: int = 0) -> float:
     one, other = (np.asarray(each) for each in (first, second))
     starts = places(glance(coarse_of(grey_of(one))), glance(coarse_of(grey_of(other))).turned(orientation))
     return register(prepare(one), prepare(other).turned(orientation), starts)
-
-
-@given(st.integers(0, 7), st.integers(0, 2**32 - 1))
-def test_the_hash_of_an_orientation_is_the_hash_of_the_turned_image(orientation: int, seed: int):
-    small = np.random.default_rng(seed).random((32, 32)).astype(np.float32)
-    turned = hashes_of(lowest_frequencies(turn(small, orientation)))
-    differing = np.bitwise_count(hashes_of(lowest_frequencies(small))[orientation] ^ turned[0])
-    assert differing <= 1  # a frequency near zero may round to either side
 
 
 @pytest.mark.parametrize("kind", ["half", "crop", "mirror", "turned", "bright"])
@@ -93,31 +72,6 @@ def test_a_copy_lies_on_its_original_and_on_no_other(drawn, kind: str):
         tried = range(8) if kind == "turned" else (orientations[kind],)
         assert max(score(drawn(seed), copy, each) for each in tried) > 0.9
         assert max(score(drawn(seed + 10), copy, each) for each in tried) < 0.7
-
-
-@pytest.mark.parametrize("colours", [("white",), ("#28508c",), ("black", "white"), ("gray", "black", "gray")])
-def test_borders_and_frames_are_cut_off(drawn, colours: tuple[str, ...]):
-    framed = drawn(3)
-    for colour in colours:
-        framed = ImageOps.expand(framed, 6, colour)
-    inner = without_borders(saved(framed))
-    assert np.abs(np.array(inner.shape) - (120, 160, 3)).max() <= 2
-
-
-def test_a_plain_background_is_no_border():
-    for background in (255, 90):
-        pixels = np.full((120, 160, 3), background, np.uint8)
-        cv2.circle(pixels, (80, 60), 30, (200, 40, 40), -1)
-        pixels = saved(Image.fromarray(pixels))
-        assert without_borders(pixels).shape == pixels.shape
-    plain = np.full((50, 60, 3), 77, np.uint8)
-    assert without_borders(plain).shape == plain.shape
-
-
-def test_order_makes_little_difference_and_white_is_like_nothing(drawn):
-    image, crop, white = drawn(1), copies(drawn(1))["crop"], Image.new("RGB", (100, 100), "white")
-    assert score(image, crop) == pytest.approx(score(crop, image), abs=0.03)
-    assert score(white, white) == score(white, image) == 0
 
 
 def test_a_chain_of_images_alike_one_to_the_next_is_no_group():
@@ -142,26 +96,6 @@ def test_equal_images_that_a_person_keeps_apart_stay_apart():
     result = CheckResult(check="duplicates", issues=(), threshold=0.9, checked=3, facts=facts)
     assert [each.image_ids for each in duplicate_groups(result, fine=frozenset({(1, 2)}))] == [(1, 3)]
     assert duplicate_groups(result, fine=frozenset({(1, 2), (1, 3), (2, 3)})) == []
-
-
-def test_the_threshold_rises_with_look_alikes():
-    rng = np.random.default_rng(0)
-    few, many = (np.tanh(rng.normal(mean, 0.25, 3000)) for mean in (0.6, 1.0))
-    assert fit_tail(few[:20], 20).threshold == USUAL
-    low, high = fit_tail(few, 3000), fit_tail(many, 3000)
-    assert LOWEST <= low.threshold < high.threshold <= HIGHEST
-    assert low.expected < 1
-
-
-def test_where_look_alikes_leave_no_gap_only_the_highest_scores_count():
-    rng = np.random.default_rng(0)
-    copies = np.tanh(rng.normal(2.9, 0.9, 60).clip(1.3))
-    crowd = np.concatenate([copies, np.tanh(rng.normal(1.7, 0.3, 400))])
-    assert fit_tail(copies, 300).threshold == USUAL
-    tail = fit_tail(crowd, 300)
-    assert tail.threshold == HIGHEST and tail.is_of_look_alikes
-    assert not fit_tail(copies, 300).is_of_look_alikes
-    assert not fit_tail(crowd, 30_000).is_of_look_alikes  # among so many a few are always similar
 
 
 @pytest.fixture(scope="module")
@@ -313,15 +247,6 @@ def test_what_a_person_judged_and_what_has_gone_is_left_out(project: Project):
     assert len(left) == 2
 
 
-def test_new_images_alone_are_compared_anew(project: Project):
-    stages: list[set[str]] = [set(), set()]
-    for seen in stages:
-        job = JobContext(lambda event, seen=seen: seen.add(event.stage))
-        result = Duplicates().run(Inputs(project.path, project.snapshot(), job))
-        assert result.facts["compared"] > 0
-    assert len(stages[0] - stages[1]) == 2  # neither images nor pairs are measured again
-
-
 def test_a_stop_is_told_and_a_lost_image_named(project: Project, folder: Path):
     with pytest.raises(JobCancelled):
         Duplicates().run(Inputs(project.path, project.snapshot(), job=JobContext(cancelled=lambda: True)))
@@ -333,15 +258,3 @@ def test_a_stop_is_told_and_a_lost_image_named(project: Project, folder: Path):
     finally:
         lost.path.write_bytes(content)
     assert [image_id for image_id, _ in result.unreadable] == [lost.image_id]
-
-
-@pytest.mark.parametrize("count", [1, 2])
-def test_few_or_identical_images_are_no_trouble(tmp_path: Path, drawn, count: int):
-    (tmp_path / "images").mkdir()
-    for number in range(count):
-        drawn(1).save(tmp_path / "images" / f"{number}.png", compress_level=number)
-    with Project.create(tmp_path / "project") as project:
-        import_source(project, tmp_path / "images")
-        embed(project.path, project.snapshot(), backbone="starter_resnet", size=32)
-        result = Duplicates().run(Inputs(project.path, project.snapshot()))
-        assert len(duplicate_groups(result)) == count - 1

@@ -8,12 +8,9 @@ import numpy as np
 import pytest
 
 from visionft.curation.map.image_map import ImageMap, draw_map, read_map
-from visionft.curation.map.layout import lay_out, place_among
 from visionft.data.types import Snapshot, SnapshotImage
-from visionft.errors import ProjectError
 from visionft.events import Notice, Progress
 from visionft.features.feature_store import FeatureKind, make_current
-from visionft.files import read_arrays, write_arrays
 from visionft.jobs import JobCancelled, JobContext
 
 KIND = FeatureKind(backbone="test", size=8, weights="", preprocessing="", widths=(8, 24))
@@ -87,14 +84,6 @@ def test_what_was_drawn_stays_and_what_is_new_lands_among_its_like(tmp_path: Pat
     assert (near == groups[100:, None]).mean() > 0.9
 
 
-def test_a_new_image_lands_in_the_same_place_whatever_else_is_new():
-    rows = np.asarray(vectors_of(60), np.float32)
-    points = lay_out(rows)
-    new = np.asarray(vectors_of(8, seed=3), np.float32)
-    together = place_among(rows, points, new)
-    assert np.allclose(place_among(rows, points, new[:1]), together[:1], atol=1e-4)
-
-
 @pytest.mark.slow
 def test_of_many_images_a_sample_is_drawn_and_the_rest_placed_among_it(tmp_path: Path):
     images = project_of(tmp_path, vectors_of(200))
@@ -105,39 +94,6 @@ def test_of_many_images_a_sample_is_drawn_and_the_rest_placed_among_it(tmp_path:
     assert purity(found.points, np.arange(200) % CLASSES) > 0.9
     kept = points_by_id(draw_map(tmp_path, images))
     assert kept == points_by_id(found)
-
-
-@pytest.mark.parametrize("count", [1, 2, 5])
-def test_few_images_have_a_plain_map_that_many_outgrow(tmp_path: Path, count):
-    everything = project_of(tmp_path, vectors_of(60))
-    found = draw_map(tmp_path, dataclasses.replace(everything, images=everything.images[:count]))
-    assert len(found) == count and found.is_plain and np.isfinite(found.points).all()
-    assert draw_map(tmp_path, everything).is_outgrown
-    again = draw_map(tmp_path, everything, again=True)
-    assert not again.is_outgrown and not again.is_plain and again.fitted == 60
-
-
-def test_identical_images_lie_in_one_place(tmp_path: Path):
-    one = np.repeat(vectors_of(1), 30, axis=0)
-    images = project_of(tmp_path, one)
-    found = draw_map(tmp_path, images)
-    assert len(found) == 30 and found.fitted == 1 and np.ptp(found.points, axis=0).max() == 0
-    # The network sees no difference, though the files differ.
-    other = tuple(dataclasses.replace(each, sha256=f"{each.image_id:064x}") for each in images.images)
-    KIND.store(tmp_path).append([each.sha256 for each in other], one)
-    found = draw_map(tmp_path, dataclasses.replace(images, images=other), again=True)
-    assert found.is_plain and np.isfinite(found.points).all() and np.ptp(found.points) == 0
-
-
-def test_images_of_which_nothing_is_known_are_named(tmp_path: Path):
-    vectors = vectors_of(30)
-    vectors[3] = np.nan
-    images = project_of(tmp_path, vectors)
-    found = draw_map(tmp_path, images)
-    assert len(found) == 29 and [each for each, _ in found.left_out] == [4]
-    for chosen in (images.images[3:4], ()):
-        with pytest.raises(ProjectError):
-            draw_map(tmp_path, dataclasses.replace(images, images=chosen), again=True)
 
 
 def test_a_stop_keeps_the_map_before(tmp_path: Path):
@@ -166,28 +122,6 @@ def test_a_damaged_map_is_drawn_anew_and_says_so(tmp_path: Path):
     row_file.write_bytes(damaged)
     assert len(read_map(tmp_path, images)) == 39  # type: ignore[arg-type]
     assert len(draw_map(tmp_path, images)) == 40
-
-
-@pytest.mark.parametrize("parts", [{"axes": np.zeros((3, 5))}, {"rows": np.zeros((2, 7))}, {"points": np.zeros(9)}])
-def test_a_map_whose_parts_do_not_fit_together_is_drawn_anew(tmp_path: Path, parts):
-    vectors = vectors_of(40)
-    before = draw_map(tmp_path, project_of(tmp_path, vectors[:39]))
-    (kept,) = (tmp_path / "curation" / "map").rglob("drawing.npz")
-    write_arrays(kept, {**read_arrays(kept), **parts})
-    events: list[object] = []
-    after = draw_map(tmp_path, project_of(tmp_path, vectors), job=JobContext(events.append))
-    assert any(isinstance(each, Notice) and "drawn again" in each.message for each in events)
-    assert (before.fitted, after.fitted) == (39, 40)
-
-
-def test_another_network_has_another_map(tmp_path: Path):
-    images = project_of(tmp_path, vectors_of(30))
-    draw_map(tmp_path, images, method="pca")
-    other = dataclasses.replace(KIND, backbone="other")
-    make_current(tmp_path, other)
-    assert read_map(tmp_path, images, method="pca") is None
-    make_current(tmp_path, KIND)
-    assert read_map(tmp_path, images, method="pca") is not None
 
 
 def test_what_a_killed_drawing_left_goes_with_the_next(tmp_path: Path):

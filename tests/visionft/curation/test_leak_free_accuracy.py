@@ -1,7 +1,7 @@
 """Accuracy with and without leaks: by the splits of a run's training, with intervals, fixed since or not."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,6 @@ from visionft.project.edits.verdicts import JudgeFine
 from visionft.project.importing.importer import import_source
 from visionft.project.store import Project
 
-LEARNT = ("train",), ("train", "val")
 LEAKED, OTHERS = 8, 8  # test images of each class with and without a partner in training
 
 
@@ -59,14 +58,6 @@ def test_without_leaks_nothing_is_taken_away_and_with_nothing_else_nothing_is_kn
     assert (clean.leaked, clean.without, clean.is_inflated) == (0, 0.5, False)
     spoilt = leak_free_accuracy(evaluation([True] * 3, []), leaks_of(together, images))
     assert (spoilt.leaked, spoilt.without, spoilt.is_inflated) == (3, None, False)
-
-
-def test_a_partner_in_validation_counts_where_the_head_was_fitted_to_it():
-    together, images = leaking(3)
-    moved = tuple(replace(each, split="val" if each.split == "train" else "test") for each in images.images)
-    leaks = tuple(leaks_of(together, replace(images, images=moved)))
-    found = [leak_free_accuracy(evaluation([True] * 3, [False]), leaks, learnt=each).leaked for each in LEARNT]
-    assert found == [0, 3]
 
 
 @pytest.fixture

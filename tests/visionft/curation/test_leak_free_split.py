@@ -21,11 +21,9 @@ from visionft.curation.leaks.leak_free_accuracy import current_leak_free_accurac
 from visionft.data.types import SPLITS, Snapshot, Split
 from visionft.errors import ProjectError
 from visionft.events import Event, Notice
-from visionft.features.fingerprints import FOLDER
-from visionft.features.near_duplicates import PAIRS_FILE, near_duplicates
+from visionft.features.near_duplicates import near_duplicates
 from visionft.jobs import JobCancelled, JobContext
 from visionft.project.edits.changes import LabelImages
-from visionft.project.edits.verdicts import JudgeFine
 from visionft.project.importing.importer import import_source
 from visionft.project.splits import SplitRequest, assign_splits
 from visionft.project.store import Project
@@ -170,25 +168,6 @@ def test_images_that_are_all_alike_are_divided_as_if_they_were_not(tmp_path: Pat
         assert (report.kept_together, report.released, [each.level for each in listener.notices]) == (0, 1, ["warning"])
 
 
-def test_a_group_that_fits_into_training_is_kept_however_large_beside_twenty_images(tmp_path: Path, photographs):
-    for number, image in enumerate(photographs[:15]):
-        save(image, tmp_path / "images" / CLASSES[number % 2] / f"{number:02}.jpg")
-    for quality in range(40, 90, 10):  # six of nine or ten images of a class
-        save(photographs[0], tmp_path / "images" / CLASSES[0] / f"q{quality}.jpg", quality=quality)
-    with made(tmp_path / "project", tmp_path / "images") as project:
-        report = split_without_leaks(project, SplitRequest())
-        alike = {side for name, side in splits_of(project).items() if name == "00" or name.startswith("q")}
-        assert (alike, report.kept_together, report.missing) == ({"train"}, 1, {})
-
-
-def test_what_the_user_judged_is_not_kept_together(project: Project):
-    (ids, *_) = groups = related_groups(project, project.snapshot())
-    assert len(groups) == 3 and all(len(each) == 3 for each in groups)
-    pairs = tuple((one, other) for one in ids for other in ids if one < other)
-    project.apply(JudgeFine("duplicates", pairs))
-    assert len(related_groups(project, project.snapshot())) == 2
-
-
 def test_the_check_for_leaks_decides_about_the_images_that_it_has_seen(tmp_path: Path, photographs, project: Project):
     newest = max(project.snapshot().by_id)
     result = CheckResult(check="leaks", issues=(), threshold=0.5, checked=26, newest=newest, facts={"pairs": []})
@@ -200,31 +179,6 @@ def test_the_check_for_leaks_decides_about_the_images_that_it_has_seen(tmp_path:
     assert {project.snapshot().by_id[each].path.stem for each in ids} == {"00", "n00", "o00", "z00"}
 
 
-def test_a_pattern_and_near_duplicates_keep_together_what_either_connects(project: Project):
-    report = split_without_leaks(project, SplitRequest(group=r"(\d)(?=\.)"))  # by the last digit of the number
-    for digit in range(10):
-        found = {side for name, side in splits_of(project).items() if name.endswith(str(digit))}
-        assert len(found) == 1
-    assert report.torn_groups == 0
-
-
-def test_a_damaged_store_is_measured_again(project: Project):
-    groups = related_groups(project, project.snapshot())
-    rows = project.path / FOLDER / "rows.bin"
-    whole = rows.read_bytes()
-    for content in (b"", whole[: len(whole) // 2], bytes(len(whole))):
-        rows.write_bytes(content)
-        assert related_groups(project, project.snapshot()) == groups
-
-
-def test_unreadable_images_have_no_group_and_their_split_is_drawn(tmp_path: Path, project: Project):
-    broken = next(image for image in project.snapshot().images if image.path.stem == "n00")
-    broken.path.write_bytes(broken.path.read_bytes()[:300])
-    report = split_without_leaks(project, SplitRequest())
-    assert report.kept_together == 3  # the photograph and its brighter copy are left
-    assert None not in splits_of(project).values()
-
-
 def test_a_cancelled_search_changes_nothing_and_few_images_are_refused_as_ever(tmp_path: Path, project: Project):
     with pytest.raises(JobCancelled):
         split_without_leaks(project, SplitRequest(), job=JobContext(lambda _event: None, lambda: True))
@@ -232,26 +186,6 @@ def test_a_cancelled_search_changes_nothing_and_few_images_are_refused_as_ever(t
     project.apply(LabelImages(tuple(project.snapshot().by_id), CLASSES[0]))
     with pytest.raises(ProjectError, match="All 26"):
         split_without_leaks(project, SplitRequest())
-
-
-def test_images_with_several_labels_are_kept_together_too(tmp_path: Path, photographs):
-    write_set(tmp_path / "images", photographs)
-    with Project.create(tmp_path / "project", task="multi") as project:
-        import_source(project, tmp_path / "images")
-        some = [image.image_id for image in project.snapshot().images][::3]
-        project.apply(LabelImages(tuple(some), "scratched"))
-        report = split_without_leaks(project, SplitRequest())
-        assert report.kept_together == 3 and all(len(sides(project, number)) == 1 for number in COPIED)
-
-
-def test_only_labelled_images_are_decoded(tmp_path: Path, photographs, decoded: list[str]):
-    write_set(tmp_path / "images", photographs[:16])
-    with made(tmp_path / "project", tmp_path / "images") as project:
-        for number, image in enumerate(photographs[16:]):
-            save(image, tmp_path / "more" / f"later{number}.jpg")
-        import_source(project, tmp_path / "more")
-        split_without_leaks(project, SplitRequest())
-        assert Counter(Path(name).stem[:5] for name in decoded)["later"] == 0 and len(decoded) == 22
 
 
 @pytest.mark.slow
@@ -314,13 +248,6 @@ def test_evaluations_of_earlier_versions_open_without_a_figure(leaking: visionft
     assert [each.split for each in current_leak_free_accuracies(leaking)] == ["val"]
 
 
-def test_the_check_for_leaks_decides_where_it_has_run(leaking: visionft.Project):
-    newest = max(leaking.snapshot().by_id)
-    result = CheckResult(check="leaks", issues=(), threshold=0.5, checked=23, newest=newest, facts={"pairs": []})
-    write_result(leaking.path, result)
-    assert [each.leaked for each in current_leak_free_accuracies(leaking)] == [0, 0]
-
-
 def searched(project: Project, images: Snapshot, **options: Any) -> tuple[list[tuple[int, int]], bool]:
     """Return the pairs of near-duplicates, and whether they were searched."""
     heard: list[Event] = []
@@ -340,18 +267,3 @@ def test_the_same_images_are_searched_once(project: Project):
     edited = replace(images.images[0], sha256="0" * 64)  # its file has another content now
     for _ in range(2):
         assert searched(project, replace(images, images=(edited, *images.images[1:])))[1]
-
-
-@pytest.mark.parametrize("text", ["{broken", "[]", '{"a": [[1]]}', '{"a": 1}'])
-def test_damaged_pairs_are_searched_again(project: Project, text: str):
-    pairs, _ = searched(project, project.snapshot())
-    (project.path / PAIRS_FILE).write_text(text)
-    assert searched(project, project.snapshot()) == (pairs, True)
-    assert searched(project, project.snapshot()) == (pairs, False)
-
-
-def test_pairs_that_cannot_be_stored_are_found_all_the_same(project: Project):
-    (project.path / PAIRS_FILE).mkdir(parents=True)
-    for _ in range(2):
-        pairs, was_searched = searched(project, project.snapshot())
-        assert len(pairs) == 6 and was_searched

@@ -66,14 +66,6 @@ def test_a_group_goes_where_most_of_it_is():
     assert leak.pairs == 2 and change is not None and dict(change.splits) == {1: "test"}
 
 
-def test_equal_groups_keep_the_shares():
-    images = snapshot(*((str(number), 0, "train" if number % 2 else "test") for number in range(40)))
-    groups = together(*((number, number + 1) for number in range(1, 41, 2)))
-    change = mend(leaks_of(groups, images), images)
-    assert change is not None
-    assert sum(split == "train" for split in change.splits.values()) == 10
-
-
 @pytest.fixture
 def project(tmp_path: Path, scene):
     """Yield a project of twelve scenes, each once smaller under another name, by turns in train and test."""

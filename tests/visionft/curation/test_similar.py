@@ -38,33 +38,6 @@ def test_the_nearest_come_first_and_the_example_is_left_out(tmp_path: Path):
     assert {int(groups[each.image_id - 1]) for each in found} == {0}
 
 
-def test_counter_examples_push_their_like_away(tmp_path: Path):
-    features, groups = features_of()
-    ranking = ranking_of(tmp_path, features)
-    two = [ranking.example(1), ranking.example(2)]  # of groups 0 and 1
-    both = {int(groups[each.image_id - 1]) for each in ranking.rank(two, count=40)}
-    assert both == {0, 1}
-    found = ranking.rank(two, [ranking.example(6), ranking.example(10), ranking.example(14)], count=40)
-    of_first = [int(groups[each.image_id - 1]) == 0 for each in found]
-    assert np.mean(of_first) > 0.9 and not {1, 2, 6, 10, 14} & {each.image_id for each in found}
-
-
-def test_several_examples_are_ranked_by_ridge_regression(tmp_path: Path):
-    features, _ = features_of()
-    ranking = ranking_of(tmp_path, features)
-    chosen = [0, 4, 9]
-    found = ranking.rank([ranking.example(place + 1) for place in chosen], count=200)
-    # The same by its textbook form: all rows and their weights at once (here all images are the background).
-    rows = np.concatenate([features.directions[chosen], features.directions])
-    weights = np.array([1.0] * 3 + [0.1] * 200)
-    moments = (rows * weights[:, None]).T @ rows + np.eye(32)
-    solved = np.linalg.solve(moments, features.directions[chosen].sum(axis=0))
-    expected = features.directions @ solved
-    assert [each.score for each in found] == pytest.approx(
-        [float(expected[each.image_id - 1]) for each in found], abs=1e-4
-    )
-
-
 def test_doubles_are_marked(tmp_path: Path):
     features, _ = features_of()
     vectors = features.vectors.copy()

@@ -15,7 +15,6 @@ from models.catalog import get_backbone
 from models.classifier import Classifier, build_classifier
 from models.methods.table import METHODS, get_method
 from visionft.combining.combine import combine
-from visionft.data.preprocess import Box
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.errors import RunError
 from visionft.evaluation import explanation
@@ -28,7 +27,6 @@ from visionft.heads.solutions import SOLUTIONS, Material
 from visionft.jobs import JobContext
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.train import train
-from visionft.training.runs.run_folder import delete_weights, read_run
 
 COLOURS = {"blue": (50, 70, 220), "green": (40, 180, 60), "red": (210, 40, 40)}
 SIDE = 128
@@ -119,18 +117,6 @@ def test_the_map_of_a_combination_lies_where_its_parts_agree(spots, spot_run, tm
     assert np.mean(trusted) > 0.5
 
 
-@pytest.mark.parametrize(
-    ("sides", "inside"), [((100, 100), (0, 28)), ((100, 50), (7, 21))], ids=["one square", "a smaller one inside"]
-)
-def test_maps_are_laid_where_their_squares_lie(sides: tuple[int, int], inside: tuple[int, int]) -> None:
-    boxes = [Box((100 - side) // 2, (100 - side) // 2, side, side) for side in sides]
-    together = explanation.laid_together([np.zeros((4, 4), np.float32), np.ones((7, 7), np.float32)], boxes)
-    expected = np.zeros((28, 28))
-    expected[inside[0] : inside[1], inside[0] : inside[1]] = 1
-    np.testing.assert_allclose(together, expected, atol=1e-6)
-    assert explanation.around(boxes) == boxes[0]
-
-
 # -- how maps are made --------------------------------------------------------------------------------------------
 
 
@@ -170,42 +156,7 @@ def test_every_method_can_be_explained_and_is_left_as_it_was(backbone: str, meth
     assert all(parameter.grad is None for parameter in classifier.parameters())
 
 
-def test_grad_cam_is_the_class_activation_map_where_one_layer_follows() -> None:
-    classifier = small_classifier("test_resnet", "full")
-    inputs = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
-    features = classifier.network.forward_features(inputs)[0]  # (D, h, w)
-    expected = torch.einsum("d,dhw->hw", classifier.head.weight[1], features).clamp_min(0) / features[0].numel()
-    torch.testing.assert_close(explain_batch(classifier, inputs, torch.tensor([1]))[0], expected)
-
-
 # -- the test of a map --------------------------------------------------------------------------------------------
-
-
-def make_explanation(**values) -> Explanation:
-    fields = {"image_id": 1, "path": Path("a.png"), "class_name": "cat", "heat": np.ones((2, 2), np.float32)}
-    return Explanation(**{**fields, **values})
-
-
-def test_a_map_must_beat_nearly_every_random_order_by_something_that_counts() -> None:
-    others = tuple(0.5 + place / 100 for place in range(12))
-    assert make_explanation(deletion=0.2, random_deletion=others).is_reliable
-    assert make_explanation(deletion=0.45, random_deletion=(0.44, *others[1:])).is_reliable  # one may be better
-    assert not make_explanation(deletion=0.45, random_deletion=(0.44, 0.44, *others[2:])).is_reliable
-    assert not make_explanation(deletion=0.5, random_deletion=(0.54,) * 12).is_reliable  # beats all, by nothing
-    assert not make_explanation(deletion=0.2).is_reliable
-    assert "10 of 12" in make_explanation(deletion=0.45, random_deletion=(0.44, 0.44, *others[2:])).verdict
-    nothing = make_explanation(heat=np.zeros((2, 2), np.float32), deletion=0.5, random_deletion=(0.5,) * 12)
-    assert not nothing.is_reliable
-
-
-def test_the_overlay_stays_inside_the_square_that_was_seen() -> None:
-    pixels = np.full((60, 100, 3), 100, np.uint8)
-    hot = make_explanation(size=(60, 100), box=Box(5, 25, 50, 50), heat=np.ones((4, 4), np.float32))
-    shown = explanation.overlay(pixels, hot)
-    assert (shown[:, :25] == 100).all() and (shown[:, 75:] == 100).all() and (shown[:5] == 100).all()
-    assert shown[30, 50, 0] > 140 > shown[30, 50, 1]  # red where it is hot
-    assert (shown[5, 25:75] == 255).all()
-    assert (pixels == 100).all()
 
 
 # -- trouble ------------------------------------------------------------------------------------------------------
@@ -225,17 +176,6 @@ def test_trouble_is_said_in_words(spots, spot_run, tmp_path: Path) -> None:
     counted = iter(range(9))
     stopped = explain_images(run_dir, requests, job=JobContext(cancelled=lambda: next(counted) >= 3))
     assert 1 <= len(stopped) <= 3
-
-
-@pytest.mark.slow
-def test_a_run_without_weights_cannot_be_explained(spots, tmp_path: Path) -> None:
-    config = TrainConfig(
-        backbone="test_resnet", method="linear", weights="random", image_size=32, epochs=1, device="cpu", workers=0
-    )
-    train(config, spots[0], tmp_path / "001-run")
-    delete_weights(read_run(tmp_path / "001-run"))
-    with pytest.raises(RunError, match="001-run"):
-        explain_images(tmp_path / "001-run", requests_of(spots[0]))
 
 
 @pytest.mark.slow

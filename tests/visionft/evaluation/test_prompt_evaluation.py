@@ -4,10 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from visionft.errors import VisionFTError
 from visionft.evaluation.prompt_evaluation import evaluate_prompts
 from visionft.features.feature_store import current_kind
-from visionft.project.edits.changes import AssignSplits, LabelImages, UnlabelImages
 from visionft.project.edits.class_changes import SetPrompts
 from visionft.project.importing.importer import import_source
 from visionft.project.store import Project
@@ -41,25 +39,3 @@ def test_each_line_is_evaluated_alone_and_a_wrong_one_is_found(project: Project,
     report = evaluate_prompts(project.path, project.snapshot(), backbone=tiny_clip)
     red = next(each for each in report.classes if each.class_name == "red")
     assert red.recall == 0.0 and red.confused_with == "blue"
-
-
-@pytest.mark.slow
-def test_images_of_the_test_split_and_without_labels_do_not_count(project: Project, tiny_clip: str) -> None:
-    ids = [image.image_id for image in project.snapshot().images]
-    project.apply(AssignSplits(dict.fromkeys(ids[:8], "test")))
-    project.apply(UnlabelImages(tuple(ids[8:10])))
-    assert evaluate_prompts(project.path, project.snapshot(), backbone=tiny_clip).images == 14
-    project.apply(AssignSplits(dict.fromkeys(ids, "test")))
-    with pytest.raises(VisionFTError):
-        evaluate_prompts(project.path, project.snapshot(), backbone=tiny_clip)
-
-
-@pytest.mark.slow
-def test_several_labels_are_ranked_each_for_itself(planted: Path, tmp_path: Path, tiny_clip: str) -> None:
-    with Project.create(tmp_path / "multi", task="multi") as opened:
-        import_source(opened, planted)
-        first = opened.snapshot().images[0].image_id
-        opened.apply(LabelImages((first,), "red"))
-        report = evaluate_prompts(opened.path, opened.snapshot(), backbone=tiny_clip)
-    assert report.metric == "average precision" and 0.9 < report.accuracy <= 1 and report.interval is None
-    assert all(each.recall and each.recall > 0.9 and not each.confused_with for each in report.classes)

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from visionft.calibration import sigmoid, softmax
+from visionft.calibration import sigmoid
 from visionft.data.types import Snapshot
 from visionft.evaluation.metrics import best_thresholds
-from visionft.evaluation.report import Logits, calibrated_temperature, evaluate_run
+from visionft.evaluation.report import evaluate_run
 from visionft.evaluation.stored import read_evaluation
 from visionft.events import Event, Notice
 from visionft.export.bundle.card.model_card import evaluation
@@ -89,13 +89,3 @@ def test_a_test_split_that_lacks_a_class_is_measured_on_the_others(snapshot: Sna
     train(QUICK, chosen, tmp_path / "run")
     found = evaluate_run(tmp_path / "run", chosen, "test")
     assert [score.recall is None for score in found.per_class.values()] == [True, False, False]
-
-
-def test_a_temperature_that_calibrates_its_own_images_worse_is_not_kept() -> None:
-    rng = np.random.default_rng(3)
-    values = rng.normal(0, 2, (4000, 4))
-    targets = np.array([rng.choice(4, p=row) for row in softmax(values)])
-    assert calibrated_temperature(Logits(3 * values, (), targets, 0)) == pytest.approx(3, rel=0.1)
-    few = [slice(start, start + 20) for start in range(0, 400, 20)]
-    kept = [calibrated_temperature(Logits(values[each], (), targets[each], 0)) for each in few]
-    assert 1.0 in kept and len(set(kept)) > 2

@@ -1,11 +1,8 @@
 """A stored evaluation, read again: class names are preserved with any characters."""
 
-import dataclasses
 import json
 import shutil
 from pathlib import Path
-
-import pytest
 
 from visionft.evaluation.comparison import compare
 from visionft.evaluation.stored import StoredEvaluation, read_evaluation, temperature_of
@@ -82,35 +79,3 @@ def test_an_evaluation_of_weights_that_training_has_replaced_is_none(tmp_path: P
     assert read_evaluation(folder, "val") is None and temperature_of(folder) == 1.0
     shutil.rmtree(folder / "best")  # weights deleted to free space: the measurements stay
     assert read(folder).images == 1 and temperature_of(tmp_path) == 1.0
-
-
-@pytest.mark.parametrize(
-    ("confusion", "pair"),
-    [
-        ([[9, 1, 0], [0, 9, 3], [0, 0, 2]], (1, 2)),
-        ([[9, 2, 0], [0, 90, 0], [0, 2, 2]], (2, 1)),  # as many, of a rarer class
-        ([[9, 0, 0], [0, 9, 0], [0, 0, 2]], None),
-    ],
-)
-def test_the_worst_pair_is_the_most_frequent_mistake(tmp_path: Path, confusion, pair) -> None:
-    write(tmp_path / "run", [{"classes": ["a"], "predicted": ["a"]}], ("a", "b", "c"))
-    assert dataclasses.replace(read(tmp_path / "run"), confusion=tuple(map(tuple, confusion))).worst_pair() == pair
-
-
-def test_the_probabilities_of_every_class_are_passed_over_whatever_a_class_is_called(tmp_path: Path) -> None:
-    odd = '", "probabilities": {'
-    said = {"classes": [odd], "predicted": ["a"], "true_probability": 0.1, "probabilities": {odd: 0.1, "a": 0.9}}
-    write(tmp_path / "run", [said], (odd, "a"))
-    (found,) = read(tmp_path / "run").predictions
-    assert (found.true_classes, found.predicted, found.true_probability) == ((odd,), ("a",), 0.1)
-
-
-def test_zeros_that_an_earlier_program_noted_of_a_class_without_images_are_no_figures(tmp_path: Path) -> None:
-    write(tmp_path / "run", [{"classes": ["a"], "predicted": ["a"]}])
-    path = tmp_path / "run" / "evaluation-val.json"
-    noted = json.loads(path.read_text())
-    noted["per_class"]["b"] = {"precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 0}
-    path.write_text(json.dumps(noted))
-    rows = read(tmp_path / "run").per_class
-    assert (rows["b"].precision, rows["b"].recall, rows["b"].f1, rows["b"].recall_interval) == (None,) * 4
-    assert rows["a"].recall == 1

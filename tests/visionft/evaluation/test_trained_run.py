@@ -16,15 +16,15 @@ from visionft.evaluation import trained_run
 from visionft.evaluation.report import evaluate_run
 from visionft.evaluation.stored import read_evaluation
 from visionft.evaluation.trained_run import resume_and_evaluate, train_and_evaluate
-from visionft.events import EpochDone, Event, Notice, Progress, ResultStored, StepDone
+from visionft.events import EpochDone, Event, Progress, ResultStored, StepDone
 from visionft.files import sha256_file
 from visionft.jobs import JobContext
 from visionft.training.budget import Budget
 from visionft.training.config.presets import Circumstances, preset_config
-from visionft.training.config.train_config import AUTOMATIC_PATIENCE, TrainConfig
+from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.checkpoint import BEST, load_checkpoint
 from visionft.training.runs.metrics_file import read_accuracies
-from visionft.training.runs.run_folder import NEXT_FOLDER, delete_weights, list_runs, read_run, scan_runs
+from visionft.training.runs.run_folder import NEXT_FOLDER, list_runs, read_run, scan_runs
 
 
 @pytest.fixture(scope="module")
@@ -121,18 +121,6 @@ def test_a_run_can_be_used_while_its_network_is_trained(images: Snapshot, tmp_pa
 
 
 @pytest.mark.slow
-def test_a_resumed_run_that_gains_nothing_keeps_its_evaluations(images: Snapshot, tmp_path: Path) -> None:
-    stop = Stop(is_step)
-    methods = {"full": FullOptions(layers="joined")}
-    config = trained(images, learning_rate=1e-9, methods=methods)
-    run_dir = tmp_path / "runs" / "001-a"
-    _, before = train_and_evaluate(config, images, run_dir, budget=Budget("balanced"), job=stop.job)
-    run, evaluations = resume_and_evaluate(run_dir)
-    assert not run.is_unfinished and not run.config.total_epochs
-    assert {split: found.top1 for split, found in evaluations.items()} == {s: found.top1 for s, found in before.items()}
-
-
-@pytest.mark.slow
 def test_what_is_stopped_keeps_the_best_and_goes_on_the_same(images: Snapshot, tmp_path: Path) -> None:
     config = trained(images, epochs=3)
     whole, _ = train_and_evaluate(config, images, tmp_path / "a" / "runs" / "001-a", budget=Budget("balanced"))
@@ -184,69 +172,6 @@ def test_a_budget_can_be_lowered_and_raised_while_the_run_goes_on(images: Snapsh
     quick = settings("quick", images)
     run, _ = train_and_evaluate(quick, images, tmp_path / "runs" / "002-a", budget=budget, job=JobContext(rise))
     assert any(map(is_step, events)) and not run.is_unfinished
-
-
-@pytest.mark.slow
-def test_a_raised_budget_is_remembered_over_a_crash(images: Snapshot, tmp_path: Path) -> None:
-    budget = Budget("quick")
-    stop = Stop(lambda event: isinstance(event, StepDone))
-    quick = settings("quick", images)
-
-    def rise(event: Event) -> None:
-        if isinstance(event, EpochDone) and not event.epoch:
-            budget.preset = "best"
-        stop.job.report(event)
-
-    job = JobContext(rise, lambda: stop.is_over)
-    run, _ = train_and_evaluate(quick, images, tmp_path / "runs" / "001-a", budget=budget, job=job)
-    assert run.is_unfinished and run.plan is not None and (run.plan.preset, run.plan.stage) == ("best", "best")
-    assert run.next is not None and run.next.config.method == "full"
-    again = Stop(lambda event: isinstance(event, StepDone))
-    resumed, _ = resume_and_evaluate(run.path, job=again.job)
-    assert resumed.is_unfinished and resumed.next is not None
-    assert resumed.next.config == run.next.config and resumed.config == run.config
-    ended, _ = resume_and_evaluate(run.path, budget=Budget("quick"))
-    assert not ended.is_unfinished and ended.next is None and ended.has_weights
-
-
-@pytest.mark.slow
-def test_a_better_head_that_was_stopped_is_solved_when_the_run_goes_on(images: Snapshot, tmp_path: Path) -> None:
-    said: list[Event] = []
-
-    def is_improving(event: Event) -> bool:
-        """Tell whether the first answer and then the choice of the framing were told, and work goes on."""
-        is_after = isinstance(event, ResultStored) or (bool(said) and isinstance(event, Notice))
-        said.extend([event] if is_after else [])
-        return len(said) > 1 and isinstance(event, Progress)
-
-    stop = Stop(is_improving)
-    config = settings("quick", images, framing="auto", image_size=0)
-    run, evaluations = train_and_evaluate(
-        config, images, tmp_path / "runs" / "001-a", budget=Budget("quick"), job=stop.job
-    )
-    assert run.is_unfinished and run.has_weights and evaluations["test"].images == 12
-    before = run.result
-    resumed, evaluations = resume_and_evaluate(run.path)
-    assert not resumed.is_unfinished and resumed.plan is None and resumed.next is None
-    assert evaluations["test"].images == 12 and resumed.result != before
-    whole, _ = train_and_evaluate(config, images, tmp_path / "b" / "runs" / "001-a", budget=Budget("quick"))
-    assert whole.config == resumed.config
-    mine, theirs = (load_checkpoint(each.path / BEST).model for each in (resumed, whole))
-    assert all(mine[name].equal(theirs[name]) for name in mine)
-
-
-@pytest.mark.slow
-def test_a_time_allows_only_the_stages_that_fit(images: Snapshot, tmp_path: Path) -> None:
-    events = list[Event]()
-    config = trained(images, epochs=5000, framing="auto")
-    budget = Budget("balanced", seconds=1.0)
-    job = JobContext(events.append)
-    run, evaluations = train_and_evaluate(config, images, tmp_path / "runs" / "001-a", budget=budget, job=job)
-    assert run.config.method == "linear" and not run.is_unfinished and evaluations["test"].images == 12
-    assert not any(map(is_step, events))
-    plan = Budget("balanced", seconds=8.0)
-    run, _ = train_and_evaluate(trained(images, epochs=5000), images, tmp_path / "runs" / "002-a", budget=plan)
-    assert not run.is_unfinished and run.result.seconds < 60
 
 
 def test_many_images_have_a_first_answer_from_some(images: Snapshot, tmp_path: Path, monkeypatch) -> None:
@@ -307,29 +232,3 @@ def test_a_stage_that_leads_out_of_the_project_is_not_taken(images: Snapshot, tm
     assert read_run(run.path).has_weights
     assert sorted(each.name for each in elsewhere.iterdir()) == ["adopted.json", "diary.txt"]
     assert not (run.path / "diary.txt").exists()
-
-
-@pytest.mark.slow
-def test_deleted_weights_leave_nothing_to_go_on_with(images: Snapshot, tmp_path: Path) -> None:
-    stop = Stop(is_step)
-    run, _ = train_and_evaluate(
-        trained(images), images, tmp_path / "runs" / "001-a", budget=Budget("balanced"), job=stop.job
-    )
-    assert run.is_unfinished
-    assert delete_weights(run) > 0
-    left = read_run(run.path)
-    assert not left.has_weights and not left.is_unfinished and left.next is None
-
-
-@pytest.mark.slow
-def test_a_network_that_gains_nothing_is_known_after_three_epochs(images: Snapshot, tmp_path: Path) -> None:
-    random = np.random.default_rng(1)
-    shuffled = tuple(dataclasses.replace(image, labels=(int(random.integers(2)),)) for image in images.images)
-    noise = dataclasses.replace(images, images=shuffled)  # there is nothing to learn
-    events = list[Event]()
-    config = trained(noise, epochs=12, patience=AUTOMATIC_PATIENCE, learning_rate=1e-6)
-    run, _ = train_and_evaluate(
-        config, noise, tmp_path / "runs" / "001-a", budget=Budget("best"), job=JobContext(events.append)
-    )
-    epochs = {event.epoch for event in events if isinstance(event, EpochDone)}
-    assert max(epochs) == 3 and run.config.method == "linear" and not run.is_unfinished

@@ -14,7 +14,6 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from PIL import Image
 
 import visionft
 from models.catalog import BACKBONES
@@ -34,7 +33,7 @@ from visionft.export.export_result import read_export
 from visionft.export.exporter import export_run
 from visionft.export.graph import export_network
 from visionft.export.options import ExportOptions, is_made_with
-from visionft.export.predictor import Predictor, expand_folders
+from visionft.export.predictor import Predictor
 from visionft.jobs import JobCancelled, JobContext
 from visionft.training.runs.run_folder import load_run
 from visionft.training.runs.run_model import load_run_model
@@ -191,15 +190,6 @@ def test_a_further_file_that_fails_leaves_the_others(run_of, snapshot: Snapshot,
 
 
 @pytest.mark.slow
-def test_an_export_removed_meanwhile_gets_no_further_file(run_of, snapshot: Snapshot, tmp_path: Path) -> None:
-    out, watch = tmp_path / "out", Watch(act=shutil.rmtree)
-    with pytest.raises(ExportError) as caught:
-        options = ExportOptions(artefacts=("fixed-size",))
-        export_run(run_of("test_resnet", "linear"), snapshot, out, options=options, job=watch.job)
-    assert caught.value.hint and not out.exists()
-
-
-@pytest.mark.slow
 def test_exports_are_the_same_bytes_each_time(run_of, export_of, snapshot, tmp_path: Path, monkeypatch) -> None:
     first = export_of("test_resnet", "lora")
     monkeypatch.setattr(exporter, "export_network", export_network)
@@ -244,16 +234,6 @@ def test_weights_of_ones_own_are_named_without_their_folder(saved_weights, snaps
     assert not [path.name for path in files if str(tmp_path).encode() in path.read_bytes()]
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "hint"),
-    [("opset", 11, "18, 20, 22"), ("fp8", True, "fp16, int8"), ("target", "moon", "desktop, server")],
-)
-def test_unknown_options_are_refused(name: str, value, hint: str) -> None:
-    with pytest.raises(ExportError) as caught:
-        ExportOptions.for_target(**{name: value})
-    assert hint in caught.value.hint
-
-
 def test_the_speed_was_measured_and_the_record_reads_back(export_of, tmp_path: Path) -> None:
     result = export_of("test_resnet", "full")
     out = shutil.copytree(result.model.parent, tmp_path / "out")
@@ -295,16 +275,6 @@ def test_predictions_are_the_evaluations(run_of, export_of, snapshot: Snapshot) 
         assert dict(prediction.top5) == pytest.approx(line["probabilities"], abs=1e-4)
     assert [line["file"] for line in stored] == [str(image.path) for image in snapshot.labelled("test")]
     assert evaluation.images == 9 and np.sum(evaluation.confusion) == 9
-
-
-def test_unreadable_images_come_back_with_their_reason(export_of, tmp_path: Path) -> None:
-    model = export_of("test_resnet", "full").model
-    (tmp_path / "torn.jpg").write_bytes(b"\xff\xd8\xff\xe0 torn")
-    Image.new("L", (5, 1)).save(tmp_path / "thin.png")
-    torn, thin = Predictor(model.parent).predict([tmp_path / "torn.jpg", tmp_path / "thin.png"])
-    assert torn.error and not torn.class_name
-    assert thin.class_name in ("blue", "green", "red") and not thin.error
-    assert expand_folders([tmp_path]) == [tmp_path / "thin.png", tmp_path / "torn.jpg"]
 
 
 @pytest.mark.slow

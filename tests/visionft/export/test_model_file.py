@@ -117,12 +117,6 @@ def test_tensors_of_every_kind_pass_in_both_forms(kind: str, tmp_path: Path) -> 
     assert read_model(saved(tmp_path / "m.onnx", model_of(tensor(), typed, raw)))
 
 
-@pytest.mark.parametrize("kind", [TensorProto.INT4, TensorProto.UINT4, TensorProto.BFLOAT16, TensorProto.STRING])
-def test_packed_and_odd_tensors_pass(kind: int, tmp_path: Path) -> None:
-    values = [b"a", b"b", b"c"] if kind == TensorProto.STRING else [1, 2, 3]
-    assert read_model(saved(tmp_path / "m.onnx", model_of(tensor(), helper.make_tensor("odd", kind, [3], values))))
-
-
 def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "m.onnx"
     for content in (b"", b"not a model", b"\x89PNG\r\n\x1a\n" + b"\0" * 50, b"\x08\x08", b'{"a": 1}'):
@@ -172,15 +166,6 @@ def test_what_the_metadata_put_behind_the_file_is_checked_too(tmp_path: Path) ->
     about = json.dumps({"kind": "x", "split": "val", "images": 9, "share": 0.95})
     model = model_of(tensor(), distance=about, distance_output=behind.SerializeToString().hex())
     assert "reason" not in refused(saved(tmp_path / "m.onnx", model)).values
-
-
-def test_a_gpu_that_is_not_there_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("visionft.export.model_file.has_nvidia_gpu", lambda: False)
-    path = saved(tmp_path / "m.onnx", model_of())
-    with pytest.raises(ExportError) as caught:
-        Predictor(path, device="cuda")
-    assert caught.value.next_step and caught.value.next_step.action == "diagnose"
-    assert Predictor(path, device="auto").provider == "CPUExecutionProvider"
 
 
 def test_a_sound_file_of_foreign_make_is_used(tmp_path: Path) -> None:

@@ -14,17 +14,15 @@ from onnx import numpy_helper
 
 from visionft.data.decode import decode
 from visionft.data.types import Snapshot
-from visionft.errors import ExportError, VisionFTError
+from visionft.errors import ExportError
 from visionft.evaluation.comparison import paired_interval
 from visionft.export.bundle.verifying import verify_export
 from visionft.export.export_result import ExportResult, read_export
 from visionft.export.exporter import export_run
-from visionft.export.model_file import open_session
 from visionft.export.options import ExportOptions
-from visionft.export.precision import variant_evaluation
-from visionft.export.precision.variants import MOST_DOUBT, VariantAgreement, VariantLatency, judge
+from visionft.export.precision.variants import MOST_DOUBT, VariantAgreement
 from visionft.export.predictor import Predictor
-from visionft.jobs import SILENT, JobContext
+from visionft.jobs import JobContext
 
 BOTH = ExportOptions.for_target(fp16=True, int8=True)
 
@@ -138,42 +136,6 @@ def test_smaller_files_need_images(split: str, run_of, snapshot: Snapshot, tmp_p
 
 
 @pytest.mark.slow
-def test_ranges_come_from_the_images_that_can_be_read(run_of, snapshot: Snapshot, tmp_path: Path) -> None:
-    """Images may be missing since training: their number is not reported; without any image there is no int8."""
-    places = [place for place, each in enumerate(snapshot.images) if each.split == "train" and each.labels]
-
-    def without(gone: list[int]) -> Snapshot:
-        images = [
-            dataclasses.replace(each, path=tmp_path / each.path.name) if place in gone else each
-            for place, each in enumerate(snapshot.images)
-        ]
-        return dataclasses.replace(snapshot, images=tuple(images))
-
-    run, only = run_of("test_resnet", "full"), ExportOptions.for_target(int8=True)
-    (variant,) = export_run(run, without(places[:-4]), tmp_path / "out", options=only).variants
-    assert variant.calibrated_on == 4
-    with pytest.raises(VisionFTError):
-        export_run(run, without(places), tmp_path / "none", options=only)
-    assert not (tmp_path / "none" / "model_int8.onnx").exists() and verify_export(tmp_path / "none").is_whole
-
-
-def test_a_computer_that_holds_one_file_up_makes_the_other_no_faster(exported, snapshot: Snapshot, monkeypatch) -> None:
-    """The simulated wall time is a third for the same file; the processor time is equal for both."""
-
-    def held_up(calls, **_: object) -> np.ndarray:
-        for _round in range(30):
-            for call in calls:
-                call()
-        return np.tile([30.0, 10.0], 30)
-
-    monkeypatch.setattr(variant_evaluation, "timed_calls", held_up)
-    path = exported("test_resnet", "full").model
-    same, pixels = open_session(path, path.read_bytes(), device="cpu"), decode(snapshot.images[0].path)
-    speed = variant_evaluation.time_both(same, same, pixels, SILENT)
-    assert speed.p50_ms == 10 and speed.times_faster < 2
-
-
-@pytest.mark.slow
 def test_stopping_keeps_the_model_alone(run_of, snapshot: Snapshot, tmp_path: Path) -> None:
     stages: list[str] = []
     job = JobContext(
@@ -195,43 +157,6 @@ ANSWERS = VariantAgreement(
     max_abs_diff=0.01,
     max_distance_diff=0.0,
 )
-SPEED = VariantLatency(
-    p50_ms=5,
-    p99_ms=6,
-    reference_p50_ms=10,
-    reference_p99_ms=12,
-    times_faster=2,
-    runs=50,
-    provider="CPUExecutionProvider",
-    width=100,
-    height=100,
-    processor="",
-)
-
-
-@pytest.mark.parametrize(
-    ("precision", "changed", "speed", "verdict"),
-    [
-        ("int8", {}, 2.0, "recommended"),
-        ("int8", {"top1": 0.894}, 2.0, "wrong"),
-        ("int8", {"top1": 0.896, "flips": 30, "max_abs_diff": 0.4}, 2.0, "recommended"),
-        ("int8", {"images": 30, "difference": (-0.06, 0.06)}, 2.0, "too_few"),
-        ("int8", {"images": 58, "difference": (-0.033, 0.033), "flips": 0}, 2.0, "too_few"),  # 0 of 58 prove 5.03 %
-        ("int8", {"images": 60, "difference": (-0.032, 0.032), "flips": 0}, 2.0, "recommended"),
-        ("int8", {"images": 120, "top1": 0.9 - 1 / 120, "difference": (-0.031, 0.015)}, 2.0, "recommended"),
-        ("int8", {"images": 120, "top1": 0.9 - 2 / 120, "difference": (-0.042, 0.009)}, 2.0, "wrong"),
-        ("int8", {}, 1.1, "not_faster"),
-        ("fp16", {"flips": 5}, 2.0, "wrong"),
-        ("fp16", {"max_abs_diff": 0.03}, 2.0, "wrong"),
-        ("fp16", {}, 0.9, "not_faster"),
-        ("fp16", {"images": 20, "flips": 1}, 2.0, "too_few"),
-        ("fp16", {"images": 20, "flips": 1, "top1": 0.85}, 1.0, "not_faster"),
-        ("fp16", {"images": 400, "flips": 4, "top1": 0.89}, 1.0, "wrong"),
-    ],
-)
-def test_only_what_is_right_and_faster_is_recommended(precision, changed, speed: float, verdict: str) -> None:
-    speeds = dataclasses.replace(SPEED, times_faster=speed)
-    assert judge(precision, dataclasses.replace(ANSWERS, **changed), speeds) == verdict
 
 
 @pytest.mark.parametrize(("fixed", "broken", "images"), [(0, 0, 9), (0, 0, 58), (0, 1, 60), (2, 2, 60), (0, 1, 9)])

@@ -34,13 +34,6 @@ def test_the_extremes_of_size_and_shape_and_all_classes_are_compared(image_of) -
     assert spread_by_shape(usual[:5], 12, AS_STORED) == usual[:5]
 
 
-def test_images_without_labels_or_with_a_broken_file_are_no_obstacle(image_of) -> None:
-    images = [SnapshotImage(each.image_id, each.path, "", (), None) for each in (image_of(n, 9, 9) for n in range(9))]
-    images[4].path.write_bytes(b"nothing")
-    found = spread_by_shape(images, 6, AS_STORED)
-    assert len(found) == 6 and images[4] not in found
-
-
 @pytest.mark.parametrize("count", [3, 24])
 def test_each_image_is_compared_in_each_batch_size(count: int) -> None:
     decoded = [np.full((30 + number, 40, 3), number, np.uint8) for number in range(count)]

@@ -261,21 +261,6 @@ def test_the_page_needs_no_npm(
     assert said["state"].endswith("WebAssembly."), said
 
 
-def test_the_page_says_what_is_wrong(served, javascript_packages: Path, tmp_path: Path) -> None:
-    folder, address = served("vit")
-    (tmp_path / "node_modules").symlink_to(javascript_packages, target_is_directory=True)
-    text = tmp_path / "text.jpg"
-    text.write_text("no image")
-    (said,) = ask_page(address, tmp_path, text)
-    assert "text.jpg" in said["state"] and not said["answers"]
-    for content, word in ((b"no model", "ONNX"), (None, "model.onnx")):
-        (folder / "model.onnx").unlink()
-        if content is not None:
-            (folder / "model.onnx").write_bytes(content)
-        (said,) = ask_page(address, tmp_path)
-        assert word in said["state"], said
-
-
 def test_samples_say_that_the_images_beside_the_model_were_changed(served, javascript_packages, tmp_path) -> None:
     folder, address = served("knn")
     node = ["node", folder / "samples" / "node" / "predict.mjs", tmp_path / "a.png"]

@@ -5,14 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from visionft.errors import ExportError, RunError
-from visionft.export.artefacts import ARTEFACTS
+from visionft.errors import ExportError
 from visionft.export.bundle import web_runtime
 from visionft.export.bundle.sample_programs import SAMPLES, sample_files
 from visionft.export.bundle.web_runtime import RUNTIME_FILES, runtime_files, write_runtime
-from visionft.export.contents import MODEL_FILE, RUNTIME_FOLDER
+from visionft.export.contents import MODEL_FILE
 from visionft.export.export_result import ExportResult, Latency, Parity
-from visionft.export.exporter import export_run
 from visionft.export.options import TARGETS, ExportOptions, is_made_with
 from visionft.export.precision.variants import MOST_DOUBT, Variant, VariantAgreement, read_variants
 
@@ -51,13 +49,6 @@ def test_single_choices_take_the_place_of_those_of_the_target():
     assert ExportOptions.for_target("web").artefacts == ("int8", "web-runtime")
     changed = ExportOptions.for_target("web", int8=False, fixed_size=True, pytorch=None, opset=22)
     assert changed.artefacts == ("fixed-size", "web-runtime") and changed.opset == 22 and changed.target == "web"
-
-
-@pytest.mark.parametrize("row", ARTEFACTS.values(), ids=list(ARTEFACTS))
-def test_a_row_says_what_it_is_for_and_where_it_belongs(row):
-    assert row.title and row.about and row.file and row.purposes
-    assert set(row.targets) <= set(TARGETS)
-    assert row.is_among([row.file, MODEL_FILE]) and not row.is_among([MODEL_FILE])
 
 
 def test_an_export_is_made_with_the_options_of_its_target():
@@ -115,19 +106,6 @@ def test_the_page_has_its_runtime_beside_it_or_needs_npm(tmp_path, monkeypatch):
     write_runtime(tmp_path)
     assert all((tmp_path / name).is_file() for name in runtime_files())
     assert "npm" not in page.start(files=runtime_files())
-
-
-def test_a_file_in_the_way_in_a_folder_is_refused_before_any_work(tmp_path, snapshot):
-    out = tmp_path / "out"
-    for name in ("huggingface/config.json", f"{RUNTIME_FOLDER}/{RUNTIME_FILES[0]}"):
-        (out / name).parent.mkdir(parents=True)
-        (out / name).write_text("mine")
-    for target in ("python", "web")[: 2 if runtime_files() else 1]:
-        with pytest.raises(ExportError):
-            export_run(tmp_path / "no run", snapshot, out, options=ExportOptions.for_target(target))
-    with pytest.raises(RunError):
-        export_run(tmp_path / "no run", snapshot, out)
-    assert (out / "huggingface" / "config.json").read_text() == "mine"
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda each: each.name)

@@ -3,7 +3,6 @@
 import base64
 import json
 import logging
-import time
 import traceback
 from dataclasses import asdict
 from pathlib import Path
@@ -17,7 +16,6 @@ from visionft.errors import VisionFTError
 from visionft.export.contents import list_contents
 from visionft.export.uploading import send_export
 from visionft.files import sha256_file
-from visionft.jobs import JobCancelled, JobContext
 from visionft.log import log_expected, log_file, start_log
 from visionft.support import report_text
 from visionft.weights.offline import OFFLINE_VARIABLE
@@ -52,12 +50,6 @@ def test_a_public_repository_takes_nothing_unless_that_was_said(hub, export) -> 
     assert "model.onnx" in hub.files
 
 
-def test_a_stopped_sending_leaves_nothing(hub, export) -> None:
-    with pytest.raises(JobCancelled):
-        send_export(export, "me/model", job=JobContext(lambda _: None, lambda: True))
-    assert not hub.files
-
-
 def test_a_given_token_is_the_one_that_is_used_and_is_shown_nowhere(hub, export, caplog) -> None:
     caplog.set_level(logging.DEBUG, "visionft")
     send_export(export, "me/model", token=" hf_given\n")
@@ -82,14 +74,6 @@ def test_a_repository_or_hub_that_is_none_is_said(hub, export, monkeypatch) -> N
     with pytest.raises(VisionFTError) as caught:
         send_export(export, "me/model")
     assert caught.value.hint
-
-
-def test_a_large_file_that_does_not_arrive_leaves_nothing(hub, export, monkeypatch) -> None:
-    hub.loses = True
-    monkeypatch.setattr(time, "sleep", lambda _seconds: None)  # huggingface_hub waits between its five tries
-    with pytest.raises(VisionFTError):
-        send_export(export, "me/model")
-    assert not hub.files
 
 
 def test_offline_nothing_is_sent(hub, export, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,20 +43,3 @@ def test_it_is_calibrated(blobs) -> None:
     queries, truth = blobs(4000, spread=5.0, seed=1)
     shares = softmax(logits(fit_class_means(features, one_hot(labels), widths=(20,)), queries))
     assert abs(shares.max(axis=1).mean() - (shares.argmax(axis=1) == truth).mean()) < 0.06
-
-
-def test_one_image_a_class_predicts_without_a_measured_accuracy(blobs) -> None:
-    features, labels = blobs(4, spread=0.5)
-    fitted = fit_class_means(features, one_hot(labels, 5), widths=(20,))  # one class without an image
-    queries, truth = blobs(40, spread=0.5, seed=1)
-    assert fitted.accuracy is None and not len(fitted.places)
-    assert (logits(fitted, queries).argmax(axis=1) == truth).all()
-
-
-def test_weights_count_like_repeated_images(blobs) -> None:
-    features, labels = blobs(12, spread=3.0)
-    repeated = np.concatenate([features, features[:4], features[:4]])
-    twice = fit_class_means(repeated, one_hot(np.concatenate([labels, labels[:4], labels[:4]])), widths=(20,))
-    weighted = fit_class_means(features, one_hot(labels), widths=(20,), weights=np.array([3.0] * 4 + [1.0] * 8))
-    queries, _ = blobs(200, spread=3.0, seed=2)
-    assert (logits(twice, queries).argmax(axis=1) == logits(weighted, queries).argmax(axis=1)).mean() > 0.99

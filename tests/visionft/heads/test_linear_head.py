@@ -12,7 +12,7 @@ from visionft.calibration import mean_cross_entropy, softmax
 from visionft.heads import linear_head, numerics
 from visionft.heads.class_means import fit_class_means
 from visionft.heads.linear_head import FittedHead, discriminant_heads, fit_head, logistic_heads, ridge_heads
-from visionft.heads.scatter import Scatter, in_own_span
+from visionft.heads.scatter import Scatter
 from visionft.jobs import JobCancelled, JobContext
 
 
@@ -22,27 +22,6 @@ def one_hot(labels: np.ndarray, classes: int = 4) -> np.ndarray:
 
 def logits(fitted: FittedHead, features: np.ndarray) -> np.ndarray:
     return features @ fitted.weight.T + fitted.bias
-
-
-def test_it_separates_classes_and_is_calibrated(blobs) -> None:
-    features, labels = blobs(120, spread=3.0)
-    fitted = fit_head(features, one_hot(labels), widths=(20,))
-    test, truth = blobs(4000, spread=3.0, seed=1)
-    accuracy = (logits(fitted, test).argmax(axis=1) == truth).mean()
-    assert accuracy > 0.9 and fitted.accuracy == pytest.approx(accuracy, abs=0.06)
-    assert softmax(logits(fitted, test)).max(axis=1).mean() == pytest.approx(accuracy, abs=0.06)
-    assert not fitted.uses_all_parts and f"{fitted.accuracy:.1%}" in fitted.description
-
-
-@pytest.mark.slow
-def test_each_stage_has_equal_weight_and_a_useless_one_does_no_harm(blobs) -> None:
-    features, labels = blobs(200, spread=4.0)
-    targets, noise = one_hot(labels), 1e4 * np.random.default_rng(3).normal(size=(200, 300)).astype(np.float32)
-    fitted = fit_head(np.hstack([noise, features]), targets, widths=(300, 20))
-    alone = fit_head(features, targets, widths=(20,))
-    assert fitted.accuracy and alone.accuracy and fitted.accuracy > alone.accuracy - 0.03
-    useful = fit_head(np.hstack([1e4 * features, noise]), targets, widths=(20, 300))
-    assert useful.uses_all_parts and useful.accuracy and useful.accuracy > 0.5
 
 
 def test_each_kind_agrees_with_scikit_learn(blobs) -> None:
@@ -65,22 +44,6 @@ def test_each_kind_agrees_with_scikit_learn(blobs) -> None:
     for head, decay in zip(logistic_heads(tensor, targets, torch.ones(300)), linear_head.DECAYS, strict=True):
         expected = LogisticRegression(C=1 / (decay * len(array)), max_iter=2000).fit(array / norm, labels)
         assert np.abs(head(tensor).softmax(dim=1).numpy() - expected.predict_proba(array / norm)).max() < 0.04
-
-
-def test_heads_of_fewer_images_than_features_are_those_of_the_span_of_the_images() -> None:
-    random = np.random.default_rng(0)
-    features, targets = torch.from_numpy(random.normal(size=(40, 200))), torch.from_numpy(one_hot(np.arange(40) % 4))
-    coordinates, basis = in_own_span(features)
-    assert basis is not None and coordinates.shape == (40, 40) and in_own_span(features[:, :50])[1] is None
-    whole, spanned = Scatter.of(features[:30], targets[:30]), Scatter.of(coordinates[:30], targets[:30])
-    for fit in (ridge_heads, discriminant_heads):
-        for expected, head in zip(fit(whole, 200), fit(spanned, 200), strict=True):
-            assert torch.allclose(basis @ head.weight, expected.weight, atol=1e-9)
-            assert torch.allclose(head(coordinates[30:]), expected(features[30:]), atol=1e-9)
-    fitted = (logistic_heads(each[:30], targets[:30], torch.ones(30)) for each in (features, coordinates))
-    for expected, head in zip(*fitted, strict=True):
-        ours, theirs = head(coordinates[30:]).softmax(dim=1), expected(features[30:]).softmax(dim=1)
-        assert torch.allclose(ours, theirs, atol=0.01)
 
 
 def test_held_out_images_take_no_part() -> None:
@@ -121,19 +84,6 @@ def test_copies_are_taken_where_classes_are_symmetric_and_not_where_they_are_mir
     assert not swapped.uses_mirrored and np.array_equal(swapped.weight, plain.weight)
 
 
-def test_weights_raise_the_recall_of_a_rare_class(blobs) -> None:
-    features, labels = blobs(200, classes=2, spread=5.0)
-    chosen = np.concatenate([np.flatnonzero(labels == 0), np.flatnonzero(labels == 1)[:8]])
-    features, labels = features[chosen], labels[chosen]
-    test, truth = blobs(2000, classes=2, spread=5.0, seed=1)
-
-    def recall(weights: np.ndarray | None) -> float:
-        fitted = fit_head(features, one_hot(labels, 2), widths=(20,), weights=weights)
-        return float((logits(fitted, test).argmax(axis=1)[truth == 1] == 1).mean())
-
-    assert recall(np.where(labels == 1, 100.0 / 8, 1.0)) > recall(None)
-
-
 @pytest.mark.parametrize(("fit", "accuracy"), [(fit_head, 0.9), (fit_class_means, 0.7)])
 def test_several_labels_are_binary_decisions(fit, accuracy) -> None:
     random = np.random.default_rng(0)
@@ -142,16 +92,6 @@ def test_several_labels_are_binary_decisions(fit, accuracy) -> None:
     fitted = fit(features, targets, widths=(30,), is_multilabel=True)
     assert fitted.accuracy is not None and fitted.accuracy > accuracy and "gda" not in fitted.kinds
     assert ((logits(fitted, features) > 0) == (targets > 0)).mean() > 0.9
-
-
-@pytest.mark.parametrize("shape", [(4, 50), (5, 50), (8, 3), (12, 896)])
-def test_very_few_images_give_a_head(blobs, shape) -> None:
-    features, labels = blobs(shape[0], width=shape[1])
-    fitted = fit_head(features, one_hot(labels), widths=(shape[1],))
-    assert np.isfinite(fitted.weight).all() and np.isfinite(fitted.bias).all()
-    test, truth = blobs(400, width=shape[1], seed=1)
-    assert (logits(fitted, test).argmax(axis=1) == truth).mean() > 0.5
-    assert (fitted.accuracy is None) == (shape[0] == 4)
 
 
 def test_equal_images_give_a_finite_head() -> None:

@@ -6,7 +6,6 @@ import pytest
 from visionft.calibration import mean_cross_entropy
 from visionft.heads.knn.knn_fitting import fit_memory
 from visionft.heads.knn.memory import KnnClassifier
-from visionft.jobs import JobCancelled, JobContext
 
 WIDTHS = (20, 30)
 
@@ -23,17 +22,6 @@ def images(count: int, seed: int = 0, classes: int = 4, noise: float = 6.0) -> t
 
 def fit(features: np.ndarray, classes_of: np.ndarray, classes: int = 4, **options):
     return fit_memory(features, np.eye(classes)[classes_of], widths=WIDTHS, **options)
-
-
-def test_what_varies_within_a_class_counts_less() -> None:
-    (features, classes_of), (asked, wanted) = images(200), images(400, seed=1)
-    memory = fit(features, classes_of).memory
-    said = memory.predict(memory.directions(asked))
-    plain = [(each - features.mean(axis=0)) for each in (features, asked)]
-    rows, queries = (each / np.linalg.norm(each, axis=1, keepdims=True) for each in plain)
-    by_cosine = classes_of[np.argsort(-queries @ rows.T, axis=1)[:, :10]]
-    most = np.array([np.bincount(each, minlength=4).argmax() for each in by_cosine])
-    assert (said.argmax(axis=1) == wanted).mean() > (most == wanted).mean() + 0.2
 
 
 def test_it_is_as_sure_as_it_is_right_and_says_beforehand_how_often() -> None:
@@ -55,26 +43,6 @@ def test_a_double_of_the_asked_image_has_no_say() -> None:
     direction = memory.directions(features[7:8])
     assert memory.is_duplicate(direction)[0].nonzero()[0].tolist() == [7]
     assert memory.predict(direction)[0].argmax() == classes_of[7]
-
-
-def test_images_of_one_class_that_all_look_the_same_are_no_doubles() -> None:
-    random = np.random.default_rng(0)
-    classes_of = np.arange(60) % 3
-    features = (5 * np.eye(3, 50)[classes_of] + 0.001 * random.normal(size=(60, 50))).astype(np.float32)
-    fitted = fit(features, classes_of, classes=3)
-    assert fitted.accuracy == 1.0
-    asked = (5 * np.eye(3, 50) + 0.001 * random.normal(size=(3, 50))).astype(np.float32)
-    assert fitted.memory.predict(fitted.memory.directions(asked)).argmax(axis=1).tolist() == [0, 1, 2]
-
-
-@pytest.mark.parametrize("counts", [[1], [1, 1], [5, 1], [2, 2]])
-def test_few_images_are_enough(counts) -> None:
-    features, _ = images(sum(counts))
-    classes_of = np.repeat(np.arange(len(counts)), counts)
-    fitted = fit(features, classes_of, classes=3)
-    said = fitted.memory.predict(fitted.memory.directions(images(6, seed=2)[0]))
-    assert said.shape == (6, 3) and np.allclose(said.sum(axis=1), 1)
-    assert (fitted.accuracy is None) == (max(counts) < 2)
 
 
 def test_several_labels_are_asked_one_by_one() -> None:
@@ -103,12 +71,3 @@ def test_a_memory_is_the_same_after_a_round_trip_and_a_broken_one_is_refused() -
             KnnClassifier.from_arrays(memory.arrays() | change)
     with pytest.raises(ValueError, match="labels"):
         KnnClassifier.from_arrays({name: value for name, value in memory.arrays().items() if name != "labels"})
-
-
-def test_it_stops_and_refuses_what_is_no_number() -> None:
-    features, classes_of = images(40)
-    with pytest.raises(JobCancelled):
-        fit(features, classes_of, job=JobContext(cancelled=lambda: True))
-    features[3, 3] = np.nan
-    with pytest.raises(ValueError, match="finite"):
-        fit(features, classes_of)

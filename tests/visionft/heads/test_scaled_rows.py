@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from visionft.heads.closed_form import ClosedForm, with_intercept
 from visionft.heads.numerics import ScaledRows, part_scaling, principal_directions
 
 
@@ -22,18 +21,3 @@ def test_rows_that_are_not_kept_are_the_same(are_directions: bool):
     assert np.array_equal(principal_directions(read, 3), principal_directions(kept[:], 3))
     norms = np.linalg.norm(kept[:], axis=1)
     assert norms == pytest.approx(1) if are_directions else (norms**2).mean() == pytest.approx(2, rel=1e-3)
-
-
-def test_an_engine_of_rows_that_are_not_kept_is_the_same():
-    vectors = np.random.default_rng(0).normal(3, 2, (300, 12)).astype(np.float16)
-    read = ScaledRows(vectors, *part_scaling(vectors, (4, 8)), most_kept=299)
-    mine, wanted = states = [ClosedForm(with_intercept(rows), 3) for rows in (read, read[:])]
-    for state in states:
-        state.label(np.arange(60), np.eye(3)[np.arange(60) % 3])  # many at once, then changes one by one
-        state.label(np.array([7, 99]), np.eye(3)[[2, 2]])
-        state.unlabel(np.array([8]))
-    for number in range(len(mine.strengths)):
-        found, expected = mine.of_all(number), wanted.of_all(number)
-        assert found.products == pytest.approx(expected.products, abs=1e-5)
-        assert found.distances == pytest.approx(expected.distances, rel=1e-4, abs=1e-4)
-        assert np.array_equal(mine.of_all(number, slice(20, 50)).distances, found.distances[20:50])

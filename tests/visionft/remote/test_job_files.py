@@ -58,13 +58,6 @@ def test_the_result_of_a_job_that_an_earlier_version_sent_is_taken(project, imag
     assert load_run(project, imported.run).result is not None and (record / "sent.json").exists()
 
 
-def test_labels_that_changed_since_are_counted(project, images, there):
-    changed = dataclasses.replace(images.images[0], split=None)
-    later = dataclasses.replace(images, images=(changed, *images.images[1:]))
-    found = import_result(project, later, there / "a.vftresult")
-    assert (found.changed, found.added) == (1, 0) and found.remarks
-
-
 @pytest.mark.parametrize(
     "change", [{"start_from": "001-test_resnet-lora"}, {"method": "knn"}, {"learning_rate": 99.0}], ids=str
 )
@@ -73,13 +66,6 @@ def test_what_cannot_be_trained_elsewhere_is_refused_and_leaves_nothing(change, 
     with pytest.raises(VisionFTError):
         pack_job(project, images, dataclasses.replace(CONFIG, **change), elsewhere / "a.vftjob")
     assert not list(elsewhere.iterdir()) and list((project / FOLDER).iterdir()) == before
-
-
-def test_a_result_of_another_project_is_refused(project, images, there):
-    shutil.rmtree(project / FOLDER)
-    with pytest.raises(PackedFileError):
-        import_result(project, images, there / "a.vftresult")
-    assert not list((project / "runs").glob("*"))
 
 
 def outside(files, values):

@@ -1,17 +1,14 @@
 """kill -9 while a result is taken into its project: the next import completes it, once, and nothing is left over."""
 
-import json
 import os
 import sys
 import time
-from pathlib import Path
 
 import pytest
 from killed_process import kill_at
 
 from visionft.evaluation.stored import read_evaluation
 from visionft.remote.contents import PackedFileError
-from visionft.remote.job_file import FOLDER, imported_run
 from visionft.remote.results import import_result
 from visionft.training.runs.run_folder import list_runs
 
@@ -49,15 +46,6 @@ def test_the_next_import_completes_a_killed_one(moment, project, images, there):
         import_result(project, images, there / "a.vftresult")
 
 
-def test_a_second_import_makes_the_lost_record_again(project, images, there):
-    first = import_result(project, images, there / "a.vftresult")
-    (record,) = (project / FOLDER).rglob("imported.json")
-    record.unlink()
-    assert import_result(project, images, there / "a.vftresult") == first
-    assert json.loads(record.read_text())["run"] == first.run and len(list_runs(project)) == 1
-    assert imported_run(project, record.parent.name) == first.run
-
-
 def test_numbers_that_killed_processes_claimed_are_given_again(project, images, there):
     runs = project / "runs"
     (runs / ".001-").mkdir()  # of an earlier version
@@ -67,9 +55,3 @@ def test_numbers_that_killed_processes_claimed_are_given_again(project, images, 
     os.utime(runs / ".003-", (time.time() - 3600,) * 2)
     found = import_result(project, images, there / "a.vftresult")
     assert [path.name for path in runs.iterdir()] == [found.run] and found.run.startswith("001-")
-
-
-def test_a_claim_of_a_process_that_runs_is_respected(project, images, there):
-    (project / "runs" / ".001-").write_text(str(os.getpid()))
-    assert import_result(project, images, there / "a.vftresult").run.startswith("002-")
-    assert Path(project / "runs" / ".001-").exists()

@@ -6,26 +6,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from visionft.combining.combine import combine
 from visionft.data.types import Snapshot
-from visionft.errors import ProjectError, RunError
 from visionft.evaluation.explain import explain_images
 from visionft.evaluation.explanation import ExplanationRequest
 from visionft.evaluation.report import evaluate_run, run_logits
 from visionft.evaluation.stored import read_evaluation
 from visionft.export.exporter import export_run
-from visionft.features.embedding import features_under
 from visionft.files import sha256_file
-from visionft.jobs import JobCancelled, JobContext
-from visionft.retrieval.evidence import find_evidence
+from visionft.jobs import JobContext
 from visionft.retrieval.index import run_index
 from visionft.retrieval.live_view import labels_digest, load_current_model
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.train import train
-from visionft.training.runs.run_folder import LIVE_INDEX_FILE, RUNS_FOLDER, delete_weights, read_run
+from visionft.training.runs.run_folder import RUNS_FOLDER, read_run
 
 NAME = "001-starter_resnet-knn"
 
@@ -89,19 +85,6 @@ def test_an_evaluation_keeps_the_labels_behind_it(run_dir: Path, snapshot: Snaps
 
 
 @pytest.mark.slow
-def test_the_same_labels_build_no_second_index_unless_it_is_damaged(run_dir: Path, snapshot: Snapshot):
-    expected = run_index(read_run(run_dir), snapshot).memory.rows
-    file, events = run_dir / LIVE_INDEX_FILE, []
-    whole = file.read_bytes()
-    load_current_model(read_run(run_dir), snapshot, job=JobContext(events.append))
-    assert not events and file.read_bytes() == whole
-    for broken in (whole[:-100], whole[:-9] + bytes([whole[-9] ^ 4]) + whole[-8:], b""):
-        file.write_bytes(broken)
-        assert np.array_equal(run_index(read_run(run_dir), snapshot).memory.rows, expected)
-        assert len(file.read_bytes()) == len(whole)
-
-
-@pytest.mark.slow
 def test_classes_come_and_go(run_dir: Path, snapshot: Snapshot):
     grown = relabelled(snapshot, to=3, names=(*snapshot.class_names, "violet"))
     loaded = load_current_model(read_run(run_dir), grown)
@@ -110,19 +93,6 @@ def test_classes_come_and_go(run_dir: Path, snapshot: Snapshot):
     predicted = logits.values.argmax(axis=1)[logits.targets == 0]
     assert logits.values.shape[1] == 4 and (predicted == 3).mean() > 0.6
     assert load_current_model(read_run(run_dir), snapshot).run.class_names == snapshot.class_names
-
-
-def test_the_model_and_its_evidence_predict_the_same(run_dir: Path, snapshot: Snapshot):
-    loaded, project = load_current_model(read_run(run_dir), snapshot), run_dir.parent.parent
-    index, queries = run_index(loaded.run, snapshot), snapshot.labelled("test")
-    seen = tuple(dataclasses.replace(image, sha256=sha256_file(image.path)) for image in queries)
-    vectors = features_under(project, seen, loaded.run.config.features).vectors
-    found = [find_evidence(index.memory, index.class_names, each) for each in index.directions(vectors)]
-    with torch.no_grad():
-        shares = loaded.strongest.classifier.head(torch.from_numpy(vectors.astype(np.float32))).softmax(dim=1).numpy()
-    for row, each in zip(shares, found, strict=True):
-        assert each.classes == (index.class_names[int(row.argmax())],)
-        assert each.probability == pytest.approx(float(row.max()), abs=1e-4)
 
 
 @pytest.mark.slow
@@ -142,34 +112,6 @@ def test_a_missing_image_is_indexed_when_it_is_back(run_dir: Path, snapshot: Sna
     assert indexed() and not told
     shutil.copy(other, away)
     assert indexed() == known
-
-
-@pytest.mark.slow
-def test_several_labels_vote_class_by_class(snapshot: Snapshot, tmp_path: Path):
-    images = tuple(
-        dataclasses.replace(image, labels=tuple(sorted({image.labels[0], 2}))) if image.image_id % 2 else image
-        for image in snapshot.images
-    )
-    several = dataclasses.replace(snapshot, task="multi", images=images)
-    config = TrainConfig(backbone="starter_resnet", method="knn", image_size=64, device="cpu")
-    train(config, several, tmp_path / RUNS_FOLDER / NAME)
-    evaluation = evaluate_run(tmp_path / RUNS_FOLDER / NAME, several)
-    assert evaluation.mean_average_precision is not None and evaluation.mean_average_precision > 0.5
-
-
-@pytest.mark.slow
-def test_without_labels_time_or_weights_there_is_no_prediction(run_dir: Path, snapshot: Snapshot):
-    images = tuple(dataclasses.replace(image, labels=()) for image in snapshot.images)
-    bare = dataclasses.replace(snapshot, images=images)
-    with pytest.raises(ProjectError, match="label"):
-        load_current_model(read_run(run_dir), bare)
-    with pytest.raises(JobCancelled):
-        load_current_model(read_run(run_dir), snapshot, job=JobContext(cancelled=lambda: True))
-    run_index(read_run(run_dir), snapshot)
-    delete_weights(read_run(run_dir))
-    assert not (run_dir / LIVE_INDEX_FILE).exists()
-    with pytest.raises(RunError, match="deleted"):
-        load_current_model(read_run(run_dir), snapshot)
 
 
 @pytest.mark.slow

@@ -24,23 +24,6 @@ def engine(inputs: np.ndarray, count: int) -> ClosedForm:
     return state
 
 
-def test_a_class_without_an_image_is_never_predicted(inputs):
-    state = ClosedForm(with_intercept(inputs), CLASSES + 1)
-    state.label(np.arange(12), np.eye(CLASSES + 1, dtype=np.float32)[LABELS[:12]])
-    found = predict(state, is_multilabel=False).probabilities
-    assert found[:, CLASSES].max() < 1e-6
-    np.testing.assert_allclose(
-        found[:, :CLASSES], predict(engine(inputs, 12), is_multilabel=False).probabilities, atol=1e-4
-    )
-
-
-@pytest.mark.parametrize("shots", [1, 2, 4, 9])
-def test_probabilities_are_finite_and_mostly_right(inputs, shots: int):
-    found = predict(engine(inputs, shots * CLASSES), is_multilabel=False)
-    np.testing.assert_allclose(found.probabilities.sum(axis=1), 1, rtol=1e-4)
-    assert (found.probabilities.argmax(axis=1) == LABELS).mean() > 0.6
-
-
 def test_identical_images_and_one_class_give_finite_probabilities():
     state = ClosedForm(with_intercept(np.zeros((6, 4))), 2)
     state.label(np.arange(3), np.eye(2, dtype=np.float32)[[0, 1, 1]])

@@ -1,17 +1,13 @@
 """Suggestions from features in a real project: there after a few labels, following every change, with their reasons."""
 
-import shutil
-
 import numpy as np
 import pytest
 
 from visionft.errors import ProjectError
 from visionft.features.feature_store import FOLDER
 from visionft.project.edits.changes import AcceptSuggestions, LabelImages, UnlabelImages
-from visionft.project.importing.importer import import_source
 from visionft.suggest.feature_suggester import labels_so_far, need_error, open_suggester
 from visionft.suggest.queue import next_images, suggestion_clusters
-from visionft.suggest.suggestions import current_suggestions
 
 
 def label_some(project, truth: dict[int, str], count: int = 12) -> list[int]:
@@ -90,33 +86,6 @@ def test_what_was_accepted_is_not_learnt_from(labelled):
     assert other not in suggester.suggestions and suggester.state.is_labelled.sum() == len(chosen)
 
 
-def test_where_sources_disagree_a_person_decides_and_nothing_is_suggested(labelled, tmp_path):
-    project, _, _, suggester = labelled
-    torn = project.snapshot().images[-1]
-    for name in ("cat", "dog"):
-        (tmp_path / "torn" / name).mkdir(parents=True)
-        shutil.copy(torn.path, tmp_path / "torn" / name)
-    before = dict(suggester.suggestions)
-    assert torn.image_id in suggester.suggestions
-    import_source(project, tmp_path / "torn", reading=1)
-    assert project.summary().conflicts == 1
-    suggester = open_suggester(project)
-    assert torn.image_id not in suggester.suggestions
-    assert torn.image_id not in {each.image_id for each in next_images(suggester, 999)}
-    assert torn.image_id not in current_suggestions(project, before)
-    project.apply(LabelImages((torn.image_id,), "cat"))
-    suggester = open_suggester(project)
-    assert suggester.state.is_labelled.sum() == 13
-
-
-def test_what_a_person_rejects_is_not_suggested_again(labelled):
-    *_, suggester = labelled
-    one = next(iter(suggester.suggestions.values()))
-    suggester.reject([one.image_id], one.classes[0])
-    again = suggester.suggestions[one.image_id]
-    assert again.classes != one.classes and sum(share for _, share in again.ranked) == pytest.approx(1, abs=1e-4)
-
-
 def test_several_labels_are_suggested_together(make_project, truth):
     with make_project(task="multi") as project:
         shown = truth(project)
@@ -163,12 +132,3 @@ def test_rows_are_alike_disjoint_and_as_pure_as_they_say(make_project, truth):
         assert right == pytest.approx(np.mean([row.purity for row in rows]), abs=0.15)
         for row in rows:
             assert {suggester.suggestions[image_id].classes for image_id in row.image_ids} == {(row.class_name,)}
-
-
-@pytest.mark.parametrize("each", [1, 2])
-def test_a_handful_of_images_is_enough_to_begin_and_not_to_fail(make_project, truth, each: int):
-    with make_project(each=each) as project:
-        label_some(project, truth(project), 2)
-        suggester = open_suggester(project)
-        assert suggester.suggestions and next_images(suggester, 5)
-        suggestion_clusters(suggester)

@@ -8,8 +8,6 @@ import pytest
 
 from visionft.data.types import Snapshot
 from visionft.evaluation.report import evaluate_run
-from visionft.events import Event, Notice, Progress
-from visionft.jobs import JobContext
 from visionft.project.edits.changes import AcceptSuggestions, LabelImages, RemoveImages, UnlabelImages
 from visionft.project.edits.class_changes import DeleteClass
 from visionft.project.edits.import_changes import AddImages, FileFacts
@@ -24,8 +22,6 @@ from visionft.suggest.suggestions import (
 )
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.train import train
-
-STAGES = ("Sorting the validation images", "Suggesting labels")
 
 
 @pytest.fixture(scope="module")
@@ -66,28 +62,6 @@ def test_unlabelled_images_get_a_class_with_its_probability(run_dir: Path, snaps
     assert [run.name for run in runs_that_can_suggest(run_dir.parent.parent)] == [run_dir.name]
 
 
-def test_stopping_keeps_what_was_found(run_dir: Path, snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("visionft.evaluation.report.BATCH_SIZE", 10)
-    asked = iter([False, False, True])  # the validation split needs one batch
-    report = suggest_labels(run_dir, without_labels(snapshot, "train"), job=JobContext(cancelled=lambda: next(asked)))
-    assert report.stopped and report.suggested == len(read_suggestions(run_dir)) == 10
-
-
-def test_an_unreadable_image_is_named_and_left_out(run_dir: Path, snapshot: Snapshot, tmp_path: Path):
-    (tmp_path / "broken.png").write_bytes(b"no image")
-    images = without_labels(snapshot, "test")
-    first = next(image for image in images.images if not image.labels)
-    broken = tuple(
-        dataclasses.replace(image, path=tmp_path / "broken.png") if image is first else image for image in images.images
-    )
-    events: list[Event] = []
-    report = suggest_labels(run_dir, dataclasses.replace(images, images=broken), job=JobContext(events.append))
-    counted = [(each.done, each.total) for each in events if isinstance(each, Progress) and each.stage in STAGES]
-    assert set(counted) == {(9, 9)}  # validation and unlabelled images, not batches; broken files were tried too
-    assert (report.suggested, report.unreadable) == (8, 1) and first.image_id not in read_suggestions(run_dir)
-    assert any(isinstance(event, Notice) and "broken.png" in event.message for event in events)
-
-
 @pytest.mark.slow
 def test_several_labels_suggest_every_class_above_its_threshold(snapshot: Snapshot, tmp_path: Path):
     images = tuple(
@@ -103,12 +77,6 @@ def test_several_labels_suggest_every_class_above_its_threshold(snapshot: Snapsh
     found = read_suggestions(tmp_path / "run").values()
     assert len(found) == 9 and all(0 <= each.uncertainty <= 1 for each in found)
     assert any(len(each.classes) == 2 for each in found)
-
-
-def test_a_damaged_file_is_no_suggestion(run_dir: Path, tmp_path: Path):
-    (tmp_path / "suggestions.jsonl").write_text('{"image_id": 1}\n')
-    assert read_suggestions(tmp_path) == {}
-    assert read_suggestions(tmp_path / "nowhere") == {} and suggesting_run(tmp_path / "nowhere") is None
 
 
 @pytest.fixture

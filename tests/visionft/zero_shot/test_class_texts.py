@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from visionft.zero_shot.class_texts import TEMPLATE_SETS, all_texts, same_texts, texts_of
+from visionft.zero_shot.class_texts import TEMPLATE_SETS, texts_of
 
 
 def photo(words: str) -> str:
@@ -43,10 +43,3 @@ def test_the_article_of_a_template_follows_the_words(words: str, read: str) -> N
 def test_a_line_with_a_blank_is_a_template_itself() -> None:
     assert texts_of("glass", ("my {}",), "seven").texts == ("my glass",)
     assert texts_of("glass", ("my {}", "jar"), "none").texts == ("my glass", "jar")
-
-
-def test_classes_that_the_same_texts_stand_for_are_named() -> None:
-    names = ("glass", "Glass", "jar", "pot", "can")
-    classes = all_texts(names, ((), (), ("pot", "jar"), ("jar", "pot"), ()), "photo")
-    assert same_texts(classes) == (("glass", "Glass"), ("jar", "pot"))
-    assert same_texts(all_texts(("a", "b"), (), "photo")) == ()

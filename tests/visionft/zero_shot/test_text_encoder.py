@@ -6,12 +6,11 @@ from pathlib import Path
 import open_clip
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from models.catalog import BACKBONES
 from models.networks import build_network
-from visionft.errors import ConfigError, VisionFTError, WeightsError
-from visionft.jobs import JobCancelled, JobContext
+from visionft.errors import WeightsError
 from visionft.weights.weights_loading import load_weights
 from visionft.zero_shot import text_encoder
 from visionft.zero_shot.class_texts import all_texts
@@ -80,18 +79,6 @@ def test_the_real_files_names_are_those_that_are_read(name: str) -> None:
         assert 0 < row.pin.bytes - 4 * parameters < 100_000  # the header
 
 
-def test_texts_are_read_in_batches_and_equal_ones_once(tiny_clip: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    encoder, events = open_text_side(BACKBONES[tiny_clip]), []
-    whole = encoder.encode(TEXTS)
-    monkeypatch.setattr(text_encoder, "BATCH", 2)
-    torch.testing.assert_close(encoder.encode(TEXTS, job=JobContext(events.append)), whole)
-    assert [event.done for event in events] == [0, 2] and events[0].total == 3
-    assert torch.equal(whole[0], whole[3])
-    torch.testing.assert_close(whole.norm(dim=1), torch.ones(4))
-    with pytest.raises(JobCancelled):
-        encoder.encode(TEXTS, job=JobContext(cancelled=lambda: True))
-
-
 def test_a_class_is_the_direction_of_the_mean_of_its_texts(tiny_clip: str) -> None:
     encoder = open_text_side(BACKBONES[tiny_clip])
     classes = all_texts(("glass", "jar"), (("a bottle", "a {}"), ()), "photo")
@@ -99,24 +86,6 @@ def test_a_class_is_the_direction_of_the_mean_of_its_texts(tiny_clip: str) -> No
     for point, each in zip(points, classes, strict=True):
         mean = encoder.encode(each.texts).mean(dim=0)
         torch.testing.assert_close(point, mean / mean.norm())
-
-
-def test_a_given_folder_serves_with_its_vocabulary(tiny_siglip: str, weights_home: Path, tmp_path: Path) -> None:
-    expected = open_text_side(BACKBONES[tiny_siglip]).encode(TEXTS)
-    carried = tmp_path / "carried"
-    carried.mkdir()
-    (weights_home / f"{tiny_siglip}.safetensors").rename(carried / "open_clip_model.safetensors")
-    (weights_home / f"{tiny_siglip}.tokenizer.json").rename(carried / "tokenizer.json")
-    assert torch.equal(open_text_side(BACKBONES[tiny_siglip], str(carried)).encode(TEXTS), expected)
-
-
-def test_without_a_text_side_or_open_clip_it_is_refused(tiny_clip: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ConfigError, match="resnet18.*pe_core_s, siglip2_b"):
-        open_text_side(BACKBONES["resnet18"])
-    monkeypatch.setattr(text_encoder.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(VisionFTError, match="open_clip") as caught:
-        open_text_side(BACKBONES[tiny_clip])
-    assert caught.value.next_step and caught.value.next_step.requirement == "visionft[zero-shot]"
 
 
 def test_missing_files_are_named_with_where_they_belong(
@@ -129,22 +98,6 @@ def test_missing_files_are_named_with_where_they_belong(
     (weights_home / f"{tiny_siglip}.safetensors").unlink()
     with pytest.raises(WeightsError, match=r"open_clip_model\.safetensors.*timm/tiny_siglip"):
         open_text_side(BACKBONES[tiny_siglip])
-
-
-@pytest.mark.parametrize(
-    ("change", "told"),
-    [
-        (lambda state: {key: value for key, value in state.items() if "text." not in key}, "tiny_clip"),
-        (lambda state: {key: value for key, value in state.items() if key != "logit_scale"}, "logit_scale"),
-        (lambda state: state | {"text.ln_final.bias": torch.zeros(7)}, r"text\.ln_final\.bias"),
-        (lambda state: state | {"text.other": torch.zeros(7)}, r"text\.other"),
-    ],
-)
-def test_a_file_of_another_network_is_refused(tiny_clip: str, weights_home: Path, change, told: str) -> None:
-    path = weights_home / f"{tiny_clip}.safetensors"
-    save_file(change(load_file(path)), path)
-    with pytest.raises(WeightsError, match=told):
-        open_text_side(BACKBONES[tiny_clip])
 
 
 def test_prompts_and_templates_load_neither_torch_nor_open_clip() -> None:

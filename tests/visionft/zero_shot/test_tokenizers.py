@@ -12,21 +12,6 @@ from visionft.errors import WeightsError
 from visionft.zero_shot.tokenizers import siglip_tokenizer, tokenizer_for
 
 
-@pytest.mark.parametrize(
-    ("text", "tokens"),
-    [
-        ("a photo of a cat.", [49406, 320, 1125, 539, 320, 2368, 269, 49407]),
-        ("A  Photo of a CAT.", [49406, 320, 1125, 539, 320, 2368, 269, 49407]),
-        ("a diagram", [49406, 320, 22697, 49407]),
-        ("hello world!", [49406, 3306, 1002, 256, 49407]),
-    ],
-)
-def test_clip_reads_byte_pairs_between_a_start_and_an_end(text: str, tokens: list[int]) -> None:
-    row, long = tokenizer_for(PE_CORE_S, None)([text, "cat " * 60]).tolist()
-    assert row == tokens + [0] * (32 - len(tokens))
-    assert long == [49406, *[2368] * 30, 49407]  # cut, with its end token
-
-
 def test_pe_core_has_open_clips_tokenizer_of_its_length() -> None:
     texts = ["a photo of a wine glass.", "Straße, Grüße", "x_y", "🙂 it's 2 o'clock", "word " * 50]
     ours = tokenizer_for(PE_CORE_S, None)(texts)
@@ -38,14 +23,6 @@ def test_pe_core_has_open_clips_tokenizer_of_its_length() -> None:
 def letters(tiny_siglip: str, weights_home: Path) -> Path:
     """Return a vocabulary of letters: SigLIP 2's own, of 256,000 pieces, cannot be fetched in a test."""
     return weights_home / f"{tiny_siglip}.tokenizer.json"
-
-
-def test_siglip_pads_to_its_full_length_behind_the_end_token(letters: Path) -> None:
-    vocabulary = json.loads(letters.read_text(encoding="utf-8"))["model"]["vocab"]
-    rows = siglip_tokenizer(letters, 64)(["A Cat!", "cat " * 40])
-    expected = [vocabulary[piece] for piece in ("a", "▁", "c", "a", "t")] + [1]
-    assert rows.shape == (2, 64) and rows[0].tolist() == expected + [0] * (64 - len(expected))
-    assert rows[1, -1] == 1 and 0 not in rows[1].tolist()
 
 
 def test_siglip_reads_as_open_clips_wrapper_of_the_same_vocabulary(letters: Path, tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """Files beside an exported model: its verification, and the folders for timm and PEFT."""
 
 import json
-import os
 import shutil
 from pathlib import Path
 
@@ -11,20 +10,17 @@ import timm
 import torch
 from PIL import ExifTags, Image
 
-import resources
-from models.methods.table import METHODS
 from visionft.data.types import Snapshot
 from visionft.errors import ExportError
-from visionft.export.bundle.card.markdown import escaped
 from visionft.export.bundle.reference import synthetic_images
-from visionft.export.bundle.sample_programs import require_agreement, run_python
+from visionft.export.bundle.sample_programs import require_agreement
 from visionft.export.bundle.timm_folder import plain_network, write_timm_folder
 from visionft.export.bundle.verifying import files_to_send, verify_export
-from visionft.export.contents import MODEL_FILE, files_in, note_change
-from visionft.export.export_result import SampleRun, read_export
+from visionft.export.contents import files_in, note_change
+from visionft.export.export_result import SampleRun
 from visionft.export.exporter import export_run
 from visionft.export.options import ExportOptions
-from visionft.export.predictor import Prediction, Predictor
+from visionft.export.predictor import Predictor
 from visionft.export.publishing import READY
 from visionft.training.runs.run_folder import read_run
 from visionft.training.runs.run_model import load_run_model
@@ -94,43 +90,6 @@ def test_timm_loads_the_same_network(backbone: str, method: str, run_of, trained
     data = timm.data.resolve_data_config(model=model)
     assert tuple(data["mean"]) == tuple(answerer.strongest.preprocessing.mean)
     assert tuple(data["input_size"]) == (3, 64, 64)
-
-
-@pytest.mark.parametrize("method", [name for name in METHODS if name not in ("full", "lora", "linear", "zero_shot")])
-def test_what_timm_cannot_build_is_refused_with_the_reason(method: str, run_of, snapshot: Snapshot) -> None:
-    answerer = load_run_model(read_run(run_of("test_vit", method)))
-    try:
-        plain_network(answerer)
-    except ExportError as error:
-        assert answerer.run.title in error.message
-    else:
-        assert isinstance(answerer.strongest.classifier.head, torch.nn.Linear)
-
-
-@pytest.mark.slow
-def test_a_folder_that_timm_cannot_read_is_left_out_with_the_reason(run_of, snapshot: Snapshot, tmp_path: Path) -> None:
-    result = export_run(run_of("test_vit", "knn"), snapshot, tmp_path / "out", options=WHOLE)
-    (reason,) = result.left_out
-    assert "timm" in reason and not (tmp_path / "out" / "huggingface").exists()
-    assert json.loads((tmp_path / "out" / "export.json").read_text())["left_out"] == [reason]
-    found = read_export(tmp_path / "out")
-    assert found is not None and found.left_out == (reason,)
-    card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
-    assert escaped(reason) in card and verify_export(tmp_path / "out").is_whole
-
-
-def test_the_licence_of_the_programs_is_not_that_of_the_model(made: Path) -> None:
-    text = (made / "LICENSE").read_text(encoding="utf-8")
-    own = (Path(resources.__file__).parent / "LICENSE").read_text(encoding="utf-8")
-    assert own == (Path(resources.__file__).parents[1] / "LICENSE").read_text(encoding="utf-8")
-    assert text.endswith(own) and json.loads((made / "export.json").read_text())["license"] in text.removesuffix(own)
-
-
-@pytest.mark.skipif(os.name == "nt", reason="Windows has other permissions")
-def test_what_a_run_and_its_export_write_has_the_permissions_of_other_files(made: Path, run_of) -> None:
-    usual = (made / "labels.txt").stat().st_mode
-    written = [*made.rglob("*"), *run_of("test_resnet", "lora").rglob("*"), *run_of("test_vit", "knn").rglob("*")]
-    assert {path.name for path in written if path.is_file() and path.stat().st_mode != usual} == set()
 
 
 @pytest.mark.parametrize("is_relative", [False, True])
@@ -216,32 +175,6 @@ def test_records_of_earlier_versions_are_read(spoilt: Path) -> None:
         Predictor(model)
 
 
-@pytest.mark.parametrize(
-    ("name", "spread", "limit"),
-    [
-        ("model.onnx", 0.0, 1e-3),
-        ("model.onnx", 0.01, 0.04),
-        ("model.onnx", "much", 1e-3),
-        ("model_int8.onnx", 0.0, 0.02),
-        ("model_fp16.onnx", 0.0, 0.01),
-        ("other.onnx", 0.0, 1e-3),
-    ],
-)
-def test_how_far_answers_may_be_follows_from_how_far_they_were(spoilt: Path, name: str, spread, limit: float) -> None:
-    if name != "model.onnx":
-        shutil.copy(spoilt / "model.onnx", spoilt / name)
-    record = json.loads((spoilt / "export.json").read_text())
-    record["files"][name] = record["files"]["model.onnx"]
-    rows = record["reference"].pop("model.onnx")
-    rows[1][0], rows[1][1] = rows[1][1] + 0.1, rows[1][0]
-    # A record is a stranger's: what it says of a file's precision allows no larger difference.
-    claimed = [{"file": "model.onnx", "precision": "int8"}, "nonsense"]
-    changes = {"variants": claimed, "reference": {name: rows}, "reference_spread": {name: spread}}
-    (spoilt / "export.json").write_text(json.dumps(record | changes))
-    (answer,) = verify_export(spoilt).answers
-    assert answer.limit == pytest.approx(limit) and answer.max_abs_diff > limit and not answer.is_equal
-
-
 def test_the_synthetic_images_are_the_same_bytes_everywhere() -> None:
     shapes = [pixels.shape for pixels in synthetic_images()]
     assert len(set(shapes)) == len(shapes) >= 4 and all(pixels.dtype == np.uint8 for pixels in synthetic_images())
@@ -254,26 +187,6 @@ def test_a_script_that_answers_otherwise_refuses_the_export() -> None:
         require_agreement([SampleRun(name="python", models=("model.onnx",), output="x", agrees=False)])
     smaller = SampleRun(name="python", models=("model_int8.onnx",), output="x", agrees=False)
     require_agreement([smaller])  # according to the record
-
-
-@pytest.mark.parametrize(
-    ("printed", "agrees"),
-    [
-        ({"a": 98, "b": 0.5, "c": 0.5, "d": 0.5, "e": 0.5}, True),
-        ({"a": 98, "c": 0.5, "b": 0.5, "e": 0.5, "d": 0.5}, True),
-        ({"a": 98, "b": 0.5, "f": 0.5, "d": 0.5, "e": 0.5}, True),  # as probable as the excluded ones
-        ({"f": 98, "b": 0.5, "c": 0.5, "d": 0.5, "e": 0.5}, False),
-        ({"b": 98, "a": 0.5, "c": 0.5, "d": 0.5, "e": 0.5}, False),
-        ({"a": 97.9, "b": 0.5, "c": 0.5, "d": 0.5, "e": 0.5}, False),
-        ({"a": 98, "b": 0.5, "c": 0.5, "d": 0.5}, False),
-    ],
-)
-def test_classes_that_are_equally_probable_stand_in_any_order(tmp_path, printed: dict[str, float], agrees: bool):
-    image = tmp_path / "image.png"
-    top5 = (("a", 0.98), ("b", 0.005), ("c", 0.005), ("d", 0.005), ("e", 0.005))
-    rows = "\n".join(f"  {share:.2f}%  {name}" for name, share in printed.items())
-    (tmp_path / "predict.py").write_text(f"print({rows!r})")
-    assert run_python(tmp_path, {MODEL_FILE: [Prediction(path=image, top5=top5)]}).agrees is agrees
 
 
 def test_what_is_sent_lies_where_the_hub_looks_for_it(spoilt: Path) -> None:

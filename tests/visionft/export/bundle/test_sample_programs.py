@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from visionft.data.types import Snapshot
-from visionft.export.bundle.sample_programs import PYTHON, ROOT, SAMPLES, run_python, sample_files
+from visionft.export.bundle.sample_programs import PYTHON, ROOT, SAMPLES, sample_files
 from visionft.export.exporter import export_run
 from visionft.export.predictor import Predictor
 
@@ -85,16 +85,6 @@ def script(tmp_path: Path) -> Path:
     return script
 
 
-def test_the_script_needs_no_library_to_say_how_it_is_used_and_what_is_missing(script: Path, tmp_path: Path) -> None:
-    none = tmp_path / "no packages"
-    for word in ("-h", "--help"):
-        done = bare_run(none, script, word)
-        assert done.returncode == 0 and done.stderr == "" and "predict.py IMAGE..." in done.stdout
-    assert "python " in refused(bare_run(none, script))
-    said = refused(bare_run(none, script, "a.jpg"))
-    assert said.startswith("numpy ") and said.endswith("onnxruntime numpy pillow")
-
-
 def test_the_script_says_what_is_wrong_with_its_model(script: Path, bare_packages: Path) -> None:
     model = script.with_name("model.onnx")
     missing = refused(bare_run(bare_packages, script, "a.jpg"))
@@ -114,26 +104,10 @@ def test_the_script_passes_over_what_it_cannot_read_and_says_so(export_of, snaps
     assert [line.split(": ")[1] for line in said] == [str(tmp_path / "gone.jpg"), str(text)]
 
 
-def test_the_option_stands_before_or_behind_the_images(export_of, snapshot, tmp_path, bare_packages) -> None:
-    folder = shutil.copytree(export_of("test_vit", "linear").model.parent, tmp_path / "copy")
-    (folder / "model.onnx").rename(folder / "other.onnx")
-    script, image = folder / "predict.py", snapshot.images[0].path
-    before = bare_run(bare_packages, script, "--model", "other.onnx", image)
-    behind = bare_run(bare_packages, script, image, "--model", "other.onnx")
-    assert before.returncode == behind.returncode == 0 and "%" in before.stdout and before.stdout == behind.stdout
-    assert "--model" in refused(bare_run(bare_packages, script, image, "--model"))
-
-
 def refused(done: subprocess.CompletedProcess[str]) -> str:
     """Return a script's one-line reason for exit code 2."""
     assert (done.returncode, done.stdout) == (2, "") and len(done.stderr.splitlines()) == 1, done.stderr
     return done.stderr.strip().removeprefix("predict.py: ")
-
-
-@pytest.mark.skipif(os.name == "nt", reason="process groups")
-def test_ctrl_c_reaches_no_sample_that_is_run(tmp_path: Path) -> None:
-    (tmp_path / "predict.py").write_text("import os\nprint(os.getpgrp() == os.getpid())")
-    assert run_python(tmp_path, {"model.onnx": []}).output.strip() == "True"
 
 
 @pytest.mark.slow
@@ -184,36 +158,6 @@ def test_the_javascript_prints_what_the_script_prints(
         for start in (["node", str(out / "samples/node/predict.mjs")], [sys.executable, str(out / "predict.py")])
     )
     assert node == python and ("  *" in node) == (task == "multi")
-
-
-@pytest.mark.slow
-def test_the_javascript_refuses_in_words(run_of, snapshot: Snapshot, tmp_path: Path, install_samples) -> None:
-    out = export_run(run_of("test_vit", "linear"), snapshot, tmp_path / "out").model.parent
-    script = out / "samples" / "node" / "predict.mjs"
-
-    def said(*words: object) -> tuple[int, list[str]]:
-        command = ["node", str(script), *map(str, words)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-        return done.returncode, [line.removeprefix("predict.mjs: ") for line in done.stderr.splitlines()]
-
-    code, (line,) = said("a.png")
-    assert code == 2 and "onnxruntime-node" in line and "npm install" in line
-    install_samples(out)
-    code, (line,) = said()
-    assert code == 2 and "predict.mjs" in line
-    text = tmp_path / "text.jpg"
-    text.write_text("no image")
-    code, lines = said(tmp_path / "gone.png", text, tmp_path, snapshot.images[0].path)
-    named = [line.split(": ")[0] for line in lines]
-    assert code == 2 and named == [str(tmp_path / "gone.png"), str(text), str(tmp_path)]
-    model = out / "model.onnx"
-    content = model.read_bytes()
-    for broken in (b"no model", content[:-9], b"", None):
-        model.unlink()
-        if broken is not None:
-            model.write_bytes(broken)
-        code, (line,) = said(snapshot.images[0].path)
-        assert code == 2 and line.startswith(f"{model} ")
 
 
 def test_the_samples_are_files_and_name_no_address() -> None:

@@ -72,31 +72,12 @@ def test_an_asgi_server_loads_the_model(exported: Path, images: list[Path], proc
             assert answer.json()["predictions"][0]["class"] == prediction.top5[0][0]
 
 
-def test_the_environment_names_the_model_of_an_asgi_server(exported: Path, tmp_path: Path) -> None:
-    folder, other = exported / "samples" / "server", tmp_path / "other.onnx"
-    other.write_bytes((exported / "model.onnx").read_bytes())
-    with client_of("-m", "uvicorn", "app:app", cwd=folder, MODEL=str(other)) as client:
-        assert client.get("/model").json()["file"] == other.name
-
-
 def test_an_asgi_server_does_not_start_without_the_model(exported: Path) -> None:
     command = [sys.executable, "-m", "uvicorn", "app:app", "--port", "0"]
     environment = os.environ | {"MODEL": "absent.onnx"}
     folder = exported / "samples" / "server"
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode and str(exported / "absent.onnx") in done.stderr
-
-
-def test_a_server_that_loaded_no_model_is_not_healthy(exported: Path, images: list[Path]) -> None:
-    folder = exported / "samples" / "server"
-    with client_of("-m", "uvicorn", "app:app", "--lifespan", "off", cwd=folder, started=0) as client:
-        assert client.get("/health").status_code == client.get("/model").status_code == 503
-        assert client.post("/predict", files={"file": images[0].read_bytes()}).status_code == 503
-
-
-def test_the_interface_is_described(client) -> None:
-    assert client.get("/docs").status_code == 200
-    assert {"/health", "/model", "/predict", "/predict/batch"} <= set(client.get("/openapi.json").json()["paths"])
 
 
 def test_a_library_that_is_not_installed_is_named_with_the_way_to_get_it(exported: Path) -> None:

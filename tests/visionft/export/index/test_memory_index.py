@@ -14,9 +14,7 @@ import pytest
 from visionft.cli import main
 from visionft.data.decode import decode
 from visionft.data.types import Snapshot
-from visionft.errors import ExportError, VisionFTError
-from visionft.export import contents
-from visionft.export.bundle.verifying import verify_export
+from visionft.errors import ExportError
 from visionft.export.contents import INDEX_FILE
 from visionft.export.export_result import read_export
 from visionft.export.exporter import export_run
@@ -147,16 +145,6 @@ def test_images_that_are_removed_have_no_say_any_more(out: Path, images: Snapsho
     assert after.probability == pytest.approx(before.probability, abs=1e-6)
 
 
-def test_a_model_that_only_lost_images_answers_without_them(out: Path, images: Snapshot):
-    asked = images.labelled("test")[0]
-    own = images.class_names[asked.labels[0]]
-    of_own = {image.image_id for image in images.labelled("train") if image.labels == asked.labels}
-    (before,) = Predictor(out).predict([asked.path])
-    write_index(out / INDEX_FILE, index_of(out).without(of_own))
-    (after,) = Predictor(out).predict([asked.path])
-    assert dict(before.top5)[own] > 0.5 > 0.1 > dict(after.top5)[own]
-
-
 def test_what_cannot_be_removed_changes_nothing(out: Path):
     index = index_of(out)
     names = [each.name for each in index.images.values()]
@@ -169,25 +157,6 @@ def test_what_cannot_be_removed_changes_nothing(out: Path):
             change_index(Predictor(out), remove=["once.png", name])
     assert (out / INDEX_FILE).read_bytes() == before
     assert change_index(Predictor(out), remove=["once.png"]).removed == 1
-
-
-@pytest.mark.slow
-def test_an_index_that_the_record_cannot_tell_of_stays_as_it_was(out: Path, images, tmp_path: Path, monkeypatch):
-    more, asked = tmp_path / "more", images.labelled("test")[0]
-    (more / images.class_names[asked.labels[0]]).mkdir(parents=True)
-    shutil.copy(asked.path, more / images.class_names[asked.labels[0]])
-    before = {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()}
-
-    def full(target: Path, _value: object) -> None:
-        raise VisionFTError(f"full: {target}")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(contents, "write_json", full)
-        with pytest.raises(VisionFTError, match="full"):
-            change_index(Predictor(out), more)
-    assert {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()} == before
-    assert change_index(Predictor(out), more).added == 1
-    assert verify_export(out).is_whole
 
 
 def test_an_index_that_is_damaged_or_of_another_model_is_refused(out: Path):
@@ -215,10 +184,3 @@ def test_the_script_beside_it_needs_nothing_and_says_the_same(out: Path, images:
     nearest = expected.evidence.supporting[0]
     assert f"{nearest.similarity:.2f}  blue  {index_of(out).images[nearest.image_id].name}" in done.stdout
     assert "against" in done.stdout
-
-
-@pytest.mark.slow
-def test_an_export_without_images_takes_an_earlier_index_away(out: Path, run_of, snapshot: Snapshot):
-    export_run(run_of("test_resnet", "linear"), snapshot, out)
-    assert not (out / INDEX_FILE).exists() and Predictor(out).index is None
-    assert json.loads((out / "export.json").read_text())["remembered"] == 0

@@ -1,21 +1,16 @@
 """The model card: true to its record, and no text of others becomes markup."""
 
 import re
-from dataclasses import asdict, replace
 
-import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from models.catalog import BACKBONES
-from visionft.evaluation.comparison import paired_interval
 from visionft.export.bundle.card.markdown import escaped, front_matter
 from visionft.export.bundle.card.model_card import model_card
 from visionft.export.contents import ListedFile
-from visionft.export.precision.variants import VariantAgreement
 from visionft.export.record import licence_expression
-from visionft.training.base_weights import NO_LICENCE
 
 EVIL = 'a | b](http://x.y) <img src=x onerror=alert(1)> `c` **d** @all #1 www.z.org\n---\nlicense: mit\n"e'
 FILES = {name: ListedFile(bytes=1000, sha256="0" * 64) for name in ("model.onnx", "labels.txt", "predict.py")}
@@ -115,38 +110,10 @@ def test_the_header_says_what_the_hub_asks_for() -> None:
     assert header_of(model_card(record(), FILES | folder))["library_name"] == "timm"
 
 
-def test_a_licence_that_the_hub_does_not_know_keeps_its_name() -> None:
-    header = header_of(model_card(record(license="MIT+X"), FILES))
-    assert header["license"] == "other" and header["license_name"] == "MIT+X" and header["license_link"] == "LICENSE"
-
-
-@pytest.mark.parametrize(
-    ("licences", "expression"),
-    [
-        (["MIT"], "MIT"),
-        (["Apache-2.0", "MIT", "Apache-2.0"], "Apache-2.0 AND MIT"),
-        (["MIT and Apache-2.0"], "MIT AND Apache-2.0"),  # as the catalogue had it
-        (["apple-amlr", "my (own) licence"], "LicenseRef-apple-amlr AND LicenseRef-my-own-licence"),
-        (["not stated"], "LicenseRef-not-stated"),
-        ([NO_LICENCE], "LicenseRef-not-stated"),
-        ([NO_LICENCE, "MIT"], "MIT"),
-        (["??"], "LicenseRef-other"),
-    ],
-)
-def test_licences_become_an_spdx_expression(licences: list[str], expression: str) -> None:
-    assert licence_expression(licences) == expression
-
-
 def test_the_catalogue_names_licences_that_spdx_knows_or_that_become_references() -> None:
     for backbone in BACKBONES.values():
         names = licence_expression([backbone.licence]).split(" AND ")
         assert all(re.fullmatch(r"(LicenseRef-)?[A-Za-z0-9.-]+", name) for name in names), backbone.name
-
-
-def test_with_several_labels_the_code_prints_those_from_their_thresholds_on() -> None:
-    single, multi = (model_card(record(task=task), FILES) for task in ("single", "multi"))
-    assert "argmax()" in single and "thresholds" not in single
-    assert "argmax()" not in multi and 'about["thresholds"]' in multi
 
 
 def test_the_card_says_what_was_measured_and_what_was_not() -> None:
@@ -201,26 +168,6 @@ def test_variants_are_listed_with_their_loss() -> None:
     assert row[1:7] == ["11 MB", "90.0%", "+0.5% (+0.0% to +1.0%)", "3", "0.020", "2.3 x"]
     assert "| fp16 |" in card
     assert "fp16" not in model_card(record(bytes=1), FILES)
-
-
-def test_a_variant_that_is_not_sure_says_how_many_images_are_lacking() -> None:
-    answers = VariantAgreement(
-        images=40,
-        top1=0.9,
-        reference_top1=0.9,
-        difference=paired_interval(0, 0, 40),
-        flips=0,
-        ece=0.02,
-        reference_ece=0.02,
-        max_abs_diff=0.1,
-        max_distance_diff=0.0,
-    )
-    row = {"precision": "int8", "file": "model_int8.onnx", "bytes": 1, "speed": None, "split": "held_out"}
-    for count, lacking in ((40, True), (60, False)):
-        judged = asdict(replace(answers, images=count, difference=paired_interval(0, 0, count)))
-        card = model_card(record(bytes=4, variants=[row | {"answers": judged, "verdict": "not_faster"}]), FILES)
-        (line,) = [line for line in card.splitlines() if line.startswith("| `model_int8.onnx`")]
-        assert ("19" in line) == lacking and ("4.9%" in line) != lacking
 
 
 def test_names_cannot_become_markup_or_keys() -> None:
