@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QIcon, QPainter, QPixmap, QPolygonF
+import pyqtgraph as pg
+from pyqtgraph.graphicsItems.ScatterPlotItem import renderSymbol
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QColor, QIcon, QPixmap
 from PySide6.QtWidgets import QScrollArea, QSizePolicy, QWidget
 
-from gui.curate.map.canvas import MarkLook
-from gui.curate.map.input import MapWidget
+from gui.curate.map.canvas import SYMBOLS, MapCanvas, MarkLook
 from gui.curate.map.map_reader import QUIET, MapData, MapGroup
-from gui.curate.map.raster import DIAMOND, SQUARE, TRIANGLE
 from gui.kit import theme
 from gui.kit.chips import Chip, ChoiceChip
 from gui.kit.flow import Flow
@@ -86,30 +86,9 @@ class MapLegend(QScrollArea):
 
 
 def mark_icon(colour: str, shape: int, *, is_hollow: bool = False) -> QIcon:
-    size = theme.scaled(_MARK_PX)
-    ratio = 2
-    image = QPixmap(QSize(size, size) * ratio)
-    image.setDevicePixelRatio(ratio)
-    image.fill(Qt.GlobalColor.transparent)
-    painter = QPainter(image)
-    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     ink = QColor(colour) if colour != QUIET else QColor(theme.colours().grey_line)
-    painter.setPen(ink)
-    painter.setBrush(Qt.BrushStyle.NoBrush if is_hollow else ink)
-    box = QRectF(1.5, 1.5, size - 3, size - 3)
-    middle = box.center()
-    top, bottom = QPointF(middle.x(), box.top()), QPointF(middle.x(), box.bottom())
-    if shape == SQUARE:
-        painter.drawRect(box.adjusted(0.7, 0.7, -0.7, -0.7))
-    elif shape == TRIANGLE:
-        painter.drawPolygon(QPolygonF([top, box.bottomRight(), box.bottomLeft()]))
-    elif shape == DIAMOND:
-        right, left = QPointF(box.right(), middle.y()), QPointF(box.left(), middle.y())
-        painter.drawPolygon(QPolygonF([top, right, bottom, left]))
-    else:
-        painter.drawEllipse(box)
-    painter.end()
-    return QIcon(image)
+    brush = pg.mkBrush(None) if is_hollow else pg.mkBrush(ink)
+    return QIcon(QPixmap.fromImage(renderSymbol(SYMBOLS[shape], theme.scaled(_MARK_PX), pg.mkPen(ink), brush, dpr=2)))
 
 
 class MapControls(QWidget):
@@ -153,7 +132,7 @@ class MapPanel(QWidget):
     def __init__(self, load: Callable[[Sequence[int]], Iterable[Tile]]) -> None:
         super().__init__()
         self.thumbnails = ThumbnailStore(self)
-        self.canvas = MapWidget(self.thumbnails, load)
+        self.canvas = MapCanvas(self.thumbnails, load)
         self.legend = MapLegend()
         self.legend.hidden_changed.connect(self._show_groups)
         self._read: MapData | None = None
@@ -170,15 +149,14 @@ class MapPanel(QWidget):
         self.setLayout(column(self.canvas, zoom, self.legend, grows=0))
 
     def show_map(self, read: MapData) -> None:
-        """Show a map; a map of the same images is reached by an animation."""
         assert read.map is not None
         before = self._read.map if self._read is not None else None
         is_same = before is not None and (before.method, before.fitted) == (read.map.method, read.map.fitted)
         is_other = self._read is None or self._read.by != read.by
         self._read = read
-        self.canvas.set_points(read.map.image_ids, read.map.points, keeps_view=is_same)
+        self.canvas.set_points(read.map.image_ids[read.drawn], read.map.points[read.drawn], keeps_view=is_same)
         self.legend.show_groups(read.entries, is_other=is_other)
-        self.canvas.images.forget()
+        self.canvas.forget_tiles()
         self._show_groups()
 
     def _show_groups(self) -> None:
@@ -188,7 +166,7 @@ class MapPanel(QWidget):
         looks = [
             MarkLook(each.colour or grey, each.shape, is_quiet=each.colour == QUIET) for each in self._read.entries
         ]
-        self.canvas.set_groups(self._read.groups, looks, self.legend.hidden)
+        self.canvas.set_groups(self._read.groups[self._read.drawn], looks, self.legend.hidden)
         self.canvas.view_changed.emit()
 
     def changeEvent(self, event) -> None:

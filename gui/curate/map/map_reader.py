@@ -1,6 +1,6 @@
 """Data of the map: positions of images, and their groups by class, split, prediction ... No widgets here.
 
-Read in the background, because 100,000 images take a second; see `read_map_data`.
+Read in the background, because many images take a second; see `read_map_data`.
 """
 
 import math
@@ -25,6 +25,7 @@ from visionft.project.store import Project
 from visionft.training.runs.run_folder import list_runs
 
 QUIET: Final = ""  # the colour without a group: grey, below all others
+MAX_POINTS: Final = 50_000  # more are slow to draw; a sample of them is shown
 BY_CLASS, BY_SPLIT, BY_ERROR, BY_DATE, BY_RUN = "class", "split", "error", "date", "run:"
 # From low to high, or from early to late: colour-blind safe, of equal lightness on both backgrounds.
 RAMP: Final = ("#4B74E0", "#2F93B5", "#3F9B62", "#AD8A1C", "#D2622A")
@@ -51,6 +52,7 @@ class MapData:
     by: str  # the attribute for its colours
     map: ImageMap | None  # positions by the requested method, else principal axes; None where neither exists
     groups: np.ndarray  # (N,) index into `entries` for each image of the map
+    drawn: np.ndarray  # (M,) places of the images shown, at most `MAX_POINTS`
     entries: tuple[MapGroup, ...]  # the groups; only classes may be empty
     without: int  # number of images of the project without a place on the map
     has_features: bool  # whether at least some images have features
@@ -68,10 +70,19 @@ def read_map_data(project: Project, method: Method, by: str) -> MapData:
     ]
     ways |= {f"{BY_RUN}{run.name}": tr("Predicted by {run}", run=run.title) for run in reversed(runs[-5:])}
     if found is None or not len(found):
-        return MapData(method, by, None, np.zeros(0, np.intp), (), len(images.images), has_features, ways)
+        nothing = np.zeros(0, np.intp)
+        return MapData(method, by, None, nothing, nothing, (), len(images.images), has_features, ways)
     ids = found.image_ids.tolist()
     groups, entries = _coloured(project, images, ids, by)
-    return MapData(method, by, found, groups, entries, len(images.images) - len(ids), has_features, ways)
+    return MapData(
+        method, by, found, groups, _sample(found.image_ids), entries, len(images.images) - len(ids), has_features, ways
+    )
+
+
+def _sample(image_ids: np.ndarray) -> np.ndarray:
+    """Return the sorted places of at most `MAX_POINTS` images, mostly the same ones after images are added."""
+    mixed = image_ids.astype(np.uint64) * np.uint64(2654435761) % np.uint64(2**32)
+    return np.sort(np.argsort(mixed)[:MAX_POINTS])
 
 
 def _coloured(project: Project, images: Snapshot, ids: Sequence[int], by: str) -> Groups:

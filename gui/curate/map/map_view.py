@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QWidget
 
 from gui.curate.curation import Curation
 from gui.curate.map.map_panel import MapControls, MapPanel
-from gui.curate.map.map_reader import BY_CLASS, MapData, read_map_data
+from gui.curate.map.map_reader import BY_CLASS, MAX_POINTS, MapData, read_map_data
 from gui.curate.view import EmptyContent, View, ViewContent
 from gui.kit.translation import tr
 from gui.kit.workers import BackgroundReader
@@ -164,6 +164,9 @@ class MapView(View):
             drawn = f"{read.map.fitted:,}"
             sampled = tr("Drawn from a sample of {drawn} images; the others lie among those like them.", drawn=drawn)
             words = f"{words} {sampled}"
+        if len(read.map) > MAX_POINTS:
+            shown = tr("{shown} of {count} images are shown.", shown=f"{MAX_POINTS:,}", count=f"{len(read.map):,}")
+            words = f"{words} {shown}"
         if self._unplaceable:
             left = tr(
                 "{count} image has no place: a network makes nothing of it.",

@@ -4,13 +4,11 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
 from PySide6.QtGui import QMouseEvent, QWheelEvent
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QWidget
 
-from gui.curate.map.canvas import MarkLook
-from gui.curate.map.input import MapWidget
+from gui.curate.map.canvas import MapCanvas, MarkLook
 from gui.curate.map.map_reader import BY_CLASS, read_map_data
 from gui.curate.map.map_view import MapView
-from gui.curate.map.raster import Camera, Inks, Raster
 from gui.kit.image_model import Tile
 from gui.kit.thumbnails import ThumbnailStore
 from visionft.curation.map.image_map import draw_map
@@ -25,60 +23,39 @@ NONE, SHIFT, CTRL = HELD.NoModifier, HELD.ShiftModifier, HELD.ControlModifier
 KIND = FeatureKind(backbone="test", size=8, weights="", preprocessing="", widths=(16,))
 
 
-def test_zooming_keeps_the_point_below_the_pointer():
-    camera = Camera.around(np.array([[-3.0, 2.0], [5.0, 9.0]]), 400, 300).zoomed(3, 40, 70, 400, 300).moved(11, -7)
-    points = np.array([[1.0, 5.0]])
-    x, y = camera.to_screen(points, 400, 300)[0].tolist()
-    assert camera.zoomed(2.5, x, y, 400, 300).to_screen(points, 400, 300)[0] == pytest.approx((x, y), abs=1e-3)
-
-
-def test_marks_have_their_colours_where_they_lie_and_hidden_ones_have_none():
-    raster = Raster(np.array([[0.0, 0.0], [1.0, 1.0], [9.0, 9.0]]))
-    inks = Inks(np.array([0xFFFF0000, 0xFF00FF00], np.uint32), 0xFFFFFFFF)
-    camera = Camera(0.5, 0.5, 100)
-    styles, shapes = np.array([0, 1, 1]), np.array([0, 1])
-    raster.set_styles(styles, shapes, shown=np.ones(3, bool))
-    drawn = raster.draw(camera, 200, 160, inks)
-    assert sorted(drawn.places.tolist()) == [0, 1]  # the third is out of view
-    assert drawn.pixels.shape == (160, 200)
-    assert drawn.pixels[130, 50] == 0xFFFF0000 and drawn.pixels[30, 150] == 0xFF00FF00
-    assert drawn.pixels[80, 100] == 0xFFFFFFFF
-    raster.set_styles(styles, shapes, shown=np.array([True, False, True]))
-    assert raster.draw(camera, 200, 160, inks).pixels[30, 150] == 0xFFFFFFFF
-    raster.move_to(np.zeros((3, 2)))
-    for layers, colour in (([1, 0, 0], 0xFFFF0000), ([0, 1, 0], 0xFF00FF00)):  # the higher one covers the lower
-        raster.set_styles(styles, np.zeros(2, int), layers=np.array(layers), shown=np.ones(3, bool))
-        assert raster.draw(Camera(0, 0, 1), 40, 40, inks).pixels[20, 20] == colour
-
-
 @pytest.fixture
 def canvas(qtbot, tmp_path):
     thumbnails = ThumbnailStore()
-    widget = MapWidget(
+    widget = MapCanvas(
         thumbnails, lambda ids: [Tile(image_id=i, path=tmp_path / f"{i}.png", title=str(i)) for i in ids]
     )
-    qtbot.addWidget(widget)
+    window = QWidget()  # pyqtgraph expects that a view is closed with its window
+    qtbot.addWidget(window)
+    window.resize(500, 400)
+    widget.setParent(window)
     widget.resize(500, 400)
     widget.set_points(np.arange(1, 6), np.array([[0, 0], [0, 1], [1, 0], [1, 1], [0.5, 0.5]], float))
-    widget.set_groups(np.array([0, 0, 1, 1, 2]), [MarkLook("#ff0000"), MarkLook("#00ff00"), MarkLook("", 0, True)])
-    widget.show()
-    qtbot.waitExposed(widget)
+    widget.set_groups(
+        np.array([0, 0, 1, 1, 2]), [MarkLook("#ff0000"), MarkLook("#00ff00"), MarkLook("#808080", 0, True)]
+    )
+    window.show()
+    qtbot.waitExposed(window)
     yield widget
     thumbnails.close()
 
 
-def at(widget: MapWidget, image_id: int, dx: int = 0, dy: int = 0) -> QPoint:
+def at(widget: MapCanvas, image_id: int, dx: int = 0, dy: int = 0) -> QPoint:
     point = widget.point_of(image_id)
     assert point is not None
     return point.toPoint() + QPoint(dx, dy)
 
 
-def pull(qtbot, widget: MapWidget, points: list[QPoint], *, button=LEFT, held=NONE) -> None:
-    qtbot.mousePress(widget, button, held, points[0])
+def pull(qtbot, widget: MapCanvas, points: list[QPoint], *, button=LEFT, held=NONE) -> None:
+    qtbot.mousePress(widget.viewport(), button, held, points[0])
     for point in points[1:]:
         places = QPointF(point), QPointF(widget.mapToGlobal(point))
-        QApplication.sendEvent(widget, QMouseEvent(QEvent.Type.MouseMove, *places, button, button, held))
-    qtbot.mouseRelease(widget, button, held, points[-1])
+        QApplication.sendEvent(widget.viewport(), QMouseEvent(QEvent.Type.MouseMove, *places, button, button, held))
+    qtbot.mouseRelease(widget.viewport(), button, held, points[-1])
 
 
 def test_a_lasso_catches_what_is_inside(qtbot, canvas):
@@ -93,16 +70,16 @@ def test_a_lasso_catches_what_is_inside(qtbot, canvas):
 
 
 def test_a_click_catches_one_and_hidden_ones_are_not_caught(qtbot, canvas):
-    qtbot.mouseClick(canvas, LEFT, NONE, at(canvas, 3, 2, 1))
+    qtbot.mouseClick(canvas.viewport(), LEFT, NONE, at(canvas, 3, 2, 1))
     assert canvas.caught_ids() == (3,)
-    qtbot.mouseClick(canvas, LEFT, CTRL, at(canvas, 1))
+    qtbot.mouseClick(canvas.viewport(), LEFT, CTRL, at(canvas, 1))
     assert canvas.caught_ids() == (1, 3)
-    qtbot.mouseClick(canvas, LEFT, CTRL, at(canvas, 3))
+    qtbot.mouseClick(canvas.viewport(), LEFT, CTRL, at(canvas, 3))
     assert canvas.caught_ids() == (1,)
-    qtbot.mouseClick(canvas, LEFT, NONE, at(canvas, 1, 60, -60))
+    qtbot.mouseClick(canvas.viewport(), LEFT, NONE, at(canvas, 1, 60, -60))
     assert canvas.caught_ids() == ()
     canvas.set_groups(np.array([0, 0, 1, 1, 2]), [MarkLook("#ff0000")] * 3, frozenset({1}))
-    qtbot.mouseClick(canvas, LEFT, NONE, at(canvas, 3))
+    qtbot.mouseClick(canvas.viewport(), LEFT, NONE, at(canvas, 3))
     assert canvas.caught_ids() == () and canvas.visible_ids() == (1, 2, 5)
 
 
@@ -118,21 +95,35 @@ def test_wheel_keys_and_pulling_change_what_is_seen(qtbot, canvas):
         Qt.ScrollPhase.NoScrollPhase,
         False,
     )
-    before = canvas.camera
-    QApplication.sendEvent(canvas, wheel)
-    assert canvas.camera.scale == pytest.approx(before.scale * 1.44, rel=1e-3)
+    before = canvas.view_range()
+    QApplication.sendEvent(canvas.viewport(), wheel)
+    assert canvas.view_range().width() == pytest.approx(before.width() / 1.44, rel=1e-3)
     assert (QPointF(at(canvas, 4)) - where).manhattanLength() <= 2  # it stays under the pointer
     qtbot.keyClicks(canvas, "++-0")
-    assert canvas.camera == before
+    assert canvas.view_range() == before
     qtbot.keyClick(canvas, Qt.Key.Key_Right)
-    assert canvas.camera.x > before.x
+    assert canvas.view_range().x() > before.x()
     canvas.fit()
     pull(qtbot, canvas, [QPoint(100, 100), QPoint(130, 120)], button=RIGHT)
-    assert canvas.camera.x < before.x and canvas.camera.y > before.y and canvas.caught_ids() == ()
+    assert canvas.view_range().x() < before.x() and canvas.view_range().y() > before.y() and canvas.caught_ids() == ()
     canvas.fit()
     canvas.set_tool("move")
     pull(qtbot, canvas, [QPoint(100, 100), QPoint(150, 100)])
-    assert canvas.camera.x < before.x and canvas.caught_ids() == ()
+    assert canvas.view_range().x() < before.x() and canvas.caught_ids() == ()
+
+
+def test_a_double_click_opens_an_image(qtbot, canvas):
+    with qtbot.waitSignal(canvas.opened) as opened:
+        qtbot.mouseDClick(canvas.viewport(), LEFT, NONE, at(canvas, 4))
+    assert opened.args == [4]
+
+
+def test_hovering_says_which_image_it_is(qtbot, canvas):
+    qtbot.mouseMove(canvas.viewport(), at(canvas, 3))
+    qtbot.waitUntil(lambda: canvas.accessibleDescription().startswith("3"))
+    canvas.grab()
+    qtbot.mouseMove(canvas.viewport(), at(canvas, 3, 70, -70))
+    qtbot.waitUntil(lambda: canvas.accessibleDescription() == "")
 
 
 def give_features(project_dir) -> None:
