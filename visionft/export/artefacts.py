@@ -27,6 +27,7 @@ from visionft.errors import ExportError
 from visionft.export.contents import (
     CLASSIFIER_FILE,
     FIXED_MODEL_FILE,
+    FLOAT_MODEL_FILE,
     PYTORCH_FILE,
     PYTORCH_FOLDER,
     RUNTIME_FOLDER,
@@ -144,6 +145,16 @@ _OWN: Final = (
         purposes={FIXED_MODEL_FILE: "the model for one image of a fixed size, cropped and resized before"},
         targets=("phone",),
         use=Message("model_fixed.onnx takes one image that was cropped and resized before."),
+    ),
+    Artefact(
+        name="float-input",
+        title=Message("Also write model_float.onnx"),
+        write="visionft.export.float_model:write_float_model",
+        about=Message("For programs that crop, resize and normalise images themselves."),
+        check=Message("Compared with PyTorch."),
+        file=FLOAT_MODEL_FILE,
+        purposes={FLOAT_MODEL_FILE: "the model for images that are already cropped, resized and normalised"},
+        use=Message("model_float.onnx takes images that your program has cropped, resized and normalised."),
     ),
     Artefact(
         name="pytorch",

@@ -16,14 +16,15 @@ from visionft.data.preprocess import WHOLE
 from visionft.files import MOST_RECORD, parse_json, read_json, sha256_file, write_json
 from visionft.records import finite_values
 
-MODEL_FILE, FIXED_MODEL_FILE, RECORD_FILE = "model.onnx", "model_fixed.onnx", "export.json"
+MODEL_FILE, RECORD_FILE = "model.onnx", "export.json"
+FIXED_MODEL_FILE, FLOAT_MODEL_FILE = "model_fixed.onnx", "model_float.onnx"
 PYTORCH_FILE = "model.pt2"
 PYTORCH_FOLDER, CLASSIFIER_FILE = "pytorch", "classifier.py"
 TIMM_FOLDER, RUNTIME_FOLDER = "huggingface", "samples/web/runtime"
 LABELS_FILE, SCRIPT_FILE, INDEX_FILE = "labels.txt", "predict.py", "index.safetensors"
 LICENCE_FILE = "LICENSE"
 # Files of the exports before records listed files.
-_FIRST_FILES = ("model_float.onnx", INDEX_FILE, LABELS_FILE, SCRIPT_FILE)
+_FIRST_FILES = (FLOAT_MODEL_FILE, INDEX_FILE, LABELS_FILE, SCRIPT_FILE)
 _OWN_HASH = "record_sha256"
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from models.messages import Message
 from visionft.errors import ExportError
-from visionft.export.contents import FIXED_MODEL_FILE
+from visionft.export.contents import FIXED_MODEL_FILE, FLOAT_MODEL_FILE
 from visionft.export.model_file import open_session, read_model
 from visionft.export.predictor import INPUT, OUTPUT
 
@@ -68,7 +68,7 @@ def references_in(folder: Path, known: Mapping[str, Any] | None = None) -> dict[
     """
     references, spreads = (dict((known or {}).get(name, {})) for name in ("reference", "reference_spread"))
     for path in sorted(folder.glob("model*.onnx")):
-        if path.name not in (FIXED_MODEL_FILE, *references):
+        if path.name not in (FIXED_MODEL_FILE, FLOAT_MODEL_FILE, *references):
             content = read_model(path)
             model = _probabilities_of(path, content)
             rows = [model(pixels[None])[0] for pixels in synthetic_images()]
