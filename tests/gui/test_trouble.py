@@ -11,8 +11,9 @@ from gui.app import create_window
 from gui.errors import BugDialog
 from gui.state import AppState
 from gui.tasks import Lane, Task
-from visionft.errors import RunError
+from visionft.errors import ProjectError, RunError
 from visionft.project.edits.changes import AddClass
+from visionft.project.edits.class_changes import DeleteClass
 from visionft.project.store import Project
 
 LEFT = Qt.MouseButton.LeftButton
@@ -138,3 +139,19 @@ def test_a_bug_in_a_job_opens_the_report_and_loses_nothing(qtbot, label, window,
     image_id = label.grid.selection.current_id()
     qtbot.keyClick(label.grid, Qt.Key.Key_3)
     assert labels_of(window.state.session.project, image_id) == ("red",)
+
+
+@pytest.mark.parametrize("when", ["while working", "at the end"])
+def test_a_backup_that_fails_in_its_own_thread_is_a_banner(qtbot, window, project_dir, monkeypatch, when):
+    def full(*_inputs, **_):
+        raise ProjectError("disk-full")
+
+    monkeypatch.setattr("visionft.project.safety.backups.backup_pinned", full)
+    window.state.open_project(project_dir)
+    window.state.session.apply(AddClass("x"))
+    if when == "while working":
+        window.state.session.apply(DeleteClass("red"))
+    else:
+        monkeypatch.setattr("visionft.project.safety.backup_schedule.INTERVAL_S", -1.0)
+        window.state.close_project()
+    qtbot.waitUntil(lambda: "disk-full" in window.toasts.message())

@@ -2,6 +2,7 @@
 
 import dataclasses
 import errno
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -26,7 +27,7 @@ from visionft.training.config.checks import config_problems
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.train import train
 from visionft.training.runs.manifest import read_parts, write_parts
-from visionft.training.runs.run_folder import RunSummary, list_runs, load_run, read_run
+from visionft.training.runs.run_folder import RunSummary, delete_weights, list_runs, load_run, read_run
 from visionft.training.runs.run_model import load_run_model
 from visionft.training.runs.run_titles import titles_of_runs
 
@@ -181,3 +182,18 @@ def test_several_labels(snapshot: Snapshot, tmp_path: Path) -> None:
     found = combine(tmp_path, ["1", "2"], several)
     evaluation = evaluate_run(load_run(tmp_path, found.run).path, several, "test")
     assert evaluation.mean_average_precision is not None and 0 <= found.accuracy <= 1
+
+
+@pytest.mark.parametrize("fate", ["deleted", "without weights", "changed"])
+def test_a_part_that_is_no_longer_what_it_was_is_refused(project: Path, combined: RunSummary, snapshot, fate) -> None:
+    part = load_run(project, "2")
+    if fate == "deleted":
+        shutil.rmtree(part.path)
+    elif fate == "without weights":
+        delete_weights(part)
+    else:
+        path = part.path / "best" / "manifest.json"
+        path.write_text(json.dumps(dict.fromkeys(json.loads(path.read_text()), "0" * 64)))
+    with pytest.raises(RunError, match="002-test_vit-lora") as caught:
+        evaluate_run(combined.path, snapshot)
+    assert caught.value.next_step is not None and caught.value.next_step.action == "combine"

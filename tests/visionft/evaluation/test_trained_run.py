@@ -232,3 +232,26 @@ def test_a_stage_that_leads_out_of_the_project_is_not_taken(images: Snapshot, tm
     assert read_run(run.path).has_weights
     assert sorted(each.name for each in elsewhere.iterdir()) == ["adopted.json", "diary.txt"]
     assert not (run.path / "diary.txt").exists()
+
+
+@pytest.mark.slow
+def test_a_raised_budget_is_remembered_over_a_crash(images: Snapshot, tmp_path: Path) -> None:
+    budget = Budget("quick")
+    stop = Stop(lambda event: isinstance(event, StepDone))
+    quick = settings("quick", images)
+
+    def rise(event: Event) -> None:
+        if isinstance(event, EpochDone) and not event.epoch:
+            budget.preset = "best"
+        stop.job.report(event)
+
+    job = JobContext(rise, lambda: stop.is_over)
+    run, _ = train_and_evaluate(quick, images, tmp_path / "runs" / "001-a", budget=budget, job=job)
+    assert run.is_unfinished and run.plan is not None and (run.plan.preset, run.plan.stage) == ("best", "best")
+    assert run.next is not None and run.next.config.method == "full"
+    again = Stop(lambda event: isinstance(event, StepDone))
+    resumed, _ = resume_and_evaluate(run.path, job=again.job)
+    assert resumed.is_unfinished and resumed.next is not None
+    assert resumed.next.config == run.next.config and resumed.config == run.config
+    ended, _ = resume_and_evaluate(run.path, budget=Budget("quick"))
+    assert not ended.is_unfinished and ended.next is None and ended.has_weights

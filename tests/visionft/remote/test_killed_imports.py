@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from killed_process import kill_at
@@ -55,3 +56,9 @@ def test_numbers_that_killed_processes_claimed_are_given_again(project, images, 
     os.utime(runs / ".003-", (time.time() - 3600,) * 2)
     found = import_result(project, images, there / "a.vftresult")
     assert [path.name for path in runs.iterdir()] == [found.run] and found.run.startswith("001-")
+
+
+def test_a_claim_of_a_process_that_runs_is_respected(project, images, there):
+    (project / "runs" / ".001-").write_text(str(os.getpid()))
+    assert import_result(project, images, there / "a.vftresult").run.startswith("002-")
+    assert Path(project / "runs" / ".001-").exists()
