@@ -17,7 +17,7 @@ OWN = Message("images that match a pattern")
 _EXAMPLE = r"(part\d+)_"
 # Images of one group stay in one split; patterns as `assign_splits` matches them in the names.
 GROUPS: dict[Text, str] = {
-    "nothing": "",
+    Message("nothing"): "",
     Message("images with the same prefix (part7_a, part7_b)"): r"([^/]+)[_ -][^/_ -]*$",
     Message("images of one folder"): r"^(.*)/",
     OWN: "",

@@ -27,7 +27,7 @@ NAMES = words_of(
         "COCO CVAT Pascal VOC Label Studio",
         "Hybrid ViT Starter EfficientNet Lite",
         "JavaScript",
-        "Strg Umschalt Entf Leertaste Rücktaste Return Enter Tab Herunter Bild aufwärts abwärts",  # keys
+        "Strg Umschalt Entf Esc Leertaste Rücktaste Return Enter Tab Herunter Bild aufwärts abwärts",  # keys
         "Deutsch English kB MB GB log MIT and Apache",
     )
 )

@@ -154,7 +154,7 @@ def test_onnx_runtime_answers_as_the_merged_network(name, method, small, tmp_pat
     session = onnxruntime.InferenceSession(tmp_path / "n.onnx", providers=["CPUExecutionProvider"])
     with torch.no_grad():
         expected = merged(images(row)).numpy()
-    np.testing.assert_allclose(session.run(None, {"input": images(row).numpy()})[0], expected, atol=1e-4)
+    np.testing.assert_allclose(session.run(None, {"input": images(row).numpy()})[0], expected, atol=5e-4)
 
 
 @pytest.mark.parametrize("name", [name for name in FAMILIES if "vit" in name or "deit" in name])
