@@ -32,7 +32,7 @@ def test_the_wheel_has_all_sources_and_files_of_its_packages_alone() -> None:
     ]
     assert {f"models/{row.bundled}" for row in BACKBONES.values() if row.bundled} <= files
     assert "models/timm_index.json" in files
-    pictures = ("photographs.zip", "photographs.jpg", "drawn.jpg")
+    pictures = ("photographs.zip", "photographs.jpg")
     assert {f"resources/pictures/{name}" for name in pictures} <= files
     read = ("translations/de/LC_MESSAGES/visionft.mo", "manual/label.md", "manual/de/label.md", "screenshots/label.png")
     assert {f"resources/{name}" for name in read} <= files
