@@ -4,7 +4,6 @@ from dataclasses import replace
 
 from models.backbone import Backbone, Normalisation
 from models.errors import ConfigError, Problem
-from models.extensions import extension_rows
 from models.messages import Message
 from models.pins import PINS
 from models.shapes import EfficientNetShape, InvertedStage, ResNetShape, Stage, ViTShape
@@ -310,7 +309,6 @@ BACKBONES: dict[str, Backbone] = {
         ),
     )
 }
-BACKBONES.update(extension_rows("visionft.backbones", Backbone, taken=BACKBONES))
 
 
 def get_backbone(name: str) -> Backbone:

@@ -410,20 +410,6 @@ def snapshot(image_folder: Path) -> Snapshot:
     return Snapshot("single", names, tuple(images))
 
 
-@pytest.fixture(scope="session")
-def sample_extension(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with `tests/fixtures/sample_extension` installed: put it on the path of a new process."""
-    import zipfile
-
-    from hatchling.builders.wheel import WheelBuilder
-
-    folder = tmp_path_factory.mktemp("extension")
-    wheel = next(WheelBuilder(str(ROOT / "tests/fixtures/sample_extension")).build(directory=str(folder / "dist")))
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(folder / "installed")
-    return folder / "installed"
-
-
 @pytest.fixture
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return a growing list of the names of files decoded for the cache in this process."""

@@ -6,8 +6,6 @@ use. `__init__.pyi` gives their types: an import here, even for type checkers, w
 
 import importlib
 import os
-import sys
-from importlib.machinery import ModuleSpec
 from typing import Any
 
 from visionft.allocator import keep_freed_memory
@@ -51,32 +49,6 @@ os.environ["PYTHONSAFEPATH"] = "1"
 # torch's OpenMP threads spin while they wait; beside other programs that made a training step ten times slower here.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 keep_freed_memory()
-
-_BESIDE = ("gui", "models", "resources")
-
-
-class _FolderBeside:
-    """Finds and loads `visionft.models.errors` as the module `models.errors`: one module with two names.
-
-    Extensions import the long names, which only this program can have.
-    """
-
-    def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
-        top, _, inner = name.partition(".")
-        is_beside = top == __name__ and inner.partition(".")[0] in _BESIDE
-        loader: Any = _FolderBeside()  # not a subclass of `Loader`: importlib.abc takes its time to load
-        return ModuleSpec(name, loader) if is_beside else None
-
-    def create_module(self, spec: ModuleSpec) -> Any:
-        module = importlib.import_module(spec.name.partition(".")[2])
-        self._spec = module.__spec__
-        return module
-
-    def exec_module(self, module: Any) -> None:
-        module.__spec__ = self._spec  # the import has put that of the second name there
-
-
-sys.meta_path.insert(0, _FolderBeside())
 
 
 def __getattr__(name: str) -> Any:

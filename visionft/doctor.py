@@ -7,7 +7,6 @@ CPU.
 
 import contextlib
 import ctypes.util
-import importlib
 import logging
 import os
 import platform
@@ -15,12 +14,11 @@ import re
 import shutil
 import sqlite3
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from models.extensions import Extension, loaded_extensions
 from models.messages import Message
 from visionft import __version__
 from visionft.amounts import memory_text, size_text
@@ -88,16 +86,6 @@ class WeightsCache:
     size_mb: float
 
 
-# The modules of the tables that extensions add rows to; the table of commands is the command line's own.
-_TABLES = (
-    "models.methods.table",
-    "models.catalog",
-    "visionft.project.formats.registry",
-    "visionft.curation.table",
-    "visionft.export.artefacts",
-)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
     """The result of `diagnose`.
@@ -105,7 +93,6 @@ class Diagnosis:
     Attributes:
         libraries: Version of each required library; None where it is not installed.
         providers: ONNX Runtime's providers, and whether a session starts on each.
-        extensions: Rows of other packages in the tables; a broken one is among the problems, too.
         free_disk_gb: Free space of the current folder's disk.
         log: The log file of window and command line.
     """
@@ -118,7 +105,6 @@ class Diagnosis:
     providers: dict[str, bool]
     sqlite: str
     weights: tuple[WeightsCache, ...]
-    extensions: tuple[Extension, ...]
     free_disk_gb: float
     log: Path
     problems: tuple[Fault, ...]
@@ -144,10 +130,7 @@ def diagnose() -> Diagnosis:
         faults.append(_broken("ONNX Runtime", error))
     faults += gpu_faults(devices, providers)
     free_disk_gb = round(shutil.disk_usage(Path.cwd()).free / 1e9, 1)
-    for module in _TABLES:
-        importlib.import_module(module)
-    extensions = loaded_extensions()
-    faults += disk_faults(free_disk_gb) + offline_faults() + extension_faults(extensions)
+    faults += disk_faults(free_disk_gb) + offline_faults()
     order: list[Severity] = ["error", "warning", "note"]
     return Diagnosis(
         visionft=__version__,
@@ -158,7 +141,6 @@ def diagnose() -> Diagnosis:
         providers=providers,
         sqlite=sqlite3.sqlite_version,
         weights=weights_caches(),
-        extensions=extensions,
         free_disk_gb=free_disk_gb,
         log=log_file(),
         problems=tuple(sorted(faults, key=lambda fault: order.index(fault.severity))),
@@ -178,13 +160,12 @@ def describe(diagnosis: Diagnosis, *, word_step: Callable[[NextStep], str] | Non
     devices = [f"  {d.kind}:{d.index}  {d.name}, {memory_text(d.memory_mb)}, {d.precision}" for d in diagnosis.devices]
     providers = [f"  {name:<26}{'usable' if ok else 'not usable'}" for name, ok in diagnosis.providers.items()]
     weights = [f"  {w.folder}  {w.files} files, {size_text(w.size_mb * 1e6)}" for w in diagnosis.weights]
-    extensions = [f"  {each.group}  {each.name}  {each.package}" for each in diagnosis.extensions]
     faults = [fault_text(fault) for fault in diagnosis.problems] or ["  none"]
     lines = [
         f"VisionFT {diagnosis.visionft}, Python {diagnosis.python}, {diagnosis.system}",
         f"SQLite {diagnosis.sqlite}, {size_text(diagnosis.free_disk_gb * 1e9)} free here",
         *("Libraries", *versions, "Devices", *devices, "ONNX Runtime providers", *providers),
-        *("Weights", *weights, *(["Extensions", *extensions] if extensions else [])),
+        *("Weights", *weights),
         *("Log", f"  {diagnosis.log}", "Problems", *faults),
     ]
     return "\n".join(lines)
@@ -268,19 +249,6 @@ def offline_faults() -> list[Fault]:
         return []
     advice = "Nothing is wrong with that; weights can be imported as files."
     return [Fault(severity="note", message=reason, advice=advice, next_step=NextStep("import_weights"))]
-
-
-def extension_faults(extensions: Sequence[Extension]) -> list[Fault]:
-    """Return a warning for each extension that is skipped."""
-    return [
-        Fault(
-            severity="warning",
-            message=f"The extension {each.name} ({each.group}, {each.package}) is not used: {each.error}",
-            advice="Update or uninstall that package.",
-        )
-        for each in extensions
-        if each.error
-    ]
 
 
 def qt_faults() -> list[Fault]:

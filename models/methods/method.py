@@ -118,17 +118,6 @@ class Method(Generic[OptionsT]):
         """Return the method's own kind of head, (B, width) to (B, C) logits; None for a linear layer."""
         return None
 
-    def solve(self, material: Any) -> Any:
-        """Return its head in closed form; None leaves it to the row `solution` of `visionft.heads.solutions`.
-
-        Args:
-            material: A `visionft.heads.solutions.Material`: features (N, D), targets (N, C), options.
-
-        Returns:
-            A `visionft.heads.solutions.Solution`. The state of a linear head: `weight` (C, D) and `bias` (C), float32.
-        """
-        return None
-
     def shape_head(self, head: Any, state: "Mapping[str, Tensor]") -> None:
         """Give a head, in place, the shapes of a state before it is loaded, where they depend on the images."""
 

@@ -1,10 +1,9 @@
-"""The table of methods: one row each, in display order, and those of extensions. Torch-free."""
+"""The table of methods: one row each, in display order. Torch-free."""
 
-from typing import Any, cast
+from typing import Any
 
 from models.backbone import Backbone
 from models.errors import ConfigError, Problem
-from models.extensions import extension_rows
 from models.messages import Message, choose_one
 from models.methods.adapter import BottleneckAdapter
 from models.methods.combined import Ensemble
@@ -12,7 +11,7 @@ from models.methods.full import FullFineTuning
 from models.methods.knn import Knn
 from models.methods.linear import LinearProbe
 from models.methods.lora import Lora
-from models.methods.method import Method, MethodOptions
+from models.methods.method import Method
 from models.methods.prefix import PrefixTuning
 from models.methods.prototype import Prototype
 from models.methods.zero_shot import ZeroShot
@@ -32,24 +31,6 @@ METHODS: dict[str, Method[Any]] = {
         FullFineTuning(),
     )
 }
-
-
-def _is_usable(row: Any) -> bool:
-    """Return whether an extension's row is a method (TypeError: it is one that lacks something, which is named)."""
-    if not isinstance(row, Method):
-        return False
-    method = cast("Method[Any]", row)
-    needed = ("name", "title", "summary", "when", "learning_rate", "options")
-    if missing := [name for name in needed if not hasattr(method, name)]:
-        raise TypeError(f"{type(method).__name__} has no {', '.join(missing)}")
-    if not method.name.isidentifier():  # as in `lora.rank`, and in the names of runs
-        raise TypeError(f"the name {method.name!r} has other characters than letters, digits and _")
-    if not isinstance(method.options(), MethodOptions):
-        raise TypeError(f"{type(method).__name__}.options is no subclass of MethodOptions")
-    return True
-
-
-METHODS.update(extension_rows("visionft.methods", _is_usable, taken=METHODS))
 COMBINED = Ensemble()  # what a run can be, but nobody can choose to train
 
 

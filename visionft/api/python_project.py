@@ -231,7 +231,7 @@ class Project(Store):
         """Run a check, and return its open issues, the worst first.
 
         Args:
-            name: `duplicates`, `label-errors`, `leaks`, `quality`, one of an extension, or the check itself.
+            name: `duplicates`, `label-errors`, `leaks`, `quality`, or the check itself.
             threshold: Score from which an image is listed, 0 to 1; None for the check's own.
             kind: Only issues of this kind, of `kinds` of the check, such as `blurred`; empty for all.
 

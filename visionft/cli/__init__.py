@@ -21,7 +21,6 @@ from typer.exceptions import TyperException
 from typer.main import get_command, get_group
 
 import visionft
-from models.extensions import extension_rows
 from visionft.cli.arguments import CommandArguments
 from visionft.cli.output import NO_READER, open_closed_streams, print_error, write_err, write_out
 from visionft.errors import as_expected
@@ -101,15 +100,10 @@ COMMANDS: Final[dict[str, str]] = {  # the name of a command, and its function
     "app": "program_commands.window",
     "help": "help_command.help_",
 }
-_TAKEN = [name.replace(" ", ".") for name in (*COMMANDS, *ABOUT)]
-_ADDED = extension_rows("visionft.commands", callable, taken=_TAKEN)  # the entry point `curate.mine` is `curate mine`
-_added = {name.replace(".", " "): command for name, command in _ADDED.items()}
 
 
 def command_function(name: str) -> Callable[..., Any]:
     """Return the function of a command, after importing its module."""
-    if name in _added:
-        return _added[name]
     module, _, function = COMMANDS[name].partition(".")
     return getattr(importlib.import_module(f"visionft.cli.{module}"), function)
 
@@ -118,10 +112,10 @@ class _Program(TyperGroup):
     """The program's groups and commands, each made when it is asked for."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        return list(dict.fromkeys(name.split()[0] for name in (*COMMANDS, *_added)))
+        return list(dict.fromkeys(name.split()[0] for name in COMMANDS))
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        names = [name for name in (*COMMANDS, *_added) if name.split()[0] == cmd_name]
+        names = [name for name in COMMANDS if name.split()[0] == cmd_name]
         if cmd_name not in self.commands and names:
             is_group = names != [cmd_name]
             group = typer.Typer(

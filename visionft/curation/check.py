@@ -137,7 +137,7 @@ def read_result(project_dir: Path, check: str) -> CheckResult | None:
         for each in values.pop("findings")
     )
     unreadable = tuple((int(image_id), str(reason)) for image_id, reason in values.pop("unreadable"))
-    values.pop("settings", None)  # version 0.2 stored those of a check of an extension
+    values.pop("settings", None)  # version 0.2 stored those of checks of other packages
     checked = values.pop("looked_at")
     return CheckResult(issues=issues, checked=checked, unreadable=unreadable, **values)
 

@@ -1,6 +1,5 @@
-"""The table of checks: one row each, and those of extensions. User interfaces iterate over it."""
+"""The table of checks: one row each. User interfaces iterate over it."""
 
-from models.extensions import extension_rows
 from visionft.curation.check import Check
 from visionft.curation.duplicates.duplicate_check import Duplicates
 from visionft.curation.label_errors.label_error_check import LabelErrors
@@ -9,7 +8,6 @@ from visionft.curation.quality.quality_check import Quality
 from visionft.errors import VisionFTError
 
 CHECKS: dict[str, Check] = {check.name: check for check in (LabelErrors(), Duplicates(), Leaks(), Quality())}
-CHECKS |= extension_rows("visionft.checks", Check, taken=CHECKS)
 
 
 def get_check(name: str) -> Check:

@@ -1,15 +1,8 @@
-"""The files that an export may hold beside `model.onnx`: one table for the program's own and those of extensions.
+"""The files that an export may hold beside `model.onnx`: one table.
 
 A row says when a file is made, how, how it is checked, and what people read of it. The flags of `model export`, the
 boxes and the list of files on the Export page, the targets, the model card and the verification are made of the rows: a
 further file is one more row.
-
-An installed package adds a row by an entry point of the group `visionft.exporters`:
-
-    def write_classes(export):  # a visionft.export.exporter.Export, whose module loads torch: do not import it here
-        (export.folder / "classes.json").write_text(json.dumps(export.class_names))
-
-    CLASS_LIST = Artefact(name="class-list", title="Classes as JSON", file="classes.json", write=write_classes)
 
 Torch-free: the rows of the program name their functions, whose modules load torch.
 """
@@ -17,10 +10,8 @@ Torch-free: the rows of the program name their functions, whose modules load tor
 import pkgutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from keyword import iskeyword
 from typing import Any, Final
 
-from models.extensions import extension_rows
 from models.messages import Message, choose_one
 from visionft.data.types import Split
 from visionft.errors import ExportError
@@ -109,7 +100,7 @@ class Artefact:
 
 
 # In the order of writing.
-_OWN: Final = (
+_ROWS = (
     Artefact(
         name="fp16",
         title=Message("fp16 variant"),
@@ -200,39 +191,7 @@ _OWN: Final = (
         copied="visionft.export.bundle.web_runtime:runtime_files",
     ),
 )
-# Names of other options and parameters of an export: of the command, of `Run.export` and of `ExportOptions.for_target`.
-_TAKEN: Final = (
-    "artefacts",
-    "callback",
-    "cls",
-    "facts",
-    "folder",
-    "help",
-    "json",
-    "opset",
-    "out-dir",
-    "project",
-    "run",
-    "self",
-    "target",
-)
-
-
-def _is_usable(row: Any) -> bool:
-    """Return whether an extension's row is an artefact (ValueError: its name is no option, or no keyword of Python).
-
-    `class-list` is `--class-list` and `class_list=`; `class` is a word of Python, and `no-list` what `list` is without.
-    """
-    if not isinstance(row, Artefact):
-        return False
-    spelled = row.name.replace("-", "_")
-    if not spelled.isidentifier() or iskeyword(spelled) or spelled.startswith(("_", "no_")):
-        raise ValueError(f"the name {row.name!r} cannot be an option and an argument of Python")
-    return True
-
-
-_known = {each.name: each for each in _OWN}
-ARTEFACTS: Final = {**_known, **extension_rows("visionft.exporters", _is_usable, taken=(*_known, *_TAKEN))}
+ARTEFACTS: Final = {each.name: each for each in _ROWS}
 
 
 def artefact_named(name: str) -> Artefact:

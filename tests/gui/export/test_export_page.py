@@ -13,7 +13,6 @@ from gui.export import exporting as export_work
 from gui.export import follow_up
 from gui.kit import dialogs
 from visionft.events import Notice, ResultStored
-from visionft.export.artefacts import ARTEFACTS, Artefact
 from visionft.export.bundle.sample_programs import SAMPLES
 from visionft.export.bundle.verifying import FileFault, Verification
 from visionft.export.export_result import ExportResult, Latency, Parity, SampleRun, read_export
@@ -103,21 +102,6 @@ def test_options_reach_the_engine_and_the_report_says_what_was_measured(
     assert opened == [target]
     qtbot.mouseClick(page.try_button, LEFT)
     assert window.current_page.name == "try"
-
-
-def test_the_exporter_of_an_extension_is_one_more_format(
-    qtbot, window, exporting, project_dir, write_run, monkeypatch, open_page
-):
-    row = Artefact(name="class-list", title="Classes as JSON", write=lambda _export: None)
-    monkeypatch.setitem(ARTEFACTS, row.name, row)
-    write_run(project_dir, RUN, RESNET, accuracies=[1.0])
-    page = open_page("export")
-    box = page.target_card.boxes["class-list"]
-    assert box.text() == row.title and page.target_card.options().artefacts == ()
-    box.click()
-    page.target_card.tiles["web"].click()  # no target chooses it, so it stays chosen
-    export(qtbot, window, page)
-    assert exporting[0][2]["options"] == ExportOptions.for_target("web", class_list=True)
 
 
 def test_an_export_is_checked_again_and_what_is_wrong_is_named(qtbot, window, page, exporting, monkeypatch):

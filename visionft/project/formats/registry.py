@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.extensions import extension_rows
 from models.messages import Message
 from visionft.errors import NextStep, ProjectError
 from visionft.project.formats.class_folders import write_class_folders, write_yolo
@@ -186,7 +185,6 @@ _NOT_READ = (
     ),
 )
 FORMATS: dict[str, Format] = {each.name: each for each in (*_ROWS, *_NOT_READ)}
-FORMATS.update(extension_rows("visionft.formats", Format, taken=FORMATS))
 FORMATS["json"] = FORMATS.pop("json")  # last: it takes any JSON
 LABEL_FILES = tuple(each for each in FORMATS.values() if each.read)
 IMPORT_FORMATS = ("auto", *(each.name for each in FORMATS.values() if each.is_import))

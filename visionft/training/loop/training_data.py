@@ -318,7 +318,7 @@ class TrainingData:
             seed=config.seed,
             job=self._job,
         )
-        solved = config.method_row.solve(material) or SOLUTIONS[config.method_row.solution](material)
+        solved = SOLUTIONS[config.method_row.solution](material)
         self._classifier.load_head(solved.state)
         if solved.held_out is not None and solved.places is not None:
             logits = np.full((len(features.indices), len(images.class_names)), np.nan, np.float32)
