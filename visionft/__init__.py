@@ -44,7 +44,7 @@ os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 # ONNX Runtime, when imported, would write a number that names this computer into the user's cache and send events.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-# Processes that are started from here (loaders, the preview's) would import what lies in the current folder.
+# Processes that are started from here (loaders) would import what lies in the current folder.
 os.environ["PYTHONSAFEPATH"] = "1"
 # torch's OpenMP threads spin while they wait; beside other programs that made a training step ten times slower here.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -19,7 +19,6 @@ from gui.state import AppState
 from gui.tasks import Lane, Priority, Task, Work
 from gui.train import setup_measurements, train_choices
 from gui.train.advice import AdviceController
-from gui.train.augment_preview import AugmentPreview
 from gui.train.framing.framing_controller import FramingController
 from gui.train.network_search import NetworkSearch
 from gui.train.recipes import Recipes
@@ -62,7 +61,6 @@ class TrainDraft(QObject):
         self._after: tuple[SetFacts | None, str, str] | None = None  # images and preset of a run, and the one proposed
         self._waiting: Callable[[], object] | None = None  # for the images as they are now
         self._reader = BackgroundReader(read_training_images, self._take_images, parent=self)
-        self.preview = AugmentPreview(view.strip, lambda: self._images.divided if self._images else None, parent=self)
         self._computer_reader = BackgroundReader(train_choices.read_computer, self._on_computer_read, parent=self)
         self.costs = setup_measurements.PresetCosts(state, session, parent=self)
         self.framing = FramingController(
@@ -301,7 +299,6 @@ class TrainDraft(QObject):
         cost = train_choices.cost_of_stages(self.preset, configs, self._known) if is_staged else self._known(config)
         self.cost_of_run = cost
         view.cost.setText(train_choices.cost_words(cost) if cost else tr("Time and memory are not measured yet."))
-        self.preview.show(self.framing.applied(config))
         if images is not None and view.isVisible() and not images.untriable:
             unknown = [each for each in self._preset_configs().values() if self._known(each) is None]
             self.costs.request([self.framing.applied(each) for each in unknown], images.divided)
@@ -455,6 +452,5 @@ class TrainDraft(QObject):
         self.costs.timer.stop()
         self._state.draft = dataclasses.replace(self.config, start_from="") if self.is_modified else None
         self.framing.close()
-        self.preview.close()
         self._computer_reader.close()
         self._reader.close()

@@ -19,7 +19,6 @@ from gui.kit.side_by_side import SideBySide
 from gui.kit.translation import capitalised, tr
 from gui.next_steps import way_of
 from gui.train.advice import AdviceCard
-from gui.train.augment_preview import AugmentStrip
 from gui.train.choice_grid import Choice, ChoiceGrid
 from gui.train.framing.framing_card import FramingCard
 from gui.train.network_search import ProbeTable
@@ -59,7 +58,6 @@ class SetupView(QWidget):
         self.form = ConfigForm(config, names=[name for name in names if name not in _OWN_FIELDS], has_reset=False)
         self.method_forms: dict[str, ConfigForm] = {}
         self._default = config
-        self.strip = AugmentStrip()
         self.probes = ProbeTable()
         self.problems = Banner()
         self._build_parts()
@@ -120,7 +118,7 @@ class SetupView(QWidget):
         columns = SideBySide((widget_of(left),), (widget_of(self._right()),), least_px=980, side_px=404)
         more = widget_of(column(self.framing_card, columns, spacing=theme.LARGE))
         self.more_button = FoldButton("More choices", more)
-        self.more_button.setToolTip(tr("Method, backbone, settings, what augmentation does"))
+        self.more_button.setToolTip(tr("Method, backbone, settings"))
         self.more_button.toggled.connect(lambda is_open: self.shown.emit() if is_open else None)
         self.more_button.clicked.connect(self.more_toggled)
         parts = (self.problems, self.presets, self.exhausted, head, self.split_card, self.advice_card)
@@ -131,17 +129,16 @@ class SetupView(QWidget):
         return everything
 
     def _right(self) -> QVBoxLayout:
-        about, settings, sees, own = (Card() for _ in range(4))
+        about, settings, own = (Card() for _ in range(3))
         for card, parts in (
             (about, (row(text("This run", "heading"), None, self.command_button), self.summary, self.cost)),
             (about, (row(self.measure_button, self.measure_all_button, None),)),
             (about, (row(self.open_recipe_button, self.save_recipe_button, None),)),
             (settings, (text("Settings", "heading"), self.form)),
-            (sees, (self.strip,)),
             (own, (self._method_title, self._method_box)),
         ):
             card.body.addLayout(column(*parts))
-        return column(about, settings, sees, own, None, spacing=theme.LARGE)
+        return column(about, settings, own, None, spacing=theme.LARGE)
 
     def method_form(self, name: str) -> ConfigForm | None:
         """Return the form of a method's own settings, built on first use; None where it has none."""

@@ -28,7 +28,7 @@ from gui.results import results_page
 from gui.shell.window import MainWindow
 from gui.state import AppState
 from gui.tasks import TASK_THREAD
-from gui.train import augment_preview, setup_measurements
+from gui.train import setup_measurements
 from visionft.export.precision.variants import Variant, VariantAgreement, VariantLatency
 from visionft.training.config.train_config import TrainConfig
 
@@ -136,7 +136,6 @@ def project_dir(tmp_path: Path, images: Path, made_once: Path) -> Path:
 @pytest.fixture(autouse=True)
 def _calm(monkeypatch: pytest.MonkeyPatch) -> None:
     """Start nothing that costs seconds by itself, and wait for background reads, however busy the computer is."""
-    monkeypatch.setattr(augment_preview, "DEBOUNCE_MS", 60_000)  # the preview's process on the train page
     monkeypatch.setattr(setup_measurements, "DELAY_MS", 60_000)
     monkeypatch.setattr(results_page, "LOOK_MS", 60_000)  # the automatic evaluation: torch
     monkeypatch.setattr(workers, "PATIENCE_S", 60.0)

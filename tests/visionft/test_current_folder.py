@@ -1,4 +1,4 @@
-"""Files in the current folder never run, whatever their names: at the start, in loader processes, in the preview's."""
+"""Files in the current folder never run, whatever their names: at the start and in loader processes."""
 
 import importlib.util
 import os
@@ -15,20 +15,6 @@ NAMES = ("multiprocessing", "torch", "models", "gui", "resources", "typer", "log
          "PIL", "cv2", "pickle", "subprocess", "albumentations", "onnxruntime", "psutil")  # fmt: skip
 TINY = ("--backbone", "test_resnet", "--method", "full", "--epochs", "1", "--device", "cpu", "--set", "weights=random",
         "--set", "image_size=32", "--set", "workers=1")  # fmt: skip
-PREVIEW = """
-import sys
-from pathlib import Path
-from visionft.data.augment_preview import PreviewProcess, PreviewRequest
-from visionft.training.config.train_config import TrainConfig
-if __name__ == "__main__":
-    process = PreviewProcess()
-    request = PreviewRequest(
-        path=Path(sys.argv[1]), augmentation="light", preprocessing=TrainConfig(image_size=32).preprocessing,
-        near_side=48, seeds=(1,),
-    )
-    print(len(process.render(request)))
-    process.close()
-"""
 
 
 @pytest.fixture
@@ -94,15 +80,6 @@ def test_the_start_from_a_deleted_folder(project: Path, tmp_path: Path) -> None:
 def test_loader_processes_run_nothing_of_it(hostile: Path, project: Path) -> None:
     done = run(sys.executable, "-m", "visionft", "train", project, *TINY, cwd=hostile)
     assert (done.returncode, ran(hostile)) == (0, ""), done.stderr
-
-
-@pytest.mark.slow
-def test_the_preview_runs_nothing_of_it(hostile: Path, image_folder: Path, tmp_path: Path) -> None:
-    script = tmp_path / "bin" / "preview.py"
-    script.parent.mkdir()
-    script.write_text(PREVIEW)
-    done = run(sys.executable, script, image_folder / "red" / "00.png", cwd=hostile)
-    assert (done.stdout, ran(hostile)) == ("1\n", ""), done.stderr
 
 
 def test_the_script_beside_a_model_runs_none_of_its_neighbours(hostile: Path) -> None:

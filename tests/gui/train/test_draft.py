@@ -2,17 +2,14 @@
 
 import threading
 
-import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QWidget
 
-from gui.train import augment_preview
 from gui.train.network_search import MOST_SHOWN, NetworkSearch
 from gui.train.train_choices import ELSEWHERE, HERE, WeightsFact, backbone_choices
 from gui.train.train_page import TrainPage
 from models.catalog import BACKBONES
-from visionft.data.augment_preview import render
 from visionft.errors import RunError
 from visionft.training.estimate import Estimate, SetFacts, StepCost, keep_cost
 from visionft.training.preset_choice import preset_of_project
@@ -130,47 +127,6 @@ def test_a_method_that_does_not_fit_is_named(qtbot, page, window, monkeypatch, f
     qtbot.mouseClick(page.setup.measure_all_button, LEFT)
     finish()
     assert "lora: 9 GB" in window.toasts.message() and "prefix" not in window.toasts.message()
-
-
-@pytest.fixture
-def drawn(monkeypatch) -> list:
-    """Let the preview draw immediately, in this process; return the requests."""
-    asked = []
-
-    def render(self, request):
-        asked.append(request)
-        return [np.zeros((8, 8, 3), np.uint8)] * len(request.seeds)
-
-    monkeypatch.setattr(augment_preview, "DEBOUNCE_MS", 5)
-    monkeypatch.setattr(augment_preview.PreviewProcess, "render", render)
-    return asked
-
-
-def test_the_preview_follows_the_settings_on_the_users_own_image(qtbot, drawn, page, window):
-    strip = page.setup.strip
-    choose(page.form.editor("augmentation"), "light")
-    qtbot.waitUntil(lambda: strip.shown() == 8)
-    own = {image.path for image in window.state.session.snapshot().labelled("train")}
-    assert {request.path for request in drawn} <= own
-    choose(page.form.editor("augmentation"), "none")
-    qtbot.waitUntil(lambda: strip.shown() == 1)
-    choose(page.form.editor("augmentation"), "medium")
-    page.form.editor("image_size").setValue(96)
-    qtbot.waitUntil(lambda: strip.shown() == 8)
-    assert (drawn[-1].augmentation, drawn[-1].preprocessing.shape) == ("medium", (96, 96))
-    first, seeds = drawn[-1].path, drawn[-1].seeds
-    qtbot.mouseClick(strip.others_button, LEFT)
-    qtbot.waitUntil(lambda: drawn[-1].seeds not in (seeds, (0,)))
-    assert drawn[-1].path == first
-    qtbot.mouseClick(strip.next_button, LEFT)
-    qtbot.waitUntil(lambda: drawn[-1].path != first)
-
-
-@pytest.fixture
-def here(monkeypatch) -> None:
-    """Let the preview draw immediately, in this process."""
-    monkeypatch.setattr(augment_preview, "DEBOUNCE_MS", 5)
-    monkeypatch.setattr(augment_preview.PreviewProcess, "render", lambda self, request: render(request))
 
 
 def test_a_network_is_found_by_parts_of_its_name_and_its_licence_accepted_for_each_anew(qtbot, page):
