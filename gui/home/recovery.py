@@ -102,7 +102,7 @@ class Recovery:
         is_changed = report.seal == "broken"
         if is_changed:
             facts.append(tr("Another program or the disk changed the project; a value may be wrong."))
-        lines = [*report.unexplained, *report.repaired, *map(str, (*report.missing, *report.closed)[:_NAMED])]
+        lines = [*report.repaired, *map(str, (*report.missing, *report.closed)[:_NAMED])]
         step = NextStep("relink") if missing else NextStep("restore") if is_changed else None
         message = tr("The project was checked.") if facts else tr("The project is in order.")
         tone = "warn" if step or report.closed else "good"

@@ -103,7 +103,7 @@ def use(folder: Path) -> str:
             while project.undo_title:
                 project.undo()
             reached = "closing"
-        if report.seal == "broken" or report.unexplained:
+        if report.seal == "broken":
             return "told by the check"
         return "repaired" if report.repaired else "found in order"
     except VisionFTError as error:

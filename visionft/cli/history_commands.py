@@ -78,7 +78,6 @@ def check(
         report = opened.repair(contents=contents, callback=job)
         restore, relink = (command_for(NextStep(action, project=project)) for action in ("restore", "relink"))
         lines = [f"{CHANGED_OUTSIDE} {_CHANGED}: {restore}"] if report.seal == "broken" else []
-        lines += [f"Changed by no step of the history since the last backup: {each}" for each in report.unexplained]
         lines += [f"Repaired: {each}" for each in report.repaired]
         lines += [f"Missing: {path}" for path in report.missing]
         lines += [f"May not be entered (check its permissions): {path}" for path in report.closed]

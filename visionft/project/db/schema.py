@@ -224,11 +224,6 @@ def connect(database: Path, *, writable: bool) -> sqlite3.Connection:
     return connection
 
 
-def attach(connection: sqlite3.Connection, database: Path, name: str) -> None:
-    """Attach another database to a connection for reading, under its own name."""
-    connection.execute(f"ATTACH ? AS {name}", (_uri(database, "ro"),))
-
-
 def make_durable(connection: sqlite3.Connection, *, journal_mode: str = "WAL") -> None:
     """Set the pragmas for commits that survive a power cut: WAL with a sync per commit, and F_FULLFSYNC on macOS."""
     connection.execute(f"PRAGMA journal_mode = {journal_mode}").fetchone()

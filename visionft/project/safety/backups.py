@@ -9,15 +9,15 @@ together; the newest stays whatever its size.
 """
 
 import logging
-import math
 import re
 import shutil
 import sqlite3
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import asdict, dataclass, fields
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -152,13 +152,16 @@ def is_intact(project_folder: Path, backup: Backup) -> bool:
 
 
 def thin(project_folder: Path, *, now: float) -> None:
-    """Delete the automatic backups not selected by `keep`, then those in excess of `KEEP_BYTES`."""
+    """Delete the automatic backups not selected by `keep`, then the oldest in excess of `KEEP_BYTES`."""
     automatic = [backup for backup in list_backups(project_folder) if not backup.is_own]
     times = keep((backup.created for backup in automatic), now=now)
     kept = [backup for number, backup in enumerate(automatic) if number == 0 or backup.created in times]
-    sizes = [folder_bytes(project_folder, backup) for backup in kept]
-    fitting = fit([backup.created for backup in kept], sizes, limit=KEEP_BYTES, now=now)
-    names = {kept[place].name for place in fitting}
+    sizes = accumulate(folder_bytes(project_folder, backup) for backup in kept)
+    names = {
+        backup.name
+        for place, (backup, size) in enumerate(zip(kept, sizes, strict=True))
+        if not place or size <= KEEP_BYTES
+    }
     for backup in automatic:
         if backup.name not in names:
             folder = project_folder / BACKUPS_FOLDER / backup.name
@@ -199,23 +202,6 @@ def _keep_of(newest_first: list[float], now: float) -> set[float]:
         for moment in newest_first:
             newest.setdefault(time.strftime(period, time.gmtime(moment)), moment)
         kept.update(list(newest.values())[:limit])
-    return kept
-
-
-def fit(times: Sequence[float], sizes: Sequence[int], *, limit: int, now: float) -> list[int]:
-    """Return the indices of backups of at most `limit` bytes, spread over their ages; the newest stays in any case.
-
-    While the total is too large, the backup with the smallest gap to the next newer one, relative to its age, is
-    dropped. Times are seconds since the epoch, the newest first; sizes are bytes.
-    """
-    kept = list(range(len(times)))
-
-    def gap(index: int) -> tuple[float, float]:
-        age = now - times[kept[index]]
-        return (times[kept[index - 1]] - times[kept[index]]) / age if age > 0 else -math.inf, -age
-
-    while len(kept) > 1 and sum(sizes[place] for place in kept) > limit:
-        del kept[min(range(1, len(kept)), key=gap)]
     return kept
 
 

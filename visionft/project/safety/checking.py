@@ -3,33 +3,27 @@
 The repairs enter the history as one step. Missing parents are created rather than their children dropped ("lost class
 12"), as in Anki's database check. Problems outside the database (missing or edited images) are listed, with a
 suggested action.
-
-Every change records its altered rows in the journal. A row with a difference from the newest backup and without a
-record was therefore altered outside: by a flipped bit on the disk, or by another program. It is named, not repaired.
 """
 
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, suppress
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from models.messages import Message
-from visionft.errors import ProjectError
 from visionft.events import Progress
 from visionft.files import sha256_file
 from visionft.jobs import SILENT, JobContext
 from visionft.project.db import schema
-from visionft.project.db.database import DATABASE, Seal, verify
-from visionft.project.db.journal import JOURNALED_TABLES, journaled_columns
+from visionft.project.db.database import Seal
 from visionft.project.db.roots import IMAGES_FOLDER, folder_of
 from visionft.project.db.sqlite_errors import damage_error
 from visionft.project.edits.changes import settle_conflicts
 from visionft.project.importing.relinking import find_missing
 from visionft.project.importing.sources import UNPACKED_PREFIX
 from visionft.project.names import count_of, name_key
-from visionft.project.safety.backups import BACKUPS_FOLDER, PARTIAL_PREFIX, Backup, is_intact, list_backups
+from visionft.project.safety.backups import BACKUPS_FOLDER, PARTIAL_PREFIX
 from visionft.project.store import Project
 
 _Repair = str | Callable[[sqlite3.Connection], int]  # a statement, or a function; the number of corrected rows counts
@@ -45,9 +39,6 @@ class CheckReport:
     # Whether the database is byte for byte as the last session left it: "whole", "broken" when it is not, or "none"
     # when that session was killed, and a single changed value may go unseen.
     seal: Seal = "none"
-    # Differences from the newest backup not caused by a change, one sentence each. They are reported, not repaired: the
-    # right version is unknown.
-    unexplained: tuple[str, ...] = ()
     closed: tuple[Path, ...] = ()  # image folders without access for this user; the state of their images is unknown
 
 
@@ -61,7 +52,6 @@ def check_project(project: Project, *, check_contents: bool = False, job: JobCon
         schema.read_everything(connection)
     database = project.database
     seal = database.seal
-    unexplained = unexplained_changes(database.read_file, project.path)
     database.accept_outside_changes()
     repair = Repair()
     project.apply(repair)
@@ -77,7 +67,6 @@ def check_project(project: Project, *, check_contents: bool = False, job: JobCon
         missing=tuple(path for path in unseen if path not in hidden),
         edited=edited,
         seal=seal,
-        unexplained=unexplained,
         closed=tuple(sorted({path.parent for path in hidden})),
     )
 
@@ -263,63 +252,3 @@ def _find_edited(project: Project, missing: set[Path], job: JobContext) -> tuple
         if done % 100 == 0 or done == len(images):
             job.report(Progress(stage="Compare contents", done=done, total=len(images)))
     return tuple(edited)
-
-
-def unexplained_changes(database: Path, project_folder: Path) -> tuple[str, ...]:
-    """Return the differences from the newest intact backup of this history that no step of it explains."""
-    for backup in list_backups(project_folder)[:5]:  # those before a restore have another history
-        if _is_comparable(project_folder, backup):
-            with closing(schema.connect(database, writable=False)) as connection:
-                schema.attach(connection, project_folder / BACKUPS_FOLDER / backup.name / DATABASE, "backup")
-                since = _last_common_row(connection)
-                if since is not None:
-                    return tuple(text for table in JOURNALED_TABLES for text in _differences(connection, table, since))
-    return ()
-
-
-def _is_comparable(project_folder: Path, backup: Backup) -> bool:
-    """Tell whether a backup is intact, of the present schema, and holds no foreign view that would run for long."""
-    if backup.schema_version != schema.SCHEMA_VERSION or not is_intact(project_folder, backup):
-        return False
-    with suppress(ProjectError, sqlite3.Error):
-        verify(project_folder / BACKUPS_FOLDER / backup.name / DATABASE, may_recover=False, is_known=True)
-        return True
-    return False
-
-
-def _last_common_row(connection: sqlite3.Connection) -> int | None:
-    """Return the last journal row of the backup's newest step; None, and no later row is known, without the step."""
-    newest = "SELECT id, title, at FROM backup.step WHERE undone = 0 ORDER BY id DESC LIMIT 1"
-    step = connection.execute(newest).fetchone()
-    same = "SELECT 1 FROM main.step WHERE id = ? AND title = ? AND at = ? AND undone = 0"
-    if step is None or connection.execute(same, step).fetchone() is None:
-        return None
-    return connection.execute("SELECT max(id) FROM backup.journal WHERE step_id = ?", step[:1]).fetchone()[0]
-
-
-def _differences(connection: sqlite3.Connection, table: str, since: int) -> Iterator[str]:
-    """Yield the differences in one table, without rows altered after journal row `since`."""
-    columns, keys = journaled_columns(connection, table)
-    names, key = ", ".join(columns), ", ".join(keys)
-    noted = ", ".join(("key", "key2")[: len(keys)])
-    query = f"""
-        SELECT {key} FROM (
-            SELECT * FROM (SELECT {names} FROM main.{table} EXCEPT SELECT {names} FROM backup.{table})
-            UNION ALL
-            SELECT * FROM (SELECT {names} FROM backup.{table} EXCEPT SELECT {names} FROM main.{table}))
-        WHERE ({key}) NOT IN (
-            SELECT {noted} FROM main.journal WHERE id > ? AND (target = ? OR target GLOB ?) AND key IS NOT NULL)
-        GROUP BY {key}"""
-    for place in connection.execute(query, (since, table, f"{table}.*")).fetchall():
-        where = " AND ".join(f"{name} = ?" for name in keys)
-        now, then = (
-            connection.execute(f"SELECT {names} FROM {base}.{table} WHERE {where}", place).fetchone()
-            for base in ("main", "backup")
-        )
-        row = f"{table} {' '.join(str(each) for each in place)}"
-        if now is None or then is None:
-            yield f"{row} {'is lost' if now is None else 'came from nowhere'}"
-            continue
-        for column, present, before in zip(columns, now, then, strict=True):
-            if present != before:
-                yield f"{row}: {column} is {present!r} and was {before!r}"

@@ -9,7 +9,7 @@ import pytest
 from altered_database import alter
 
 from visionft.errors import ProjectError
-from visionft.project.edits.changes import AddClass, LabelImages
+from visionft.project.edits.changes import AddClass
 from visionft.project.edits.image_changes import TagImages
 from visionft.project.importing.relinking import find_missing, relink_images
 from visionft.project.queries import class_rows, image_rows
@@ -158,29 +158,3 @@ def test_a_seal_that_is_none_stops_nobody_and_a_restored_project_has_one(
     assert check(project.path) == "whole"
     restore_backup(project.path)
     assert check(project.path) == "whole"
-
-
-# Changes from outside the program, and the row, column and values told of each.
-OUTSIDE = {
-    "UPDATE image SET width = 9 WHERE id = 3": ("image 3: width", "9", "8"),
-    "UPDATE image SET sha256 = 'x' WHERE id = 12": ("image 12: sha256", "'x'"),
-    "UPDATE label SET labelled_at = 5 WHERE image_id = 7": ("label 7 2: labelled_at", "5"),
-    "UPDATE class SET name = 'cot', name_key = 'cot' WHERE id = 1": ("class 1: name", "'cot'", "'cat'"),
-    "INSERT INTO tag (name, name_key) VALUES ('x', 'x')": ("tag 1",),
-    "DELETE FROM label WHERE image_id = 7": ("label 7 2",),
-}
-
-
-@pytest.mark.parametrize("statement", OUTSIDE)
-def test_what_no_step_altered_is_named(project: Project, statement: str) -> None:
-    project.back_up()
-    project.apply(LabelImages((1, 2), "horse"))
-    project.close()
-    alter(project.path, statement)
-    with Project.open(project.path) as again:
-        said = check_project(again).unexplained
-        assert all(told in said[0] for told in OUTSIDE[statement])
-        assert len({sentence.split(":")[0] for sentence in said}) == 1
-        again.wait_for_backups()
-        shutil.rmtree(project.path / "backups")
-        assert check_project(again).unexplained == ()  # nothing to compare with
