@@ -71,11 +71,19 @@ _Found = Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]  # queries (B), pla
 
 def _by_blocks(rows: Rows, queries: np.ndarray | None, k: int) -> _Found:
     """Yield the exact neighbours, block by block."""
-    asked = rows if queries is None else queries
+    import faiss
+
+    asked, count = (rows, k + 1) if queries is None else (queries, k)
     for start in range(0, len(asked), BLOCK):
         block = np.ascontiguousarray(asked[start : start + BLOCK], np.float32)
+        best: Any = faiss.ResultHeap(len(block), count, keep_max=True)
+        for first in range(0, len(rows), COLUMNS):
+            columns = np.ascontiguousarray(rows[first : first + COLUMNS], np.float32)
+            values, found = faiss.knn(block, columns, min(count, len(columns)), metric=faiss.METRIC_INNER_PRODUCT)
+            best.add_result(values, found + first)
+        best.finalize()
         chosen = np.arange(start, start + len(block))
-        yield chosen, *_exact(rows, block, chosen if queries is None else None, k)
+        yield chosen, *((best.I, best.D) if queries is not None else _without_own(chosen, best.I, best.D))
 
 
 def _by_cells(rows: Rows, queries: np.ndarray | None, k: int) -> _Found:
@@ -98,14 +106,19 @@ def _by_cells(rows: Rows, queries: np.ndarray | None, k: int) -> _Found:
         pool.sort()  # its rows are read in their order
         block = np.ascontiguousarray((rows if queries is None else queries)[mine], np.float32)
         among = np.ascontiguousarray(rows[pool], np.float32)
-        is_own = queries is None
-        values, columns = faiss.knn(block, among, min(len(pool), k + is_own), metric=faiss.METRIC_INNER_PRODUCT)
+        count = k + (queries is None)
+        values, columns = faiss.knn(block, among, count, metric=faiss.METRIC_INNER_PRODUCT)
+        values[columns < 0] = -np.inf  # there are fewer
         found = np.where(columns < 0, -1, pool[columns])
-        if is_own:
-            found, values = _best(found, np.where(found == mine[:, None], -np.inf, values), k)
-            found = np.where(np.isneginf(values), -1, found)
-        missing = ((0, 0), (0, k - found.shape[1]))
-        yield mine, np.pad(found, missing, constant_values=-1), np.pad(values, missing, constant_values=-np.inf)
+        yield mine, *((found, values) if queries is not None else _without_own(mine, found, values))
+
+
+def _without_own(own: np.ndarray, places: np.ndarray, products: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return K of K + 1 neighbours: without the queries' own places (B), or without the last."""
+    left_out = places == own[:, None]
+    left_out[~left_out.any(axis=1), -1] = True
+    shape = (len(own), -1)
+    return places[~left_out].reshape(shape), products[~left_out].reshape(shape)
 
 
 def _members(index: Any, rows: Rows, cells: int) -> list[np.ndarray]:
@@ -117,37 +130,3 @@ def _members(index: Any, rows: Rows, cells: int) -> list[np.ndarray]:
     cell_of = np.concatenate(nearest_cells)
     order = np.argsort(cell_of, kind="stable")
     return np.split(order, np.searchsorted(cell_of[order], np.arange(1, cells)))
-
-
-def _best(places: np.ndarray, values: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the `k` columns of the greatest values of each row, the greatest first."""
-    order = np.argsort(-values, axis=1, kind="stable")[:, :k]
-    return np.take_along_axis(places, order, axis=1), np.take_along_axis(values, order, axis=1)
-
-
-def _exact(rows: Rows, block: np.ndarray, own: np.ndarray | None, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the best `k` of all rows for a block of queries, updated column block by column block.
-
-    Only products above the worst of the current best are ranked: after the first columns they are few, and ranking all
-    took four times as long as multiplying.
-    """
-    places = np.full((len(block), k), -1, np.int64)
-    best = np.full((len(block), k), -np.inf, np.float32)
-    for start in range(0, len(rows), COLUMNS):
-        columns = rows[start : start + COLUMNS].astype(np.float32, copy=False)
-        found = block @ columns.T
-        if own is not None:
-            mine = np.flatnonzero((own >= start) & (own < start + len(columns)))
-            found[mine, own[mine] - start] = -np.inf
-        if not start:
-            chosen = np.argpartition(-found, min(k, found.shape[1]) - 1, axis=1)[:, :k]
-            values = np.take_along_axis(found, chosen, axis=1)
-        else:  # the values above the least of the best, as many columns as the fullest row has; the rest is -inf
-            line, column = np.nonzero(found > best[:, -1:])
-            counts = np.bincount(line, minlength=len(found))
-            slot = np.arange(len(line)) - np.repeat(np.cumsum(counts) - counts, counts)
-            chosen = np.zeros((len(found), int(counts.max(initial=0))), np.int64)
-            values = np.full(chosen.shape, -np.inf, np.float32)
-            chosen[line, slot], values[line, slot] = column, found[line, column]
-        places, best = _best(np.hstack([places, chosen + start]), np.hstack([best, values]), k)
-    return places, best
