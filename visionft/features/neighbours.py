@@ -83,7 +83,8 @@ def _by_blocks(rows: Rows, queries: np.ndarray | None, k: int) -> _Found:
             best.add_result(values, found + first)
         best.finalize()
         chosen = np.arange(start, start + len(block))
-        yield chosen, *((best.I, best.D) if queries is not None else _without_own(chosen, best.I, best.D))
+        places, products = (best.I, best.D) if queries is not None else _without_own(chosen, best.I, best.D)
+        yield chosen, places, products
 
 
 def _by_cells(rows: Rows, queries: np.ndarray | None, k: int) -> _Found:
@@ -110,7 +111,8 @@ def _by_cells(rows: Rows, queries: np.ndarray | None, k: int) -> _Found:
         values, columns = faiss.knn(block, among, count, metric=faiss.METRIC_INNER_PRODUCT)
         values[columns < 0] = -np.inf  # there are fewer
         found = np.where(columns < 0, -1, pool[columns])
-        yield mine, *((found, values) if queries is not None else _without_own(mine, found, values))
+        places, products = (found, values) if queries is not None else _without_own(mine, found, values)
+        yield mine, places, products
 
 
 def _without_own(own: np.ndarray, places: np.ndarray, products: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
