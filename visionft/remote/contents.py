@@ -102,7 +102,7 @@ class PackedJob:
     def of(cls, manifest: Manifest) -> Self:
         """Return the facts of a job's manifest (PackedFileError: they are none)."""
         try:
-            facts = from_plain(cls, manifest.facts | {"bytes": manifest.bytes}, is_open=True)
+            facts = from_plain(cls, manifest.facts | {"bytes": manifest.bytes})
             _require_job_number(facts.job)
             _require_ranges(facts)
         except ValueError as error:
@@ -130,7 +130,7 @@ class ResultFacts:
     def of(cls, manifest: Manifest) -> Self:
         """Return the facts of a result's manifest (PackedFileError: they are none)."""
         try:
-            facts = from_plain(cls, manifest.facts, is_open=True, is_finite=True)
+            facts = from_plain(cls, manifest.facts, is_finite=True)
             _require_job_number(facts.job)
             for each in facts.evaluations.values():
                 _require_ranges(each)
@@ -176,7 +176,7 @@ def read_manifest_values(values: Any, kind: str, name: str) -> Manifest:
         ValueError: They are none.
         PackedFileError: It is of another kind, of a newer program, or names files in a way that is not safe.
     """
-    heading = from_plain(_Heading, values, is_open=True)
+    heading = from_plain(_Heading, values)
     program = heading.program[:40]
     if heading.format > FORMAT:
         message = Message("{name} was written by a newer VisionFT ({program}).", name=name, program=program)
@@ -184,7 +184,7 @@ def read_manifest_values(values: Any, kind: str, name: str) -> Manifest:
     if heading.kind != kind:
         message = Message("{name} is a {found}, not a {kind}.", name=name, found=heading.kind[:20], kind=kind)
         raise PackedFileError(message, "Give the other file.")
-    listing = from_plain(_Listing, values, is_open=True)
+    listing = from_plain(_Listing, values)
     if len(listing.files) > _MOST_FILES or not all(map(_NAME.fullmatch, listing.files)):
         raise PackedFileError(Message("{name} names files in a way that is not safe.", name=name), "Do not use it.")
     for size, digest in listing.files.values():

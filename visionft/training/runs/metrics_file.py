@@ -127,7 +127,7 @@ def read_accuracies(run_dir: Path) -> tuple[AccuracyPoint, ...]:
     with suppress(OSError, ValueError):
         for line in read_lines(run_dir / ACCURACY_FILE):
             with suppress(ValueError):  # a truncated line
-                point = from_plain(AccuracyPoint, parse_json(line), is_open=True, is_finite=True)
+                point = from_plain(AccuracyPoint, parse_json(line), is_finite=True)
                 if not 0 <= point.accuracy <= 1:
                     continue
                 while found and found[-1].at_s >= point.at_s:
