@@ -8,17 +8,14 @@ import gc
 import gzip
 import hashlib
 import json
-import math
 import os
 import shutil
 import stat
-import struct
 import sys
-import zipfile
 import zlib
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
-from io import BufferedReader, BytesIO
+from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,15 +24,13 @@ from visionft.amounts import size_text
 from visionft.errors import IrregularFileError, VisionFTError, disk_fault
 
 if TYPE_CHECKING:
-    import numpy as np
+    pass
 
 MOST_JSON = 500_000_000  # the results of a check on a million images take less
 MOST_RECORD = 16_000_000  # the record of an export with 20,000 classes takes less
 MOST_LINE = 50_000_000  # the probabilities of one image take less
 MOST_LINES = 4_000_000_000  # the probabilities of 1,000 classes for 100,000 images take 2.5 GB
-MOST_ARRAYS = 500_000_000  # the map of a million images takes 110 MB
 _MADE_OF_JSON = 10  # times the largest file: allowed memory of its values; label files take 4 to 7 times theirs
-_HEADER = 500  # bytes of an array's header; a long one can exhaust NumPy's parser
 _PROJECT = "project.db"  # the file that every project folder holds
 _WITHOUT_WAITING: int = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # for a pipe's other end
 _PATIENCE_S = 1.0  # a reader that finishes what a killed export left holds the lock for a moment
@@ -220,50 +215,6 @@ def read_gzip(path: Path) -> bytes:
     if len(content) > limit:
         raise ValueError(Message("it unpacks to more than {limit}", limit=size_text(limit)))
     return content
-
-
-def write_arrays(target: Path, arrays: "Mapping[str, np.ndarray]") -> None:
-    """Write arrays as NumPy's .npz, not compressed, atomically."""
-    import numpy as np  # slow to load, and rarely needed
-
-    with atomic_path(target) as temporary, temporary.open("wb") as handle:
-        np.savez(handle, **arrays)  # pyright: ignore[reportArgumentType]  (of flags of its own)
-
-
-def read_arrays(path: Path) -> "dict[str, np.ndarray]":
-    """Read a file of `write_arrays`, in no more memory than its size: it may come from an untrusted source.
-
-    `np.load` allocates the size claimed in a header, and unpacks compressed content.
-
-    Raises:
-        OSError: It cannot be read.
-        ValueError: It is no such file, is damaged, claims more than it holds, or is larger than `MOST_ARRAYS` bytes.
-    """
-    try:
-        with open_regular(path) as handle, zipfile.ZipFile(handle) as archive:
-            members = archive.infolist()
-            size = os.fstat(handle.fileno()).st_size
-            if size > MOST_ARRAYS:
-                raise ValueError(Message("it is larger than {limit}", limit=size_text(MOST_ARRAYS)))
-            if sum(max(each.file_size, each.compress_size) for each in members) > size:
-                raise ValueError("it claims more than it holds")
-            return {each.filename.removesuffix(".npy"): _array(archive, each) for each in members}
-    except (zipfile.BadZipFile, EOFError, RuntimeError, OverflowError, TypeError, struct.error) as error:
-        raise ValueError(str(error) or "it is cut short") from error
-
-
-def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> "np.ndarray":
-    """Return an array with complete content; compressed data and Python objects are refused."""
-    import numpy as np
-
-    if member.compress_type != zipfile.ZIP_STORED:
-        raise ValueError(Message("{filename} is compressed", filename=member.filename))
-    content = archive.read(member)
-    handle = BytesIO(content)
-    np.lib.format.read_magic(handle)
-    shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(handle, max_header_size=_HEADER)
-    numbers = np.frombuffer(content, dtype, math.prod(shape), handle.tell())
-    return numbers.reshape(shape, order="F" if is_fortran else "C").copy()
 
 
 @contextmanager

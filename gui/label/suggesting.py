@@ -40,7 +40,7 @@ from visionft.suggest.suggestions import (
 from visionft.training.runs.run_folder import RunSummary
 
 suggest_labels = lazy_function("visionft.suggest.suggestions:suggest_labels")
-embed = lazy_function("visionft.features.embedding:embed")
+embedded = lazy_function("visionft.features.embedding:embedded")
 
 NONE = Suggestions.of(())
 logger = logging.getLogger(__name__)
@@ -212,7 +212,7 @@ class SuggestionController(QObject):
         session = self._session
         if session is None or session.project.is_read_only:
             return
-        work = partial(embed, session.path, session.images)
+        work = partial(embedded, session.path, session.images)
         title = tr("Looking at the images")
         task = Task(title=title, work=work, lane=Lane.COMPUTE, page=self._page, device=True, priority=priority)
         self._state.tasks.run(task, owner=self, on_end=lambda _task: self.follow())

@@ -7,8 +7,6 @@ import json
 import os
 import sys
 import tracemalloc
-import zipfile
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -25,13 +23,11 @@ from visionft.files import (
     atomic_path,
     from_home,
     parse_json,
-    read_arrays,
     read_gzip,
     read_json,
     read_lines,
     sha256_file,
     temporary_folder,
-    write_arrays,
     write_json,
 )
 from visionft.project.db.locking import ProjectLock
@@ -158,77 +154,6 @@ def test_the_users_own_folder_stands_for_a_tilde_and_an_unknown_user_for_nothing
         assert from_home("~nobody-of-that-name/x") == Path("~nobody-of-that-name/x")
 
 
-def npy(shape: str, numbers: bytes = bytes(64), dtype: str = "<f4") -> bytes:
-    """Return an array as NumPy writes it, with a header claiming the given shape."""
-    header = f"{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape}, }}".encode().ljust(117) + b"\n"
-    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + numbers
-
-
-def test_arrays_come_back_as_they_were(tmp_path: Path) -> None:
-    arrays = {"a": np.arange(12, dtype=np.float32).reshape(3, 4), "b": np.asfortranarray(np.eye(3)), "c": np.zeros(0)}
-    write_arrays(tmp_path / "x.npz", arrays)
-    found = read_arrays(tmp_path / "x.npz")
-    assert found.keys() == arrays.keys() and all(found[name].dtype == arrays[name].dtype for name in arrays)
-    assert all(np.array_equal(found[name], arrays[name]) and found[name].flags.writeable for name in arrays)
-
-
-@pytest.mark.parametrize(
-    ("content", "reason"),
-    [
-        (npy("(1000000000,)"), "smaller than requested"),
-        (npy("(100000, 100000)"), "smaller than requested"),
-        (npy("(" + "9" * 40 + ",)"), "too large"),
-        (npy("(True,)"), "integer"),
-        (npy("(8,)", dtype="|O"), "OBJECT"),
-        (npy("(" + "-" * 9000 + "1,)"), "header"),
-        (b"\x93NUMPY\x01", "array|magic"),
-    ],
-)
-def test_an_array_that_claims_more_than_it_holds_takes_no_memory(content: bytes, reason: str, tmp_path: Path) -> None:
-    with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
-        archive.writestr("a.npy", content)
-    tracemalloc.start()
-    with pytest.raises(ValueError, match=f"(?i){reason}"):
-        read_arrays(tmp_path / "x.npz")
-    assert tracemalloc.get_traced_memory()[1] < 1_000_000
-    tracemalloc.stop()
-
-
-def test_arrays_that_unpack_to_more_than_the_file_has_are_refused(tmp_path: Path) -> None:
-    bomb, again = tmp_path / "bomb.npz", tmp_path / "again.npz"
-    np.savez_compressed(bomb, a=np.zeros(20_000_000, np.uint8))
-    with zipfile.ZipFile(again, "w") as archive:  # the same bytes under many names
-        archive.writestr("a.npy", npy("(1000,)", bytes(4000)))
-        for number in range(20):
-            archive.filelist.append(copy.copy(archive.filelist[0]))
-            archive.filelist[-1].filename = f"{number}.npy"
-    tracemalloc.start()
-    for path in (bomb, again):
-        with pytest.raises(ValueError, match="holds"):
-            read_arrays(path)
-    assert tracemalloc.get_traced_memory()[1] < 1_000_000
-    tracemalloc.stop()
-
-
-def test_a_file_of_arrays_that_is_too_large_or_damaged_is_a_value_error(tmp_path: Path) -> None:
-    path = tmp_path / "x.npz"
-    write_arrays(path, {"a": np.arange(5)})
-    whole, random = path.read_bytes(), np.random.default_rng(0)
-    for place in random.integers(0, len(whole), 300).tolist():
-        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
-        with suppress(ValueError, OSError):  # an unused byte may have any value
-            assert np.array_equal(next(iter(read_arrays(path).values())), np.arange(5))
-        path.write_bytes(whole[:place])
-        with pytest.raises(ValueError, match=r"\w"):
-            read_arrays(path)
-    with path.open("wb") as file:
-        file.truncate(files.MOST_ARRAYS)
-        file.seek(0, 2)
-        file.write(whole)
-    with pytest.raises(ValueError, match="500 MB"):
-        read_arrays(path)
-
-
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no limit on the size of files")
 @pytest.mark.parametrize("write", WRITERS)
 def test_what_the_system_refuses_safetensors_says_where_and_what_to_do(write: str, tmp_path: Path) -> None:
@@ -296,7 +221,7 @@ def test_json_whose_values_take_more_than_the_largest_of_ours_is_refused_unparse
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has neither such pipes nor such devices")
-@pytest.mark.parametrize("read", [sha256_file, read_json, lambda path: list(read_lines(path)), read_arrays, read_gzip])
+@pytest.mark.parametrize("read", [sha256_file, read_json, lambda path: list(read_lines(path)), read_gzip])
 def test_a_pipe_a_device_and_a_folder_are_not_read(tmp_path: Path, read) -> None:
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "pipe", Path("/dev/zero"), tmp_path):

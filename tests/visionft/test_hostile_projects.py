@@ -27,7 +27,7 @@ from visionft.data.types import Snapshot, SnapshotImage
 from visionft.errors import ImageError, ProjectError, RunError, VisionFTError, WeightsError
 from visionft.events import StepDone
 from visionft.features.feature_store import FeatureKind, latest_kind, make_current
-from visionft.files import read_arrays, write_json, write_text
+from visionft.files import write_json, write_text
 from visionft.jobs import SILENT
 from visionft.project.db import schema
 from visionft.project.edits.changes import RemoveImages
@@ -140,13 +140,6 @@ def test_weights_that_are_a_program_do_not_run(suffix: str, tmp_path: Path) -> N
         with pytest.raises(WeightsError):
             read_state(file)
     assert not ran.exists()
-
-
-def test_arrays_that_are_objects_are_not_read(tmp_path: Path) -> None:
-    np.savez(tmp_path / "a.npz", a=np.array([Program(tmp_path / "ran")], object))
-    with pytest.raises(ValueError):
-        read_arrays(tmp_path / "a.npz")
-    assert not (tmp_path / "ran").exists()
 
 
 def test_a_table_with_a_pickled_type_does_not_run(tmp_path: Path, draw) -> None:

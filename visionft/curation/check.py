@@ -82,7 +82,7 @@ class Inputs:
 
     @cached_property
     def features(self) -> Features:
-        """The features of all images, computed and stored at the first use; raises as `embed`."""
+        """The features of all images, computed and stored at the first use; raises as `embedded`."""
         return embedded(self.project_dir, self.images, job=self.job)
 
 

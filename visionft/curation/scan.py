@@ -49,7 +49,7 @@ def run_checks(
         job: Receives the progress.
 
     Raises:
-        VisionFTError: As `embed`, where every check runs.
+        VisionFTError: As `embedded`, where every check runs.
     """
     chosen = tuple(checks)
     names = chosen or tuple(CHECKS)

@@ -17,9 +17,10 @@ import numpy as np
 
 from models.messages import Message
 from visionft.curation.duplicates.duplicate_check import known_groups
+from visionft.data.plane_files import why_no_image
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.errors import ImageError, ProjectError
-from visionft.features.embedding import embed, embedded
+from visionft.features.embedding import embedded, features_under
 from visionft.features.feature_store import Features, load_features
 from visionft.files import sha256_file
 from visionft.jobs import SILENT, JobContext
@@ -130,15 +131,17 @@ def examples_from_files(
 
     Raises:
         ImageError: One cannot be read.
-        VisionFTError: As `embed`.
+        VisionFTError: As `embedded`.
     """
     queries = query_images(images, files)
-    if load_features(project_dir, queries).missing:
-        for path, reason in embed(project_dir, queries, job=job).unreadable:
-            raise ImageError(Message("{path} cannot be read: {reason}", path=path, reason=reason))
     found = load_features(project_dir, queries)
-    if found.unusable or found.missing:
-        path = (*found.unusable, *found.missing)[0].path
+    if found.missing:
+        found = features_under(project_dir, queries.images, found.kind.spec, job=job)
+    if found.missing:
+        path = found.missing[0].path
+        raise ImageError(Message("{path} cannot be read: {reason}", path=path, reason=why_no_image(path)))
+    if found.unusable:
+        path = found.unusable[0].path
         raise ImageError(Message("{path} cannot be compared: the network makes nothing of it.", path=path))
     directions = features.directions_of(found.vectors)
     return [Example(direction, image.sha256) for image, direction in zip(found.images, directions, strict=True)]

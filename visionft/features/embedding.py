@@ -10,13 +10,13 @@ import contextlib
 import logging
 import time
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.catalog import DEFAULT_BACKBONE, USUAL_BACKBONES
+from models.catalog import USUAL_BACKBONES
 from models.messages import Message
 from visionft.data.image_cache import not_kept_text
 from visionft.data.types import Snapshot, SnapshotImage
@@ -41,7 +41,7 @@ from visionft.features.feature_store import (
 )
 from visionft.features.framing import with_aspect
 from visionft.features.frozen_network import Autocast, frozen_network
-from visionft.jobs import SILENT, JobCancelled, JobContext
+from visionft.jobs import SILENT, JobContext
 from visionft.weights.locations import PRETRAINED, local_file
 from visionft.weights.records import checked_sha256
 
@@ -57,86 +57,39 @@ BATCH, _WRITTEN = 32, 512  # images at a time; after how many they are written
 _TIMED = 16  # images that tell the time of one
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EmbedReport:
-    backbone: str  # the feature extractor
-    size: int  # side of its input, in pixels
-    width: int  # numbers an image
-    known: int  # images with features from before
-    added: int  # images with new features
-    unreadable: tuple[tuple[str, str], ...]  # (path, reason) of unreadable images
-    stopped: bool  # whether the user cancelled it; computed features are kept
-
-
-def embed(
-    project_dir: Path,
-    images: Snapshot,
-    *,
-    backbone: str = "",
-    size: int = 0,
-    device: str = "auto",
-    job: JobContext = SILENT,
-) -> EmbedReport:
-    """Compute missing features of images, and make them the project's current features.
-
-    Args:
-        project_dir: The project's folder.
-        images: Its images.
-        backbone: Of the catalog; empty takes the one of the project's features, or the default.
-        size: Side of the input in pixels; 0 takes that of the project's features, or the backbone's own.
-        device: Where to compute.
-        job: Cancelled during the download of weights, it raises `JobCancelled`; later, what was computed is kept.
+def embedded(project_dir: Path, images: Snapshot, *, job: JobContext = SILENT) -> Features:
+    """Return the features of all images, and make them the project's current ones; missing ones are computed first.
 
     Raises:
-        ConfigError: There is no such backbone or device.
-        WeightsError: Its weights cannot be had.
+        JobCancelled: The user cancelled; computed features are kept.
         RunError: None of the images can be read.
+        WeightsError: The network's weights cannot be had.
     """
-    spec = _usual_spec(project_dir, images, backbone, size, job)
-    spec = with_aspect(spec, images.images)
-    unreadable: list[tuple[str, str]] = []
-    is_stopped, not_kept = False, ""
-    with frozen_network(spec, device=device, job=job) as (network, autocast):
-        kind = _kind_of(network, spec)
-        make_current(project_dir, kind)
-        before = len(features_of(kind, kind.store(project_dir), images.images))
-        try:
-            source = feature_batches(
-                project_dir, images.images, spec, network, autocast=autocast, must_keep=True, job=job
-            )
-            for batch in source:
-                unreadable += [(str(images.images[place].path), reason) for place, reason in batch.unreadable]
-                not_kept = not_kept or batch.not_kept
-        except JobCancelled:
-            is_stopped = True
-    if not_kept:
-        job.report(Notice(message=not_kept_text(not_kept), level="warning"))
-    store = kind.store(project_dir)
-    if unreadable and not len(store):
+    kind = current_kind(project_dir, images.image_reading)
+    if kind is not None:
+        known = features_of(kind, kind.store(project_dir), images.images)
+        if not known.missing:
+            return known
+    features = features_under(project_dir, images.images, _usual_spec(project_dir, images, job), job=job)
+    if images.images and not len(features):
         raise nothing_readable("images")
-    return EmbedReport(
-        backbone=kind.backbone,
-        size=kind.size,
-        width=sum(kind.widths),
-        known=before,
-        added=len(features_of(kind, store, images.images)) - before,
-        unreadable=tuple(unreadable),
-        stopped=is_stopped,
-    )
+    if features.kind != kind:
+        try:
+            make_current(project_dir, features.kind)
+        except (VisionFTError, OSError) as error:  # a full disk, or a project that cannot be written
+            logger.warning("the features do not become the current ones: %s", error)
+    return features
 
 
-def _usual_spec(project_dir: Path, images: Snapshot, backbone: str, size: int, job: JobContext) -> FeatureSpec:
+def _usual_spec(project_dir: Path, images: Snapshot, job: JobContext) -> FeatureSpec:
     """Return what gives the features to compute for all work: those of the project, else the cheapest."""
     current = latest_kind(project_dir)
-    spec = FeatureSpec(backbone=backbone or DEFAULT_BACKBONE, image_size=size)
-    if current is not None and backbone in ("", current.backbone):
-        spec = replace(current.spec, image_size=size or current.size)
-    elif not backbone:
-        if (project_dir / FOLDER / CURRENT).exists():
-            message = Message("The backbone of the features cannot be read: they are computed again.")
-            job.report(Notice(message=message, level="warning"))
-        spec = spec if size else _cheapest_spec(project_dir, images, spec)
-    return replace(spec, image_reading=images.image_reading)
+    if current is not None:
+        return replace(current.spec, image_reading=images.image_reading)
+    if (project_dir / FOLDER / CURRENT).exists():
+        message = Message("The backbone of the features cannot be read: they are computed again.")
+        job.report(Notice(message=message, level="warning"))
+    return _cheapest_spec(project_dir, images, FeatureSpec(image_reading=images.image_reading))
 
 
 def _cheapest_spec(project_dir: Path, images: Snapshot, usual: FeatureSpec) -> FeatureSpec:
@@ -159,31 +112,6 @@ def _cheapest_spec(project_dir: Path, images: Snapshot, usual: FeatureSpec) -> F
         if is_usual and not kind.is_mirrored and not kind.weights.startswith("random"):
             choices.append((kind.spec, kind))
     return min(choices, key=lambda choice: cost(*choice))[0]
-
-
-def embedded(project_dir: Path, images: Snapshot, *, job: JobContext = SILENT) -> Features:
-    """Return the features of all images; missing ones are computed first, as by `embed`.
-
-    Raises:
-        JobCancelled: The user cancelled; computed features are kept.
-        RunError: None of the images can be read.
-        WeightsError: The network's weights cannot be had.
-    """
-    kind = current_kind(project_dir, images.image_reading)
-    if kind is not None:
-        known = features_of(kind, kind.store(project_dir), images.images)
-        if not known.missing:
-            return known
-    spec = _usual_spec(project_dir, images, "", 0, job)
-    features = features_under(project_dir, images.images, spec, job=job)
-    if images.images and not len(features):
-        raise nothing_readable("images")
-    if features.kind != kind:
-        try:
-            make_current(project_dir, features.kind)
-        except (VisionFTError, OSError) as error:  # a full disk, or a project that cannot be written
-            logger.warning("the features do not become the current ones: %s", error)
-    return features
 
 
 def features_under(
@@ -231,7 +159,7 @@ def features_under(
 
 def usual_embedding_time(project_dir: Path, images: Snapshot) -> float:
     """Return the usual seconds of `embedded`: of loading a network, and of the images that have no features."""
-    spec = _usual_spec(project_dir, images, "", 0, SILENT)
+    spec = _usual_spec(project_dir, images, SILENT)
     missing = missing_features(project_dir, images.images, spec)
     return 0.1 + missing * spec.megapixels * spec.megapixel_s
 
@@ -263,7 +191,6 @@ def feature_batches(
     *,
     autocast: Autocast = contextlib.nullcontext,
     is_mirrored: bool = False,
-    must_keep: bool = False,
     batch_size: int = BATCH,
     workers: int = -1,
     stage: str = STAGE,
@@ -278,7 +205,6 @@ def feature_batches(
         network: The network on its device, whose stages are as pretrained.
         autocast: The mixed precision of its forward pass.
         is_mirrored: Whether the images are mirrored first.
-        must_keep: Whether features that cannot be written are an error instead of a warning.
         batch_size: Images per batch.
         workers: Loader processes, as `choose_workers` takes them.
         stage: Of the progress.
@@ -290,7 +216,6 @@ def feature_batches(
 
     Raises:
         JobCancelled: The user cancelled; computed features are kept.
-        VisionFTError: They `must_keep` but cannot be written.
     """
     import torch
 
@@ -305,7 +230,7 @@ def feature_batches(
         row_of = {image.sha256: row for image, row in zip(known.images, known.vectors, strict=True)}
         faults = dict.fromkeys((image.sha256 for image in known.unusable), NOT_FINITE)
         todo = list({image.sha256: image for image in known.missing}.values())
-    writer = _Writer(project_dir, kind, job, must_keep=must_keep)
+    writer = _Writer(project_dir, kind, job)
     computed = _compute(writer, todo, spec, network, autocast, workers)
     done = len(images) - sum(image.sha256 not in row_of and image.sha256 not in faults for image in images)
     not_kept = ""
@@ -390,9 +315,9 @@ def _compute(
 class _Writer:
     """Writes rows of features into a project as they come; after a failure, which is told, and without one, nothing."""
 
-    def __init__(self, project_dir: Path | None, kind: FeatureKind, job: JobContext, *, must_keep: bool) -> None:
+    def __init__(self, project_dir: Path | None, kind: FeatureKind, job: JobContext) -> None:
         self.kind = kind
-        self._project_dir, self._job, self._must_keep = project_dir, job, must_keep
+        self._project_dir, self._job = project_dir, job
         self._contents: list[str] = []
         self._rows: list[np.ndarray] = []
         self._has_room = False  # whether older features have made room
@@ -425,8 +350,6 @@ class _Writer:
                 note_kind(self._project_dir, self.kind)
             store.append(self._contents, np.concatenate(self._rows))
         except (VisionFTError, OSError) as error:
-            if self._must_keep:
-                raise
             self._project_dir = None
             logger.warning("features are not kept: %s", error)
             message = Message("The features cannot be kept, and are computed again next time: {reason}", reason=error)

@@ -210,7 +210,7 @@ def known_kind(project_dir: Path, spec: FeatureSpec, weights: str, *, is_mirrore
 
 
 def load_features(project_dir: Path, images: Snapshot) -> Features:
-    """Return the known features of images; nothing is computed (see `embedding.embed`).
+    """Return the known features of images; nothing is computed (see `embedding.embedded`).
 
     Raises:
         ProjectError: There are no features of images that are read as these.

@@ -5,10 +5,10 @@ import shutil
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFileDialog
+from small_features import embed
 
 from gui.curate.similar.similar_view import SimilarView
 from gui.state import ChosenImages
-from visionft.features.embedding import embed
 from visionft.project.edits.changes import RemoveImages
 from visionft.project.queries import image_rows
 from visionft.project.store import Project
@@ -20,7 +20,7 @@ LEFT = Qt.MouseButton.LeftButton
 def similar_page(open_curate, grey_dir, use_views):
     use_views(SimilarView)
     with Project.open(grey_dir) as project:
-        embed(grey_dir, project.snapshot(), backbone="starter_resnet", size=64, device="cpu")
+        embed(grey_dir, project.snapshot())
     return open_curate(grey_dir, "similar")
 
 

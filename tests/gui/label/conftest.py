@@ -34,7 +34,7 @@ def _draw(path: Path, name: str, source: random.Random) -> None:
 @pytest.fixture(scope="session")
 def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder: `images` of three classes, 20 each, and a `project` of them with features, without labels."""
-    from visionft.features.embedding import embed
+    from small_features import embed
 
     folder, source = tmp_path_factory.mktemp("shapes"), random.Random(0)
     for name in SHADES:
@@ -43,7 +43,7 @@ def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
             _draw(folder / "images" / name / f"{name}_{number:03d}.png", name, source)
     with Project.open(project_of(folder / "project", folder / "images")) as project:
         images = project.snapshot()
-        embed(folder / "project", images, backbone="starter_resnet", size=64, device="cpu")
+        embed(folder / "project", images)
         project.apply(UnlabelImages(tuple(image.image_id for image in images.images)))
     return folder
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance, ImageOps
 from projects import project_of
+from small_features import embed
 
 from visionft.curation.check import CheckResult, Inputs, read_result
 from visionft.curation.duplicates import pair_comparison
@@ -22,7 +23,6 @@ from visionft.curation.duplicates.duplicate_groups import (
 )
 from visionft.curation.duplicates.pair_comparison import HIGHEST, Tail
 from visionft.errors import ProjectError
-from visionft.features.embedding import embed
 from visionft.features.fingerprints import ROW, Fingerprints
 from visionft.features.registration import (
     coarse_of,
@@ -118,7 +118,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, drawn) -> Path:
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory, folder: Path) -> Path:
     with Project.open(project_of(tmp_path_factory.mktemp("prepared") / "project", folder)) as project:
-        embed(project.path, project.snapshot(), backbone="starter_resnet", size=32)
+        embed(project.path, project.snapshot(), size=32)
         return project.path
 
 

@@ -110,7 +110,7 @@ def test_a_stop_keeps_the_map_before(tmp_path: Path):
 def test_a_damaged_map_is_drawn_anew_and_says_so(tmp_path: Path):
     images = project_of(tmp_path, vectors_of(40))
     before = draw_map(tmp_path, images)
-    (kept,) = (tmp_path / "curation" / "map").rglob("drawing.npz")
+    (kept,) = (tmp_path / "curation" / "map").rglob("drawing.safetensors")
     kept.write_bytes(kept.read_bytes()[:100])
     events: list[object] = []
     after = draw_map(tmp_path, images, job=JobContext(events.append))
@@ -130,7 +130,7 @@ def test_what_a_killed_drawing_left_goes_with_the_next(tmp_path: Path):
     (folder,) = (tmp_path / "curation" / "map").glob("*/pca")
     (kept,) = [each for each in folder.iterdir() if each.is_dir()]
     (folder / "0123456789ab").mkdir()
-    (folder / "0123456789ab" / "drawing.npz").write_bytes(b"half of one")
+    (folder / "0123456789ab" / "drawing.safetensors").write_bytes(b"half of one")
     draw_map(tmp_path, images, method="pca", again=True)
     (drawn,) = [each for each in folder.iterdir() if each.is_dir()]
     assert drawn != kept and {each.name for each in folder.iterdir()} == {drawn.name, "current.json"}

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from small_features import embed
 
 from visionft.cli import main
 from visionft.curation.check import CheckResult, Inputs
@@ -20,7 +21,6 @@ from visionft.curation.leaks.leak_check import (
     related_images,
 )
 from visionft.data.types import Snapshot, SnapshotImage
-from visionft.features.embedding import embed
 from visionft.project.edits.changes import AssignSplits
 from visionft.project.edits.verdicts import JudgeFine
 from visionft.project.importing.importer import import_source
@@ -79,7 +79,7 @@ def project(tmp_path: Path, scene):
         import_source(project, tmp_path / "images")
         ids = sorted((image.path.name, image.image_id) for image in project.snapshot().images)
         project.apply(AssignSplits({each: "train" if name.startswith("one") else "test" for name, each in ids}))
-        embed(project.path, project.snapshot(), backbone="starter_resnet", size=32)
+        embed(project.path, project.snapshot(), size=32)
         yield project
 
 

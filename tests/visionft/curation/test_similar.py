@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from small_features import embed
 
 from visionft.curation.check import CheckResult, Issue, write_result
 from visionft.curation.similar import examples_from_files, ranking_of
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.errors import ImageError, ProjectError
-from visionft.features.embedding import embed
 from visionft.features.feature_store import FeatureKind, Features, load_features
 from visionft.project.importing.importer import import_source
 from visionft.project.store import Project
@@ -70,7 +70,7 @@ def project(tmp_path: Path, image_folder: Path):
     with Project.create(tmp_path / "project") as project:
         shutil.copytree(image_folder, tmp_path / "images")
         import_source(project, tmp_path / "images")
-        embed(project.path, project.snapshot(), backbone="starter_resnet", size=64, device="cpu")
+        embed(project.path, project.snapshot())
         yield project
 
 

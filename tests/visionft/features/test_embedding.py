@@ -9,14 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from small_features import embed
 
 from visionft.data.types import Snapshot
 from visionft.errors import ProjectError, RunError
-from visionft.events import Progress
+from visionft.events import Notice, Progress
 from visionft.features import embedding
-from visionft.features.embedding import embed, embedded, features_under
+from visionft.features.embedding import embedded, features_under
 from visionft.features.feature_spec import FeatureSpec
-from visionft.features.feature_store import load_features
+from visionft.features.feature_store import load_features, stored_kinds
 from visionft.files import sha256_file
 from visionft.jobs import JobCancelled, JobContext
 from visionft.project.importing.importer import import_source
@@ -26,21 +27,19 @@ FIXTURES = Path(__file__).parents[2] / "fixtures"
 
 
 def small(project: Project, **options: object):
-    return embed(project.path, project.snapshot(), backbone="starter_resnet", size=64, device="cpu", **options)
+    return embed(project.path, project.snapshot(), **options)
 
 
 def test_each_image_is_looked_at_once(project: Project):
     events: list[object] = []
-    report = small(project, job=JobContext(events.append))
-    assert (report.known, report.added, report.unreadable, report.stopped) == (0, 48, (), False)
+    found = small(project, job=JobContext(events.append))
     assert [each.done for each in events if isinstance(each, Progress) and each.total][-1] == 48
     features = load_features(project.path, project.snapshot())
-    assert features.vectors.shape == (48, report.width) and features.vectors.dtype == np.float16
+    assert features.vectors.shape == (48, sum(features.kind.widths)) and features.vectors.dtype == np.float16
     assert not features.missing and not features.unusable
     assert features.images == project.snapshot().images
-    again = embed(project.path, project.snapshot(), device="cpu")  # the project's network
-    assert (again.backbone, again.size, again.known, again.added) == ("starter_resnet", 64, 48, 0)
-    assert np.array_equal(load_features(project.path, project.snapshot()).vectors, features.vectors)
+    again = embedded(project.path, project.snapshot())  # by the project's network
+    assert again.kind == found.kind and np.array_equal(again.vectors, features.vectors)
 
 
 def test_inputs_are_centred_and_numbers_that_are_none_are_set_aside(project: Project):
@@ -60,13 +59,11 @@ def test_inputs_are_centred_and_numbers_that_are_none_are_set_aside(project: Pro
 def test_a_stop_keeps_what_was_computed(project: Project, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(embedding, "BATCH", 10)
     asked = iter([False, True])
-    report = small(project, job=JobContext(cancelled=lambda: next(asked)))
-    assert report.stopped and report.added == 20
-    images = project.snapshot()
     with pytest.raises(JobCancelled):
-        embedded(project.path, images, job=JobContext(cancelled=lambda: True))
-    features = embedded(project.path, images)
-    assert len(features) == 48 and features.kind.backbone == "starter_resnet"
+        small(project, job=JobContext(cancelled=lambda: next(asked)))
+    (store,) = (kind.store(project.path) for kind in stored_kinds(project.path))
+    assert len(store) == 20
+    assert len(small(project)) == 48
 
 
 def test_an_edited_image_is_looked_at_again_and_a_lost_one_is_named(project: Project):
@@ -77,8 +74,9 @@ def test_an_edited_image_is_looked_at_again_and_a_lost_one_is_named(project: Pro
     lost = dataclasses.replace(second, sha256="1" * 64, path=second.path.with_name("gone.png"))
     images = dataclasses.replace(project.snapshot(), images=(edited, lost, *others))
     assert load_features(project.path, images).missing == (edited, lost)
-    report = embed(project.path, images, device="cpu")
-    assert report.added == 1 and report.unreadable[0][0].endswith("gone.png")
+    events: list[object] = []
+    embedded(project.path, images, job=JobContext(events.append))
+    assert ["gone.png" in each.message for each in events if isinstance(each, Notice)] == [True]
     assert load_features(project.path, images).missing == (lost,)
 
 
@@ -89,7 +87,7 @@ def test_without_features_or_a_readable_image_there_is_an_error(project: Project
     assert caught.value.next_step is not None and caught.value.next_step.action == "find_issues"
     gone = tuple(dataclasses.replace(image, path=image.path.with_name("gone")) for image in images.images)
     with pytest.raises(RunError):
-        embed(project.path, Snapshot("single", images.class_names, gone), backbone="starter_resnet", size=64)
+        embedded(project.path, Snapshot("single", images.class_names, gone))
 
 
 def test_features_of_an_earlier_version_are_found_again(tmp_path: Path):
@@ -100,9 +98,8 @@ def test_features_of_an_earlier_version_are_found_again(tmp_path: Path):
         shutil.copytree(stored / "features", project.path / "features")
         images = project.snapshot()
         before = contents(project.path / "features")
-        assert not embedded(project.path, images).missing
-        report = embed(project.path, images, device="cpu")
-        assert (report.backbone, report.size, report.known, report.added) == ("resnet18_in1k", 64, 4, 0)
+        known = embedded(project.path, images)
+        assert (known.kind.backbone, known.kind.size, len(known), known.missing) == ("resnet18_in1k", 64, 4, ())
         spec = FeatureSpec(backbone="resnet18_in1k", image_size=128, framing="whole", weights="pretrained")
         found = features_under(project.path, images.images, spec, device="cpu")
         assert (found.kind.aspect, len(found), found.missing) == (1.333, 4, ())
@@ -137,16 +134,18 @@ def test_a_store_that_is_damaged_is_made_anew(project: Project):
 def test_two_processes_at_once_complete_one_store(project: Project) -> None:
     script = f"""
 from pathlib import Path
-from visionft.features.embedding import embed
+from visionft.features.embedding import features_under
+from visionft.features.feature_spec import FeatureSpec
 from visionft.project.store import Project
 with Project.open(Path({str(project.path)!r}), read_only=True) as project:
-    embed(project.path, project.snapshot(), backbone="starter_resnet", size=64, device="cpu")
+    spec = FeatureSpec(backbone="starter_resnet", image_size=64)
+    features_under(project.path, project.snapshot().images, spec, device="cpu")
 """
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(2, mp_context=context) as pool:
         for work in [pool.submit(exec, script, {}) for _ in range(2)]:
             work.result()
-    features = load_features(project.path, project.snapshot())
+    features = small(project)
     assert not features.missing and np.isfinite(features.inputs[:]).all()
     alone = features_under(project.path / "other", project.snapshot().images, features.kind.spec, device="cpu")
     assert np.array_equal(features.vectors, alone.vectors)

