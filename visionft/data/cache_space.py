@@ -1,7 +1,7 @@
 """Where decoded images are kept on disk, and how much they may take. Knows no images: it loads at the start.
 
-Below the folder lies one folder for each size, in it 256 folders by the first byte of a name, in them one file a
-image under two names (hard links, see `image_cache`). All may be deleted at any time, also while it is in use.
+Below the folder lies one folder for each size, in it 256 folders by the first byte of a name, in them one file for each
+image. All may be deleted at any time, also while it is in use.
 """
 
 import contextlib
@@ -9,7 +9,8 @@ import os
 import re
 import shutil
 import time
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -31,11 +32,13 @@ class CacheUse:
     bytes: int
 
 
-@dataclass(slots=True)
-class _Entry:
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What may be deleted to make room, and when it was used last."""
+
+    path: Path
     used: float
     bytes: int
-    names: list[str] = field(default_factory=list)
 
 
 def cache_folder() -> Path:
@@ -56,64 +59,49 @@ def cache_limit() -> int:
 
 
 def cache_use(folder: Path) -> CacheUse:
-    sizes = [entry.bytes for entry in _survey(folder).values()]
+    sizes = [entry.bytes for entry in cached_files(folder)]
     return CacheUse(len(sizes), sum(sizes))
 
 
 def clear_cache(folder: Path) -> CacheUse:
     """Delete all cached images and nothing else; return the rest, such as undeletable files."""
-    for entry in _survey(folder).values():
-        _delete(entry)
+    for entry in cached_files(folder):
+        with contextlib.suppress(OSError):
+            entry.path.unlink()
     for place in [*folder.glob("*/??"), *folder.glob("*"), folder]:
         with contextlib.suppress(OSError):  # whatever is not ours stays
             place.rmdir()
     return cache_use(folder)
 
 
-def make_room(folder: Path, limit: int) -> int:
-    """Delete the images unused for the longest until the rest fits; return the bytes that may still be written.
+def make_room(entries: Iterable[Entry], folder: Path, limit: int, delete: Callable[[Path], object]) -> int:
+    """Delete the entries unused for the longest until the rest fits; return the bytes that may still be written.
 
-    The rest fits in `limit` bytes and in half of the available disk space. Images used in the last `IN_USE_S` seconds
-    stay: a run larger than the cache would otherwise delete each image just before its next use.
+    The rest fits in `limit` bytes and in half of the available space of the folder's disk. Entries used in the last
+    `IN_USE_S` seconds stay: a run larger than the cache would otherwise delete each image just before its next use.
     """
-    entries = sorted(_survey(folder).values(), key=lambda entry: entry.used)
-    total = sum(entry.bytes for entry in entries)
+    found = sorted(entries, key=lambda entry: entry.used)
+    total = sum(entry.bytes for entry in found)
     allowed = min(limit, (total + shutil.disk_usage(folder).free) // 2)
     oldest = time.time() - IN_USE_S
-    for entry in entries:
+    for entry in found:
         if total <= allowed - limit // 16 or entry.used > oldest:
             break
-        _delete(entry)
+        with contextlib.suppress(OSError):  # deleted by another, or open on Windows
+            delete(entry.path)
         total -= entry.bytes
     return max(0, allowed - total)
 
 
-def _delete(entry: _Entry) -> None:
-    for name in entry.names:
-        with contextlib.suppress(OSError):  # deleted by another, or open on Windows
-            Path(name).unlink()
-
-
-def _survey(folder: Path) -> dict[int, _Entry]:
-    """Return the cached files, by inode; leftovers of killed writers are deleted on the way."""
-    entries: dict[int, _Entry] = {}
-    parts = (part for size in _listed(folder) if re.fullmatch(r"\d+", size.name) for part in _listed(size.path))
-    for found in (file for part in parts for file in _listed(part.path) if _NAME.fullmatch(file.name)):
+def cached_files(folder: Path) -> list[Entry]:
+    """Return the cached files; leftovers of killed writers are deleted on the way."""
+    found: list[Entry] = []
+    for path in folder.glob("*/??/*"):
         with contextlib.suppress(OSError):
-            known = entries.get(found.inode())
-            if known is None:
-                status = found.stat(follow_symlinks=False)
-                if found.name.endswith(".tmp") and status.st_mtime < time.time() - _LEFT_BEHIND_S:
-                    Path(found.path).unlink()
-                    continue
-                known = entries[found.inode()] = _Entry(status.st_mtime, status.st_size)
-            known.names.append(found.path)
-    return entries
-
-
-def _listed(folder: Path | str) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as found:
-            return list(found)
-    except OSError:  # not there, or deleted meanwhile
-        return []
+            if path.parts[-3].isdecimal() and _NAME.fullmatch(path.name):
+                status = path.lstat()
+                if path.suffix == ".tmp" and status.st_mtime < time.time() - _LEFT_BEHIND_S:
+                    path.unlink()
+                else:
+                    found.append(Entry(path, status.st_mtime, status.st_size))
+    return found

@@ -72,7 +72,6 @@ def test_a_thumbnail_is_made_of_what_training_has_decoded(qapp, tmp_path, monkey
     from gui.kit import thumbnails
     from visionft.data import image_cache
 
-    monkeypatch.setattr(image_cache, "SETTLED_NS", -1)
     Image.linear_gradient("L").resize((1200, 900)).convert("RGB").save(tmp_path / "a.jpg")
     direct = load_thumbnail(tmp_path / "a.jpg")
     thumbnails.file_of(tmp_path / "a.jpg", AS_STORED).unlink()

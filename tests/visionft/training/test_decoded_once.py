@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from visionft.data import image_cache
 from visionft.data.cache_space import cache_folder, cache_use
 from visionft.data.dataset import ImageDataset, choose_workers
 from visionft.data.image_cache import ImageCache
@@ -97,7 +96,6 @@ def test_loader_processes_are_started_where_much_is_to_be_decoded(photographs, t
     monkeypatch.setattr(os, "cpu_count", lambda: 4)
     assert data.seconds_to_decode() > 0
     assert choose_workers(-1, data, device="cpu") == 4
-    monkeypatch.setattr(image_cache, "SETTLED_NS", -1)
     for image in photographs.images:
         ImageCache(tmp_path / "cache", limit=10**9).load(image.path, 64)
     assert data.seconds_to_decode() == 0 and choose_workers(-1, data, device="cpu") == 0
