@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QStyledItemDelegat
 
 from gui.kit import theme
 from gui.kit.translation import tr
-from visionft.project.formats.listing import TableHead
+from visionft.project.formats.image_table import TableHead
 
 _Index = QModelIndex | QPersistentModelIndex
 _ROW_PX, _WIDEST_PX, _MEASURED = 26, 220, 40  # height of a row, width of a column, columns whose texts are measured

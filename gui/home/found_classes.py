@@ -26,8 +26,8 @@ from gui.kit.translation import tr
 from models.messages import Message
 
 if TYPE_CHECKING:
+    from visionft.project.formats.image_table import ImageTable
     from visionft.project.importing.preview import ImportPreview
-    from visionft.project.importing.readings import ReadingSummary
 
 _SIDE_PX = 140  # of the images of a source without classes
 Examples = Mapping[str, Mapping[str, tuple[Path, ...]]]  # images by class (empty for none) and split (empty for none)
@@ -93,7 +93,7 @@ class FoundClasses(QWidget):
 
     def show_classes(
         self,
-        counted: "ImportPreview | ReadingSummary",
+        counted: "ImportPreview | ImageTable",
         known: Iterable[str],
         examples: Examples,
         *,

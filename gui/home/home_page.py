@@ -187,7 +187,7 @@ class ProjectPage(Page):
         return dialog.ask() and self.state.create_project(dialog.form.path, task=dialog.form.task)
 
     def take_step(self, step: NextStep) -> None:
-        from visionft.project.formats.listing import LabelChoice
+        from visionft.project.formats.image_table import LabelChoice
 
         match step.action:
             case "create_project":

@@ -24,23 +24,24 @@ from visionft.project.label_files import changed_label_files
 if TYPE_CHECKING:
     from gui.home.import_preview import ImportPreviewPanel
     from gui.session import ProjectSession
-    from visionft.project.formats.listing import LabelChoice, TableHead
+    from visionft.project.formats.image_table import LabelChoice, TableHead
     from visionft.project.importing.importer import ImportReport
     from visionft.project.importing.preview import ImportPreview
+    from visionft.project.importing.sources import Source
     from visionft.project.store import Project
 
 preview_source = lazy_function("visionft.project.importing.preview:preview_source", uses_torch=False)
+preview_table = lazy_function("visionft.project.importing.preview:preview_table", uses_torch=False)
 tables_in = lazy_function("visionft.project.importing.sources:tables_in", uses_torch=False)
-import_source = lazy_function("visionft.project.importing.importer:import_source", uses_torch=False)
+import_table = lazy_function("visionft.project.importing.importer:import_table", uses_torch=False)
 
 
 def _import(
-    unpacked: "TemporaryDirectory[str] | None", project: "Project", source: Path, *, job: JobContext, **options: Any
+    unpacked: "TemporaryDirectory[str] | None", project: "Project", source: "Source", *, job: JobContext, **options: Any
 ) -> "ImportReport":
-    """Import a source; its files unpacked by the preview are deleted at the end."""
+    """Import the previewed table; its files unpacked by the preview are deleted at the end."""
     try:
-        folder = Path(unpacked.name) if unpacked is not None else None
-        return import_source(project, source, unpacked=folder, job=job, **options)
+        return import_table(project, source, job=job, **options)
     finally:
         if unpacked is not None:
             unpacked.cleanup()
@@ -59,7 +60,7 @@ class ImportFlow(QObject):
         self._preview: ImportPreview | None = None
         self._choice: LabelChoice  # of the last scan
         self._shown_choice: LabelChoice  # of the preview
-        self._reading = 0  # the user's; 0 for none
+        self._source: Source | None = None  # with the table that the user chose among those of the preview
         self._unpacked: TemporaryDirectory[str] | None = None
         self._task: Task[Any] | None = None
         self._tables_task: Task[Any] | None = None
@@ -80,24 +81,24 @@ class ImportFlow(QObject):
 
     def scan(self, source: Path, choice: "LabelChoice | None" = None) -> None:
         """Scan a source and show its contents, by the user's `choice` of the labels if there is one."""
-        from visionft.project.formats.listing import AUTOMATIC  # loads the image formats
+        from visionft.project.formats.image_table import AUTOMATIC  # loads the image formats
 
         if self.is_free():
             if self._preview is None or self._preview.path != source:
                 self._forget()
-            self._choice, self._reading = choice or AUTOMATIC, 0
+            self._choice, self._source = choice or AUTOMATIC, None
             self._look(source)
 
     def choose_reading(self, number: int) -> None:
         """Show the classes of another reading at once, and its preview as soon as there is one."""
         assert self._preview is not None
-        self._reading = number
+        self._source = self._preview.source.taking(number)
         self.panel.show_reading(number)
         self._look_again()
 
     def choose_labels(self, choice: "LabelChoice") -> None:
         """Show the classes by the user's choice as soon as they are read."""
-        self._choice, self._reading = choice, 0
+        self._choice, self._source = choice, None
         self.panel.show_choice(choice)
         self._look_again()
 
@@ -118,15 +119,12 @@ class ImportFlow(QObject):
 
             place = project.path if project is not None and not project.is_read_only else None
             self._unpacked = TemporaryDirectory(prefix=UNPACKED_PREFIX, dir=place, ignore_cleanup_errors=True)
-        work = partial(
-            preview_source,
-            source,
-            project,
-            choice=self._choice,
-            reading=self._reading,
-            unpacked=Path(self._unpacked.name) if self._unpacked is not None else None,
-            known_facts=self._preview.known_facts if self._preview is not None else None,
-        )
+        facts = self._preview.known_facts if self._preview is not None else None
+        if self._source is not None:
+            work = partial(preview_table, self._source, project, known_facts=facts)
+        else:
+            unpacked = Path(self._unpacked.name) if self._unpacked is not None else None
+            work = partial(preview_source, source, project, choice=self._choice, unpacked=unpacked, known_facts=facts)
         self._run(self._new_task(tr("Looking at {name}", name=source.name), work), self._on_scanned, is_shown=is_shown)
 
     def run_import(self, task: "Task[ImportReport | None]") -> None:
@@ -149,13 +147,10 @@ class ImportFlow(QObject):
             _import,
             self._unpacked,
             session.project,
-            preview.path,
+            preview.source,
             copy=copy,
             class_map=class_map,
             known_facts=preview.known_facts,
-            choice=self._choice,
-            reading=self._reading,
-            accepts_unlabelled=self._choice.is_unlabelled,
             replaces_labels=self.panel.replaces_labels,
         )
         self._unpacked = None  # deleted by the import
@@ -274,7 +269,7 @@ class ImportFlow(QObject):
             is_new=self._session is None,
             base=self._base(preview.path),
             choice=self._choice,
-            is_chosen=self._reading > 0,
+            is_chosen=self._source is not None,
             is_changed=any(Path(each.source) == preview.path for each in changed),
         )
 
@@ -286,7 +281,7 @@ class ImportFlow(QObject):
         elif self._preview is None or task.was_stopped:
             self._leave()
         elif task.failure is not None:  # the source cannot be read with the new choice: the last preview stays
-            self._reading, self._choice = self._preview.reading, self._shown_choice
+            self._source, self._choice = self._preview.source, self._shown_choice
             self._show(self._preview)
         if self._task is None and self._preview is not None and self.panel.choice.needs_tables:
             self._read_tables()

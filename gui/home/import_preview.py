@@ -26,7 +26,7 @@ from models.messages import Message
 from visionft.amounts import size_text
 from visionft.data.image_reading import AS_STORED
 from visionft.events import Progress
-from visionft.project.formats.listing import AUTOMATIC, LabelChoice
+from visionft.project.formats.image_table import AUTOMATIC, LabelChoice
 from visionft.project.image_window import reading_text
 from visionft.project.importing.reading_notes import notes_on
 
@@ -186,7 +186,7 @@ class ImportPreviewPanel(QStackedWidget):
 
     def _examples(self, number: int) -> Examples:
         """Return the examples of a reading that are new images."""
-        facts, examples = self.preview.known_facts, self.preview.readings[number - 1].examples
+        facts, examples = self.preview.known_facts, self.preview.readings[number - 1].examples()
         return {
             name: {split: tuple(path for path in paths if path in facts) for split, paths in splits.items()}
             for name, splits in examples.items()

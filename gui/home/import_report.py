@@ -17,7 +17,7 @@ from gui.kit.value_table import ValueTable
 from models.messages import Message
 
 if TYPE_CHECKING:
-    from visionft.project.formats.listing import ImageWarning
+    from visionft.project.formats.image_table import ImageWarning
     from visionft.project.importing.importer import ImportReport
     from visionft.project.importing.preview import ImportPreview
 

@@ -20,7 +20,7 @@ from gui.kit.fold import FoldButton
 from gui.kit.parts import Button, IconButton, Segments, choice_box, column, row, text, verbatim, widget_of
 from gui.kit.translation import tr
 from models.messages import Message, Text
-from visionft.project.formats.listing import AUTOMATIC, Interpretation, LabelChoice, TableHead
+from visionft.project.formats.image_table import AUTOMATIC, Interpretation, LabelChoice, TableHead
 
 if TYPE_CHECKING:
     from visionft.project.importing.preview import ImportPreview
@@ -279,7 +279,7 @@ class LabelChoiceForm(QWidget):
 def _paths(preview: "ImportPreview", base: Path) -> list[PurePath]:
     """Return paths of images below the source, those without labels first: they lie apart from each other."""
     readings = reversed(preview.readings)
-    found = (path for each in readings for splits in each.examples.values() for path in chain(*splits.values()))
+    found = (path for each in readings for splits in each.examples().values() for path in chain(*splits.values()))
     return [path.relative_to(base) for path in islice(found, _LOOKED_AT) if path.is_relative_to(base)]
 
 

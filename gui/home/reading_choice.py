@@ -12,7 +12,7 @@ from gui.kit.translation import tr
 from models.messages import Message
 
 if TYPE_CHECKING:
-    from visionft.project.importing.readings import ReadingSummary
+    from visionft.project.formats.image_table import ImageTable
 
 
 class ReadingChoice(QWidget):
@@ -24,7 +24,7 @@ class ReadingChoice(QWidget):
         super().__init__()
         self.setAccessibleName(tr("Ways to understand the source"))
         self.tiles: list[ActionTile] = []
-        self._texts: list[tuple[str, str]] = []
+        self._texts: list[tuple[Message, Message]] = []
         self._group = QButtonGroup(self)
         self._group.idClicked.connect(self.chosen)
         self._doubt = text("", wrap=True, tone="warn")
@@ -37,7 +37,7 @@ class ReadingChoice(QWidget):
         direction = QBoxLayout.Direction
         self._tiles.setDirection(direction.LeftToRight if is_wide else direction.TopToBottom)
 
-    def show_readings(self, readings: "Sequence[ReadingSummary]", number: int, doubt: str = "") -> None:
+    def show_readings(self, readings: "Sequence[ImageTable]", number: int, doubt: str = "") -> None:
         """Show the readings, the one of a number chosen; `doubt` says what the user has to decide."""
         by_hand = Message("{count} image, to be labelled by hand.", "{count} images, to be labelled by hand.")
         texts = [

@@ -19,7 +19,7 @@ from gui.train.framing.region_dialog import RegionDialog
 from visionft.errors import NextStep
 from visionft.project.db.journal import Step
 from visionft.project.formats.folders import RejectedFile
-from visionft.project.formats.listing import ImageWarning
+from visionft.project.formats.image_table import ImageWarning
 from visionft.project.importing.importer import ImportReport
 from visionft.project.queries import Conflict
 from visionft.project.safety.backups import list_backups

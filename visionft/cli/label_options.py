@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from visionft.project.formats.listing import LabelChoice
+from visionft.project.formats.image_table import LabelChoice
 
 
 def option_of(name: str) -> str:

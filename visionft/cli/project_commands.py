@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,7 +19,7 @@ from visionft.cli.output import table as text_table
 from visionft.data.image_reading import AS_STORED
 from visionft.data.types import Task
 from visionft.errors import VisionFTError
-from visionft.project.formats.listing import AUTOMATIC, Interpretation
+from visionft.project.formats.image_table import AUTOMATIC, Interpretation
 from visionft.project.formats.registry import IMPORT_FORMATS
 from visionft.project.image_window import reading_text
 from visionft.project.importing.importer import ImportReport, NothingImportedError
@@ -125,7 +125,7 @@ def import_images(
             )
             lists_all = choice == AUTOMATIC  # else the options are those that the user gave
             text = partial(_preview_text, preview, replaces_labels=replace_labels, lists_all=lists_all)
-            print_result(replace(preview, known_facts={}), text, as_json=json)
+            print_result(preview, text, as_json=json)
             return
         try:
             report = opened.add(

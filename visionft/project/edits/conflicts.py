@@ -14,7 +14,7 @@ from typing import NamedTuple
 from visionft.foreign_text import printable
 from visionft.project.db.roots import folder_of
 from visionft.project.edits.changes import ensure_class, insert_labels, now_ms
-from visionft.project.formats.listing import SourceFile
+from visionft.project.formats.image_table import ImageRow
 from visionft.project.names import name_key, natural_key
 
 DISPLAYED = "coalesce(image.name, root.path || '/' || image.path, image.path)"  # an image's name, or its recorded path
@@ -145,7 +145,7 @@ def origin_of(project_folder: Path) -> str:
     return printable("/".join(project_folder.parts[-2:]))
 
 
-def contest_labels(connection: sqlite3.Connection, sha256: str, stated: SourceFile, origin: str) -> None:
+def contest_labels(connection: sqlite3.Connection, sha256: str, stated: ImageRow, origin: str) -> None:
     """Turn labels that differ from those that a person gave in another project into a conflict, with both as sides.
 
     Imported labels are no side. A verdict remembers the labels of the other project by their time, so that importing

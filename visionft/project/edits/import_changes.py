@@ -17,8 +17,8 @@ from visionft.project.edits.class_changes import COLOR, shortcut_of
 from visionft.project.edits.conflicts import DISPLAYED, Candidate, apply_statements, contest_labels, group_statements
 from visionft.project.edits.image_changes import tag_images
 from visionft.project.edits.setting_changes import ChooseWindow
+from visionft.project.formats.image_table import ImageRow
 from visionft.project.formats.labels_file import ClassLook
-from visionft.project.formats.listing import SourceFile
 from visionft.project.names import name_key, natural_key
 
 
@@ -58,7 +58,7 @@ class ImportedImage(NamedTuple):
         replaces_labels: Whether its labels take the place of imported ones.
     """
 
-    source: SourceFile
+    source: ImageRow
     sha256: str
     file: FileFacts | None = None
     image_id: int = 0

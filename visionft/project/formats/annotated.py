@@ -11,8 +11,15 @@ from typing import Any
 
 from visionft.data.types import Split
 from visionft.foreign_text import printable
+from visionft.project.formats.image_table import (
+    ImageRow,
+    ImageTable,
+    Interpretation,
+    LabelChoice,
+    ReadOptions,
+    RejectedFile,
+)
 from visionft.project.formats.labels_file import ClassLook
-from visionft.project.formats.listing import Interpretation, LabelChoice, Listing, ReadOptions, RejectedFile, SourceFile
 from visionft.project.formats.locating import ImageFinder
 from visionft.project.formats.whole_files import MemoryLimit
 
@@ -52,7 +59,7 @@ def rejected(file: Path, place: str, reason: str) -> RejectedFile:
     return RejectedFile(f"{printable(file)}: {place}", reason)
 
 
-def annotated_listing(
+def annotated_table(
     file: Path,
     title: str,
     entries: Iterable[Entry],
@@ -62,22 +69,22 @@ def annotated_listing(
     classes: Sequence[ClassLook] = (),
     fields: Interpretation | None = None,
     label_files: Sequence[Path] = (),
-) -> Listing:
-    """Return the listing of the entries of a label file (or a folder of them), with the images located.
+) -> ImageTable:
+    """Return the image_table of the entries of a label file (or a folder of them), with the images located.
 
     `title` is the format's, `classes` are declared in the file and imported even without images, and `fields` is the
     interpretation of a file with several candidates. By default, `finder` looks in folders beside the file's own.
     """
     finder = finder or ImageFinder.of(file, options)
     choice = options.choice
-    files: list[SourceFile] = []
+    files: list[ImageRow] = []
     unusable: list[RejectedFile] = []
     marked = 0
     memory = MemoryLimit(file)
     for entry in entries:
         marked += isinstance(entry, ImageAnnotation) and bool(entry.marked)
         located = _located(file, entry, finder, choice)
-        if isinstance(located, SourceFile):
+        if isinstance(located, ImageRow):
             files.append(located)
         else:
             unusable.append(located)
@@ -97,16 +104,16 @@ def annotated_listing(
         is_unlabelled_by_choice=choice.is_unlabelled,
     )
     declared = () if choice.is_unlabelled or interpretation.has_only_marks else tuple(classes)
-    return Listing(
+    return ImageTable(
         tuple(files),
         unreadable=tuple(unusable),
-        classes=declared,
+        declared=declared,
         interpretations=(interpretation,),
         label_files=tuple(label_files),
     )
 
 
-def _located(file: Path, entry: Entry, finder: ImageFinder, choice: LabelChoice) -> SourceFile | RejectedFile:
+def _located(file: Path, entry: Entry, finder: ImageFinder, choice: LabelChoice) -> ImageRow | RejectedFile:
     """Return the image of an entry with its chosen labels; a rejection for a name without a usable path."""
     if isinstance(entry, RejectedFile):
         return entry
@@ -116,4 +123,4 @@ def _located(file: Path, entry: Entry, finder: ImageFinder, choice: LabelChoice)
         return rejected(file, entry.place, str(error))
     labels = entry.labels + (entry.marked if choice.takes_marks else ())
     labels = () if choice.is_unlabelled else tuple(dict.fromkeys(labels))
-    return SourceFile(path, entry.name, labels, entry.split, tuple(dict.fromkeys(entry.tags)))
+    return ImageRow(path, entry.name, labels, entry.split, tuple(dict.fromkeys(entry.tags)))

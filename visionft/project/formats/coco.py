@@ -10,10 +10,10 @@ from typing import Any
 
 from models.messages import Message
 from visionft.files import write_json
-from visionft.project.formats.annotated import ImageAnnotation, annotated_listing, parse_entries, rejected
+from visionft.project.formats.annotated import ImageAnnotation, annotated_table, parse_entries, rejected
 from visionft.project.formats.handing_out import LabelSet
+from visionft.project.formats.image_table import DEFAULTS, ImageTable, ReadOptions, RejectedFile
 from visionft.project.formats.labels_file import ClassLook
-from visionft.project.formats.listing import DEFAULTS, Listing, ReadOptions, RejectedFile
 from visionft.project.formats.whole_files import (
     a_list,
     a_name,
@@ -28,7 +28,7 @@ _TITLE = "COCO"
 _ClassesByImage = defaultdict[object, list[str]]
 
 
-def read_coco(file: Path, options: ReadOptions = DEFAULTS) -> Listing:
+def read_coco(file: Path, options: ReadOptions = DEFAULTS) -> ImageTable:
     """List the images of a COCO file."""
     with structure_of(file, _TITLE):
         document = an_object(read_label_json(file))
@@ -56,7 +56,7 @@ def read_coco(file: Path, options: ReadOptions = DEFAULTS) -> Listing:
     pairs = zip(declared, parents, strict=True)
     looks = [ClassLook(name) for name, parent in pairs if parent != "none" or name not in parents]
     rows = parse_entries(file, "images", images, partial(_image, labels=labels, marked=marked))
-    return annotated_listing(file, _TITLE, [*unusable, *rows], options, classes=looks)
+    return annotated_table(file, _TITLE, [*unusable, *rows], options, classes=looks)
 
 
 def _marks_a_part(annotation: dict[str, Any], size: tuple[Any, Any]) -> bool:

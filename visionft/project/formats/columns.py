@@ -14,8 +14,8 @@ from visionft.data.types import Split
 from visionft.errors import ProjectError
 from visionft.project.formats.cells import Row, cells_of, key_of, keys_in, signs_between
 from visionft.project.formats.image_columns import ImageNames, folder_column, further_image_columns, image_column
+from visionft.project.formats.image_table import LabelChoice
 from visionft.project.formats.label_columns import are_boxed, may_rival, one_hot_columns, only_candidate, ranked_labels
-from visionft.project.formats.listing import LabelChoice
 from visionft.project.formats.split_names import split_and_codes
 
 # `xmin,ymin,xmax,ymax` of Roboflow for TensorFlow, `bb_x1 bb_y1 bb_x2 bb_y2` of Birdsnap.

@@ -12,10 +12,10 @@ from xml.sax.saxutils import quoteattr
 from models.messages import Message
 from visionft.errors import ProjectError
 from visionft.files import write_text
-from visionft.project.formats.annotated import Entry, ImageAnnotation, annotated_listing, attempt
+from visionft.project.formats.annotated import Entry, ImageAnnotation, annotated_table, attempt
 from visionft.project.formats.handing_out import LabelSet, xml_text
+from visionft.project.formats.image_table import DEFAULTS, ImageTable, Interpretation, ReadOptions
 from visionft.project.formats.labels_file import ClassLook
-from visionft.project.formats.listing import DEFAULTS, Interpretation, Listing, ReadOptions
 from visionft.project.formats.whole_files import Element, a_name, a_split, no_such_file, xml_elements
 
 _TITLE = "CVAT"
@@ -23,20 +23,20 @@ _SHAPES = ("box", "polygon", "polyline", "points", "cuboid", "ellipse", "mask", 
 _SUBSETS = {"train": "Train", "val": "Validation", "test": "Test"}  # as CVAT's format list names them
 
 
-def read_cvat(file: Path, options: ReadOptions = DEFAULTS) -> Listing:
+def read_cvat(file: Path, options: ReadOptions = DEFAULTS) -> ImageTable:
     """List the images of a CVAT file; a choice names the attribute of a single tag that is the class."""
     images, classes = _read_images(file)
     entries = [entry for entry, _ in images]
     labels = {each.labels for each in entries if isinstance(each, ImageAnnotation) and each.labels}
     attributes = _class_attributes([values for _, values in images]) if len(labels) == 1 else []
     if not attributes:
-        return annotated_listing(file, _TITLE, entries, options, classes=classes)
+        return annotated_table(file, _TITLE, entries, options, classes=classes)
     name = options.choice.label or (attributes[0] if len(attributes) == 1 else "")
     entries = [_labelled_by(entry, values.get(name, "")) for entry, values in images]
     columns = ("name", *attributes)
     chosen = (name,) if name else ()
     fields = Interpretation(file=file, columns=columns, file_column="name", label_columns=chosen)
-    return annotated_listing(file, _TITLE, entries, options, fields=fields)
+    return annotated_table(file, _TITLE, entries, options, fields=fields)
 
 
 def _read_images(file: Path) -> tuple[list[tuple[Entry, dict[str, str]]], list[ClassLook]]:

@@ -16,10 +16,10 @@ from models.messages import Message
 from visionft.errors import NextStep, ProjectError
 from visionft.files import open_regular, parse_json, parse_yaml
 from visionft.project.formats.handing_out import Copier, LabelSet
+from visionft.project.formats.image_table import DEFAULTS, ImageTable, ReadOptions
 from visionft.project.formats.labels_file import LabelRecord
-from visionft.project.formats.listing import DEFAULTS, Listing, ReadOptions
 from visionft.project.formats.locating import ImageFinder
-from visionft.project.formats.readers import listing_of_rows
+from visionft.project.formats.readers import image_table_of_rows
 from visionft.project.formats.split_names import UNASSIGNED_FOLDER
 from visionft.project.formats.watched import foreign_rows
 from visionft.project.formats.whole_files import MemoryLimit, check_size, objects
@@ -29,7 +29,7 @@ _MAX_TEXT = 300  # characters of a class
 _MAX_CARD = 1 << 20  # bytes of a card (README.md), whose head gives the names of the classes
 
 
-def read_parquet(file: Path, options: ReadOptions = DEFAULTS) -> Listing:
+def read_parquet(file: Path, options: ReadOptions = DEFAULTS) -> ImageTable:
     """List the images of a Parquet table of file names; a `ProjectError` without pyarrow, or for an unfit table."""
     check_size(file)
     with closing(_rows_of("parquet", file)) as rows:
@@ -42,7 +42,7 @@ def read_parquet(file: Path, options: ReadOptions = DEFAULTS) -> Listing:
             )
             raise ProjectError(message, "Save its images as files, with a table whose column “file_name” names them.")
         named = _with_names(file, flat, rows, _class_names(features))
-        return listing_of_rows(file, flat, named, ImageFinder(file.parent, options, file=file), options.choice)
+        return image_table_of_rows(file, flat, named, ImageFinder(file.parent, options, file=file), options.choice)
 
 
 def _rows_of(kind: str, file: Path) -> Generator[list[Any]]:

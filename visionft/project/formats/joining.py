@@ -14,10 +14,10 @@ from typing import Any, cast
 
 from visionft.errors import ProjectError
 from visionft.project.formats.columns import recognise
-from visionft.project.formats.listing import AUTOMATIC, Listing, ReadOptions, TableHead
+from visionft.project.formats.image_table import AUTOMATIC, ImageTable, ReadOptions, TableHead
 from visionft.project.formats.locating import ImageFinder
 from visionft.project.formats.nested import Entry
-from visionft.project.formats.readers import listing_of_table
+from visionft.project.formats.readers import image_table_of
 from visionft.project.formats.registry import format_of
 from visionft.project.formats.tables import TABLE_SUFFIXES, Row, Rows, Table, open_table, table_of, table_of_entries
 from visionft.project.formats.whole_files import MemoryLimit, read_label_json
@@ -45,24 +45,24 @@ class _Opened:
     is_by_number: bool  # the images are only found by their numbers
 
 
-def label_tables(files: Sequence[Path], options: ReadOptions) -> list[Listing]:
-    """Return the listing of each table of images among the files, joined with those of the same keys.
+def label_tables(files: Sequence[Path], options: ReadOptions) -> list[ImageTable]:
+    """Return the image_table of each table of images among the files, joined with those of the same keys.
 
     Files that are no tables, or name no image, are left out.
     """
     documents, documented = _documents(files, options)
     opened = _open_few(files, options, without=documented)
-    listings: list[Listing] = [*documents]
+    image_tables: list[ImageTable] = [*documents]
     joined: set[Path] = set()
     for each in opened:
         if each.image:
             key, further = _tables_with_keys_of(each, opened)
             joined |= {other.table.file for other, _ in further}
-            listings += _listing(each, key, further, options)
-    if not listings:
+            image_tables += _read_whole(each, key, further, options)
+    if not image_tables:
         unnamed = [each for each in opened if not each.image]
-        listings += [listing for each in unnamed if (listing := _keyed(each, options)) is not None]
-    return [each for each in listings if not {reading.file for reading in each.interpretations} & joined]
+        image_tables += [image_table for each in unnamed if (image_table := _keyed(each, options)) is not None]
+    return [each for each in image_tables if not {reading.file for reading in each.interpretations} & joined]
 
 
 def _open_few(files: Sequence[Path], options: ReadOptions, *, without: Set[Path]) -> list[_Opened]:
@@ -92,8 +92,8 @@ def table_heads(files: Sequence[Path], options: ReadOptions, root: Path) -> tupl
     return tuple(heads)
 
 
-def _documents(files: Sequence[Path], options: ReadOptions) -> tuple[list[Listing], set[Path]]:
-    """Return the listing of JSON files that are each called like an image, as one table, and these files.
+def _documents(files: Sequence[Path], options: ReadOptions) -> tuple[list[ImageTable], set[Path]]:
+    """Return the image_table of JSON files that are each called like an image, as one table, and these files.
 
     V7, Dataloop and SuperAnnotate write such files. Those without labels are left out.
     """
@@ -118,17 +118,19 @@ def _documents(files: Sequence[Path], options: ReadOptions) -> tuple[list[Listin
             yield number, {_OF_FILE: name} | own if own else "not a JSON object"
 
     try:
-        listing = listing_of_table(table_of_entries(folder, entries()), ImageFinder.of(folder, options), options.choice)
+        image_table = image_table_of(
+            table_of_entries(folder, entries()), ImageFinder.of(folder, options), options.choice
+        )
     except ProjectError:
         return [], set()
-    first = listing.interpretations[0]
+    first = image_table.interpretations[0]
     if not (first.label_columns or first.marked):
         return [], set()
-    return [replace(listing, label_files=tuple(images))], set(images)
+    return [replace(image_table, label_files=tuple(images))], set(images)
 
 
-def _keyed(opened: _Opened, options: ReadOptions) -> Listing | None:
-    """Return the listing of a table whose keys are parts of the names of the images, or their folders.
+def _keyed(opened: _Opened, options: ReadOptions) -> ImageTable | None:
+    """Return the image_table of a table whose keys are parts of the names of the images, or their folders.
 
     Such are the map of a plate, with wells, and the list of patients.
     """
@@ -144,7 +146,7 @@ def _keyed(opened: _Opened, options: ReadOptions) -> Listing | None:
             if len(found) >= max(1, _KEYED * index.count) and len(set(found.values())) > len(rows) / 2:
                 with suppress(ProjectError):
                     keyed = _table_of_images(table, title, rows, found)
-                    return listing_of_table(keyed, opened.finder, options.choice)
+                    return image_table_of(keyed, opened.finder, options.choice)
     return None
 
 
@@ -187,13 +189,15 @@ def _opened(file: Path, options: ReadOptions) -> _Opened | None:
     return _Opened(head, finder, columns.file if columns is not None and (names or is_numbered) else "", is_numbered)
 
 
-def _listing(opened: _Opened, key: str, further: Sequence[tuple[_Opened, str]], options: ReadOptions) -> list[Listing]:
+def _read_whole(
+    opened: _Opened, key: str, further: Sequence[tuple[_Opened, str]], options: ReadOptions
+) -> list[ImageTable]:
     try:
         table = _whole(opened)
         if further:
             table = _joined(table, key, [(_whole(other), title) for other, title in further])
         joined = [other.table.file for other, _ in further]
-        return [listing_of_table(table, opened.finder, options.choice, joined=joined)]
+        return [image_table_of(table, opened.finder, options.choice, joined=joined)]
     except ProjectError:
         return []
 

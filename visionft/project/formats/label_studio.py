@@ -13,10 +13,10 @@ from urllib.parse import quote
 from models.messages import Message
 from visionft.errors import ProjectError
 from visionft.files import write_json
-from visionft.project.formats.annotated import Entry, ImageAnnotation, annotated_listing, rejected
+from visionft.project.formats.annotated import Entry, ImageAnnotation, annotated_table, rejected
 from visionft.project.formats.handing_out import LabelSet
 from visionft.project.formats.image_columns import image_column
-from visionft.project.formats.listing import DEFAULTS, Interpretation, Listing, ReadOptions
+from visionft.project.formats.image_table import DEFAULTS, ImageTable, Interpretation, ReadOptions
 from visionft.project.formats.locating import ImageFinder
 from visionft.project.formats.split_names import split_column
 from visionft.project.formats.whole_files import (
@@ -44,7 +44,7 @@ class _Task:
     annotations: list[_Answers]
 
 
-def read_label_studio(file: Path, options: ReadOptions = DEFAULTS) -> Listing:
+def read_label_studio(file: Path, options: ReadOptions = DEFAULTS) -> ImageTable:
     """List the images of a Label Studio export (JSON); with several questions, the choice names one."""
     with structure_of(file, _TITLE):
         values = a_list(read_label_json(file))
@@ -71,7 +71,7 @@ def read_label_studio(file: Path, options: ReadOptions = DEFAULTS) -> Listing:
         split_column=split,
         label_columns=(question,) if question else (),
     )
-    return annotated_listing(file, _TITLE, entries, options, finder=finder, fields=interpretation)
+    return annotated_table(file, _TITLE, entries, options, finder=finder, fields=interpretation)
 
 
 def _parse_tasks(file: Path, values: list[Any], key: str) -> tuple[list[_Task], list[Entry]]:

@@ -14,7 +14,7 @@ from visionft.files import list_folder
 from visionft.foreign_text import is_unicode
 from visionft.project.formats.folders import CONTAINERS
 from visionft.project.formats.image_index import ImageIndex, folder_of
-from visionft.project.formats.listing import DEFAULTS, ReadOptions, SourceFile
+from visionft.project.formats.image_table import DEFAULTS, ImageRow, ReadOptions
 from visionft.project.formats.split_names import is_split_name, name_words, split_of
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
@@ -199,7 +199,7 @@ class ImageFinder:
         self._guesses[name] = inside[0]
         return inside[0]
 
-    def settled(self, files: Sequence[SourceFile]) -> tuple[list[SourceFile], int]:
+    def settled(self, files: Sequence[ImageRow]) -> tuple[list[ImageRow], int]:
         """Return the entries without wrong guesses (images also named otherwise), and how many were relocated."""
         if not self._guesses:
             return list(files), 0

@@ -1,7 +1,7 @@
 """Read tables of images: which rows name images, with the labels, splits and notes of each.
 
 An unusable row is listed with its line and reason; the others are imported. The meaning of columns is decided in
-`columns.py`, and recorded in the listing's `Interpretation`.
+`columns.py`, and recorded in the image_table's `Interpretation`.
 """
 
 import re
@@ -20,18 +20,18 @@ from visionft.project.formats.cells import is_number, names_in, says_yes, separa
 from visionft.project.formats.class_names import are_ids, class_names_for, name_of
 from visionft.project.formats.columns import Columns, recognise, shown_titles
 from visionft.project.formats.image_columns import name_in
-from visionft.project.formats.label_columns import label_of_parts
-from visionft.project.formats.labels_file import classes_file, read_classes_file
-from visionft.project.formats.listing import (
+from visionft.project.formats.image_table import (
     AUTOMATIC,
     DEFAULTS,
+    ImageRow,
+    ImageTable,
     Interpretation,
     LabelChoice,
-    Listing,
     ReadOptions,
     RejectedFile,
-    SourceFile,
 )
+from visionft.project.formats.label_columns import label_of_parts
+from visionft.project.formats.labels_file import classes_file, read_classes_file
 from visionft.project.formats.locating import AmbiguousNameError, ImageFinder, data_folder
 from visionft.project.formats.split_names import is_split_name, split_of
 from visionft.project.formats.tables import Row, Table, open_table, table_of
@@ -47,7 +47,7 @@ _SHA256 = re.compile("[0-9a-f]{64}")
 _AmbiguousRow = tuple[int, dict[str, Any], AmbiguousNameError]
 
 
-def read_table(file: Path, options: ReadOptions = DEFAULTS) -> Listing:
+def read_table(file: Path, options: ReadOptions = DEFAULTS) -> ImageTable:
     """List the images of a table, in a file of any kind that `tables.py` opens.
 
     A table has a column of names of images with one of labels, or with one yes/no column per class. Several labels in
@@ -58,20 +58,20 @@ def read_table(file: Path, options: ReadOptions = DEFAULTS) -> Listing:
     """
     finder = ImageFinder.of(file, options)
     with closing(open_table(file, finder)) as table:
-        return listing_of_table(table, finder, options.choice)
+        return image_table_of(table, finder, options.choice)
 
 
-def listing_of_rows(
+def image_table_of_rows(
     file: Path, titles: Sequence[str], rows: Iterator[tuple[int, Row]], finder: ImageFinder, choice: LabelChoice
-) -> Listing:
-    """Return the listing of rows by title, as `listing_of_table`."""
-    return listing_of_table(table_of(file, titles, rows), finder, choice)
+) -> ImageTable:
+    """Return the image_table of rows by title, as `image_table_of`."""
+    return image_table_of(table_of(file, titles, rows), finder, choice)
 
 
-def listing_of_table(
+def image_table_of(
     table: Table, finder: ImageFinder, choice: LabelChoice = AUTOMATIC, *, joined: Sequence[Path] = ()
-) -> Listing:
-    """Return the listing of a table's images; a `ProjectError` where no column names images.
+) -> ImageTable:
+    """Return the image_table of a table's images; a `ProjectError` where no column names images.
 
     It has no interpretation where all rows of the sample are malformed.
     """
@@ -80,9 +80,11 @@ def listing_of_table(
     rows = read_rows(table, columns, finder, part)
     files, found_elsewhere = finder.settled(rows.files)
     files, names_file = _with_class_names(files, columns, file, finder.root)
-    listing = Listing(tuple(files), unreadable=tuple(rows.rejected), classes=read_classes_file(classes_file(file)))
+    image_table = ImageTable(
+        tuple(files), unreadable=tuple(rows.rejected), declared=read_classes_file(classes_file(file))
+    )
     if not columns.file:
-        return listing
+        return image_table
     interpretation = replace(
         _interpretation(table, columns, choice),
         found_elsewhere=found_elsewhere,
@@ -92,7 +94,7 @@ def listing_of_table(
         is_submission=_is_submission(file, files),
     )
     interpretation = _with_marks(interpretation, rows.marked, is_used=choice.takes_marks and bool(part))
-    return replace(listing, interpretations=(interpretation,))
+    return replace(image_table, interpretations=(interpretation,))
 
 
 def _columns_of(table: Table, finder: ImageFinder, choice: LabelChoice) -> tuple[Columns, str]:
@@ -158,8 +160,8 @@ def _no_names(table: Table, finder: ImageFinder) -> ProjectError:
 
 
 def _with_class_names(
-    files: list[SourceFile], columns: Columns, table: Path, root: Path
-) -> tuple[list[SourceFile], Path | None]:
+    files: list[ImageRow], columns: Columns, table: Path, root: Path
+) -> tuple[list[ImageRow], Path | None]:
     """Return the entries with the names of their class ids, and the file beside the table that gives these, if any."""
     around = [table.parent, root, table.parent.parent, table.parent.parent / "metadata"]
     folders = [folder for folder in around if folder.is_relative_to(root) or folder == data_folder(table)]
@@ -171,7 +173,7 @@ def _with_class_names(
     return [replace(file, labels=tuple(name_of(each, names) for each in file.labels)) for file in files], place
 
 
-def _is_submission(file: Path, files: Sequence[SourceFile]) -> bool:
+def _is_submission(file: Path, files: Sequence[ImageRow]) -> bool:
     """Return whether a table is a form for predictions: by its name, or with one label for all of a test folder."""
     if _SUBMISSION.search(file.stem):
         return True
@@ -192,7 +194,7 @@ def _is_submission(file: Path, files: Sequence[SourceFile]) -> bool:
 class ImageRows:
     """The images of a table's rows, and the rows without one."""
 
-    files: list[SourceFile] = field(default_factory=list[SourceFile])
+    files: list[ImageRow] = field(default_factory=list[ImageRow])
     rejected: list[RejectedFile] = field(default_factory=list[RejectedFile])
     marked: int = 0  # rows with the class of a part of an image
 
@@ -221,7 +223,7 @@ def read_rows(table: Table, columns: Columns, finder: ImageFinder, part: str) ->
     return found
 
 
-def _files_of(row: Row, columns: Columns, finder: ImageFinder) -> Iterator[SourceFile]:
+def _files_of(row: Row, columns: Columns, finder: ImageFinder) -> Iterator[ImageRow]:
     """Yield the image of a row, and its further views."""
     if isinstance(row, str):
         raise ValueError(row)
@@ -249,13 +251,13 @@ def _settle(
             found.files.append(_source_file(row, columns, finder, path))
 
 
-def _of_present_classes(files: list[SourceFile]) -> list[SourceFile]:
+def _of_present_classes(files: list[ImageRow]) -> list[ImageRow]:
     """Return the entries without those of absent classes; an image of absent classes alone has no label."""
     labelled = {each.path for each in files if each.labels}
     return [each for each in files if each.labels or each.path not in labelled]
 
 
-def _source_file(row: dict[str, Any], columns: Columns, finder: ImageFinder, path: Path | None = None) -> SourceFile:
+def _source_file(row: dict[str, Any], columns: Columns, finder: ImageFinder, path: Path | None = None) -> ImageRow:
     """Return the source file of a row, of an image at `path` or where its name leads."""
     own = {key: row.get(title) for key, title in columns.own.items()}
     name = _name_of(row, columns)
@@ -269,7 +271,7 @@ def _source_file(row: dict[str, Any], columns: Columns, finder: ImageFinder, pat
         if not sha256:
             raise
         path = error.meant
-    return SourceFile(
+    return ImageRow(
         path=path,
         name=name,
         labels=labels,

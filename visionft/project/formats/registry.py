@@ -14,8 +14,8 @@ from visionft.project.formats.coco import read_coco, write_coco
 from visionft.project.formats.cvat import read_cvat, write_cvat
 from visionft.project.formats.handing_out import Copier, LabelSet
 from visionft.project.formats.hugging_face import read_parquet, write_image_folder
+from visionft.project.formats.image_table import ImageTable, ReadOptions
 from visionft.project.formats.label_studio import read_label_studio, write_label_studio
-from visionft.project.formats.listing import Listing, ReadOptions
 from visionft.project.formats.locating import data_folder
 from visionft.project.formats.readers import read_table
 from visionft.project.formats.voc import SETS, read_voc, write_voc
@@ -33,7 +33,7 @@ class Format:
     signs: tuple[tuple[str, ...], ...] = ()
     # Lists the images of a label file, or raises a ProjectError for a file of another format. None for the formats
     # opened by `importing.sources`: archives, class folders, and folders recognised by their layout or tables.
-    read: Callable[[Path, ReadOptions], Listing] | None = None
+    read: Callable[[Path, ReadOptions], ImageTable] | None = None
     folder: str = ""  # a folder below the image folder as the mark of the format
     is_text: bool = True
     is_per_image: bool = False  # there is a label file per image; `read` accepts their folder, too
@@ -51,7 +51,7 @@ class Format:
 def _not_read(name: str, title: str, hint: str, signs: tuple[tuple[str, ...], ...]) -> Format:
     """Return a format of JSON that is recognised, to say how to bring its labels."""
 
-    def read(file: Path, _options: ReadOptions) -> Listing:
+    def read(file: Path, _options: ReadOptions) -> ImageTable:
         message = Message("{file} is of {tool}, whose files are not read.", file=file, tool=title)
         raise ProjectError(message, hint, NextStep("import_unlabelled", path=data_folder(file)))
 

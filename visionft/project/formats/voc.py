@@ -16,11 +16,11 @@ from visionft.data.types import Split
 from visionft.errors import ProjectError
 from visionft.files import is_file, list_folder, open_regular
 from visionft.foreign_text import printable
-from visionft.project.formats.annotated import Entry, ImageAnnotation, annotated_listing, attempt
+from visionft.project.formats.annotated import Entry, ImageAnnotation, annotated_table, attempt
 from visionft.project.formats.folders import walk
 from visionft.project.formats.handing_out import Copier, LabelSet, xml_text
+from visionft.project.formats.image_table import DEFAULTS, ImageTable, ReadOptions, RejectedFile
 from visionft.project.formats.labels_file import ClassLook
-from visionft.project.formats.listing import DEFAULTS, Listing, ReadOptions, RejectedFile
 from visionft.project.formats.locating import ImageFinder, data_folder
 from visionft.project.formats.split_names import UNASSIGNED_FOLDER, is_split_name, split_of
 from visionft.project.formats.whole_files import Element, MemoryLimit, check_size, reading_errors, xml_elements
@@ -32,7 +32,7 @@ _MASKS = ("SegmentationClass", "SegmentationObject")  # folders of images that a
 _PRESENT = re.compile(r"(?P<image>.*\S)\s+(?P<flag>-1|0|1)")  # `000007  1` in `car_train.txt` of VOC 2007
 
 
-def read_voc(path: Path, options: ReadOptions = DEFAULTS) -> Listing:
+def read_voc(path: Path, options: ReadOptions = DEFAULTS) -> ImageTable:
     """List the images of a VOC folder, or of one of its XML files."""
     root = path if path.is_dir() else data_folder(path)
     sets = _sets_in(root)
@@ -51,7 +51,7 @@ def read_voc(path: Path, options: ReadOptions = DEFAULTS) -> Listing:
     else:
         entries += sets.entries_without(described)
     masks = [file for name in _MASKS for file in list_folder(root / name)]
-    listing = annotated_listing(
+    table = annotated_table(
         path,
         _TITLE,
         entries,
@@ -60,9 +60,9 @@ def read_voc(path: Path, options: ReadOptions = DEFAULTS) -> Listing:
         label_files=(*read, *sets.files, *masks),
         classes=sets.classes,
     )
-    is_presence = any(each.labels for each in listing.files) and bool(read)
-    interpretations = tuple(replace(each, is_from_marks=is_presence) for each in listing.interpretations)
-    return replace(listing, interpretations=interpretations)
+    is_presence = any(each.labels for each in table.rows) and bool(read)
+    interpretations = tuple(replace(each, is_from_marks=is_presence) for each in table.interpretations)
+    return replace(table, interpretations=interpretations)
 
 
 def _annotation_entries(path: Path) -> Iterator[tuple[Path, Entry]]:

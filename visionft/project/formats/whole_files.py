@@ -19,7 +19,7 @@ from visionft.amounts import size_text
 from visionft.data.types import Split
 from visionft.errors import ProjectError
 from visionft.files import json_memory, open_regular, parse_json
-from visionft.project.formats.listing import RejectedFile, SourceFile
+from visionft.project.formats.image_table import ImageRow, RejectedFile
 from visionft.project.formats.split_names import is_split_name, split_of
 
 MAX_BYTES = 200 * 2**20  # of a label file
@@ -212,7 +212,7 @@ class MemoryLimit:
             )
             raise ProjectError(message, _DIVIDE)
 
-    def add_entry(self, entry: SourceFile | RejectedFile) -> None:
+    def add_entry(self, entry: ImageRow | RejectedFile) -> None:
         """Count an image, or a rejected entry, of the file."""
         if isinstance(entry, RejectedFile):
             self.add(_OF_REJECTED + len(entry.reason))

@@ -11,11 +11,11 @@ from pathlib import Path
 from models.messages import Message
 from visionft.errors import ProjectError
 from visionft.files import open_regular
-from visionft.project.formats.annotated import Entry, ImageAnnotation, annotated_listing, attempt
+from visionft.project.formats.annotated import Entry, ImageAnnotation, annotated_table, attempt
 from visionft.project.formats.class_names import declared_names
 from visionft.project.formats.folders import walk
+from visionft.project.formats.image_table import DEFAULTS, ImageTable, ReadOptions
 from visionft.project.formats.labels_file import ClassLook
-from visionft.project.formats.listing import DEFAULTS, Listing, ReadOptions
 from visionft.project.formats.locating import ImageFinder
 from visionft.project.formats.split_names import is_split_name, split_of
 
@@ -25,7 +25,7 @@ _BOX = re.compile(r"(\d{1,6})(\s+-?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?){4,}\s*")
 _FOLDERS = re.compile(r"(^|/)labels(?=/)")
 
 
-def read_yolo(file: Path, options: ReadOptions = DEFAULTS) -> Listing:
+def read_yolo(file: Path, options: ReadOptions = DEFAULTS) -> ImageTable:
     """List the images of a YOLO data set by the file that declares its classes."""
     names = declared_names(file)
     root = options.index.root if options.index and file.is_relative_to(options.index.root) else file.parent
@@ -40,7 +40,7 @@ def read_yolo(file: Path, options: ReadOptions = DEFAULTS) -> Listing:
     entries: list[Entry] = [attempt(text, "", partial(_image, text, file.parent, names)) for text in boxed]
     finder = ImageFinder(file.parent, options, root=root)
     looks = [ClassLook(name) for name in names.values()]
-    return annotated_listing(file, _TITLE, entries, options, finder=finder, classes=looks, label_files=boxed)
+    return annotated_table(file, _TITLE, entries, options, finder=finder, classes=looks, label_files=boxed)
 
 
 def _image(text: Path, root: Path, names: dict[str, str]) -> ImageAnnotation:

@@ -1,4 +1,4 @@
-"""The readings of a folder, ranked (`ranking.py`), and those of a label file that was named."""
+"""The image tables of a folder, ranked (`ranking.py`), and those of a label file that was named."""
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -14,8 +14,15 @@ from visionft.foreign_text import printable
 from visionft.jobs import SILENT, JobContext
 from visionft.project.formats.class_names import are_ids, class_names_for, name_of
 from visionft.project.formats.image_index import ImageIndex
+from visionft.project.formats.image_table import (
+    AUTOMATIC,
+    ImageRow,
+    ImageTable,
+    Interpretation,
+    LabelChoice,
+    ReadOptions,
+)
 from visionft.project.formats.label_columns import describes_photographs
-from visionft.project.formats.listing import AUTOMATIC, Interpretation, LabelChoice, Listing, ReadOptions, SourceFile
 from visionft.project.formats.locating import data_folder
 from visionft.project.formats.registry import FORMATS, format_of
 from visionft.project.formats.split_names import is_split_name, is_train_and_val, split_in, split_of
@@ -23,16 +30,15 @@ from visionft.project.importing.file_names import name_part, parts_with_classes
 from visionft.project.importing.folder_names import is_container, is_unlabelled, species_of
 from visionft.project.importing.label_sources import LabelReader, LabelSource, source_of, unread_files
 from visionft.project.importing.ranking import Proposal, merged_sources, rank
-from visionft.project.importing.readings import Reading, reading_of
 from visionft.project.importing.relations import Relation, is_id
 from visionft.project.importing.survey import Folder, Survey, is_image, survey_folder
-from visionft.project.importing.tree_reading import TreePlan, listing_of, plan_of
+from visionft.project.importing.tree_reading import TreePlan, plan_of, tree_table
 
 # Share of the images with words in their names that a column of numbers confirms; no public data set depends on it
 # between .45 and .95.
 _COMPLETE = 0.9
 _MOST_LEVELS_DEEP = 33  # levels of folders that are looked at; no public data set depends on it from 16 on
-_MOST_READINGS = 5  # offered, besides that without labels
+_MOST_TABLES = 5  # offered, besides that without labels
 _MOST_COLUMNS = 3  # further columns of a table that are offered
 # Levels of folders that are offered: with 2, BreakHis loses the kinds of tumours; with 4, each slide is one more class.
 _MOST_LEVELS = 3
@@ -45,8 +51,8 @@ def read_folder(
     options: ReadOptions,
     known_classes: Collection[str] = (),
     job: JobContext = SILENT,
-) -> tuple[Reading, ...]:
-    """Return the readings of a folder, by their rank; the last one is of images without labels.
+) -> tuple[ImageTable, ...]:
+    """Return the image tables of a folder, by their rank; the last one is of images without labels.
 
     `only` is the format of the label files, "folders" for class folders alone, or "auto". A lone folder is a class
     where `known_classes` has its name. A `ProjectError` where label files cannot be read and there are no others.
@@ -54,32 +60,32 @@ def read_folder(
     return _FolderReader(survey_folder(source, job=job), options, only, known_classes).read()
 
 
-def read_label_file(listing: Listing, with_label: Callable[[str], Listing] | None) -> tuple[Reading, ...]:
-    """Return the readings of a label file that was named; `with_label` reads it with another column of labels.
+def read_label_file(table: ImageTable, with_label: Callable[[str], ImageTable] | None) -> tuple[ImageTable, ...]:
+    """Return the tables of a label file that was named; `with_label` reads it with another column of labels.
 
     A `ProjectError` where none of its images is there.
     """
     without_labels = Proposal(choice=LabelChoice(is_unlabelled=True))
-    if not listing.interpretations:  # no row of it could be read
-        return (reading_of(listing, len(listing.files), replace(without_labels, is_sure=True)),)
-    source = source_of(listing)
-    if listing.files and not any(each.sha256 or is_file(each.path) for each in listing.files):
+    if not table.interpretations:  # no row of it could be read
+        return (replace(without_labels, is_sure=True).describe(table, len(table.rows)),)
+    source = source_of(table)
+    if table.rows and not any(each.sha256 or is_file(each.path) for each in table.rows):
         raise _unrelated(source, ImageIndex(data_folder(source.file)))
     found = [source]
     is_unsure = with_label is not None and source.is_unsure_of_column
     if with_label and is_unsure:
         found += [source_of(with_label(column)) for column in source.alternatives[:_MOST_COLUMNS]]
-    readings: list[Reading] = []
+    tables: list[ImageTable] = []
     for each in found:
         is_sure = each is source and not is_unsure
         choice = replace(_choice_of(each, source.file.parent), table="")
         proposal = Proposal(source=each, is_sure=is_sure, choice=choice)
-        readings.append(reading_of(each.listing, len(each.listing.files), proposal))
-    if not readings[0].labelled:
-        return (readings[0],) if len(found) == 1 else (*readings[1:], readings[0])
-    files = tuple(replace(each, labels=()) for each in listing.files)
-    without = replace(listing, files=files, classes=(), interpretations=())
-    return (*readings, reading_of(without, len(files), without_labels))
+        tables.append(proposal.describe(each.table, len(each.table.rows)))
+    if not tables[0].classes:
+        return (tables[0],) if len(found) == 1 else (*tables[1:], tables[0])
+    rows = tuple(replace(each, labels=()) for each in table.rows)
+    without = replace(table, rows=rows, declared=(), interpretations=())
+    return (*tables, without_labels.describe(without, len(rows)))
 
 
 @dataclass(frozen=True)
@@ -99,11 +105,11 @@ class _FolderReader:
     def _labels(self) -> LabelReader:
         return LabelReader(self.survey, self.options, self.only)
 
-    def read(self) -> tuple[Reading, ...]:
-        """Return the readings by their rank, that without labels last."""
+    def read(self) -> tuple[ImageTable, ...]:
+        """Return the image tables by their rank, that without labels last."""
         choice = self.options.choice
         if choice.class_folder or choice.name_part is not None:
-            return self._reading(replace(self._chosen(choice), is_sure=True), []), self._without_labels([], [])
+            return self._described(replace(self._chosen(choice), is_sure=True), []), self._without_labels([], [])
         sources, errors = ([], []) if self.only == "folders" else self._labels.read()
         files = merged_sources([each for each in sources if each.labels])
         is_of_files = replace(choice, separator="") != AUTOMATIC or self.only not in ("auto", "folders")
@@ -111,9 +117,9 @@ class _FolderReader:
         proposals = chosen if is_of_files else self._ranked(files, sources)
         if self.only != "folders" and not proposals and not choice.is_unlabelled:
             _require_related(self.survey, sources, errors, self.only)
-        readings = [self._reading(each, sources) for each in proposals[:_MOST_READINGS]]
+        tables = [self._described(each, sources) for each in proposals[:_MOST_TABLES]]
         is_open = all(each.is_of_other_column(sources) for each in proposals)
-        return *readings, self._without_labels(sources if is_open else [], sources)
+        return *tables, self._without_labels(sources if is_open else [], sources)
 
     def _ranked(self, files: Sequence[LabelSource], sources: Sequence[LabelSource]) -> list[Proposal]:
         """Return all proposals, those that are sure first."""
@@ -160,7 +166,7 @@ class _FolderReader:
 
     def _words_in_names(self) -> Iterator[Proposal]:
         """Yield the parts of the file names that may be classes."""
-        files = [each for each in listing_of(self.survey, self._plan).files if is_image(each)]
+        files = [each for each in tree_table(self.survey, self._plan).rows if is_image(each)]
         known = [each.path for each in files if each.split != "test"]  # those of the test may have none in their names
         numbers = [*parts_with_classes([each.path for each in files])] or [*parts_with_classes(known)]
         return (self._chosen(LabelChoice(name_part=number)) for number in numbers)
@@ -218,8 +224,8 @@ class _FolderReader:
                 raise ProjectError(message, "Level 1 lies in the source; -1 holds the images.")
             return Proposal(plan=plan, has_folders_first=True, is_sure=True, choice=choice)
         number = choice.name_part or 0
-        around = listing_of(self.survey, replace(self._plan, labels={}, looks=()))
-        named = [(each, name_part(each.path.stem, number)) for each in around.files if is_image(each)]
+        around = tree_table(self.survey, replace(self._plan, labels={}, looks=()))
+        named = [(each, name_part(each.path.stem, number)) for each in around.rows if is_image(each)]
         files = tuple(replace(each, labels=(name,)) for each, name in named if name)
         if not files:
             message = Message("No file name has a part {number}.", number=number)
@@ -227,51 +233,51 @@ class _FolderReader:
         title = Message("the names of the files: part {place}", place=number)
         if number == 0:
             title = Message("the names of the files: the words beside the number")
-        listing = Listing(files, interpretations=(Interpretation(file=self.survey.source),))
+        table = ImageTable(files, interpretations=(Interpretation(file=self.survey.source),))
         labels = {str(each.path): each.labels for each in files}
-        source = LabelSource(listing=listing, of_names=title, labels=labels, named=len(files), found=len(files))
+        source = LabelSource(table=table, of_names=title, labels=labels, named=len(files), found=len(files))
         return Proposal(source=source, choice=choice)
 
     # ------------------------------------------------------------------------------------------------------------------
-    # From a proposal to its listing.
+    # From a proposal to its table.
 
-    def _reading(self, proposal: Proposal, sources: Sequence[LabelSource]) -> Reading:
-        """Return a proposal as a reading."""
-        listing = _with_splits(self._listing(proposal), _splits_of_lists(sources))
+    def _described(self, proposal: Proposal, sources: Sequence[LabelSource]) -> ImageTable:
+        """Return the image table of a proposal, with its title and evidence."""
+        table = _with_splits(self._listing(proposal), _splits_of_lists(sources))
         if proposal.source and not proposal.plan and proposal.choice == AUTOMATIC:
             choice = _choice_of(proposal.source, self.survey.source)
             choice = replace(choice, table="") if len(sources) == 1 else choice
             proposal = replace(proposal, choice=choice)
         separator = self.options.choice.separator
         if separator and (proposal.source is None or proposal.source.of_names):
-            listing = _divided(listing, separator)
-        return reading_of(listing, self.survey.root.count, proposal)
+            table = _divided(table, separator)
+        return proposal.describe(table, self.survey.root.count)
 
-    def _without_labels(self, open_sources: Sequence[LabelSource], sources: Sequence[LabelSource]) -> Reading:
-        """Return the reading of all images without labels; the user has to decide about what is open there."""
-        listing = listing_of(self.survey, replace(self._plan, labels={}, looks=()))
-        listing = _with_splits(listing, _splits_of_lists(sources))
+    def _without_labels(self, open_sources: Sequence[LabelSource], sources: Sequence[LabelSource]) -> ImageTable:
+        """Return all images without labels; the user has to decide about what is open there."""
+        table = tree_table(self.survey, replace(self._plan, labels={}, looks=()))
+        table = _with_splits(table, _splits_of_lists(sources))
         read = {file for source in open_sources for file in source.read_files}
-        files = tuple(each for each in listing.files if each.path not in read) if read else listing.files
-        around = replace(listing.interpretations[0], unread=self._unread(()))
-        listing = replace(listing, files=files, interpretations=(*_open_entries(open_sources), around))
-        return reading_of(listing, self.survey.root.count, Proposal(choice=LabelChoice(is_unlabelled=True)))
+        rows = tuple(each for each in table.rows if each.path not in read) if read else table.rows
+        around = replace(table.interpretations[0], unread=self._unread(()))
+        table = replace(table, rows=rows, interpretations=(*_open_entries(open_sources), around))
+        return Proposal(choice=LabelChoice(is_unlabelled=True)).describe(table, self.survey.root.count)
 
     def _unread(self, read: Sequence[LabelSource]) -> tuple[str, ...]:
         files = unread_files(self.survey, read)
         return tuple(printable(file.relative_to(self.survey.source).as_posix()) for file in files)
 
-    def _listing(self, proposal: Proposal) -> Listing:
+    def _listing(self, proposal: Proposal) -> ImageTable:
         """Return the entries of the label file first, then all other files of the folder."""
-        tree = listing_of(self.survey, proposal.plan or replace(self._plan, labels={}))
+        tree = tree_table(self.survey, proposal.plan or replace(self._plan, labels={}))
         *first, around = tree.interpretations
         source = proposal.source
         if source is None:
             return replace(tree, interpretations=(*first, replace(around, unread=self._unread(()))))
-        placed = {str(each.path): each for each in tree.files}
+        placed = {str(each.path): each for each in tree.rows}
         splits = _splits_in(source, placed)
-        entries: list[SourceFile] = []
-        for entry in source.listing.files:
+        entries: list[ImageRow] = []
+        for entry in source.table.rows:
             place = placed.get(path := str(entry.path))
             labels = entry.labels
             others = place.labels if place else ()
@@ -281,12 +287,12 @@ class _FolderReader:
         rest = (each for path, each in placed.items() if path not in done)
         names: Mapping[str, str] = proposal.names if proposal.plan else {}
         others = (replace(each, labels=_named(each.labels, names)) for each in rest)
-        return Listing(
-            files=(*entries, *others),
+        return ImageTable(
+            rows=(*entries, *others),
             skipped=tree.skipped,
-            unreadable=(*source.listing.unreadable, *tree.unreadable),
-            classes=source.listing.classes or tree.classes,
-            interpretations=(*source.listing.interpretations, replace(around, unread=self._unread((source,)))),
+            unreadable=(*source.table.unreadable, *tree.unreadable),
+            declared=source.table.declared or tree.declared,
+            interpretations=(*source.table.interpretations, replace(around, unread=self._unread((source,)))),
         )
 
 
@@ -296,7 +302,7 @@ def _named(labels: Sequence[str], names: Mapping[str, str]) -> tuple[str, ...]:
 
 def _open_entries(sources: Sequence[LabelSource]) -> list[Interpretation]:
     """Return what the user has to decide about label files: boxes alone, or columns of which none is taken."""
-    entries = [each for source in sources for each in source.listing.interpretations]
+    entries = [each for source in sources for each in source.table.interpretations]
     entries = [each for each in entries if not (each.is_submission or describes_photographs(each.columns))]
     return [each for each in entries if each.has_only_marks or each.lacks_labels or each.is_unlabelled_by_choice]
 
@@ -305,7 +311,7 @@ def _by_columns(tables: Sequence[LabelSource]) -> list[list[LabelSource]]:
     """Return tables of the same columns together, without those of a column for each class."""
     alike: defaultdict[tuple[str, ...], list[LabelSource]] = defaultdict(list)
     for table in tables:
-        first = table.listing.interpretations[0]
+        first = table.table.interpretations[0]
         if first.columns and len(first.label_columns) < 2:
             alike[first.columns].append(table)
     return [*alike.values()]
@@ -352,8 +358,8 @@ def level_plan(root: Folder, level: int) -> TreePlan:
 
 def _choice_of(source: LabelSource, folder: Path) -> LabelChoice:
     """Return the columns of a single table as a choice; automatic for anything else."""
-    first = source.listing.interpretations[0]
-    is_table = len(source.listing.interpretations) == 1 and len(first.label_columns) == 1 and not first.joined
+    first = source.table.interpretations[0]
+    is_table = len(source.table.interpretations) == 1 and len(first.label_columns) == 1 and not first.joined
     if not is_table or first.format or not first.file.is_relative_to(folder) or not first.file_column:
         return AUTOMATIC
     return LabelChoice(
@@ -361,12 +367,12 @@ def _choice_of(source: LabelSource, folder: Path) -> LabelChoice:
     )
 
 
-def _with_splits(listing: Listing, splits: Mapping[str, Split]) -> Listing:
-    """Return a listing with the splits of lists: they name the image, a folder does not."""
+def _with_splits(table: ImageTable, splits: Mapping[str, Split]) -> ImageTable:
+    """Return a table with the splits of lists: they name the image, a folder does not."""
     if not splits:
-        return listing
-    files = (replace(each, split=splits.get(str(each.path), each.split)) for each in listing.files)
-    return replace(listing, files=tuple(files))
+        return table
+    rows = (replace(each, split=splits.get(str(each.path), each.split)) for each in table.rows)
+    return replace(table, rows=tuple(rows))
 
 
 def _splits_of_lists(sources: Sequence[LabelSource]) -> dict[str, Split]:
@@ -383,28 +389,26 @@ def _splits_of_lists(sources: Sequence[LabelSource]) -> dict[str, Split]:
     return {path: split for path, split in found.items() if path not in several}
 
 
-def _splits_in(source: LabelSource, placed: Mapping[str, SourceFile]) -> dict[str, Split]:
+def _splits_in(source: LabelSource, placed: Mapping[str, ImageRow]) -> dict[str, Split]:
     """Return the splits: of the label file, of its name, or of the folder where the file tells none."""
     found: dict[str, Split] = {}
-    has_splits = any(each.split_column for each in source.listing.interpretations)
-    has_splits = has_splits or any(each.split for each in source.listing.files)
-    for entry in source.listing.files:
+    has_splits = any(each.split_column for each in source.table.interpretations)
+    has_splits = has_splits or any(each.split for each in source.table.rows)
+    for entry in source.table.rows:
         place = placed.get(path := str(entry.path))
         if split := entry.split or (place.split if place and not has_splits else None):
             found[path] = split
     return found
 
 
-def _divided(listing: Listing, separator: str) -> Listing:
-    """Return a listing with several classes for each name that holds the separator."""
+def _divided(table: ImageTable, separator: str) -> ImageTable:
+    """Return a table with several classes for each name that holds the separator."""
 
     def names(label: str) -> list[str]:
         return [part.strip() for part in label.split(separator) if part.strip()]
 
-    files = (
-        replace(each, labels=tuple(name for label in each.labels for name in names(label))) for each in listing.files
-    )
-    return replace(listing, files=tuple(files))
+    rows = (replace(each, labels=tuple(name for label in each.labels for name in names(label))) for each in table.rows)
+    return replace(table, rows=tuple(rows))
 
 
 def _require_related(survey: Survey, sources: Sequence[LabelSource], errors: Sequence[ProjectError], only: str) -> None:
@@ -430,7 +434,7 @@ def _unrelated(source: LabelSource, index: ImageIndex) -> ProjectError:
             file=printable(file.name),
             folder=index.root,
         )
-        first = source.listing.unreadable[0]
+        first = source.table.unreadable[0]
         hint = Message(
             "{path}: {reason}. Name their folders there, or import one folder.", path=first.path, reason=first.reason
         )
@@ -438,11 +442,11 @@ def _unrelated(source: LabelSource, index: ImageIndex) -> ProjectError:
     message = Message(
         "None of the images that {file} ({format}) names is in {folder}.",
         file=printable(file.name),
-        format=found.title if found else source.listing.interpretations[0].format,
+        format=found.title if found else source.table.interpretations[0].format,
         folder=index.root,
     )
     hint = Message("")
-    for entry in source.listing.files[:1]:
+    for entry in source.table.rows[:1]:
         nearest = index.nearest(entry.name)
         values = {"name": printable(entry.name), "nearest": printable(nearest)}
         hint = Message("The first is called {name}.", **values)

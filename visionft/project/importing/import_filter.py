@@ -24,8 +24,8 @@ from visionft.jobs import JobContext
 from visionft.project.edits.conflicts import origin_of
 from visionft.project.edits.image_changes import clean_note
 from visionft.project.edits.import_changes import FileFacts, ImportedImage
+from visionft.project.formats.image_table import ImageRow, ImageWarning, RejectedFile
 from visionft.project.formats.labels_file import ClassLook
-from visionft.project.formats.listing import ImageWarning, RejectedFile, SourceFile
 from visionft.project.importing.file_facts import read_facts, status_of
 from visionft.project.importing.sources import Source
 from visionft.project.names import clean_name
@@ -74,8 +74,8 @@ class ImportFilter:
     is_stopped: bool = False  # cancelled
 
     def __post_init__(self) -> None:
-        self.skipped.extend(self.source.listing.skipped)
-        self.unreadable.extend(self.source.listing.unreadable)
+        self.skipped.extend(self.source.table.skipped)
+        self.unreadable.extend(self.source.table.unreadable)
         self._own_contents = frozenset[str]()  # which another project's are compared with instead of their files
         if self.source.is_project and self.project is not None:
             self._own_contents = frozenset(row[0] for row in self.project.fetch("SELECT sha256 FROM image"))
@@ -84,7 +84,7 @@ class ImportFilter:
     def classes(self) -> tuple[ClassLook, ...]:
         """Return the source's classes under their project names, without excluded and unnamed ones."""
         classes: list[ClassLook] = []
-        for look in self.source.listing.classes:
+        for look in self.source.table.declared:
             name = self.class_map.get(look.name, look.name)
             with suppress(ProjectError):
                 if name is not None and clean_name(name, "class"):
@@ -96,7 +96,7 @@ class ImportFilter:
 
         A batch must be recorded before the next one is taken: in the project, or for a preview in `seen`.
         """
-        files = self.source.listing.files
+        files = self.source.table.rows
         for start in range(0, len(files), BATCH):
             some = files[start : start + BATCH]
             accepted = list(self._accepted(some, job))
@@ -106,7 +106,7 @@ class ImportFilter:
             if self.is_stopped:
                 return
 
-    def _accepted(self, batch: Sequence[SourceFile], job: JobContext) -> Iterator[ImportedImage]:
+    def _accepted(self, batch: Sequence[ImageRow], job: JobContext) -> Iterator[ImportedImage]:
         """Yield the accepted images of a batch and its edited ones, and record the rejected files."""
         with closing(self._outcomes(batch, self._recorded_places(batch))) as outcomes:
             for file in batch:
@@ -122,10 +122,10 @@ class ImportFilter:
                 rejected, reason = outcome
                 rejected.append(RejectedFile(self.source.shown(file.path), reason))
 
-    def _outcomes(self, batch: Sequence[SourceFile], recorded: Mapping[Path, _Recorded]) -> Generator[_Outcome]:
+    def _outcomes(self, batch: Sequence[ImageRow], recorded: Mapping[Path, _Recorded]) -> Generator[_Outcome]:
         """Yield the outcome for each file, in order, read by several threads."""
 
-        def of_some(files: Sequence[SourceFile]) -> list[_Outcome]:
+        def of_some(files: Sequence[ImageRow]) -> list[_Outcome]:
             return [self._examine(file, recorded.get(file.path)) for file in files]
 
         parts = [batch[start : start + _AT_ONCE] for start in range(0, len(batch), _AT_ONCE)]
@@ -139,7 +139,7 @@ class ImportFilter:
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def _recorded_places(self, batch: Sequence[SourceFile]) -> dict[Path, _Recorded]:
+    def _recorded_places(self, batch: Sequence[ImageRow]) -> dict[Path, _Recorded]:
         if self.project is None or not self.looks_at_places:
             return {}
         roots = self.project.roots()
@@ -156,7 +156,7 @@ class ImportFilter:
                 result[places[root_id, path]] = image_id, sha256, (size, time)
         return result
 
-    def _examine(self, file: SourceFile, recorded: _Recorded | None) -> _Outcome:
+    def _examine(self, file: ImageRow, recorded: _Recorded | None) -> _Outcome:
         """Return an accepted image, or the reason for its rejection; runs in any thread."""
         try:
             source = self._with_project_names(file)
@@ -174,7 +174,7 @@ class ImportFilter:
         except OSError as error:
             return self.unreadable, Message("cannot be read: {reason}", reason=error.strerror or error)
 
-    def _read(self, source: SourceFile, recorded: _Recorded | None) -> ImportedImage:
+    def _read(self, source: ImageRow, recorded: _Recorded | None) -> ImportedImage:
         """Return an image with its content; its file is read unless the project or a preview knows it unchanged."""
         status = status_of(source.path)
         if source.sha256 is not None and (status is None or source.sha256 in self._own_contents):
@@ -191,7 +191,7 @@ class ImportFilter:
         edited = image_id if before != file.sha256 else 0
         return ImportedImage(source=source, sha256=file.sha256, file=file, image_id=edited)
 
-    def _with_project_names(self, file: SourceFile) -> SourceFile:
+    def _with_project_names(self, file: ImageRow) -> ImageRow:
         """Return a file's record with the names that the project uses, after a check of these."""
         labels, tags, note = self._cleaned(file.labels, file.tags, file.note)
         if (labels, tags, note) == (file.labels, file.tags, file.note):

@@ -25,11 +25,10 @@ from visionft.project.db.roots import IMAGES_FOLDER
 from visionft.project.edits.changes import BULK_IMAGES
 from visionft.project.edits.import_changes import AddImages, FileFacts, FileLocation, ImportedImage
 from visionft.project.edits.setting_changes import ChooseWindow
-from visionft.project.formats import listing
+from visionft.project.formats import image_table
 from visionft.project.image_window import choice_text
 from visionft.project.importing.import_filter import Batch, ClassMap, ImportFilter
 from visionft.project.importing.other_project import Agreement, measure_agreement
-from visionft.project.importing.readings import ReadingSummary
 from visionft.project.importing.sources import Source, opened_source, require_understood, window_of_files
 from visionft.project.label_files import keep_label_files
 from visionft.project.names import count_of
@@ -49,14 +48,14 @@ class ImportReport(Record):
     added: int
     # Content is already in the project (or in an earlier file); labels are used for images without a label there.
     duplicates: tuple[str, ...]
-    unreadable: tuple[listing.RejectedFile, ...]  # unusable image files, lines of a label file, and folders
-    skipped: tuple[listing.RejectedFile, ...]  # other files, links to folders, images removed from the project
+    unreadable: tuple[image_table.RejectedFile, ...]  # unusable image files, lines of a label file, and folders
+    skipped: tuple[image_table.RejectedFile, ...]  # other files, links to folders, images removed from the project
     classes: dict[str, int]  # added images by class; those in conflict have none
     # Images with several classes, now or before, and no decision yet; they have no label.
     conflicts: tuple[Conflict, ...] = ()
-    warnings: tuple[listing.ImageWarning, ...] = ()
-    interpretations: tuple[listing.Interpretation, ...] = ()
-    readings: tuple[ReadingSummary, ...] = ()  # every way to understand the source, most plausible first
+    warnings: tuple[image_table.ImageWarning, ...] = ()
+    interpretations: tuple[image_table.Interpretation, ...] = ()
+    readings: tuple[image_table.ImageTable, ...] = ()  # every way to understand the source, most plausible first
     reading: int = 0  # number of the imported one, from 1 on
     agreement: Agreement | None = None  # with the labels of another project, where both labelled the same images
     stopped: bool = False  # cancelled; importing again resumes it
@@ -93,10 +92,8 @@ def import_source(
     copy: bool = False,
     source_format: str = "auto",
     class_map: ClassMap | None = None,
-    known_facts: Mapping[Path, FileFacts] | None = None,
-    choice: listing.LabelChoice = listing.AUTOMATIC,
+    choice: image_table.LabelChoice = image_table.AUTOMATIC,
     reading: int = 0,
-    unpacked: Path | None = None,
     accepts_unlabelled: bool = False,
     replaces_labels: bool = False,
     job: JobContext = SILENT,
@@ -108,61 +105,82 @@ def import_source(
             loose images; a CSV or JSONL file that lists images; a zip of any of these; or another project.
         copy: Copy the images into the project instead of referencing them in place. Always so for a zip.
         class_map: {class name in the source: its name in the project, or None to leave its images out}.
-        known_facts: Facts read by a preview of this source, to skip unchanged files.
         reading: The number of the reading to import, from 1 on, as previewed. 0 takes the most plausible one, or no
             labels where it is not confident.
-        unpacked: A folder, made and deleted by the caller, for the files of an archive, as a preview left them there.
         accepts_unlabelled: Import the images even beside label files of an unknown format.
         replaces_labels: Let the source's labels take the place of imported ones; else an image with both is a conflict.
 
     Raises:
         ProjectError: There is no image, the labels are not understood, or the project cannot be written.
     """
-    if project.is_read_only:
-        message = Message("The project cannot be changed: {reason}.", reason=project.read_only_reason)
-        raise ProjectError(message, "Close it there first.")
+    _require_writable(project)
     path = Path(os.path.abspath(source))  # noqa: PTH100  (resolves "..", and keeps links as the user named them)
     with opened_source(
         path,
         source_format,
         project.path,
         choice=choice,
-        reading=reading,
-        unpacked=unpacked,
         known_classes=class_names(project),
         takes_several=project.task == "multi",
         job=job,
     ) as opened:
-        if not (reading or accepts_unlabelled or source_format == "folders"):
-            for interpretation in opened.listing.interpretations:
-                require_understood(interpretation, path)
-        if not reading:
+        if reading:
+            opened = opened.taking(reading)
+        else:
+            if not (accepts_unlabelled or source_format == "folders"):
+                for interpretation in opened.table.interpretations:
+                    require_understood(interpretation, path)
             _report_left_out_labels(opened, job)
-        copies = copy or opened.is_unpacked
-        image_reading, window = _window_of_import(project, opened, job)
-        examiner = ImportFilter(
-            project=project,
-            source=opened,
-            task=project.task,
-            looks_at_places=not copies,
-            class_map=class_map or {},
-            known_facts=known_facts or {},
-            image_reading=image_reading,
-        )
-        importing = _Import(project, examiner, copy=copies, window=window, replaces_labels=replaces_labels)
-        report = importing.run(job=job)
-        if not (report.stopped or opened.is_unpacked):
-            _keep_label_files(project, path, report)
-        return report
+        return import_table(project, opened, copy=copy, class_map=class_map, replaces_labels=replaces_labels, job=job)
+
+
+def import_table(
+    project: Project,
+    source: Source,
+    *,
+    copy: bool = False,
+    class_map: ClassMap | None = None,
+    known_facts: Mapping[Path, FileFacts] | None = None,
+    replaces_labels: bool = False,
+    job: JobContext = SILENT,
+) -> ImportReport:
+    """Import the table that is taken of a source, as `import_source`; its label files are not read again.
+
+    Args:
+        known_facts: Facts read by a preview of this source, to skip unchanged files.
+    """
+    _require_writable(project)
+    copies = copy or source.is_unpacked
+    image_reading, window = _window_of_import(project, source, job)
+    examiner = ImportFilter(
+        project=project,
+        source=source,
+        task=project.task,
+        looks_at_places=not copies,
+        class_map=class_map or {},
+        known_facts=known_facts or {},
+        image_reading=image_reading,
+    )
+    report = _Import(project, examiner, copy=copies, window=window, replaces_labels=replaces_labels).run(job=job)
+    if not (report.stopped or source.is_unpacked):
+        _keep_label_files(project, source.path, report)
+    return report
+
+
+def _require_writable(project: Project) -> None:
+    if project.is_read_only:
+        message = Message("The project cannot be changed: {reason}.", reason=project.read_only_reason)
+        raise ProjectError(message, "Close it there first.")
 
 
 def _report_left_out_labels(opened: Source, job: JobContext) -> None:
     """Report labels that are not sure enough to import, so that the reading without labels was taken."""
-    if opened.reading != 1:
+    first = opened.tables[0]
+    if opened.table is not first:
         text = Message(
             "The labels were left out, because they are not sure. {title}: {evidence}",
-            title=opened.readings[0].title,
-            evidence=opened.readings[0].evidence,
+            title=first.title,
+            evidence=first.evidence,
         )
         job.report(Notice(message=text, level="warning"))
 
@@ -181,7 +199,8 @@ def import_files(
 ) -> ImportReport:
     """Import single image files from any folder, without labels; known images stay as they are."""
     base = paths[0].parent
-    source = Source(base, base, listing.Listing(tuple(listing.SourceFile(path, path.name) for path in paths)))
+    table = image_table.ImageTable(tuple(image_table.ImageRow(path, path.name) for path in paths))
+    source = Source(base, base, (table,), table)
     reading, window = _window_of_import(project, source, job)
     examiner = ImportFilter(
         project=project, source=source, task=project.task, looks_at_places=not copy, image_reading=reading
@@ -229,8 +248,8 @@ class _Import:
 
     def run(self, *, job: JobContext) -> ImportReport:
         """Examine and commit batch by batch."""
-        files = self.source.listing.files
-        self.examiner.is_stopped = not files and job.is_cancelled  # before the listing
+        files = self.source.table.rows
+        self.examiner.is_stopped = not files and job.is_cancelled  # before the table
         agreement = None
         if self.source.is_project:
             agreement = measure_agreement(self.project, files, self.examiner.class_map)
@@ -250,9 +269,9 @@ class _Import:
             warnings=tuple(self.examiner.warnings),
             classes=count_classes_after(self.project, last_before),
             conflicts=tuple(self.conflicts.values()),
-            interpretations=self.source.listing.interpretations,
-            readings=self.source.readings,
-            reading=self.source.reading,
+            interpretations=self.source.table.interpretations,
+            readings=self.source.tables,
+            reading=self.source.number,
             agreement=agreement,
             stopped=stopped,
             step_id=self.step_id,

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from models.messages import Message, Text
 from visionft.errors import VisionFTError
-from visionft.project.formats.listing import LabelChoice
+from visionft.project.formats.image_table import LabelChoice
 
 
 def label_choice(

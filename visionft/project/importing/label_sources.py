@@ -16,10 +16,10 @@ from visionft.errors import ProjectError
 from visionft.foreign_text import printable
 from visionft.project.formats.folders import METADATA_FILES
 from visionft.project.formats.image_index import ImageIndex
+from visionft.project.formats.image_table import ImageTable, ReadOptions, TableHead
 from visionft.project.formats.joining import TABLES, label_tables, table_heads
 from visionft.project.formats.label_titles import is_label_title
 from visionft.project.formats.labels_file import CLASSES_FILE, classes_file
-from visionft.project.formats.listing import Listing, ReadOptions, TableHead
 from visionft.project.formats.readers import read_table
 from visionft.project.formats.registry import FORMATS, LABEL_FILES, Format, format_of
 from visionft.project.formats.split_names import is_split_name, split_in, split_of
@@ -50,7 +50,7 @@ Labels = Mapping[str, tuple[str, ...]]  # {path of an image: its classes}
 class LabelSource:
     """One label file, or several joined ones, and the images of the folder that it names; or the names themselves."""
 
-    listing: Listing
+    table: ImageTable
     of_names: Message | None = None  # the part of the file names that gives the class
     labels: Labels  # of images in the folder
     named: int  # entries, and names of several images
@@ -62,8 +62,8 @@ class LabelSource:
         """The files, with the column or format."""
         if self.of_names:
             return self.of_names
-        first = self.listing.interpretations[0]
-        files = dict.fromkeys(printable(each.file.name) for each in self.listing.interpretations)
+        first = self.table.interpretations[0]
+        files = dict.fromkeys(printable(each.file.name) for each in self.table.interpretations)
         names = listed(list(files), 2)
         if first.format:
             return Message("{file} ({format})", file=names, format=first.format)
@@ -74,24 +74,24 @@ class LabelSource:
     @property
     def kind(self) -> tuple[str, tuple[str, ...]]:
         """The format, and the columns of the labels: equal for files of one data set."""
-        first = self.listing.interpretations[0]
+        first = self.table.interpretations[0]
         return first.format, tuple(title.casefold() for title in first.label_columns)
 
     def joined(self, other: "LabelSource") -> "LabelSource":
         """Return this source with the images that another one labels."""
-        own = {str(each.path) for each in self.listing.files if each.labels}
-        new = [each for each in other.listing.files if str(each.path) not in own]
+        own = {str(each.path) for each in self.table.rows if each.labels}
+        new = [each for each in other.table.rows if str(each.path) not in own]
         given = {str(each.path) for each in new}
-        kept = [each for each in self.listing.files if str(each.path) not in given]
-        listing = Listing(
-            files=(*kept, *new),
-            unreadable=(*self.listing.unreadable, *other.listing.unreadable),
-            classes=tuple(dict.fromkeys((*self.listing.classes, *other.listing.classes))),
-            interpretations=(*self.listing.interpretations, *other.listing.interpretations),
-            label_files=(*self.listing.label_files, *other.listing.label_files),
+        kept = [each for each in self.table.rows if str(each.path) not in given]
+        table = ImageTable(
+            rows=(*kept, *new),
+            unreadable=(*self.table.unreadable, *other.table.unreadable),
+            declared=tuple(dict.fromkeys((*self.table.declared, *other.table.declared))),
+            interpretations=(*self.table.interpretations, *other.table.interpretations),
+            label_files=(*self.table.label_files, *other.table.label_files),
         )
         return LabelSource(
-            listing=listing,
+            table=table,
             labels={**other.labels, **self.labels},
             named=self.named + other.named,
             found=self.found + other.found,
@@ -101,40 +101,38 @@ class LabelSource:
     @property
     def file(self) -> Path:
         """The label file, or the folder of those with one per image."""
-        return self.listing.interpretations[0].file
+        return self.table.interpretations[0].file
 
     @property
     def ambiguous(self) -> int:
         """The names of several images."""
-        return sum(each.ambiguous for each in self.listing.interpretations)
+        return sum(each.ambiguous for each in self.table.interpretations)
 
     @property
     def is_submission(self) -> bool:
         """Whether it is a form for predictions."""
-        return any(each.is_submission for each in self.listing.interpretations)
+        return any(each.is_submission for each in self.table.interpretations)
 
     @property
     def alternatives(self) -> tuple[str, ...]:
         """Further columns of a table that may give the labels, best first."""
-        return self.listing.interpretations[0].alternatives
+        return self.table.interpretations[0].alternatives
 
     @property
     def splits(self) -> dict[str, Split]:
         """The split of each image, for a list without labels; empty for any other."""
         is_list = not self.labels and self.found >= _LISTED * self.named
-        return {str(each.path): each.split for each in self.listing.files if each.split} if is_list else {}
+        return {str(each.path): each.split for each in self.table.rows if each.split} if is_list else {}
 
     @property
     def is_of_tool(self) -> bool:
         """Whether a labelling tool wrote it, or this program."""
-        return any(each.format for each in self.listing.interpretations) or any(
-            each.sha256 for each in self.listing.files
-        )
+        return any(each.format for each in self.table.interpretations) or any(each.sha256 for each in self.table.rows)
 
     @property
     def is_from_marks(self) -> bool:
         """Whether its labels are the classes of parts of the images."""
-        return any(each.is_from_marks for each in self.listing.interpretations)
+        return any(each.is_from_marks for each in self.table.interpretations)
 
     @cached_property
     def classes(self) -> Counter[str]:
@@ -144,7 +142,7 @@ class LabelSource:
     @property
     def is_called_label(self) -> bool:
         """Whether a tool wrote it, or the columns of labels are called so, or are one for each class."""
-        columns = [each.label_columns for each in self.listing.interpretations]
+        columns = [each.label_columns for each in self.table.interpretations]
         return self.is_of_tool or any(len(each) > 1 or any(map(is_label_title, each)) for each in columns)
 
     @property
@@ -155,7 +153,7 @@ class LabelSource:
     @property
     def has_several_of_flags(self) -> bool:
         """Whether columns of yes and no give an image several classes: `biopsy` and `implant` of RSNA's mammograms."""
-        is_one_hot = any(len(each.label_columns) > 1 for each in self.listing.interpretations)
+        is_one_hot = any(len(each.label_columns) > 1 for each in self.table.interpretations)
         return is_one_hot and any(len(labels) > 1 for labels in self.labels.values())
 
     @property
@@ -163,10 +161,10 @@ class LabelSource:
         """Whether its labels are plausible by themselves."""
         if self.is_submission or self.is_unsure_of_column or not (self.is_of_tool or self._are_classes):
             return False
-        places = {each.path for each in islice(self.listing.files, _FEW_IMAGES * 10)}
+        places = {each.path for each in islice(self.table.rows, _FEW_IMAGES * 10)}
         if len(places) < min(_FEW_IMAGES, self.found):  # rows of the same few images: numbers of something else
             return False
-        are_numbers = all(each.found_by_number for each in self.listing.interpretations)
+        are_numbers = all(each.found_by_number for each in self.table.interpretations)
         if are_numbers and self.found < self.images / 2:  # perhaps the first and last ones of series
             return False
         return self.found >= _RESOLVED * self.named and self.ambiguous <= self.found
@@ -186,8 +184,8 @@ class LabelSource:
     @property
     def read_files(self) -> set[Path]:
         """The label files that were read for it."""
-        files = {each.file for each in self.listing.interpretations} | set(self.listing.label_files)
-        files |= {file for each in self.listing.interpretations for file in each.joined}
+        files = {each.file for each in self.table.interpretations} | set(self.table.label_files)
+        files |= {file for each in self.table.interpretations for file in each.joined}
         return files | set(map(classes_file, files))
 
 
@@ -217,26 +215,26 @@ class LabelReader:
         if self.options.choice.table:
             return [source_of(self._chosen_table(options), self._known)], []
         of_tools = [(name, file) for name, file in _label_files(self.survey, self.only) if name not in TABLES]
-        listings, errors = _read_each(of_tools, options)
-        known = {file for each in listings for file in each.label_files}
-        known |= {entry.file for each in listings for entry in each.interpretations}
+        found, errors = _read_each(of_tools, options)
+        known = {file for each in found for file in each.label_files}
+        known |= {entry.file for each in found for entry in each.interpretations}
         tables, more_errors = self._read_tables(known, options)
-        found = [each for each in [*listings, *tables] if each.interpretations]
+        found = [each for each in [*found, *tables] if each.interpretations]
         return [source_of(each, self._known) for each in found], [*errors, *more_errors]
 
-    def _read_tables(self, known: Set[Path], options: ReadOptions) -> tuple[list[Listing], list[ProjectError]]:
-        """Return the listings of the tables but for known files, and the errors of those that have to be read."""
-        tables = [file for file in self.survey.others if self._may_read(file) and file not in known]
-        listings = label_tables(tables, options)
-        read = {each.file for listing in listings for each in listing.interpretations}
-        named = [file for file in tables if file.name in METADATA_FILES or self.only != "auto"]
+    def _read_tables(self, known: Set[Path], options: ReadOptions) -> tuple[list[ImageTable], list[ProjectError]]:
+        """Return the image tables of the tables but for known files, and the errors of those that have to be read."""
+        files = [file for file in self.survey.others if self._may_read(file) and file not in known]
+        found = label_tables(files, options)
+        read = {each.file for table in found for each in table.interpretations}
+        named = [file for file in files if file.name in METADATA_FILES or self.only != "auto"]
         further, errors = _read_each(((_name_of(file), file) for file in named if file not in read), options)
-        return [*listings, *further], errors
+        return [*found, *further], errors
 
     def _may_read(self, file: Path) -> bool:
         return self.only in ("auto", _name_of(file))
 
-    def _chosen_table(self, options: ReadOptions) -> Listing:
+    def _chosen_table(self, options: ReadOptions) -> ImageTable:
         file = self.survey.source / options.choice.table
         if file not in self.survey.others:
             tables = listed([printable(each.relative_to(self.survey.source)) for each in self.survey.others], 6)
@@ -253,8 +251,8 @@ class LabelReader:
         """Return a table as it is with another column of labels; None where that gives none."""
         choice = replace(self.options.choice, label=column)
         options = replace(self.options, index=self._index, choice=choice)
-        listings = label_tables(sorted(source.read_files), options)
-        sources = [source_of(listing, self._known) for listing in listings]
+        tables = label_tables(sorted(source.read_files), options)
+        sources = [source_of(table, self._known) for table in tables]
         return max(sources, key=lambda each: len(each.labels), default=None)
 
 
@@ -263,22 +261,20 @@ def _name_of(file: Path) -> str:
     return found.name if found else ""
 
 
-def source_of(listing: Listing, known: frozenset[str] | None = None) -> LabelSource:
-    """Return the source of a listing; `known` are the images of the folder, by default all of the listing."""
-    known = frozenset(str(each.path) for each in listing.files) if known is None else known
+def source_of(table: ImageTable, known: frozenset[str] | None = None) -> LabelSource:
+    """Return the source of a table; `known` are the images of the folder, by default all of the table."""
+    known = frozenset(str(each.path) for each in table.rows) if known is None else known
     labels: dict[str, tuple[str, ...]] = {}
-    for each in listing.files:
+    for each in table.rows:
         if each.labels and (path := str(each.path)) in known:
             given = labels.get(path)
             labels[path] = each.labels if given is None else tuple(dict.fromkeys((*given, *each.labels)))
-    found = sum(str(each.path) in known or each.sha256 is not None for each in listing.files)
-    ambiguous = sum(each.ambiguous for each in listing.interpretations)
-    file = listing.interpretations[0].file
+    found = sum(str(each.path) in known or each.sha256 is not None for each in table.rows)
+    ambiguous = sum(each.ambiguous for each in table.interpretations)
+    file = table.interpretations[0].file
     if split := _split_of_file(file) or (None if labels else split_in(file.stem)):  # `test_ApKoW4T.csv` lists images
-        listing = replace(listing, files=tuple(replace(each, split=each.split or split) for each in listing.files))
-    return LabelSource(
-        listing=listing, labels=labels, named=len(listing.files) + ambiguous, found=found, images=len(known)
-    )
+        table = replace(table, rows=tuple(replace(each, split=each.split or split) for each in table.rows))
+    return LabelSource(table=table, labels=labels, named=len(table.rows) + ambiguous, found=found, images=len(known))
 
 
 def _split_of_file(file: Path) -> Split | None:
@@ -290,17 +286,17 @@ def _split_of_file(file: Path) -> Split | None:
     return split if any(each.is_file() for each in others) else split_of(file.parent.name)
 
 
-def _read_each(files: Iterable[tuple[str, Path]], options: ReadOptions) -> tuple[list[Listing], list[ProjectError]]:
-    """Return the listings of files, each with the name of its format, and the errors of those that cannot be read."""
-    listings: list[Listing] = []
+def _read_each(files: Iterable[tuple[str, Path]], options: ReadOptions) -> tuple[list[ImageTable], list[ProjectError]]:
+    """Return the tables of files, each with the name of its format, and the errors of those that cannot be read."""
+    tables: list[ImageTable] = []
     errors: list[ProjectError] = []
     for name, file in files:
         if name and (read := FORMATS[name].read):
             try:
-                listings.append(read(file, options))
+                tables.append(read(file, options))
             except ProjectError as error:
                 errors.append(error)
-    return listings, errors
+    return tables, errors
 
 
 def _label_files(survey: Survey, only: str) -> Iterator[tuple[str, Path]]:

@@ -24,9 +24,8 @@ from visionft.project.db.roots import IMAGES_FOLDER, Roots
 from visionft.project.db.sqlite_errors import damage_error
 from visionft.project.edits.changes import LabelSource, now_ms
 from visionft.project.edits.conflicts import read_aliases
-from visionft.project.formats.listing import GivenLabels, Listing, SourceFile
+from visionft.project.formats.image_table import GivenLabels, ImageRow, ImageTable
 from visionft.project.importing.ranking import Proposal
-from visionft.project.importing.readings import Reading, reading_of
 from visionft.project.names import name_key
 from visionft.project.safety.backups import list_backups
 from visionft.project.store import Project
@@ -62,8 +61,8 @@ def is_project(path: Path) -> bool:
     return is_file(path / DATABASE)
 
 
-def read_project(folder: Path, known_classes: Collection[str], job: JobContext) -> tuple[Reading, tuple[Path, ...]]:
-    """Return the one reading of another project, and the root folders of its images.
+def read_project(folder: Path, known_classes: Collection[str], job: JobContext) -> tuple[ImageTable, tuple[Path, ...]]:
+    """Return the image table of another project, and the root folders of its images.
 
     A class whose name is new has the former name that is among `known_classes`, if any. A `ProjectError` for a project
     that is damaged or of a newer program.
@@ -80,14 +79,14 @@ def read_project(folder: Path, known_classes: Collection[str], job: JobContext) 
         tags: defaultdict[int, list[str]] = defaultdict(list)
         for image_id, tag in connection.execute("SELECT image_id, name FROM image_tag JOIN tag ON tag.id = tag_id"):
             tags[image_id].append(tag)
-        files: list[SourceFile] = []
+        files: list[ImageRow] = []
         for image_id, root_id, path, name, sha256, split, review, note in connection.execute(
             """SELECT id, root_id, path, name, sha256, split, review, note FROM image
                 WHERE removed_at IS NULL ORDER BY id"""
         ):
             place = Path(os.path.normpath(roots.path_of(root_id, path)))
             files.append(
-                SourceFile(
+                ImageRow(
                     path=place,
                     name=printable(name or place.name),
                     labels=tuple(dict.fromkeys(label for label, _, _ in labels[image_id])),
@@ -101,8 +100,8 @@ def read_project(folder: Path, known_classes: Collection[str], job: JobContext) 
             )
         folders = tuple(each for each in roots.ids() if each != folder / IMAGES_FOLDER)
     title = Message("Labels of the project {name}", name=printable(folder.name))
-    reading = reading_of(Listing(tuple(files)), len(files), Proposal(is_sure=True))
-    return replace(reading, title=title), folders
+    table = Proposal(is_sure=True).describe(ImageTable(tuple(files)), len(files))
+    return replace(table, title=title), folders
 
 
 def _class_names(connection: sqlite3.Connection, known_classes: Collection[str]) -> dict[int, str]:
@@ -147,7 +146,7 @@ def _opened(folder: Path, job: JobContext) -> Generator[sqlite3.Connection]:
 
 
 def measure_agreement(
-    project: Project, files: Sequence[SourceFile], class_map: Mapping[str, str | None]
+    project: Project, files: Sequence[ImageRow], class_map: Mapping[str, str | None]
 ) -> Agreement | None:
     """Return the agreement of a project and the files of another one; None where they have no labels in common."""
     rows = project.fetch(

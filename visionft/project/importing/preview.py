@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import ClassVar
 
 from visionft.data.image_reading import AS_STORED, ImageReading
 from visionft.data.types import Task
@@ -14,18 +15,18 @@ from visionft.foreign_text import printable
 from visionft.jobs import SILENT, JobContext
 from visionft.project.edits import conflicts
 from visionft.project.edits.import_changes import FileFacts
-from visionft.project.formats.listing import (
+from visionft.project.formats.image_table import (
     AUTOMATIC,
+    ImageRow,
+    ImageTable,
     ImageWarning,
     Interpretation,
     LabelChoice,
     RejectedFile,
-    SourceFile,
 )
 from visionft.project.importing.import_filter import Batch, ClassMap, ImportFilter
 from visionft.project.importing.other_project import measure_agreement
-from visionft.project.importing.readings import ReadingSummary
-from visionft.project.importing.sources import image_reading_of_files, opened_source
+from visionft.project.importing.sources import Source, image_reading_of_files, opened_source
 from visionft.project.names import name_key, natural_key
 from visionft.project.queries import Conflict, class_names
 from visionft.project.store import Project
@@ -37,7 +38,10 @@ _FIRST_NEW = 2**62  # stands for the id of the first new image, above all in the
 class ImportPreview:
     """The preview of a source; its classes have the source's names, before any class map."""
 
-    path: Path
+    HIDDEN: ClassVar = ("source", "known_facts")
+    COMPUTED: ClassVar = ("path", "interpretations", "readings", "reading")
+
+    source: Source
     new: int  # images to add
     duplicates: tuple[str, ...]  # content is already in the project, or in an earlier file of the source
     unreadable: tuple[RejectedFile, ...]
@@ -53,12 +57,29 @@ class ImportPreview:
     # Images with several classes in a single-label project; without a project, in the source itself.
     conflicts: tuple[Conflict, ...] = ()
     warnings: tuple[ImageWarning, ...] = ()
-    interpretations: tuple[Interpretation, ...] = ()
-    readings: tuple[ReadingSummary, ...] = ()  # every way to understand the source, most plausible first
-    reading: int = 0  # number of the previewed one, from 1 on
     stopped: bool = False
     image_reading: ImageReading = AS_STORED  # how the images are read: as the project does, or as measured
     known_facts: Mapping[Path, FileFacts] = field(default_factory=dict[Path, FileFacts], repr=False)
+
+    @property
+    def path(self) -> Path:
+        """The source, as the user named it."""
+        return self.source.path
+
+    @property
+    def interpretations(self) -> tuple[Interpretation, ...]:
+        """How the label files, or the folders, were understood."""
+        return self.source.table.interpretations
+
+    @property
+    def readings(self) -> tuple[ImageTable, ...]:
+        """Every way to understand the source, most plausible first."""
+        return self.source.tables
+
+    @property
+    def reading(self) -> int:
+        """The number of the previewed one, from 1 on."""
+        return self.source.number
 
 
 def preview_source(
@@ -75,9 +96,10 @@ def preview_source(
 ) -> ImportPreview:
     """Preview the result of `import_source`, without writing anything except a zip's temporary unpacked copy.
 
-    The arguments are those of the import; `known_facts` are of an earlier preview. Without a project, the source is
-    previewed alone, with several classes allowed. A cancelled preview returns its results so far. Raises
-    `ProjectError`: the source is missing or holds no image.
+    The arguments are those of the import; `known_facts` are of an earlier preview, and `unpacked` is a folder, made
+    and deleted by the caller, that keeps the files of an archive. Without a project, the source is previewed alone,
+    with several classes allowed. A cancelled preview returns its results so far. Raises `ProjectError`: the source is
+    missing or holds no image.
     """
     path = Path(os.path.abspath(source))  # noqa: PTH100  (resolves "..", and keeps links as the user named them)
     scratch = project.path if project is not None and not project.is_read_only else Path(tempfile.gettempdir())
@@ -86,36 +108,49 @@ def preview_source(
         source_format,
         scratch,
         choice=choice,
-        reading=reading,
         unpacked=unpacked,
         known_classes=class_names(project) if project is not None else (),
         takes_several=project is None or project.task == "multi",
         job=job,
     ) as opened:
-        task: Task = project.task if project is not None else "multi"
-        examiner = ImportFilter(
-            project=project,
-            source=opened,
-            task=task,
-            looks_at_places=not opened.is_unpacked,
-            class_map=class_map or {},
-            known_facts=known_facts or {},
-            image_reading=image_reading_of_files(project, opened, job),
-        )
-        images = _NewImages(project)
-        search = _ConflictSearch(project, examiner)
-        for batch in examiner.batches(job):
-            examiner.seen.update({image.sha256: image.source.path for image in batch.new})
-            images.add(batch)
-            if not opened.is_project and (project is None or task == "single"):  # persons may differ, too
-                search.add(batch)
-            if not examiner.is_stopped:
-                job.report(Progress(stage="Look at the images", done=batch.done, total=len(opened.listing.files)))
-        if opened.is_project and project is not None:
-            agreement = measure_agreement(project, opened.listing.files, class_map or {})
-            if agreement is not None:
-                job.report(Notice(message=agreement.text))
-        return _preview_of(path, examiner, images, search, keeps_files=unpacked is not None or not opened.is_unpacked)
+        taken = opened.taking(reading) if reading else opened
+        found = preview_table(taken, project, class_map=class_map, known_facts=known_facts, job=job)
+        return found if unpacked is not None or not opened.is_unpacked else replace(found, known_facts={})
+
+
+def preview_table(
+    source: Source,
+    project: Project | None = None,
+    *,
+    class_map: ClassMap | None = None,
+    known_facts: Mapping[Path, FileFacts] | None = None,
+    job: JobContext = SILENT,
+) -> ImportPreview:
+    """Preview the import of the table that is taken of a source, as `preview_source`; its label files are not read."""
+    task: Task = project.task if project is not None else "multi"
+    examiner = ImportFilter(
+        project=project,
+        source=source,
+        task=task,
+        looks_at_places=not source.is_unpacked,
+        class_map=class_map or {},
+        known_facts=known_facts or {},
+        image_reading=image_reading_of_files(project, source, job),
+    )
+    images = _NewImages(project)
+    search = _ConflictSearch(project, examiner)
+    for batch in examiner.batches(job):
+        examiner.seen.update({image.sha256: image.source.path for image in batch.new})
+        images.add(batch)
+        if not source.is_project and (project is None or task == "single"):  # persons may differ, too
+            search.add(batch)
+        if not examiner.is_stopped:
+            job.report(Progress(stage="Look at the images", done=batch.done, total=len(source.table.rows)))
+    if source.is_project and project is not None:
+        agreement = measure_agreement(project, source.table.rows, class_map or {})
+        if agreement is not None:
+            job.report(Notice(message=agreement.text))
+    return _preview_of(examiner, images, search)
 
 
 class _NewImages:
@@ -123,7 +158,7 @@ class _NewImages:
 
     def __init__(self, project: Project | None) -> None:
         self._task = project.task if project is not None else None
-        self.sources: dict[Path, SourceFile] = {}
+        self.sources: dict[Path, ImageRow] = {}
         self.files: dict[Path, FileFacts] = {}
 
     def add(self, batch: Batch) -> None:
@@ -134,24 +169,21 @@ class _NewImages:
             if place is not None and (first := self.sources.get(place)):
                 self.sources[place] = self._completed(first, image.source)
 
-    def _completed(self, first: SourceFile, other: SourceFile) -> SourceFile:
+    def _completed(self, first: ImageRow, other: ImageRow) -> ImageRow:
         """Return an image with what another file says of it; without a project, rows of one file add their labels."""
         joins = self._task == "multi" or (self._task is None and other.path == first.path)
         labels = tuple(dict.fromkeys((*first.labels, *other.labels))) if joins else first.labels or other.labels
         return replace(first, labels=labels, split=first.split or other.split)
 
 
-def _preview_of(
-    path: Path, examiner: ImportFilter, images: _NewImages, search: "_ConflictSearch", *, keeps_files: bool
-) -> ImportPreview:
+def _preview_of(examiner: ImportFilter, images: _NewImages, search: "_ConflictSearch") -> ImportPreview:
     """Return the preview of examined images; those with several classes are no conflict without a project."""
-    opened = examiner.source
     sources = images.sources.values()
     files = images.files.values()
     several = sum(len(each.labels) > 1 for each in sources)
     by_area = sorted(((file.width, file.height) for file in files), key=lambda size: size[0] * size[1])
     return ImportPreview(
-        path=path,
+        source=examiner.source,
         new=len(files),
         duplicates=tuple(examiner.duplicates),
         unreadable=tuple(examiner.unreadable),
@@ -167,15 +199,12 @@ def _preview_of(
         image_reading=examiner.image_reading,
         smallest=by_area[0] if by_area else None,
         largest=by_area[-1] if by_area else None,
-        interpretations=opened.listing.interpretations,
-        readings=opened.readings,
-        reading=opened.reading,
         stopped=examiner.is_stopped,
-        known_facts=images.files if keeps_files else {},
+        known_facts=images.files,
     )
 
 
-def _class_splits(sources: Sequence[SourceFile]) -> dict[str, dict[str, int]]:
+def _class_splits(sources: Sequence[ImageRow]) -> dict[str, dict[str, int]]:
     counts: dict[str, dict[str, int]] = {}
     placed = ((label, each.split) for each in sources if each.split for label in each.labels or ("",))
     for (label, split), count in Counter(placed).items():

@@ -15,14 +15,15 @@ smaller part of the images, and by a row of `DEVIATIONS`.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from models.messages import Message, listed
+from models.messages import Message, listed, sentences
 from visionft.foreign_text import printable
-from visionft.project.formats.listing import AUTOMATIC, LabelChoice
+from visionft.project.formats.image_table import AUTOMATIC, ImageTable, LabelChoice
 from visionft.project.formats.split_names import is_train_and_val
 from visionft.project.importing.label_sources import Labels, LabelSource
 from visionft.project.importing.relations import EQUAL, Relation, is_id, name_key_of
 from visionft.project.importing.survey import Survey, is_image
-from visionft.project.importing.tree_reading import TreePlan, listing_of
+from visionft.project.importing.tree_reading import TreePlan, tree_table
+from visionft.project.names import count_of
 
 _FEW = 0.02  # share of their images that sources of different images have in common
 _MINOR = 0.2  # share of the labels of the largest source that one needs to be the best
@@ -71,6 +72,47 @@ class Proposal:
             return Message("Labels of {file}", file=self.source.title)
         return Message("Class folders: {names}", names=listed(list(map(printable, folders)), 3))
 
+    def describe(self, table: ImageTable, images: int) -> ImageTable:
+        """Return the table of this proposal with its title and the counts for and against it; of `images` in all."""
+        labelled = sum(bool(row.labels) and (is_image(row) or not row.path.suffix) for row in table.rows)
+        classes = count_of(len(table.classes), "class")
+        parts = [Message("{classes}, {images}.", classes=classes, images=count_of(images, "image"))]
+        if labelled < images:
+            parts = [
+                Message(
+                    "{classes}; {labelled} of {images} images have one.",
+                    classes=classes,
+                    labelled=f"{labelled:,}",
+                    images=f"{images:,}",
+                )
+            ]
+        if self.source is not None:
+            parts += _words_about_names(self.source)
+        if self.agreement is not None:
+            share = f"{self.agreement:.0%}"
+            both = Message("Both agree on {share} of the images.", share=share)
+            one = Message("{file} agrees on {share} of the images.", file=self.second, share=share)
+            parts.append(one if self.second else both)
+        return replace(table, title=self.title, evidence=sentences(*parts), is_sure=self.is_sure, choice=self.choice)
+
+
+def _words_about_names(source: LabelSource) -> list[Message]:
+    """Return what the names in label files lead to, and whether these look like a form for predictions."""
+    parts: list[Message] = []
+    if source.found < source.named:
+        parts.append(
+            Message("{found} of {names} names lead to one image.", found=f"{source.found:,}", names=f"{source.named:,}")
+        )
+    if source.ambiguous:
+        parts.append(
+            Message(
+                "{count} name leads to several images.", "{count} names lead to several images.", count=source.ambiguous
+            )
+        )
+    if source.is_submission:
+        parts.append(Message("It looks like a form for predictions."))
+    return parts
+
 
 def rank(
     survey: Survey, trees: Sequence[Proposal], files: Sequence[LabelSource], *, takes_several: bool = True
@@ -108,8 +150,8 @@ class _Pair:
     def of(cls, survey: Survey, tree: Proposal, file: Proposal) -> "_Pair":
         """Compare class folders and a label file."""
         assert tree.plan is not None and file.source is not None
-        files = listing_of(survey, tree.plan).files
-        labels = {str(each.path): each.labels for each in files if each.labels and is_image(each)}
+        rows = tree_table(survey, tree.plan).rows
+        labels = {str(each.path): each.labels for each in rows if each.labels and is_image(each)}
         return cls(survey, tree, tree.plan, file, file.source, labels, Relation.of(labels, file.source.labels))
 
     def joined(self) -> list[Proposal]:

@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Collection, Generator, Iterable, Sequence
+from collections.abc import Collection, Generator, Iterable
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,17 +14,17 @@ from visionft.errors import NextStep, ProjectError
 from visionft.files import write_error
 from visionft.foreign_text import printable
 from visionft.jobs import SILENT, JobCancelled, JobContext
-from visionft.project.formats.joining import table_heads
-from visionft.project.formats.listing import (
+from visionft.project.formats.image_table import (
     AUTOMATIC,
     DEFAULTS,
+    ImageTable,
     Interpretation,
     LabelChoice,
-    Listing,
     ReadOptions,
     RejectedFile,
     TableHead,
 )
+from visionft.project.formats.joining import table_heads
 from visionft.project.formats.registry import FORMATS, IMPORT_FORMATS, LABEL_FILES, format_of
 from visionft.project.formats.whole_files import unread_store
 from visionft.project.image_window import WindowChoice, measure_window
@@ -32,7 +32,6 @@ from visionft.project.importing.archives import archives_of, is_archive, unpack
 from visionft.project.importing.folder_reading import read_folder, read_label_file
 from visionft.project.importing.label_sources import LabelReader
 from visionft.project.importing.other_project import is_project, read_project
-from visionft.project.importing.readings import Reading, ReadingSummary, place_of, summary_of
 from visionft.project.importing.survey import survey_folder
 from visionft.project.store import Project
 
@@ -42,16 +41,31 @@ _KEPT = "files"  # in a folder owned by the caller
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A listed source."""
+    """A source that was read: every way to understand it, most plausible first, and the one that is taken."""
 
     path: Path  # as given by the user
-    base: Path  # folder of its files; temporary when `is_unpacked`, and deleted after the import
-    listing: Listing
-    is_unpacked: bool = False
-    readings: tuple[ReadingSummary, ...] = ()  # every way to understand it, most plausible first
-    reading: int = 0  # number of the one that gave the listing, from 1 on
+    base: Path  # folder of its files; those of an archive are unpacked
+    tables: tuple[ImageTable, ...]
+    table: ImageTable  # one of them
     is_project: bool = False  # another project: images are known by its hashes, and those in its folder are copied
     roots: tuple[Path, ...] = ()  # of another project, to keep the images below them together
+
+    @property
+    def is_unpacked(self) -> bool:
+        """Whether its files were unpacked from an archive."""
+        return self.base not in (self.path, self.path.parent)
+
+    @property
+    def number(self) -> int:
+        """The number of the table that is taken, from 1 on."""
+        return next(number for number, each in enumerate(self.tables, 1) if each is self.table)
+
+    def taking(self, number: int) -> "Source":
+        """Return the source with the `number`-th table, from 1 on; a `ProjectError` where there is no such table."""
+        if not 1 <= number <= len(self.tables):
+            message = Message("There is no reading {number}.", number=number)
+            raise ProjectError(message, Message("The source has {count} readings.", count=len(self.tables)))
+        return replace(self, table=self.tables[number - 1])
 
     def shown(self, path: Path) -> str:
         """Return a file's name for reports: within the archive, if any."""
@@ -67,18 +81,15 @@ def opened_source(
     scratch: Path,
     *,
     choice: LabelChoice = AUTOMATIC,
-    reading: int = 0,
     known_classes: Collection[str] = (),
     unpacked: Path | None = None,
     takes_several: bool = False,
     job: JobContext,
 ) -> Generator[Source]:
-    """Yield the source at `path` (absolute), a zip unpacked into `scratch`, as understood by a reading.
+    """Yield the source at `path` (absolute), a zip unpacked into `scratch`.
 
-    Where the caller owns a folder `unpacked`, a zip is unpacked there once, and stays.
-
-    `reading` counts from 1; 0 takes the first, or no labels where it is not confident. A `ProjectError` for a source
-    without images, or without this reading.
+    Where the caller owns a folder `unpacked`, a zip is unpacked there once, and stays. The table that is taken is the
+    first, or that without labels where the first is not sure. A `ProjectError` for a source without images.
     """
     if source_format not in IMPORT_FORMATS:
         message = Message("There is no format “{export_format}”.", export_format=source_format)
@@ -89,23 +100,48 @@ def opened_source(
     if source_format == "auto" and choice == AUTOMATIC and is_project(path):
         if path.samefile(scratch):
             raise ProjectError("A project cannot be imported into itself.", "Choose another project.")
-        found, roots = read_project(path, known_classes, job)
-        summaries = (summary_of(found),)
-        yield Source(path, path, found.listing, readings=summaries, reading=1, is_project=True, roots=roots)
+        table, roots = read_project(path, known_classes, job)
+        yield Source(path, path, (table,), table, is_project=True, roots=roots)
         return
     kind = source_format
     if kind == "auto" and not path.is_dir() and (format_ := format_of(path)):
         kind = format_.name
+    options = ReadOptions(choice=choice, takes_several=takes_several)
     is_packed = bool(archives_of(path)) if path.is_dir() else kind in ("zip", "tar") or is_archive(path)
     if is_packed and kind in ("auto", "zip", "tar", "parquet"):
         with _unpacked(path, unpacked or scratch, job, stays=unpacked is not None) as folder:
-            options = ReadOptions(is_confined=True, choice=choice, takes_several=takes_several)
-            readings = read_source(folder, options=options, known_classes=known_classes, job=job)
-            yield _chosen(path, folder, readings, reading, job, has_examples=unpacked is not None)
+            options = replace(options, is_confined=True)
+            yield _read(path, folder, folder, "auto", options, known_classes, job)
     else:
-        options = ReadOptions(choice=choice, takes_several=takes_several)
-        readings = read_source(path, kind, options=options, known_classes=known_classes, job=job)
-        yield _chosen(path, path if path.is_dir() else path.parent, readings, reading, job)
+        yield _read(path, path if path.is_dir() else path.parent, path, kind, options, known_classes, job)
+
+
+def _read(
+    path: Path,
+    base: Path,
+    file: Path,
+    kind: str,
+    options: ReadOptions,
+    known_classes: Collection[str],
+    job: JobContext,
+) -> Source:
+    """Return the source at `path` from its `file`, or its folder; `base` is the folder of its files."""
+    tables = read_source(file, kind, options=options, known_classes=known_classes, job=job)
+    source = Source(path, base, tables, tables[0])
+    if source.is_unpacked:
+
+        def renamed(entries: Iterable[RejectedFile]) -> tuple[RejectedFile, ...]:
+            """Rename rejected entries to their paths in the archive."""
+            inside, outside = printable(base), printable(path)
+            return tuple(RejectedFile(each.path.replace(inside, outside), each.reason) for each in entries)
+
+        tables = tuple(
+            replace(each, skipped=renamed(each.skipped), unreadable=renamed(each.unreadable)) for each in tables
+        )
+        source = replace(source, tables=tables)
+    source = source.taking(1 if tables[0].is_sure else len(tables))
+    _require_images(source, job)
+    return source
 
 
 def read_source(
@@ -115,8 +151,8 @@ def read_source(
     options: ReadOptions = DEFAULTS,
     known_classes: Collection[str] = (),
     job: JobContext = SILENT,
-) -> tuple[Reading, ...]:
-    """Return the readings of a folder or a label file, most plausible first and the images without labels last.
+) -> tuple[ImageTable, ...]:
+    """Return the image tables of a folder or a label file, most plausible first and that without labels last.
 
     `kind` is a format's name, or "auto". A lone class folder is a class if `known_classes` has its name. A
     `ProjectError` for a file that lists no images.
@@ -133,7 +169,7 @@ def read_source(
         hint = Message("Give a folder, a zip, or one of: {known}.", known=known)
         raise ProjectError(message, hint)
 
-    def with_label(column: str) -> Listing:
+    def with_label(column: str) -> ImageTable:
         return read(path, replace(options, choice=LabelChoice(label=column)))
 
     return read_label_file(read(path, options), with_label if options.choice == AUTOMATIC else None)
@@ -152,25 +188,6 @@ def tables_in(source: Path, *, unpacked: Path | None = None, job: JobContext = S
     if source.is_file() and not is_archive(source):
         return table_heads([source], DEFAULTS, source.parent)
     return ()
-
-
-def _chosen(
-    path: Path, base: Path, readings: Sequence[Reading], number: int, job: JobContext, *, has_examples: bool = True
-) -> Source:
-    """Return the source as understood by the reading of a number; `base` is the folder of its files."""
-    place = place_of(readings, number)
-    is_unpacked = base not in (path, path.parent)
-    listing = readings[place].listing
-    if is_unpacked:
-
-        def renamed(entries: Iterable[RejectedFile]) -> tuple[RejectedFile, ...]:
-            """Rename rejected entries to their paths in the archive."""
-            inside, outside = printable(base), printable(path)
-            return tuple(RejectedFile(each.path.replace(inside, outside), each.reason) for each in entries)
-
-        listing = replace(listing, skipped=renamed(listing.skipped), unreadable=renamed(listing.unreadable))
-    summaries = tuple(summary_of(each, has_examples=has_examples) for each in readings)
-    return _checked(Source(path, base, listing, is_unpacked, summaries, place + 1), job)
 
 
 @contextmanager
@@ -211,23 +228,23 @@ def require_understood(interpretation: Interpretation, source: Path) -> None:
         raise ProjectError(message, "Say which one gives the class, or import the images without labels.", step)
 
 
-def _checked(source: Source, job: JobContext) -> Source:
-    """Return the source if it may hold an image, or if the user cancelled before its end."""
-    listing = source.listing
-    has_images = any(file.path.suffix.casefold() in IMAGE_SUFFIXES or file.sha256 for file in listing.files)
-    if not has_images and not listing.unreadable and not job.is_cancelled:
-        unread = [name for each in listing.interpretations for name in each.unread]
-        if error := unread_store(source.path / name for name in unread):
-            raise error
-        unread = [name for name in unread if _names_images(source.base / name)]
-        hint = Message("Choose a folder with images, or with one folder per class.")
-        if unread:
-            names = ", ".join(unread[:3])
-            hint = Message(
-                "It holds {names}: if that lists images that lie elsewhere, import the file itself.", names=names
-            )
-        raise ProjectError(Message("{path} holds no images.", path=source.path), hint)
-    return source
+def _require_images(source: Source, job: JobContext) -> None:
+    """Raise a `ProjectError` for a source without a possible image, unless the user cancelled before its end."""
+    table = source.table
+    has_images = any(row.suffix in IMAGE_SUFFIXES or row.sha256 for row in table.rows)
+    if has_images or table.unreadable or job.is_cancelled:
+        return
+    unread = [name for each in table.interpretations for name in each.unread]
+    if error := unread_store(source.path / name for name in unread):
+        raise error
+    unread = [name for name in unread if _names_images(source.base / name)]
+    hint = Message("Choose a folder with images, or with one folder per class.")
+    if unread:
+        names = ", ".join(unread[:3])
+        hint = Message(
+            "It holds {names}: if that lists images that lie elsewhere, import the file itself.", names=names
+        )
+    raise ProjectError(Message("{path} holds no images.", path=source.path), hint)
 
 
 def _names_images(file: Path) -> bool:
@@ -247,7 +264,7 @@ def window_of_files(project: Project | None, opened: Source, job: JobContext) ->
     if has_images or (stored is not None and stored.is_own):
         return stored
     with suppress(JobCancelled):  # the import ends with its next step
-        return measure_window([file.path for file in opened.listing.files], job=job)
+        return measure_window([file.path for file in opened.table.rows], job=job)
     return None
 
 

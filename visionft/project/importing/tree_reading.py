@@ -15,8 +15,8 @@ from models.messages import Message
 from visionft.data.types import Split
 from visionft.foreign_text import printable
 from visionft.project.formats import likeness
+from visionft.project.formats.image_table import ImageRow, ImageTable, Interpretation, RejectedFile
 from visionft.project.formats.labels_file import CLASSES_FILE, ClassLook, read_classes_file
-from visionft.project.formats.listing import Interpretation, Listing, RejectedFile, SourceFile
 from visionft.project.formats.split_names import is_split_name, name_words, split_in, split_of
 from visionft.project.importing.folder_names import (
     are_albums,
@@ -74,9 +74,9 @@ def plan_of(survey: Survey, known_classes: Collection[str] = ()) -> TreePlan:
     return plan
 
 
-def listing_of(survey: Survey, plan: TreePlan) -> Listing:
+def tree_table(survey: Survey, plan: TreePlan) -> ImageTable:
     """Return the files of a source with the classes and splits of a plan."""
-    files: list[SourceFile] = []
+    files: list[ImageRow] = []
     inherited: dict[Folder | None, tuple[tuple[str, ...], Split | None]] = {None: ((), None)}
     folders = list(survey.root.within(without=plan.ignored))
     for folder in folders:
@@ -87,16 +87,16 @@ def listing_of(survey: Survey, plan: TreePlan) -> Listing:
         split = plan.splits.get(folder, split)
         inherited[folder] = labels, split
         for file in _without_class_list(folder) if plan.looks else folder.files:
-            files.append(SourceFile(file.path, file.name, labels, split) if labels or split else file)
+            files.append(ImageRow(file.path, file.name, labels, split) if labels or split else file)
     unlabelled = dict.fromkeys(each.name for each in folders if is_unlabelled(each.name))
     reason = Message("lies beside the classes or splits and is none")
     beside = (RejectedFile(printable(survey.source / each.path), reason) for each in plan.ignored)
     interpretation = replace(_interpretation_of(plan, survey.source), unlabelled_folders=tuple(unlabelled))
-    return Listing(
-        files=tuple(files),
+    return ImageTable(
+        rows=tuple(files),
         skipped=(*survey.skipped, *beside),
         unreadable=tuple(survey.unreadable),
-        classes=plan.looks,
+        declared=plan.looks,
         interpretations=(interpretation,),
     )
 
@@ -111,7 +111,7 @@ def _interpretation_of(plan: TreePlan, source: Path) -> Interpretation:
     )
 
 
-def _without_class_list(folder: Folder) -> list[SourceFile]:
+def _without_class_list(folder: Folder) -> list[ImageRow]:
     """Return the files of a folder but this program's list of classes."""
     return [file for file in folder.files if file.path.name != CLASSES_FILE]
 

@@ -7,7 +7,7 @@ import pytest
 
 from visionft.errors import ProjectError
 from visionft.project.formats.image_index import ImageIndex
-from visionft.project.formats.listing import ReadOptions
+from visionft.project.formats.image_table import ReadOptions
 from visionft.project.formats.locating import AmbiguousNameError, ImageFinder
 from visionft.project.importing.importer import import_source
 from visionft.project.queries import find_images, image_rows

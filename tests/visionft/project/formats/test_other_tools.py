@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from visionft.errors import ProjectError
 from visionft.project.edits.changes import AssignSplits, LabelImages
 from visionft.project.formats.exporting import export_labels
-from visionft.project.formats.listing import LabelChoice
+from visionft.project.formats.image_table import LabelChoice
 from visionft.project.formats.registry import FORMATS
 from visionft.project.importing.importer import import_source
 from visionft.project.queries import class_rows, find_images, image_rows

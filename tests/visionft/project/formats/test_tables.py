@@ -9,8 +9,8 @@ from scipy.io import savemat
 
 from visionft.errors import ProjectError
 from visionft.project.formats.image_index import ImageIndex
+from visionft.project.formats.image_table import ImageTable, LabelChoice, ReadOptions
 from visionft.project.formats.joining import label_tables
-from visionft.project.formats.listing import LabelChoice, Listing, ReadOptions
 from visionft.project.formats.readers import read_table
 from visionft.project.formats.registry import format_of
 from visionft.project.importing.preview import preview_source
@@ -31,14 +31,14 @@ def made(folder: Path, images, files: dict[str, object]) -> ImageIndex:
     return ImageIndex(folder, [folder / name for name in images])
 
 
-def read(folder: Path, images, files: dict[str, object]) -> list[Listing]:
+def read(folder: Path, images, files: dict[str, object]) -> list[ImageTable]:
     index = made(folder, images, files)
     return label_tables([folder / name for name in files], ReadOptions(index=index))
 
 
-def labels_of(listing: Listing, folder: Path) -> dict[str, str]:
+def labels_of(table: ImageTable, folder: Path) -> dict[str, str]:
     """Return {image: classes, with blanks between}."""
-    return {each.path.relative_to(folder).as_posix(): " ".join(each.labels) for each in listing.files}
+    return {each.path.relative_to(folder).as_posix(): " ".join(each.labels) for each in table.rows}
 
 
 AWS = [
@@ -106,16 +106,16 @@ CASES: dict[str, tuple[dict[str, object], dict[str, str]]] = {
 @pytest.mark.parametrize("name", CASES)
 def test_a_table_is_understood_by_what_it_holds(name: str, tmp_path: Path) -> None:
     files, expected = CASES[name]
-    (listing,) = read(tmp_path, CATS, files)
-    assert labels_of(listing, tmp_path) == expected and not listing.unreadable
+    (table,) = read(tmp_path, CATS, files)
+    assert labels_of(table, tmp_path) == expected and not table.unreadable
 
 
 @pytest.mark.parametrize(("page", "name", "kind"), [("cp1251", "деталь", "скол"), ("cp932", "ワーク", "良品")])
 def test_names_of_images_tell_the_code_page(page: str, name: str, kind: str, tmp_path: Path) -> None:
     images = [f"{name}_{number}.jpg" for number in range(4)]
     text = "image,label\n" + "".join(f"{image},{kind}\n" for image in images)
-    (listing,) = read(tmp_path, images, {"t.csv": text.encode(page)})
-    assert labels_of(listing, tmp_path) == dict.fromkeys(images, kind)
+    (table,) = read(tmp_path, images, {"t.csv": text.encode(page)})
+    assert labels_of(table, tmp_path) == dict.fromkeys(images, kind)
     assert not read(tmp_path / "other", CATS, {"t.csv": text.encode(page)})
 
 
@@ -132,8 +132,8 @@ def test_names_of_images_tell_the_code_page(page: str, name: str, kind: str, tmp
     ],
 )
 def test_splits_by_names_flags_and_codes(name: str, text: str, splits: list[str], tmp_path: Path) -> None:
-    (listing,) = read(tmp_path, CATS, {name: text})
-    assert [each.split for each in listing.files] == splits
+    (table,) = read(tmp_path, CATS, {name: text})
+    assert [each.split for each in table.rows] == splits
 
 
 KINDS = ("cat", "dog", "owl")
@@ -150,8 +150,8 @@ UNLABELLED = {
 
 @pytest.mark.parametrize("name", UNLABELLED)
 def test_a_column_that_is_none_of_classes_gives_no_label(name: str, tmp_path: Path) -> None:
-    (listing,) = read(tmp_path, [f"{n}.jpg" for n in range(30)], {"t.csv": "\n".join(UNLABELLED[name])})
-    assert listing.files and not any(each.labels for each in listing.files)
+    (table,) = read(tmp_path, [f"{n}.jpg" for n in range(30)], {"t.csv": "\n".join(UNLABELLED[name])})
+    assert table.rows and not any(each.labels for each in table.rows)
 
 
 def test_labels_and_splits_of_matlab_belong_to_images_by_number(tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ def test_labels_and_splits_of_matlab_belong_to_images_by_number(tmp_path: Path) 
     files = [tmp_path / "imagelabels.mat", tmp_path / "setid.mat"]
     labels, splits = label_tables(files, ReadOptions(index=index))
     assert list(labels_of(labels, tmp_path).items()) == list(zip(images, "2211", strict=True))
-    assert {each.path.stem[-1]: each.split for each in splits.files} == {
+    assert {each.path.stem[-1]: each.split for each in splits.rows} == {
         "1": "train",
         "3": "train",
         "2": "val",
@@ -209,4 +209,4 @@ def test_yolo_boxes_mark_parts_of_images(declared: str, tmp_path: Path) -> None:
     assert format_.read(tmp_path / declared, ReadOptions()).interpretations[0].has_only_marks
     taken = format_.read(tmp_path / declared, ReadOptions(choice=LabelChoice(takes_marks=True)))
     assert labels_of(taken, tmp_path) == {images[0]: "cat", images[1]: "", images[2]: "dog"}
-    assert {each.split for each in taken.files} == {"train", "val"} and len(taken.unreadable) == 1
+    assert {each.split for each in taken.rows} == {"train", "val"} and len(taken.unreadable) == 1

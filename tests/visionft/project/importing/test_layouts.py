@@ -13,7 +13,7 @@ from drawn_images import image_content
 from PIL import Image
 
 from visionft.errors import ProjectError
-from visionft.project.formats.listing import LabelChoice
+from visionft.project.formats.image_table import LabelChoice
 from visionft.project.importing.importer import ImportReport, import_source
 from visionft.project.store import Project
 from visionft.project.summary import ProjectSummary

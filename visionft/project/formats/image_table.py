@@ -1,15 +1,24 @@
-"""Listing of an image source as plain data: files with their labels, skipped entries, interpretation."""
+"""The images of a source as plain data: `ImageTable`, one row an image, with its labels and where they come from."""
 
 import os
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
+from models.messages import Message
+from visionft.data.decode import IMAGE_SUFFIXES
 from visionft.data.types import Split
 from visionft.project.formats.folders import RejectedFile
 from visionft.project.formats.image_index import ImageIndex
 from visionft.project.formats.labels_file import ClassLook
+
+_EXAMPLES = 4  # images shown for each class and split
+_UNLABELLED_EXAMPLES = 24  # images shown where no image has a class
+_MAX_EXAMPLE_CLASSES = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +37,7 @@ class GivenLabels(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class SourceFile:
+class ImageRow:
     """A possible image file, with its labels from the source."""
 
     path: Path
@@ -89,18 +98,6 @@ class Interpretation:
         return bool(self.unused_columns) and not (self.label_columns or self.is_unlabelled_by_choice)
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """All entries of a source: possible images, skipped entries, unreadable folders."""
-
-    files: tuple[SourceFile, ...]
-    skipped: tuple[RejectedFile, ...] = ()
-    unreadable: tuple[RejectedFile, ...] = ()
-    classes: tuple[ClassLook, ...] = ()
-    interpretations: tuple[Interpretation, ...] = ()
-    label_files: tuple[Path, ...] = ()  # further ones besides the requested one
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelChoice:
     """The user's choice of what gives the labels; empty for automatic detection."""
@@ -120,6 +117,72 @@ class LabelChoice:
         return bool(self.table or self.file or self.label)
 
 
+AUTOMATIC = LabelChoice()
+
+
+@dataclass(frozen=True)
+class ImageTable:
+    """The images of a source with their labels: one way to understand it, which an import commits as it is."""
+
+    HIDDEN: ClassVar = ("rows", "skipped", "unreadable", "declared", "interpretations", "label_files")
+    COMPUTED: ClassVar = ("classes", "unlabelled", "class_splits")
+
+    rows: tuple[ImageRow, ...]
+    skipped: tuple[RejectedFile, ...] = ()
+    unreadable: tuple[RejectedFile, ...] = ()
+    declared: tuple[ClassLook, ...] = ()  # classes that the source lists, also without images
+    interpretations: tuple[Interpretation, ...] = ()
+    label_files: tuple[Path, ...] = ()  # further ones besides those of the interpretations
+    title: Message = Message("")
+    evidence: Message = Message("")  # counts for and against it, as sentences
+    is_sure: bool = False  # imported without the user's choice, where it is the first
+    choice: LabelChoice = AUTOMATIC  # that gives the same labels; automatic where none does
+
+    @cached_property
+    def _paths(self) -> dict[str, dict[str, list[Path]]]:
+        """The possible images by class and split; both are empty for none."""
+        paths: defaultdict[str, defaultdict[str, list[Path]]] = defaultdict(lambda: defaultdict(list))
+        for row in self.rows:
+            if not row.suffix or row.suffix in IMAGE_SUFFIXES:
+                for label in row.labels or ("",):
+                    paths[label][row.split or ""].append(row.path)
+        return {name: dict(splits) for name, splits in paths.items()}
+
+    @cached_property
+    def _counts(self) -> dict[str, int]:
+        return {name: sum(map(len, splits.values())) for name, splits in self._paths.items()}
+
+    @property
+    def classes(self) -> dict[str, int]:
+        """{class: its images}, before any file is opened."""
+        return {name: count for name, count in self._counts.items() if name}
+
+    @property
+    def unlabelled(self) -> int:
+        """The number of images without a class."""
+        return self._counts.get("", 0)
+
+    @property
+    def class_splits(self) -> dict[str, dict[str, int]]:
+        """{class, empty for none: {split: its images}}, without images that have no split."""
+        return {
+            name: {split: len(paths) for split, paths in splits.items() if split}
+            for name, splits in self._paths.items()
+        }
+
+    def examples(self) -> dict[str, dict[str, tuple[Path, ...]]]:
+        """Return {class: {split: a few images}} of the first 1,000 classes; both are empty for none."""
+        count = _EXAMPLES if self.classes else _UNLABELLED_EXAMPLES
+        shown = islice(self._paths.items(), _MAX_EXAMPLE_CLASSES)
+        return {name: {split: _spread(splits[split], count) for split in sorted(splits)} for name, splits in shown}
+
+
+def _spread(paths: Sequence[Path], count: int) -> tuple[Path, ...]:
+    """Return at most `count` paths at equal distances: neighbors in a folder are often of one series."""
+    count = min(len(paths), count)
+    return tuple(paths[place * len(paths) // count] for place in range(count))
+
+
 @dataclass(frozen=True, slots=True)
 class TableHead:
     """The first rows of a table, for the choice of its columns."""
@@ -127,9 +190,6 @@ class TableHead:
     name: str  # path within the source, with `/`
     titles: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]  # texts of the cells of up to 5 rows
-
-
-AUTOMATIC = LabelChoice()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
