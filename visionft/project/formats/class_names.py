@@ -14,7 +14,6 @@ from visionft.data.decode import IMAGE_SUFFIXES
 from visionft.errors import ProjectError, VisionFTError
 from visionft.files import list_folder, parse_yaml
 from visionft.project.formats.delimited import csv_rows
-from visionft.project.formats.matlab import mat_texts
 from visionft.project.formats.whole_files import read_label_json, text_encoding
 
 # Numbers, also as pandas writes them beside missing ones (`3.0`), WordNet's and Freebase's ids.
@@ -22,7 +21,7 @@ _IS_ID = re.compile(r"\d{1,9}(\.0)?|n\d{8}|/[mgt]/\w+")
 _NAME = re.compile(r"(?i)class|label|categor|name|word|synset|descr|map|meta|breed|species|data\.ya?ml$")
 _PROSE = re.compile(r"(?i)readme|legende?")
 _ITEM = re.compile(r"[-*+\s]*(\w+)\s*[:=–-]\s*(\S.{,60})")  # `- 0: healthy` in a README; longer ones are sentences
-_SUFFIXES = (".txt", ".csv", ".tsv", ".json", ".names", ".yaml", ".yml", ".mat", ".md")
+_SUFFIXES = (".txt", ".csv", ".tsv", ".json", ".names", ".yaml", ".yml", ".md")
 _MAX_BYTES = 20_000_000  # `words.txt` of Tiny ImageNet has 2.6 MB
 _MAX_FILES = 50  # that may hold names, of the folders around a table
 _MAX_YAML = 1_000_000  # bytes: a million take 4 s of a core, and hold 42,000 names
@@ -98,7 +97,7 @@ def _files_in(folders: Sequence[Path]) -> list[Path]:
 
 def _readings_of(file: Path) -> list[_Meaning]:
     """Return the possible meanings of a file, most explicit first."""
-    kinds = {".json": _of_json, ".yaml": _of_yaml, ".yml": _of_yaml, ".mat": _of_mat}
+    kinds = {".json": _of_json, ".yaml": _of_yaml, ".yml": _of_yaml}
     reading = _of_prose if _PROSE.fullmatch(file.stem) else kinds.get(file.suffix.casefold(), _of_text)
     with suppress(ProjectError, ValueError, OSError, RecursionError):
         return list(reading(file))
@@ -193,8 +192,3 @@ def _of_items(items: Sequence[Any]) -> Iterator[_Meaning]:
 def _of_yaml(file: Path) -> Iterator[_Meaning]:
     if file.stat().st_size <= _MAX_YAML:
         yield from _of_value(parse_yaml(file.read_text(encoding="utf-8")))
-
-
-def _of_mat(file: Path) -> Iterator[_Meaning]:
-    for texts in mat_texts(file):
-        yield from _counted(texts)

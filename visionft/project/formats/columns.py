@@ -36,7 +36,6 @@ _PLURALS = (
     "klassen",
     "kategorien",
 )
-_OF_FOLDERS = 200  # rows whose folders are compared with the cells: each is a lookup
 _MOST_NUMBERED = 8  # columns of classes of an image: `label`, `label 2`, ... of rows for Google's AutoML Vision
 _MOST_ALTERNATIVES = 5  # of the many columns of a table such as ISIC's or GBIF's
 
@@ -76,7 +75,7 @@ def recognise(
     rest = [title for title in titles if title != file]
     split, codes = split_and_codes(rest, sample)
     possible = [title for title in rest if title != split and key_of(title) not in _NO_LABELS]
-    ranked = ranked_labels(possible, sample, _folders_of(file, sample, images))
+    ranked = ranked_labels(possible, sample)
     labels, classes = _label_columns(ranked, possible, sample, choice)
     own = _own_columns(title for title in rest if title not in labels)
     is_boxed = len(labels) == 1 and are_boxed(cells_of(labels[0], sample))
@@ -178,9 +177,3 @@ def shown_titles(titles: Sequence[str]) -> str:
     """Return the titles of a table for a message: the first ones, each cut."""
     first = ", ".join(title if len(title) <= 40 else f"{title[:40]}…" for title in titles[:10])
     return first if len(titles) <= 10 else f"{first}, … ({len(titles):,})"
-
-
-def _folders_of(file: str, sample: Sequence[Row], images: ImageNames) -> list[frozenset[str]]:
-    """Return the folders of the images of the first rows."""
-    found = (images.lookup(str(row.get(file) or "")) for row in sample[:_OF_FOLDERS])
-    return [frozenset(path.parts[:-1] if path else ()) for path in found]

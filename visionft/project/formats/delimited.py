@@ -16,8 +16,6 @@ from models.messages import Message
 from visionft.data.decode import IMAGE_SUFFIXES
 from visionft.errors import ProjectError
 from visionft.files import open_regular
-from visionft.project.formats.cells import is_number
-from visionft.project.formats.split_names import is_split_name
 from visionft.project.formats.whole_files import reading_errors, text_encoding
 
 # Rows above the columns of a sheet: one, as `Prüfung Werk 2;;` above `Bild;Befund;Prüfer`, and blank ones.
@@ -60,7 +58,7 @@ def _dialect(lines: Sequence[str]) -> str | re.Pattern[str]:
         return delimiter
     listed = _without_count([line.strip() for line in lines if not line.startswith("#")])
     has_blanks = bool(listed) and all(" " in line or "\t" in line for line in listed)
-    if not has_blanks or _are_bare_names(listed):
+    if not has_blanks:
         return ","
     return " " if any('"' in line for line in listed) else _row_pattern(listed)
 
@@ -82,23 +80,12 @@ def _without_count(lines: list[str]) -> list[str]:
     return lines[1:] if len(lines) > 1 and lines[0].isdecimal() else lines
 
 
-def _are_bare_names(lines: Sequence[str]) -> bool:
-    """Return whether lines with blanks are names of images alone: `IMG 0012.jpg`.
-
-    They are not where a class precedes each name: `7 a.jpg`, `Cat images/a.jpg`.
-    """
-    names = sum(Path(line).suffix.casefold() in IMAGE_SUFFIXES for line in lines)
-    is_class_first = all(len(line.split()) == 2 and "/" in line.split()[1] for line in lines)
-    is_number_first = all(line.split()[0].isdecimal() for line in lines)
-    return names > _NEARLY_ALL * len(lines) and not is_class_first and not is_number_first
-
-
 def _row_pattern(lines: Sequence[str]) -> re.Pattern[str]:
     """Return the pattern of the rows of a list: each blank divides cells, or only the one behind the name."""
     head = lines[0].split()
     widths = {len(line.split()) for line in lines[1:]} or {len(head)}
     if len(widths) == 1 and len(head) in (*widths, max(widths) - 1):
-        return _AFTER_BLANK if _are_names_of_words(lines) else _BLANKS
+        return _BLANKS
     if _are_titles(head, max(widths)):
         return _BLANKS
     has_suffix = sum(bool(_AFTER_SUFFIX.match(line)) for line in lines) > _NEARLY_ALL * len(lines)
@@ -111,16 +98,6 @@ def _are_titles(head: Sequence[str], width: int) -> bool:
     `Image Class Note` above `a.jpg cat blurred` and `b.jpg dog`.
     """
     return len(head) > 2 and len(set(head)) == len(head) == width and all(map(str.isalpha, head))
-
-
-def _are_names_of_words(lines: Sequence[str]) -> bool:
-    """Return whether a number or a file is followed by a class of as many words in each line: `1025794 Boeing 707`."""
-    rows = [line.split() for line in lines]
-    is_header = not (rows[0][0].isdecimal() or _AFTER_SUFFIX.match(lines[0]))
-    columns = list(zip(*(row[1:] for row in rows), strict=False))
-    has_words = all(any(not is_number(cell) for cell in column) for column in columns)
-    has_split = any(all(map(is_split_name, column)) for column in columns)
-    return len(columns) > 1 and has_words and not (is_header or has_split)
 
 
 def _list_rows(lines: "_Lines", pattern: re.Pattern[str]) -> Iterator[tuple[int, list[str] | str]]:

@@ -10,7 +10,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from importlib import import_module
-from typing import Any, cast
+from typing import Any
 
 OPTION = "--foreign-file"  # runs it in the frozen program, whose `sys.executable` is no Python
 _ROWS_AT_ONCE = 1000
@@ -45,34 +45,6 @@ def _unmerged(sheet: Any) -> Iterator[list[Any]]:
 
 def _text(cell: Any) -> str:
     return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)
-
-
-def mat_variables(path: str) -> Iterator[list[Any]]:
-    """Yield name, fields and values of each variable of a MATLAB file, or of its lone structure.
-
-    An array of structures has fields and rows of their values, a vector has values alone, and another array neither.
-    """
-    numpy = import_module("numpy")
-    loaded = import_module("scipy.io").loadmat(path, squeeze_me=True)
-    found = {name: numpy.asarray(value) for name, value in loaded.items() if not name.startswith("__")}
-    if len(found) == 1 and (only := next(iter(found.values()))).dtype.names and only.size == 1:
-        found = {name: numpy.asarray(only[name].item()) for name in only.dtype.names}
-    for name, value in found.items():
-        fields = list(value.dtype.names or ()) if value.size > 1 else []
-        if fields:
-            yield [name, fields, [[_plain(each[field]) for field in fields] for each in value.reshape(-1)]]
-        else:
-            yield [name, [], [_plain(each) for each in value.reshape(-1)] if value.ndim <= 1 else []]
-
-
-def _plain(value: Any) -> Any:
-    """Return a value of NumPy as text, a number or a list, and any other one that JSON does not know as text."""
-    while hasattr(value, "dtype"):
-        value = value.item() if value.size == 1 else value.tolist()
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    is_known = isinstance(value, (str, int, float, list))
-    return cast("Any", value) if is_known else str(value)
 
 
 def parquet_rows(path: str) -> Iterator[list[Any]]:
@@ -129,7 +101,6 @@ def _columns(table: Any) -> tuple[list[str], list[str], str]:
 
 KINDS: dict[str, Callable[[str], Iterator[list[Any]]]] = {
     "spreadsheet": spreadsheet_rows,
-    "mat": mat_variables,
     "parquet": parquet_rows,
     "parquet_images": parquet_images,
 }
@@ -139,7 +110,7 @@ def main(kind: str, path: str) -> int:
     """Write what the parser of a kind makes of a file."""
     try:
         for row in KINDS[kind](path):
-            sys.stdout.write(json.dumps(row, default=_plain) + "\n")
+            sys.stdout.write(json.dumps(row, default=str) + "\n")
     except BrokenPipeError:
         return 1
     except BaseException as error:  # a panic of Rust is no `Exception`

@@ -1,4 +1,4 @@
-"""The columns of a table that may give the label: by their titles, their cells and the folders of the images.
+"""The columns of a table that may give the label: by their titles and their cells.
 
 One column of names, or one column of yes and no for each class.
 """
@@ -42,17 +42,15 @@ _LEAST_CLASSES = 2  # one column of yes and no is another fact: `service_test` o
 _NUMBERING = re.compile(r"|#|no|nr|index|idx|id|row|rowid|unnamed\d*")
 
 
-def ranked_labels(
-    titles: Sequence[str], sample: Sequence[Row], folders: Sequence[frozenset[str]]
-) -> list[tuple[str, float]]:
+def ranked_labels(titles: Sequence[str], sample: Sequence[Row]) -> list[tuple[str, float]]:
     """Return the columns that may give the label with the weight of the evidence; 1 and more is enough.
 
-    `folders` are those of the images of the first rows. Columns that vary are before constant ones.
+    Columns that vary are before constant ones.
     """
     keys = set(map(key_of, titles))
     titles = [title for title in titles if not _has_other_meaning(title, keys)]
     flags = _one_hot_flags(titles, sample)
-    weights = ((title, _weight_of_classes(title, sample, folders, is_one_hot=title in flags)) for title in titles)
+    weights = ((title, _weight_of_classes(title, sample, is_one_hot=title in flags)) for title in titles)
     ranked = [(title, weight) for title, weight in weights if weight is not None]
     return sorted(ranked, key=lambda each: (len(set(cells_of(each[0], sample))) > 1, each[1]), reverse=True)
 
@@ -69,33 +67,23 @@ def _one_hot_flags(titles: Sequence[str], sample: Sequence[Row]) -> set[str]:
     return {title for title in flags if len(varying) > (title in varying)}
 
 
-def _weight_of_classes(
-    title: str, sample: Sequence[Row], folders: Sequence[frozenset[str]], *, is_one_hot: bool
-) -> float | None:
+def _weight_of_classes(title: str, sample: Sequence[Row], *, is_one_hot: bool) -> float | None:
     """Return the evidence that a column gives the label; None where it cannot."""
     cells = cells_of(title, sample)
     if not cells or _is_of_names(cells) or is_numbering(title, sample):
         return None
     distinct = len(set(cells))
     is_constant = distinct == 1 and len(cells) >= _FEW_CELLS
-    is_of_folders = distinct > 1 and _agreement(title, sample, folders) > 0.9
     promises_classes = _promises_classes(title, cells, is_one_hot=is_one_hot)
-    if not (promises_classes or is_of_folders) and (is_constant or not _may_be_classes(cells)):
+    if not promises_classes and (is_constant or not _may_be_classes(cells)):
         return None
-    is_sorted = is_of_folders and not key_of(title).endswith("id")  # not by patients
-    weight = max(rank_of(title), 1.0) if is_exact_title(title) else float(promises_classes or is_sorted)
+    weight = max(rank_of(title), 1.0) if is_exact_title(title) else float(promises_classes)
     weight += (1.0 if promises_classes else 0.1) * any(map(has_letters, cells))
     return weight + 0.1 * (1 - distinct / len(cells))
 
 
 def _is_of_names(cells: Sequence[str]) -> bool:
     return len(cells) >= _MANY and len(set(cells)) > 0.9 * len(cells)
-
-
-def _agreement(title: str, sample: Sequence[Row], folders: Sequence[frozenset[str]]) -> float:
-    """Return the share of rows whose cell is a folder of the image: `cat` for `train/cat/a.jpg`."""
-    pairs = [(str(row.get(title) or "").strip(), each) for row, each in zip(sample, folders, strict=False) if each]
-    return sum(cell in each for cell, each in pairs) / len(pairs) if pairs else 0.0
 
 
 def _promises_classes(title: str, cells: Sequence[str], *, is_one_hot: bool) -> bool:
@@ -179,7 +167,7 @@ def label_of_parts(titles: Sequence[str], sample: Sequence[Row]) -> str:
     """Return the title that gives the classes of parts of images; empty for none."""
     rows = [{key: _first_text(row.get(key)) for key in titles} for row in sample]
     named = [title for title in titles if any(has_letters(row[title]) for row in rows) and "shape" not in title]
-    ranked = ranked_labels(named, rows, [])
+    ranked = ranked_labels(named, rows)
     return ranked[0][0] if ranked else next(iter(named), "")
 
 

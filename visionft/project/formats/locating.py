@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import takewhile
@@ -189,15 +189,6 @@ class ImageFinder:
 
     def _is_in_own_folder(self, path: Path) -> bool:
         return path.is_relative_to(self._base) and self._base != self.root
-
-    def settle_ambiguous(self, name: str, error: AmbiguousNameError, folders: Set[str]) -> Path | None:
-        """Return the one image of an ambiguous name in the folders of all other images of the file; None for none."""
-        inside = [path for path in error.found if folder_of(path) in folders]
-        if len(inside) != 1:
-            return None
-        self.ambiguous -= 1
-        self._guesses[name] = inside[0]
-        return inside[0]
 
     def settled(self, files: Sequence[ImageRow]) -> tuple[list[ImageRow], int]:
         """Return the entries without wrong guesses (images also named otherwise), and how many were relocated."""

@@ -13,8 +13,6 @@ Entry = dict[str, Any] | list[Any] | str  # an object, an array, or the reason f
 _MAX_DEPTH = 12  # objects and arrays within others: the answers in Labelbox's NDJSON lie 9 deep
 _LONGEST_TITLE = 2000  # characters; a key of a million would be copied into the title of each value inside
 _ENOUGH = 40  # entries that are looked at to understand a file
-# Parts of a project of the VGG Image Annotator 2: its images, and the attributes of their files with their options.
-_VIA_IMAGES, _VIA_ATTRIBUTES = "_via_img_metadata", "_via_attributes"
 # Keys, in small letters and without signs, that mark a part of an image: `normalizedVertices` of Google Cloud Vision.
 _GEOMETRY = frozenset(
     ("bbox", "boundingbox", "box", "points", "point", "polygon", "polyline", "line", "rectangle", "coordinates", "xmin",
@@ -120,9 +118,7 @@ def json_rows(value: Any, has_image: Callable[[str], bool]) -> Iterator[tuple[En
 
 
 def _entries(value: Any, has_image: Callable[[str], bool]) -> Iterator[Entry]:
-    if _object(_object(value).get(_VIA_IMAGES)):
-        yield from _of_via(_object(value))
-    elif isinstance(value, dict):
+    if isinstance(value, dict):
         yield from _of_object(cast("dict[str, Any]", value), has_image)
     elif isinstance(value, list):
         yield from map(_entry, cast("list[Any]", value))
@@ -144,35 +140,6 @@ def _of_object(value: dict[str, Any], has_image: Callable[[str], bool]) -> Itera
         yield from map(_entry, value.values())
     else:
         yield from map(_entry, _longest_array_of_objects(value))
-
-
-def _of_via(project: dict[str, Any]) -> Iterator[Entry]:
-    """Yield the images of a project of VIA 2; an option that is a number stands for its description.
-
-    `{"_via_img_metadata": {"a.jpg99": {"filename": "a.jpg", "file_attributes": {"animal": "1"}}}, "_via_attributes":
-    {"file": {"animal": {"type": "radio", "options": {"1": "cat"}}}}}`
-    """
-    options: dict[str, dict[str, Any]] = {}
-    for name, attribute in _object(_object(project.get(_VIA_ATTRIBUTES)).get("file")).items():
-        known = _object(_object(attribute).get("options"))
-        if all(key.isdecimal() and isinstance(text, str) and text.strip() for key, text in known.items()):
-            options[name] = known
-    for entry in _object(project[_VIA_IMAGES]).values():
-        values = _object(_object(entry).get("file_attributes"))
-        described = {name: _described(value, options.get(name, {})) for name, value in values.items()}
-        yield _object(entry) | {"file_attributes": described} if values else _entry(entry)
-
-
-def _described(value: Any, options: dict[str, Any]) -> Any:
-    """Return the descriptions of a chosen option, or of several that are ticked: `{"1": true, "2": true}`."""
-    ticks = _object(value)
-    if ticks and all(isinstance(each, bool) for each in ticks.values()):
-        return [options.get(key, key) for key, is_ticked in ticks.items() if is_ticked]
-    return options.get(value, value) if isinstance(value, str) else value
-
-
-def _object(value: Any) -> dict[str, Any]:
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
 
 def _entries_by_image(value: dict[str, Any]) -> Iterator[Entry]:

@@ -40,11 +40,8 @@ from visionft.project.formats.whole_files import MemoryLimit
 _LEAST_PIXELS = 64  # numbers in a row that are rather pixels: 784 of the Digit Recognizer, 64 of 8 x 8 digits
 _OF_FOLDERS = 200  # rows whose folders tell whether a table is of test images
 _SUBMISSION = re.compile(r"(?i)submi(ssion|t)")  # `sample_submission.csv` of Kaggle
-_OF_AMBIGUOUS = 2000  # bytes of memory of a row that is kept
-_FEW = 3  # clear names that may not tell the folder of the others
 _ABSENT = ("0", "0.0", "reject", "ignore")  # verdicts about a class: `Confidence` of Open Images, answers of Prodigy
 _SHA256 = re.compile("[0-9a-f]{64}")
-_AmbiguousRow = tuple[int, dict[str, Any], AmbiguousNameError]
 
 
 def read_table(file: Path, options: ReadOptions = DEFAULTS) -> ImageTable:
@@ -68,9 +65,7 @@ def image_table_of_rows(
     return image_table_of(table_of(file, titles, rows), finder, choice)
 
 
-def image_table_of(
-    table: Table, finder: ImageFinder, choice: LabelChoice = AUTOMATIC, *, joined: Sequence[Path] = ()
-) -> ImageTable:
+def image_table_of(table: Table, finder: ImageFinder, choice: LabelChoice = AUTOMATIC) -> ImageTable:
     """Return the image_table of a table's images; a `ProjectError` where no column names images.
 
     It has no interpretation where all rows of the sample are malformed.
@@ -90,7 +85,7 @@ def image_table_of(
         found_elsewhere=found_elsewhere,
         found_by_number=finder.by_number,
         ambiguous=finder.ambiguous,
-        joined=(*joined, *([names_file] if names_file else [])),
+        joined=(names_file,) if names_file else (),
         is_submission=_is_submission(file, files),
     )
     interpretation = _with_marks(interpretation, rows.marked, is_used=choice.takes_marks and bool(part))
@@ -203,21 +198,15 @@ def read_rows(table: Table, columns: Columns, finder: ImageFinder, part: str) ->
     """Return the images of all rows; `part` is the title with the class of a part of an image, empty for none."""
     found = ImageRows()
     memory = MemoryLimit(table.file)
-    ambiguous: list[_AmbiguousRow] = []
     for line, row in table.rows:
         try:
             for file in _files_of(row, columns, finder):
                 found.files.append(file)
                 memory.add_entry(file)
             found.marked += bool(part and isinstance(row, dict) and row.get(part))
-        except AmbiguousNameError as error:
-            assert isinstance(row, dict)
-            ambiguous.append((line, row, error))
-            memory.add(_OF_AMBIGUOUS)
         except ValueError as error:
             found.rejected.append(_rejected(table.file, line, error))
             memory.add_entry(found.rejected[-1])
-    _settle(ambiguous, found, columns, finder, table.file)
     if columns.verdict:
         found.files = _of_present_classes(found.files)
     return found
@@ -227,28 +216,14 @@ def _files_of(row: Row, columns: Columns, finder: ImageFinder) -> Iterator[Image
     """Yield the image of a row, and its further views."""
     if isinstance(row, str):
         raise ValueError(row)
-    yield _source_file(row, columns, finder)
+    yield _image_row(row, columns, finder)
     for title in columns.views:
         if row.get(title):
-            yield _source_file(row, replace(columns, file=title), finder)
+            yield _image_row(row, replace(columns, file=title), finder)
 
 
 def _rejected(file: Path, line: int, error: ValueError) -> RejectedFile:
     return RejectedFile(f"{printable(file)}:{line}", str(error))
-
-
-def _settle(
-    ambiguous: list[_AmbiguousRow], found: ImageRows, columns: Columns, finder: ImageFinder, table: Path
-) -> None:
-    """Add the images of ambiguous names that lie in the folder of all clear ones."""
-    folders = {str(each.path.parent) for each in found.files if is_file(each.path)} if ambiguous else set[str]()
-    for line, row, error in ambiguous:
-        name = name_in(row, columns.file, columns.folder)
-        path = finder.settle_ambiguous(name, error, folders) if len(found.files) >= _FEW else None
-        if path is None:
-            found.rejected.append(_rejected(table, line, error))
-        else:
-            found.files.append(_source_file(row, columns, finder, path))
 
 
 def _of_present_classes(files: list[ImageRow]) -> list[ImageRow]:
@@ -257,8 +232,8 @@ def _of_present_classes(files: list[ImageRow]) -> list[ImageRow]:
     return [each for each in files if each.labels or each.path not in labelled]
 
 
-def _source_file(row: dict[str, Any], columns: Columns, finder: ImageFinder, path: Path | None = None) -> ImageRow:
-    """Return the source file of a row, of an image at `path` or where its name leads."""
+def _image_row(row: dict[str, Any], columns: Columns, finder: ImageFinder) -> ImageRow:
+    """Return the image of a row, at the place where its name leads."""
     own = {key: row.get(title) for key, title in columns.own.items()}
     name = _name_of(row, columns)
     split = _split_of(row, columns)
@@ -266,7 +241,7 @@ def _source_file(row: dict[str, Any], columns: Columns, finder: ImageFinder, pat
     labels = _labels_of(row, columns)
     sha256 = _sha256_of(own)
     try:
-        path = path or finder.find(name)
+        path = finder.find(name)
     except AmbiguousNameError as error:
         if not sha256:
             raise

@@ -80,7 +80,6 @@ _ROWS = (
         is_text=False,
         is_export=False,
     ),
-    Format(name="mat", title="MATLAB", suffixes=(".mat",), read=read_table, is_text=False, is_export=False),
     Format(
         name="jsonl",
         title=Message("JSON Lines"),

@@ -1,4 +1,4 @@
-"""Tables from files of any kind as rows by title: delimited text, JSON, JSON Lines, spreadsheets, MATLAB's arrays.
+"""Tables from files of any kind as rows by title: delimited text, JSON, JSON Lines, spreadsheets.
 
 A table is read once, as a sample and the rest; a malformed row is its reason. The meaning of columns is decided in
 `columns.py`.
@@ -22,7 +22,6 @@ from visionft.project.formats.cells import is_image_name, is_number
 from visionft.project.formats.delimited import MOST_TITLE_ROWS, csv_rows
 from visionft.project.formats.image_columns import ImageNames
 from visionft.project.formats.label_titles import is_file_title, is_label_title, is_whole_file_title
-from visionft.project.formats.matlab import mat_rows
 from visionft.project.formats.nested import Entry, flat, json_rows
 from visionft.project.formats.split_names import is_split_name
 from visionft.project.formats.watched import foreign_rows
@@ -280,17 +279,11 @@ def _rows_of_spreadsheet(file: Path) -> CellRows:
             yield number, cells
 
 
-def _mat(file: Path, _images: ImageNames) -> Table:
-    titles, rows = mat_rows(file)
-    return table_of(file, titles, iter(enumerate(rows, 1)))
-
-
 _OPENERS: dict[str, Callable[[Path, ImageNames], Table]] = {
     ".jsonl": _json_lines,
     ".ndjson": _json_lines,
     ".manifest": _json_lines,
     ".json": _json,
-    ".mat": _mat,
     ".xlsx": _spreadsheet,
     ".xlsm": _spreadsheet,
     ".xls": _spreadsheet,

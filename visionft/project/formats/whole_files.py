@@ -61,6 +61,7 @@ _STORES: dict[str, str] = {
     ".mdb": "LMDB",
     ".rec": "RecordIO",
     ".arrow": "Arrow",
+    ".mat": "MATLAB",
 }
 
 
@@ -150,7 +151,7 @@ def unread_store(files: Iterable[Path]) -> ProjectError | None:
     for file in files:
         if store := _STORES.get(file.suffix.casefold()):
             message = Message("{file} is a store of {format}, whose images are not read.", file=file, format=store)
-            hint = "Get the data set as image files or as Parquet, or have each image saved as a PNG file."
+            hint = "Get the data set as image files, with its labels in class folders or in a CSV table."
             return ProjectError(message, hint)
     return None
 

@@ -17,7 +17,7 @@ from visionft.foreign_text import printable
 from visionft.project.formats.folders import METADATA_FILES
 from visionft.project.formats.image_index import ImageIndex
 from visionft.project.formats.image_table import ImageTable, ReadOptions, TableHead
-from visionft.project.formats.joining import TABLES, label_tables, table_heads
+from visionft.project.formats.label_tables import TABLES, label_tables, table_heads
 from visionft.project.formats.label_titles import is_label_title
 from visionft.project.formats.labels_file import CLASSES_FILE, classes_file
 from visionft.project.formats.readers import read_table

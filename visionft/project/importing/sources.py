@@ -24,7 +24,7 @@ from visionft.project.formats.image_table import (
     RejectedFile,
     TableHead,
 )
-from visionft.project.formats.joining import table_heads
+from visionft.project.formats.label_tables import table_heads
 from visionft.project.formats.registry import FORMATS, IMPORT_FORMATS, LABEL_FILES, format_of
 from visionft.project.formats.whole_files import unread_store
 from visionft.project.image_window import WindowChoice, measure_window

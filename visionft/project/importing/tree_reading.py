@@ -574,7 +574,6 @@ def _with_lone_classes(plans: dict[Folder, TreePlan]) -> dict[Folder, TreePlan]:
     It is none where it is called like a split, `test/test_images`, or any folder of images.
     """
     known = {name for plan in plans.values() for name in plan.classes}
-    plans = {kid: _with_class_called_like_a_split(kid, plan, known) for kid, plan in plans.items()}
     alone = {kid: plan.alone for kid, plan in plans.items() if plan.alone and not plan.labels}
     alone = {kid: each for kid, each in alone.items() if each.name in known or not is_container(each.name)}
     lone = _without_words_of(plans, {each.name for each in alone.values()})
@@ -582,14 +581,6 @@ def _with_lone_classes(plans: dict[Folder, TreePlan]) -> dict[Folder, TreePlan]:
         return plans
     further = {kid: replace(plans[kid], labels={each: each.name}) for kid, each in alone.items() if each.name in lone}
     return plans | further
-
-
-def _with_class_called_like_a_split(split: Folder, plan: TreePlan, known: Collection[str]) -> TreePlan:
-    """Return the plan of a split, in which a lone folder is a class: `val/train/1.jpg` beside `train/{car,train}/`."""
-    inner = [folder for folder in plan.splits if folder.parent is split and folder.name in known]
-    if plan.labels or len(inner) != 1 or len(split.holding) != 1:
-        return plan
-    return replace(plan, labels={inner[0]: inner[0].name}, splits={})
 
 
 def _without_words_of(splits: Collection[Folder], names: set[str]) -> set[str]:

@@ -3,14 +3,12 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
-from scipy.io import savemat
 
 from visionft.errors import ProjectError
 from visionft.project.formats.image_index import ImageIndex
 from visionft.project.formats.image_table import ImageTable, LabelChoice, ReadOptions
-from visionft.project.formats.joining import label_tables
+from visionft.project.formats.label_tables import label_tables
 from visionft.project.formats.readers import read_table
 from visionft.project.formats.registry import format_of
 from visionft.project.importing.preview import preview_source
@@ -56,16 +54,6 @@ VIA = {
     }
     for n, c in zip("abcd", ("cat", "cat", "dog", "dog"), strict=True)
 }  # fmt: skip
-VIA_PROJECT = {
-    "_via_settings": {"ui": {}, "core": {"filepath": {}}, "project": {"name": "cats"}},
-    "_via_img_metadata": VIA,
-    "_via_attributes": {
-        "region": {"part": {"type": "text", "description": "", "default_value": ""}},
-        "file": {"animal": {"type": "radio", "options": {"cat": "", "dog": ""}, "default_options": {}}},
-    },
-    "_via_data_format_version": "2.0.10",
-    "_via_image_id_list": list(VIA),
-}
 LABELBOX = [
     {
         "data_row": {"id": f"r{n}", "external_id": f"{n}.jpg"},
@@ -87,8 +75,6 @@ CASES: dict[str, tuple[dict[str, object], dict[str, str]]] = {
     "ids": ({"t.csv": "image,label\na.jpg,0\nb.jpg,0\nc.jpg,1\nd.jpg,1\n", "label_num_to_pet.json": {"0": "cat",
              "1": "dog"}}, CATS),
     "lines": ({"t.txt": f"{A} 0\n{B} 0\n{C} 1\n{D} 1\n", "classes.txt": "cat\ndog\n"}, CATS),
-    "keys": ({"images.txt": f"1 {A}\n2 {B}\n3 {C}\n4 {D}\n", "image_class_labels.txt": "1 1\n2 1\n3 2\n4 2\n",
-              "classes.txt": "1 cat\n2 dog\n"}, CATS),
     "file to label": ({"t.json": {"a.jpg": "cat", "b.jpg": "cat", "c.jpg": "dog", "d.jpg": "dog"}}, CATS),
     "label to files": ({"t.json": {"cat": ["a.jpg", "b.jpg"], "dog": ["c.jpg", "d.jpg"]}}, CATS),
     "SageMaker": ({"output.manifest": LISTS(map(json.dumps, AWS))}, CATS),
@@ -96,7 +82,6 @@ CASES: dict[str, tuple[dict[str, object], dict[str, str]]] = {
     "AutoML": ({"t.csv": f"TRAIN,gs://b/{A},cat\nTEST,gs://b/{B},cat,wild\nTRAIN,gs://b/{C},dog\nTEST,gs://b/{D},dog\n"},
                CATS | {B: "cat wild"}),
     "VIA": ({"via.json": VIA}, CATS),
-    "a project of VIA 2": ({"via_project.json": VIA_PROJECT}, CATS),
     "Labelbox": ({"export.ndjson": LISTS(map(json.dumps, LABELBOX))}, CATS),
     "code page 1252": ({"t.csv": "Datei;Klasse\na.jpg;Käse\nb.jpg;Käse\nc.jpg;Größe\nd.jpg;Größe\n".encode("cp1252")},
                        {A: "Käse", B: "Käse", C: "Größe", D: "Größe"}),
@@ -152,23 +137,6 @@ UNLABELLED = {
 def test_a_column_that_is_none_of_classes_gives_no_label(name: str, tmp_path: Path) -> None:
     (table,) = read(tmp_path, [f"{n}.jpg" for n in range(30)], {"t.csv": "\n".join(UNLABELLED[name])})
     assert table.rows and not any(each.labels for each in table.rows)
-
-
-def test_labels_and_splits_of_matlab_belong_to_images_by_number(tmp_path: Path) -> None:
-    images = [f"jpg/image_{number:05}.jpg" for number in range(1, 5)]
-    index = made(tmp_path, images, {})
-    savemat(tmp_path / "imagelabels.mat", {"labels": np.array([[2, 2, 1, 1]], np.uint8)})
-    savemat(tmp_path / "setid.mat", {"trnid": [[1, 3]], "valid": [[2]], "tstid": [[4]]}, do_compression=True)
-    files = [tmp_path / "imagelabels.mat", tmp_path / "setid.mat"]
-    labels, splits = label_tables(files, ReadOptions(index=index))
-    assert list(labels_of(labels, tmp_path).items()) == list(zip(images, "2211", strict=True))
-    assert {each.path.stem[-1]: each.split for each in splits.rows} == {
-        "1": "train",
-        "3": "train",
-        "2": "val",
-        "4": "test",
-    }
-    assert labels.interpretations[0].found_by_number == 4
 
 
 def test_classes_of_parts_become_labels_only_when_that_is_said(tmp_path: Path) -> None:

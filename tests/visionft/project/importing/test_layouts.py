@@ -55,8 +55,6 @@ FOLDERS = [
            splits={"train": 4, "test": 4}, added=8),
     Layout("seg_train/seg_train", two("seg_train/seg_train/cat", "seg_train/seg_train/dog", "seg_test/seg_test/cat"),
            classes={"cat": 4, "dog": 2}, splits={"train": 4, "test": 2}),
-    Layout("a class called train in splits", two("train/car", "train/train", "val/train"),
-           classes={"car": 2, "train": 4}, splits={"train": 4, "val": 2}),
     Layout("classes train and test among others is a split", two("train/cat", "test/cat", "car"),
            splits={"train": 2, "test": 2}, added=4),
     Layout("a lone images folder", two("images"), {"readme.txt": "x"}, added=2),

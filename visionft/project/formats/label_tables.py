@@ -1,7 +1,4 @@
-"""Label tables among the files of a source, joined by key where several describe the same images.
-
-CUB's `images.txt` numbers the images, and `image_class_labels.txt` gives classes to these numbers.
-"""
+"""Label tables among the files of a source: those that name images, or hold a key that the names of images contain."""
 
 import os
 import re
@@ -19,7 +16,7 @@ from visionft.project.formats.locating import ImageFinder
 from visionft.project.formats.nested import Entry
 from visionft.project.formats.readers import image_table_of
 from visionft.project.formats.registry import format_of
-from visionft.project.formats.tables import TABLE_SUFFIXES, Row, Rows, Table, open_table, table_of, table_of_entries
+from visionft.project.formats.tables import TABLE_SUFFIXES, Table, open_table, table_of, table_of_entries
 from visionft.project.formats.whole_files import MemoryLimit, read_label_json
 
 _MOST_FILES = 500  # that are opened
@@ -31,38 +28,33 @@ _SIGNS_AFTER_NAME = re.compile(r"(?i)(___\w+)?\.json$")  # `a.jpg___objects.json
 _KEYED = 0.9  # share of the images whose names hold one key of a table: `B03` for `B03_s1.tif`
 _OF_FILE = "file_name"
 _HEAD = 500  # rows by which keys are compared
-TABLES = ("csv", "jsonl", "json", "spreadsheet", "mat")  # formats that `tables.py` opens
+TABLES = ("csv", "jsonl", "json", "spreadsheet")  # formats that `tables.py` opens
 _OF_ROW = 200  # bytes of memory of a joined row, beside its cells
 
 
 @dataclass(frozen=True, slots=True)
 class _Opened:
-    """The first rows of a table, its finder, and the column that names images; empty for none."""
+    """The first rows of a table, and its finder; `names_images` where a column leads to images."""
 
     table: Table
     finder: ImageFinder
-    image: str
-    is_by_number: bool  # the images are only found by their numbers
+    names_images: bool
 
 
 def label_tables(files: Sequence[Path], options: ReadOptions) -> list[ImageTable]:
-    """Return the image_table of each table of images among the files, joined with those of the same keys.
+    """Return the image table of each table of images among the files.
 
     Files that are no tables, or name no image, are left out.
     """
-    documents, documented = _documents(files, options)
-    opened = _open_few(files, options, without=documented)
-    image_tables: list[ImageTable] = [*documents]
-    joined: set[Path] = set()
+    found, documents = _documents(files, options)
+    opened = _open_few(files, options, without=documents)
     for each in opened:
-        if each.image:
-            key, further = _tables_with_keys_of(each, opened)
-            joined |= {other.table.file for other, _ in further}
-            image_tables += _read_whole(each, key, further, options)
-    if not image_tables:
-        unnamed = [each for each in opened if not each.image]
-        image_tables += [image_table for each in unnamed if (image_table := _keyed(each, options)) is not None]
-    return [each for each in image_tables if not {reading.file for reading in each.interpretations} & joined]
+        if each.names_images:
+            with suppress(ProjectError):
+                found.append(image_table_of(_whole(each), each.finder, options.choice))
+    if not found:
+        found += [table for each in opened if (table := _keyed(each, options)) is not None]
+    return found
 
 
 def _open_few(files: Sequence[Path], options: ReadOptions, *, without: Set[Path]) -> list[_Opened]:
@@ -70,13 +62,6 @@ def _open_few(files: Sequence[Path], options: ReadOptions, *, without: Set[Path]
     alike = Counter((file.parent, file.suffix) for file in files)
     few = [file for file in files if alike[file.parent, file.suffix] <= _MOST_ALIKE and file not in without]
     return [each for file in few[:_MOST_FILES] if (each := _opened(file, options)) is not None]
-
-
-def _tables_with_keys_of(opened: _Opened, others: Sequence[_Opened]) -> tuple[str, list[tuple[_Opened, str]]]:
-    """Return the column of keys of a table of images, and the tables with these keys, each with its column of them."""
-    key = "" if opened.is_by_number else _key_of(opened.table, opened.image)
-    titles = [(other, _joins(opened.table, key, other)) for other in others if key and other is not opened]
-    return key, [(other, title) for other, title in titles if title]
 
 
 def table_heads(files: Sequence[Path], options: ReadOptions, root: Path) -> tuple[TableHead, ...]:
@@ -183,76 +168,13 @@ def _opened(file: Path, options: ReadOptions) -> _Opened | None:
     except ProjectError:
         return None
     cells = [str(row.get(columns.file) or "") for row in table.good[:200]] if columns is not None else []
-    names = any(map(finder.has, cells))
-    is_numbered = not names and any(map(finder.has_number, cells))
+    names_images = any(map(finder.has, cells)) or any(map(finder.has_number, cells))
     head = replace(table, sample=table.sample[:_HEAD], rest=iter(()))
-    return _Opened(head, finder, columns.file if columns is not None and (names or is_numbered) else "", is_numbered)
-
-
-def _read_whole(
-    opened: _Opened, key: str, further: Sequence[tuple[_Opened, str]], options: ReadOptions
-) -> list[ImageTable]:
-    try:
-        table = _whole(opened)
-        if further:
-            table = _joined(table, key, [(_whole(other), title) for other, title in further])
-        joined = [other.table.file for other, _ in further]
-        return [image_table_of(table, opened.finder, options.choice, joined=joined)]
-    except ProjectError:
-        return []
+    return _Opened(head, finder, names_images)
 
 
 def _whole(opened: _Opened) -> Table:
     return open_table(opened.table.file, opened.finder)
-
-
-def _key_of(table: Table, image: str) -> str:
-    """Return the column with a key of each row beside the names of images; empty for none."""
-    for title in table.titles:
-        cells = [_text(row.get(title)) for row in table.good]
-        if title != image and len(cells) > 1 and all(cells) and len(set(cells)) == len(cells):
-            return title
-    return ""
-
-
-def _joins(table: Table, key: str, other: _Opened) -> str:
-    """Return the column of another table that holds the keys of a table; empty for none."""
-    if other.image and not other.is_by_number:
-        return ""
-    keys = {_text(row.get(key)) for row in table.good}
-    for title in other.table.titles:
-        cells = [_text(row.get(title)) for row in other.table.good]
-        is_key = len(cells) > 1 and len(set(cells)) > 0.9 * len(cells) and len(other.table.titles) > 1
-        if is_key and abs(len(cells) - len(keys)) <= 0.1 * len(keys) and len(keys & set(cells)) > 0.9 * len(keys):
-            return title
-    return ""
-
-
-def _joined(table: Table, key: str, others: Sequence[tuple[Table, str]]) -> Table:
-    """Return a table extended by the columns of others, called like their files."""
-    titles: dict[str, None] = dict.fromkeys(table.titles)
-    added: list[Mapping[str, dict[str, Any]]] = []
-    for other, other_key in others:
-        named = [title for title in other.titles if title != other_key]
-        names = {title: other.file.stem if len(named) == 1 else f"{other.file.stem}.{title}" for title in named}
-        titles |= dict.fromkeys(names.values())
-        memory = MemoryLimit(other.file)
-        rows: dict[str, dict[str, Any]] = {}
-        for _, row in other.rows:
-            if isinstance(row, dict):
-                memory.add(_OF_ROW + sum(len(str(cell)) for cell in row.values()))
-                rows[_text(row.get(other_key))] = {names[title]: row.get(title) for title in named}
-        added.append(rows)
-
-    def extended(row: Row) -> Row:
-        if isinstance(row, str):
-            return row
-        more = (rows.get(_text(row.get(key)), {}) for rows in added)
-        return row | {title: cell for each in more for title, cell in each.items()}
-
-    sample = [(line, extended(row)) for line, row in table.sample]
-    rest: Rows = ((line, extended(row)) for line, row in table.rest)
-    return replace(table, titles=tuple(titles), sample=sample, rest=rest)
 
 
 def _text(value: Any) -> str:
