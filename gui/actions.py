@@ -19,10 +19,10 @@ from models.messages import Message, Text
 PLACES: tuple[Text, ...] = ("Everywhere", "Label", "Viewer", "Curate", "Train", "Queue", "Try")
 EVERYWHERE, LABEL, VIEWER, CURATE, TRAIN, QUEUE, TRY = PLACES
 # Of the label page, where neither grid nor viewer is visible.
-ROWS, SAMPLE = Message("Rows of similar images"), Message("Check of a sample")
+SAMPLE = Message("Check of a sample")
 MENUS: tuple[Text, ...] = ("File", "Edit", "View", "Project", "Run", "Help")
 _PORTABLE = QKeySequence.SequenceFormat.PortableText
-_CLASS_PLACES = (LABEL, VIEWER, ROWS, SAMPLE, CURATE)  # letters without a command may be class keys there
+_CLASS_PLACES = (LABEL, VIEWER, SAMPLE, CURATE)  # letters without a command may be class keys there
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,6 @@ class Section:
     title: str
     colour: ClassColour | None  # None without a class
     count: int
-    aside: str = ""  # muted text at the right
     is_current: bool = False
 
 

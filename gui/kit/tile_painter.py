@@ -202,12 +202,8 @@ def draw_heading(painter: QPainter, line: QRect, section: Section, height: int) 
     if section.colour is not None:
         _draw_swatch(painter, line.left(), line, theme.class_colour(section.colour), is_hollow=False)
         line = line.adjusted(16, 0, 0, 0)
-    title = line
-    room = painter.fontMetrics().horizontalAdvance(section.title)
-    _draw_words(painter, title, section.title, palette.accent if section.is_current else palette.muted)
+    _draw_words(painter, line, section.title, palette.accent if section.is_current else palette.muted)
     painter.setFont(font)
-    if section.aside:
-        _draw_words(painter, title.adjusted(room + theme.MEDIUM, 0, 0, 0), section.aside, palette.muted)
 
 
 def _draw_ring(painter: QPainter, box: QRect, width: float) -> None:

@@ -16,10 +16,9 @@ from gui.kit.translation import tr
 from gui.label.accept_view import AcceptView, offer_text
 from gui.label.cell import Cell
 from gui.label.label_session import LabelSession
-from gui.label.rows_view import Question, RowsView
+from gui.label.rows_view import ImagesOfClass, Question, RowsView
 from visionft.errors import VisionFTError
 from visionft.project.edits.changes import AcceptSuggestions, CheckSuggestions
-from visionft.suggest.queue import SuggestionCluster
 from visionft.suggest.sample_check import SAMPLE, Sample, draw_sample, unlabelled_images
 from visionft.suggest.suggestions import current_suggestions
 
@@ -191,13 +190,13 @@ class BulkAccept(QObject):
                 swatches=(colours.get(name, 0),) if name else (),
             )
 
-    def _rows(self) -> list[SuggestionCluster]:
+    def _rows(self) -> list[ImagesOfClass]:
         """Return the rows to check: as many images of a class side by side as fit."""
         width = self.sample_view.capacity()
-        rows = list[SuggestionCluster]()
+        rows = list[ImagesOfClass]()
         for name, group in groupby(self._order[self._checked :], key=self._suggested):
             ids = tuple(group)
-            rows += [SuggestionCluster(ids[start : start + width], name) for start in range(0, len(ids), width)]
+            rows += [ImagesOfClass(ids[start : start + width], name) for start in range(0, len(ids), width)]
         return rows
 
     @property
@@ -211,7 +210,7 @@ class BulkAccept(QObject):
         if rows:
             self._show_question(rows[0])
 
-    def _show_question(self, row: SuggestionCluster) -> None:
+    def _show_question(self, row: ImagesOfClass) -> None:
         key = self._labels.state.actions.shown_keys
         is_marked = bool(self._unanswered)
         if is_marked:

@@ -182,14 +182,13 @@ class SuggestionBar(Card):
     def __init__(self) -> None:
         super().__init__(tone="info", margin=theme.SMALL)
         self.text_label = ElidedLabel("", mode=Qt.TextElideMode.ElideRight)
-        self.clusters_button = Button("Label clusters", "layers")
         self.accept_button = Button("Accept in bulk", "check")
         self.accept_button.setToolTip(
             tr("Accept all suggestions above a threshold, after a check of a sample if you like")
         )
         self.hide_button = IconButton("close", "Hide the suggestions")
         words = row(IconLabel("sample", tone="accent"), self.text_label, grows=1)
-        buttons = Flow(self.clusters_button, self.accept_button, self.hide_button)
+        buttons = Flow(self.accept_button, self.hide_button)
         self._line = QWidget()
         self._parts = QBoxLayout(QBoxLayout.Direction.LeftToRight, self._line)
         self._parts.setContentsMargins(0, 0, 0, 0)
@@ -204,7 +203,7 @@ class SuggestionBar(Card):
 
     def _place_buttons(self) -> None:
         """Put the buttons beside the text, or below it if it would be elided."""
-        parts = (self.text_label, self.clusters_button, self.accept_button, self.hide_button)
+        parts = (self.text_label, self.accept_button, self.hide_button)
         is_wide = self.width() >= sum(each.sizeHint().width() for each in parts) + theme.scaled(80)
         self._parts.setDirection(QBoxLayout.Direction.LeftToRight if is_wide else QBoxLayout.Direction.TopToBottom)
 

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from gui.actions import LABEL, ROWS, SAMPLE, VIEWER, Action
+from gui.actions import LABEL, SAMPLE, VIEWER, Action
 from gui.page import PageLink
 
 if TYPE_CHECKING:
@@ -51,15 +51,6 @@ def label_actions(link: "PageLink[LabelPage]") -> list[Action]:
         add("label.note", "Write a note", lambda p: p.labeller.ask_note(), keys=("Ctrl+E",), place=LABEL),
         add("label.name_classes", "Name classes", lambda p: p.panel.search_edit.setFocus(), keys=("C",), place=LABEL),
         add(
-            "label.clusters",
-            "Label clusters of suggestions",
-            lambda p: p.bulk.show_clusters(),
-            lambda p: p.labels.suggesting.why_no_clusters(),
-            keys=("Ctrl+R",),
-            place=LABEL,
-            also="label similar images together, rows, batch",
-        ),
-        add(
             "label.accept_many",
             "Accept suggestions in bulk",
             lambda p: p.bulk.show_accepting(),
@@ -68,22 +59,6 @@ def label_actions(link: "PageLink[LabelPage]") -> list[Action]:
             place=LABEL,
             also="accept many, accept all above, check a sample, random, proof",
         ),
-        add(
-            "rows.accept",
-            "Label the row as suggested",
-            lambda p: p.bulk.clusters.accept(),
-            keys=("Enter", "Return"),
-            place=ROWS,
-        ),
-        add(
-            "rows.toggle",
-            "Exclude an image from its row, or include it again",
-            lambda p: p.bulk.toggle_current(),
-            keys=("Space",),
-            place=ROWS,
-        ),
-        add("rows.later", "Label the row later", lambda p: p.bulk.clusters.put_off(), keys=("Ctrl+D",), place=ROWS),
-        add("rows.close", "Back to the grid", lambda p: p.bulk.close(), keys=("Esc",), place=ROWS),
         add(
             "sample.accept",
             "Accept the row, except marked images",

@@ -134,7 +134,6 @@ class LabelPage(Page):
         self.filters.changed.connect(self.show_all)
         self.suggestion_bar.accept_button.clicked.connect(lambda: self.state.actions.run("label.accept_many"))
         self.suggestion_bar.hide_button.clicked.connect(labels.suggesting.hide)
-        self.suggestion_bar.clusters_button.clicked.connect(lambda: self.state.actions.run("label.clusters"))
         self.size_slider.valueChanged.connect(self._on_size_changed)
         self.panel.filter_wanted.connect(lambda name: self.bulk.assign(name) or self.filters.show_only_class(name))
         self.panel.class_chosen.connect(lambda name: self.bulk.assign(name) or self.labeller.assign(name))
@@ -300,7 +299,6 @@ class LabelPage(Page):
     @Slot(object)
     def _on_content_changed(self, effects: object = None) -> None:
         self.labels.suggesting.follow(effects)
-        self.bulk.clusters.follow(effects)
         if not isinstance(effects, Effects) or effects.has_new_images:
             self.labels.forget_names()
         # A small change leaves the images of the grid and the classes unchanged.
@@ -318,7 +316,7 @@ class LabelPage(Page):
     @Slot(int)
     def _on_size_changed(self, pixels: int) -> None:
         self.grid.set_side(pixels)
-        self.bulk.set_side(pixels)
+        self.bulk.sample_view.set_side(pixels)
         self.state.change_settings(thumbnail_px=pixels)
 
     @Slot(list)

@@ -1,7 +1,6 @@
-"""Rows of images with one suggested class: a question about the first row, the progress, and the rows.
+"""Rows of images with one suggested class each: a question about the first row, the progress, and the rows.
 
-Shared by labelling clusters of suggestions (`cluster_queue`) and checking a sample (`bulk_accept`). Keys and buttons
-act on the first row.
+Keys and buttons act on the first row.
 """
 
 from collections.abc import Sequence
@@ -22,7 +21,14 @@ from gui.kit.theme import ClassColour
 from gui.kit.thumbnails import ThumbnailStore
 from gui.kit.translation import tr
 from models.messages import Text
-from visionft.suggest.queue import SuggestionCluster
+
+
+@dataclass(frozen=True, slots=True)
+class ImagesOfClass:
+    """Images with one suggested class, shown as a row."""
+
+    image_ids: tuple[int, ...]
+    class_name: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,19 +110,14 @@ class RowsView(QWidget):
         is_wide = self.width() >= needed
         self._line.setDirection(QBoxLayout.Direction.LeftToRight if is_wide else QBoxLayout.Direction.TopToBottom)
 
-    def seen_of(self, shown: SuggestionCluster) -> tuple[int, ...]:
-        """Return the images of the first row that fit in its line."""
-        return shown.image_ids[: self.capacity()]
-
-    def show_rows(self, rows: Sequence[SuggestionCluster], colours: dict[str, ClassColour]) -> None:
+    def show_rows(self, rows: Sequence[ImagesOfClass], colours: dict[str, ClassColour]) -> None:
         """Show these rows, the first one as current; none shows the empty state (`empty`)."""
         self._stack.setCurrentIndex(0 if rows else 1)
         sections: list[Section] = []
         for place, each in enumerate(rows):
-            title = tr("{name}?", name=each.class_name) if each.class_name else tr("What is this?")
-            aside = tr("{share} expected", share=f"{each.purity:.0%}") if each.purity else ""
+            title = tr("{name}?", name=each.class_name)
             colour = colours.get(each.class_name)
-            sections.append(Section(title, colour, len(each.image_ids), aside, is_current=not place))
+            sections.append(Section(title, colour, len(each.image_ids), is_current=not place))
         self.grid.images.set_ids(tuple(image_id for each in rows for image_id in each.image_ids), tuple(sections))
         if rows:
             self.grid.selection.set_current(0)

@@ -9,7 +9,7 @@ changed afterwards: a view of predictions stays the same when new ones are compu
 
 import logging
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -29,7 +29,7 @@ from visionft.features.feature_store import current_kind, load_features
 from visionft.project.db.journal import Effects
 from visionft.project.store import Project
 from visionft.suggest.feature_suggester import FeatureSuggester, Need, Reason, labels_so_far
-from visionft.suggest.queue import SuggestionCluster, next_images, suggestion_clusters
+from visionft.suggest.queue import next_images
 from visionft.suggest.suggestions import (
     Suggestions,
     current_suggestions,
@@ -71,28 +71,13 @@ class ReasonsRequest:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ClustersRequest:
-    """Find clusters of suggestions, of up to `width` images, without those of `leave_out`."""
-
-    width: int
-    leave_out: frozenset[int]
-
-    def answer(self, suggester: FeatureSuggester, _missing: int) -> tuple[SuggestionCluster, ...]:
-        clusters: list[SuggestionCluster] = []
-        for each in suggestion_clusters(suggester, most=24, width=self.width):
-            if ids := tuple(image_id for image_id in each.image_ids if image_id not in self.leave_out):
-                clusters.append(SuggestionCluster(ids, each.class_name, each.purity))
-        return tuple(clusters)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class QueueRequest:
     def answer(self, suggester: FeatureSuggester, _missing: int) -> tuple[int, ...]:
         return tuple(each.image_id for each in next_images(suggester, 24))
 
 
-Request = LearnRequest | ReasonsRequest | ClustersRequest | QueueRequest
-REQUEST_ORDER = (ReasonsRequest, LearnRequest, ClustersRequest, QueueRequest)  # visible results come first
+Request = LearnRequest | ReasonsRequest | QueueRequest
+REQUEST_ORDER = (ReasonsRequest, LearnRequest, QueueRequest)  # visible results come first
 
 
 class Learner:
@@ -155,7 +140,6 @@ class SuggestionController(QObject):
 
     changed = Signal()
     reasons_found = Signal(int)  # image id
-    clusters_found = Signal(object)  # SuggestionCluster, several
     queue_found = Signal()
 
     def __init__(self, state: AppState, session: ProjectSession | None, *, page: str, parent: QObject) -> None:
@@ -269,9 +253,6 @@ class SuggestionController(QObject):
             self._learner.reject(image_ids, class_name)
             self._send(LearnRequest())
 
-    def request_clusters(self, width: int, *, leave_out: Iterable[int] = ()) -> None:
-        self._send(ClustersRequest(width, frozenset(leave_out)))
-
     def request_queue(self) -> None:
         self._send(QueueRequest())
 
@@ -304,21 +285,9 @@ class SuggestionController(QObject):
             case ReasonsRequest(image_id=image_id):
                 self.reasons[image_id] = answer or ()
                 self.reasons_found.emit(image_id)
-            case ClustersRequest():
-                self.clusters_found.emit(answer or ())
             case QueueRequest():
                 self.queue = answer or ()
                 self.queue_found.emit()
-
-    def why_no_clusters(self) -> str:
-        """Return the reason there are no clusters of suggestions, translated; empty if there are."""
-        if self._session is None:
-            return tr("Open a project first.")
-        if self._is_multilabel:
-            return tr("Images may have several labels here: one key cannot label a whole cluster.")
-        if not self.has_features:
-            return tr("The images have no features yet. “Suggest labels” computes them.")
-        return tr("Label at least one image of two classes first.") if self.learnt and self.learnt.needs else ""
 
     def hide(self) -> None:
         """Hide these suggestions until the project is opened again or others are requested."""

@@ -1,8 +1,7 @@
-"""The order in which to label images (active learning), and clusters of similar images with one suggested class.
+"""The order in which to label images (active learning).
 
 Cluster centres show every kind of image once (TypiClust, 2202.02794), uncertain images are the most informative, and
-clustering the uncertain ones keeps them diverse (DropQuery, 2401.14555). One key labels a cluster of suggestions, a
-click excludes an exception.
+clustering the uncertain ones keeps them diverse (DropQuery, 2401.14555).
 """
 
 from dataclasses import dataclass
@@ -14,8 +13,6 @@ from visionft.heads.feature_map import assign, k_means
 from visionft.suggest.feature_suggester import FeatureSuggester
 from visionft.suggest.suggestions import uncertainties
 
-ROW = 12  # images in a row, as in the simulations of docs/decisions/0043
-
 
 @dataclass(frozen=True, slots=True)
 class QueuedImage:
@@ -23,15 +20,6 @@ class QueuedImage:
 
     image_id: int
     why: Literal["centre", "unsure"]
-
-
-@dataclass(frozen=True, slots=True)
-class SuggestionCluster:
-    """Near images with one suggested class."""
-
-    image_ids: tuple[int, ...]  # in the order of their nearness to the first one
-    class_name: str = ""  # suggested class; empty where there is none
-    purity: float = 0.0  # expected accuracy of this class
 
 
 def next_images(suggester: FeatureSuggester, count: int, *, seed: int = 0) -> tuple[QueuedImage, ...]:
@@ -80,36 +68,3 @@ def _unsure(suggester: FeatureSuggester, count: int, seed: int) -> np.ndarray:
         rest = np.setdiff1d(np.arange(len(chosen)), first)[: count - len(first)]
         chosen = chosen[np.sort(np.concatenate([first, rest]))]
     return places[chosen]
-
-
-def suggestion_clusters(
-    suggester: FeatureSuggester, *, most: int = 20, width: int = ROW, purity: float = 0.9
-) -> tuple[SuggestionCluster, ...]:
-    """Return clusters of near images with the same suggested class, no image twice.
-
-    Clusters with an expected accuracy nearest to `purity` come first; on ties the purer one. Surer ones teach little,
-    and are accepted in bulk later; in less sure ones every other image costs a click. With 1 the surest come first:
-    most labels for each action.
-    """
-    if suggester.needs or suggester.is_multilabel or not len(suggester.open_places):
-        return ()
-    places = suggester.open_places
-    shares = suggester.predictions.probabilities[places]
-    called, sure = shares.argmax(axis=1), shares.max(axis=1)
-    rows: list[SuggestionCluster] = []
-    for index in np.unique(called):
-        mine = np.flatnonzero(called == index)
-        directions = suggester.directions[places[mine]]
-        left = np.argsort(-sure[mine], kind="stable")
-        left = left[:: max(1, len(left) // 3_000)]
-        while len(left):  # groups of near images, each seeded with the surest image left
-            nearness = directions[left] @ directions[left[0]]
-            nearness[0] = 2
-            order = np.argsort(-nearness, kind="stable")
-            members = left[order[:width]]
-            left = left[np.sort(order[width:])]
-            expected = float(sure[mine[members]].mean())
-            if len(members) > width // 2:
-                ids = tuple(int(each) for each in suggester.image_ids[places[mine[members]]])
-                rows.append(SuggestionCluster(ids, suggester.class_names[index], expected))
-    return tuple(sorted(rows, key=lambda row: (abs(row.purity - purity), -row.purity))[:most])

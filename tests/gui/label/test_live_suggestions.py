@@ -80,14 +80,13 @@ def test_without_features_the_menu_computes_them_and_then_suggests(wait, window,
 
 
 @pytest.mark.slow
-def test_with_several_labels_there_are_no_clusters_and_no_check(qtbot, wait, window, open_label, shapes, tmp_path):
+def test_with_several_labels_there_is_no_check(qtbot, wait, window, open_label, shapes, tmp_path):
     with Project.open(project_of(tmp_path / "several", shapes / "images", task="multi")) as project:
         shutil.copytree(shapes / "project" / "features", tmp_path / "several" / "features")
         project.apply(UnlabelImages(tuple(image.image_id for image in project.snapshot().images if image.image_id % 4)))
     page = open_label(tmp_path / "several")
     wait(lambda: len(page.labels.suggesting.found) > 0)
     first = next(iter(page.labels.suggesting.found))
-    assert window.state.actions.why_not("label.clusters")
     window.state.actions.run("label.accept_many")
     offer = page.bulk.accepting.accept_view
     assert not offer.check_button.isVisible()

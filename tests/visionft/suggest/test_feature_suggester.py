@@ -7,7 +7,7 @@ from visionft.errors import ProjectError
 from visionft.features.feature_store import FOLDER
 from visionft.project.edits.changes import AcceptSuggestions, LabelImages, UnlabelImages
 from visionft.suggest.feature_suggester import labels_so_far, need_error, open_suggester
-from visionft.suggest.queue import next_images, suggestion_clusters
+from visionft.suggest.queue import next_images
 
 
 def label_some(project, truth: dict[int, str], count: int = 12) -> list[int]:
@@ -97,7 +97,7 @@ def test_several_labels_are_suggested_together(make_project, truth):
         found = suggester.suggestions
         wanted = {key: {name, "insect"} - ({"insect"} if name == "cat" else set()) for key, name in shown.items()}
         assert np.mean([set(each.classes) == wanted[key] for key, each in found.items()]) > 0.7
-        assert suggestion_clusters(suggester) == () and next_images(suggester, 3)
+        assert next_images(suggester, 3)
 
 
 def test_the_queue_shows_every_kind_first_and_then_what_is_unsure(make_project, truth):
@@ -117,18 +117,3 @@ def test_the_queue_shows_every_kind_first_and_then_what_is_unsure(make_project, 
         assert asked > np.mean([each.uncertainty for each in found.values()])
         everything = next_images(suggester, 999)
         assert len(everything) == len({each.image_id for each in everything}) == len(found)
-
-
-def test_rows_are_alike_disjoint_and_as_pure_as_they_say(make_project, truth):
-    with make_project(noise=0.7) as project:
-        shown = truth(project)
-        label_some(project, shown, 15)
-        suggester = open_suggester(project)
-        rows = suggestion_clusters(suggester, width=6, purity=1.0)
-        ids = [image_id for row in rows for image_id in row.image_ids]
-        assert rows and len(ids) == len(set(ids)) and set(ids) <= set(suggester.suggestions)
-        assert [row.purity for row in rows] == sorted((row.purity for row in rows), reverse=True)
-        right = np.mean([shown[image_id] == row.class_name for row in rows for image_id in row.image_ids])
-        assert right == pytest.approx(np.mean([row.purity for row in rows]), abs=0.15)
-        for row in rows:
-            assert {suggester.suggestions[image_id].classes for image_id in row.image_ids} == {(row.class_name,)}
