@@ -12,7 +12,7 @@ from gui.kit.parts import Card, CopyButton, IconLabel, Segments, clear, column, 
 from gui.kit.translation import tr
 from models.messages import Message
 from visionft.export.bundle.card.model_card import CARD_FILE
-from visionft.export.bundle.sample_programs import PYTORCH, SAMPLES, Sample, sample_of
+from visionft.export.bundle.sample_programs import SAMPLES, Sample
 from visionft.export.contents import MODEL_FILE
 from visionft.export.export_result import ExportResult
 from visionft.export.options import ExportOptions, Target
@@ -80,8 +80,7 @@ class UseCard(Card):
         self._begin(tr("Use it without VisionFT"), target.notes(found.files))
         self.file.setText(tr("{target}: use {file}", target=tr(target.title), file=self._model))
         self.file.setVisible(bool(found.variants))
-        self.buttons[PYTORCH.name].setVisible(PYTORCH.file in found.files)
-        self.show_sample(sample_of(target.sample, found.files) or SAMPLES[0])
+        self.show_sample(self._samples.get(target.sample) or SAMPLES[0])
         for widget in self._use:
             widget.setVisible(target.sample in self._samples)
 

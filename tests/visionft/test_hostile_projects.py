@@ -84,7 +84,6 @@ STARTS = {  # who starts a program, gives a file to another one, or imports by a
     "import_module": {"doctor.py", "foreign_files.py", "lazy_function.py", "chart_loader.py"},
     "importlib.import_module": {"__init__.py", "doctor.py"},  # of `visionft`: its own modules alone
     "pkgutil.resolve_name": {"artefacts.py"},  # of names in the table of the source and of installed packages
-    "torch.export.load": {"pytorch_file.py"},
     "shutil.rmtree": {
         "keeping.py", "run_folder.py", "checkpoint.py", "network_folders.py", "publishing.py",
         "making.py", "sample_projects.py", "image_map.py", "backups.py", "checking.py", "backup_schedule.py",

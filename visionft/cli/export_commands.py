@@ -14,7 +14,7 @@ from visionft.cli.arguments import MOST, Json, ModelPath, ProjectDir, RunName
 from visionft.cli.output import opened_project, print_result, running_job, table, write_err
 from visionft.errors import VisionFTError
 from visionft.export.artefacts import ARTEFACTS
-from visionft.export.contents import FIXED_MODEL_FILE, PYTORCH_FILE, SCRIPT_FILE
+from visionft.export.contents import FIXED_MODEL_FILE, SCRIPT_FILE
 from visionft.export.options import DEFAULT_TARGET, Target, option_metadata, target_named
 from visionft.export.precision.variants import JUDGED_TITLES
 from visionft.project.names import count_of
@@ -80,7 +80,7 @@ def export(
 
 
 def _export_text(result: "ExportResult", target: Target) -> str:
-    from visionft.export.bundle.sample_programs import SAMPLES, sample_of
+    from visionft.export.bundle.sample_programs import SAMPLES
 
     parity, latency = result.parity, result.latency
     lines = [
@@ -90,8 +90,6 @@ def _export_text(result: "ExportResult", target: Target) -> str:
         f"One {latency.width} x {latency.height} image takes {latency.median_ms:.1f} ms (median of "
         f"{latency.runs:,}; {latency.tail_words}) with {latency.provider}.",
     ]
-    if result.pytorch:
-        lines.append(f"{PYTORCH_FILE} answers alike: largest difference {result.pytorch.max_abs_diff:.1e}.")
     if (border := result.border) is None:
         lines.append("It cannot say which images are unlike yours: there are too few for training.")
     else:
@@ -103,11 +101,11 @@ def _export_text(result: "ExportResult", target: Target) -> str:
         )
     if result.remembered:
         lines.append(f"{count_of(result.remembered, 'labelled image')} lie beside it, for evidence in each answer.")
-    files = {sample.name: sample.file for sample in SAMPLES}
+    samples = {sample.name: sample for sample in SAMPLES}
     outcomes = {True: "answers the same", False: "ANSWERS OTHERWISE: do not rely on it", None: "was not run"}
     for run in result.samples:
         words = run.why_not or ", ".join(run.models)
-        lines.append(f"{files[run.name]} {outcomes[run.agrees]}{words and f' ({words})'}")
+        lines.append(f"{samples[run.name].file} {outcomes[run.agrees]}{words and f' ({words})'}")
     lines += _variant_lines(result.variants)
     if result.fixed_size:
         lines.append(_fixed_size_text(result.fixed_size))
@@ -116,7 +114,7 @@ def _export_text(result: "ExportResult", target: Target) -> str:
     if result.variants:
         lines.append(f"The file for {target.title.lower()}: {file}")
     lines += target.notes(result.files)
-    if sample := sample_of(target.sample, result.files):
+    if sample := samples.get(target.sample):
         start = sample.start(file, result.files)
         lines += [f"Try it without this program, in {result.model.parent}:", start]
     return "\n".join(lines)

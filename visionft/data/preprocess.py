@@ -7,10 +7,9 @@ antialiasing and normalised. Cutting first keeps the output size fixed and the c
 
 import contextlib
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, Literal, NamedTuple, Self
 
 import numpy as np
 from PIL import Image
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
 _FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}  # antialiased, as torch's
 _LARGE = 1024  # side of a crop in pixels
-_Choice = Callable[[int, int], Any]  # of one of two numbers, which may be symbolic
 Region = tuple[int, int, int, int]  # left, top, right and bottom of a part of an image, in thousandths of its sides
 WHOLE: Region = (0, 0, 1000, 1000)  # in thousandths of the sides
 LEAST_REGION_PX = 16  # of a side: a patch of the ViTs
@@ -115,27 +113,24 @@ class PreprocessConfig:
         height, width = self.units
         return share / width, share / height
 
-    def region_box(self, height: int, width: int, *, larger: _Choice = max) -> Box:
+    def region_box(self, height: int, width: int) -> Box:
         """Return the region of an image of that size; its sides are at least 1."""
         left, top, right, bottom = self.region
         top, left = height * top // 1000, width * left // 1000
-        return Box(top, left, larger(1, height * bottom // 1000 - top), larger(1, width * right // 1000 - left))
+        return Box(top, left, max(1, height * bottom // 1000 - top), max(1, width * right // 1000 - left))
 
     def is_region_usable(self, height: int, width: int) -> bool:
         """Tell whether each side of the region has 16 pixels of an image of that size, or all of a smaller image."""
         box = self.region_box(height, width)
         return box.height >= min(LEAST_REGION_PX, height) and box.width >= min(LEAST_REGION_PX, width)
 
-    def crop_box(self, height: int, width: int, *, smaller: _Choice = min, larger: _Choice = max) -> Box:
-        """Return the part of an image of that size that the network sees; its sides are at least 1.
-
-        `smaller` and `larger` choose one of two numbers: `torch.sym_min` and `torch.sym_max` of symbolic sizes.
-        """
-        region = self.region_box(height, width, larger=larger)
+    def crop_box(self, height: int, width: int) -> Box:
+        """Return the part of an image of that size that the network sees; its sides are at least 1."""
+        region = self.region_box(height, width)
         units = self.units
-        extent = smaller(region.height * units[1], region.width * units[0])
+        extent = min(region.height * units[1], region.width * units[0])
         doubled = ((2 * extent * by.numerator + by.denominator, 2 * by.denominator) for by in self.box_factors)
-        box_height, box_width = (larger(1, value // divisor) for value, divisor in doubled)
+        box_height, box_width = (max(1, value // divisor) for value, divisor in doubled)
         top, left = (region.height - box_height) // 2, (region.width - box_width) // 2
         return Box(region.top + top, region.left + left, box_height, box_width)
 

@@ -18,7 +18,6 @@ from visionft.records import finite_values
 
 MODEL_FILE, RECORD_FILE = "model.onnx", "export.json"
 FIXED_MODEL_FILE, FLOAT_MODEL_FILE = "model_fixed.onnx", "model_float.onnx"
-PYTORCH_FILE = "model.pt2"
 PYTORCH_FOLDER, CLASSIFIER_FILE = "pytorch", "classifier.py"
 TIMM_FOLDER, RUNTIME_FOLDER = "huggingface", "samples/web/runtime"
 LABELS_FILE, SCRIPT_FILE, INDEX_FILE = "labels.txt", "predict.py", "index.safetensors"
@@ -129,7 +128,7 @@ def own_files(folder: Path) -> list[str]:
     if record is None:
         return []
     inside = {name: entry for name, entry in listed_files(record).items() if is_inside_folder(folder, name)}
-    binary = (".onnx", ".safetensors", ".ort", ".pt2")
+    binary = (".onnx", ".safetensors", ".ort", ".pt2")  # the last two are of earlier versions
     names = [name for name, entry in inside.items() if name.endswith(binary) or listed_file(folder / name) == entry]
     if _OWN_HASH not in record:
         names += [name for name in _FIRST_FILES if name not in names and is_inside_folder(folder, name)]

@@ -1,9 +1,7 @@
 """The result of an export: its files and measurements (comparison with PyTorch, latency, samples). Torch-free."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from visionft.data.types import Split
 from visionft.evaluation.metrics import wilson_interval
@@ -13,7 +11,6 @@ from visionft.export.precision.variants import Variant, read_variants
 from visionft.export.publishing import settle
 
 MAX_ABS_DIFF = 1e-3
-MAX_PYTORCH_DIFF = 1e-5  # of a probability of model.pt2 to that of model.onnx
 MAX_DISTANCE_DIFF = 1e-2  # in units of the border; finer differences do not matter
 
 
@@ -119,7 +116,6 @@ class ExportResult:
         files: All files beside the record, the model included.
         left_out: Reasons for requested but omitted files, such as the folder for timm.
         variants: The smaller files beside it, and rejected ones.
-        pytorch: The comparison of model.pt2 with model.onnx; None where there is no such file.
         fixed_size: The effect of scaling without antialiasing before model_fixed.onnx; None without that file.
         target: Name of the target that it was made for; empty in the records of earlier versions.
         artefacts: Names of the rows of `visionft.export.artefacts` that it was made with, those left out included.
@@ -139,7 +135,6 @@ class ExportResult:
     variants: tuple[Variant, ...] = ()
     left_out: tuple[str, ...] = ()
     fixed_size: TransformEffect | None = None
-    pytorch: Parity | None = None
     target: str = ""
     artefacts: tuple[str, ...] = ()
 
@@ -155,12 +150,11 @@ def read_export(folder: Path) -> ExportResult | None:
     try:
         if record is None or model.stat().st_size != record["bytes"]:
             return None
-        pytorch, fixed_size = record.get("pytorch"), record.get("fixed_size")
+        parity, fixed_size = record["parity"], record.get("fixed_size")
         return ExportResult(
             model=model,
             **{name: record[name] for name in ("bytes", "sha256", "temperature", "opset")},
-            parity=_parity(record["parity"]),
-            pytorch=_parity(pytorch) if pytorch else None,
+            parity=Parity(**{**parity, "batches": tuple(parity["batches"])}),
             latency=Latency(**record["latency"]),
             border=Border(**record["border"]) if record.get("border") else None,
             remembered=int(record.get("remembered", 0)),
@@ -177,7 +171,3 @@ def read_export(folder: Path) -> ExportResult | None:
         )
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
-
-
-def _parity(recorded: Mapping[str, Any]) -> Parity:
-    return Parity(**{**recorded, "batches": tuple(recorded["batches"])})

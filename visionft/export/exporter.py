@@ -32,7 +32,6 @@ from visionft.export.contents import (
     LABELS_FILE,
     LICENCE_FILE,
     MODEL_FILE,
-    PYTORCH_FILE,
     RECORD_FILE,
     list_contents,
     listed_file,
@@ -126,7 +125,7 @@ def export_run(
     # Others may be added, such as the labelled images of a retrieval run.
     names = [name for row in rows for name in row.files]
     planned = [MODEL_FILE, LABELS_FILE, LICENCE_FILE, CARD_FILE, RECORD_FILE, *names]
-    planned += sample_files([MODEL_FILE, *names])
+    planned += sample_files()
     # First, so a read-only destination is reported before minutes of work.
     with publishing(out_dir, planned) as folder:
         run = read_run(run_dir)
@@ -218,7 +217,6 @@ class Export:
         samples: The results of the sample programs with the model files so far; `sampled` are their names.
         references: The reference predictions of the model files so far, as `references_in` gives them.
         variants: The smaller files so far, and rejected ones.
-        pytorch: The comparison of `model.pt2`.
         fixed_size: The effect of scaling without antialiasing before `model_fixed.onnx`.
         left_out: Reasons for requested but omitted files.
     """
@@ -240,7 +238,6 @@ class Export:
     sampled: tuple[str, ...] = ()
     references: dict[str, Any] = field(default_factory=dict[str, Any])
     variants: list[Variant] = field(default_factory=list[Variant])
-    pytorch: Parity | None = None
     fixed_size: TransformEffect | None = None
     left_out: list[str] = field(default_factory=list[str])
 
@@ -353,7 +350,6 @@ class Export:
                 variants=tuple(self.variants),
                 samples=self.samples,
                 left_out=tuple(self.left_out),
-                pytorch=self.pytorch,
                 fixed_size=self.fixed_size,
                 target=self.options.target,
                 artefacts=tuple(self.made),
@@ -368,7 +364,7 @@ class Export:
             ExportError: The Python sample disagrees with `model.onnx`.
         """
         names = [each.file for each in self.variants if each.is_kept]
-        files = (MODEL_FILE, *names, *[PYTORCH_FILE] * (self.folder / PYTORCH_FILE).is_file())
+        files = (MODEL_FILE, *names)
         if files == self.sampled:
             return
         first = self.predictor

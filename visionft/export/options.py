@@ -94,8 +94,7 @@ TARGETS: Final = {
         Target(
             name="python",
             title=Message("PyTorch"),
-            about=Message("Also a file for PyTorch, a folder for timm."),
-            sample="pytorch",
+            about=Message("Also a folder to train it further, with timm or PEFT."),
         ),
     )
 }

@@ -147,7 +147,7 @@ class Watch:
             self._act(model.parent)
 
 
-FURTHER = ("fp16", "fixed-size", "pytorch")
+FURTHER = ("fp16", "fixed-size", "float-input")
 
 
 @pytest.mark.slow
@@ -170,7 +170,7 @@ def test_cancelled_at_a_further_file_the_export_is_that_before_it(run_of, snapsh
     options = ExportOptions(artefacts=FURTHER[1:])
     result = export_run(run_of("test_resnet", "linear"), snapshot, out, options=options, job=watch.job)
     assert result.artefacts == ("fixed-size",) and read_export(out) == result and verify_export(out).is_whole
-    assert not is_made_with(result, options) and not (out / "model.pt2").exists()
+    assert not is_made_with(result, options) and not (out / "model_float.onnx").exists()
     result = export_run(run_of("test_resnet", "linear"), snapshot, out, options=options)  # nothing is in the way
     assert result.artefacts == FURTHER[1:] and verify_export(out).is_whole
 

@@ -47,7 +47,7 @@ def test_a_target_has_options_that_exist_and_a_program_or_a_note(target):
 
 def test_single_choices_take_the_place_of_those_of_the_target():
     assert ExportOptions.for_target("web").artefacts == ("int8", "web-runtime")
-    changed = ExportOptions.for_target("web", int8=False, fixed_size=True, pytorch=None, opset=22)
+    changed = ExportOptions.for_target("web", int8=False, fixed_size=True, huggingface=None, opset=22)
     assert changed.artefacts == ("fixed-size", "web-runtime") and changed.opset == 22 and changed.target == "web"
 
 
@@ -112,8 +112,8 @@ def test_the_page_has_its_runtime_beside_it_or_needs_npm(tmp_path, monkeypatch):
 def test_a_program_starts_with_files_of_the_export(sample):
     plain, other = sample.start(), sample.start("model_int8.onnx")
     assert "{" not in plain + other and "model_int8" not in plain
-    assert ("model_int8.onnx" in other) == (sample.model == MODEL_FILE)
-    known = sample_files([each.model for each in SAMPLES])
+    assert "model_int8.onnx" in other
+    known = sample_files()
     for word in plain.split():
         if word.startswith(("samples/", "predict.py")):
             assert any(each.startswith(word) or word.startswith(each.rsplit(".", 1)[0]) for each in known), word

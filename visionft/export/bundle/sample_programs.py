@@ -1,8 +1,8 @@
 """The sample programs of an export: they run the model without VisionFT. Torch-free.
 
-Their sources are files of `resources`, published byte for byte. An export runs the Python samples in processes of their
-own, and compares their output with this program's predictions. The record says why a sample could not be run; an export
-is refused if its Python sample disagrees with the model.
+Their sources are files of `resources`, published byte for byte. An export runs the Python sample in a process of its
+own, and compares its output with this program's predictions. The record says why the sample could not be run; an export
+is refused if it disagrees with the model.
 """
 
 import itertools
@@ -17,9 +17,8 @@ from typing import Final
 
 import resources
 from models.messages import Message
-from visionft.data.image_reading import AS_STORED
 from visionft.errors import ExportError
-from visionft.export.contents import MODEL_FILE, PYTORCH_FILE
+from visionft.export.contents import MODEL_FILE
 from visionft.export.export_result import SampleRun
 from visionft.export.predictor import Prediction, Predictor
 from visionft.foreign_text import is_unicode
@@ -46,7 +45,6 @@ class Sample:
         commands: Start it, in the export's folder, one after another; `{model}` names another file than `model.onnx`,
             `{file}` any.
         installed: A file that an export may have, which makes the first command needless.
-        model: The file that it needs.
     """
 
     name: str
@@ -55,7 +53,6 @@ class Sample:
     needs: str
     commands: tuple[str, ...]
     installed: str = ""
-    model: str = MODEL_FILE
 
     @property
     def content(self) -> bytes:
@@ -84,17 +81,8 @@ NODE = Sample(
     needs=Message("It needs Node.js, 20.9 or newer."),
     commands=("npm install --prefix samples/node", "node samples/node/predict.mjs{model} image.jpg"),
 )
-PYTORCH = Sample(
-    name="pytorch",
-    title="PyTorch",
-    file="samples/pytorch/predict.py",
-    needs=Message("It needs Python."),
-    commands=("pip install torch pillow", "python samples/pytorch/predict.py image.jpg"),
-    model=PYTORCH_FILE,
-)
 SAMPLES = (
     PYTHON,
-    PYTORCH,
     NODE,
     Sample(
         name="web",
@@ -136,23 +124,15 @@ SAMPLES = (
 )
 
 
-def sample_files(models: Collection[str] = (MODEL_FILE,)) -> list[str]:
-    """Return the files of the samples for these model files, relative to an export's folder."""
+def sample_files() -> list[str]:
+    """Return the files of the samples, relative to an export's folder."""
     below = (path for path in (ROOT / "samples").rglob("*") if path.is_file() and path.suffix != ".pyc")
-    names = sorted(path.relative_to(ROOT).as_posix() for path in below)
-    without = {each.file for each in SAMPLES if each.model not in models}
-    return [PYTHON.file, *(name for name in names if name not in without)]
-
-
-def sample_of(name: str, files: Collection[str]) -> Sample | None:
-    """Return a sample by its name, or the Python one in place of one that is not among an export's files."""
-    found = next((each for each in SAMPLES if each.name == name), None)
-    return PYTHON if found is PYTORCH and PYTORCH.file not in files else found
+    return [PYTHON.file, *sorted(path.relative_to(ROOT).as_posix() for path in below)]
 
 
 def write_samples(folder: Path) -> None:
-    """Write the samples of an export's model files that are not in its folder yet."""
-    for name in sample_files([path.name for path in folder.iterdir()]):
+    """Write the samples that are not in an export's folder yet."""
+    for name in sample_files():
         path = folder / name
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -160,11 +140,11 @@ def write_samples(folder: Path) -> None:
 
 
 def run_samples(folder: Path, images: Sequence[Path], predictors: Sequence[Predictor]) -> tuple[SampleRun, ...]:
-    """Run the samples in Python and PyTorch.
+    """Run the sample in Python; return nothing where no image can be read.
 
     Args:
         folder: Of the finished export.
-        predictors: On the processor, of the model files to run the samples with: `model.onnx` first.
+        predictors: On the processor, of the model files to run the sample with: `model.onnx` first.
     """
     named = [each for each in images if is_unicode(each)]
     expected: dict[str, list[Prediction]] = {}
@@ -173,13 +153,7 @@ def run_samples(folder: Path, images: Sequence[Path], predictors: Sequence[Predi
         expected[predictor.path.name] = list(itertools.islice((each for each in predictions if not each.error), 2))
     if not expected[MODEL_FILE]:
         return ()
-    runs = [run_python(folder, expected)]
-    if not (folder / PYTORCH_FILE).is_file():
-        return tuple(runs)
-    if predictors[0].image_reading != AS_STORED:
-        why_not = Message("It reads images of 8 bits and one plane alone.")
-        return (*runs, SampleRun(name=PYTORCH.name, why_not=why_not))
-    return (*runs, run_python(folder, {PYTORCH_FILE: expected[MODEL_FILE]}, PYTORCH))
+    return (run_python(folder, expected),)
 
 
 def require_agreement(samples: Sequence[SampleRun]) -> None:
@@ -193,31 +167,27 @@ def require_agreement(samples: Sequence[SampleRun]) -> None:
         raise ExportError(Message("{file} does not predict as the exported file does.", file=PYTHON.file), hint)
 
 
-def run_python(folder: Path, expected: Expected, sample: Sample = PYTHON) -> SampleRun:
-    """Run a sample in Python with each model file on the images of the `expected` predictions."""
+def run_python(folder: Path, expected: Expected) -> SampleRun:
+    """Run the Python sample with each model file on the images of the `expected` predictions.
+
+    The result is that of the first file, or of the first with which the sample disagrees or fails.
+    """
     if is_frozen():
-        return SampleRun(name=sample.name, why_not=Message("This program has no Python to run it with."))
-    # Isolated mode: the user's folders and environment variables have no effect.
-    return _run(sample, [sys.executable, "-I", "-X", "utf8"], folder, expected)
-
-
-def _run(sample: Sample, start: Sequence[str], folder: Path, expected: Expected) -> SampleRun:
-    """Run a sample with each model file; return the first result, or the first that disagrees or failed."""
+        return SampleRun(name=PYTHON.name, why_not=Message("This program has no Python to run it with."))
     folder = folder.absolute()  # it is the working directory, so relative paths would not resolve
-    runs = [_run_with(sample, start, folder, model, each) for model, each in expected.items()]
+    runs = [_run_with(folder, model, each) for model, each in expected.items()]
     worst = next((each for each in runs if not each.agrees), runs[0])
     return replace(worst, models=tuple(expected)) if worst.agrees else worst
 
 
-def _run_with(
-    sample: Sample, start: Sequence[str], folder: Path, model: str, expected: Sequence[Prediction]
-) -> SampleRun:
-    run = SampleRun(name=sample.name, models=(model,))
+def _run_with(folder: Path, model: str, expected: Sequence[Prediction]) -> SampleRun:
+    run = SampleRun(name=PYTHON.name, models=(model,))
     paths = [str(each.path.absolute()) for each in expected]
-    other = ["--model", str(folder / model)] if model != sample.model else []
+    other = ["--model", str(folder / model)] if model != MODEL_FILE else []
     try:
         done = subprocess.run(
-            [*start, str(folder / sample.file), *other, *paths],
+            # Isolated mode: the user's folders and environment variables have no effect.
+            [sys.executable, "-I", "-X", "utf8", str(folder / PYTHON.file), *other, *paths],
             capture_output=True,
             stdin=subprocess.DEVNULL,
             encoding="utf-8",
@@ -229,10 +199,10 @@ def _run_with(
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        logger.info("%s did not run: %s", sample.file, error)
+        logger.info("%s did not run: %s", PYTHON.file, error)
         return replace(run, why_not=Message("It could not be started, or did not end."))
     if done.returncode:
-        logger.warning("%s ended with %d: %s", sample.file, done.returncode, done.stderr)
+        logger.warning("%s ended with %d: %s", PYTHON.file, done.returncode, done.stderr)
         words = (done.stderr.strip().splitlines() or [""])[-1]
         for path, short in ((str(folder), "."), (sys.executable, "python"), (sys.prefix, ".")):
             words = words.replace(path, short)  # an export does not reveal the author's folders
@@ -242,7 +212,7 @@ def _run_with(
         printed = printed.replace(path, f"image{number}{Path(path).suffix}")
     agrees = _agrees(printed, expected)
     if not agrees:
-        logger.warning("%s answers otherwise than the program, with %s", sample.file, model)
+        logger.warning("%s answers otherwise than the program, with %s", PYTHON.file, model)
     return replace(run, output=printed, agrees=agrees)
 
 

@@ -39,7 +39,6 @@ print(json.dumps(said))
 PRETRAINED = {"weights": "pretrained", "method": "lora", "epochs": 2}
 KINDS: dict[str, dict[str, Any]] = {
     "multi-stage LoRA": {**PRETRAINED, "backbone": "efficientnet_lite2_in1k", "lora.layers": "joined"},
-    "multi-stage LoRA of a hybrid ViT": {**PRETRAINED, "backbone": "hybrid_vit", "lora.layers": "joined"},
     "LoRA of a hybrid ViT": {**PRETRAINED, "backbone": "hybrid_vit"},
     "several labels": {"backbone": "test_resnet", "method": "full", "full.layers": "joined"},
     "timm": {"backbone": "test_resnet", "method": "lora"},
@@ -107,7 +106,7 @@ def test_the_code_of_the_card_answers_as_the_model(kind: str, made, tmp_path: Pa
     has = {name for name in ("huggingface", "pytorch", "adapter") if (folder / name).is_dir()}
     assert has == {"huggingface" if kind == "timm" else "pytorch", *["adapter"] * ("LoRA" in kind or kind == "timm")}
     assert sum(f"{name}.classifier" in block for block in blocks for name in has) == len(has - {"huggingface"})
-    assert len(blocks) == 2 + len(has - {"huggingface"})
+    assert len(blocks) == 1 + len(has - {"huggingface"})
     assert verify_export(folder).is_whole
     modes = {path.stat().st_mode for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts}
     assert len(modes) == 1  # those of any other new file

@@ -8,7 +8,6 @@ from visionft.export.bundle.sample_programs import PYTHON, SAMPLES
 from visionft.export.contents import (
     CLASSIFIER_FILE,
     MODEL_FILE,
-    PYTORCH_FILE,
     PYTORCH_FOLDER,
     SCRIPT_FILE,
     TIMM_FOLDER,
@@ -40,18 +39,6 @@ for name, probability, threshold in zip(names, probabilities, thresholds):
         print(name, probability)
 """,
 }
-_PYTORCH = """
-import json, torch
-from PIL import Image, ImageOps
-
-files = {"metadata.json": ""}
-model = torch.export.load("model.pt2", extra_files=files).module(check_guards=False)  # for images of any size
-about = json.loads(files["metadata.json"])
-names = about["class_names"]
-rgb = ImageOps.exif_transpose(Image.open("image.jpg")).convert("RGB")
-pixels = torch.frombuffer(bytearray(rgb.tobytes()), dtype=torch.uint8).view(1, rgb.height, rgb.width, 3)
-probabilities = model(pixels)["probabilities"][0]  # also "logits" and, where it was fitted, "distance"
-"""
 _TENSOR_ANSWER = {
     "single": """
 print(names[probabilities.argmax()], probabilities.max().item())
@@ -94,7 +81,7 @@ def use_of(record: Record, files: Collection[str]) -> Iterable[str]:
         more = f" Its predictions with {others} equal those of VisionFT too." if others else ""
         yield f"Output of {code(SCRIPT_FILE)} for validation images at export:\n\n{lines}\n\n{more}".rstrip()
     yield f"{code(MODEL_FILE)} runs in ONNX Runtime, OpenVINO and OpenCV 5; in tract with a fixed input size."
-    yield from _pytorch(record, files)
+    yield from _networks(record, files)
     if programs := [each for each in SAMPLES if each.file in files]:
         yield "Programs of the export, started in its folder:"
         yield table(["", "program", "needs"], [[each.title, code(each.file), escaped(each.needs)] for each in programs])
@@ -114,15 +101,7 @@ def _network(folder: str, record: Record) -> str:
     return fenced(_NETWORK.format(folder=folder).rstrip() + _TENSOR_ANSWER[record["task"]], "python")
 
 
-def _pytorch(record: Record, files: Collection[str]) -> Iterable[str]:
-    if parity := record.get("pytorch"):
-        yield (
-            f"{code(PYTORCH_FILE)} is the same model for PyTorch alone, written by version {escaped(record['torch'])}; "
-            f"an older one may not read it. On {parity['images']:,} images its probabilities differ from those of "
-            f"{code(MODEL_FILE)} by {parity['max_abs_diff']:.1e} at most. It cannot be trained further. Never load "
-            "such a file of somebody you do not trust."
-        )
-        yield fenced(_PYTORCH.rstrip() + _TENSOR_ANSWER[record["task"]], "python")
+def _networks(record: Record, files: Collection[str]) -> Iterable[str]:
     if f"{PYTORCH_FOLDER}/{CLASSIFIER_FILE}" in files:
         yield (
             f"As a network that can be trained further, with timm and safetensors (started in this folder; "
