@@ -40,16 +40,7 @@ def timm_backbone(name: str) -> Backbone:
     wanted = name.removeprefix(PREFIX)
     architecture, _, tag = wanted.partition(".")
     if architecture not in index["architectures"]:
-        family = next((family for family, names in index["families"].items() if architecture in names), None)
-        if reason := index["refused"].get(architecture):
-            message = Message("{name} cannot be fine-tuned here: {reason}", name=name, reason=reason)
-        elif family is None:
-            message = Message("{name} is no network of timm", name=name)
-        else:
-            text = Message(
-                "{name} cannot be fine-tuned here: timm's {family} networks are of no family that is known here"
-            )
-            message = Message(text, name=name, family=family)
+        message = Message("{name} is no network of timm that can be fine-tuned here", name=name)
         raise ConfigError((Problem("backbone", message, _ADVICE),))
     tagged = [each for each in index["weights"] if each.partition(".")[0] == architecture]
     if tag and wanted not in tagged:

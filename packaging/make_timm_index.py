@@ -28,28 +28,14 @@ def main() -> None:
     import timm
 
     architectures: dict[str, Any] = {}
-    refused: dict[str, str] = {}
-    others: dict[str, list[str]] = {}
     for name in timm.list_models():
-        module = module_of(name)
-        if module not in MODULES:
-            others.setdefault(module, []).append(name)
-            continue
-        found = describe(name)
-        if isinstance(found, str):
-            refused[name] = found
-        else:
+        found = describe(name) if module_of(name) in MODULES else None
+        if found is not None:
             architectures[name] = found
     weights = {name: cfg for name in timm.list_models(pretrained=True) if (cfg := weights_of(name, architectures))}
-    index = {
-        "timm": timm.__version__,
-        "architectures": architectures,
-        "weights": weights,
-        "refused": refused,
-        "families": {module: sorted(names) for module, names in sorted(others.items())},
-    }
+    index = {"timm": timm.__version__, "architectures": architectures, "weights": weights}
     INDEX.write_text(_lines(index), encoding="utf-8")
-    print(f"{len(architectures)} networks, {len(weights)} sets of weights, {len(refused)} refused")
+    print(f"{len(architectures)} networks, {len(weights)} sets of weights")
 
 
 def _lines(index: dict[str, Any]) -> str:
@@ -88,8 +74,8 @@ def weights_of(name: str, architectures: dict[str, Any]) -> dict[str, Any] | Non
     }
 
 
-def describe(name: str, **model_args: Any) -> dict[str, Any] | str:
-    """Return the shape of a network built by timm with these arguments, or the reason against fine-tuning it here."""
+def describe(name: str, **model_args: Any) -> dict[str, Any] | None:
+    """Return the shape of a network built by timm with these arguments; None where it cannot be fine-tuned here."""
     import timm
     import torch
 
@@ -99,40 +85,40 @@ def describe(name: str, **model_args: Any) -> dict[str, Any] | str:
         found = _conv_net(network)
     else:
         found = _vit(network) if hasattr(network, "blocks") else _resnet(network)
-    if isinstance(found, str):
-        return found
+    if found is None:
+        return None
     head = network.get_classifier()
     if not isinstance(head, torch.nn.Linear):
-        return "it has several classifier heads"
+        return None
     parameters = sum(each.numel() for each in network.parameters()) - sum(each.numel() for each in head.parameters())
     return {**found, "parameters": parameters, "features": head.in_features}
 
 
-def _resnet(network: Any) -> dict[str, Any] | str:
+def _resnet(network: Any) -> dict[str, Any] | None:
     from timm.models.resnet import BasicBlock, Bottleneck, ResNet
     from torch.nn import Conv2d
 
     made: type = type(network)
     if made is not ResNet:
-        return f"it is a {made.__name__} and no plain ResNet"
+        return None
     stages, convolutions = [], []
     for layer in (network.layer1, network.layer2, network.layer3, network.layer4):
         kinds = {type(block) for block in layer}
         if kinds not in ({BasicBlock}, {Bottleneck}):
-            return f"its blocks are of the kind {', '.join(sorted(kind.__name__ for kind in kinds))}"
+            return None
         kind = "basic" if kinds == {BasicBlock} else "bottleneck"
         last = layer[0].conv3 if kind == "bottleneck" else layer[0].conv2
         stages.append([kind, len(layer), layer[0].conv1.out_channels, last.out_channels])
     for module_name, module in network.named_modules():
         if re.fullmatch(r"layer\d\.\d+\.conv[123]", module_name):
             if not isinstance(module, Conv2d):
-                return f"its convolutions are of the kind {type(module).__name__}"
+                return None
             convolutions.append(module)
     found = {"stem": network.layer1[0].conv1.in_channels, "stages": stages}
     if any(each.groups > 1 for each in convolutions):
         found["is_grouped"] = True
     elif _counted(found) != [(each.in_channels, each.out_channels, each.kernel_size[0]) for each in convolutions]:
-        return "its blocks change their width inside a stage"
+        return None
     return found
 
 
@@ -142,14 +128,14 @@ def _counted(found: dict[str, Any]) -> list[tuple[int, int, int]]:
     return ResNetShape(stem=found["stem"], stages=tuple(Stage(*each) for each in found["stages"])).block_convolutions()
 
 
-def _conv_net(network: Any) -> dict[str, Any] | str:
+def _conv_net(network: Any) -> dict[str, Any] | None:
     """Return the shape of a network of `FAMILIES` from timm's list of its features and a pass without memory."""
     import torch
     from torch import nn
 
     head = network.get_classifier()
     if not isinstance(head, nn.Linear):
-        return "its classifier is no linear layer"
+        return None
     parts = dict(network.named_modules())
     stages = [name for name in parts if re.fullmatch(r"stages\.\d+|blocks\.\d+|s\d", name)]
     children = [name for name, _ in network.named_children()]
@@ -172,7 +158,7 @@ def _conv_net(network: Any) -> dict[str, Any] | str:
     channels = [each["num_chs"] for each in network.feature_info]
     pooled = network.forward_head(last, pre_logits=True)
     if not last_layer or [each.shape[1] for each in maps] != channels or pooled.shape != (1, head.in_features):
-        return "its features are of another kind"
+        return None
     ends_in_mean = channels[-1] == head.in_features
     joined = [place for place, each in enumerate(network.feature_info) if each["reduction"] >= 8]
     layers = [name for name in parts if any(name.startswith(f"{stage}.") for stage in stages)]
@@ -180,7 +166,7 @@ def _conv_net(network: Any) -> dict[str, Any] | str:
     kinds = sorted({re.sub(r"^.*\.b?\d+\.", "", name) for name in layers if not re.search(r"\.\d+$", name)})
     kinds = [kind for kind in kinds if all(_is_pointwise(parts[name]) for name in _matched(parts, [kind]))]
     if not kinds:
-        return "its layers are of another kind"
+        return None
     matched = _matched(parts, kinds)
     sizes: list[list[int]] = []
     for name in matched:
@@ -222,25 +208,19 @@ def _is_pointwise(layer: Any) -> bool:
     return isinstance(layer, nn.Linear)
 
 
-def _vit(network: Any) -> dict[str, Any] | str:
+def _vit(network: Any) -> dict[str, Any] | None:
     from timm.layers.attention import Attention
     from timm.layers.mlp import Mlp
     from timm.models.vision_transformer import Block, VisionTransformer
 
     made: type = type(network)
     if made is not VisionTransformer:
-        return f"it is a {made.__name__} and no plain VisionTransformer"
+        return None
     first: Any = network.blocks[0]
-    kinds: list[tuple[str, type, type]] = [("blocks are", type(first), Block)]
-    if hasattr(first, "attn") and hasattr(first, "mlp"):
-        kinds += [("attention is", type(first.attn), Attention), ("MLP is", type(first.mlp), Mlp)]
-    for said, kind, wanted in kinds:
-        if kind is not wanted:
-            return f"its {said} of the kind {kind.__name__}"
-    if first.attn.gate is not None:
-        return "its attention is gated"
-    if network.pos_embed is None:
-        return "it has no position embedding"
+    if type(first) is not Block or type(first.attn) is not Attention or type(first.mlp) is not Mlp:
+        return None
+    if first.attn.gate is not None or network.pos_embed is None:
+        return None
     embedding = network.patch_embed
     side = embedding.img_size[0]
     return {

@@ -14,8 +14,7 @@ from PySide6.QtGui import QImage, QImageReader, QImageWriter, QPixmap
 from gui.kit.thumbnail_cache import file_of, note_written, shown_reading
 from gui.kit.translation import tr
 from gui.kit.workers import BackgroundReader
-from visionft.data.decode import decode, shrink
-from visionft.data.image_cache import ImageCache
+from visionft.data.decode import decode
 from visionft.data.image_reading import ImageReading
 from visionft.errors import ImageError
 
@@ -48,9 +47,7 @@ def load_thumbnail(path: Path, reading: ImageReading | None = None) -> QImage | 
         if target.exists() and not (image := QImageReader(str(target), _JPEG).read()).isNull():
             os.utime(target)  # the time of its last use, for `trim_cache`
             return image
-        known = ImageCache.usual().find(path, THUMBNAIL_PX, reading)  # decoded for training
-        pixels = decode(path, max_side=THUMBNAIL_PX, reading=reading) if known is None else shrink(known, THUMBNAIL_PX)
-        image = _to_image(pixels)
+        image = _to_image(decode(path, max_side=THUMBNAIL_PX, reading=reading))
     except OSError as error:
         return Unreadable(error.strerror or str(error))
     except ImageError as error:

@@ -36,10 +36,10 @@ def test_shapes_are_those_of_the_networks(name, index_script) -> None:
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("timm/swin_tiny_patch4_window7_224.ms_in1k", "swin"),
-        ("timm/vit_small_patch16_dinov3.lvd1689m", "eva"),
-        ("timm/vit_pe_core_small_patch16_384.fb", "eva"),
-        ("timm/deit_tiny_distilled_patch16_224.fb_in1k", "VisionTransformerDistilled"),
+        ("timm/swin_tiny_patch4_window7_224.ms_in1k", "swin_tiny_patch4_window7_224"),
+        ("timm/vit_small_patch16_dinov3.lvd1689m", "vit_small_patch16_dinov3"),
+        ("timm/vit_pe_core_small_patch16_384.fb", "vit_pe_core_small_patch16_384"),
+        ("timm/deit_tiny_distilled_patch16_224.fb_in1k", "deit_tiny_distilled_patch16_224"),
         ("timm/resnet51000", "resnet51000"),
         ("timm/", "timm"),
         ("timm/resnet50.mine", r"resnet50\.mine"),

@@ -53,7 +53,6 @@ class Sample(NamedTuple):
     target: Tensor
     position: int
     reason: str
-    not_kept: str = ""  # see `Batch`
 
 
 class Batch(NamedTuple):
@@ -62,7 +61,6 @@ class Batch(NamedTuple):
     targets: Tensor
     indices: Tensor  # (B,) positions in the sequence
     unreadable: tuple[tuple[int, str], ...]  # (position, reason) of images left out because they cannot be decoded
-    not_kept: str = ""  # reason against caching a decoded image; empty without one
 
     @property
     def requested(self) -> int:
@@ -152,7 +150,7 @@ class ImageDataset(Dataset[Sample]):
                 self._augment = build_augment(self._augmentation, self._preprocessing.shape)
             seed = derived_seed(self._seed, key.epoch, self._image_ids[key.position])
             pixels = torch.from_numpy(self._augment(self._preprocessing.in_region(decoded.pixels), seed))
-        return Sample(pixels, target, key.position, "", self._cache.not_kept)
+        return Sample(pixels, target, key.position, "")
 
     def to_input(self, batch: Batch, device: torch.device | str = "cpu") -> Batch:
         """Return a loaded batch on `device`, normalised; bytes travel there, and between processes."""
@@ -229,13 +227,12 @@ class EpochSampler(Sampler[list[SampleKey]]):
 def collate(samples: list[Sample]) -> Batch:
     """Stack the readable images and list the unreadable ones."""
     loaded = [(sample, sample.pixels) for sample in samples if sample.pixels is not None]
-    not_kept = next((sample.not_kept for sample in samples if sample.not_kept), "")
     unreadable = tuple((sample.position, sample.reason) for sample in samples if sample.pixels is None)
     indices = torch.tensor([sample.position for sample, _ in loaded], dtype=torch.long)
     if not loaded:
-        return Batch(torch.empty(0, 3, 1, 1), indices, indices, unreadable, not_kept)
+        return Batch(torch.empty(0, 3, 1, 1), indices, indices, unreadable)
     images = torch.stack([pixels for _, pixels in loaded])
-    return Batch(images, torch.stack([sample.target for sample, _ in loaded]), indices, unreadable, not_kept)
+    return Batch(images, torch.stack([sample.target for sample, _ in loaded]), indices, unreadable)
 
 
 class ImageLoader:

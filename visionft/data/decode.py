@@ -7,8 +7,6 @@ Files are hostile until decoded: whatever is wrong with one, only `ImageError` w
 import ctypes
 import logging
 import stat
-import struct
-import zlib
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -168,12 +166,6 @@ def decode_pillow(image: Image.Image, reading: ImageReading = AS_STORED) -> np.n
         raise ImageError(_reason(error), "Open the image again, or give the path of its file.") from error
 
 
-def shrink(pixels: np.ndarray, max_side: int) -> np.ndarray:
-    """Shrink decoded pixels (H, W, 3) so that the longest side is at most `max_side`; never enlarges."""
-    image = Image.fromarray(pixels)
-    return _upright_pixels(image, *_shrinking(image.size, max_side), orientation=1)
-
-
 def in_memory(content: bytes, path: Path) -> BytesIO:
     """Return the content of a file to decode; its name tells kinds apart."""
     handle = BytesIO(content)
@@ -246,8 +238,6 @@ def _looked_at(handle: BinaryIO, limit: int | None = None) -> Generator[tuple[Im
         needed = check_image_size(image, handle, limit=image_limit() if limit is None else limit)
         value: Any = 1
         try:
-            if image.format == "PNG":
-                _read_late_metadata(handle, image.info)
             if image.format not in ("TIFF", "HEIF"):  # their readers turn the image themselves
                 value = Image.Image.getexif(image).get(
                     _ORIENTATION_TAG, 1
@@ -263,36 +253,6 @@ def _formats(handle: BinaryIO) -> tuple[str, ...]:
         return FORMATS
     prepare(handle)
     return ("AVIF", "HEIF")
-
-
-def _read_late_metadata(handle: BinaryIO, info: dict[Any, Any]) -> None:
-    """Add `exif` and `XML:com.adobe.xmp` to `info` where a PNG has them anywhere; keep the position of `handle`.
-
-    The chunks may follow the image data; Pillow reads those only after a full decode.
-    """
-    position = handle.tell()
-    most = 1 << 20
-    xmp = b"XML:com.adobe.xmp\0"
-    try:
-        handle.seek(8)  # the signature
-        while len(head := handle.read(8)) == 8:
-            length, kind = struct.unpack(">I4s", head)
-            if kind == b"IEND":
-                return
-            if kind not in (b"eXIf", b"iTXt") or length > most:
-                handle.seek(length + 4, 1)  # the CRC
-                continue
-            data = handle.read(length)
-            handle.seek(4, 1)
-            if kind == b"eXIf":
-                info.setdefault("exif", b"Exif\0\0" + data)
-            elif data.startswith(xmp):
-                text = data[len(xmp) + 2 :].split(b"\0", 2)[-1]  # behind language and translated keyword
-                is_compressed = data[len(xmp) : len(xmp) + 1] == b"\1"
-                text = zlib.decompressobj().decompress(text, most) if is_compressed else text
-                info.setdefault("XML:com.adobe.xmp", text.decode("utf-8", "replace"))
-    finally:
-        handle.seek(position)
 
 
 def _reason(error: Exception) -> str:

@@ -21,8 +21,6 @@ from typing import Final, Self
 import numpy as np
 from PIL import __version__ as pillow_version
 
-from models.messages import Message
-from visionft.amounts import size_text
 from visionft.data.cache_space import cache_folder, cache_limit, cached_files, make_room
 from visionft.data.decode import DecodedImage, decode_open, open_image
 from visionft.data.image_reading import AS_STORED, ImageReading
@@ -34,7 +32,7 @@ logger = logging.getLogger(__name__)
 _KIND: Final = f"2 {pillow_version}"  # of the pixels: another decoder may round otherwise
 _TOUCH_S: Final = 3600  # the time of use is renewed once an hour: rarely, and well within `cache_space.IN_USE_S`
 _PAUSE_S: Final = 60.0  # after a failure, before the next try to write
-_SHARE: Final = 64  # no image may take more than this part of the limit: of 20 GB, 104 megapixels
+_SHARE: Final = 64  # no image may take more than this part of the limit
 _ABOUT: Final = 572  # bytes of a file beside the pixels
 _LOOKS: Final = 32  # the folder is looked through again when this part of the limit was written: of 20 GB, 625 MB
 
@@ -47,7 +45,6 @@ class ImageCache:
         self._folder, self._limit = folder, limit
         self._room = self._until_look = 0
         self._paused_until = 0.0
-        self.not_kept = ""  # reason against caching the newest image; empty without one
 
     @classmethod
     def usual(cls) -> Self:
@@ -105,18 +102,6 @@ class ImageCache:
         except OSError:
             return False
 
-    def find(self, path: Path, least_side: int, reading: ImageReading = AS_STORED) -> np.ndarray | None:
-        """Return an image cached in full size, or with a shorter side of at least `least_side` pixels; else None."""
-        try:
-            sizes = [int(name) for name in os.listdir(self._folder) if name.isdecimal()] if self.keeps else []  # noqa: PTH208
-        except OSError:
-            return None
-        limit = image_limit()
-        for near_side in sorted(sizes):
-            if near_side * 4 // 5 >= least_side and (known := self._known(path, near_side, limit, reading)):
-                return known.pixels
-        return None
-
     def _place(self, path: Path, status: os.stat_result, near_side: int, reading: ImageReading) -> Path:
         """Return the cached file of an original: by path, size and times."""
         state = (str(path), status.st_size, status.st_mtime_ns, status.st_ctime_ns)
@@ -139,14 +124,9 @@ class ImageCache:
     def _keep(self, place: Path, decoded: DecodedImage, digest: str) -> None:
         """Write an image, where there is room."""
         size = decoded.pixels.nbytes + _ABOUT
-        limit = size_text(self._limit)
-        if time.monotonic() < self._paused_until:
+        # None may take a large part of all: of the limit of 20 GB, 104 megapixels do.
+        if time.monotonic() < self._paused_until or size > self._limit // _SHARE:
             return
-        if size > self._limit // _SHARE:
-            template = Message("{size} are too large a part of the {limit} that all may take")
-            self.not_kept = Message(template, size=size_text(size), limit=limit)
-            return
-        reason: str | None = None
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
             if self._until_look <= 0 or self._room < size:
@@ -155,22 +135,14 @@ class ImageCache:
                 self._room = make_room(cached_files(self._folder), self._folder, self._limit, Path.unlink)
                 self._until_look = self._limit // _LOOKS
             if self._room < size:
-                reason = Message("they may take {limit}, or half of the free space, and do already", limit=limit)
-            else:
-                _write(place, decoded, digest)
+                raise OSError("the cache is full of images in use")
+            _write(place, decoded, digest)
         except OSError as error:
-            reason = error.strerror or str(error)
-        self.not_kept = reason or ""
-        if reason is not None:
             self._paused_until = time.monotonic() + _PAUSE_S
-            logger.warning("decoded images are not kept: %s", reason)
-            return
-        self._room -= size
-        self._until_look -= size
-
-
-def not_kept_text(reason: str) -> str:
-    return Message("Decoded images are not cached ({reason}); they are decoded again each time.", reason=reason)
+            logger.warning("decoded images are not kept: %s", error)
+        else:
+            self._room -= size
+            self._until_look -= size
 
 
 def _read(place: Path) -> tuple[DecodedImage | None, str]:

@@ -12,7 +12,6 @@ import torch  # noqa: TID253
 from models.messages import Message
 from visionft.calibration import DOUBT, fit_temperature, sigmoid, softmax
 from visionft.data.dataset import EpochSampler, ImageDataset, ImageLoader, choose_workers
-from visionft.data.image_cache import not_kept_text
 from visionft.data.types import Snapshot, SnapshotImage, Split
 from visionft.devices import pick_device
 from visionft.errors import NextStep, RunError, nothing_readable
@@ -299,7 +298,6 @@ def stored_stages(
     """
     config, project_dir = part.run.config, project_of_run(part.run.path)
     part.classifier.to_device(pick_device(config.device).kind)
-    is_reported = False
     source = feature_batches(
         project_dir,
         chosen,
@@ -314,9 +312,6 @@ def stored_stages(
         for position, reason in batch.unreadable:
             message = Message("Left out {path}: {reason}.", path=chosen[position].path, reason=reason)
             job.report(Notice(message=message, level="warning"))
-        if batch.not_kept and not is_reported:
-            is_reported = True
-            job.report(Notice(message=not_kept_text(batch.not_kept), level="warning"))
         yield batch.images.float().numpy(), batch.indices.tolist()
 
 
@@ -367,14 +362,11 @@ def _batches(
     dataset = ImageDataset(chosen, loaded.preprocessing, task=None, near_side=config.near_side)
     sampler = EpochSampler(len(chosen), BATCH_SIZE, seed=0, shuffle=False)
     workers = choose_workers(config.workers, dataset, device=device)
-    is_reported, done = False, 0
+    done = 0
     for batch in ImageLoader(dataset, sampler, workers=workers, device=device):
         for position, reason in batch.unreadable:
             message = Message("Left out {path}: {reason}.", path=chosen[position].path, reason=reason)
             job.report(Notice(message=message, level="warning"))
-        if batch.not_kept and not is_reported:
-            is_reported = True
-            job.report(Notice(message=not_kept_text(batch.not_kept), level="warning"))
         done += batch.requested
         job.report(Progress(stage=stage, done=done, total=len(chosen), unit="images"))
         if not len(batch.images):

@@ -23,7 +23,7 @@ from visionft.evaluation.unseen import is_unseen
 from visionft.export.export_result import Border, ExportResult
 from visionft.project.edits.changes import LabelSource
 from visionft.project.edits.verdicts import verdicts_of
-from visionft.project.queries import ImageFilter, count_images, remarks
+from visionft.project.queries import ALL, ImageFilter, find_images, remarks
 from visionft.project.store import Project
 from visionft.retrieval.live_view import training_snapshot
 from visionft.training.base_weights import NO_LICENCE, base_weights_of
@@ -69,7 +69,9 @@ def facts_of(project: Project) -> ProjectFacts:
         duplicates = {"groups": len(groups), "images": images, "looked_at": pairs.checked}
     return ProjectFacts(
         remarks=remarks(project),
-        labelled_by={source: count_images(project, ImageFilter(source=source)) for source in get_args(LabelSource)},
+        labelled_by={
+            source: len(find_images(project, ImageFilter(source=source), limit=ALL)) for source in get_args(LabelSource)
+        },
         related=related_images(project, leaks) if leaks is not None else None,
         duplicates=duplicates,
     )

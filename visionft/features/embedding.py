@@ -18,7 +18,6 @@ import numpy as np
 
 from models.catalog import USUAL_BACKBONES
 from models.messages import Message
-from visionft.data.image_cache import not_kept_text
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.errors import VisionFTError, nothing_readable
 from visionft.events import Notice, Progress
@@ -145,8 +144,6 @@ def features_under(
     for place, reason in faults.items():
         message = Message("Left out {path}: {reason}.", path=images[place].path, reason=reason)
         job.report(Notice(message=message, level="warning"))
-    for not_kept in [batch.not_kept for batch in batches if batch.not_kept][:1]:
-        job.report(Notice(message=not_kept_text(not_kept), level="warning"))
     vectors = [batch.images.numpy() for batch in batches] or [np.empty((0, sum(kind.widths)), np.float16)]
     return Features(
         kind,
@@ -233,13 +230,11 @@ def feature_batches(
     writer = _Writer(project_dir, kind, job)
     computed = _compute(writer, todo, spec, network, autocast, workers)
     done = len(images) - sum(image.sha256 not in row_of and image.sha256 not in faults for image in images)
-    not_kept = ""
     with contextlib.closing(computed):
         for start in range(0, len(images), batch_size):
             places = range(start, min(start + batch_size, len(images)))
             while any(images[place].sha256 not in row_of and images[place].sha256 not in faults for place in places):
-                contents, rows, unreadable, fault = next(computed)
-                not_kept = not_kept or fault
+                contents, rows, unreadable = next(computed)
                 row_of.update(zip(contents, rows, strict=True))
                 faults.update(unreadable)
                 faults.update({each: NOT_FINITE for each in contents if not np.isfinite(row_of[each]).all()})
@@ -254,7 +249,6 @@ def feature_batches(
                 torch.empty(len(good), 0),
                 torch.tensor(good, dtype=torch.long),
                 tuple((place, faults[images[place].sha256]) for place in places if images[place].sha256 in faults),
-                not_kept,
             )
 
 
@@ -271,12 +265,11 @@ def _compute(
     network: "Classifier",
     autocast: Autocast,
     workers: int,
-) -> Generator[tuple[list[str], np.ndarray, list[tuple[str, str]], str]]:
+) -> Generator[tuple[list[str], np.ndarray, list[tuple[str, str]]]]:
     """Compute the features of images, each of another content, and store them as they come.
 
     Yields:
-        Contents (B), their (B, D) float16 rows, (content, reason) of unreadable images, and the reason against caching
-        a decoded image.
+        Contents (B), their (B, D) float16 rows, and (content, reason) of unreadable images.
     """
     import torch
 
@@ -309,7 +302,7 @@ def _compute(
             looked += len(contents)
             writer.add(contents, rows)
             unreadable = [(todo[place].sha256, reason) for place, reason in batch.unreadable]
-            yield contents, rows, unreadable, batch.not_kept
+            yield contents, rows, unreadable
 
 
 class _Writer:

@@ -6,7 +6,6 @@ the others. Projects without it read images as they are stored. Loads no image l
 
 import json
 import logging
-import math
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
@@ -31,6 +30,7 @@ from visionft.events import Progress
 from visionft.files import parse_json
 from visionft.jobs import SILENT, JobContext
 from visionft.project.names import count_of
+from visionft.typed_values import from_plain
 
 if TYPE_CHECKING:
     import numpy as np
@@ -208,24 +208,9 @@ def read_window(stored: str | None) -> WindowChoice | None:
 
 def parsed_window(values: Any) -> WindowChoice:
     """Return the choice of JSON values, which may come from a stranger (ValueError: they are none)."""
-    try:
-        histograms = tuple(
-            Histogram(low=float(each["low"]), high=float(each["high"]), counts=tuple(map(int, each["counts"])))
-            for each in values["histograms"]
-        )
-        choice = WindowChoice(
-            reading=ImageReading.from_dict(values["reading"]),
-            is_own=bool(values["is_own"]),
-            images=int(values["images"]),
-            planes=int(values["planes"]),
-            channels=tuple(map(str, values["channels"])),
-            histograms=histograms,
-        )
-    except (KeyError, TypeError, AttributeError, OverflowError) as error:
-        raise ValueError("it is no window of a project") from error
-    ends = [end for each in histograms for end in (each.low, each.high)]
-    if not all(map(math.isfinite, ends)) or not all(each.counts for each in histograms) or len(histograms) > 3:
-        raise ValueError("its histograms are none")
+    choice = from_plain(WindowChoice, values, is_finite=True)
+    if not choice.reading.is_valid or len(choice.histograms) > 3 or not all(each.counts for each in choice.histograms):
+        raise ValueError("it is no window of a project")
     return choice
 
 

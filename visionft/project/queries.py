@@ -4,7 +4,7 @@ import json
 import re
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -92,28 +92,6 @@ class ClassRow:
     color: str | None
     shortcut: str | None
     images: int
-
-
-def count_images(project: Project, wanted: ImageFilter = EVERYTHING) -> int:
-    """Count the images of a filter: some from one index, minus the few removed ones, which is much cheaper."""
-    with project.reading() as connection:
-
-        def count(selection: ImageFilter) -> int:
-            where, values = _where(connection, selection)
-            return int(connection.execute(f"SELECT count(*) FROM image {where}", values).fetchone()[0])
-
-        match wanted:
-            case ImageFilter() if wanted == EVERYTHING:
-                row = connection.execute("SELECT count(*) FROM image").fetchone()
-            case ImageFilter(class_name=str(name)) if wanted == ImageFilter(class_name=name):
-                class_id = find_class(connection, name)
-                row = connection.execute("SELECT count(*) FROM label WHERE class_id = ?", (class_id,)).fetchone()
-            case ImageFilter(source=str(source)) if wanted == ImageFilter(source=source):
-                query = "SELECT count(DISTINCT image_id) FROM label WHERE source = ?"
-                row = connection.execute(query, (source,)).fetchone()
-            case _:
-                return count(wanted)
-        return int(row[0]) - count(replace(wanted, is_removed=True))
 
 
 def find_images(project: Project, wanted: ImageFilter = EVERYTHING, *, limit: int = 1000) -> tuple[int, ...]:

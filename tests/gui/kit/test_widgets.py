@@ -12,7 +12,6 @@ from PySide6.QtWidgets import QApplication
 
 from gui.kit.image_view import ImageView
 from gui.kit.thumbnails import ThumbnailStore, Unreadable, load_image, load_thumbnail
-from visionft.data.image_reading import AS_STORED
 
 
 def test_thumbnails_are_upright_small_and_the_same_from_disk(qapp, tmp_path):
@@ -66,22 +65,3 @@ def wheel(view: ImageView, *, up: bool) -> None:
         False,
     )
     QApplication.sendEvent(view, event)
-
-
-def test_a_thumbnail_is_made_of_what_training_has_decoded(qapp, tmp_path, monkeypatch):
-    from gui.kit import thumbnails
-    from visionft.data import image_cache
-
-    Image.linear_gradient("L").resize((1200, 900)).convert("RGB").save(tmp_path / "a.jpg")
-    direct = load_thumbnail(tmp_path / "a.jpg")
-    thumbnails.file_of(tmp_path / "a.jpg", AS_STORED).unlink()
-    image_cache.ImageCache.usual().load(tmp_path / "a.jpg", 448)
-
-    def refuse(*_args, **_given):
-        raise AssertionError("it was decoded again")
-
-    monkeypatch.setattr(thumbnails, "decode", refuse)
-    made = load_thumbnail(tmp_path / "a.jpg")
-    assert (made.width(), made.height()) == (direct.width(), direct.height()) == (256, 192)
-    for x, y in ((5, 5), (128, 96), (250, 180)):
-        assert abs(made.pixelColor(x, y).red() - direct.pixelColor(x, y).red()) <= 3

@@ -7,7 +7,7 @@ from PySide6.QtGui import QGuiApplication, QImage
 
 from gui.kit import dialogs
 from visionft.project.labelling import find_image
-from visionft.project.queries import class_rows, count_images, image_rows
+from visionft.project.queries import class_rows, find_images, image_rows
 from visionft.project.store import Project
 
 LEFT, ENTER = Qt.MouseButton.LeftButton, Qt.Key.Key_Return
@@ -28,14 +28,14 @@ def labels(window, path: Path) -> tuple[str, ...]:
 def test_a_correction_goes_into_the_project_and_undo_reverts_it(qtbot, window, page, classify, draw_folder, tmp_path):
     new = draw_folder(tmp_path / "new", {"red": 1}) / "red" / "red_000.png"
     new.write_bytes(new.read_bytes() + b"another file")
-    before = count_images(window.state.session.project)
+    before = len(find_images(window.state.session.project))
     classify(new)
     say(qtbot, window, page, "green")
-    assert labels(window, new) == ("green",) and count_images(window.state.session.project) == before + 1
+    assert labels(window, new) == ("green",) and len(find_images(window.state.session.project)) == before + 1
     assert "green" in page.grid.tile(1).mark and page.panel.picker.currentText() == ""
     assert "green" in window.toasts.message()
     qtbot.mouseClick(window.toasts.newest.way_button, LEFT)  # Undo
-    assert count_images(window.state.session.project) == before
+    assert len(find_images(window.state.session.project)) == before
     assert page.grid.tile(1).mark == ""
 
 

@@ -16,7 +16,7 @@ from visionft.errors import ProjectError
 from visionft.features.feature_store import FeatureKind, Features
 from visionft.project.edits.changes import LabelImages, UnlabelImages
 from visionft.project.importing.importer import import_files, import_source
-from visionft.project.queries import ImageFilter, count_images
+from visionft.project.queries import ImageFilter, find_images
 from visionft.project.store import Project
 
 
@@ -57,11 +57,11 @@ def test_tagging_and_removing_are_steps_that_are_undone(run, project):
     out = run("curate", "check", project, "quality", "--tag", "bad", "--remove")[1]
     assert "“bad”" in out and out.count("2 images ") == 2
     with Project.open(project) as opened:
-        assert count_images(opened) == 20
+        assert len(find_images(opened)) == 20
         opened.undo()
-        assert count_images(opened) == 22 and count_images(opened, ImageFilter(tag="bad")) == 2
+        assert len(find_images(opened)) == 22 and len(find_images(opened, ImageFilter(tag="bad"))) == 2
         opened.undo()
-        assert count_images(opened, ImageFilter(tag="bad")) == 0
+        assert len(find_images(opened, ImageFilter(tag="bad"))) == 0
     assert Path(project).parent.joinpath("images", "noise", "blank.png").exists()
 
 

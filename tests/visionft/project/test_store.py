@@ -10,7 +10,7 @@ from visionft.jobs import JobContext
 from visionft.project.edits.changes import AddClass, LabelImages, RemoveImages
 from visionft.project.importing.importer import import_source
 from visionft.project.labelling import find_image, label_images, take_in
-from visionft.project.queries import count_images, image_rows
+from visionft.project.queries import find_images, image_rows
 from visionft.project.safety.backups import list_backups
 from visionft.project.store import Project, duplicate_project
 
@@ -96,13 +96,13 @@ def test_a_image_from_anywhere_comes_in_with_its_label_and_one_undo_takes_it_bac
     project.wait_for_backups()
     before = len(list_backups(project.path))
     taken = take_in(project, "dog", [new])
-    assert taken.added == 1 and taken.split is None and count_images(project) == 13
+    assert taken.added == 1 and taken.split is None and len(find_images(project)) == 13
     assert only(project, new).labels == ("dog",) and only(project, new).path == new
     assert project.undo_title == LabelImages((1,), "dog").title
     project.wait_for_backups()
     assert len(list_backups(project.path)) == before  # an image is no bulk import
     project.undo()
-    assert count_images(project) == 12
+    assert len(find_images(project)) == 12
 
 
 def test_a_image_of_the_project_changes_its_class_and_a_removed_one_comes_back(project: Project, multi, images):
@@ -111,10 +111,10 @@ def test_a_image_of_the_project_changes_its_class_and_a_removed_one_comes_back(p
     known, gone = images / "cat" / "0.png", images / "cat" / "1.png"
     project.apply(RemoveImages((find_image(project, gone),)))
     taken = take_in(project, "dog", [known, gone])
-    assert taken.added == 0 and count_images(project) == 12
+    assert taken.added == 0 and len(find_images(project)) == 12
     assert only(project, known).labels == only(project, gone).labels == ("dog",)
     project.undo()
-    assert count_images(project) == 11 and only(project, known).labels == ("cat",)
+    assert len(find_images(project)) == 11 and only(project, known).labels == ("cat",)
 
 
 def test_what_is_no_image_changes_nothing_and_says_why(project: Project, tmp_path):
@@ -122,4 +122,4 @@ def test_what_is_no_image_changes_nothing_and_says_why(project: Project, tmp_pat
     for class_name, name in (("dog", "broken.png"), ("dog", "nowhere.png"), ("  ", "broken.png")):
         with pytest.raises(ProjectError):
             take_in(project, class_name, [tmp_path / name])
-    assert count_images(project) == 12
+    assert len(find_images(project)) == 12

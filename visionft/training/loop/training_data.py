@@ -13,7 +13,6 @@ from torch import Tensor, nn  # noqa: TID253
 from models.messages import Message, listed
 from visionft.calibration import DOUBT, are_right, cross_entropies, fit_temperature
 from visionft.data.dataset import Batch, targets_of
-from visionft.data.image_cache import not_kept_text
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.errors import RunError, nothing_readable
 from visionft.events import Notice, Progress
@@ -77,7 +76,6 @@ class TrainingData:
         self._accelerator, self._job = context.accelerator, job
         self._project_dir = project_dir if self._accelerator.is_main_process else None
         self._reported: set[Path] = set()
-        self._is_cache_reported = False
         self.held_out: HeldOutPredictions | None = None  # of the solved head, for `solved_images`
         self.is_at_start = True  # whether the trained weights are those of the start
         self._remembered: Batch | None = None
@@ -187,11 +185,8 @@ class TrainingData:
         return cached_features(source, extract, total=len(chosen), stage=stage, job=self._job, on_batch=check)
 
     def check(self, batch: Batch, chosen: tuple[SnapshotImage, ...]) -> None:
-        """Send notices on unreadable images and on a disabled image cache, each once."""
+        """Send a notice on each unreadable image, once."""
         self._job.check_cancelled()
-        if batch.not_kept and not self._is_cache_reported:
-            self._is_cache_reported = True
-            self._job.report(Notice(message=not_kept_text(batch.not_kept), level="warning"))
         for position, reason in batch.unreadable:
             path = chosen[position].path
             if path not in self._reported:
