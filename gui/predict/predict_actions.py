@@ -31,22 +31,4 @@ def try_actions(link: "PageLink[TryPage]") -> list[Action]:
             menu="Run",
             begins_group=True,
         ),
-        add(
-            "try.camera",
-            "Switch the camera on or off",
-            lambda p: p.toggle_camera(),
-            lambda p: p.why_no_model(),
-            needs_project=False,
-            menu="Run",
-            is_rare=True,
-        ),
-        add(
-            "try.take",
-            "Take an image with the camera",
-            lambda p: p.take_image(),
-            lambda p: p.why_not_take(),
-            needs_project=False,
-            menu="Run",
-            is_rare=True,
-        ),
     ]

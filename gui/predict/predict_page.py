@@ -17,7 +17,6 @@ from gui.kit.thumbnails import ThumbnailStore
 from gui.kit.translation import tr
 from gui.page import Page
 from gui.predict import predicting
-from gui.predict.camera_panel import CameraPanel
 from gui.predict.correcting import Corrections
 from gui.predict.model_choice import ModelChoice, exported_models
 from gui.predict.predicting import PredictionBatch
@@ -33,11 +32,11 @@ from visionft.export.predictor import Prediction
 
 MODEL_PATTERN = "Exported model (model.onnx *.onnx)"
 T = TypeVar("T")
-_EMPTY, _DROP, _PREDICTIONS, _CAMERA = range(4)
+_EMPTY, _DROP, _PREDICTIONS = range(3)
 
 
 class TryPage(Page):
-    """Choose a model; add images, a folder or a camera; read the predictions."""
+    """Choose a model; add images or a folder; read the predictions."""
 
     name = "try"
     title = Message("Try")
@@ -51,9 +50,6 @@ class TryPage(Page):
         self.panel = PredictionsPanel(self.thumbnails, predicting.places_in(session))
         self.grid = self.panel.grid
         self.corrections = Corrections(state, session, self)
-        self.camera = CameraPanel()
-        self.feed = predicting.CameraFeed(self)
-        self._taken: list[Path] = []  # by the camera
         self._lay_out()
         self._connect()
         self._show_enabled()
@@ -68,7 +64,6 @@ class TryPage(Page):
         self.files_button = Button("Images", "pictures", on_click=self._choose_files)
         self.folder_button = Button("Folder", "folder-open", on_click=self._choose_folder)
         self.paste_button = Button("Paste", "copy", on_click=self.paste)
-        self.camera_button = Button("Camera", "camera", on_click=self.toggle_camera)
         self.drop_zone = DropZone("Drop images here", "", "Choose images")
         self._choosers = {
             self.files_button: "",
@@ -83,9 +78,9 @@ class TryPage(Page):
         )
         for widget in (self.choice, self.browse_button):
             self.action_row.addWidget(widget)
-        ways = (self.files_button, self.folder_button, self.paste_button, self.camera_button)
+        ways = (self.files_button, self.folder_button, self.paste_button)
         self._stack = QStackedWidget()
-        for widget in (self.empty, self.drop_zone, self.panel, self.camera):
+        for widget in (self.empty, self.drop_zone, self.panel):
             self._stack.addWidget(widget)
         self.body.setContentsMargins(theme.HUGE, 0, theme.HUGE, theme.LARGE)
         self.body.setSpacing(theme.MEDIUM)
@@ -96,8 +91,6 @@ class TryPage(Page):
         actions = self.state.actions
         actions.attach(self.browse_button, "try.open", tr("Open a model.onnx from another folder"))
         actions.attach(self.paste_button, "try.paste", tr("Classify the image on the clipboard"))
-        actions.attach(self.camera_button, "try.camera", tr("Classify live images of a camera"))
-        actions.attach(self.camera.take_button, "try.take", tr("Take the current camera image, to view and label it"))
         actions.changed.connect(self._show_keys)
         self._show_keys()
         self.drop_zone.choose_button.clicked.connect(self._choose_files)
@@ -105,13 +98,8 @@ class TryPage(Page):
         self.panel.csv_button.clicked.connect(self._save_csv)
         self.panel.picker.class_named.connect(self._correct)
         self.corrections.changed.connect(self._show_corrections)
-        self.choice.changed.connect(self._on_model_changed)
+        self.choice.changed.connect(self._show_enabled)
         self.choice.chosen.connect(self._ask_again)
-        self.camera.failure.dismissed.connect(self.stop_camera)
-        self.camera.take_button.clicked.connect(self.take_image)
-        self.camera.camera_box.activated.connect(self._restart_camera)
-        self.feed.seen.connect(self.camera.show_frame)
-        self.feed.ended.connect(self._on_camera_ended)
         if self.session is not None:
             self.session.exports_changed.connect(self.take_model)
 
@@ -131,8 +119,6 @@ class TryPage(Page):
 
     def _show_view(self) -> None:
         view = _PREDICTIONS if self.predictions else _DROP if self.model() is not None else _EMPTY
-        if self.feed.is_running or not self.camera.failure.isHidden():
-            view = _CAMERA
         self._stack.setCurrentIndex(view)
         self.files_button.setVisible(view != _DROP)  # the invitation has the same button
         restyle(self.files_button, role="primary" if view == _PREDICTIONS else "")
@@ -146,7 +132,6 @@ class TryPage(Page):
         for button, words in self._choosers.items():
             button.setEnabled(not why_not)
             button.setToolTip("\n".join(filter(None, (tr(words), why_not))))
-        self.camera_button.setText(tr("Stop camera" if self.feed.is_running else "Camera"))
         self.state.actions.refresh()
 
     def why_no_model(self) -> str:
@@ -176,7 +161,6 @@ class TryPage(Page):
             words = tr("Wait until it ends, or cancel it.")
             self.state.say(tr("Images are being classified already."), words)
         elif sources:
-            self.stop_camera()
             work = partial(predicting.predict, model, sources, device=self.state.settings.device)
             self._run(tr("Classifying images"), work, self.show_predictions)
 
@@ -208,65 +192,13 @@ class TryPage(Page):
         self._show_corrections()
         self._show_view()
 
-    def toggle_camera(self) -> None:
-        if self.feed.is_running:
-            self.stop_camera()
-        else:
-            self.start_camera(self.camera.camera_box.currentIndex())
-
-    def start_camera(self, source: int | Path) -> None:
-        if (model := self.model()) is None or self.feed.is_running:
-            return
-        self._taken = []
-        self.camera.show_starting()
-        self.feed.start(model, source, device=self.state.settings.device)
-        self._show_view()
-
-    def stop_camera(self) -> None:
-        """Switch the camera off and return to the previous view."""
-        self.camera.failure.hide()
-        self.feed.stop()
-        if not self.feed.is_running:
-            self._show_view()
-
-    def why_not_take(self) -> str:
-        return "" if self.feed.is_running else tr("Switch the camera on first.")
-
     def chosen_images(self) -> ChosenImages:
         return ChosenImages(paths=tuple(prediction.path for prediction in self.panel.chosen()))
-
-    def take_image(self) -> None:
-        """Capture the camera image; captured images are classified and can be labelled when the camera stops."""
-        image = self.camera.view.image
-        kept = [] if image.isNull() else predicting.keep_pasted(image)
-        if not (kept or image.isNull()):
-            self.state.say(Message("The image could not be saved."), Message("Is the disk full?"), tone="bad")
-        self._taken += kept
-        self.camera.show_taken(len(self._taken))
-
-    def _restart_camera(self) -> None:
-        self.feed.close()
-        self.start_camera(self.camera.camera_box.currentIndex())
-
-    @Slot(str, str)
-    def _on_camera_ended(self, message: str, hint: str) -> None:
-        if message:
-            self.camera.show_failure(message, hint)
-        self._show_view()
-        taken, self._taken = self._taken, []
-        if taken:
-            self.classify(taken)
-
-    @Slot()
-    def _on_model_changed(self) -> None:
-        self._show_enabled()
-        if self.feed.is_running:
-            self._restart_camera()
 
     @Slot()
     def _ask_again(self) -> None:
         """Classify the displayed images again with the newly selected model."""
-        if self.predictions and not (self._is_classifying or self.feed.is_running):
+        if self.predictions and not self._is_classifying:
             self.classify([prediction.path for prediction in self.predictions])
 
     def browse_model(self) -> None:
@@ -316,14 +248,7 @@ class TryPage(Page):
             self.take_model(models[0])
         self.classify([path for path in paths if path not in models])
 
-    def hideEvent(self, event) -> None:
-        """Switch the camera off: it never films while hidden."""
-        self.stop_camera()
-        super().hideEvent(event)
-
     def close_workers(self) -> None:
-        self._taken = []
-        self.feed.close()
         self.thumbnails.close()
         self.panel.close_workers()
 

@@ -1,6 +1,5 @@
-"""The work of the Try page: an exported model on images, on a folder into a CSV file, and on a camera."""
+"""The work of the Try page: an exported model on images and folders."""
 
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,11 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import platformdirs
-from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtGui import QImage
 
 from gui.kit.translation import tr
-from gui.tasks import Lane, Task
 from models.messages import listed
 from visionft.events import Progress
 from visionft.export.predictor import Prediction
@@ -25,7 +22,6 @@ if TYPE_CHECKING:
     from visionft.project.labelling import LabellingReport
     from visionft.project.store import Project
 
-FRAMES_PER_S = 15
 _PASTED_KEPT = 200
 _MOST_CLASSES = 12  # of a summary
 
@@ -55,14 +51,6 @@ class PredictionBatch:
         rows = [*[(tr("out of distribution"), unlike)] * bool(unlike), *counts.most_common()]
         parts = listed([f"{name} {count:,}" for name, count in rows], _MOST_CLASSES)
         return tr("{count} image: {classes}", "{count} images: {classes}", count=len(self.predictions), classes=parts)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Frame:
-    image: QImage
-    prediction: Prediction
-    provider: str
-    frames_per_s: float
 
 
 def keep_pasted(image: QImage) -> list[Path]:
@@ -130,74 +118,3 @@ def places_in(session: "ProjectSession | None") -> "Callable[[Mapping[int, Index
         return {row.image_id: row.path for row in image_rows(session.project, same)}
 
     return find
-
-
-class CameraFeed(QObject):
-    """Classifies camera frames in the background. Only the newest frame is kept for a slow window."""
-
-    seen = Signal(object)  # Frame
-    ended = Signal(str, str)  # message and hint of an error; empty when it was stopped
-
-    _arrived = Signal()
-
-    def __init__(self, parent: QObject | None = None) -> None:
-        super().__init__(parent)
-        self._task: Task[None] | None = None
-        self._newest: Frame | None = None
-        self._arrived.connect(self._on_arrived)
-
-    @property
-    def is_running(self) -> bool:
-        return self._task is not None
-
-    def start(self, model: Path, source: int | Path, *, device: str = "auto") -> None:
-        if self._task is not None:
-            return
-
-        def work(*, job: JobContext) -> None:
-            from visionft.data.camera import camera_images
-            from visionft.export.predictor import Predictor
-
-            predictor = Predictor(model, device=device)
-            last = time.perf_counter()
-            for pixels in camera_images(source):
-                if job.is_cancelled:
-                    break
-                prediction = predictor.predict_pixels(pixels)
-                time.sleep(max(0.0, last + 1 / FRAMES_PER_S - time.perf_counter()))
-                now = time.perf_counter()
-                height, width, _ = pixels.shape
-                image = QImage(pixels.data, width, height, 3 * width, QImage.Format.Format_RGB888).copy()
-                rate = 1 / max(1e-6, now - last)
-                frame = Frame(image=image, prediction=prediction, provider=predictor.provider, frames_per_s=rate)
-                self._newest, last = frame, now
-                self._arrived.emit()
-
-        self._newest = None
-        # No task of `Tasks`: it would keep evaluations waiting, and it has its own button.
-        self._task = Task(title=tr("Camera"), work=work, lane=Lane.PREDICTION, page="try", parent=self)
-        self._task.ended.connect(self._on_ended)
-        self._task.begin()
-
-    def stop(self) -> None:
-        """Switch the camera off; `ended` follows."""
-        if self._task is not None:
-            self._task.stop()
-
-    def close(self) -> None:
-        """Switch the camera off and wait; called before the page is destroyed."""
-        if self._task is not None:
-            self._task.stop()
-            self._task.wait()
-
-    @Slot()
-    def _on_arrived(self) -> None:
-        frame, self._newest = self._newest, None
-        if frame is not None and self._task is not None and not self._task.is_stopping:
-            self.seen.emit(frame)
-
-    @Slot(object)
-    def _on_ended(self, task: Task[None]) -> None:
-        self._task = None
-        failure = task.failure
-        self.ended.emit(failure.message, failure.hint) if failure is not None else self.ended.emit("", "")

@@ -69,8 +69,7 @@ class ProbabilityBars(QWidget):
 class PredictionCard(Card):
     """Name, out-of-distribution warning, the five most probable classes, and the inference time."""
 
-    def __init__(self, *, keeps_room: bool = False) -> None:
-        """Args: `keeps_room` reserves room for the warning permanently, so that nothing jumps in a live view."""
+    def __init__(self) -> None:
         super().__init__()
         self.name = ElidedLabel("", "heading")
         self.bars = ProbabilityBars()
@@ -80,9 +79,6 @@ class PredictionCard(Card):
         said = column(text("Out of distribution", "strong"), text(words, "small", wrap=True), spacing=0)
         self.unlike.setLayout(row(IconLabel("warning", tone="warn"), said, grows=1))
         self.unlike.hide()
-        policy = self.unlike.sizePolicy()
-        policy.setRetainSizeWhenHidden(keeps_room)
-        self.unlike.setSizePolicy(policy)
         for item in (self.name, self.unlike, self.bars, self.facts):
             self.body.addWidget(item)
 

@@ -13,7 +13,6 @@ from typing import get_args
 
 import numpy as np
 import pytest
-from make_notebook import PAGE, blocks, unpack_photographs
 from PIL import Image
 
 import visionft
@@ -35,6 +34,7 @@ from visionft.project.edits.changes import AssignSplits
 from visionft.training.run_settings import run_settings
 
 ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "python.md"
 TINY = {"backbone": "test_resnet", "weights": "random", "image_size": 32, "framing": "centre", "workers": 0}
 
 
@@ -452,7 +452,7 @@ def test_an_interrupt_lets_a_job_end_well():
 
 
 def code_of_the_page() -> list[str]:
-    return [text for kind, text in blocks(PAGE.read_text(encoding="utf-8")) if kind == "code"]
+    return re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
 
 
 def test_the_page_names_what_there_is():
@@ -464,8 +464,8 @@ def test_the_page_names_what_there_is():
 
 
 @pytest.mark.slow
-def test_the_code_of_the_page_runs(tmp_path, monkeypatch, capsys):
-    unpack_photographs(tmp_path / "photos", 12)  # of each class: enough for the page
+def test_the_code_of_the_page_runs(photographs, tmp_path, monkeypatch, capsys):
+    shutil.copytree(photographs, tmp_path / "photos")
     monkeypatch.chdir(tmp_path)
     scope: dict = {}
     for block in code_of_the_page():

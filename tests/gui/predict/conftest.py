@@ -1,27 +1,9 @@
-"""The Try page with a tiny exported file, and videos."""
+"""The Try page with a tiny exported file."""
 
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
-
-
-def _write_video(target: Path, *, frames: int, colour: tuple[int, int, int] = (0, 200, 0)) -> Path:
-    """Write a video of one RGB colour: to OpenCV it is a camera, unplugged after its last frame."""
-    import cv2
-
-    writer = cv2.VideoWriter(str(target), cv2.VideoWriter_fourcc(*"MJPG"), 15, (64, 48))
-    for _ in range(frames):
-        writer.write(np.full((48, 64, 3), colour[::-1], np.uint8))
-    writer.release()
-    return target
-
-
-@pytest.fixture
-def write_video() -> Callable[..., Path]:
-    """Return a function to write a video."""
-    return _write_video
 
 
 @pytest.fixture

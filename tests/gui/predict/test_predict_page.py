@@ -1,4 +1,4 @@
-"""Try: images, the clipboard, a folder into a table and a camera, with a tiny exported file."""
+"""Try: images, the clipboard, a folder into a table, with a tiny exported file."""
 
 import csv
 from pathlib import Path
@@ -56,39 +56,7 @@ def test_a_model_that_cannot_be_read_is_an_error_with_a_hint(page, classify, win
 def test_without_an_export_the_page_leads_to_export(qtbot, window, open_page):
     page = open_page("try")
     assert page.empty.isVisible()
-    for button in (page.files_button, page.folder_button, page.camera_button, page.paste_button):
+    for button in (page.files_button, page.folder_button, page.paste_button):
         assert not button.isEnabled() and page.why_no_model() in button.toolTip()
     qtbot.mouseClick(page.empty.button, LEFT)
     assert window.current_page.name == "export"
-
-
-def test_the_camera_is_classified_as_it_runs_and_stops_at_once(qtbot, page, tmp_path, write_video):
-    page.start_camera(write_video(tmp_path / "green.avi", frames=200))
-    qtbot.waitUntil(lambda: not page.camera.view.image.isNull(), timeout=20_000)
-    assert page.camera.isVisible()
-    assert page.camera.card.bars.bars[0][0] == "green"
-    assert page.camera.view.image.pixelColor(10, 10).green() > 150
-    assert "CPU" in page.camera.card.facts.text()
-    qtbot.mouseClick(page.camera_button, LEFT)
-    qtbot.waitUntil(lambda: not page.feed.is_running)
-    assert page.drop_zone.isVisible()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("frames", [3, 0])
-def test_an_unplugged_or_absent_camera_says_so_and_what_to_do(qtbot, page, tmp_path, write_video, frames):
-    page.start_camera(write_video(tmp_path / "short.avi", frames=frames) if frames else tmp_path / "no such camera")
-    qtbot.waitUntil(lambda: not page.feed.is_running, timeout=20_000)
-    assert page.camera.failure.message() and page.camera.failure.hint() and page.camera.isVisible()
-    qtbot.mouseClick(page.camera.failure.close_button, LEFT)
-    assert page.drop_zone.isVisible() and page.camera_button.isEnabled()
-
-
-def test_the_camera_is_off_while_another_page_is_shown_and_after_closing(qtbot, page, window, tmp_path, write_video):
-    page.start_camera(write_video(tmp_path / "green.avi", frames=200))
-    window.show_page("label")
-    qtbot.waitUntil(lambda: not page.feed.is_running, timeout=20_000)
-    window.show_page("try")
-    page.start_camera(tmp_path / "green.avi")
-    window.close()
-    assert not page.feed.is_running
