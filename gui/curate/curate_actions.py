@@ -46,7 +46,6 @@ def curate_actions(link: "PageLink[CuratePage]") -> list[Action]:
         of_view("curate.like", "Add as an example", "+"),
         of_view("curate.unlike", "Add as a counter-example", "-"),
         of_view("curate.above", "Select all up to this image", "Ctrl+Up"),
-        of_view("curate.save_report", "Save the dataset report", also="html"),
         add(
             "curate.toggle_viewer",
             "Show the image large, or the grid",

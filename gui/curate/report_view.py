@@ -1,26 +1,21 @@
 """The dataset report on one page: counts, issues, the newest run's accuracy, and recommended next steps."""
 
 from collections.abc import Callable, Iterator
-from functools import partial
-from pathlib import Path
 
-from PySide6.QtCore import Qt, QUrl
-from PySide6.QtGui import QDesktopServices, QResizeEvent
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QGridLayout, QSizePolicy, QWidget
 
 from gui.curate.curation import Curation
-from gui.curate.view import Command, EmptyContent, View
+from gui.curate.view import EmptyContent, View
 from gui.kit import theme
-from gui.kit.dialogs import ask_save_file
 from gui.kit.parts import Button, Card, clear, column, row, scrolling, text, verbatim
 from gui.kit.translation import tr
 from gui.kit.workers import BackgroundReader
-from gui.tasks import Lane, Task
 from models.messages import Message
 from visionft.amounts import share_text
 from visionft.curation.check import APPROXIMATE_TEXT
 from visionft.curation.report.dataset_report import CheckSummary, DatasetReport, Recommendation
-from visionft.curation.report.report_html import save_report
 from visionft.curation.report.report_reader import read_report
 
 _SCREENS = {  # {view of a recommendation: page, its button}; the others show a view of this page
@@ -219,11 +214,6 @@ class ReportView(View):
         self._is_old = True
         self._reader = BackgroundReader(read_report, self._on_read, parent=self)
         curation.issues_changed.connect(self._on_issues_changed)
-        self.commands = {
-            "curate.save_report": Command(
-                self.save, self.why_not_save, icon="export", words=tr("Save report"), needs_image=False
-            )
-        }
 
     def _on_issues_changed(self) -> None:
         self._is_old = True
@@ -263,25 +253,3 @@ class ReportView(View):
             self.curation.state.page_requested.emit(_SCREENS[place][0])
         else:
             self.curation.view_wanted.emit(place)
-
-    def why_not_save(self) -> str:
-        return "" if self.report is not None else tr("Reading the project")
-
-    def save(self) -> None:
-        project = self.curation.project
-        if project is None:
-            return
-        start = Path.home() / f"{project.path.name} report.html"
-        target = ask_save_file(self.curation.window, tr("Save report"), "HTML (*.html)", start)
-        if target is not None:
-            work = partial(save_report, project.path, target)
-            task = Task(title=tr("Saving the report"), work=work, lane=Lane.DISK, page="curate", makes_files=True)
-            self.curation.state.tasks.run(task, owner=self, on_done=self._on_saved)
-
-    def _on_saved(self, target: Path) -> None:
-        self.curation.state.say(tr("The report was saved: {path}", path=str(target)), tone="good")
-        self.show_file(target)
-
-    show_file: Callable[[Path], object] = staticmethod(
-        lambda target: QDesktopServices.openUrl(QUrl.fromLocalFile(str(target)))
-    )

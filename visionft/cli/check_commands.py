@@ -1,6 +1,5 @@
 """`visionft curate check` and `report`: the issues of a data set, and their corrections."""
 
-from pathlib import Path
 from typing import Annotated, Any
 
 from typer import Argument, Option
@@ -128,7 +127,6 @@ def _accept_corrections(opened: Project, found: IssueTable, threshold: float) ->
 
 def report(
     project: ProjectDir,
-    out: Annotated[Path | None, Argument(metavar="OUT.html", help="Write a page with images here.")] = None,
     as_is: Annotated[bool, Option("--as-is", help="Use stored results; run no check again.")] = False,
     json: Json = False,
 ) -> None:
@@ -136,7 +134,6 @@ def report(
 
     Includes what to fix and which images to collect next.
     """
-    from visionft.curation.report.report_html import write_report
     from visionft.curation.report.report_reader import read_report, stale_checks
     from visionft.curation.scan import run_checks
 
@@ -148,13 +145,10 @@ def report(
             scan = run_checks(opened.path, images, stale, job=job)
             skipped = {name: f"{each.message} {each.hint}".strip() for name, each in scan.skipped.items()}
         found = read_report(opened, skipped)
-        if out is not None:
-            write_report(found, out, job=job)
-    value = {"dataset": found, "page": out}
-    print_result(value, lambda: _report_text(found, out), as_json=json, paths=found.paths)
+    print_result({"dataset": found}, lambda: _report_text(found), as_json=json, paths=found.paths)
 
 
-def _report_text(found: DatasetReport, out: Path | None) -> str:
+def _report_text(found: DatasetReport) -> str:
     lines = [f"{found.project.name}: {count_of(found.images, 'image')}, {found.labelled:,} labelled."]
     if found.balance is not None:
         (large, most), (small, least) = found.balance.largest, found.balance.smallest
@@ -180,4 +174,4 @@ def _report_text(found: DatasetReport, out: Path | None) -> str:
         lines += ["", "What to do next:"]
     for number, each in enumerate(found.recommendations, start=1):
         lines += [f"{number:2}. {each.action}", f"    {each.evidence}"]
-    return "\n".join([*lines, *(["", f"Wrote {out}."] if out is not None else [])])
+    return "\n".join(lines)

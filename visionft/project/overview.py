@@ -1,9 +1,7 @@
-"""Data of the project page and the dataset report, counted by the database: only a few images are read."""
+"""Data of the project page, counted by the database: only a few images are read."""
 
 import sqlite3
-from bisect import bisect_left
 from dataclasses import dataclass
-from itertools import accumulate
 
 from visionft.project.queries import ImageRow, image_rows
 from visionft.project.store import Project
@@ -21,18 +19,6 @@ class ProjectOverview:
     class_splits: dict[str, dict[str, int]]
     # {class: some of its images}; an image of several classes is a sample of one.
     samples: dict[str, tuple[ImageRow, ...]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inventory:
-    """The image files of a project, removed ones left out."""
-
-    formats: dict[str, int]  # images by format, the most frequent first
-    bytes: int  # total size of the files
-    smallest: Size | None  # size of the image with the fewest pixels; None without images
-    median: Size | None  # the median size by pixels
-    largest: Size | None  # size of the image with the most pixels
-    size_count: int  # number of distinct sizes
 
 
 def read_overview(project: Project, *, samples: int) -> ProjectOverview:
@@ -69,22 +55,3 @@ def _sample(connection: sqlite3.Connection, class_id: int, most: int) -> list[in
     starts = (first + round(step * place) for place in range(most))
     spread = (connection.execute(query, (class_id, start, 1)).fetchone() for start in starts)
     return sorted({row[0] for row in spread if row is not None})
-
-
-def inventory_of(project: Project) -> Inventory:
-    """Count the formats and sizes of the image files."""
-    there = "FROM image WHERE removed_at IS NULL"
-    formats = project.fetch(f"SELECT format, count(*) {there} GROUP BY format ORDER BY count(*) DESC, format")
-    rows = project.fetch(
-        f"SELECT width, height, count(*) {there} GROUP BY width, height ORDER BY width * height, width"
-    )
-    sizes: list[Size] = [(width, height) for width, height, _ in rows]
-    counts = list(accumulate(count for _, _, count in rows))
-    return Inventory(
-        formats=dict(formats),
-        bytes=project.fetch(f"SELECT coalesce(sum(bytes), 0) {there}")[0][0],
-        smallest=sizes[0] if sizes else None,
-        median=sizes[bisect_left(counts, (counts[-1] + 1) // 2)] if sizes else None,
-        largest=sizes[-1] if sizes else None,
-        size_count=len(sizes),
-    )

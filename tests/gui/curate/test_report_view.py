@@ -10,7 +10,6 @@ from PIL import Image, ImageDraw
 from projects import project_of
 from PySide6.QtCore import Qt
 
-from gui.curate import report_view
 from gui.curate.curate_page import CuratePage
 from gui.curate.quality_view import QualityView
 from gui.curate.report_view import ReportView
@@ -102,15 +101,6 @@ class TestReport:
         page = open_curate(scenes, "report")
         qtbot.waitUntil(lambda: "Quality" in cards(page), timeout=5000)
         assert APPROXIMATE_TEXT in cards(page)["Quality"].words
-
-    def test_the_report_is_saved(self, qtbot, page, tmp_path, monkeypatch):
-        target, shown = tmp_path / "report.html", []
-        monkeypatch.setattr(report_view, "ask_save_file", lambda *_args: target)
-        monkeypatch.setattr(ReportView, "show_file", staticmethod(shown.append))
-        page.state.actions.run("curate.save_report")
-        qtbot.waitUntil(lambda: bool(shown), timeout=20_000)
-        html = target.read_text(encoding="utf-8")
-        assert shown == [target] and "data:image/jpeg;base64," in html
 
 
 class TestQuality:

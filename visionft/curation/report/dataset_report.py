@@ -9,9 +9,7 @@ from models.messages import Message
 from visionft.amounts import FEW
 from visionft.curation.check import Issue
 from visionft.curation.leaks.leak_free_accuracy import LeakFreeAccuracy
-from visionft.data.image_reading import ImageReading
 from visionft.data.types import Split, Task
-from visionft.project.overview import Inventory
 
 State = Literal["never", "stale", "current"]  # whether a check ever ran, and whether the project changed since
 
@@ -119,10 +117,9 @@ class Recommendation:
 class DatasetReport:
     """A dataset report."""
 
-    HIDDEN: ClassVar = ("image_reading", "paths", "labels")
+    HIDDEN: ClassVar = ("paths",)
 
     project: Path
-    image_reading: ImageReading  # of the project
     task: Task
     images: int
     labelled: int
@@ -130,12 +127,10 @@ class DatasetReport:
     classes: tuple[ClassSummary, ...]  # in the order of the class list
     balance: ClassBalance | None  # none with fewer than two non-empty classes
     splits: Mapping[str, int]  # images by split, and under "unassigned"
-    inventory: Inventory
     checks: tuple[CheckSummary, ...]  # every check of the table
     run: EvaluatedRun | None  # none where no run was evaluated
     recommendations: tuple[Recommendation, ...] = ()  # the most urgent first
-    paths: Mapping[int, Path]  # of all images in the report, by id; `labels` are their classes
-    labels: Mapping[int, tuple[str, ...]]
+    paths: Mapping[int, Path]  # of all images in the report, by id
 
     def check(self, name: str) -> CheckSummary | None:
         """Return the summary of a check; None where the table has no such check."""

@@ -32,7 +32,6 @@ from visionft.evaluation.stored import StoredEvaluation, evaluation_file, read_e
 from visionft.evaluation.unseen import is_unseen
 from visionft.files import list_folder
 from visionft.project.edits.verdicts import verdicts_of
-from visionft.project.overview import inventory_of
 from visionft.project.store import Project
 from visionft.training.runs.run_folder import RUNS_FOLDER, read_run
 
@@ -54,7 +53,6 @@ def read_report(project: Project, skipped: Mapping[str, str] | None = None) -> D
     )
     report = DatasetReport(
         project=project.path,
-        image_reading=images.image_reading,
         task=images.task,
         images=len(images.images),
         labelled=summary.labelled,
@@ -62,22 +60,15 @@ def read_report(project: Project, skipped: Mapping[str, str] | None = None) -> D
         classes=_classes(images, flagged),
         balance=_balance(summary.classes),
         splits=summary.splits,
-        inventory=inventory_of(project),
         checks=checks,
         run=_newest_run(project, images, results.get(Leaks.name)),
         paths={},
-        labels={},
     )
     report = replace(report, recommendations=recommend_actions(report))
     ids = {each for check in checks for issue in check.worst for each in (issue.image_id, *issue.related)}
     ids.update(each for weak in (report.run.classes if report.run else ()) for each in weak.image_ids)
     ids.update(each for recommendation in report.recommendations for each in recommendation.image_ids)
-    chosen = [image for image in images.images if image.image_id in ids]
-    return replace(
-        report,
-        paths={image.image_id: image.path for image in chosen},
-        labels={image.image_id: images.labels_of(image) for image in chosen},
-    )
+    return replace(report, paths={image.image_id: image.path for image in images.images if image.image_id in ids})
 
 
 def stale_checks(project: Project) -> list[str]:
