@@ -129,10 +129,9 @@ READERS = {
     "evaluate": Work("evaluate P 2", "runs", ("P/runs/002*/*", "P/runs/002*/best/*")),
 }
 WORKS = {
-    "similar": Work("curate similar P I/red/00.png", "images", ("P/features/**/*",)),
+    "leaks": Work("curate check P leaks", "images", ("P/features/**/*",)),
     "quality": Work("curate check P quality", "images", ("P/curation/**/*",)),
-    "duplicates": Work("curate duplicates P", "features", ("P/curation/**/*", "P/features/**/*")),
-    "map": Work("curate map P --method pca", "features", ("P/curation/**/*", "P/features/**/*")),
+    "duplicates": Work("curate check P duplicates", "features", ("P/curation/**/*", "P/features/**/*")),
     "label-errors": Work("curate check P label-errors", "features", ("P/curation/**/*", "P/features/**/*")),
     "combine": Work("run combine P 1 2", "runs", ("P/runs/003*/**/*",), "evaluate P LAST", makes_anew=True),
     "export": Work("model export P 2 O", "runs", ("O/**/*",), "model verify O"),
@@ -141,7 +140,7 @@ WORKS = {
 ALL = WORKS | READERS
 STARTS = {
     "images": ("", ["project new P", "import P I", "import P J", "split P"]),
-    "features": ("images", [WORKS["similar"].words]),
+    "features": ("images", [WORKS["leaks"].words]),
     "runs": (
         "features",
         [
@@ -304,7 +303,7 @@ def prove(bench: Bench, name: str, expected: Whole, case: str) -> None:
 
 
 FAULTS = ("kill", "full", "denied", "clock")
-QUICK = ("similar", "quality", "duplicates", "map")  # the others take seconds a round
+QUICK = ("leaks", "quality", "duplicates")  # the others take seconds a round
 
 
 @pytest.fixture

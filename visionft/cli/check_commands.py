@@ -9,6 +9,7 @@ from visionft.api.tables import IssueTable
 from visionft.cli.arguments import Json, ProjectDir, share_option
 from visionft.cli.output import opened_project, plain, print_result, running_job, table, write_err
 from visionft.curation.check import APPROXIMATE_TEXT, Check, open_issues
+from visionft.curation.duplicates.duplicate_groups import LOOK_ALIKES_TEXT, are_look_alikes
 from visionft.curation.report.dataset_report import DatasetReport
 from visionft.curation.table import CHECKS, get_check
 from visionft.errors import VisionFTError
@@ -38,21 +39,37 @@ def check(
     remove: Annotated[
         bool, Option("--remove", help="Remove images of bad quality; the files stay, undo restores them.")
     ] = False,
+    keep_best: Annotated[
+        bool, Option("--keep-best", help="Keep one of each group of duplicates, with the labels and tags of all.")
+    ] = False,
+    mended: Annotated[
+        bool, Option("--mend", help="Move each group of related images into the split with most of them.")
+    ] = False,
+    yes: Annotated[
+        bool, Option("--yes", help="Resolve groups also where different images are as similar as copies.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """List the issues of images and labels, the worst first.
 
-    Each check runs again; only new images take time. The options after --threshold need one check, by its name.
+    Each check runs again; only new images take time. The options after --threshold need one check, by its name;
+    `visionft project undo` takes back what they change.
     """
     names = list(dict.fromkeys(checks or CHECKS))
     chosen = [get_check(name) for name in names]
-    if len(names) > 1 and (kind or accept is not None or tag or remove):
+    changes = accept is not None or bool(tag) or remove or keep_best or mended
+    if len(names) > 1 and (kind or changes):
         raise VisionFTError("These options are for one check.", "Name one, and run the others by themselves.")
-    if remove and names != ["quality"]:
-        raise VisionFTError("Only images of bad quality are removed.", "Tag the images, or resolve their groups.")
+    for is_given, option, name in (
+        (remove, "--remove", "quality"),
+        (keep_best, "--keep-best", "duplicates"),
+        (mended, "--mend", "leaks"),
+    ):
+        if is_given and names != [name]:
+            raise VisionFTError(f"{option} is for the check {name}.", "Tag the images of other checks.")
     value: dict[str, Any] = {}
     text: list[str] = []
-    with opened_project(project, read_only=not (accept is not None or tag or remove)) as opened:
+    with opened_project(project, read_only=not changes) as opened:
         for each in chosen:
             try:
                 found = run_check(opened, each.name, threshold=threshold, kind=kind)
@@ -74,6 +91,14 @@ def check(
             if remove and image_ids:
                 opened.apply(RemoveImages(image_ids))
                 text.append(f"{count_of(len(image_ids), 'image')} removed.")
+            if keep_best:
+                value[each.name]["removed"] = count = opened.keep_best(threshold=threshold, sure=yes)
+                text.append(
+                    f"{count_of(count, 'image')} removed; the files stay, and so do groups with a label conflict."
+                )
+            if mended:
+                value[each.name]["moved"] = count = opened.mend_leaks(sure=yes)
+                text.append(f"{count_of(count, 'image')} moved.")
     print_result(value, "\n\n".join(text), as_json=json)
 
 
@@ -93,12 +118,14 @@ def _check_value(found: IssueTable) -> dict[str, Any]:
     return {
         "checked": found.result.checked,
         "approximate": found.result.is_approximate,
+        "look_alikes": are_look_alikes(found.result),
         "issues": plain(found.issues, paths),
     }
 
 
 def _check_text(check: Check, found: IssueTable) -> str:
     lines = [f"{check.title}: {count_of(len(found.issues), 'issue')} in {count_of(found.result.checked, 'image')}."]
+    lines += [LOOK_ALIKES_TEXT] if are_look_alikes(found.result) else []
     rows = []
     for each in found.issues[:_SHOWN]:
         label = each.suggested or (f"not {each.doubted}" if each.doubted else "")

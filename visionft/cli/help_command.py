@@ -1,4 +1,4 @@
-"""`visionft help`: the help of a command; `help agents`: the whole command line on one page, made from the commands."""
+"""`visionft help`: of the program; `help agents`: the whole command line on one page, made from the commands."""
 
 import textwrap
 from collections.abc import Iterator
@@ -38,19 +38,20 @@ WALK: Final = (
 
 def help_(
     context: typer.Context,
-    topic: Annotated[
-        list[str] | None, Argument(metavar="[COMMAND]", help="A command, or agents: everything on one page.")
-    ] = None,
+    topic: Annotated[str, Argument(metavar="[agents]", help="Everything on one page.")] = "",
     json: Json = False,
 ) -> None:
-    """Show the help of a command; `help agents`: of all, for scripts."""
+    """Show the help of the program; `help agents`: of all commands, for scripts."""
     program = typer.Context(context.find_root().command, info_name="visionft")
-    if topic == ["agents"]:
+    if topic == "agents":
         value = program_value(program)
         print_result(value, lambda: page_text(value), as_json=json)
         return
-    found = command_named(program, topic or [])
-    text = found.command.get_help(found)
+    if topic:
+        raise VisionFTError(
+            f"There is no help on “{topic}”.", f"See: visionft {topic} --help, or visionft help agents."
+        )
+    text = program.command.get_help(program)
     print_result({"help": text}, text, as_json=json)
 
 
@@ -104,16 +105,3 @@ def page_text(value: dict[str, Any]) -> str:
 
 def _wrapped(text: str, indent: str) -> str:
     return textwrap.fill(text, _WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
-
-
-def command_named(program: typer.Context, words: list[str]) -> typer.Context:
-    """Return the context of the command or group of that name, to get its help; a `VisionFTError` for none."""
-    context: Any = program
-    for word in words:
-        is_group = hasattr(context.command, "commands")
-        command = context.command.get_command(context, word) if is_group else None
-        if command is None:
-            known = ", ".join(sorted(context.command.list_commands(context))) if is_group else "none"
-            raise VisionFTError(f"There is no command “{' '.join(words)}”.", f"There are: {known}, and agents.")
-        context = typer.Context(command, info_name=word, parent=context)
-    return context

@@ -23,8 +23,8 @@ COMMANDS: dict[Action, Sequence[str]] = {
     "take_marks": ("import", "{project}", "{path}", "--from-boxes"),
     "label": ("label", "set", "{project}", "CLASS", "IMAGE..."),
     "find_issues": ("curate", "check", "{project}"),
-    "keep_best": ("curate", "duplicates", "{project}", "--keep-best", "--yes"),
-    "mend": ("curate", "leaks", "{project}", "--mend", "--yes"),
+    "keep_best": ("curate", "check", "{project}", "duplicates", "--keep-best", "--yes"),
+    "mend": ("curate", "check", "{project}", "leaks", "--mend", "--yes"),
     "decide_conflicts": ("project", "info", "{project}"),
     "split": ("split", "{project}"),
     "split_without_test": ("split", "{project}", "--test", "0"),
@@ -40,7 +40,7 @@ COMMANDS: dict[Action, Sequence[str]] = {
     "import_weights": ("weights", "import", "{path}", "--as", "{backbone}"),
     "remove_weights": ("weights", "remove", "{backbone}"),
     "list_weights": ("weights", "list", "--here"),
-    "list_settings": ("methods", "--json"),
+    "list_settings": ("train", "{project}", "--save", "FILE", "--estimate"),
     "allow_network": (),  # of the shell, see `command_for`
     "diagnose": ("doctor",),
     "install": (),  # of pip or uv

@@ -12,7 +12,7 @@ from models.timm_index import timm_names
 from visionft.amounts import count_text, size_text
 from visionft.cli.arguments import Json
 from visionft.cli.next_steps import next_words, own_command
-from visionft.cli.output import opened_project, print_result, running_job, table
+from visionft.cli.output import print_result, running_job, table
 from visionft.errors import NextStep, VisionFTError
 from visionft.project.names import count_of
 from visionft.weights.locations import weights_folder
@@ -42,37 +42,6 @@ def doctor(
         return
     diagnosis = diagnose()
     print_result(diagnosis, lambda: describe(diagnosis, word_step=next_words), as_json=json)
-
-
-def cache(
-    project: Annotated[
-        Path | None,
-        Argument(metavar="PROJECT", help="Also the features of a project."),
-    ] = None,
-    clear: Annotated[bool, Option("--clear", help="Delete them; they are made again from the images.")] = False,
-    json: Json = False,
-) -> None:
-    """Show or clear decoded images, and the features of a project.
-
-    VISIONFT_CACHE moves the folder, VISIONFT_CACHE_MB sets the limit (0 keeps none). The limit holds for the decoded
-    images, and for the features of each project.
-    """
-    from visionft.data.cache_space import cache_folder, cache_limit, cache_use, clear_cache
-    from visionft.features.feature_space import clear_features, feature_use
-
-    features = None
-    if project is not None:
-        with opened_project(project, read_only=True) as opened:
-            place = opened.path
-        features = (clear_features if clear else feature_use)(place).bytes
-    folder = cache_folder()
-    use = clear_cache(folder) if clear else cache_use(folder)
-    limit = size_text(cache_limit())
-    said = f"{use.files:,} decoded images take {size_text(use.bytes)} of at most {limit} in {folder}"
-    if features is not None:
-        said += f"\nThe features of {project} take {size_text(features)} of at most {limit}"
-    value = {"folder": folder, "images": use.files, "bytes": use.bytes, "limit": cache_limit(), "features": features}
-    print_result(value, said, as_json=json)
 
 
 def demo(

@@ -1,4 +1,4 @@
-"""`visionft run list`, `explain` and `combine`: the runs of a project, heat maps of predictions, and ensembles."""
+"""`visionft run list` and `combine`: the runs of a project, and ensembles."""
 
 import dataclasses
 from pathlib import Path
@@ -7,19 +7,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typer import Argument, Option
 
 from visionft.amounts import size_text
-from visionft.cli.arguments import Images, Json, ProjectDir, RunName
+from visionft.cli.arguments import Json, ProjectDir
 from visionft.cli.next_steps import joined
-from visionft.cli.output import accuracy_output, opened_project, print_result, running_job, table
-from visionft.errors import ImageError, VisionFTError
+from visionft.cli.output import accuracy_output, opened_project, print_result, running_job, table, write_err
+from visionft.errors import VisionFTError
 from visionft.evaluation.run_cost import cost_of_run
 from visionft.evaluation.unseen import unseen_evaluation
-from visionft.files import atomic_path
 from visionft.project.names import count_of
+from visionft.training.recipe import Recipe, write_recipe
 from visionft.training.runs import run_folder
 
 if TYPE_CHECKING:
-    from visionft.data.image_reading import ImageReading
-    from visionft.evaluation.explanation import Explanation
+    pass
 
 
 def runs(
@@ -32,15 +31,16 @@ def runs(
         str | None, Option("--rename", metavar="NAME", help='Show it under this name; "" for its own.')
     ] = None,
     pin: Annotated[bool | None, Option("--pin/--unpin", help="Keep it on top of the list, or no longer.")] = None,
+    recipe: Annotated[Path | None, Option(metavar="FILE", help="Write its settings as a recipe.")] = None,
     without_weights: Annotated[
         bool, Option("--delete-weights", help="Free the space of its weights; its settings and figures stay.")
     ] = False,
     json: Json = False,
 ) -> None:
-    """List runs; rename or pin one, or delete its weights."""
+    """List runs; rename or pin one, write its recipe, or delete its weights."""
     with opened_project(project, read_only=True) as opened:
         path = opened.path
-    if run is None and (rename is not None or pin is not None or without_weights):
+    if run is None and (rename is not None or pin is not None or recipe is not None or without_weights):
         command = joined(["visionft", "run", "list", str(project), "RUN", "..."])
         raise VisionFTError("Which run is not said.", f"Give its name or number: {command}")
     if run is None:
@@ -49,6 +49,9 @@ def runs(
         print_result([_run_output(each) for each in found], lambda: _runs_text(found, damaged), as_json=json)
         return
     chosen = run_folder.load_run(path, run)
+    if recipe is not None:
+        write_recipe(recipe, Recipe.of_run(chosen))
+        write_err(f"Its recipe: {recipe}")
     freed = run_folder.delete_weights(chosen) if without_weights else None
     notes = {"title": rename, "is_pinned": pin}
     if any(each is not None for each in notes.values()):
@@ -104,75 +107,6 @@ def _state(run: run_folder.RunSummary) -> str:
     if run.result is None:
         return "unfinished"
     return "stopped" if run.result.stopped or run.plan is not None else "finished"
-
-
-def explain(
-    project: ProjectDir,
-    run: RunName,
-    images: Images,
-    class_name: Annotated[
-        str | None,
-        Option("--class", metavar="NAME", help="The class; else the predicted one."),
-    ] = None,
-    out_dir: Annotated[Path | None, Option("--out", metavar="DIR", help="Write the heat maps here.")] = None,
-    json: Json = False,
-) -> None:
-    """Explain predictions by heat maps, tested by deletion.
-
-    A heat map is reliable if covering its regions changes the prediction.
-    """
-    with opened_project(project, read_only=True) as opened:
-        summary = run_folder.load_run(opened.path, run)
-        snapshot = opened.snapshot()
-    from visionft.evaluation.explain import explain_images
-    from visionft.evaluation.explanation import ExplanationRequest
-    from visionft.export.predictor import expand_folders
-
-    paths = enumerate(expand_folders(images))
-    requests = [ExplanationRequest(image_id=place, path=path, class_name=class_name) for place, path in paths]
-    reading = summary.config.image_reading
-    with running_job() as job:
-        found = explain_images(summary.path, requests, task=snapshot.task, images=snapshot, job=job)
-        values: list[dict[str, Any]] = []
-        lines: list[str] = []
-        for each in found:
-            values.append(
-                {
-                    "path": each.path,
-                    "class_name": each.class_name,
-                    "probability": each.probability,
-                    "method": each.method,
-                    "is_reliable": each.is_reliable,
-                    "deletion": each.deletion,
-                    "random_deletion": each.random_deletion,
-                    "heat_map": _write_overlay(each, reading, out_dir) if out_dir else None,
-                    "error": each.error,
-                }
-            )
-            outcome = f"{each.class_name} {each.probability:.1%}, {each.method}. " if each.class_name else ""
-            lines += [f"{each.path}", f"  {outcome}{each.verdict}"]
-        print_result(values, "\n".join(lines), as_json=json)
-
-
-def _write_overlay(explanation: "Explanation", reading: "ImageReading", out_dir: Path) -> Path | None:
-    if explanation.error:
-        return None
-    from PIL import Image
-
-    from visionft.data.decode import decode
-    from visionft.evaluation.explanation import overlay
-
-    try:
-        out_dir.mkdir(parents=True, exist_ok=True)
-        target = out_dir / f"{explanation.image_id + 1:04d}-{explanation.path.stem}.png"
-        with atomic_path(target) as temporary:
-            pixels = decode(explanation.path, reading=reading)
-            Image.fromarray(overlay(pixels, explanation)).save(temporary, format="PNG")
-    except ImageError:
-        return None  # removed since it was explained
-    except OSError as error:
-        raise VisionFTError(f"Cannot write into {out_dir}: {error.strerror}.", "Choose another folder.") from error
-    return target
 
 
 def combine(

@@ -1,4 +1,4 @@
-"""`visionft train`: a run from a preset, a recipe and options; `run recipe`: its settings; `methods`: the methods."""
+"""`visionft train`: a run from a preset, a recipe and options."""
 
 import dataclasses
 import os
@@ -10,14 +10,12 @@ from typing import Annotated, Any
 
 from typer import Option
 
-from models.catalog import DEFAULT_BACKBONE, get_backbone
 from models.methods.table import METHODS
-from models.parameters import count_parameters
 from visionft.amounts import duration_text, memory_text
 from visionft.api import Project, Run
-from visionft.cli.arguments import MOST, BackboneName, Json, ProjectDir, RunName, seconds_of
+from visionft.cli.arguments import MOST, Json, ProjectDir, seconds_of
 from visionft.cli.next_steps import command_for, joined
-from visionft.cli.output import accuracy_output, is_stdout, opened_project, print_result, running_job, table, write_err
+from visionft.cli.output import accuracy_output, is_stdout, opened_project, print_result, running_job, write_err
 from visionft.data.types import Snapshot, Split
 from visionft.errors import NextStep, VisionFTError
 from visionft.evaluation.leaked import leaked_words
@@ -29,11 +27,10 @@ from visionft.project.splits import SplitRequest, as_divided, is_divided
 from visionft.training.base_weights import stopped_before_start
 from visionft.training.budget import Budget
 from visionft.training.config.presets import DEFAULT_PRESET
-from visionft.training.config.recipe_text import parse_toml
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.recipe import Recipe, write_recipe
 from visionft.training.run_settings import run_settings, staged_preset
-from visionft.training.runs.run_folder import RUNS_FOLDER, TrainResult, load_run, new_run_dir, run_title
+from visionft.training.runs.run_folder import RUNS_FOLDER, TrainResult, new_run_dir, run_title
 
 
 class FetchChoice(StrEnum):
@@ -49,7 +46,7 @@ def train(
         str | None,
         Option(help="See `visionft weights list`; others of timm as timm/NAME."),
     ] = None,
-    method: Annotated[str | None, Option(help="See `visionft methods`.")] = None,
+    method: Annotated[str | None, Option(help=f"{', '.join(METHODS)}.")] = None,
     epochs: Annotated[int | None, Option(min=0, max=MOST, help="How often training sees every image.")] = None,
     assignments: Annotated[
         list[str] | None, Option("--set", metavar="KEY=VALUE", help="Any other setting, such as lora.rank=4.")
@@ -94,7 +91,8 @@ def train(
     with opened_project(project, read_only=True) as opened:
         if resume_run is not None:
             if recipe is not None or save is not None:
-                hint = f"A run's recipe is told by: {joined(['visionft', 'run', 'recipe', str(project), resume_run])}"
+                writer = joined(["visionft", "run", "list", str(project), resume_run, "--recipe", "FILE"])
+                hint = f"A run's recipe is written by: {writer}"
                 raise VisionFTError("A run that goes on keeps its own settings.", hint)
             config = None
             start: Callable[..., Run] = partial(opened.run(resume_run).resume, budget=budget)
@@ -225,59 +223,3 @@ def _train_text(
     command = command_for(NextStep("export", project=project, run=result.run))
     title = run_title(project / RUNS_FOLDER / result.run)
     return f"{title} ({result.run}): {', '.join(parts)}.\n{left_out}{leaked_line}Next: {command}"
-
-
-def recipe_of_run(
-    project: ProjectDir,
-    run: RunName,
-    output: Annotated[
-        Path | None, Option("--output", "-o", metavar="FILE", help="Write it here; else it is printed.")
-    ] = None,
-    json: Json = False,
-) -> None:
-    """Print or write the settings of a run as a recipe."""
-    chosen = load_run(project, run)
-    found = Recipe.of_run(chosen)
-    text = found.text().rstrip("\n")
-    target = None
-    if output is not None and not is_stdout(output):
-        target = output
-        write_recipe(target, found)
-        text = f"{target}\nNext: {joined(['visionft', 'train', str(project), '--recipe', str(target)])}"
-    value = {"run": chosen.name, "file": target, "recipe": parse_toml(found.text(), chosen.name)}
-    print_result(value, text, as_json=json)
-
-
-def methods(
-    backbone: BackboneName = DEFAULT_BACKBONE,
-    classes: Annotated[int, Option(help="How many classes to count for.", min=1, max=MOST)] = 10,
-    json: Json = False,
-) -> None:
-    """List the methods and the parameters that each trains."""
-    row = get_backbone(backbone)
-    values: list[dict[str, Any]] = []
-    for method in METHODS.values():
-        reason = method.refusal(row)
-        count = None if reason else count_parameters(row, method, classes=classes)
-        values.append(
-            {
-                "method": method.name,
-                "title": method.title,
-                "summary": method.summary,
-                "trainable_parameters": count.trainable if count else 0,
-                "trainable_share": count.share if count else 0.0,
-                "available": not reason,
-                "reason": reason,
-                "settings": {field.name: field.default for field in dataclasses.fields(method.options)},
-            }
-        )
-    rows = [
-        (
-            each["method"],
-            f"{each['trainable_parameters']:,}",
-            f"{each['trainable_share']:.2%}",
-            each["reason"] or each["summary"],
-        )
-        for each in values
-    ]
-    print_result(values, lambda: table(("method", "trainable", "share", f"with {backbone}"), rows), as_json=json)

@@ -162,15 +162,3 @@ def heat_pixels(heat: np.ndarray, height: int, width: int) -> np.ndarray:
     colour = [np.interp(values, places, _STOPS[:, channel]) for channel in range(3)]
     alpha = 255 * _MAX_ALPHA * np.sqrt(values)
     return np.stack([*colour, alpha], axis=-1).round().astype(np.uint8)
-
-
-def overlay(pixels: np.ndarray, explanation: Explanation) -> np.ndarray:
-    top, left, height, width = explanation.box
-    layer = heat_pixels(explanation.heat, height, width).astype(np.float32)
-    shown = pixels.astype(np.float32)
-    part = shown[top : top + height, left : left + width]
-    alpha = layer[..., 3:] / 255
-    part[:] = part * (1 - alpha) + layer[..., :3] * alpha
-    part[[0, -1]] = 255
-    part[:, [0, -1]] = 255
-    return shown.round().astype(np.uint8)

@@ -21,8 +21,6 @@ COMMANDS = {each.command_path.strip(): each.command for each in CONTEXTS}
 NUMBERS = ("-1e30", "-1", "1" + "0" * 30, "9" * 5000, "nan", "inf", "-inf", "1e400", "", "ten")
 WRITTEN = {"out", "out_dir", "output", "target", "csv_file", "save"}  # files and folders to be made
 LONG = {"app", "demo", "curate check", "curate report", "recommend"}  # open a window, take minutes, or use the network
-# The network checks the project first; see `tests/visionft/test_files.py`.
-NEEDS_FEATURES = {"curate similar"}
 
 
 def kinds_of(parameter: Any) -> tuple[type, ...]:
@@ -74,8 +72,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.skipif(os.name == "nt", reason="Windows has neither such pipes nor such devices")
 @pytest.mark.parametrize(("name", "parameter"), [*parameters_of(Path)])
 def test_a_name_that_leads_to_no_file_is_refused_without_waiting(run, place, name, parameter: Any, monkeypatch) -> None:
-    is_needed = name in NEEDS_FEATURES and parameter.name != "project"
-    if parameter.name in WRITTEN or name in (*LONG, "project new") or is_needed:
+    if parameter.name in WRITTEN or name in (*LONG, "project new"):
         pytest.skip("it is written, or the command does more than to look at it")
     monkeypatch.chdir(place)
     for value in ("pipe.png", "endless.png", "empty", "x" * 5000, "a\nb"):

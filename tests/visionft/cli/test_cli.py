@@ -81,7 +81,6 @@ def test_each_mistake_is_one_clear_line_and_exit_2(refused, tiny: list[str], pro
         (["evaluate", project, "7", "--split", "train"], "'7'"),
         (["model", "export", project, "7", project.parent / "out"], "'7'"),
         (["predict", project.parent / "out", "a.png"], str(project.parent / "out")),
-        (["methods", "--backbone", "vgg"], "'vgg'"),
         (["split", project, "--val", "0.9", "--test", "0.9"], ""),
         (["label", "set", project, "violet", project / "nowhere.png"], "nowhere.png"),
         (["dance"], "dance"),

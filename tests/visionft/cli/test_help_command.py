@@ -55,7 +55,6 @@ def test_every_command_that_a_document_names_exists() -> None:
 
 def test_a_commands_help_is_what_people_expect(run, refused) -> None:
     for words in (["train"], ["weights", "fetch"], ["weights"], []):
-        code, stdout, _ = run("help", *words)
+        code, stdout, _ = run(*words, "--help")
         assert code == 0 and f"visionft {' '.join(words)}".strip() in stdout and "--help" in stdout
-    assert "--preset" in run("help", "train")[1]
-    assert "trian" in refused("help", "trian") and "'train'" in refused("trian")
+    assert "visionft train --help" in refused("help", "train") and "'train'" in refused("trian")

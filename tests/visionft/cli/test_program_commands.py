@@ -53,26 +53,3 @@ def test_the_window_of_this_project_is_there() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     module, _, name = project["entry-points"]["visionft.apps"]["window"].partition(":")
     assert callable(getattr(importlib.import_module(module), name))
-
-
-def test_decoded_images_are_counted_and_cleared(tmp_path, draw, run, value) -> None:
-    from visionft.data.image_cache import ImageCache
-
-    ImageCache.usual().load(draw(tmp_path / "a.png", 1), 64)
-    assert "1 decoded images" in run("cache")[1]
-    found = value("cache")
-    assert found["images"] == 1 and found["bytes"] > 192 and Path(found["folder"]).is_dir()
-    assert value("cache", "--clear")["images"] == 0 and not Path(found["folder"]).exists()
-
-
-@pytest.mark.slow
-def test_the_features_of_a_project_are_counted_and_cleared_with_them(tmp_path, image_folder, value, refused) -> None:
-    project = str(tmp_path / "project")
-    value("project", "new", project)
-    value("import", project, str(image_folder))
-    assert value("cache")["features"] is None and value("cache", project)["features"] == 0
-    value("curate", "map", project, "--method", "pca")
-    assert value("cache", project)["features"] > 0
-    assert value("cache", "--clear")["features"] is None and value("cache", project)["features"] > 0
-    assert value("cache", project, "--clear")["features"] == 0 and value("cache", project)["features"] == 0
-    assert str(tmp_path) in refused("cache", str(tmp_path))

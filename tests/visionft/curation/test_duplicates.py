@@ -187,15 +187,15 @@ def test_the_commands_act_on_look_alikes_only_when_that_is_meant(project: Projec
     path = str(project.path)
     project.close()
 
-    code, found = run_json("curate", "duplicates", path)
-    assert code == 0 and found["look_alikes"] and found["groups"]
-    for refused in (("curate", "leaks", path, "--mend"), ("curate", "duplicates", path, "--keep-best")):
-        code, error = run_json(*refused)
-        assert code == 2 and run_json("curate", "duplicates", path)[1] == found
+    code, found = run_json("curate", "check", path, "duplicates")
+    assert code == 0 and found["duplicates"]["look_alikes"] and found["duplicates"]["issues"]
+    for check, option, changed in (("leaks", "--mend", "moved"), ("duplicates", "--keep-best", "removed")):
+        code, error = run_json("curate", "check", path, check, option)
+        assert code == 2 and run_json("curate", "check", path, "duplicates")[1] == found
         command = shlex.split(error["error"]["next"])
-        assert command[:4] == ["visionft", *refused[:2], path]
+        assert command == ["visionft", "curate", "check", path, check, option, "--yes"]
         code, done = run_json(*command[1:])
-        assert code == 0 and done.get("moved", done.get("removed", 0)) > 0
+        assert code == 0 and done[check][changed] > 0
 
 
 def test_contradicting_labels_come_first_and_are_left_to_a_person(project: Project):

@@ -1,7 +1,6 @@
 """Leaks: groups come from the data, no group lies across splits after fixing; splitting keeps groups together."""
 
 import hashlib
-import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,6 @@ from hypothesis import strategies as st
 from PIL import Image
 from small_features import embed
 
-from visionft.cli import main
 from visionft.curation.check import CheckResult, Inputs
 from visionft.curation.leaks.leak_check import (
     Leaks,
@@ -115,29 +113,9 @@ def test_the_commands_tell_and_mend(project: Project, run_json):
         assert code == 0
         return value
 
-    found = run("curate", "leaks", path)
-    assert (len(found["leaks"]), found["pairs"]) == (12, 12)
-    mended = run("curate", "leaks", path, "--mend")
-    assert (mended["leaks"], mended["pairs"], mended["moved"]) == ([], 0, 12)
-    assert run("curate", "leaks", path)["pairs"] == 0
-    doubles = run("curate", "duplicates", path)
-    assert len(doubles["groups"]) == 12
-    assert {each["label"] for each in doubles["groups"][0]["images"]} <= {"cat", "dog"}
-    assert run("curate", "duplicates", path, "--keep-best")["removed"] == 12
-    assert run("curate", "duplicates", path)["groups"] == []
-    run("project", "undo", path)
-    assert len(run("curate", "duplicates", path, "--threshold", 0.95)["groups"]) == 12
-
-
-def test_the_command_tells_what_runs_are_worth_without_leaks(project: Project, write_run, monkeypatch, capsys):
-    numbers = {image.image_id: int(image.path.stem[3:]) for image in project.snapshot().images}
-    splits = {image.image_id: image.split for image in project.snapshot().images}
-    unlearned = [each for each, number in numbers.items() if splits[each] == "train" and number >= 6]
-    project.apply(AssignSplits(dict.fromkeys(unlearned, "val")))
-    write_run(project, right=[each for each, number in numbers.items() if number < 6])
-    path = project.path
-    project.close()
-    monkeypatch.setattr(sys, "argv", ["visionft", "curate", "leaks", str(path)])
-    assert main() == 0
-    said = capsys.readouterr().out
-    assert all(each in said for each in ("001-resnet18-linear", "50.0%", "39.0%"))
+    assert len({each["group"] for each in run("curate", "check", path, "leaks")["leaks"]["issues"]}) == 12
+    assert run("curate", "check", path, "leaks", "--mend")["leaks"]["moved"] == 12
+    assert run("curate", "check", path, "leaks")["leaks"]["issues"] == []
+    assert len({each["group"] for each in run("curate", "check", path, "duplicates")["duplicates"]["issues"]}) == 12
+    assert run("curate", "check", path, "duplicates", "--keep-best")["duplicates"]["removed"] == 12
+    assert run("curate", "check", path, "duplicates")["duplicates"]["issues"] == []

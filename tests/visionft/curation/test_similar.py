@@ -87,18 +87,3 @@ def test_any_file_can_be_an_example(project: Project, tmp_path: Path):
     for name in ("broken.png", "missing.png"):
         with pytest.raises(ImageError):
             examples_from_files(project.path, images, features, [tmp_path / name])
-
-
-def test_the_commands_print_json(project: Project, tmp_path: Path, run_json):
-    path, image = project.path, project.snapshot().images[0].path
-    code, found = run_json("curate", "similar", path, image, "--not", project.snapshot().images[-1].path, "--count", 5)
-    assert code == 0 and len(found) == 5 and set(found[0]) == {"path", "label", "score", "duplicate"}
-    assert found[0]["label"] == "blue" and found[0]["score"] >= found[-1]["score"]
-    table = tmp_path / "map.csv"
-    for method in ("pca", "tsne"):
-        _, places = run_json("curate", "map", path, "--method", method, "--output", table)
-        assert len(places) == 48 and set(places[0]) == {"path", "x", "y", "label", "split"}
-        assert table.read_text().splitlines()[0] == "path,x,y,label,split"
-        assert table.read_text().count("\n") == 49
-    code, error = run_json("curate", "map", path, "--method", "umap")
-    assert code == 2 and "umap" in error["error"]["message"]

@@ -9,7 +9,6 @@ without the 33 leaked ones (100 % correct, LoRA 91 %); fixed and trained again, 
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from visionft.curation.check import read_result
 from visionft.curation.leaks.leak_check import Leak, Leaks, RelatedImages, leaks_of, related_images
@@ -85,19 +84,16 @@ def _leaked(leaks: Iterable[Leak], learnt: Collection[str]) -> set[int]:
     return {each for split, ids, sources in splits if split != "train" and sources - {split} for each in ids}
 
 
-def leak_free_accuracies(
-    project_dir: Path, images: Snapshot, related: RelatedImages | None
-) -> tuple[LeakFreeAccuracy, ...]:
-    """Return the accuracies of all evaluated runs, the newest run first, test before validation."""
-    runs = sorted(list_runs(project_dir), key=lambda run: run.name, reverse=True)
-    return tuple(each for run in runs for each in accuracies_of_run(run, images, related))
-
-
 def current_leak_free_accuracies(project: Project) -> tuple[LeakFreeAccuracy, ...]:
-    """Return these accuracies for the current groups, with the user's choices."""
+    """Return the accuracies of all evaluated runs, the newest run first, test before validation.
+
+    They are those of the current groups, with the user's choices.
+    """
     result = read_result(project.path, Leaks.name)
     related = None if result is None else related_images(project, result)
-    return leak_free_accuracies(project.path, project.snapshot(), related)
+    images = project.snapshot()
+    runs = sorted(list_runs(project.path), key=lambda run: run.name, reverse=True)
+    return tuple(each for run in runs for each in accuracies_of_run(run, images, related))
 
 
 def accuracies_of_run(run: RunSummary, images: Snapshot, related: RelatedImages | None) -> Iterator[LeakFreeAccuracy]:
