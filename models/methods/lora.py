@@ -37,7 +37,6 @@ class Lora(Method[LoraOptions]):
     when = Message("Nearly full fine-tuning's accuracy for a few percent of the memory. The usual choice.")
     options = LoraOptions
     learning_rate = 1.5e-3
-    exchange_folder = "peft"
     interpolates = True
 
     def refusal(self, backbone: Backbone) -> str:

@@ -49,7 +49,6 @@ class Method(Generic[OptionsT]):
     needs_labels: bool = True
     usual_backbone: str = ""  # default where it refuses the chosen network; empty: it is not offered
     is_live: bool = False  # whether its predictions follow the current labels, as k-NN does
-    exchange_folder: str = ""  # folder of a run in the format of another library; empty where there is none
     interpolates: bool = False  # whether weight interpolation between two of its states is worth trying (WiSE-FT)
 
     def refusal(self, backbone: Backbone) -> str:
@@ -159,7 +158,7 @@ class Method(Generic[OptionsT]):
         return False
 
     def save_exchange(self, network: Any, folder: Path, *, backbone: Backbone, options: OptionsT) -> None:
-        """Write the trained parts of a timm network, with its head if it has one, in another library's format."""
+        """Write the trained parts of a timm network in PEFT's format, with its head if it has one; or nothing."""
 
 
 LAYERS = {"last": Message("Embedding"), "joined": Message("Multi-stage features")}

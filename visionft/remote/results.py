@@ -29,13 +29,13 @@ from visionft.remote.contents import (
 from visionft.remote.job_file import FOLDER, IMPORTED, JOB_FILE, imported_run, kept_job
 from visionft.remote.packed_file import read_manifest, unpack
 from visionft.remote.running import KIND
-from visionft.training.base_weights import WEIGHTS_FILE, base_weights_of, stated_origin
+from visionft.training.base_weights import WEIGHTS_FILE, stated_origin
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.held_out import FILE as HELD_OUT_FILE
 from visionft.training.runs.manifest import fault_of
 from visionft.training.runs.metrics_file import ACCURACY_FILE
 from visionft.training.runs.metrics_file import FILE_NAME as STEPS_FILE
-from visionft.training.runs.recording import has_exchange, write_exchange, write_result
+from visionft.training.runs.recording import write_result
 from visionft.training.runs.run_folder import (
     BEST_FOLDER,
     RUNS_FOLDER,
@@ -211,8 +211,6 @@ def _require_usable(folder: Path, config: TrainConfig, facts: ResultFacts, job: 
         image = torch.linspace(-2, 2, 3 * math.prod(config.input_shape)).reshape(1, 3, *config.input_shape)
         if not is_finite or not network(image).isfinite().all():
             raise _unusable(Message("They are not finite."), Message("Run the job again."))
-    if has_exchange(config, network):
-        write_exchange(folder, config, network, base_weights_of(run))
 
 
 def _unusable(reason: str, hint: str) -> PackedFileError:

@@ -221,5 +221,4 @@ def test_an_ensemble_or_another_file_in_a_result_is_not_taken(project, images, t
     run = read_run(project / "runs" / import_result(project, images, bad).run)
     assert not run.parts and run.plan is None
     assert (run.path / "best" / "model.safetensors").is_file() and not (run.path / "best" / "combined.json").exists()
-    adapter = run.path / "peft" / "adapter_model.safetensors"
-    assert all(value.isfinite().all() for value in load(adapter.read_bytes()).values())
+    assert not (run.path / "peft").exists()

@@ -7,7 +7,7 @@ the training, and the trained updates in PEFT's format.
 """
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,15 +29,16 @@ from visionft.export.bundle.timm_folder import (
     write_timm_folder,
 )
 from visionft.export.contents import CLASSIFIER_FILE, PYTORCH_FOLDER, TIMM_FOLDER
-from visionft.files import write_json
+from visionft.files import read_json, write_json
 from visionft.training.base_weights import base_weights_of
-from visionft.training.runs.exchange import ADAPTER_FOLDER, complete_exchange
-from visionft.training.runs.exchange import CONFIG_FILE as ADAPTER_CONFIG
+from visionft.training.runs.run_folder import BaseWeights
 from visionft.training.runs.run_model import RunModel
+from visionft.weights.records import bare_origin
 
 if TYPE_CHECKING:
     from visionft.export.exporter import Export
 
+ADAPTER_FOLDER, ADAPTER_CONFIG = "adapter", "adapter_config.json"  # what PEFT reads
 CONFIG_FILE, NETWORK_FILE, HEAD_FILE = "config.json", "network.safetensors", "head.safetensors"
 _SOURCE = Path(resources.__file__).parent / "pytorch" / CLASSIFIER_FILE
 
@@ -74,21 +75,34 @@ def _write_adapter(export: "Export") -> None:
     model = export.model
     run = model.run
     method, backbone = run.config.method_row, run.config.backbone_row
-    if model.is_combined or not method.exchange_folder:
+    if model.is_combined:
         return
     network = model.strongest.classifier.network
     body = getattr(network, "body", network)
     target = export.folder / ADAPTER_FOLDER
     target.mkdir()
     method.save_exchange(body, target, backbone=backbone, options=run.config.method_options)
-    if not (target / ADAPTER_CONFIG).is_file():  # another library's format
-        shutil.rmtree(target)
+    if not (target / ADAPTER_CONFIG).is_file():  # the method has none
+        target.rmdir()
         return
-    complete_exchange(target, run.class_names, base_weights_of(run))
+    _complete_adapter(target / ADAPTER_CONFIG, run.class_names, base_weights_of(run))
     # PEFT names the layer below an update so.
     state = {name.replace(".base_layer.", "."): value for name, value in body.state_dict().items()}
     names = _timm_names(model, network)
     _write_compared(export, target, network, {name: state[name] for name in state if name in names})
+
+
+def _complete_adapter(file: Path, class_names: Sequence[str], weights: BaseWeights | None) -> None:
+    """Add the classes and the base weights to PEFT's configuration, beside how the network is built.
+
+    They are in `auto_mapping`, as PEFT drops unknown keys at the top level.
+    """
+    config: dict[str, Any] = read_json(file)
+    about = {**(config.get("auto_mapping") or {}), "class_names": list(class_names)}
+    if weights is not None:
+        named = {name: getattr(weights, name) for name in ("file", "sha256", "origin", "revision", "licence")}
+        about["base_weights"] = named | {"origin": bare_origin(weights.origin)}
+    write_json(file, config | {"auto_mapping": about})
 
 
 def _timm_names(model: RunModel, network: Any) -> set[str]:

@@ -443,7 +443,7 @@ class _Run:
             left_out=self.training_data.left_out if self.train_step else 0,
         )
         if self.train_step and self.is_main:
-            recording.close_run(self.run_dir, self.config, self.classifier, result)
+            recording.close_run(self.run_dir, self.config, result)
             self.keeper.close(stopped=stopped)
         self.accelerator.wait_for_everyone()
         return result

@@ -13,7 +13,7 @@ from models.messages import Message
 from visionft.data.types import Snapshot
 from visionft.errors import NextStep, RunError
 from visionft.events import EpochDone, RunStarted
-from visionft.files import read_json, write_json
+from visionft.files import write_json
 from visionft.training.config.train_config import NETWORK, TrainConfig
 from visionft.training.runs.checkpoint import (
     BEST,
@@ -23,12 +23,10 @@ from visionft.training.runs.checkpoint import (
     finish_interrupted,
     load_checkpoint,
     save_checkpoint,
-    whole_folder,
 )
-from visionft.training.runs.exchange import complete_exchange
 from visionft.training.runs.held_out import HeldOutPredictions
 from visionft.training.runs.metrics_file import append_metrics, read_metrics
-from visionft.training.runs.run_folder import BaseWeights, TrainResult, claim_run_dir, lock_run, read_run
+from visionft.training.runs.run_folder import TrainResult, claim_run_dir, lock_run, read_run
 from visionft.training.runs.run_snapshot import read_snapshot, write_snapshot
 from visionft.weights.locations import RANDOM
 from visionft.zero_shot.class_texts import all_texts
@@ -120,29 +118,12 @@ def save_last(run_dir: Path, classifier: Classifier, optimizer: dict[str, Tensor
     save_checkpoint(run_dir, LAST, Checkpoint(model=model, optimizer=optimizer, state=state))
 
 
-def close_run(run_dir: Path, config: TrainConfig, classifier: Classifier, result: TrainResult) -> None:
-    """Write `result.json`, and the exchange folder for other libraries where the method has one."""
-    if has_exchange(config, classifier) and not result.stopped and result.best:
-        load_best(run_dir, classifier)
-        write_exchange(run_dir, config, classifier, result.weights)
+def close_run(run_dir: Path, config: TrainConfig, result: TrainResult) -> None:
+    """Write `result.json`."""
     write_result(run_dir, result)
     kept = f"kept epoch {result.best.epoch}" if config.total_epochs and result.best else "head solved"
     best = kept if result.best else "nothing was kept"
     logger.info("run ends: %s %s, %.0f s", run_dir.name, "stopped" if result.stopped else best, result.seconds)
-
-
-def has_exchange(config: TrainConfig, classifier: Classifier) -> bool:
-    """Return whether a run has a folder for other libraries: they have no head on multi-stage features."""
-    return bool(config.method_row.exchange_folder) and len(classifier.head_parts) == 1
-
-
-def write_exchange(run_dir: Path, config: TrainConfig, classifier: Classifier, weights: BaseWeights | None) -> None:
-    """Write the folder for other libraries from the best classifier of a run, whose classes its folder names."""
-    method = config.method_row
-    with whole_folder(run_dir / method.exchange_folder) as folder:
-        options = config.method_options
-        method.save_exchange(classifier.network, folder, backbone=config.backbone_row, options=options)
-        complete_exchange(folder, read_json(run_dir / "classes.json"), weights)
 
 
 def write_result(run_dir: Path, result: TrainResult) -> None:

@@ -22,7 +22,6 @@ from typing import Any, Self
 from filelock import FileLock, Timeout
 
 from models.messages import Message
-from models.methods.table import METHODS
 from visionft.errors import ConfigError, NextStep, RunError, VisionFTError
 from visionft.events import EpochDone
 from visionft.files import (
@@ -478,9 +477,8 @@ def change_notes(run: RunSummary, **values: Any) -> RunNotes:
 
 
 def weight_folders() -> tuple[str, ...]:
-    """Return every folder of a run with weights: its checkpoints and exchange folders."""
-    exchanged = (method.exchange_folder for method in METHODS.values() if method.exchange_folder)
-    return (BEST_FOLDER, "last", "prev", "start", NEXT_FOLDER, *exchanged)
+    """Return every folder of a run with weights; earlier versions wrote that for PEFT, too."""
+    return (BEST_FOLDER, "last", "prev", "start", NEXT_FOLDER, "peft")
 
 
 def weights_bytes(run: RunSummary) -> int:

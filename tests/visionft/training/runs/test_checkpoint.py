@@ -58,7 +58,7 @@ def test_everything_is_on_the_disk_before_it_gets_its_name(snapshot, tmp_path, m
     train(CONFIG, snapshot, tmp_path / "run")
     renames = [place for place, call in enumerate(disk_calls) if call.startswith("rename ")]
     named = {disk_calls[place].removeprefix("rename "): place for place in renames}
-    assert {"last", "prev", "best", "peft", "config.json", "metrics.jsonl", "result.json"} <= named.keys()
+    assert {"last", "prev", "best", "config.json", "metrics.jsonl", "result.json"} <= named.keys()
     begin = 0
     for place in renames:
         name = disk_calls[place].removeprefix("rename ")
