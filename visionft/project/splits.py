@@ -44,8 +44,6 @@ class SplitReport:
     assigned: int  # number of images placed
     splits: dict[Split, int]  # the labelled images per split afterwards
     from_train: int = 0  # number of them taken from the training images, because there was no validation image
-    # Groups spread over several splits, because their images were placed before the pattern was given.
-    torn_groups: int = 0
     kept_together: int = 0  # number of groups of near-duplicates that are in one split, with images placed now
     released: int = 0  # number of those that are not kept together, because a class would be short of images in a split
     # Per split, the classes without an image in it because their images were placed before.
@@ -108,32 +106,13 @@ def is_divided(images: Snapshot) -> bool:
 
 
 def as_divided(images: Snapshot, wish: SplitRequest) -> Snapshot:
-    """Return images about as after `assign_splits`, for counts and measurements before the split."""
+    """Return images as after `assign_splits` without known groups, for counts and measurements before the split."""
     if is_divided(images):
         return images
-    shares = _shares(wish.val, wish.test)
     labelled = [image for image in images.images if image.labels]
-    gives_val = "val" in shares and all(image.split != "val" for image in labelled)
-    if gives_val and all(image.split for image in labelled):
-        shares.pop("test", None)
-
-    def stays(image: SnapshotImage) -> bool:
-        return bool(image.split) and not (gives_val and image.split == "train")
-
-    settled: list[tuple[SnapshotImage, Split]] = [
-        (image, image.split) for image in labelled if image.split and stays(image)
-    ]
-    wanted = missing_counts(labelled, shares, settled)
-
-    def place(image: SnapshotImage) -> SnapshotImage:
-        splits: list[Split] = [split for split in shares if split != "test" or not image.split]
-        if not image.labels or stays(image) or not splits:
-            return image
-        split = max(splits, key=lambda split: wanted[split][image.labels[0]])
-        wanted[split].subtract(image.labels)
-        return replace(image, split=split)
-
-    return replace(images, images=tuple(map(place, images.images)))
+    splits = _placed(group_images(labelled, {}), _shares(wish.val, wish.test), wish.seed)
+    placed = (replace(image, split=splits.get(image.image_id, image.split)) for image in images.images)
+    return replace(images, images=tuple(placed))
 
 
 def assign_splits(
@@ -168,10 +147,7 @@ def assign_splits(
 
     def place(together: Sequence[Sequence[int]]) -> tuple[list[ImageGroup], dict[int, Split]]:
         groups = group_images(labelled, keys, together)
-        splits = place_groups(groups, shares, seed, again=again)
-        if not again and _lacks_validation(labelled, splits, shares):
-            splits = _with_validation_from_train(groups, splits, shares, seed)
-        return groups, splits
+        return groups, _placed(groups, shares, seed, again=again)
 
     together = _of_several(together, labelled)
     kept = _placeable(together, labelled, place)
@@ -187,7 +163,6 @@ def assign_splits(
         assigned=len(moved),
         splits={split: counts[split] for split in SPLITS},
         from_train=0 if again else sum(image.split == "train" for image in moved),
-        torn_groups=sum(len({splits[image.image_id] for image in each.images}) > 1 for each in groups),
         kept_together=sum(not new.isdisjoint(ids) and len({splits[each] for each in ids}) == 1 for ids in kept),
         released=len(together) - len(kept),
         missing={split: tuple(snapshot.class_names[label] for label in labels) for split, labels in missing.items()},
@@ -239,10 +214,13 @@ def _placeable(
     return left
 
 
-def _with_validation_from_train(
-    groups: Sequence[ImageGroup], splits: Mapping[int, Split], shares: Mapping[Split, float], seed: int
+def _placed(
+    groups: Sequence[ImageGroup], shares: Mapping[Split, float], seed: int, *, again: bool = False
 ) -> dict[int, Split]:
-    """Return splits of which the validation has its share of the training images; the test stays as it is."""
+    """Return the split of every image; where validation is short, it gets its share of the training images."""
+    splits = place_groups(groups, shares, seed, again=again)
+    if again or not _lacks_validation([image for each in groups for image in each.images], splits, shares):
+        return splits
     placed = [ImageGroup([replace(image, split=splits[image.image_id]) for image in each.images]) for each in groups]
     without_test: dict[Split, float] = {split: share for split, share in shares.items() if split != "test"}
     return place_groups(placed, without_test, seed, val_from_train=True)
