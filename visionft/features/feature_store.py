@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from itertools import compress
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -224,12 +225,8 @@ def load_features(project_dir: Path, images: Snapshot) -> Features:
 
 def features_of(kind: FeatureKind, store: RowStore, images: Sequence[SnapshotImage]) -> Features:
     """Return the features of images from their store."""
-    places = store.places([image.sha256 for image in images])
-    known = np.flatnonzero(places >= 0)
-    vectors, is_whole = store.rows(places[known])
+    vectors, exists = store.read([image.sha256 for image in images])
     is_finite = np.isfinite(vectors.sum(axis=1, dtype=np.float32))
-    state = np.zeros(len(images), np.int8)  # 0 missing, 1 unusable, 2 fine
-    state[known] = np.where(is_whole, np.where(is_finite, 2, 1), 0)
-    parts = [tuple(image for image, each in zip(images, state, strict=True) if each == wanted) for wanted in range(3)]
-    good = is_whole & is_finite
-    return Features(kind, parts[2], vectors if good.all() else vectors[good], missing=parts[0], unusable=parts[1])
+    good = exists & is_finite
+    found, missing, unusable = (tuple(compress(images, chosen)) for chosen in (good, ~exists, exists & ~is_finite))
+    return Features(kind, found, vectors if good.all() else vectors[good], missing=missing, unusable=unusable)

@@ -72,7 +72,16 @@ class RowStore:
         found = (self._places.get(_key(content), -1) for content in contents)
         return np.fromiter(found, np.int64, len(contents))
 
-    def rows(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def read(self, contents: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Return (N, ...) rows of contents, zeros for missing ones, and (N,) whether each exists and is whole."""
+        places = self.places(contents)
+        rows = np.zeros((len(contents), *self.dtype.shape), self.dtype.base)
+        exists = places >= 0
+        rows[exists], is_whole = self._rows(places[exists])
+        exists[exists] = is_whole
+        return rows, exists
+
+    def _rows(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Read rows by their (N,) places, as `places` gives them, without -1.
 
         Returns:

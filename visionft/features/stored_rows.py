@@ -33,7 +33,7 @@ def stored_rows(
     import cv2
 
     written = time.monotonic()
-    rows, exists = _read(store, keys)
+    rows, exists = store.read(keys)
     missing = list({keys[place]: place for place in np.flatnonzero(~exists).tolist()}.values())
     if not missing:
         return rows, exists, {}
@@ -65,13 +65,4 @@ def stored_rows(
     finally:
         cv2.setNumThreads(threads)
         write()
-    return (*_read(store, keys), reasons)
-
-
-def _read(store: RowStore, keys: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    places = store.places(keys)
-    rows = np.zeros((len(keys), *store.dtype.shape), store.dtype.base)
-    exists = places >= 0
-    rows[exists], is_whole = store.rows(places[exists])
-    exists[exists] = is_whole
-    return rows, exists
+    return (*store.read(keys), reasons)

@@ -24,8 +24,9 @@ def test_what_is_appended_is_found_by_another_store(tmp_path: Path):
     other = RowStore(tmp_path / "deep" / "rows", KIND)
     places = other.places(["c", "missing", "a"])
     assert places.tolist() == [2, -1, 0]
-    found, is_whole = other.rows(places[[0, 2]])
-    assert np.array_equal(found, rows(9, 1)) and is_whole.all() and found.dtype == np.float16
+    found, exists = other.read(["c", "missing", "a"])
+    assert exists.tolist() == [True, False, True] and not found[1].any()
+    assert np.array_equal(found[exists], rows(9, 1)) and found.dtype == np.float16
 
 
 @given(cut=st.integers(0, 12), of=st.sampled_from([ROWS, KEYS]))
@@ -39,7 +40,7 @@ def test_what_a_crash_left_is_cut_off(tmp_path_factory: pytest.TempPathFactory, 
     assert store.places(["a"]).tolist() == [0 if len(store) else -1]
     assert (store.places(["b"])[0] == -1) == is_lost
     store.append(["b", "c"], rows(5, 9))
-    found, is_whole = store.rows(store.places(["b", "c"]))
+    found, is_whole = store.read(["b", "c"])
     assert is_whole.all() and np.array_equal(found, rows(5, 9))
 
 
@@ -49,9 +50,9 @@ def test_a_garbled_row_is_told(tmp_path: Path):
     raw = bytearray((tmp_path / ROWS).read_bytes())
     raw[7] ^= 1
     (tmp_path / ROWS).write_bytes(raw)
-    assert RowStore(tmp_path, KIND).rows(np.array([0, 1]))[1].tolist() == [True, False]
+    assert RowStore(tmp_path, KIND).read(["a", "b"])[1].tolist() == [True, False]
     store.append(["b"], rows(5))  # measured anew
-    assert store.rows(store.places(["a", "b"]))[1].all()
+    assert store.read(["a", "b"])[1].all()
 
 
 def test_two_writers_do_not_overwrite_each_other(tmp_path: Path):
@@ -60,5 +61,5 @@ def test_two_writers_do_not_overwrite_each_other(tmp_path: Path):
     second.append(["b"], rows(5))
     first.append(["c"], rows(9))
     store = RowStore(tmp_path, KIND)
-    assert np.array_equal(store.rows(store.places(["a", "b", "c"]))[0], rows(1, 5, 9))
+    assert np.array_equal(store.read(["a", "b", "c"])[0], rows(1, 5, 9))
     assert first.places(["a", "b", "c"]).tolist() == [0, 1, 2]

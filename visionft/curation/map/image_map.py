@@ -185,17 +185,13 @@ def read_map(project_dir: Path, images: Snapshot, *, method: Method = "tsne") ->
     if about is None:
         return None
     store = RowStore(folder / about[0], _POINT)
-    places = store.places([image.sha256 for image in images.images])
-    known = np.flatnonzero(places >= 0)
-    points, is_whole = store.rows(places[known])
+    points, is_placed = store.read([image.sha256 for image in images.images])
     ids = np.fromiter((image.image_id for image in images.images), np.int64, len(images.images))
-    placed = known[is_whole]
-    rest = np.setdiff1d(np.arange(len(ids)), placed, assume_unique=True)
     return ImageMap(
         method=method,
-        image_ids=ids[placed],
-        points=points[is_whole],
-        left_out=tuple((int(image_id), "it has no place yet") for image_id in ids[rest]),
+        image_ids=ids[is_placed],
+        points=points[is_placed],
+        left_out=tuple((int(image_id), "it has no place yet") for image_id in ids[~is_placed]),
         fitted=about[1],
         is_plain=about[2],
         known=about[3],
@@ -278,10 +274,7 @@ def _place_new(drawing: _StoredMap, features: Features, job: JobContext) -> None
     store = drawing.store
     contents = [image.sha256 for image in features.images]
     _, first = np.unique(contents, return_index=True)
-    places = store.places([contents[place] for place in first])
-    is_placed = places >= 0
-    is_placed[is_placed] = store.rows(places[is_placed])[1]  # a damaged row is computed again
-    new = np.sort(first[~is_placed])
+    new = np.sort(first[~store.read([contents[place] for place in first])[1]])
     if len(new):
         rows = drawing.frame.project(features.vectors[new])
         points = _two(rows) if drawing.is_plain else place_among(drawing.rows, drawing.points, rows, job=job)
