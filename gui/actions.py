@@ -16,8 +16,8 @@ from PySide6.QtWidgets import QAbstractButton, QWidget
 from gui.kit.translation import language, tr
 from models.messages import Message, Text
 
-PLACES: tuple[Text, ...] = ("Everywhere", "Label", "Viewer", "Curate", "Train", "Queue", "Try")
-EVERYWHERE, LABEL, VIEWER, CURATE, TRAIN, QUEUE, TRY = PLACES
+PLACES: tuple[Text, ...] = ("Everywhere", "Label", "Viewer", "Curate", "Train", "Try")
+EVERYWHERE, LABEL, VIEWER, CURATE, TRAIN, TRY = PLACES
 # Of the label page, where neither grid nor viewer is visible.
 SAMPLE = Message("Check of a sample")
 MENUS: tuple[Text, ...] = ("File", "Edit", "View", "Project", "Run", "Help")

@@ -1,10 +1,11 @@
-"""Training from the window: start, pause, resume and stop a run, evaluate it, continue with the queue.
+"""Training from the window: start, pause, resume and stop a run, evaluate it, then the run that waits.
 
-The only module that starts training tasks. It knows the tasks and the queue of one project, no widget.
+The only module that starts training tasks. It knows the tasks and the runs of one project, no widget.
 """
 
 import contextlib
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -13,21 +14,15 @@ from PySide6.QtCore import QObject, Signal
 
 from gui.kit.lazy_function import lazy_function
 from gui.kit.translation import tr
-from gui.run_queue import QueuedRun, RunQueue
 from gui.tasks import Lane, Task, Tasks
-from models.messages import sentences
+from gui.unfinished_runs import UnfinishedRuns
 from visionft.errors import RunError
 from visionft.events import Event, ResultStored
+from visionft.jobs import JobContext
 from visionft.training.budget import Budget
-from visionft.training.config.checks import config_problems
 from visionft.training.config.train_config import TrainConfig
-from visionft.training.runs.run_folder import (
-    RUNS_FOLDER,
-    RunSummary,
-    first_title,
-    new_run_dir,
-    read_run,
-)
+from visionft.training.runs.run_folder import RUNS_FOLDER, RunSummary, first_title, new_run_dir, read_run
+from visionft.training.runs.run_titles import config_title
 
 if TYPE_CHECKING:
     from visionft.data.types import Snapshot, Split
@@ -41,10 +36,28 @@ TRAIN, RESULTS = "train", "results"
 Ending = Literal["finished", "stopped", "paused", "failed"]
 
 
-class Runner(QObject):
-    """Starts the training runs of one project one after the other."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Entry:
+    """A training task, and what is told of it when it begins."""
 
-    queue_changed = Signal()
+    task: "Task[tuple[RunSummary, Mapping[Split, Evaluation]]]"
+    title: str
+    config: TrainConfig
+    budget: Budget
+    earlier: RunSummary | None = None  # a run that goes on
+
+
+def _train(
+    project_dir: Path, config: TrainConfig, snapshot: "Callable[[], Snapshot]", *, budget: Budget, job: JobContext
+) -> "tuple[RunSummary, Mapping[Split, Evaluation]]":
+    """Train a new run on the images of now; its folder is named when it begins."""
+    return train_and_evaluate(config, snapshot(), new_run_dir(project_dir, config), budget=budget, job=job)
+
+
+class Runner(QObject):
+    """Starts the training runs of one project one after the other; further ones wait in the task bar."""
+
+    runs_changed = Signal()  # a run begins, ends or waits
     # title, TrainConfig; RunSummary of a run that goes on, or None; its preset, empty for settings of the user's own
     run_begun = Signal(str, object, object, str)
     run_reported = Signal(object)  # Event
@@ -59,15 +72,15 @@ class Runner(QObject):
     ) -> None:
         super().__init__(parent)
         self._project_dir, self._snapshot, self._tasks = project_dir, snapshot, tasks
-        self._is_pausing = False
-        self._goes_on = False  # the queue continues when the current run has ended
-        self._is_closing = False
-        self._current: QueuedRun | None = None
-        self._resumed = ""  # the name of the resumed run, if any
-        self._budget = Budget()  # of the current run
-        self._task: Task[tuple[RunSummary, Mapping[Split, Evaluation]]] | None = None
-        self.queue = RunQueue(project_dir)
-        self.offer: RunSummary | None = self.queue.unfinished_run()
+        self._is_pausing = self._is_closing = False
+        self._entries: list[_Entry] = []  # the current run first, then the waiting ones
+        self._budget = Budget()  # of the current or last run
+        self.unfinished = UnfinishedRuns(project_dir)
+        self.offer: RunSummary | None = self.unfinished.newest()
+
+    @property
+    def _task(self) -> "Task[tuple[RunSummary, Mapping[Split, Evaluation]]] | None":
+        return self._entries[0].task if self._entries else None
 
     @property
     def is_training(self) -> bool:
@@ -83,16 +96,17 @@ class Runner(QObject):
         return self._task.waits_for if self._task is not None else ""
 
     def start(self, config: TrainConfig, preset: str = "") -> None:
-        """Train now, or after the current run.
+        """Train now, or after the runs that train or wait.
 
         Args:
             config: The settings.
             preset: The budget that they are of: the run goes through its stages. Empty for settings of the user's own.
         """
-        if self.is_training:
-            self.enqueue(config, preset)
-        else:
-            self._begin(QueuedRun(number=0, config=config, preset=preset))
+        budget = Budget(preset)
+        self._set_offer(None)
+        title = first_title(new_run_dir(self._project_dir, config)) if not self._entries else tr(config_title(config))
+        work = partial(_train, self._project_dir, config, self._snapshot, budget=budget)
+        self._run(work, title, config, budget)
 
     @property
     def budget(self) -> str:
@@ -108,132 +122,87 @@ class Runner(QObject):
         """Let the current run fetch a stronger network before its next stage."""
         self._budget.fetches = True
 
-    def enqueue(self, config: TrainConfig, preset: str = "") -> None:
-        """Queue a run; it starts automatically after the current run."""
-        self.queue.add(config, preset=preset)
-        self._goes_on = self._goes_on or self.is_training
-        self.queue_changed.emit()
-
-    def start_queue(self) -> None:
-        if self.is_training:
-            self._goes_on = True
-        else:
-            self._take_next()
-
     def resume(self, run: RunSummary) -> None:
         """Resume a paused, stopped or killed run: the same images, settings and curve."""
-        if self.is_training:
-            return
-        self.queue.set_paused("")
+        self.unfinished.set_paused("")
         self._set_offer(None)
-        self._goes_on = bool(self.queue.waiting())
-        self._resumed = run.name
         budget = Budget(run.plan.preset if run.plan is not None else "")
         work = partial(resume_and_evaluate, run.path, budget=budget)
         config = run.plan.config if run.plan is not None else run.config
-        self._run(QueuedRun(number=0, config=config, preset=budget.preset), work, run.title, budget, earlier=run)
-
-    def _begin(self, run: QueuedRun) -> None:
-        self._goes_on, self._resumed = self._goes_on or bool(run.number), ""
-        self._set_offer(None)
-        run_dir = new_run_dir(self._project_dir, run.config)
-        budget = Budget(run.preset)
-        work = partial(train_and_evaluate, run.config, self._snapshot(), run_dir, budget=budget)
-        self._run(run, work, first_title(run_dir), budget)
+        self._run(work, run.title, config, budget, earlier=run)
 
     def _run(
         self,
-        run: QueuedRun,
         work: "Callable[..., tuple[RunSummary, Mapping[Split, Evaluation]]]",
         title: str,
+        config: TrainConfig,
         budget: Budget,
         *,
         earlier: RunSummary | None = None,
     ) -> None:
-        self._current, self._is_pausing, self._budget = run, False, budget
         task_title = tr("Going on with {run}", run=title) if earlier else tr("Training {run}", run=title)
-        task = Task(title=task_title, work=work, lane=Lane.TRAINING, page=TRAIN, device=run.config.device != "cpu")
-        self._task = self._tasks.run(task, owner=self, on_event=self._on_event, on_end=self._on_ended)
-        self.run_begun.emit(title, run.config, earlier, budget.preset)
-        self.queue_changed.emit()
+        task = Task(title=task_title, work=work, lane=Lane.TRAINING, page=TRAIN, device=config.device != "cpu")
+        self._entries.append(_Entry(task=task, title=title, config=config, budget=budget, earlier=earlier))
+        self._tasks.run(task, owner=self, on_event=self._on_event, on_end=self._on_ended)
+        if self._task is task:
+            self._tell_begin()
+        self.runs_changed.emit()
+
+    def _tell_begin(self) -> None:
+        """Announce the current run."""
+        current = self._entries[0]
+        self._is_pausing, self._budget = False, current.budget
+        self.run_begun.emit(current.title, current.config, current.earlier, current.budget.preset)
 
     def _on_event(self, event: Event) -> None:
         self.run_reported.emit(event)
         if isinstance(event, ResultStored):  # a first answer, while more is tried
             self.run_evaluated.emit()
 
-    def _take_next(self) -> None:
-        """Start the next valid run; invalid ones stay in the queue with the reason."""
-        snapshot = self._snapshot()
-        while (run := self.queue.take_next()) is not None:
-            problems = config_problems(run.config, snapshot)
-            if not problems:
-                self._begin(run)
-                return
-            self.queue.put_back(run, sentences(*(problem.message for problem in problems), joint="; "))
-        self._goes_on = False
-        self.queue_changed.emit()
-
-    def move(self, number: int, index: int) -> None:
-        self.queue.move(number, index)
-        self.queue_changed.emit()
-
-    def remove(self, number: int) -> QueuedRun | None:
-        found = self.queue.remove(number)
-        self.queue_changed.emit()
-        return found
-
-    def retry(self, number: int) -> None:
-        self.queue.retry(number)
-        self.queue_changed.emit()
-
     def pause(self) -> None:
-        """Stop the run after this step, to be resumed from there; the queue waits too."""
+        """Stop the run after this step, to be resumed from there."""
         if self._task is not None:
             self._is_pausing = True
             self._task.stop()
 
     def stop(self) -> None:
-        """End the run after this step, or a paused run for good; the queue waits until it is started again."""
+        """End the run after this step, or a paused run for good."""
         if self._task is not None:
             self._is_pausing = False
             self._task.stop()
         elif (run := self.paused_run()) is not None:
-            self.queue.dismiss(run.name)
+            self.unfinished.dismiss(run.name)
             self._set_offer(None)
-            self.queue_changed.emit()
+            self.runs_changed.emit()
             self._tell_end("stopped", run if run.result is not None else None)
 
-    def keep_waiting(self) -> None:
-        """Start no further run; a run not yet started returns to the queue. Called before the project closes."""
-        self._goes_on, self._is_closing = False, True
-        if self._task is not None and not self._task.is_running:
-            self.pause()
+    def close(self) -> None:
+        """Drop the waiting runs. Called before the project closes."""
+        self._is_closing = True
+        for each in self._entries[1:]:
+            each.task.stop()
 
     def _on_ended(self, task: "Task[tuple[RunSummary, Mapping[Split, Evaluation]]]") -> None:
-        run, self._current, self._task = self._current, None, None
+        place = next(number for number, each in enumerate(self._entries) if each.task is task)
+        entry = self._entries.pop(place)
+        if place:  # it was cancelled while it waited
+            self.runs_changed.emit()
+            return
         trained, evaluations = task.result or (None, {})
         result, failure = trained and trained.result, task.failure
         is_whole = trained is not None and result is not None and not result.stopped and not trained.is_unfinished
         how: Ending = "failed" if failure else "finished" if is_whole else "stopped"
-        if how == "stopped" or self._is_pausing:
-            self._goes_on = False
         if how == "stopped" and self._is_pausing:
-            name = result.run if result is not None else self._resumed
+            name = result.run if result is not None else entry.earlier.name if entry.earlier is not None else ""
             if name and (self._project_dir / RUNS_FOLDER / name).is_dir():
-                self.queue.set_paused(name)
+                self.unfinished.set_paused(name)
                 how = "paused"
-            elif run is not None:  # stopped before training: no folder
-                self.queue.add(run.config, preset=run.preset, is_first=True)
-        if how == "failed" and run is not None and run.number and failure is not None:
-            self.queue.put_back(run, failure.message)
-        if how in ("finished", "failed") and self.queue.waiting() and not self._is_pausing:
-            self._goes_on = True
         self._is_pausing = False
-        self.queue_changed.emit()
+        self.runs_changed.emit()
         self._tell_end(how, trained, evaluations, failure.message if failure else "")
-        if self._goes_on and not self._is_closing:
-            self._take_next()
+        if self._entries and not self._is_closing:
+            self._tell_begin()
+            self.runs_changed.emit()
 
     def _tell_end(
         self,
@@ -259,12 +228,12 @@ class Runner(QObject):
 
     def paused_run(self) -> RunSummary | None:
         """Return the paused run, if it is still readable."""
-        return self.queue.unfinished_run() if self.queue.paused else None
+        return self.unfinished.newest() if self.unfinished.paused else None
 
     def dismiss_offer(self) -> None:
         """Do not offer this run again; Results can still resume it."""
         if self.offer is not None:
-            self.queue.dismiss(self.offer.name)
+            self.unfinished.dismiss(self.offer.name)
             self._set_offer(None)
 
     def earlier_runs(self, most: int) -> list[RunSummary]:

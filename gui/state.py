@@ -177,7 +177,7 @@ class AppState(QObject):
         self._is_ending = True
         try:
             if self.session is not None:
-                self.session.runner.keep_waiting()
+                self.session.runner.close()
             self.tasks.end(ending)
         finally:
             self._is_ending = False

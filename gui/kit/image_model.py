@@ -57,6 +57,7 @@ class Section:
     title: str
     colour: ClassColour | None  # None without a class
     count: int
+    aside: str = ""  # muted text behind the title
     is_current: bool = False
 
 

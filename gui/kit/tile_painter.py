@@ -203,7 +203,10 @@ def draw_heading(painter: QPainter, line: QRect, section: Section, height: int) 
         _draw_swatch(painter, line.left(), line, theme.class_colour(section.colour), is_hollow=False)
         line = line.adjusted(16, 0, 0, 0)
     _draw_words(painter, line, section.title, palette.accent if section.is_current else palette.muted)
+    room = painter.fontMetrics().horizontalAdvance(section.title)
     painter.setFont(font)
+    if section.aside:
+        _draw_words(painter, line.adjusted(room + theme.MEDIUM, 0, 0, 0), section.aside, palette.muted)
 
 
 def _draw_ring(painter: QPainter, box: QRect, width: float) -> None:

@@ -74,7 +74,7 @@ class Commands(QObject):
         session = self._state.session
         if session is not None:
             session.content_changed.connect(self._state.actions.refresh)
-            session.runner.queue_changed.connect(self._state.actions.refresh)  # also when a run begins or ends
+            session.runner.runs_changed.connect(self._state.actions.refresh)  # also when a run begins or ends
         self._state.actions.refresh()
 
     def _show(self, names: Iterable[str]) -> None:

@@ -19,11 +19,11 @@ from gui.kit.folders import show_folder
 from gui.kit.lazy_function import lazy_function
 from gui.kit.translation import tr
 from gui.preferences import without_recent
-from gui.run_queue import FILE_NAME as QUEUE_FILE
 from gui.shell.project_dialogs import HistoryDialog, LabelExportDialog, RemovedDialog
 from gui.shell.window_dialog import WindowDialog
 from gui.state import AppState
 from gui.tasks import Lane, Task, Work, short_work
+from gui.unfinished_runs import FILE_NAME as UNFINISHED_FILE
 from models.messages import Message
 from visionft.amounts import size_text
 from visionft.errors import NextStep, VisionFTError
@@ -48,7 +48,7 @@ duplicate_project = lazy_function("visionft.project.store:duplicate_project", us
 _STEPS, _REMOVED = 500, 10_000  # maximum length of a list
 # The program's files in a project folder.
 # `external` holds evaluations of models from outside a project, which version 0.2 wrote.
-_OURS = (*FOLDERS, EXPORTS_FOLDER, QUEUE_FILE, SAMPLE_FOLDER, "external", ".lock", ".lock.json")
+_OURS = (*FOLDERS, EXPORTS_FOLDER, UNFINISHED_FILE, SAMPLE_FOLDER, "external", ".lock", ".lock.json")
 
 
 class ProjectCare:

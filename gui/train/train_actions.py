@@ -1,8 +1,8 @@
-"""The commands of the train page: start, queue and pause a run; the order of the queue."""
+"""The commands of the train page: start, pause and stop a run."""
 
 from typing import TYPE_CHECKING
 
-from gui.actions import QUEUE, TRAIN, Action
+from gui.actions import TRAIN, Action
 from gui.kit.translation import tr
 from gui.page import PageLink
 
@@ -13,10 +13,6 @@ if TYPE_CHECKING:
 def train_actions(link: "PageLink[TrainPage]") -> list[Action]:
     add, state = link.action, link.state
 
-    def why_not_start() -> str:
-        is_training = state.session is not None and state.session.runner.is_training
-        return tr("A run is training already: add this one to the queue.") if is_training else ""
-
     def why_not_pause() -> str:
         if state.session is None or not state.session.runner.is_training:
             return tr("No run is training.")
@@ -24,7 +20,7 @@ def train_actions(link: "PageLink[TrainPage]") -> list[Action]:
 
     def why_not_stop() -> str:
         runner = state.session.runner if state.session is not None else None
-        if runner is None or not (runner.is_training or runner.queue.paused):
+        if runner is None or not (runner.is_training or runner.unfinished.paused):
             return tr("No run is training.")
         return tr("The run is ending already.") if runner.is_stopping else ""
 
@@ -41,16 +37,8 @@ def train_actions(link: "PageLink[TrainPage]") -> list[Action]:
             "run.start",
             "Start training",
             lambda p: p.start(),
-            before=why_not_start,
+            lambda p: p.why_not_start(),
             keys=("Ctrl+Enter", "Ctrl+Return"),
-            place=TRAIN,
-            menu="Run",
-        ),
-        add(
-            "run.enqueue",
-            "Add the run to the queue",
-            lambda p: p.enqueue(),
-            keys=("Ctrl+Shift+Return",),
             place=TRAIN,
             menu="Run",
         ),
@@ -128,7 +116,4 @@ def train_actions(link: "PageLink[TrainPage]") -> list[Action]:
             also="another computer, remote, ssh, server, cluster, colab, slurm, gpu",
         ),
         add("run.end", "Stop training", lambda p: p.stop(), before=why_not_stop, menu="Run"),
-        add("queue.up", "Move up", lambda p: p.queue.move_chosen(-1), keys=("Alt+Up",), place=QUEUE),
-        add("queue.down", "Move down", lambda p: p.queue.move_chosen(1), keys=("Alt+Down",), place=QUEUE),
-        add("queue.remove", "Remove from the queue", lambda p: p.queue.remove_chosen(), keys=("Del",), place=QUEUE),
     ]

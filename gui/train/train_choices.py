@@ -4,7 +4,6 @@ import dataclasses
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 
-from gui.kit.forms import value_words
 from gui.kit.translation import capitalised, tr
 from gui.train.choice_grid import Choice
 from models.catalog import BACKBONES, USUAL_BACKBONES, get_backbone
@@ -250,17 +249,6 @@ def run_summary(config: TrainConfig, facts: SetFacts | None, classes: int) -> st
     if config.total_epochs and config.batch_size > 0 and config.learning_rate >= 0:
         lines.append(tr("Learning rate {rate} at its peak.", rate=f"{config.peak_learning_rate:.2g}"))
     return "\n".join(lines)
-
-
-def run_details(config: TrainConfig) -> str:
-    """Return the epochs of a run and its settings that differ from the defaults, in a line."""
-    fields = {each.name: each for each in dataclasses.fields(config)}
-    fields |= {f"{config.method}.{each.name}": each for each in dataclasses.fields(config.method_options)}
-    changes = [
-        f"{tr(fields[name].metadata['label'])} {value_words(value, fields[name])}"
-        for name, value in setting_changes(config).items()
-    ]
-    return ", ".join([*(epochs_words(config) or [tr("closed form")]), *changes[:4]])
 
 
 def epochs_words(config: TrainConfig) -> list[str]:

@@ -1,4 +1,4 @@
-"""The train page: set up, start, pause and stop a run, watch it live, queue more runs."""
+"""The train page: set up, start, pause and stop a run, and watch it live."""
 
 import dataclasses
 from collections.abc import Callable
@@ -19,7 +19,6 @@ from gui.state import AppState
 from gui.train.chart_loader import ChartLoader
 from gui.train.draft import TrainDraft
 from gui.train.job_files import JobFiles
-from gui.train.queue_list import QueueList
 from gui.train.resume_card import ResumeCard
 from gui.train.setup import SetupView
 from gui.train.stronger_card import StrongerCard, StrongerNetwork
@@ -36,12 +35,12 @@ if TYPE_CHECKING:
     from gui.train.run_monitor import RunMonitor
     from visionft.evaluation.stored import Evaluation
 
-SETUP, LIVE, QUEUE = "setup", "live", "queue"
-_VIEWS = {SETUP: Message("Set up"), LIVE: Message("Live run"), QUEUE: Message("Queue")}
+SETUP, LIVE = "setup", "live"
+_VIEWS = {SETUP: Message("Set up"), LIVE: Message("Live run")}
 
 
 class TrainPage(Page):
-    """Three views: *Set up* edits a draft config, *Live run* shows the run, *Queue* the waiting runs."""
+    """Two views: *Set up* edits a draft config, *Live run* shows the run."""
 
     name = TRAIN
     title = Message("Train")
@@ -60,10 +59,9 @@ class TrainPage(Page):
         self._has_run = self._has_results = False  # in the live view
         self._run_name = ""  # of its folder, once it has one
         self._monitor: RunMonitor | None = None
-        self._queue: QueueList | None = None
         self._chart_loader = ChartLoader("gui.train.run_monitor", lambda: self.monitor.show(), self)  # noqa: PLW0108
         self.start_button = Button("Start training", "play", role="primary", on_click=self.start)
-        self.enqueue_button = Button("Add to queue", "queue", role="primary", on_click=self.enqueue)
+        self.enqueue_button = Button("Train after it", "queue", role="primary", on_click=self.start)
         self.pause_button = Button("Pause", "pause", on_click=self.pause)
         self.resume_button = Button("Resume", "play", role="primary", on_click=self.resume)
         self.resume_button.setToolTip(tr("Continue the paused run"))
@@ -72,14 +70,12 @@ class TrainPage(Page):
         self.results_button = Button("See results", "results", role="primary", on_click=show_results)
         self._lay_out()
         self._connect()
-        self._show_queue()
         self._on_offer_changed(self.runner.offer if self.runner is not None else None)
         self._show_readiness()
 
     def _lay_out(self) -> None:
         self._views = QStackedWidget()
         self.switch = Segments({name: tr(title) for name, title in _VIEWS.items()}, tr("Train"))
-        self.switch.buttons[QUEUE].hide()
         for button in (
             self.pause_button,
             self.stop_button,
@@ -89,11 +85,10 @@ class TrainPage(Page):
             self.start_button,
         ):
             self.action_row.addWidget(button)
-        self._live_layout, self._queue_layout = QVBoxLayout(), QVBoxLayout()
+        self._live_layout = QVBoxLayout()
+        self._live_layout.setContentsMargins(theme.HUGE, 0, theme.HUGE, theme.HUGE)
         self._views.addWidget(self.setup)
-        for layout in (self._live_layout, self._queue_layout):
-            layout.setContentsMargins(theme.HUGE, 0, theme.HUGE, theme.HUGE)
-            self._views.addWidget(widget_of(layout))
+        self._views.addWidget(widget_of(self._live_layout))
         offer = column(self.resume_card, self.stronger_card, self.switch)
         offer.setContentsMargins(theme.HUGE, 0, theme.HUGE, 0)
         self.body.setContentsMargins(0, 0, 0, 0)
@@ -103,7 +98,7 @@ class TrainPage(Page):
         setup = self.setup
         for button, action, tip in (
             (self.start_button, "run.start", ""),
-            (self.enqueue_button, "run.enqueue", tr("Add this run to the queue with the current settings")),
+            (self.enqueue_button, "run.start", tr("Train with the current settings after the run that trains now")),
             (self.pause_button, "run.pause", tr("Pause after this step and free the device; Resume continues there")),
             (self.stop_button, "run.end", tr("End the run after this step; the best checkpoint is kept")),
             (setup.measure_button, "run.measure", tr("Train a few steps to measure time and memory on this computer")),
@@ -137,7 +132,7 @@ class TrainPage(Page):
             runner.run_begun.connect(self._on_run_begun)
             runner.run_reported.connect(self._on_run_reported)
             runner.run_ended.connect(self._on_run_ended)
-            runner.queue_changed.connect(self._show_queue)
+            runner.runs_changed.connect(self._show_readiness)
             runner.offer_changed.connect(self._on_offer_changed)
             self.resume_card.dismissed.connect(runner.dismiss_offer)
         if self.session is not None:
@@ -154,21 +149,6 @@ class TrainPage(Page):
             if self.runner is not None:
                 self._monitor.budget_chosen.connect(self.runner.change_budget)
         return self._monitor
-
-    @property
-    def queue(self) -> QueueList:
-        if self._queue is None:
-            self._queue = queue = QueueList(self.state.actions)
-            queue.setMaximumWidth(theme.scaled(760))
-            if (runner := self.runner) is not None:
-                queue.moved.connect(runner.move)
-                queue.removed.connect(runner.remove)
-                queue.retry_requested.connect(runner.retry)
-                queue.start_requested.connect(runner.start_queue)
-                queue.tweak_requested.connect(self._on_tweak_requested)
-            self._queue_layout.insertWidget(0, queue, 1)
-            self._show_queue()
-        return self._queue
 
     def config(self) -> TrainConfig:
         return self.draft.config
@@ -198,9 +178,9 @@ class TrainPage(Page):
         """Show the next step of each view as its primary button, and the other possible steps."""
         runner, view = self.runner, self.switch.value()
         is_training, is_live = self._is_training, view == LIVE
-        is_paused = runner is not None and bool(runner.queue.paused) and not is_training and is_live
+        is_paused = runner is not None and bool(runner.unfinished.paused) and not is_training and is_live
         shows_results = is_live and not is_training and not is_paused and self._has_results
-        can_start = not (is_training or is_paused or view == QUEUE or shows_results)
+        can_start = not (is_training or is_paused or shows_results)
         for button, is_shown in (
             (self.results_button, shows_results),
             (self.start_button, can_start),
@@ -212,7 +192,7 @@ class TrainPage(Page):
             button.setVisible(is_shown)
         self.start_button.setText(start_words(self.draft.cost_of_run))
         has_run = is_training or is_paused or self._has_run
-        self.switch.setVisible(has_run or not self.switch.buttons[QUEUE].isHidden())
+        self.switch.setVisible(has_run)
         is_splitting = self.session is not None and self.session.splitter.is_splitting
         self.setup.split_card.show_why_not(tr("The images are being divided.") if is_splitting else "")
         self.state.actions.refresh()
@@ -223,42 +203,32 @@ class TrainPage(Page):
             self.monitor.show_waiting(self.runner.waits_for)
         self._show_readiness()
 
-    @Slot()
-    def _show_queue(self) -> None:
-        runs = self.runner.queue.runs if self.runner is not None else ()
-        if runs or self._queue is not None:
-            self.queue.show_runs(runs, is_held=not self._is_training)
-            self.queue.setVisible(bool(runs))
-        self.switch.buttons[QUEUE].setText(tr("Queue: {count}", count=len(runs)))
-        self.switch.buttons[QUEUE].setVisible(bool(runs))
-        if not runs and self.switch.value() == QUEUE:
-            self.show_view(LIVE if self._is_training else SETUP)
-        self._show_readiness()
-
     @Slot(object)
     def _on_offer_changed(self, run: RunSummary | None) -> None:
-        paused = self.runner.queue.paused if self.runner is not None else ""
+        paused = self.runner.unfinished.paused if self.runner is not None else ""
         self.resume_card.offer(offer_words(run, is_paused=run.name == paused) if run else "")
 
     def start(self) -> None:
-        """Check the draft, split the images without a split, and start the run; or show every error."""
+        """Check the draft, split the images without a split, and start the run or let it wait; or show every error."""
 
         def start(runner: Runner) -> None:
-            self.show_view(LIVE)
+            if not runner.is_training:
+                self.show_view(LIVE)
             runner.start(self.config(), self.draft.budget)
 
         if self.runner is not None:
             self._when_ready(start)
+
+    def why_not_start(self) -> str:
+        """Return the reason not to start a run: the live view shows one that trains; empty for none."""
+        is_watching = self._is_training and self.switch.value() == LIVE
+        return tr("A run is training already: set up the next one first.") if is_watching else ""
 
     def train_again(self) -> None:
         """Train the preset of the last run again, now that another network is the best on the images."""
         if self.runner is not None and self.runner.budget and not self.draft.is_modified:
             self.draft.take_preset(self.runner.budget)
         self.start()
-
-    def enqueue(self) -> None:
-        if self.runner is not None:
-            self._when_ready(lambda runner: runner.enqueue(self.config(), self.draft.budget))
 
     def _when_ready(self, act: Callable[[Runner], object]) -> None:
         """Call `act` once the settings are valid and the images are split; else show the errors."""
@@ -337,12 +307,6 @@ class TrainPage(Page):
     def _take(self, config: TrainConfig) -> None:
         self.show_view(SETUP)
         self.draft.take(config)
-
-    @Slot(int)
-    def _on_tweak_requested(self, number: int) -> None:
-        run = self.runner.remove(number) if self.runner is not None else None
-        if run is not None:
-            self._take(run.config)
 
     @Slot(str, object, object, str)
     def _on_run_begun(self, title: str, config: TrainConfig, earlier: RunSummary | None, budget: str) -> None:

@@ -30,7 +30,6 @@ PACKAGES = {
     "train": (
         "gui.train",
         "gui.runner",
-        "gui.run_queue",
         "gui.tasks",
         "gui.session",
         "gui.kit.workers",

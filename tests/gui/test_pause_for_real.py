@@ -39,7 +39,7 @@ def test_a_paused_run_frees_its_memory_and_goes_on_where_it_was(qtbot, window: M
     page.pause()
     qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=60_000)
     assert live_numbers() == before
-    run_dir = project_dir / "runs" / window.state.session.runner.queue.paused
+    run_dir = project_dir / "runs" / window.state.session.runner.unfinished.paused
     place = json.loads((run_dir / "last" / "state.json").read_text())["progress"]
     done = read_run(run_dir).last_epoch
     assert place["epoch"] == done + 1

@@ -1,4 +1,4 @@
-"""Consecutive runs: the queue continues, also after a failure; pause, cancel and resume; offers after a crash."""
+"""Consecutive runs: the next one begins, also after a failure; pause, cancel and resume; offers after a crash."""
 
 import dataclasses
 import threading
@@ -129,31 +129,38 @@ def start_run(qtbot, page: TrainPage, engine: Engine, *, ends_epoch: bool = Fals
         qtbot.waitUntil(lambda: page.monitor.chart.point_counts()["epochs"] == 1)
 
 
+def start_another(qtbot, page: TrainPage, epochs: int) -> None:
+    qtbot.mouseClick(page.switch.buttons["setup"], LEFT)
+    draft(page, epochs)
+    qtbot.mouseClick(page.enqueue_button, LEFT)
+
+
 def test_runs_that_wait_are_trained_in_order_and_past_a_failure(qtbot, page, window, engine, finish):
     engine.fails_at = {3}
+    told: list[str] = []
+    window.state.tasks.ended.connect(lambda task, _is_told: told.append(task.failure.message if task.failure else ""))
     draft(page, 2)
     qtbot.mouseClick(page.start_button, LEFT)
     for epochs in (3, 4):
-        qtbot.mouseClick(page.switch.buttons["setup"], LEFT)
-        draft(page, epochs)
-        qtbot.mouseClick(page.enqueue_button, LEFT)
-    assert page.queue.numbers() == [1, 2] and "2" in page.switch.buttons["queue"].text()
+        start_another(qtbot, page, epochs)
+    assert len(window.state.tasks.pending) == 3 and page.switch.value() == SETUP
     engine.is_slow = False
     engine.step.set()
     finish()
-    assert engine.trained == [2, 3, 4]
-    (failed,) = window.state.session.runner.queue.runs
-    assert failed.config.epochs == 3 and failed.failure == "no-memory"
-    assert "no-memory" in page.queue.list.item(0).text()
+    assert engine.trained == [2, 3, 4] and told == ["", "no-memory", ""]
     assert page.switch.value() == SETUP  # the next run does not snatch the form away
-    qtbot.mouseClick(page.switch.buttons["queue"], LEFT)
-    page.queue.list.setCurrentRow(0)
-    assert not page.queue.start_button.isVisible()
-    engine.fails_at = set()
-    qtbot.mouseClick(page.queue.retry_button, LEFT)
-    qtbot.mouseClick(page.queue.start_button, LEFT)
+    assert len(list((window.state.path / "runs").glob("0*"))) == 2
+
+
+def test_a_run_that_waits_is_cancelled_in_the_task_bar(qtbot, page, window, engine, finish):
+    start_run(qtbot, page, engine)
+    start_another(qtbot, page, 2)
+    window.state.tasks.waiting[0].stop()
+    assert len(window.state.tasks.pending) == 1 and page.runner.is_training
+    engine.is_slow = False
+    engine.step.set()
     finish()
-    assert engine.trained == [2, 3, 4, 3] and window.state.session.runner.queue.runs == ()
+    assert engine.trained == [4]
 
 
 def test_an_early_answer_is_shown_everywhere_while_training_goes_on(qtbot, page, window, engine, finish):
@@ -168,63 +175,33 @@ def test_an_early_answer_is_shown_everywhere_while_training_goes_on(qtbot, page,
     assert told[-1] is False
 
 
-def test_the_queue_is_reordered_tweaked_and_emptied(qtbot, page, window):
-    for epochs in (2, 3, 4):
-        draft(page, epochs)
-        page.enqueue()
-    qtbot.mouseClick(page.switch.buttons["queue"], LEFT)
-    queue = page.queue
-    queue.list.setCurrentRow(2)
-    qtbot.mouseClick(queue.up_button, LEFT)
-    assert queue.numbers() == [1, 3, 2] and queue.chosen() == 3
-    queue.list.setFocus()
-    qtbot.keyClick(queue.list, Qt.Key.Key_Up, Qt.KeyboardModifier.AltModifier)
-    assert queue.numbers() == [3, 1, 2]
-    model = queue.list.model()
-    model.moveRow(model.index(0, 0).parent(), 0, model.index(0, 0).parent(), 2)  # dragged
-    qtbot.waitUntil(lambda: [run.number for run in window.state.session.runner.queue.runs] == [1, 3, 2])
-    queue.list.setCurrentRow(0)
-    qtbot.keyClick(queue.list, Qt.Key.Key_Delete)
-    assert queue.numbers() == [3, 2]
-    queue.list.setCurrentRow(0)
-    qtbot.mouseClick(queue.tweak_button, LEFT)
-    assert queue.numbers() == [2] and page.config().epochs == 4 and page.switch.value() == SETUP
-
-
 def test_pause_keeps_the_place_and_resume_goes_on_with_one_curve(qtbot, page, window, engine, finish):
     start_run(qtbot, page, engine, ends_epoch=True)
-    page.switch.buttons["setup"].click()
-    draft(page, 2)
-    page.enqueue()
-    page.show_view(LIVE)
     qtbot.mouseClick(page.pause_button, LEFT)
     assert page.monitor.state() == "Pausing"
     qtbot.waitUntil(lambda: not window.state.tasks.pending)
     assert page.monitor.state() == "Paused" and page.resume_button.isVisible()
     assert not page.pause_button.isVisible() and not page.start_button.isVisible()
-    qtbot.wait(30)
-    assert not window.state.tasks.pending  # waiting runs do not overtake it
     engine.is_slow = False
     qtbot.mouseClick(page.resume_button, LEFT)
     finish()
-    assert engine.trained == [4, 4, 2]
+    assert engine.trained == [4, 4]
     finished = read_run(window.state.path / "runs" / f"001-{DEFAULT_BACKBONE}-lora")
     assert [epoch.epoch for epoch in finished.epochs] == [1, 2, 3, 4]
-    assert not finished.result.stopped and window.state.session.runner.queue.paused == ""
+    assert not finished.result.stopped and window.state.session.runner.unfinished.paused == ""
 
 
-def test_stop_ends_the_run_and_the_queue_waits(qtbot, page, window, engine):
+def test_stop_ends_the_run_and_the_next_begins(qtbot, page, window, engine, finish):
     start_run(qtbot, page, engine)
-    page.runner.enqueue(TrainConfig(epochs=2))
+    start_another(qtbot, page, 2)
+    page.show_view(LIVE)
+    qtbot.mouseClick(page.stop_button, LEFT)
+    qtbot.waitUntil(lambda: engine.trained == [4, 2] and page.monitor.state() == "Running")
     qtbot.mouseClick(page.stop_button, LEFT)
     qtbot.waitUntil(lambda: not window.state.tasks.pending)
-    qtbot.wait(30)
-    assert page.monitor.state() == "Stopped" and not window.state.tasks.pending
+    assert page.monitor.state() == "Stopped"
     assert not page.results_button.isVisible()  # not one epoch had ended
     assert page.start_button.isVisible() and not page.resume_button.isVisible()
-    assert len(page.runner.queue.waiting()) == 1
-    qtbot.mouseClick(page.switch.buttons["queue"], LEFT)
-    assert page.queue.start_button.isVisible()
 
 
 @pytest.mark.slow
