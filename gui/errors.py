@@ -7,11 +7,10 @@ import logging
 import sys
 import threading
 import traceback
-from collections.abc import Iterable
 from types import TracebackType
 
 from PySide6.QtCore import QObject, QtMsgType, Signal, Slot, qInstallMessageHandler, qVersion
-from PySide6.QtWidgets import QApplication, QCheckBox, QPlainTextEdit, QWidget
+from PySide6.QtWidgets import QApplication, QPlainTextEdit, QWidget
 
 from gui.kit import theme
 from gui.kit.dialogs import Dialog
@@ -70,36 +69,26 @@ class BugReporter(QObject):
 
 
 class ReportDialog(Dialog):
-    """Shows the exact text of "Copy report"; with names of files, projects and classes only after the user agrees."""
+    """Shows the text of "Copy report", from which the user takes out what is nobody else's business."""
 
     title = Message("A report for whoever helps you")
     about = Message(
-        "Versions, this computer and the newest lines of the log. It is copied as you see it; nothing is sent."
+        "Versions, this computer and the newest lines of the log. They may name files and classes: delete here what is "
+        "not for others. Nothing is sent."
     )
 
-    def __init__(self, parent: QWidget | None, trace: str = "", *, names: Iterable[str] = ()) -> None:
-        """Args: `trace` is the traceback of the error, if any; `names` are further known names to be removed."""
+    def __init__(self, parent: QWidget | None, trace: str = "") -> None:
+        """Args: `trace` is the traceback of the error, if any."""
         super().__init__(parent, self.title, self.about, width=640, height=380)
-        self._trace = trace
-        self._names = tuple(names)
-        self._report = QPlainTextEdit()
-        self._report.setReadOnly(True)
+        from visionft.support import report_text
+
+        self._report = QPlainTextEdit(report_text(trace, toolkit=f"Qt {qVersion()}"))
         self._report.setAccessibleName(tr("Report"))
-        self.names_box = QCheckBox(tr("With the names of files, projects and classes"))
-        self.names_box.toggled.connect(self._show)
         self.copy_button = CopyButton("Copy report", self.report)
-        self.lay_out(self._report, self.names_box, aside=(self.copy_button,), spacing=theme.MEDIUM)
-        self._show()
+        self.lay_out(self._report, aside=(self.copy_button,), spacing=theme.MEDIUM)
 
     def report(self) -> str:
         return self._report.toPlainText()
-
-    def _show(self) -> None:
-        from visionft.support import report_text
-
-        has_names = self.names_box.isChecked()
-        toolkit = f"Qt {qVersion()}"
-        self._report.setPlainText(report_text(self._trace, with_names=has_names, names=self._names, toolkit=toolkit))
 
 
 class BugDialog(ReportDialog):

@@ -6,7 +6,6 @@ The project pages are rebuilt whenever another project is opened, so that no sta
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QByteArray, Qt, QTimer
@@ -211,8 +210,7 @@ class MainWindow(QMainWindow):
         self.open_over(box)
 
     def show_report(self) -> None:
-        known = (self.state.path, *self.state.settings.recent_projects)
-        self.open_over(ReportDialog(self, names=[Path(path).name for path in known if path]))
+        self.open_over(ReportDialog(self))
 
     def open_over(self, dialog: QDialog) -> None:
         """Open a dialog and delete it when it is closed."""

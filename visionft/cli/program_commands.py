@@ -24,10 +24,11 @@ Names = Annotated[list[str], Argument(metavar="BACKBONE...", help="See `visionft
 
 def doctor(
     report: Annotated[
-        bool, Option("--report", help="Print instead a report to send: versions, the newest lines of the log.")
-    ] = False,
-    names: Annotated[
-        bool, Option("--names", help="For --report: keep the names of files, projects and classes in the log.")
+        bool,
+        Option(
+            "--report",
+            help="Print instead a report to send: versions, the newest lines of the log; read it first.",
+        ),
     ] = False,
     json: Json = False,
 ) -> None:
@@ -37,7 +38,7 @@ def doctor(
     if report:
         from visionft.support import report_text
 
-        text = report_text(with_names=names)
+        text = report_text()
         print_result({"report": text}, text, as_json=json)
         return
     diagnosis = diagnose()

@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any, cast
 
 from models.messages import Message
-from visionft.credentials import errors_without_secrets, without_secrets
+from visionft.credentials import without_secrets
 from visionft.errors import NextStep, VisionFTError
 from visionft.events import Progress
 from visionft.export.bundle.verifying import files_to_send
-from visionft.foreign_text import printable
 from visionft.jobs import SILENT, JobContext
 from visionft.weights.offline import offline_reason
 
@@ -48,7 +47,7 @@ def send_export(
             the repository is public although it was not to be.
         JobCancelled: It was stopped before the files were on their way.
     """
-    from huggingface_hub import CommitOperationAdd, HfApi, get_token
+    from huggingface_hub import CommitOperationAdd, HfApi
     from huggingface_hub.utils import disable_progress_bars
 
     require_network()
@@ -58,7 +57,7 @@ def send_export(
         raise VisionFTError("That is no token of the hub.", "Copy it whole: it has neither blanks nor accents.")
     disable_progress_bars()  # they would be printed
     api: Any = HfApi(library_name="visionft", token=token or None)
-    with _explained(repository), errors_without_secrets(token or get_token() or ""):
+    with _explained(repository):
         job.check_cancelled()
         made = api.create_repo(repository, private=not is_public, exist_ok=True)
         if not is_public and not api.model_info(made.repo_id).private:
@@ -75,38 +74,36 @@ def send_export(
 
 @contextmanager
 def _explained(repository: str) -> Generator[None]:
-    """Turn the errors of huggingface_hub into a `VisionFTError` with a next step."""
+    """Turn the errors of huggingface_hub into a `VisionFTError` with a next step, without what the hub answered."""
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError, OfflineModeIsEnabled
 
     # The base error of the HTTP library, which differs between versions of huggingface_hub, and OSError.
     transport_errors = cast(tuple[type[Exception], ...], HfHubHTTPError.__bases__)
     try:
         yield
-    except HFValidationError as error:
+    except HFValidationError:
         hint = Message("Give NAME or OWNER/NAME, of letters, digits, “-”, “_” and “.”.")
-        raise VisionFTError(Message("{repository} is no name of a repository.", repository=repository), hint) from error
-    except OfflineModeIsEnabled as error:
+        raise VisionFTError(Message("{repository} is no name of a repository.", repository=repository), hint) from None
+    except OfflineModeIsEnabled:
         step = NextStep("allow_network")
-        raise VisionFTError("Nothing was sent: HF_HUB_OFFLINE was set.", "Allow the network first.", step) from error
-    except LocalTokenNotFoundError as error:
-        raise VisionFTError("Nobody is logged in to the hub on this computer.", _LOGIN) from error
+        raise VisionFTError("Nothing was sent: HF_HUB_OFFLINE was set.", "Allow the network first.", step) from None
+    except LocalTokenNotFoundError:
+        raise VisionFTError("Nobody is logged in to the hub on this computer.", _LOGIN) from None
     except HfHubHTTPError as error:
-        raise _refused(repository, error) from error
+        raise _refused(repository, error.response.status_code) from None
     except (*transport_errors, LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-        message = Message("The hub took nothing: {error}", error=str(error) or type(error).__name__)
+        message = Message("The hub took nothing: {error}", error=without_secrets(str(error)) or type(error).__name__)
         hint = Message("Check the connection and the address of the hub (HF_ENDPOINT), and try again.")
-        raise VisionFTError(message, hint) from error
+        raise VisionFTError(message, hint) from None
 
 
-def _refused(repository: str, error: Any) -> VisionFTError:
-    status = error.response.status_code
+def _refused(repository: str, status: int) -> VisionFTError:
     if status == 401:
         return VisionFTError("The hub does not know the token, or there is none (it answered 401).", _LOGIN)
     if status == 403:
         message = Message("The token may not write to {repository} (the hub answered 403).", repository=repository)
         return VisionFTError(message, _LOGIN)
-    reason = printable(without_secrets(str(error.server_message or "")))[:200].rstrip(".")
-    reason = reason or Message("it answered {status}", status=status)
+    reason = Message("it answered {status}", status=status)
     hint = Message("Try again later.") if status >= 500 else Message("Choose another name.")
     message = Message("The hub refuses to take {repository}: {reason}.", repository=repository, reason=reason)
     return VisionFTError(message, hint)

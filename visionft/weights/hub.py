@@ -17,7 +17,7 @@ from typing import Any, TypeVar, cast
 
 from models.catalog import Backbone
 from models.messages import Message, Text, sentences
-from visionft.credentials import errors_without_secrets
+from visionft.credentials import without_secrets
 from visionft.errors import NextStep, WeightsError
 from visionft.files import naming_faults
 from visionft.jobs import JobContext
@@ -45,7 +45,7 @@ class RemoteFile:
 
 
 class _ConnectionLost(Exception):
-    """The connection failed or broke off; trying again may help. `__cause__` says why."""
+    """The connection failed or broke off; trying again may help."""
 
 
 def look_up(backbone: Backbone, *, job: JobContext) -> RemoteFile | None:
@@ -175,30 +175,32 @@ def _explained(backbone: Backbone) -> Generator[None]:
     # The HTTP library's own base error (httpx under huggingface_hub 1, httpx2 under 2) and OSError.
     transport_errors = cast(tuple[type[Exception], ...], HfHubHTTPError.__bases__)
     try:
-        with errors_without_secrets():
-            yield
-    except OfflineModeIsEnabled as error:
-        raise offline_error(backbone, Message("VisionFT works offline (HF_HUB_OFFLINE was set).")) from error
+        yield
+    except OfflineModeIsEnabled:
+        raise offline_error(backbone, Message("VisionFT works offline (HF_HUB_OFFLINE was set).")) from None
     except HfHubHTTPError as error:
-        _raise_for(error.response.status_code, backbone, error)
-        raise _ConnectionLost(Message("the hub answered {status}", status=error.response.status_code)) from error
+        _raise_for(error.response.status_code, backbone)
+        raise _ConnectionLost(Message("the hub answered {status}", status=error.response.status_code)) from None
     except transport_errors as error:
-        raise _ConnectionLost(str(error) or type(error).__name__) from error
-    except ValueError as error:  # of addresses that are none
-        raise _ConnectionLost(Message("it answers otherwise than a hub does")) from error
+        raise _ConnectionLost(without_secrets(str(error)) or type(error).__name__) from None
+    except ValueError:  # of addresses that are none
+        raise _ConnectionLost(Message("it answers otherwise than a hub does")) from None
 
 
-def _raise_for(status: int, backbone: Backbone, cause: Exception | None = None) -> None:
-    """Raise for an error response; temporary ones are `_ConnectionLost`."""
+def _raise_for(status: int, backbone: Backbone) -> None:
+    """Raise for an error response; temporary ones are `_ConnectionLost`.
+
+    What the client raised is no cause of the error: its text holds the address, with a password for a mirror.
+    """
     if status < 400:
         return
     if status in (408, 416, 425, 429) or status >= 500:
-        raise _ConnectionLost(Message("the hub answered {status}", status=status)) from cause
+        raise _ConnectionLost(Message("the hub answered {status}", status=status)) from None
     template = Message("The hub refuses {file} of {repository} (it answered {status}).", status=status)
     if status == 404:
         template = Message("The hub does not have {file} of {repository} (it answered {status}).", status=status)
     repository = f"{backbone.hub_id}@{backbone.pin.revision}".rstrip("@")  # at the pinned commit
-    raise _to_import(backbone, Message(template, file=backbone.hub_file, repository=repository)) from cause
+    raise _to_import(backbone, Message(template, file=backbone.hub_file, repository=repository)) from None
 
 
 def offline_error(backbone: Backbone, reason: str) -> WeightsError:
