@@ -1,4 +1,4 @@
-"""What an export for a target holds, and how its file is used without VisionFT; the programs on request."""
+"""What an export for a target holds, and how its file is used without VisionFT."""
 
 from collections.abc import Sequence
 
@@ -7,12 +7,11 @@ from PySide6.QtGui import QFontDatabase
 from PySide6.QtWidgets import QPlainTextEdit
 
 from gui.kit import theme
-from gui.kit.fold import Fold
-from gui.kit.parts import Card, CopyButton, IconLabel, Segments, clear, column, row, text, verbatim, widget_of
+from gui.kit.parts import Card, CopyButton, IconLabel, clear, column, row, text, verbatim, widget_of
 from gui.kit.translation import tr
 from models.messages import Message
 from visionft.export.bundle.card.model_card import CARD_FILE
-from visionft.export.bundle.sample_programs import SAMPLES, Sample
+from visionft.export.bundle.sample_programs import SAMPLES
 from visionft.export.contents import MODEL_FILE
 from visionft.export.export_result import ExportResult
 from visionft.export.options import ExportOptions, Target
@@ -20,7 +19,6 @@ from visionft.export.options import ExportOptions, Target
 _MODEL = Message("Takes images of any size: cropping, resizing and normalising are inside.")
 _CARD = Message("The model card: classes, accuracy, limits and licences.")
 _VERIFIED = Message("Kept only if it classifies up to 24 images of all shapes as the trained model does.")
-_LINES = 22  # of a program
 
 
 class UseCard(Card):
@@ -29,25 +27,15 @@ class UseCard(Card):
     def __init__(self) -> None:
         super().__init__(margin=theme.HUGE, spacing=theme.MEDIUM)
         self._samples = {sample.name: sample for sample in SAMPLES}
-        self._model = MODEL_FILE
-        self._exported = tuple[str, ...]()
         self._heading = text("", "heading", wrap=True)
         self._files = column(spacing=theme.MEDIUM)
         self.file, self.note = text("", "strong", wrap=True), text("", "muted", wrap=True)
         self._needs = text("", "muted", wrap=True)
-        self.start = _program(2)
+        self.start = _commands()
         self.start.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.start.setAccessibleName(tr("Commands to start it"))
-        copy_start_button = CopyButton("Copy", self.start.toPlainText, role="quiet")
-        self.view = _program(_LINES)
-        self.copy_button = CopyButton("Copy", self.view.toPlainText)
-        self._program_file = verbatim("", "strong")
-        switch = Segments({name: each.title for name, each in self._samples.items()}, tr("Use it without VisionFT"))
-        switch.chosen.connect(lambda name: self.show_sample(self._samples[name]))
-        self.buttons = switch.buttons
-        self.programs = Fold("Programs", switch, row(self._program_file, None, self.copy_button), self.view)
-        needs = widget_of(row(self._needs, copy_start_button, grows=0))
-        self._use = (needs, self.start, self.programs)
+        self.copy_button = CopyButton("Copy", self.start.toPlainText, role="quiet")
+        self._use = (widget_of(row(self._needs, self.copy_button, grows=0)), self.start)
         self.add(self._heading, self._files, self.file, self.note, *self._use)
 
     def show_files(self, target: Target, options: ExportOptions) -> None:
@@ -75,14 +63,16 @@ class UseCard(Card):
 
     def show_use(self, target: Target, found: ExportResult) -> None:
         """Show how a finished export is used, with the file that suits the target."""
-        self._model = target.file(found.variants)
-        self._exported = found.files
+        model = target.file(found.variants)
         self._begin(tr("Use it without VisionFT"), target.notes(found.files))
-        self.file.setText(tr("{target}: use {file}", target=tr(target.title), file=self._model))
+        self.file.setText(tr("{target}: use {file}", target=tr(target.title), file=model))
         self.file.setVisible(bool(found.variants))
-        self.show_sample(self._samples.get(target.sample) or SAMPLES[0])
+        if sample := self._samples.get(target.sample):
+            self._needs.setText(f"{tr(sample.needs)} {tr('In the folder of the export:')}")
+            self.start.setPlainText(sample.start(model, found.files))
+            _fit(self.start)
         for widget in self._use:
-            widget.setVisible(target.sample in self._samples)
+            widget.setVisible(sample is not None)
 
     def _begin(self, heading: str, notes: Sequence[str]) -> None:
         clear(self._files)
@@ -90,28 +80,19 @@ class UseCard(Card):
         self.note.setText("\n".join(map(tr, notes)))
         self.note.setVisible(bool(notes))
 
-    def show_sample(self, sample: Sample) -> None:
-        self.buttons[sample.name].setChecked(True)
-        self._needs.setText(f"{tr(sample.needs)} {tr('In the folder of the export:')}")
-        self.start.setPlainText(sample.start(self._model, self._exported))
-        _fit(self.start, len(self.start.toPlainText().splitlines()))
-        self.view.setPlainText(sample.content.decode())
-        self.view.setAccessibleName(tr("Program in {language}", language=sample.title))
-        self._program_file.setText(sample.file)
 
-
-def _program(lines: int) -> QPlainTextEdit:
+def _commands() -> QPlainTextEdit:
     view = QPlainTextEdit()
     view.setReadOnly(True)
     view.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
     font = QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont)
     font.setPixelSize(theme.scaled(12))
     view.setFont(font)
-    _fit(view, lines)
     return view
 
 
-def _fit(view: QPlainTextEdit, lines: int) -> None:
+def _fit(view: QPlainTextEdit) -> None:
     """Give the view the height of its lines and of the bar below them: a line may be longer than the view is wide."""
+    lines = len(view.toPlainText().splitlines())
     bar = view.horizontalScrollBar().sizeHint().height()
     view.setFixedHeight(lines * view.fontMetrics().lineSpacing() + 3 * theme.SMALL + bar)
