@@ -38,7 +38,7 @@ def main(arguments: Sequence[str]) -> int:
         print(f"{mb:9.0f} MB  {name}")
     if "--no-smoke" in arguments:
         return 0
-    return subprocess.run([sys.executable, ROOT / "packaging" / "smoke.py", PROGRAM, "--whole"], check=False).returncode
+    return subprocess.run([sys.executable, ROOT / "packaging" / "smoke.py", PROGRAM], check=False).returncode
 
 
 def build() -> None:
