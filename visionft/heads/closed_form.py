@@ -92,19 +92,20 @@ class ClosedForm:
         self._set(places, np.zeros((len(places), self.classes), np.float32), is_labelled=False)
 
     def _set(self, places: np.ndarray, targets: np.ndarray, *, is_labelled: bool) -> None:
-        """Change labels: first of images that join or leave the labelled ones, then of the others."""
-        is_moving, change = self.is_labelled[places] != is_labelled, targets - self.targets[places]
+        """Change labels: images with another label leave the labelled ones, then images join them."""
+        before, was_labelled = self.targets[places].astype(np.float32), self.is_labelled[places]
+        changes = (was_labelled != is_labelled) | (before != targets).any(axis=1)
+        leaving, joining = was_labelled & changes, changes & is_labelled
         self.targets[places], self.is_labelled[places] = targets, is_labelled
-        if is_moving.sum() > self.rows.shape[1] // 2:  # a new inverse is faster
+        if leaving.sum() + joining.sum() > self.rows.shape[1] // 2:  # a new inverse is faster
             self._rebuild()
             return
-        self.counts = self.counts + change.sum(axis=0)
+        self.counts = self.counts + (targets - before).sum(axis=0)
         self._between.clear()
-        is_altered = ~is_moving & change.any(axis=1)
-        if is_moving.any():
-            self._move(places[is_moving], change[is_moving], sign=1 if is_labelled else -1)
-        if is_altered.any():
-            self._alter(places[is_altered], change[is_altered])
+        if leaving.any():
+            self._move(places[leaving], -before[leaving], sign=-1)
+        if joining.any():
+            self._move(places[joining], targets[joining], sign=1)
         self._changes += len(places)
         if self._changes > _CHANGES:
             self._recompute_products()
@@ -131,16 +132,6 @@ class ClosedForm:
                 self._leverages[number, part] -= np.einsum("nb,nb->n", mine @ shrink[number], mine)
         self._inverses -= sign * (moved @ cores @ moved.transpose(0, 2, 1))
         self._sums += chosen.T @ change
-
-    def _alter(self, places: np.ndarray, change: np.ndarray) -> None:
-        """Change the classes of labelled images: only the class sums need an update."""
-        columns = np.flatnonzero(change.any(axis=0))
-        added = self.rows[places].astype(np.float64).T @ change[:, columns]  # (D, C')
-        self._sums[:, columns] += added
-        joined = np.hstack(list(self._inverses @ added)).astype(np.float32)  # (D, K C')
-        for part in self._parts():
-            for number, step in enumerate(np.split(self.rows[part] @ joined, len(self._inverses), axis=1)):
-                self._products[number][part, columns] += step
 
     def relearn(self, places: np.ndarray, targets: np.ndarray, *, strengths: Sequence[float] | None = None) -> None:
         """Forget all labels, and learn those of images (B), as (B, C) zeros and ones; `strengths` replaces the grid."""
