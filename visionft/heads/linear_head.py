@@ -49,9 +49,7 @@ class FittedHead:
     places: np.ndarray  # (M,) of these images: all but the only one of a class
     accuracy: float | None  # held-out accuracy; None where no class has two images
     description: str
-    kinds: tuple[str, ...] = ()  # the averaged kinds, best first, such as `ridge` and `gda`
-    uses_all_parts: bool = False  # whether any of them uses more than the last part of the features
-    uses_mirrored: bool = False  # whether they are fitted to mirrored copies as well
+    uses_mirrored: bool = False  # whether it is fitted to mirrored copies as well
 
 
 @dataclass(frozen=True)
@@ -224,8 +222,6 @@ def _fit(
         places=np.flatnonzero(data.folds[: data.images].numpy() >= 0),
         accuracy=accuracy,
         description=_description(kinds, accuracy, uses_all_parts=uses_all_parts, uses_mirrored=uses_mirrored),
-        kinds=kinds,
-        uses_all_parts=uses_all_parts,
         uses_mirrored=uses_mirrored,
     )
 
