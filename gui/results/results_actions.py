@@ -38,13 +38,4 @@ def results_actions(link: "PageLink[ResultsPage]") -> list[Action]:
             menu="Run",
             is_rare=True,
         ),
-        add(
-            "run.recipe",
-            "Save its recipe",
-            lambda p: p.actions_of_runs.save_recipe(p.run()),
-            lambda p: p.actions_of_runs.why_no_recipe(p.run()),
-            menu="Run",
-            is_rare=True,
-            also="settings, toml",
-        ),
     ]

@@ -1,4 +1,4 @@
-"""Actions on training runs besides their evaluation: combine, rename, pin, free space, retrain, save the recipe."""
+"""Actions on training runs besides their evaluation: combine, rename, pin, free space, retrain."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -11,7 +11,6 @@ from PySide6.QtWidgets import QMenu, QWidget
 from gui.kit import dialogs
 from gui.kit.folders import show_folder
 from gui.kit.lazy_function import lazy_function
-from gui.kit.recipe_files import ask_recipe_target
 from gui.kit.translation import tr
 from gui.runner import RESULTS
 from gui.session import ProjectSession
@@ -20,7 +19,6 @@ from gui.tasks import Lane, Task
 from models.messages import Message
 from visionft.amounts import size_text
 from visionft.errors import VisionFTError
-from visionft.training.recipe import Recipe, write_recipe
 from visionft.training.runs.run_folder import (
     RUNS_FOLDER,
     RunSummary,
@@ -119,17 +117,6 @@ class RunActions(QObject):
         self._state.page_requested.emit("train")
         self._session.runner.start(replace(run.config, start_from=run.name if run.config.total_epochs else ""))
 
-    def why_no_recipe(self, run: RunSummary | None) -> str:
-        """Return the reason for a missing recipe; empty where the run has one."""
-        if run is None:
-            return tr("Choose a training run first.")
-        return tr("An ensemble has no recipe: save that of one of its members.") if run.parts else ""
-
-    def save_recipe(self, run: RunSummary | None) -> None:
-        target = None if run is None else ask_recipe_target(self._parent, run.name)
-        if run is not None and target is not None and self._try(lambda: write_recipe(target, Recipe.of_run(run))):
-            self._state.say(tr("Saved: {path}", path=str(target)), tone="good")
-
     def menu(self, run: RunSummary, parent: QWidget, *, edit_name: Any) -> QMenu:
         """Return the menu of a run; `edit_name` lets the user type its new name in place."""
         menu = QMenu(parent)
@@ -142,7 +129,6 @@ class RunActions(QObject):
             (pin, lambda: self.toggle_pin(run), True),
             (tr(again), lambda: self.train_again(run), can_train_on),
             (tr("Edit settings and train"), lambda: self._state.run_duplicate_requested.emit(run), not run.parts),
-            (tr("Save recipe…"), lambda: self.save_recipe(run), not run.parts),
             (tr("Open folder"), lambda: show_folder(run.path), True),
             (tr("Delete weights…"), lambda: self.delete_weights(run), is_free and weights_bytes(run) > 0),
         ]

@@ -21,7 +21,6 @@ from gui.train import setup_measurements, train_choices
 from gui.train.advice import AdviceController
 from gui.train.framing.framing_controller import FramingController
 from gui.train.network_search import NetworkSearch
-from gui.train.recipes import Recipes
 from gui.train.setup import SetupView
 from gui.train.train_choices import WeightsFact
 from gui.train.training_images import ImagesRequest, TrainingImages, read_training_images
@@ -72,7 +71,6 @@ class TrainDraft(QObject):
             take=self.take,
             changed=self._follow_framing,
         )
-        self.recipes = Recipes(state, view, take=self.take, parent=self)
         self.advice = AdviceController(state, session, view.advice_card, use=self.use, parent=self)
         self._circumstances = Circumstances()
         self._probes: tuple[Probe, ...] = ()

@@ -90,8 +90,6 @@ class SetupView(QWidget):
         self.measure_all_button = Button("All methods", role="quiet")
         self.command_button = CopyButton("Copy command", str, role="quiet")
         self.command_button.setToolTip(tr("Copy the command line of this run"))
-        self.open_recipe_button = Button("Open recipe…", role="quiet")
-        self.save_recipe_button = Button("Save recipe…", role="quiet")
         self.pack_button = Button("Pack a job…", role="quiet")
         self.import_button = Button("Import a job result…", role="quiet")
         self.prompts_button = Button("Edit prompts", "edit")
@@ -133,7 +131,6 @@ class SetupView(QWidget):
         for card, parts in (
             (about, (row(text("This run", "heading"), None, self.command_button), self.summary, self.cost)),
             (about, (row(self.measure_button, self.measure_all_button, None),)),
-            (about, (row(self.open_recipe_button, self.save_recipe_button, None),)),
             (settings, (text("Settings", "heading"), self.form)),
             (own, (self._method_title, self._method_box)),
         ):

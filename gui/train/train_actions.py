@@ -77,22 +77,6 @@ def train_actions(link: "PageLink[TrainPage]") -> list[Action]:
             is_rare=True,
         ),
         add(
-            "run.open_recipe",
-            "Open a recipe",
-            lambda p: p.draft.recipes.open(),
-            menu="Run",
-            is_rare=True,
-            also="settings, toml, import, load",
-        ),
-        add(
-            "run.save_recipe",
-            "Save the settings as a recipe",
-            lambda p: p.draft.recipes.save(),
-            menu="Run",
-            is_rare=True,
-            also="toml, export",
-        ),
-        add(
             "run.measure",
             "Measure time and memory",
             lambda p: p.draft.measure(every_method=False),
