@@ -17,7 +17,7 @@ DECISIONS = sorted((ROOT / "docs" / "decisions").glob("0*.md"))
 
 
 def is_private(name: str) -> bool:
-    """Tell names such as `_plot`; `__init__` and IPython's `_repr_html_` are protocols, which others call."""
+    """Tell names such as `_plot`; `__init__` is a protocol, which others call."""
     return name.startswith("_") and not name.endswith("_") and name.strip("_").isidentifier()
 
 

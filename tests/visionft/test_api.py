@@ -22,10 +22,8 @@ from models.errors import Action, NextStep
 from visionft.api import console
 from visionft.api.console import ProgressLine, running_job
 from visionft.api.python_steps import CALLS, call_for
-from visionft.api.tables import Table
 from visionft.curation.check import Check, CheckResult, Issue
 from visionft.curation.table import CHECKS
-from visionft.data.image_reading import AS_STORED, ImageReading
 from visionft.demo import EPOCHS, demo_config
 from visionft.errors import ConfigError, ExportError, ImageError, ProjectError, RunError, VisionFTError, WeightsError
 from visionft.events import EpochDone, Progress
@@ -372,40 +370,6 @@ def test_weights_are_fetched_and_imported(tmp_path):
     assert visionft.fetch_weights("starter_resnet", callback=print).is_file()  # comes with the program
     with pytest.raises(WeightsError):
         visionft.import_weights(tmp_path / "none.pth", callback=print)
-
-
-def test_results_show_themselves_in_a_notebook(project, image_folder, tmp_path):
-    run = project.run(1)
-    images = project.images
-    shown = images._repr_html_()
-    assert shown.count('<img src="data:image/jpeg;base64,') == shown.count("<tr>") - 1 >= 5
-    evaluation = run.evaluate(callback=print)
-    assert evaluation._repr_html_().count("<td") == 1 + len(run.class_names) ** 2
-    assert run.history._repr_html_().count("<svg") == 2
-    prediction = run.predict(image_folder / "red" / "01.png", callback=print)
-    assert (
-        prediction._repr_html_().count("<img") == 1
-        and run.predict(np.zeros((9, 9, 3), np.uint8))._repr_html_().count("<img") == 0
-    )
-    Image.fromarray(np.arange(4096, dtype=np.uint16).reshape(64, 64)).save(tmp_path / "depth.png")
-    stored, windowed = (
-        replace(prediction, path=tmp_path / "depth.png", image_reading=reading)._repr_html_()
-        for reading in (AS_STORED, ImageReading(window="0,100"))
-    )
-    assert stored.count("<img") == windowed.count("<img") == 1 and stored != windowed  # the pixels that the model sees
-    assert "image_reading" not in prediction.to_dict()
-    evil = "<script>alert(1)</script>"
-    hostile = [
-        Table(path=[str(image_folder / evil)], label=[evil]),
-        replace(prediction, class_name=evil, path=Path(evil)),
-        replace(prediction, top5=((evil, 0.5),)),
-        replace(prediction, error=evil),
-        replace(evaluation, run=evil),
-        replace(evaluation, per_class={evil: next(iter(evaluation.per_class.values()))}, confusion=((1,),)),
-    ]
-    for value in (images, evaluation, run.history, prediction, *hostile):
-        text = value._repr_html_()
-        assert "<script" not in text and str(image_folder) not in text
 
 
 def test_every_action_has_words_in_python():

@@ -10,7 +10,7 @@ import numpy as np
 from PIL.Image import Image as PillowImage
 
 from visionft.api.console import Callback, in_python_terms, running_job
-from visionft.api.tables import History, Table
+from visionft.api.tables import Table
 from visionft.data.decode import decode_pillow
 from visionft.data.image_reading import ImageReading
 from visionft.data.types import Split, evaluated_split
@@ -189,10 +189,10 @@ class Run(_Predicts):
         return self.summary.is_unfinished
 
     @property
-    def history(self) -> History:
+    def history(self) -> Table:
         """Return a row per epoch: epoch, train_loss, val_loss, val_accuracy (a share of 1), seconds ..."""
         rows = [asdict(epoch) for epoch in self.summary.epochs]
-        return History({name: [row[name] for row in rows] for name in EpochDone.__dataclass_fields__})
+        return Table({name: [row[name] for row in rows] for name in EpochDone.__dataclass_fields__})
 
     @property
     def evaluations(self) -> Mapping[Split, Evaluation]:

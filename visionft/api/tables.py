@@ -4,20 +4,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
 from visionft.curation.check import CheckResult, Issue
-from visionft.data.image_reading import AS_STORED, ImageReading
 from visionft.data.types import Snapshot
-from visionft.html_parts import chart_html, table_html
 from visionft.suggest.feature_suggester import FeatureSuggester
 from visionft.suggest.suggestions import Suggestion
 
 
 class Table(dict[str, list[Any]]):
-    """Columns of equal length by name; a notebook shows the first rows, with thumbnails of their images."""
-
-    image_reading: ImageReading = AS_STORED
-
-    def _repr_html_(self) -> str:
-        return table_html(self, self.image_reading)
+    """Columns of equal length by name."""
 
     @classmethod
     def of_images(cls, images: Snapshot, rows: Iterable[tuple[int, Mapping[str, Any]]], columns: Iterable[str]) -> Self:
@@ -25,19 +18,9 @@ class Table(dict[str, list[Any]]):
         known = list(rows)
         table = cls(image_id=[image_id for image_id, _ in known])
         table["path"] = [str(images.by_id[image_id].path) for image_id, _ in known]
-        table.image_reading = images.image_reading
         for name in columns:
             table[name] = [values[name] for _, values in known]
         return table
-
-
-class History(Table):
-    """A row per epoch; a notebook shows it as charts of losses and accuracies."""
-
-    def _repr_html_(self) -> str:
-        losses = {"training loss": self["train_loss"], "validation loss": self["val_loss"]}
-        accuracies = {"training accuracy": self["train_accuracy"], "validation accuracy": self["val_accuracy"]}
-        return chart_html("Loss", self["epoch"], losses) + chart_html("Accuracy", self["epoch"], accuracies)
 
 
 class IssueTable(Table):

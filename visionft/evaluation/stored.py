@@ -12,7 +12,6 @@ import numpy as np
 from visionft.data.types import SnapshotImage, Split
 from visionft.evaluation.metrics import ClassScore, ReliabilityBin, wilson_interval
 from visionft.files import parse_json, read_json, read_lines, write_json, write_text
-from visionft.html_parts import confusion_html, table_html, text_html
 from visionft.records import Record, none_if_unreadable
 from visionft.training.runs.manifest import weights_hash
 from visionft.training.runs.run_folder import BEST_FOLDER
@@ -90,18 +89,6 @@ class Evaluation(Record):
     @property
     def is_multilabel(self) -> bool:
         return self.mean_average_precision is not None
-
-    def _repr_html_(self) -> str:
-        """Return the accuracy with its interval, and the confusion matrix or the classes, for notebooks."""
-        low, high = self.top1_interval
-        head = f"<b>{text_html(self.run)}</b> on {self.images:,} {self.split} images: accuracy {self.top1:.1%}"
-        head += f" (95 % interval {low:.1%} to {high:.1%}), balanced {self.balanced_accuracy:.1%}, ECE {self.ece:.3f}"
-        if not self.is_multilabel:
-            return f"<div>{head}</div>{confusion_html(self.class_names, self.confusion)}"
-        scores = self.per_class.values()
-        columns: dict[str, list[Any]] = {"class": list(self.per_class)}
-        columns |= {name: [getattr(each, name) for each in scores] for name in ("precision", "recall", "f1", "support")}
-        return f"<div>{head}</div>{table_html(columns)}"
 
     def worst_pair(self) -> tuple[int, int] | None:
         """Return the (true, predicted) class indices of the most frequent mistake; of equal ones, of a rarer class."""

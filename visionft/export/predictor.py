@@ -5,15 +5,15 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from models.messages import Message
 from visionft.data.decode import IMAGE_SUFFIXES, decode_open, open_image
-from visionft.data.image_reading import AS_STORED, ImageReading
+from visionft.data.image_reading import ImageReading
 from visionft.errors import ExportError, ImageError, NextStep, as_expected
 from visionft.export.contents import MODEL_FILE
 from visionft.export.export_result import Border
@@ -21,7 +21,6 @@ from visionft.export.index.memory_index import read_index
 from visionft.export.model_file import check_model, open_session, read_model, refused
 from visionft.export.publishing import settle
 from visionft.files import MOST_RECORD, parse_json, sha256_file
-from visionft.html_parts import bars_html, image_html, text_html, thumbnail
 from visionft.records import Record
 from visionft.retrieval.evidence import Evidence
 
@@ -49,10 +48,7 @@ class Prediction(Record):
         model_ms: Time in ONNX Runtime, without reading the image.
         warnings: Losses of decoding the image.
         error: Reason why the image could not be read; then the other fields are empty.
-        image_reading: How the model reads the file as pixels; a notebook shows it so.
     """
-
-    HIDDEN: ClassVar = ("image_reading",)
 
     path: Path
     class_name: str = ""
@@ -64,21 +60,6 @@ class Prediction(Record):
     model_ms: float = 0.0
     warnings: tuple[str, ...] = ()
     error: str = ""
-    image_reading: ImageReading = field(default=AS_STORED, repr=False)
-
-    def _repr_html_(self) -> str:
-        """Return the image with the most probable classes as bars, for notebooks."""
-        shown = ""
-        if self.path != Path():
-            shown = image_html(thumbnail(self.path, self.image_reading, side=240), self.path.name, height=120)
-        if self.error:
-            return f"<div>{text_html(self.path.name)}: {text_html(self.error)}</div>"
-        name = self.class_name if self.classes is None else ", ".join(self.classes) or "no class"
-        note = "<br>unlike the training images" if self.is_unlike else ""
-        return (
-            f'<div style="display:flex;gap:16px;align-items:center">{shown}<div><b>{text_html(name)}</b>{note}'
-            f"{bars_html(self.top5)}</div></div>"
-        )
 
     @property
     def is_unlike(self) -> bool:
@@ -234,7 +215,7 @@ def predict_files(
             yield Prediction(path=path, error=error.message)
             continue
         found = predict_pixels(decoded.pixels, path)
-        yield dataclasses.replace(found, warnings=decoded.losses, image_reading=reading)
+        yield dataclasses.replace(found, warnings=decoded.losses)
 
 
 def prediction_of(
