@@ -1,22 +1,29 @@
-"""Actions on a finished export: open its folder, read its card, verify it again."""
+"""Actions on a finished export: open its folder or its model card, verify it again."""
 
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtCore import QObject, QUrl, Signal
+from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QWidget
 
-from gui.export.card_view import CardDialog, card_of
 from gui.export.parity_card import ParityCard
 from gui.kit.folders import show_folder
 from gui.kit.lazy_function import lazy_function
 from gui.kit.translation import tr
 from gui.state import AppState
 from gui.tasks import Lane, Task
+from visionft.export.bundle.card.model_card import CARD_FILE
 from visionft.export.bundle.verifying import Verification
 from visionft.export.export_result import ExportResult
 
 verify_export = lazy_function("visionft.export.bundle.verifying:verify_export", uses_torch=False)
+
+
+def card_of(folder: Path) -> Path | None:
+    """Return the card of an export; None where there is none."""
+    path = folder / CARD_FILE
+    return path if path.is_file() and not path.is_symlink() else None  # a link may lead to a program
 
 
 class ExportFollowUp(QObject):
@@ -26,7 +33,7 @@ class ExportFollowUp(QObject):
 
     def __init__(self, state: AppState, card: ParityCard, window: QWidget) -> None:
         super().__init__(window)
-        self._state, self._window, self._card = state, window, card
+        self._state, self._card = state, card
         self._export: ExportResult | None = None
         self._is_verifying = False
 
@@ -51,10 +58,11 @@ class ExportFollowUp(QObject):
         return self.why_not() or ("" if has_card else tr("This export has no model card. Export it again to get one."))
 
     def show_card(self) -> None:
-        if self.folder is not None and (path := card_of(self.folder)) is not None:
-            dialog = CardDialog(self._window.window(), path)
-            dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-            dialog.open()
+        """Open the card with the system's program for Markdown, else the folder that holds it."""
+        if self.folder is None or (path := card_of(self.folder)) is None:
+            return
+        if not QDesktopServices.openUrl(QUrl.fromLocalFile(str(path))):
+            show_folder(path.parent)
 
     def why_not_verify(self) -> str:
         return self.why_not() or (tr("It is being verified already.") if self._is_verifying else "")

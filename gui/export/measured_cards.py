@@ -1,7 +1,6 @@
 """Measurements of an export's files: their speed on this computer, and the variants beside model.onnx."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QGridLayout
@@ -13,9 +12,6 @@ from models.messages import Message
 from visionft.amounts import size_text
 from visionft.export.contents import MODEL_FILE
 from visionft.export.precision.variants import MOST_DOUBT, MOST_LOSS, Variant, VariantAgreement
-
-if TYPE_CHECKING:
-    pass
 
 _CAPTIONS = (Message("File"), Message("Size"), Message("Accuracy"), Message("Time for one image"))
 

@@ -24,15 +24,10 @@ from gui.kit import theme
 _FEATURES = QTextDocument.MarkdownFeature
 
 
-def markdown_document(parent: QWidget, markdown: str, *, has_links: bool = True) -> QTextDocument:
+def markdown_document(parent: QWidget, markdown: str) -> QTextDocument:
     """Return the styled document of a Markdown text; HTML stays text.
 
-    It has no layout yet and one edit block, so each change is cheap.
-
-    Args:
-        parent: Widget to show the document; it loads the images.
-        markdown: The text.
-        has_links: Whether links and images are kept; otherwise their text takes their place.
+    It has no layout yet and one edit block, so each change is cheap. `parent` shows it and loads its images.
     """
     document = QTextDocument(parent)
     document.setUndoRedoEnabled(False)
@@ -43,7 +38,7 @@ def markdown_document(parent: QWidget, markdown: str, *, has_links: bool = True)
     edit.beginEditBlock()
     block = document.begin()
     while block.isValid():
-        _style(block, has_links=has_links)
+        _style(block)
         block = block.next()
     for table in _tables(document.rootFrame()):
         _style_table(table)
@@ -67,7 +62,7 @@ def _tables(frame: QTextFrame) -> list[QTextTable]:
     ]
 
 
-def _style(block: QTextBlock, *, has_links: bool) -> None:
+def _style(block: QTextBlock) -> None:
     """Apply the program's style to a block: headings, code, and space between paragraphs."""
     form = block.blockFormat()
     space = QTextBlockFormat()
@@ -85,10 +80,7 @@ def _style(block: QTextBlock, *, has_links: bool) -> None:
     QTextCursor(block).mergeBlockFormat(space)
     for fragment in _fragments(block):
         letters = fragment.charFormat()
-        if not has_links and (letters.isAnchor() or letters.isImageFormat()):
-            letters = QTextCharFormat()  # the text of the link, in the format of the text around it
-            letters.setFontWeight(fragment.charFormat().fontWeight())
-        elif letters.isImageFormat():
+        if letters.isImageFormat():
             letters = letters.toImageFormat()
             letters.setMaximumWidth(QTextLength(QTextLength.Type.PercentageLength, 100))
         cursor = QTextCursor(block)

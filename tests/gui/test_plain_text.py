@@ -224,11 +224,8 @@ def test_no_dialog_reads_a_name_as_markup(walk, opened, hostile):
 
 MARKUP_CALLS = {"setHtml", "insertHtml", "appendHtml", "setMarkdown", "insertMarkdown", "setOpenExternalLinks"}
 MARKUP_NAMES = {"RichText", "MarkdownText", "QTextBrowser", "QTextDocument", "QStaticText", "QErrorMessage"}
-# The model card is a text with headings and tables. tests/gui/export/test_card_view.py proves: it is read without
-# HTML, its links and images are inert words, and nothing is loaded.
 # The manual is the program's own text.
 ALLOWED = {
-    "card_view.py": {"QTextBrowser", "setOpenExternalLinks"},
     "manual.py": {"QTextBrowser"},
     "markdown.py": {"QTextDocument", "setMarkdown"},
 }

@@ -1,17 +1,16 @@
-"""Actions on a finished export: reading its card, or the reason against it."""
+"""Actions on a finished export: opening its card, or the reason against it."""
 
 from PySide6.QtCore import Qt
-
-from gui.export.card_view import CardDialog
+from PySide6.QtGui import QDesktopServices
 
 LEFT = Qt.MouseButton.LeftButton
 
 
-def test_the_card_of_the_export_is_read(qtbot, window, shown):
+def test_the_card_of_the_export_is_opened_or_its_folder(qtbot, shown, exported, monkeypatch):
+    opened: list[str] = []
+    monkeypatch.setattr(QDesktopServices, "openUrl", lambda url: opened.append(url.toLocalFile()))  # no program
     qtbot.mouseClick(shown.parity_card.card_button, LEFT)
-    (dialog,) = window.findChildren(CardDialog)
-    assert dialog.isVisible() and dialog.view.toPlainText() == "Birds"
-    dialog.accept()
+    assert opened == [str(exported / "README.md"), f"{exported}/"]
 
 
 def test_an_export_without_a_card_says_so(window, shown, exported):
