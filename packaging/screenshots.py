@@ -1,7 +1,6 @@
-"""Photographs the pages of the window over a real project: `python packaging/screenshots.py [--readme] [OUT]`.
+"""Photographs the pages of the window over a real project: `python packaging/screenshots.py [OUT]`.
 
-    --readme [OUT]    the pictures of README and manual, in the light theme and English, of a run of Balanced
-    OUT               every page in the light and the dark theme and in German, of a short run, for you to look at
+They are the pictures of README and manual, in the light theme and English, of a run of Balanced.
 
 The sample's photographs become a project, a run is trained in the window, measured and exported, and the checks of
 Curate are run. So every figure in a picture was measured on the computer that made it.
@@ -35,22 +34,17 @@ from visionft.training.preset_choice import preset_of_project
 from visionft.training.runs.run_folder import list_runs
 
 SIZE = (1280, 800)
-LOOKS = {
-    "light": Settings(theme="light"),
-    "dark": Settings(theme="dark"),
-    "german": Settings(theme="light", language="de"),
-}
 PATIENCE_S = 3600
 
 
 class Studio:
-    """A window in one look, with what it shows."""
+    """A window, with what it shows."""
 
-    def __init__(self, home: Path, settings: Settings) -> None:
+    def __init__(self, home: Path) -> None:
         self.home = home
         self.app = create_application()
         self.state = AppState()
-        self.state.settings = settings
+        self.state.settings = Settings(theme="light")
         self.window = create_window(self.app, self.state)
         self.window.resize(*SIZE)
         self.window.show()
@@ -160,35 +154,20 @@ def pose(studio: Studio, name: str) -> None:
     studio.wait_for_tasks()
 
 
-def main(out: Path, looks: dict[str, Settings], config: TrainConfig | None = None) -> None:
-    """Write a picture of every page in every look into `out`; several looks each into a folder of its own."""
+def main(out: Path, config: TrainConfig | None = None) -> None:
+    """Write a picture of every page but the settings into `out`; `config` takes the place of Balanced."""
     with tempfile.TemporaryDirectory() as temporary:
-        home = Path(temporary)
         for name in ("HOME", "USERPROFILE", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME"):
             os.environ[name] = temporary
-        project: Path | None = None
-        for look, settings in looks.items():
-            studio = Studio(home, settings)
-            if project is None:
-                make_project(studio, config)
-                project = studio.session.path
-            else:
-                studio.state.open_project(project)
-            folder = out / look if len(looks) > 1 else out
-            folder.mkdir(parents=True, exist_ok=True)
-            for page in PAGES:
-                if page.name == "settings" and len(looks) == 1:
-                    continue  # README shows the work
+        studio = Studio(Path(temporary))
+        make_project(studio, config)
+        out.mkdir(parents=True, exist_ok=True)
+        for page in PAGES:
+            if page.name != "settings":  # README shows the work
                 pose(studio, page.name)
-                studio.photograph(folder / f"{page.name}.png")
-            studio.close()
+                studio.photograph(out / f"{page.name}.png")
+        studio.close()
 
 
 if __name__ == "__main__":
-    is_readme, words = "--readme" in sys.argv, [each for each in sys.argv[1:] if each != "--readme"]
-    if is_readme:
-        main(Path(words[0]) if words else ROOT / "resources" / "screenshots", {"light": LOOKS["light"]})
-    elif len(words) == 1 and not words[0].startswith("-"):
-        main(Path(words[0]), LOOKS, TrainConfig(backbone=DEFAULT_BACKBONE, method="linear", epochs=2))
-    else:
-        print(__doc__)
+    main(Path(sys.argv[1]) if sys.argv[1:] else ROOT / "resources" / "screenshots")

@@ -1,6 +1,5 @@
-"""The German of the window and its manual: `python packaging/translations.py extract|update|compile|check|manual`.
+"""The German of the window and its manual: `python packaging/translations.py update|compile|check|manual`.
 
-    extract    write the message ids of the source to build/visionft.pot
     update     add new message ids to the catalogues, with an empty translation, and drop the unused
     compile    write the .mo file beside each .po file (packaging/start.py, the wheel and the tests do it by themselves)
     check      print ids without a translation, translations with other placeholders or written twice in a row, pages of
@@ -9,7 +8,7 @@
 
 A message id is a literal: an argument of `tr` or `Message`, of a parameter or field annotated `Text` (or handed on to
 `tr`), of an expected error or `Problem` (message, hint), of `Notice(message=)`, `Progress(stage=)` or
-`setting(label=, help=, unit=, choices=)`. `extract` and `update` need Babel; the rest only the standard library.
+`setting(label=, help=, unit=, choices=)`. `update` needs Babel; the rest only the standard library.
 """
 
 import ast
@@ -330,15 +329,6 @@ def as_template():
     return template
 
 
-def extract(path: Path) -> None:
-    """Write the message ids of the source as a template for translators."""
-    from babel.messages.pofile import write_po
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
-        write_po(file, as_template(), width=110, include_lineno=False)
-
-
 # -- the manual ---------------------------------------------------------------------------------------------------
 
 
@@ -369,8 +359,6 @@ def manual_problems(folder: Path, codes: Iterable[str]) -> list[str]:
 def main(arguments: list[str]) -> int:
     """Run a command of the module's docstring; return its exit code."""
     match arguments:
-        case ["extract"]:
-            extract(ROOT / "build/visionft.pot")
         case ["update"]:
             update()
         case ["compile"]:

@@ -78,15 +78,6 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WeightsCache:
-    """Where pretrained weights lie on this computer and how much they take."""
-
-    folder: Path
-    files: int
-    size_mb: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
     """The result of `diagnose`.
 
@@ -104,7 +95,6 @@ class Diagnosis:
     devices: tuple["Device", ...]
     providers: dict[str, bool]
     sqlite: str
-    weights: tuple[WeightsCache, ...]
     free_disk_gb: float
     log: Path
     problems: tuple[Fault, ...]
@@ -140,7 +130,6 @@ def diagnose() -> Diagnosis:
         devices=devices,
         providers=providers,
         sqlite=sqlite3.sqlite_version,
-        weights=weights_caches(),
         free_disk_gb=free_disk_gb,
         log=log_file(),
         problems=tuple(sorted(faults, key=lambda fault: order.index(fault.severity))),
@@ -159,13 +148,11 @@ def describe(diagnosis: Diagnosis, *, word_step: Callable[[NextStep], str] | Non
     versions = [f"  {name:<26}{version or 'not installed'}" for name, version in diagnosis.libraries.items()]
     devices = [f"  {d.kind}:{d.index}  {d.name}, {memory_text(d.memory_mb)}, {d.precision}" for d in diagnosis.devices]
     providers = [f"  {name:<26}{'usable' if ok else 'not usable'}" for name, ok in diagnosis.providers.items()]
-    weights = [f"  {w.folder}  {w.files} files, {size_text(w.size_mb * 1e6)}" for w in diagnosis.weights]
     faults = [fault_text(fault) for fault in diagnosis.problems] or ["  none"]
     lines = [
         f"VisionFT {diagnosis.visionft}, Python {diagnosis.python}, {diagnosis.system}",
         f"SQLite {diagnosis.sqlite}, {size_text(diagnosis.free_disk_gb * 1e9)} free here",
         *("Libraries", *versions, "Devices", *devices, "ONNX Runtime providers", *providers),
-        *("Weights", *weights),
         *("Log", f"  {diagnosis.log}", "Problems", *faults),
     ]
     return "\n".join(lines)
@@ -265,20 +252,6 @@ def qt_faults() -> list[Fault]:
         return []
     message = f"The window may not open: the system lacks {', '.join(missing)}."
     return [Fault(severity="warning", message=message, advice=f"Run: sudo apt install {' '.join(missing)}")]
-
-
-def weights_caches() -> tuple[WeightsCache, ...]:
-    """Return the search folders of pretrained weights."""
-    from huggingface_hub import constants
-
-    from visionft.weights.locations import weights_folder
-
-    caches: list[WeightsCache] = []
-    for folder in (weights_folder(), Path(constants.HF_HUB_CACHE)):
-        # The hub's cache links its names to blobs; links are not followed, so nothing counts twice.
-        sizes = [path.lstat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
-        caches.append(WeightsCache(folder=folder, files=len(sizes), size_mb=round(sum(sizes) / 1e6, 1)))
-    return tuple(caches)
 
 
 # --- What can compute ----------------------------------------------------------------------------------------------

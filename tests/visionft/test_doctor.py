@@ -162,16 +162,6 @@ def test_working_offline_is_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
     assert fault.severity == "note" and "VISIONFT_OFFLINE" in fault.message
 
 
-def test_weights_are_counted_once_although_the_hub_cache_links_them(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("VISIONFT_WEIGHTS", str(tmp_path))
-    (tmp_path / "blob").write_bytes(bytes(2_000_000))
-    (tmp_path / "model.safetensors").symlink_to(tmp_path / "blob")
-    cache = doctor.weights_caches()[0]
-    assert (cache.folder, cache.files, cache.size_mb) == (tmp_path, 1, 2.0)
-
-
 def test_importing_the_doctor_loads_no_heavy_library() -> None:
     code = "import sys, visionft.doctor; print({'torch', 'onnxruntime', 'onnx', 'timm'} & set(sys.modules))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
