@@ -1,6 +1,7 @@
 """Each target can be exported, names what exists, and takes a smaller file only where its accuracy is sure enough."""
 
 import dataclasses
+import json
 from pathlib import Path
 
 import pytest
@@ -8,11 +9,13 @@ import pytest
 from visionft.errors import ExportError
 from visionft.export.bundle import web_runtime
 from visionft.export.bundle.sample_programs import SAMPLES, sample_files
+from visionft.export.bundle.verifying import verify_export
 from visionft.export.bundle.web_runtime import RUNTIME_FILES, runtime_files, write_runtime
-from visionft.export.contents import MODEL_FILE
-from visionft.export.export_result import ExportResult, Latency, Parity
+from visionft.export.contents import MODEL_FILE, list_contents
+from visionft.export.export_result import ExportResult, Latency, Parity, read_export
 from visionft.export.options import TARGETS, ExportOptions, is_made_with
 from visionft.export.precision.variants import MOST_DOUBT, Variant, VariantAgreement, read_variants
+from visionft.files import sha256_file
 
 ANSWERS = VariantAgreement(
     images=400,
@@ -74,6 +77,36 @@ def test_variants_of_version_0_2_are_read_without_what_is_gone(tmp_path):
     row = {**dataclasses.asdict(INT8), "in_float": ["layer1.0.conv1"], "learned_from": 0}
     small = {**row, "precision": "distilled", "file": "model_small.onnx"}
     assert read_variants({"variants": [row, small]}, tmp_path) == (INT8,)
+
+
+def test_an_export_of_version_0_2_for_pytorch_is_read(tmp_path, write_model):
+    model = write_model(tmp_path / MODEL_FILE)
+    (tmp_path / "model.pt2").write_bytes(b"x")
+    parity = {"images": 3, "max_abs_diff": 0.0, "top1_agreement": 1.0, "batches": [1]}
+    record = {
+        "bytes": model.stat().st_size,
+        "sha256": sha256_file(model),
+        "temperature": 1.0,
+        "opset": 20,
+        "parity": parity,
+        "pytorch": parity,
+        "latency": {
+            "median_ms": 1,
+            "p95_ms": 1,
+            "runs": 9,
+            "provider": "CPUExecutionProvider",
+            "width": 1,
+            "height": 1,
+        },
+        "samples": {"python": {"agrees": True}, "pytorch": {"agrees": True}},
+        "files": {name: dataclasses.asdict(each) for name, each in list_contents(tmp_path).items()},
+        "target": "python",
+        "artefacts": ["pytorch", "huggingface"],
+    }
+    (tmp_path / "export.json").write_text(json.dumps(record))
+    found = read_export(tmp_path)
+    assert found is not None and "model.pt2" in found.files and not verify_export(tmp_path).faults
+    assert is_made_with(found, ExportOptions.for_target("python"))
 
 
 @pytest.mark.parametrize(
