@@ -224,10 +224,14 @@ class Bench:
         return self._states / name
 
     def files(self) -> set[str]:
+        """Return the names of the files, without the measured speed, which is missing where no image was left to do."""
         return {
             re.sub(r"/[0-9a-f]{12}/", "/drawing/", path.relative_to(self.now).as_posix())
             for path in self.now.rglob("*")
-            if path.is_file() and path.suffix not in (".lock", ".db-wal", ".db-shm") and "backups" not in path.parts
+            if path.is_file()
+            and path.suffix not in (".lock", ".db-wal", ".db-shm")
+            and path.name != "speed.json"
+            and "backups" not in path.parts
         }
 
 

@@ -20,7 +20,7 @@ ROOTS = [Path(package.__path__[0]) for package in (visionft, gui, models, resour
 RUNS = {
     "pickle.load": "", "pickle.loads": "", "marshal.loads": "", "shelve.open": "", "yaml.load": "", "eval": "",
     "exec": "", "opened.extractall": "", "archive.extractall": "", "torch.load": "weights_only=True",
-    "np.load": "", "np.lib.format.read_array": "", "onnx.load": "", "jsonpickle.decode": "",
+    "np.load": "allow_pickle=False", "np.lib.format.read_array": "", "onnx.load": "", "jsonpickle.decode": "",
 }  # fmt: skip
 # These load files written a moment before.
 OURS = {(f"{name}.py", "onnx.load") for name in ("graph", "exporter", "comparing", "quantising")}
