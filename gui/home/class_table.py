@@ -1,14 +1,13 @@
-"""The table of a source's classes: name, example images, counts by split, new name. Depends on Qt and plain data only.
+"""The table of a source's classes: name, example images, count, new name. Depends on Qt and plain data only.
 
 Only the thumbnails of visible rows are read, in threads.
 """
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QSize, Qt
-from PySide6.QtGui import QColor, QFontMetrics, QPainter, QPaintEvent, QPixmap, QResizeEvent
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, Qt
+from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPixmap, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QCompleter,
@@ -22,23 +21,19 @@ from PySide6.QtWidgets import (
 )
 
 from gui.kit import theme
-from gui.kit.split_bar import PARTS, split_colour
 from gui.kit.thumbnails import ThumbnailStore, Unreadable
 from gui.kit.tile_painter import draw_image
 from gui.kit.translation import tr
 from models.messages import Message, Text
 
 NAME, EXAMPLES, COUNT, NEW_NAME = range(4)
-EXAMPLES_ROLE, SPLITS_ROLE = Qt.ItemDataRole.UserRole, Qt.ItemDataRole.UserRole + 1
+EXAMPLES_ROLE = Qt.ItemDataRole.UserRole
 _SHOWN = 4  # example images of a class
 _SIDE_PX = (44, 96)  # range of the side of an example, at the normal text size
 _SHARE = 15  # of the table's width is the side of an example
-DOT_PX = 7
-_LINE_PX = 20  # of two lines in a cell
 _INSET = 11  # of texts in a header, by the style sheet
 _NAME_PX = 180  # least width of the column of names, if there is room
 _LEFT_OUT_OPACITY = 0.3
-_SPLITS = {name: title for name, title, _, _ in PARTS}
 _Index = QModelIndex | QPersistentModelIndex
 _HEADERS: tuple[Text, ...] = (Message("Found"), Message("Examples"), Message("Images"), Message("Name in the project"))
 
@@ -67,7 +62,7 @@ class ClassTable(QTableWidget):
         header.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         header.setStretchLastSection(True)
         header.setResizeContentsPrecision(100)  # rows that are measured
-        self._delegates = {NEW_NAME: NameDelegate(self), EXAMPLES: _ExampleDelegate(self), COUNT: _CountDelegate(self)}
+        self._delegates = {NEW_NAME: NameDelegate(self), EXAMPLES: _ExampleDelegate(self)}
         for place, delegate in self._delegates.items():
             self.setItemDelegateForColumn(place, delegate)
 
@@ -93,8 +88,8 @@ class ClassTable(QTableWidget):
             item.setToolTip(texts.get(place, ""))
             self.setItem(line, place, item)
 
-    def show_examples(self, line: int, paths: Sequence[Path], counts: Mapping[str, int], total: int) -> None:
-        """Show example images, and the number of images, with its parts by split where there are any."""
+    def show_examples(self, line: int, paths: Sequence[Path], total: int) -> None:
+        """Show example images, and the number of images."""
         examples, count = self.item(line, EXAMPLES), self.item(line, COUNT)
         assert examples is not None and count is not None
         shown = tuple(paths[:_SHOWN])
@@ -102,12 +97,7 @@ class ClassTable(QTableWidget):
         examples.setToolTip("\n".join(path.name for path in shown))
         words = tr("{count} example image", "{count} example images", count=len(shown))
         examples.setData(Qt.ItemDataRole.AccessibleTextRole, words)
-        parts = [(f"{counts[key]:,}", key) for key in _SPLITS if counts.get(key)]
-        named = [f"{number} {tr(_SPLITS[key])}" for number, key in parts]
         count.setText(f"{total:,}")
-        count.setData(SPLITS_ROLE, tuple(parts))
-        count.setToolTip(", ".join(named))
-        count.setData(Qt.ItemDataRole.AccessibleTextRole, ", ".join((f"{total:,}", *named)))
 
     def fit_columns(self) -> None:
         """Let the examples grow with the width; names and counts are as wide as their texts, if there is room."""
@@ -184,43 +174,3 @@ class _ExampleDelegate(QStyledItemDelegate):
             if isinstance(kept, QPixmap):
                 draw_image(painter, box, kept, ratio)
         painter.setOpacity(1)
-
-
-class _CountDelegate(QStyledItemDelegate):
-    """Draws a number of images, and below it the parts of it in each split, each with the colour of the split."""
-
-    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: _Index) -> None:
-        parts: Sequence[tuple[str, str]] = index.data(SPLITS_ROLE) or ()
-        if not parts:
-            super().paint(painter, option, index)
-            return
-        shown: Any = QStyleOptionViewItem(option)
-        area = QRect(shown.rect)
-        lines = theme.scaled(_LINE_PX)
-        shown.rect = QRect(area.left(), area.center().y() - lines, area.width(), lines)
-        super().paint(painter, shown, index)
-        painter.save()
-        painter.setFont(_small(shown))
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        line = QRect(area.left() + _INSET, area.center().y(), area.width(), lines)
-        for number, key in parts:
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(QColor(split_colour(key)))
-            painter.drawRoundedRect(QRect(line.left(), line.center().y() - DOT_PX // 2, DOT_PX, DOT_PX), 2, 2)
-            line.setLeft(line.left() + DOT_PX + theme.TIGHT)
-            painter.setPen(QColor(theme.colours().muted))
-            painter.drawText(line, int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter), number)
-            line.setLeft(line.left() + painter.fontMetrics().horizontalAdvance(number) + theme.SMALL)
-        painter.restore()
-
-    def sizeHint(self, option: QStyleOptionViewItem, index: _Index) -> QSize:
-        metrics = QFontMetrics(_small(option))
-        parts = index.data(SPLITS_ROLE) or ()
-        width = sum(metrics.horizontalAdvance(number) + DOT_PX + theme.TIGHT + theme.SMALL for number, _ in parts)
-        return super().sizeHint(option, index).expandedTo(QSize(width + 2 * _INSET, 0))
-
-
-def _small(option: Any) -> Any:
-    font = option.font
-    font.setPixelSize(round(font.pixelSize() * 0.88))
-    return font

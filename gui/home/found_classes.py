@@ -15,7 +15,7 @@ from PySide6.QtCore import QSignalBlocker, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFont
 from PySide6.QtWidgets import QTableWidgetItem, QWidget
 
-from gui.home.class_table import DOT_PX, NAME, NEW_NAME, ClassTable
+from gui.home.class_table import NAME, NEW_NAME, ClassTable
 from gui.kit import theme
 from gui.kit.icons import swatch
 from gui.kit.image_grid import ImageGrid
@@ -132,7 +132,7 @@ class FoundClasses(QWidget):
             button.setVisible(not name or name in splits)
             if name:
                 button.setIcon(swatch(split_colour(name)))
-                button.setIconSize(QSize(DOT_PX + theme.SMALL, DOT_PX + 2))
+                button.setIconSize(QSize(15, 9))
         self.splits.setVisible(bool(splits))
         self.splits.buttons[""].setChecked(True)
         self._show_split("")
@@ -146,10 +146,10 @@ class FoundClasses(QWidget):
             ):
                 counts, examples = self._counts.get(name, {}), self._examples.get(name, {})
                 if split:
-                    self.table.show_examples(line, examples.get(split, ()), {}, counts.get(split, 0))
+                    self.table.show_examples(line, examples.get(split, ()), counts.get(split, 0))
                 else:
                     mixed = chain.from_iterable(zip_longest(*examples.values()))
-                    self.table.show_examples(line, [path for path in mixed if path], counts, total)
+                    self.table.show_examples(line, [path for path in mixed if path], total)
         self.table.fit_columns()
 
     def class_map(self) -> dict[str, str | None]:

@@ -7,17 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRectF, Qt, Signal
-from PySide6.QtGui import QColor, QPainter, QResizeEvent
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QBoxLayout,
     QHBoxLayout,
-    QHeaderView,
     QLayout,
     QSizePolicy,
-    QStyledItemDelegate,
-    QStyleOptionViewItem,
     QWidget,
 )
 
@@ -42,12 +39,8 @@ from visionft.project.label_files import LabelFile, changed_label_files
 from visionft.project.overview import ProjectOverview, read_overview
 from visionft.project.store import Project
 
-_Index = QModelIndex | QPersistentModelIndex
-_HEADERS: tuple[Text, ...] = ("Class", "Images", "Training", "Validation", "Test", "Balance")
-_BAR_COLUMN = 5
-_ROW_ROLE = Qt.ItemDataRole.UserRole + 7
+_HEADERS: tuple[Text, ...] = ("Class", "Images", "Training", "Validation", "Test")
 _MOST_ROWS = 12  # without scrolling
-_LEAST_BAR_PX = 130
 _MOST_SAMPLES = 24  # images of each class
 _LEAST_LINES = 3  # of images, before the classes
 
@@ -78,76 +71,28 @@ def read_alike(project: Project, image_id: int) -> tuple[tuple[int, ...], str, i
     return queries.find_images(project, wanted, limit=queries.ALL), title, image_id
 
 
-class _BarDelegate(QStyledItemDelegate):
-    """Training, validation, test and unsplit images as one bar; its length shows the size of the class."""
-
-    largest = 1
-
-    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: _Index) -> None:
-        counts: ClassRow = index.data(_ROW_ROLE)
-        rest = counts.total - counts.train - counts.val - counts.test
-        palette = theme.colours()
-        parts = ((counts.train, palette.train_line), (counts.val, palette.val_line), (counts.test, palette.test_line))
-        area = QRectF(option.rect).adjusted(11, 0, -8, 0)
-        bar = QRectF(area.left(), area.center().y() - 4, area.width(), 8)
-        painter.save()
-        painter.fillRect(bar, QColor(palette.sunken))
-        left = bar.left()
-        for count, colour in (*parts, (rest, palette.grey_line)):
-            width = bar.width() * count / self.largest
-            painter.fillRect(QRectF(left, bar.top(), width, bar.height()), QColor(colour))
-            left += width
-        painter.restore()
-
-
 class ClassTable(ValueTable):
     """All classes of the project; as tall as its rows, up to twelve."""
 
     def __init__(self) -> None:
         super().__init__(_HEADERS, name="Classes")
-        self._bars = _BarDelegate(self)
-        self.setItemDelegateForColumn(_BAR_COLUMN, self._bars)
         self.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        header = self.horizontalHeader()
-        header.setSortIndicator(-1, Qt.SortOrder.AscendingOrder)  # at first in the order of the class list
-        header.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
-        header.setStretchLastSection(True)
-        for place, name in enumerate(_HEADERS):
-            header.resizeSection(place, header.fontMetrics().horizontalAdvance(tr(name)) + theme.scaled(30))
-        if (title := self.horizontalHeaderItem(_BAR_COLUMN)) is not None:
-            title.setTextAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        self.horizontalHeader().setSortIndicator(-1, Qt.SortOrder.AscendingOrder)  # in the order of the class list
 
     def show_classes(self, rows: list[ClassRow]) -> None:
-        self._bars.largest = max((each.total for each in rows), default=1) or 1
         cells = []
         for each in rows:
             counts = [(f"{count:,}", count) for count in (each.total, each.train, each.val, each.test)]
-            cells.append([(each.name, each.name.casefold()), *counts, ("", each.total)])
+            cells.append([(each.name, each.name.casefold()), *counts])
         self.show_rows(cells)
-        by_name = {each.name: each for each in rows}
+        colours = {each.name: each.colour for each in rows}
         for line in range(self.rowCount()):
-            title = self.item(line, 0)
-            bar = self.item(line, _BAR_COLUMN)
-            assert title is not None and bar is not None
-            shown = by_name[title.text()]
-            title.setIcon(swatch(theme.class_colour(shown.colour).name()))
-            bar.setData(_ROW_ROLE, shown)
-        self._fit_names()
+            if (title := self.item(line, 0)) is not None:
+                title.setIcon(swatch(theme.class_colour(colours[title.text()]).name()))
         self.fit_rows(_MOST_ROWS)
-
-    def _fit_names(self) -> None:
-        """Make the first column as wide as the names, if the bars keep their room."""
-        header = self.horizontalHeader()
-        figures = sum(header.sectionSize(place) for place in range(1, _BAR_COLUMN))
-        room = self.viewport().width() - figures - theme.scaled(_LEAST_BAR_PX)
-        header.resizeSection(0, max(theme.scaled(_LEAST_BAR_PX), min(self.sizeHintForColumn(0) + theme.LARGE, room)))
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        self._fit_names()
 
 
 class ContactSheet(Card):
