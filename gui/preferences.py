@@ -12,7 +12,6 @@ from typing import Any
 
 import platformdirs
 
-from gui.kit.thumbnail_cache import keep_thumbnails
 from gui.kit.translation import use_language
 from visionft import files
 from visionft.data import cache_space
@@ -40,8 +39,6 @@ class Settings:
     auto_advance: bool = True
     thumbnail_px: int = 116
     language: str = "en"
-    cache_folder: str = ""  # empty: the system's cache folder
-    cache_mb: int = 2000  # 0: no limit
     image_mb: int = DEFAULT_LIMIT_MB  # memory limit of one image
     decoded_mb: int = cache_space.DEFAULT_LIMIT_MB  # disk limit of decoded images; 0 keeps none
     weights_folder: str = ""  # empty: the program's data folder
@@ -104,7 +101,6 @@ def offline_is_given() -> bool:
 def put_into_force(settings: Settings) -> None:
     """Apply the settings; may be called repeatedly."""
     use_language(settings.language)
-    keep_thumbnails(Path(settings.cache_folder) if settings.cache_folder else None, limit_mb=settings.cache_mb)
     if not offline_is_given():
         set_offline(settings.is_offline)
         _own["offline"] = "1" if settings.is_offline else ""

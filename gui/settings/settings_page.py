@@ -1,6 +1,6 @@
 """The settings page: appearance, labelling, computing, network, folders, and a check of this computer."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from gui.kit import dialogs, theme
 from gui.kit.folders import show_folder
 from gui.kit.parts import Button, Card, ElidedLabel, Segments, choice_box, clear, column, row, text
 from gui.kit.side_by_side import SideBySide
-from gui.kit.thumbnail_cache import cache_folder, trim_cache
+from gui.kit.thumbnail_cache import trim_cache
 from gui.kit.translation import tr
 from gui.kit.workers import BackgroundReader
 from gui.next_steps import button_of
@@ -39,15 +39,6 @@ from visionft.weights.locations import weights_folder
 THEMES = {"system": Message("System"), "light": Message("Light"), "dark": Message("Dark")}
 DEVICES = choices_of(TrainConfig, "device")
 IMAGE_LIMITS_MB = {500: "500 MB", 1000: "1 GB", 2000: "2 GB", 4000: "4 GB", 8000: "8 GB", 16_000: "16 GB"}
-THUMBNAIL_LIMITS_MB = {
-    250: "250 MB",
-    500: "500 MB",
-    1000: "1 GB",
-    2000: "2 GB",
-    5000: "5 GB",
-    20_000: "20 GB",
-    0: Message("No limit"),
-}
 DECODED_LIMITS_MB = {
     0: Message("Keep none"),
     2000: "2 GB",
@@ -81,42 +72,6 @@ def line(name: Text, note: Text | QLabel, control: QWidget | QLayout) -> QLayout
     return row(column(text(name), label, spacing=0), control, spacing=theme.LARGE, grows=0)
 
 
-class CacheCard(SettingCard):
-    """A cache on disk: its size, its limit, its folder, and its deletion."""
-
-    def __init__(
-        self,
-        title: Text,
-        note: Text,
-        *,
-        limit_box: QComboBox,
-        place: QLayout | QWidget,
-        clear_tip: Text,
-        use: Callable[[bool], cache_space.CacheUse],
-    ) -> None:
-        """Args: `use` returns the size, after deleting the cache if its argument is True; it runs in a thread."""
-        self.limit_box = limit_box
-        self.size_label = text(role="small")
-        self.clear_button = Button("Clear", "trash", on_click=self._clear)
-        self.clear_button.setToolTip(tr(clear_tip))
-        self.clear_button.setEnabled(False)
-        size, limit = line("Taken now", self.size_label, self.clear_button), line("At most", note, limit_box)
-        super().__init__(title, size, limit, place)
-        self.reader = BackgroundReader(use, self._show_use, parent=self)
-
-    def refresh(self) -> None:
-        self.reader.ask(False)
-
-    def _clear(self) -> None:
-        self.clear_button.setEnabled(False)
-        self.reader.ask(True)
-
-    def _show_use(self, use: cache_space.CacheUse) -> None:
-        size = size_text(use.bytes)
-        self.size_label.setText(tr("{count} file, {size}", "{count} files, {size}", count=use.files, size=size))
-        self.clear_button.setEnabled(use.files > 0)
-
-
 class SettingsPage(Page):
     """Every change takes effect at once and is saved."""
 
@@ -130,9 +85,8 @@ class SettingsPage(Page):
         self._boxes: list[tuple[QComboBox, str, list[Any]]] = []  # of settings with fixed choices
         self._weights = WeightsActions(state, self)
         self._devices = BackgroundReader(lambda _none: likely_kinds(), self._show_devices, parent=self)
-        self.thumbnails, self.decoded = self._thumbnail_card(), self._decoded_card()
         first = SideBySide((self._looks(), self._labelling()), (self._computing(), self._network()))
-        second = SideBySide((self.thumbnails, self.decoded), (self._places(), self._computer()))
+        second = SideBySide((self._disk(), self._places()), (self._computer(),))
         self.body.addWidget(SideBySide((first,), (second,)))
         self.body.addStretch(1)
         state.settings_changed.connect(self._show_settings)
@@ -147,19 +101,6 @@ class SettingsPage(Page):
         box.activated.connect(lambda place: self.state.change_settings(**{field: values[place]}))
         self._boxes.append((box, field, values))
         return box
-
-    def _folder(self, field: str, title: Text) -> tuple[ElidedLabel, Button, Button, QLayout]:
-        """Return the label of a folder, the buttons to change and to reset it, and their line."""
-
-        def choose() -> None:
-            folder = dialogs.ask_folder(self, tr(title), Path(place.text()).parent)
-            if folder is not None:
-                self.state.change_settings(**{field: str(folder)})
-
-        place = ElidedLabel("", "small")
-        change = Button("Change", on_click=choose)
-        reset = Button("Reset", role="quiet", on_click=lambda: self.state.change_settings(**{field: ""}))
-        return place, change, reset, line("Folder", place, row(reset, change, spacing=theme.TIGHT))
 
     def _looks(self) -> Card:
         self.theme_switch = Segments({name: tr(words) for name, words in THEMES.items()}, tr("Theme"))
@@ -195,49 +136,59 @@ class SettingsPage(Page):
         self.offline_box.clicked.connect(lambda is_on: self.state.change_settings(is_offline=is_on))
         note = Message("Weights then come from this computer only. Nothing else ever connects.")
         self.show_weights_button = Button("Show", on_click=self._weights.show)
-        folder = self._folder("weights_folder", "Pretrained weights are in")
-        self.weights_place, self.weights_button, self.weights_reset, places = folder
+        self.weights_place = ElidedLabel("", "small")
+        self.weights_button = Button("Change", on_click=self._move_weights)
+        self.weights_reset = Button(
+            "Reset", role="quiet", on_click=lambda: self.state.change_settings(weights_folder="")
+        )
+        buttons = row(self.weights_reset, self.weights_button, spacing=theme.TIGHT)
         return SettingCard(
             "Pretrained weights",
             column(self.offline_box, text(note, "small", wrap=True), spacing=theme.TIGHT),
             line("On this computer", "Fetch, import or remove the weights of each backbone", self.show_weights_button),
-            places,
+            line("Folder", self.weights_place, buttons),
         )
 
-    def _thumbnail_card(self) -> CacheCard:
-        self.cache_place, self.cache_button, self.cache_reset, places = self._folder(
-            "cache_folder", "Keep thumbnails in"
-        )
-        return CacheCard(
-            "Thumbnails",
-            "The least recently used are deleted first",
-            limit_box=self._choice("cache_mb", "Space for thumbnails", THUMBNAIL_LIMITS_MB),
-            place=places,
-            clear_tip="Delete the thumbnails; they are made again when needed",
-            use=lambda clears: trim_cache(0) if clears else trim_cache(),
-        )
+    def _move_weights(self) -> None:
+        folder = dialogs.ask_folder(self, tr("Pretrained weights are in"), weights_folder().parent)
+        if folder is not None:
+            self.state.change_settings(weights_folder=str(folder))
 
-    def _decoded_card(self) -> CacheCard:
+    def _disk(self) -> Card:
         state = self.state  # the page outlives a project
 
-        def use(clears: bool) -> cache_space.CacheUse:
+        def use(clears: bool) -> int:
             from visionft.features.feature_space import clear_features, feature_use
 
-            project_dir = state.path
             images = (cache_space.clear_cache if clears else cache_space.cache_use)(cache_space.cache_folder())
-            if project_dir is None:
-                return images
-            features = (clear_features if clears else feature_use)(project_dir)
-            return cache_space.CacheUse(images.files + features.files, images.bytes + features.bytes)
+            features = state.path and (clear_features if clears else feature_use)(state.path)
+            thumbnails = trim_cache(0) if clears else trim_cache()
+            return images.bytes + thumbnails + (features.bytes if features else 0)
 
-        return CacheCard(
-            "Decoded images and features",
-            "Kept so that a photograph is read, and seen by a network, once; never more than half of the free space",
-            limit_box=self._choice("decoded_mb", "Space for decoded images and features", DECODED_LIMITS_MB),
-            place=ElidedLabel(str(cache_space.cache_folder()), "small"),
-            clear_tip="Delete the decoded images, and the features of the open project; they are made again",
-            use=use,
+        self.size_label = text(role="small")
+        self.clear_button = Button("Clear", "trash", on_click=self._clear)
+        self.clear_button.setToolTip(
+            tr("Delete images and thumbnails, and the features of the open project; they are made again")
         )
+        self.clear_button.setEnabled(False)
+        self._cache = BackgroundReader(use, self._show_use, parent=self)
+        self.decoded_box = self._choice("decoded_mb", "Space for decoded images and features", DECODED_LIMITS_MB)
+        note = Message(
+            "Kept so that a photograph is read, and seen by a network, once; never more than half of the free space"
+        )
+        return SettingCard(
+            "Decoded images, features and thumbnails",
+            line("Taken now", self.size_label, self.clear_button),
+            line("At most", note, self.decoded_box),
+        )
+
+    def _clear(self) -> None:
+        self.clear_button.setEnabled(False)
+        self._cache.ask(True)
+
+    def _show_use(self, size: int) -> None:
+        self.size_label.setText(size_text(size))
+        self.clear_button.setEnabled(size > 0)
 
     def _places(self) -> Card:
         lines: list[QLayout] = []
@@ -263,11 +214,10 @@ class SettingsPage(Page):
     # -- showing ------------------------------------------------------------------------------------------------
 
     def refresh(self) -> None:
-        """Read the sizes of the caches and the available devices in the background."""
+        """Read the size of the caches and the available devices in the background."""
         if not self._is_closed:  # the window's geometry is saved, and the project closed, after the workers
             self._devices.ask(None)
-            self.thumbnails.refresh()
-            self.decoded.refresh()
+            self._cache.ask(False)
 
     def _show_devices(self, kinds: tuple[str, ...]) -> None:
         names = ", ".join(tr(DEVICES[kind]) for kind in kinds)
@@ -290,13 +240,11 @@ class SettingsPage(Page):
         self.offline_box.setEnabled(not is_offline)
         self.offline_box.setToolTip(tr("Given by a variable of the environment") if is_offline else "")
         self.image_box.setEnabled(not is_given(limits.LIMIT_VARIABLE))
-        self.decoded.limit_box.setEnabled(not is_given(cache_space.LIMIT_VARIABLE))
+        self.decoded_box.setEnabled(not is_given(cache_space.LIMIT_VARIABLE))
         has_own_weights = not is_given(WEIGHTS_VARIABLE)
         self.weights_place.setText(str(weights_folder()))
         self.weights_button.setEnabled(has_own_weights)
         self.weights_reset.setVisible(bool(settings.weights_folder) and has_own_weights)
-        self.cache_place.setText(str(cache_folder()))
-        self.cache_reset.setVisible(bool(settings.cache_folder))
         if self.isVisible():
             self.refresh()
 
@@ -359,5 +307,5 @@ class SettingsPage(Page):
     def close_workers(self) -> None:
         """Wait for the background readers; called before the window is destroyed."""
         self._is_closed = True
-        for reader in (self._devices, self.thumbnails.reader, self.decoded.reader):
+        for reader in (self._devices, self._cache):
             reader.close()

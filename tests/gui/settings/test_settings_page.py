@@ -8,6 +8,7 @@ from PySide6.QtCore import Qt
 
 from gui import preferences
 from gui.kit import dialogs
+from gui.kit.thumbnail_cache import cache_folder
 from gui.kit.thumbnails import Unreadable, load_thumbnail
 from gui.preferences import Settings, load_settings
 from visionft.data.cache_space import cache_limit
@@ -83,21 +84,6 @@ def test_the_weights_folder_can_be_moved_and_moved_back(qtbot, page, tmp_path, m
     assert weights_folder() == before
 
 
-def test_thumbnails_move_to_a_folder_of_their_own(qtbot, page, tmp_path, images, monkeypatch):
-    chosen = tmp_path / "chosen"
-    (chosen / "ab").mkdir(parents=True)
-    (chosen / "ab" / "mine.jpg").write_bytes(b"not a thumbnail")
-    monkeypatch.setattr(dialogs, "ask_folder", lambda *_: chosen)
-    qtbot.mouseClick(page.cache_button, LEFT)
-    load_thumbnail(images / "red" / "red_000.png")
-    assert len(list(chosen.rglob("*.jpg"))) == 2
-    page.refresh()
-    qtbot.waitUntil(page.thumbnails.clear_button.isEnabled)
-    qtbot.mouseClick(page.thumbnails.clear_button, LEFT)
-    qtbot.waitUntil(lambda: page.thumbnails.size_label.text().startswith("0 files"))
-    assert list(chosen.rglob("*.jpg")) == [chosen / "ab" / "mine.jpg"]
-
-
 def test_another_language_offers_a_restart_once(page, monkeypatch):
     asked, requested = [], []
     monkeypatch.setattr(dialogs, "ask_yes", lambda *_args, **options: asked.append(options) or len(asked) > 1)
@@ -110,21 +96,24 @@ def test_another_language_offers_a_restart_once(page, monkeypatch):
     assert len(asked) == 2 and requested == [True]
 
 
-def test_decoded_images_are_counted_limited_and_cleared(qtbot, page, images):
+def test_caches_are_measured_limited_and_cleared(qtbot, page, images):
     from visionft.data import cache_space
     from visionft.data.image_cache import ImageCache
 
-    card = page.decoded
-    ImageCache.usual().load(images / "red" / "red_000.png", 64)
+    path = images / "red" / "red_000.png"
+    ImageCache.usual().load(path, 64)
+    load_thumbnail(path)
+    foreign = cache_folder() / "mine.jpg"
+    foreign.write_bytes(b"not a thumbnail")
     page.refresh()
-    qtbot.waitUntil(card.clear_button.isEnabled)
-    assert card.size_label.text().startswith("1 file")
-    card.limit_box.activated.emit(card.limit_box.findText("50 GB"))
+    qtbot.waitUntil(page.clear_button.isEnabled)
+    page.decoded_box.activated.emit(page.decoded_box.findText("50 GB"))
     assert load_settings().decoded_mb == 50_000 and cache_limit() == 50_000_000_000
-    qtbot.mouseClick(card.clear_button, LEFT)
-    qtbot.waitUntil(lambda: card.size_label.text().startswith("0 files"))
-    assert not cache_space.cache_folder().exists() and not card.clear_button.isEnabled()
-    card.limit_box.activated.emit(card.limit_box.findText("Keep none"))
+    qtbot.mouseClick(page.clear_button, LEFT)
+    qtbot.waitUntil(lambda: page.size_label.text().startswith("0"))
+    assert not cache_space.cache_folder().exists() and not page.clear_button.isEnabled()
+    assert list(cache_folder().rglob("*.jpg")) == [foreign]
+    page.decoded_box.activated.emit(page.decoded_box.findText("Keep none"))
     assert cache_limit() == 0
-    card.limit_box.activated.emit(card.limit_box.findText("20 GB"))
+    page.decoded_box.activated.emit(page.decoded_box.findText("20 GB"))
     assert cache_limit() == 20_000_000_000
