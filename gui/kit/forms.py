@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QCheckBox, QComboBox, QGridLayout, QLabel, QLineEd
 
 from gui.kit import theme
 from gui.kit.fold import FoldButton
-from gui.kit.parts import Button, column, pill, restyle, row, text, verbatim, widget_of
+from gui.kit.parts import column, restyle, row, text, verbatim, widget_of
 from gui.kit.translation import tr
 from visionft.errors import Problem
 
@@ -39,22 +39,16 @@ class ConfigForm(QWidget):
 
     edited = Signal()
 
-    def __init__(self, config: Any, *, names: Sequence[str] | None = None, has_reset: bool = True) -> None:
+    def __init__(self, config: Any, *, names: Sequence[str] | None = None) -> None:
         """Build the plain fields.
 
         Args:
             config: The settings to show; also the defaults until `set_default`.
             names: The fields to show; None for all.
-            has_reset: Show the form's own Modified badge and Reset button.
         """
         super().__init__()
         self._config = self._default = config
-        self._has_reset = has_reset
         self._entries: dict[str, _Entry] = {}
-        self._modified = pill("Modified", "accent")
-        self._modified.setToolTip(tr("Some settings differ from their defaults"))
-        self.reset_button = Button("Reset", role="quiet", on_click=self.reset)
-        self.reset_button.setToolTip(tr("Restore the defaults"))
         self._plain, self._advanced = QGridLayout(), QGridLayout()
         advanced = widget_of(self._advanced)
         self.advanced_button = FoldButton("Advanced", advanced)
@@ -72,7 +66,7 @@ class ConfigForm(QWidget):
                 self._add(field)
         if not self._unbuilt:
             self.advanced_button.hide()
-        foot = row(self.advanced_button, None, self._modified, self.reset_button)
+        foot = row(self.advanced_button, None)
         self.setLayout(column(self._plain, foot, advanced))
         self._show_modified()
 
@@ -91,17 +85,9 @@ class ConfigForm(QWidget):
         self._show_modified()
 
     def set_default(self, config: Any) -> None:
-        """Set the defaults: the values of Reset, and the baseline of Modified."""
+        """Set the defaults: settings that differ from them are shown as changed."""
         self._default = config
         self._show_modified()
-
-    def reset(self) -> None:
-        self.set_value(self._default)
-        self.edited.emit()
-
-    @property
-    def is_modified(self) -> bool:
-        return bool(self.modified_names())
 
     def modified_names(self) -> list[str]:
         shown = self.value()
@@ -178,8 +164,6 @@ class ConfigForm(QWidget):
 
     def _show_modified(self) -> None:
         names = self.modified_names()
-        self._modified.setVisible(bool(names) and self._has_reset)
-        self.reset_button.setVisible(bool(names) and self._has_reset)
         for name, entry in self._entries.items():
             restyle(entry.caption, role="strong" if name in names else "body")
         hidden = sum(name in names for name, each in self._entries.items() if each.is_advanced)

@@ -9,15 +9,11 @@ English. A text of the engine is a `Message` and carries its template and values
 """
 
 import gettext
-import math
 
 from PySide6.QtCore import QCoreApplication, QLibraryInfo, QTranslator
 
 from models.languages import ENGLISH, read_catalogue, translate
 from models.messages import Message
-
-PSEUDO = "pseudo"  # not a language: every message 40 % longer, for tests of layouts
-_PADDING = "ö"
 
 
 class _Language:
@@ -28,22 +24,12 @@ class _Language:
     of_qt: QTranslator | None = None
 
 
-class _Longer(gettext.NullTranslations):
-    """Each message 40 % longer."""
-
-    def gettext(self, message: str) -> str:
-        return _lengthened(message)
-
-    def ngettext(self, msgid1: str, msgid2: str, n: int) -> str:
-        return _lengthened(msgid1 if n == 1 else msgid2)
-
-
 def use_language(code: str) -> None:
     """Set the language of `tr`; existing widgets keep their texts."""
     if code != _Language.code:
         _translate_qt(code)
     _Language.code = code
-    _Language.catalogue = _Longer() if code == PSEUDO else read_catalogue(code)
+    _Language.catalogue = read_catalogue(code)
 
 
 def _translate_qt(code: str) -> None:
@@ -56,7 +42,7 @@ def _translate_qt(code: str) -> None:
         app.removeTranslator(shown)
     _Language.of_qt = QTranslator(app)
     folder = QLibraryInfo.path(QLibraryInfo.LibraryPath.TranslationsPath)
-    if code not in (ENGLISH, PSEUDO) and _Language.of_qt.load(f"qtbase_{code}", folder):
+    if code != ENGLISH and _Language.of_qt.load(f"qtbase_{code}", folder):
         app.installTranslator(_Language.of_qt)
 
 
@@ -81,11 +67,3 @@ def tr(message: str, plural: str = "", /, **values: object) -> str:
 def capitalised(words: str) -> str:
     """Return a translated text with a capital letter first."""
     return words[:1].upper() + words[1:]
-
-
-def _lengthened(message: str) -> str:
-    is_words = sum(letter.isalpha() for letter in message) > 1
-    if not is_words or message.endswith(_PADDING):
-        return message
-    more = math.ceil(len(message) * 0.4)
-    return message + " ".join(_PADDING * min(8, more - start) for start in range(0, more, 8))

@@ -55,7 +55,7 @@ class SetupView(QWidget):
         self.split_card = SplitCard()
         self.framing_card = FramingCard()
         names = [field.name for field in dataclasses.fields(TrainConfig) if field.metadata]
-        self.form = ConfigForm(config, names=[name for name in names if name not in _OWN_FIELDS], has_reset=False)
+        self.form = ConfigForm(config, names=[name for name in names if name not in _OWN_FIELDS])
         self.method_forms: dict[str, ConfigForm] = {}
         self._default = config
         self.probes = ProbeTable()
@@ -141,7 +141,7 @@ class SetupView(QWidget):
         """Return the form of a method's own settings, built on first use; None where it has none."""
         options = self._config.methods[name]
         if name not in self.method_forms and dataclasses.fields(options):
-            form = ConfigForm(options, has_reset=False)
+            form = ConfigForm(options)
             form.set_default(self._default.methods[name])
             form.edited.connect(self.edited)
             self.method_forms[name] = form

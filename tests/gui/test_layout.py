@@ -1,5 +1,8 @@
 """Nothing is cut at the smallest size: with large text, with words 40 % longer, on every page and in every dialog."""
 
+import gettext
+import math
+
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QLabel, QScrollArea
@@ -31,12 +34,36 @@ pytestmark = pytest.mark.usefixtures("styled")
 USUAL, SMALL = (1280, 800), (853, 533)  # the second is a screen of 1280 x 800 at 150 %
 
 
+PSEUDO = "pseudo"  # not a language: every message 40 % longer
+PADDING = "ö"
+
+
+class Longer(gettext.NullTranslations):
+    """Each message 40 % longer."""
+
+    def gettext(self, message: str) -> str:
+        return lengthened(message)
+
+    def ngettext(self, msgid1: str, msgid2: str, n: int) -> str:
+        return lengthened(msgid1 if n == 1 else msgid2)
+
+
+def lengthened(message: str) -> str:
+    is_words = sum(letter.isalpha() for letter in message) > 1
+    if not is_words or message.endswith(PADDING):
+        return message
+    more = math.ceil(len(message) * 0.4)
+    return message + " ".join(PADDING * min(8, more - start) for start in range(0, more, 8))
+
+
 @pytest.fixture(
-    params=[(1.0, "en", USUAL), (1.5, "en", USUAL), (1.0, translation.PSEUDO, USUAL), (1.0, "de", SMALL)],
+    params=[(1.0, "en", USUAL), (1.5, "en", USUAL), (1.0, PSEUDO, USUAL), (1.0, "de", SMALL)],
     ids=lambda each: f"{each[0]}-{each[1]}-{each[2][0]}",
 )
-def window(request, qtbot, qapp):
+def window(request, qtbot, qapp, monkeypatch):
     scale, language, size = request.param
+    read = translation.read_catalogue
+    monkeypatch.setattr(translation, "read_catalogue", lambda code: Longer() if code == PSEUDO else read(code))
     state = AppState()
     state.settings = Settings(theme="light", font_scale=scale, language=language)
     window = create_window(qapp, state)
