@@ -1,4 +1,4 @@
-"""The table of training runs: name (edited in place), accuracy, costs; pinned runs on top; and runs in words."""
+"""The table of training runs: name (edited in place), accuracy, costs; and runs in words."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple
@@ -19,7 +19,6 @@ from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QStyledItemDelegate, QStyleOptionViewItem, QTableView
 
 from gui.kit import theme
-from gui.kit.icons import pixmap
 from gui.kit.translation import tr
 from models.messages import Message
 from visionft.evaluation.run_cost import cost_of_run
@@ -102,8 +101,6 @@ class RunTableModel(QAbstractTableModel):
             return run.title if run.title == run.name else f"{run.title}\n{run.name}"
         if role == Qt.ItemDataRole.ToolTipRole:
             return (column == ACCURACY and quality_words(run, self._unseen[index.row()])) or text
-        if role == Qt.ItemDataRole.AccessibleTextRole and column == 0 and run.notes.is_pinned:
-            return f"{run.title}, {tr('pinned')}"
         if role == SORT_ROLE:
             return value
         if role == RUN_ROLE:
@@ -131,7 +128,7 @@ def _alignment(column: int) -> Qt.AlignmentFlag:
 def run_cells(run: RunSummary, unseen: Evaluation | None) -> tuple[tuple[str, str | float], ...]:
     """Return (text, value to sort by) of the cells of a run; `unseen` is its `unseen_evaluation`."""
     cost = cost_of_run(run)
-    values = [_UNKNOWN if value is None else value for value in astuple(cost)]
+    values = [_UNKNOWN if value is None else float(value) for value in astuple(cost)]
     accuracy = ("", -1.0)
     if unseen is not None:
         low, high = unseen.top1_interval
@@ -148,23 +145,12 @@ def run_cells(run: RunSummary, unseen: Evaluation | None) -> tuple[tuple[str, st
     )
 
 
-class _PinnedFirst(QSortFilterProxyModel):
-    """Sorts by the selected column; pinned runs stay on top in both directions."""
-
-    def lessThan(self, left: _Index, right: _Index) -> bool:
-        first, second = left.data(RUN_ROLE).notes.is_pinned, right.data(RUN_ROLE).notes.is_pinned
-        if first != second:
-            return first == (self.sortOrder() == Qt.SortOrder.AscendingOrder)
-        return left.data(SORT_ROLE) < right.data(SORT_ROLE)
-
-
 class _NameDelegate(QStyledItemDelegate):
-    """A run's name after its colour, with a pin if it is pinned."""
+    """A run's name after its colour."""
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: _Index) -> None:
-        is_pinned = index.data(RUN_ROLE).notes.is_pinned
         name = QStyleOptionViewItem(option)
-        name.rect = option.rect.adjusted(20, 0, -theme.scaled(22) if is_pinned else 0, 0)
+        name.rect = option.rect.adjusted(20, 0, 0, 0)
         super().paint(painter, name, index)
         swatch = QRectF(option.rect.left() + 11, option.rect.center().y() - 5, 11, 11)
         painter.save()
@@ -172,10 +158,6 @@ class _NameDelegate(QStyledItemDelegate):
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(theme.class_colour(index.data(COLOUR_ROLE)))
         painter.drawRoundedRect(swatch, 3, 3)
-        if is_pinned:
-            side = theme.scaled(14)
-            image = pixmap("pin", theme.colours().accent, size=side)
-            painter.drawPixmap(option.rect.right() - side - 6, option.rect.center().y() - side // 2, image)
         painter.restore()
 
     def updateEditorGeometry(self, editor, option: QStyleOptionViewItem, index: _Index) -> None:
@@ -197,7 +179,7 @@ class RunTable(QTableView):
         self._rows.is_editable = is_multiple
         self._rows.renamed.connect(self.renamed)
         self._preferred = ""
-        self._sorted = _PinnedFirst(self)
+        self._sorted = QSortFilterProxyModel(self)
         self._sorted.setSourceModel(self._rows)
         self._sorted.setSortRole(SORT_ROLE)
         self.setModel(self._sorted)

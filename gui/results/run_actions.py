@@ -22,8 +22,8 @@ from visionft.errors import VisionFTError
 from visionft.training.runs.run_folder import (
     RUNS_FOLDER,
     RunSummary,
-    change_notes,
     delete_weights,
+    rename_run,
     require_weights,
     run_title,
     weights_bytes,
@@ -54,7 +54,7 @@ def parts_words(run: RunSummary, runs: Mapping[str, RunSummary]) -> str:
 
     A member without a user-given name is identified by the number at the start of its folder name.
     """
-    named = {name: each.notes.title for name, each in runs.items()}
+    named = {name: each.given_title for name, each in runs.items()}
     return " + ".join(f"{part.share:.0%} {named.get(part.run) or part.run.partition('-')[0]}" for part in run.parts)
 
 
@@ -70,13 +70,7 @@ class RunActions(QObject):
 
     def rename(self, run: RunSummary, title: str) -> None:
         """Rename a run; an empty `title` restores its own name."""
-        self._change(run, title=title)
-
-    def toggle_pin(self, run: RunSummary) -> None:
-        self._change(run, is_pinned=not run.notes.is_pinned)
-
-    def _change(self, run: RunSummary, **values: Any) -> None:
-        self._try(lambda: change_notes(run, **values))
+        self._try(lambda: rename_run(run, title))
         self._tell_changed()
 
     def _try(self, act: Callable[[], object]) -> bool:
@@ -122,11 +116,9 @@ class RunActions(QObject):
         menu = QMenu(parent)
         is_free = not self._state.tasks.is_busy(Lane.COMPUTE, Lane.TRAINING)
         again = Message("Retrain from these weights") if run.config.total_epochs else Message("Fit again")
-        pin = tr("Unpin") if run.notes.is_pinned else tr("Pin on top")
         can_train_on = run.has_weights and run.best is not None and not run.parts
         entries: list[tuple[str, Any, bool]] = [
             (tr("Rename") + "\tF2", edit_name, True),
-            (pin, lambda: self.toggle_pin(run), True),
             (tr(again), lambda: self.train_again(run), can_train_on),
             (tr("Edit settings and train"), lambda: self._state.run_duplicate_requested.emit(run), not run.parts),
             (tr("Open folder"), lambda: show_folder(run.path), True),

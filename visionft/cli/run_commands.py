@@ -30,22 +30,20 @@ def runs(
     rename: Annotated[
         str | None, Option("--rename", metavar="NAME", help='Show it under this name; "" for its own.')
     ] = None,
-    pin: Annotated[bool | None, Option("--pin/--unpin", help="Keep it on top of the list, or no longer.")] = None,
     recipe: Annotated[Path | None, Option(metavar="FILE", help="Write its settings as a recipe.")] = None,
     without_weights: Annotated[
         bool, Option("--delete-weights", help="Free the space of its weights; its settings and figures stay.")
     ] = False,
     json: Json = False,
 ) -> None:
-    """List runs; rename or pin one, write its recipe, or delete its weights."""
+    """List runs; rename one, write its recipe, or delete its weights."""
     with opened_project(project, read_only=True) as opened:
         path = opened.path
-    if run is None and (rename is not None or pin is not None or recipe is not None or without_weights):
+    if run is None and (rename is not None or recipe is not None or without_weights):
         command = joined(["visionft", "run", "list", str(project), "RUN", "..."])
         raise VisionFTError("Which run is not said.", f"Give its name or number: {command}")
     if run is None:
         found, damaged = run_folder.scan_runs(path)
-        found.sort(key=lambda each: not each.notes.is_pinned)
         print_result([_run_output(each) for each in found], lambda: _runs_text(found, damaged), as_json=json)
         return
     chosen = run_folder.load_run(path, run)
@@ -53,9 +51,8 @@ def runs(
         write_recipe(recipe, Recipe.of_run(chosen))
         write_err(f"Its recipe: {recipe}")
     freed = run_folder.delete_weights(chosen) if without_weights else None
-    notes = {"title": rename, "is_pinned": pin}
-    if any(each is not None for each in notes.values()):
-        run_folder.change_notes(chosen, **{name: each for name, each in notes.items() if each is not None})
+    if rename is not None:
+        run_folder.rename_run(chosen, rename)
     chosen = dataclasses.replace(run_folder.read_run(chosen.path), faults=run_folder.checkpoint_faults(chosen.path))
     words = "" if freed is None else f"\n{size_text(freed)} of weights deleted; settings and figures are kept."
     print_result(_run_output(chosen, freed), lambda: _runs_text([chosen], {}) + words, as_json=json)
@@ -65,7 +62,6 @@ def _run_output(run: run_folder.RunSummary, freed_bytes: int | None = None) -> d
     return {
         "run": run.name,
         "title": run.title,
-        "pinned": run.notes.is_pinned,
         "backbone": run.config.backbone,
         "method": run.config.method,
         "epochs": run.last_epoch if run.config.total_epochs else None,
@@ -86,14 +82,13 @@ def _runs_text(found: list[run_folder.RunSummary], damaged: dict[str, str]) -> s
     )  # fmt: skip
     rows = []
     for run in found:
-        name = f"{'* ' if run.notes.is_pinned else ''}{run.notes.title}"
         epochs = run.last_epoch if run.config.total_epochs else "-"
         unseen = unseen_evaluation(run)
         accuracy = f"{unseen.top1:.1%} {unseen.split}" if unseen else "-"
         interval = "–".join(f"{end:.1%}" for end in unseen.top1_interval) if unseen else "-"
         weights = "damaged" if run.faults else "yes" if run.has_weights else "no"
         costs = [text or "-" for text in cost_of_run(run).texts()]
-        model = (run.name, name, run.config.backbone, run.config.method, epochs, accuracy, interval)
+        model = (run.name, run.given_title, run.config.backbone, run.config.method, epochs, accuracy, interval)
         rows.append((*model, *costs, _state(run), weights))
     faults = [(run.name, name, fault) for run in found for name, fault in run.faults.items()]
     lines = [table(header, rows) if rows else "No runs yet."]

@@ -27,10 +27,10 @@ from visionft.training.runs.run_folder import (
     RUNS_FOLDER,
     RunSummary,
     TrainResult,
-    change_notes,
     claim_run_dir,
     load_run,
     read_run,
+    rename_run,
     require_weights,
 )
 from visionft.training.runs.run_model import columns_of
@@ -183,7 +183,7 @@ def combine(
     )
     run_dir = _save(project_dir, members, used, images, done)
     if title:
-        change_notes(read_run(run_dir), title=title)
+        rename_run(read_run(run_dir), title)
     logger.info("combined: %s of %d runs on %d images", run_dir.name, len(parts), found.images)
     return replace(found, run=run_dir.name)
 

@@ -19,7 +19,7 @@ from visionft.export.export_result import ExportResult, Latency, Parity, SampleR
 from visionft.export.options import TARGETS, ExportOptions
 from visionft.files import sha256_file
 from visionft.training.config.train_config import TrainConfig
-from visionft.training.runs.run_folder import change_notes, delete_weights, read_run
+from visionft.training.runs.run_folder import delete_weights, read_run, rename_run
 
 LEFT = Qt.MouseButton.LeftButton
 RUN, RESNET = "001-resnet18-lora", TrainConfig(backbone="resnet18")
@@ -158,7 +158,7 @@ def test_without_a_name_or_place_nothing_can_be_exported(page, monkeypatch, tmp_
 
 def test_a_run_without_weights_says_why_it_cannot_be_exported(window, page, project_dir):
     run = read_run(project_dir / "runs" / RUN)
-    change_notes(run, title="Lightened")
+    rename_run(run, "Lightened")
     delete_weights(run)
     window.state.session.runs_changed.emit()
     assert not page.export_button.isEnabled() and page.target_card.note.text() == page.why_not_export() != ""

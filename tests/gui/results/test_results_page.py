@@ -72,17 +72,6 @@ def test_a_name_that_cannot_be_written_is_reported(page, window, project_dir):
     assert cells(page.table)[0][0] == NEW
 
 
-def test_a_pinned_run_stays_on_top_in_both_orders(page, project_dir):
-    page.table.select([OLD])
-    before = page.menu().actions()[1].text()
-    page.actions_of_runs.toggle_pin(page.run())
-    for order in (Qt.SortOrder.AscendingOrder, Qt.SortOrder.DescendingOrder):
-        for column in (0, ACCURACY):
-            page.table.sortByColumn(column, order)
-            assert cells(page.table, 1)[0] == [OLD]
-    assert read_run(project_dir / "runs" / OLD).notes.is_pinned and page.menu().actions()[1].text() != before
-
-
 def test_deleting_weights_says_what_it_frees_and_keeps_the_figures(page, show, window, project_dir, monkeypatch):
     asked = []
     monkeypatch.setattr(dialogs, "ask_yes", lambda *_, **__: False)

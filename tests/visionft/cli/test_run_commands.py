@@ -25,13 +25,13 @@ def trained(train, project: Path) -> Path:
 @pytest.mark.slow
 def test_runs_are_kept_compared_and_trained_on_from(run, value, refused, train, trained):
     project = trained
-    named = value("run", "list", project, 1, "--rename", "First light", "--pin")
-    assert (named["run"], named["title"], named["pinned"]) == (FIRST, "First light", True)
+    named = value("run", "list", project, 1, "--rename", "First light")
+    assert (named["run"], named["title"]) == (FIRST, "First light")
 
     again = train(project, "lora", "--epochs", 1, "--set", f"start_from={FIRST}")
     listed = value("run", "list", project)
-    assert [(each["run"], each["pinned"]) for each in listed] == [(FIRST, True), (again, False)]
-    assert "* First light" in run("run", "list", project)[1]
+    assert [each["run"] for each in listed] == [FIRST, again]
+    assert "First light" in run("run", "list", project)[1]
 
     for stored in (project / "runs" / again).glob("eval*"):
         stored.unlink()
@@ -54,7 +54,7 @@ def test_runs_are_kept_compared_and_trained_on_from(run, value, refused, train, 
 def test_mistakes_about_runs_are_one_clear_line(refused, tiny: list[str], trained: Path) -> None:
     start = ["train", trained, "--method", "lora", *tiny, "--epochs", 1, "--backbone"]
     for arguments, expected in (
-        (["run", "list", trained, "--pin"], "RUN"),
+        (["run", "list", trained, "--rename", "x"], "RUN"),
         (["run", "list", trained, 9], "'9'"),
         (["run", "list", trained, 1, "--rename", "x" * 121], "120"),
         (["run", "compare", trained, 1, 9], "'9'"),

@@ -39,7 +39,7 @@ def test_the_next_import_completes_a_killed_one(moment, project, images, there):
     assert {each.split for each in found.measured} == {"val", "test"}
     assert [each.there for each in found.measured] == [each.here for each in found.measured]
     (run,) = list_runs(project)
-    assert run.name == found.run and run.result.run == run.name and run.notes.title == "Secret name 1"
+    assert run.name == found.run and run.result.run == run.name and run.given_title == "Secret name 1"
     evaluations = [read_evaluation(run.path, split) for split in ("val", "test")]
     assert all(each is not None and each.run == run.name and each.predictions for each in evaluations)
     assert [path.name for path in (project / "runs").iterdir()] == [run.name]

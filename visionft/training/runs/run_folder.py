@@ -1,7 +1,7 @@
 """Run folders: config, metrics and checkpoints of a run on disk. Torch-free.
 
 `<project>/runs/<name>/` holds `config.json`, `classes.json`, `snapshot.json.gz`, `metrics.jsonl`, `last/` `prev/`
-`best/` checkpoints and, once training ended, `result.json`. Its title and whether it is pinned are in `notes.json`. The
+`best/` checkpoints and, once training ended, `result.json`. Its title is in `notes.json`. The
 window and the command line read the same files.
 
 A run of several stages always holds the best of those that have ended. The stage under way is a run of its own in
@@ -9,7 +9,6 @@ A run of several stages always holds the best of those that have ended. The stag
 """
 
 import contextlib
-import dataclasses
 import os
 import re
 import shutil
@@ -134,12 +133,6 @@ class TrainResult:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunNotes:
-    title: str = ""  # the name to show; empty for the folder's own
-    is_pinned: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
 class RunPlan:
     """What a run of several stages is to try; the content of `plan.json`, which is removed when all was tried."""
 
@@ -165,7 +158,7 @@ class RunSummary:
     class_names: tuple[str, ...]
     epochs: tuple[EpochDone, ...]
     result: TrainResult | None  # none while the run is training, or when it was killed before its end
-    notes: RunNotes = RunNotes()
+    given_title: str = ""  # empty for the folder's own
     has_weights: bool = True  # whether it has its best checkpoint; it can be deleted to free space, the metrics stay
     is_going: bool = False  # whether any process on this computer is training it now
     faults: Mapping[str, str] = field(default_factory=dict)  # {folder: problem} of its checkpoints, from a quick check
@@ -175,7 +168,7 @@ class RunSummary:
 
     @property
     def title(self) -> str:
-        return self.notes.title or self.name
+        return self.given_title or self.name
 
     @property
     def best(self) -> EpochDone | None:
@@ -259,7 +252,7 @@ def claim_run_dir(
 
 def write_first_notes(folder: Path, run_dir: Path) -> None:
     """Write the title of a new run into its folder, which lies at `run_dir` or will be moved there."""
-    write_json(folder / NOTES_FILE, dataclasses.asdict(RunNotes(title=first_title(run_dir))))
+    write_json(folder / NOTES_FILE, {"title": first_title(run_dir)})
 
 
 def remove_left_claims(runs: Path) -> None:
@@ -412,7 +405,7 @@ def read_run(run_dir: Path) -> RunSummary:
         class_names=tuple(class_names),
         epochs=epochs,
         result=result,
-        notes=_read_notes(run_dir),
+        given_title=_read_title(run_dir),
         is_going=is_going(run_dir),
         faults=faults,
         parts=parts,
@@ -433,16 +426,15 @@ def checkpoint_faults(run_dir: Path, *, is_quick: bool = False) -> dict[str, str
 
 def run_title(run_dir: Path) -> str:
     """Return the title of a run, without reading the run: the name of its folder where it has none."""
-    return _read_notes(run_dir).title or run_dir.name
+    return _read_title(run_dir) or run_dir.name
 
 
-def _read_notes(run_dir: Path) -> RunNotes:
-    """Return the notes of a run; damaged ones are as good as none: a lost title is no reason to lose the run."""
+def _read_title(run_dir: Path) -> str:
+    """Return the title given to a run; empty where it cannot be read: that is no reason to lose the run."""
     try:
-        values = read_json(run_dir / NOTES_FILE)
-        return RunNotes(title=str(values["title"]), is_pinned=bool(values["is_pinned"]))
+        return str(read_json(run_dir / NOTES_FILE)["title"])
     except (OSError, ValueError, TypeError, KeyError):
-        return RunNotes()
+        return ""
 
 
 def _read_plan(run_dir: Path) -> RunPlan | None:
@@ -463,17 +455,14 @@ def _read_next(run_dir: Path) -> RunSummary | None:
     return None
 
 
-def change_notes(run: RunSummary, **values: Any) -> RunNotes:
-    """Change `title` or `is_pinned`, and return the notes (RunError: the title is too long, or the folder is gone)."""
-    notes = dataclasses.replace(_read_notes(run.path), **values)
-    title = " ".join(notes.title.split())
+def rename_run(run: RunSummary, title: str) -> None:
+    """Give a run a title; an empty one restores its own (RunError: it is too long, or the folder is gone)."""
+    title = " ".join(title.split())
     if len(title) > MAX_TITLE:
         message = Message("A run's name has at most {MAX_TITLE} characters; this one has {title}.", title=len(title))
         raise RunError(Message(message, MAX_TITLE=MAX_TITLE), "Shorten it.")
-    notes = dataclasses.replace(notes, title="" if title == run.name else title)
     _require_folder(run)
-    write_json(run.path / NOTES_FILE, dataclasses.asdict(notes))
-    return notes
+    write_json(run.path / NOTES_FILE, {"title": "" if title == run.name else title})
 
 
 def weight_folders() -> tuple[str, ...]:

@@ -43,8 +43,8 @@ def _title(run: RunSummary, has_number: bool = False) -> Message:
     """Return the user's name for a run, or its method and backbone, or the numbers of an ensemble's members."""
     number = _number(run.name) if has_number else ""
     suffix = number and f" ({number})"
-    if run.notes.title:
-        return Message("{title}{number}", title=run.notes.title, number=suffix)
+    if run.given_title:
+        return Message("{title}{number}", title=run.given_title, number=suffix)
     if run.parts:
         parts = sorted((_number(part.run) for part in run.parts), key=lambda each: (len(each), each))
         return Message(

@@ -9,11 +9,11 @@ import pytest
 from visionft.errors import RunError
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import (
-    change_notes,
     delete_weights,
     list_runs,
     load_run,
     read_run,
+    rename_run,
     require_weights,
     scan_runs,
     weights_bytes,
@@ -36,17 +36,19 @@ def run_dir(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_run_keeps_its_new_name_and_pin(run_dir) -> None:
-    change_notes(read_run(run_dir), title="  New\ncamera ")
-    change_notes(read_run(run_dir), is_pinned=True)
+def test_a_run_keeps_its_new_name(run_dir) -> None:
+    (run_dir / "notes.json").write_text('{"title": "Old", "is_pinned": true}')  # of version 0.2.0
     run = read_run(run_dir)
-    assert (run.title, run.name, run.notes.is_pinned) == ("New camera", "001-test_vit-lora", True)
-    change_notes(run, title="")
-    assert read_run(run_dir).title == "001-test_vit-lora" and read_run(run_dir).notes.is_pinned
+    assert run.title == "Old"
+    rename_run(run, "  New\ncamera ")
+    run = read_run(run_dir)
+    assert (run.title, run.name) == ("New camera", "001-test_vit-lora")
+    rename_run(run, "")
+    assert read_run(run_dir).title == "001-test_vit-lora"
 
 
 def test_a_run_is_found_by_its_title_and_two_of_one_title_are_refused(run_dir) -> None:
-    change_notes(read_run(run_dir), title="Weather 2")
+    rename_run(read_run(run_dir), "Weather 2")
     assert load_run(run_dir.parents[1], "Weather 2").path == run_dir
     shutil.copytree(run_dir, run_dir.with_name("002-test_vit-lora"))
     with pytest.raises(RunError, match="Weather 2") as refused:
@@ -56,7 +58,7 @@ def test_a_run_is_found_by_its_title_and_two_of_one_title_are_refused(run_dir) -
 
 def test_a_name_that_is_too_long_is_refused_and_damaged_notes_lose_the_name_alone(run_dir) -> None:
     with pytest.raises(RunError, match="120.*121"):
-        change_notes(read_run(run_dir), title="x" * 121)
+        rename_run(read_run(run_dir), "x" * 121)
     assert not (run_dir / "notes.json").exists()
     (run_dir / "notes.json").write_text("{")
     assert read_run(run_dir).title == "001-test_vit-lora"
@@ -82,7 +84,7 @@ def test_what_a_crash_left_of_deleting_is_cleared_and_a_run_whose_folder_is_gone
     assert not (run_dir / ".best.deleted").exists()
     run = read_run(run_dir)
     run_dir.rename(run_dir.with_name("elsewhere"))
-    for act in (require_weights, delete_weights, lambda each: change_notes(each, title="new")):
+    for act in (require_weights, delete_weights, lambda each: rename_run(each, "new")):
         with pytest.raises(RunError, match=str(run.path)):
             act(run)
     assert not run_dir.exists()
