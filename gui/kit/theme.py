@@ -132,16 +132,6 @@ def class_colour(colour: ClassColour) -> QColor:
     return QColor(colour if isinstance(colour, str) else CLASS_COLOURS[colour % len(CLASS_COLOURS)])
 
 
-def contrast(first: str, second: str) -> float:
-    def luminance(colour: str) -> float:
-        channels = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
-        red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)
-        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-    lighter, darker = sorted((luminance(first), luminance(second)), reverse=True)
-    return (lighter + 0.05) / (darker + 0.05)
-
-
 def colours() -> Colours:
     window = QGuiApplication.palette().color(QPalette.ColorRole.Window)
     return DARK if window.lightness() < 128 else LIGHT

@@ -1,15 +1,13 @@
-"""The settings page: appearance, labelling, computing, network, folders, and a check of this computer."""
+"""The settings page: appearance, labelling, computing, network, caches, and a check of this computer."""
 
 from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QCheckBox, QComboBox, QLabel, QLayout, QPlainTextEdit, QWidget
 
 from gui.kit import dialogs, theme
-from gui.kit.folders import show_folder
 from gui.kit.parts import Button, Card, ElidedLabel, Segments, choice_box, clear, column, row, text
 from gui.kit.side_by_side import SideBySide
 from gui.kit.thumbnail_cache import trim_cache
@@ -17,7 +15,7 @@ from gui.kit.translation import tr
 from gui.kit.workers import BackgroundReader
 from gui.next_steps import button_of
 from gui.page import Page
-from gui.preferences import FONT_SCALES, WEIGHTS_VARIABLE, is_given, offline_is_given, settings_path
+from gui.preferences import FONT_SCALES, WEIGHTS_VARIABLE, is_given, offline_is_given
 from gui.session import ProjectSession
 from gui.settings.weights_actions import WeightsActions
 from gui.state import AppState
@@ -32,7 +30,6 @@ from visionft.errors import NextStep
 from visionft.installation import refusal
 from visionft.jobs import JobContext
 from visionft.libraries import load_libraries
-from visionft.log import log_folder
 from visionft.training.config.train_config import TrainConfig
 from visionft.weights.locations import weights_folder
 
@@ -85,8 +82,8 @@ class SettingsPage(Page):
         self._boxes: list[tuple[QComboBox, str, list[Any]]] = []  # of settings with fixed choices
         self._weights = WeightsActions(state, self)
         self._devices = BackgroundReader(lambda _none: likely_kinds(), self._show_devices, parent=self)
-        first = SideBySide((self._looks(), self._labelling()), (self._computing(), self._network()))
-        second = SideBySide((self._disk(), self._places()), (self._computer(),))
+        first = SideBySide((self._looks(), self._labelling()), (self._computing(),))
+        second = SideBySide((self._network(),), (self._disk(), self._computer()))
         self.body.addWidget(SideBySide((first,), (second,)))
         self.body.addStretch(1)
         state.settings_changed.connect(self._show_settings)
@@ -189,15 +186,6 @@ class SettingsPage(Page):
     def _show_use(self, size: int) -> None:
         self.size_label.setText(size_text(size))
         self.clear_button.setEnabled(size > 0)
-
-    def _places(self) -> Card:
-        lines: list[QLayout] = []
-        folders: dict[Text, Path] = {"Settings": settings_path().parent, "Log": log_folder()}
-        for name, folder in folders.items():
-            button = Button("Open", "folder-open", role="quiet", on_click=partial(show_folder, folder))
-            button.setAccessibleName(tr("Open the folder: {name}", name=tr(name)))
-            lines.append(line(name, ElidedLabel(str(folder), "small"), button))
-        return SettingCard("Where things are kept", *lines)
 
     def _computer(self) -> Card:
         self.check_button = Button("Check this computer", "shield", on_click=self.check)
