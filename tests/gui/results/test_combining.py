@@ -66,4 +66,4 @@ def test_a_combination_is_made_chosen_and_shows_its_parts(qtbot, page, window, c
     assert method_title(run.config.method) and "2" in kept_words(run) and [each.tone for each in said] == ["good"]
     assert page.why_not_train_on()
     entries = [each.isEnabled() for each in page.menu().actions()]
-    assert entries[:5] == [True, True, False, False, True]  # without retrain and edit
+    assert entries[:4] == [True, False, False, True]  # without retrain and edit
