@@ -14,7 +14,7 @@ from PySide6.QtGui import QKeyEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import QAbstractButton, QWidget
 
 from gui.kit.translation import language, tr
-from models.messages import Message, Text
+from visionft.core.messages import Message, Text
 
 PLACES: tuple[Text, ...] = ("Everywhere", "Label", "Viewer", "Curate", "Train", "Try")
 EVERYWHERE, LABEL, VIEWER, CURATE, TRAIN, TRY = PLACES

@@ -30,7 +30,7 @@ from gui.shell.window import MainWindow, PageEntry
 from gui.state import AppState
 from gui.train.train_actions import train_actions
 from visionft import __version__
-from visionft.log import start_log
+from visionft.core.log import start_log
 
 logger = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from gui.kit import theme
 from gui.kit.dialogs import Dialog
 from gui.kit.parts import CopyButton
 from gui.kit.translation import tr
-from models.messages import Message
+from visionft.core.messages import Message
 
 logger = logging.getLogger(__name__)
 _qt_logger = logging.getLogger("qt")
@@ -80,7 +80,7 @@ class ReportDialog(Dialog):
     def __init__(self, parent: QWidget | None, trace: str = "") -> None:
         """Args: `trace` is the traceback of the error, if any."""
         super().__init__(parent, self.title, self.about, width=640, height=380)
-        from visionft.support import report_text
+        from visionft.core.support import report_text
 
         self._report = QPlainTextEdit(report_text(trace, toolkit=f"Qt {qVersion()}"))
         self._report.setAccessibleName(tr("Report"))

@@ -10,7 +10,7 @@ from gui.kit.theme import ClassColour
 from gui.kit.translation import tr
 from gui.session import ProjectSession
 from gui.state import AppState
-from models.messages import Message
+from visionft.core.messages import Message
 from visionft.project.edits.changes import Change, LabelImages, RemoveImages, UnlabelImages
 from visionft.project.edits.image_changes import TagImages, UntagImages
 from visionft.project.queries import ClassRow, common_tags, count_with_class, tag_names

@@ -6,9 +6,9 @@ The command line states the same steps as commands (`visionft.cli.next_steps`).
 from collections.abc import Callable
 from typing import NamedTuple
 
-from models.messages import Text
-from visionft.errors import Action, NextStep
-from visionft.installation import refusal
+from visionft.core.errors import Action, NextStep
+from visionft.core.installation import refusal
+from visionft.core.messages import Text
 
 
 class StepButton(NamedTuple):

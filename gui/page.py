@@ -17,8 +17,8 @@ from gui.kit import theme
 from gui.kit.parts import ElidedLabel, IconButton, column, row, scrolling, verbatim, widget_of
 from gui.kit.translation import tr
 from gui.state import AppState, ChosenImages
-from models.messages import Text
-from visionft.errors import NextStep
+from visionft.core.errors import NextStep
+from visionft.core.messages import Text
 
 if TYPE_CHECKING:
     from gui.session import ProjectSession

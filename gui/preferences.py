@@ -13,12 +13,12 @@ from typing import Any
 import platformdirs
 
 from gui.kit.translation import use_language
-from visionft import files
+from visionft.core import files
+from visionft.core.errors import VisionFTError
+from visionft.core.files import read_json
+from visionft.core.offline import offline_reason, set_offline
 from visionft.data import cache_space
 from visionft.data.limits import DEFAULT_LIMIT_MB, LIMIT_VARIABLE
-from visionft.errors import VisionFTError
-from visionft.files import read_json
-from visionft.weights.offline import offline_reason, set_offline
 
 logger = logging.getLogger(__name__)
 WEIGHTS_VARIABLE = "VISIONFT_WEIGHTS"

@@ -16,9 +16,9 @@ from gui.kit.lazy_function import lazy_function
 from gui.kit.translation import tr
 from gui.tasks import Lane, Task, Tasks
 from gui.unfinished_runs import UnfinishedRuns
-from visionft.errors import RunError
-from visionft.events import Event, ResultStored
-from visionft.jobs import JobContext
+from visionft.core.errors import RunError
+from visionft.core.events import Event, ResultStored
+from visionft.core.jobs import JobContext
 from visionft.training.budget import Budget
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import RUNS_FOLDER, RunSummary, first_title, new_run_dir, read_run
@@ -26,11 +26,11 @@ from visionft.training.runs.run_titles import config_title
 
 if TYPE_CHECKING:
     from visionft.data.types import Snapshot, Split
-    from visionft.evaluation.stored import Evaluation
+    from visionft.training.evaluation.stored import Evaluation
 
-resume_and_evaluate = lazy_function("visionft.evaluation.trained_run:resume_and_evaluate")
-train_and_evaluate = lazy_function("visionft.evaluation.trained_run:train_and_evaluate")
-evaluate_held_out = lazy_function("visionft.evaluation.trained_run:evaluate_held_out")
+resume_and_evaluate = lazy_function("visionft.training.evaluation.trained_run:resume_and_evaluate")
+train_and_evaluate = lazy_function("visionft.training.evaluation.trained_run:train_and_evaluate")
+evaluate_held_out = lazy_function("visionft.training.evaluation.trained_run:evaluate_held_out")
 
 TRAIN, RESULTS = "train", "results"
 Ending = Literal["finished", "stopped", "paused", "failed"]
@@ -214,7 +214,7 @@ class Runner(QObject):
         """Announce the end; evaluate a stopped run in a separate task: stopping must not take longer because of it."""
         unseen = None
         if run is not None and evaluations:
-            from visionft.evaluation.unseen import unseen_evaluation  # slow to import: not at the start
+            from visionft.training.evaluation.unseen import unseen_evaluation  # slow to import: not at the start
 
             unseen = unseen_evaluation(run, evaluations)
         self.run_ended.emit(how, run, unseen, message)

@@ -2,18 +2,19 @@
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QEventLoop, QObject, Signal
 
 from gui.kit.thumbnail_cache import show_images_as
 from gui.kit.translation import tr
 from gui.runner import Runner
 from gui.tasks import Lane, Task, Tasks
-from visionft.errors import VisionFTError
-from visionft.events import Event, Notice
-from visionft.jobs import JobContext
+from visionft.core.errors import VisionFTError
+from visionft.core.events import Event, Notice
+from visionft.core.jobs import JobContext
 from visionft.project.db.journal import Effects
 from visionft.project.splits import SplitReport, SplitRequest
 from visionft.project.store import Project
@@ -24,11 +25,12 @@ if TYPE_CHECKING:
     from visionft.training.probing import Probe
 
 T = TypeVar("T")
+WRITING_THREAD = "visionft-writing"  # the name of it begins so
 
 
 def split_images(project: Project, wish: SplitRequest, *, or_without_test: bool, job: JobContext) -> SplitReport:
     """Do `split_without_leaks` in a task."""
-    from visionft.curation.leaks.leak_check import split_without_leaks  # slow to import
+    from visionft.analysis.leaks import split_without_leaks  # slow to import
 
     return split_without_leaks(project, wish, or_without_test=or_without_test, job=job)
 
@@ -83,6 +85,8 @@ class ProjectSession(QObject):
     exports_changed = Signal(object)  # Path of the exported file
     refused = Signal(object)  # VisionFTError: a failed change
 
+    _written = Signal()  # from the thread of changes
+
     def __init__(self, project: Project, tasks: Tasks, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.project, self.path = project, project.path
@@ -91,6 +95,8 @@ class ProjectSession(QObject):
         self._changes = 0
         self._snapshot: tuple[int, Snapshot] | None = None  # the change count at the snapshot
         self._reading = threading.Lock()
+        self._writer = ThreadPoolExecutor(1, WRITING_THREAD)  # of slow changes, in their order
+        self._unwritten = 0  # number of changes given to it that have not returned
         self._probed: tuple[Snapshot | None, tuple[Probe, ...]] = (None, ())
         self.runner = Runner(self.path, self.snapshot, tasks, parent=self)
         self.splitter = Splitter(project, tasks, parent=self)
@@ -136,16 +142,16 @@ class ProjectSession(QObject):
 
     def apply(self, change: "Change") -> bool:
         """Apply a durable change; return whether it was made."""
-        return self.run(self.project.apply, change) is not None
+        return self.run(self.project.apply, change, is_slow=change.is_bulk) is not None
 
-    def run(self, act: "Callable[..., T]", *inputs: Any) -> "T | None":
+    def run(self, act: "Callable[..., T]", *inputs: Any, is_slow: bool = False) -> "T | None":
         """Run an action that changes the project, notify the screens, and return its result.
 
         The screens are told of the `Effects` that it returns, or that all may have changed; None after a reported
-        failure.
+        failure. A slow action runs in a thread while the window paints; keys and clicks follow it, in their order.
         """
         try:
-            result = act(*inputs)
+            result = self._wait_for(partial(act, *inputs)) if is_slow or self._unwritten else act(*inputs)
         except VisionFTError as error:
             self.refused.emit(error)
             return None
@@ -155,6 +161,18 @@ class ProjectSession(QObject):
             self._note_change(result)
         return result
 
+    def _wait_for(self, act: "Callable[[], T]") -> "T":
+        """Run an action after those before it in the thread of changes; return its result, or raise its error."""
+        loop = QEventLoop()
+        self._written.connect(loop.quit)
+        self._unwritten += 1
+        written: Future[T] = self._writer.submit(act)
+        written.add_done_callback(lambda _written: self._written.emit())
+        while not written.done():
+            loop.exec(QEventLoop.ProcessEventsFlag.ExcludeUserInputEvents)
+        self._unwritten -= 1
+        return written.result()
+
     def check_place(self) -> None:
         """Report a project folder that is gone, as that of a disk that was pulled out."""
         try:
@@ -163,17 +181,18 @@ class ProjectSession(QObject):
             self.refused.emit(error)
 
     def undo(self) -> bool:
-        return self.run(self.project.undo) is not None
+        return self.run(self.project.undo, is_slow=True) is not None
 
     def redo(self) -> bool:
-        return self.run(self.project.redo) is not None
+        return self.run(self.project.redo, is_slow=True) is not None
 
     def go_to(self, step_id: int) -> bool:
         """Undo or redo to a point of the history."""
-        return self.run(self.project.go_to, step_id) is not None
+        return self.run(self.project.go_to, step_id, is_slow=True) is not None
 
     def close(self) -> None:
         """Close the project. Its tasks have ended and its pages are deleted by now."""
+        self._writer.shutdown()
         self.project.close()
         self.deleteLater()
 

@@ -14,10 +14,10 @@ from gui.kit.thumbnail_cache import show_images_as
 from gui.kit.translation import tr
 from gui.preferences import Settings
 from gui.tasks import Task, Tasks
+from visionft.core.errors import NextStep, VisionFTError
+from visionft.core.events import Notice
+from visionft.core.log import log_expected
 from visionft.data.image_reading import AS_STORED
-from visionft.errors import NextStep, VisionFTError
-from visionft.events import Notice
-from visionft.log import log_expected
 
 if TYPE_CHECKING:
     from gui.kit.parts import Tone

@@ -20,12 +20,12 @@ from PySide6.QtCore import QCoreApplication, QEventLoop, QObject, QTimer, Signal
 
 from gui.kit.translation import tr
 from gui.kit.workers import let_go
-from models.messages import Message, Text
-from visionft.devices import free_gpu_mb
-from visionft.errors import NextStep, as_expected
-from visionft.events import Event, Progress
-from visionft.jobs import EventThrottle, JobCancelled, JobContext
-from visionft.log import log_expected
+from visionft.core.devices import free_gpu_mb
+from visionft.core.errors import NextStep, as_expected
+from visionft.core.events import Event, Progress
+from visionft.core.jobs import EventThrottle, JobCancelled, JobContext
+from visionft.core.log import log_expected
+from visionft.core.messages import Message, Text
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")

@@ -7,8 +7,8 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from visionft.errors import RunError, VisionFTError
-from visionft.files import read_json, write_json
+from visionft.core.errors import RunError, VisionFTError
+from visionft.core.files import read_json, write_json
 from visionft.training.runs.run_folder import RUNS_FOLDER, RunSummary, read_run
 
 logger = logging.getLogger(__name__)

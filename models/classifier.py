@@ -8,10 +8,10 @@ import torch  # noqa: TID253
 from torch import Tensor, nn  # noqa: TID253
 
 from models.catalog import Backbone
-from models.messages import Message
 from models.methods.method import Method, MethodOptions
 from models.networks import LoadReport, WeightsLoader, build_network
 from models.shapes import InputShape
+from visionft.core.messages import Message
 
 
 def fastest_order(device: torch.device) -> torch.memory_format:

@@ -1,6 +1,6 @@
 """The text side of a backbone trained on images and captions (CLIP, SigLIP). Torch-free.
 
-open_clip builds it (`visionft.zero_shot.text_encoder`); its settings are copied from open_clip's `model_configs` (a
+open_clip builds it (`models.text.text_encoder`); its settings are copied from open_clip's `model_configs` (a
 test compares them), so nothing loads open_clip to read them.
 """
 

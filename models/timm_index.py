@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from models.backbone import Backbone, Normalisation
-from models.errors import ConfigError, Problem
-from models.messages import Message
 from models.pins import PINS, UNPINNED
 from models.shapes import ConvNetShape, Layout, Matrices, NetworkShape, ResNetShape, Stage, ViTShape
+from visionft.core.errors import ConfigError, Problem
+from visionft.core.messages import Message
 
 PREFIX = "timm/"
 _ADVICE = Message(

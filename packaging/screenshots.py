@@ -28,7 +28,7 @@ from gui.kit.translation import tr
 from gui.preferences import Settings
 from gui.state import AppState
 from models.catalog import DEFAULT_BACKBONE
-from visionft.errors import NextStep
+from visionft.core.errors import NextStep
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.preset_choice import preset_of_project
 from visionft.training.runs.run_folder import list_runs
@@ -105,8 +105,8 @@ class Studio:
 
 def make_project(studio: Studio, config: TrainConfig | None) -> None:
     """Make the sample project, train a run in the window (without `config` of Balanced), measure and export it."""
-    from visionft.evaluation.report import evaluate_run
     from visionft.export.exporter import export_run
+    from visionft.training.evaluation.report import evaluate_run
 
     studio.show("project").try_sample()
     studio.wait_for_tasks()

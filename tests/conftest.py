@@ -21,8 +21,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from visionft.core.files import sha256_file
 from visionft.data.types import Snapshot, SnapshotImage
-from visionft.files import sha256_file
 
 ROOT = Path(__file__).parents[1]
 # The same examples every time; `--hypothesis-profile=default` explores others.
@@ -150,9 +150,9 @@ def stronger_hub(weights_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
 
     from models.catalog import BACKBONES
     from models.pins import UNPINNED
+    from models.weights.locations import bundled_file
     from visionft.training import stronger
     from visionft.training.config import presets
-    from visionft.weights.locations import bundled_file
 
     row = BACKBONES["hybrid_vit"]
     file = bundled_file(row)
@@ -266,9 +266,9 @@ def planted(tiny_clip: str, weights_home: Path, tmp_path: Path) -> Path:
 
     from models.catalog import BACKBONES
     from models.networks import build_network
+    from models.text.text_encoder import open_text_side
+    from models.weights.weights_loading import load_weights
     from visionft.data.preprocess import PreprocessConfig
-    from visionft.weights.weights_loading import load_weights
-    from visionft.zero_shot.text_encoder import open_text_side
 
     row, path, folder = BACKBONES[tiny_clip], weights_home / f"{tiny_clip}.safetensors", tmp_path / "colours"
     generator, colours = np.random.default_rng(0), {"red": (210, 40, 40), "green": (40, 190, 60), "blue": (40, 60, 220)}
@@ -304,7 +304,7 @@ def _add_tiny(weights_home: Path, monkeypatch: pytest.MonkeyPatch, name: str, *,
     from models.networks import build_network
     from models.pins import UNPINNED
     from models.shapes import ViTShape
-    from visionft.zero_shot.text_encoder import build_text_network
+    from models.text.text_encoder import build_text_network
 
     like = BACKBONES["siglip2_b" if is_sigmoid else "pe_core_s"]
     assert like.text

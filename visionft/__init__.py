@@ -8,7 +8,7 @@ import importlib
 import os
 from typing import Any
 
-from visionft.allocator import keep_freed_memory
+from visionft.core.allocator import keep_freed_memory
 
 __version__ = "0.2.0"
 # The names come from `visionft.api` on their first use, which a type checker does not follow.

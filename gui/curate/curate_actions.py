@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gui.actions import CURATE, Action
 from gui.page import PageLink
-from models.messages import Text
+from visionft.core.messages import Text
 
 if TYPE_CHECKING:
     from gui.curate.curate_page import CuratePage

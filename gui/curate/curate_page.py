@@ -24,9 +24,9 @@ from gui.kit.translation import tr
 from gui.page import Page
 from gui.session import ProjectSession
 from gui.state import AppState, ChosenImages
-from models.messages import Message
-from visionft.errors import NextStep
-from visionft.events import Progress
+from visionft.core.errors import NextStep
+from visionft.core.events import Progress
+from visionft.core.messages import Message
 
 _UNBOUNDED = 16777215
 

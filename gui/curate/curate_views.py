@@ -11,7 +11,7 @@ from gui.curate.quality_view import QualityView
 from gui.curate.report_view import ReportView
 from gui.curate.similar.similar_view import SimilarView
 from gui.curate.view import View
-from visionft.curation.table import CHECKS
+from visionft.analysis.scan import CHECKS
 
 VIEWS: tuple[type[View], ...] = (
     ReportView,

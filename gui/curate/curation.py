@@ -18,19 +18,19 @@ from gui.kit.workers import BackgroundReader
 from gui.session import ProjectSession
 from gui.state import AppState
 from gui.tasks import Failure, Lane, Task
-from visionft.curation.check import Issue
-from visionft.curation.table import CHECKS
-from visionft.events import Event, Progress, ResultStored
-from visionft.libraries import LOADING
+from visionft.analysis.check import Issue
+from visionft.analysis.scan import CHECKS
+from visionft.core.events import Event, Progress, ResultStored
+from visionft.core.libraries import LOADING
 from visionft.project.db.journal import Effects
 from visionft.project.edits.changes import AcceptSuggestions
 from visionft.project.edits.verdicts import JudgeFine, verdicts_of
 from visionft.project.queries import InProject, images_in_project
 
 if TYPE_CHECKING:
-    from visionft.curation.scan import ScanReport, SkippedCheck
+    from visionft.analysis.scan import ScanReport, SkippedCheck
 
-run_checks = lazy_function("visionft.curation.scan:run_checks")
+run_checks = lazy_function("visionft.analysis.scan:run_checks")
 
 
 class IssueScan(QObject):

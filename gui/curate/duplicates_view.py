@@ -9,8 +9,8 @@ from gui.curate.view import Command, EmptyContent, plain_tile
 from gui.kit.image_model import Tile
 from gui.kit.theme import ClassColour
 from gui.kit.translation import tr
-from models.messages import Message
-from visionft.curation.duplicates.duplicate_groups import DuplicateGroup, current_groups, duplicate_pairs, keep_best
+from visionft.analysis.duplicate_groups import DuplicateGroup, current_groups, duplicate_pairs, keep_best
+from visionft.core.messages import Message
 from visionft.project.edits.image_changes import KeepOne
 from visionft.project.queries import ImageRow
 

@@ -25,11 +25,11 @@ from gui.kit.parts import IconButton, row, text, widget_of
 from gui.kit.theme import ClassColour
 from gui.kit.translation import tr
 from gui.next_steps import way_of
-from models.messages import Message
-from visionft.curation.check import APPROXIMATE_TEXT, Issue
-from visionft.curation.duplicates.duplicate_groups import DuplicateGroup, are_look_alikes
-from visionft.curation.leaks.leak_check import Leak
-from visionft.curation.table import CHECKS
+from visionft.analysis.check import APPROXIMATE_TEXT, Issue
+from visionft.analysis.duplicate_groups import DuplicateGroup, are_look_alikes
+from visionft.analysis.leaks import Leak
+from visionft.analysis.scan import CHECKS
+from visionft.core.messages import Message
 from visionft.project.edits.verdicts import JudgeFine
 from visionft.project.queries import ImageRow
 

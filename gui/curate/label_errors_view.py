@@ -9,18 +9,15 @@ from gui.curate.curation import Curation
 from gui.curate.issues_view import IssuesView
 from gui.curate.view import Command, plain_tile
 from gui.kit import theme
-from gui.kit.chips import Chip
 from gui.kit.image_model import Tile
 from gui.kit.image_view import ImageView
 from gui.kit.near_images import NearImages
-from gui.kit.parts import ElidedLabel, column, row, stacked, text, widget_of
+from gui.kit.parts import ElidedLabel, column, row, text
 from gui.kit.thumbnails import ThumbnailStore
 from gui.kit.translation import tr
-from gui.kit.value_table import ValueTable
 from gui.kit.workers import BackgroundReader
-from models.messages import Message
-from visionft.curation.check import Issue
-from visionft.curation.label_errors.label_error_check import (
+from visionft.analysis.check import Issue
+from visionft.analysis.label_errors import (
     LEFT_OUT,
     NAME,
     PUT_IN,
@@ -28,6 +25,7 @@ from visionft.curation.label_errors.label_error_check import (
     chance_text,
     nearest_of_classes,
 )
+from visionft.core.messages import Message
 from visionft.features.feature_store import Features, load_features
 from visionft.project.queries import ImageRow
 from visionft.project.store import Project
@@ -58,7 +56,7 @@ class EvidenceReader:
 
 
 class LabelEvidence(QWidget):
-    """The current image with evidence for and against its label; or the table of confused classes."""
+    """The current image with evidence for and against its label."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -67,14 +65,8 @@ class LabelEvidence(QWidget):
         self._chance = text(role="muted")
         self.viewer = ImageView(self.thumbnails)
         self.own, self.suggested = NearImages(), NearImages()
-        self.overlap = ValueTable(
-            (Message("Class"), Message("confused with"), Message("Images")), name="Confused classes"
-        )
         head = row(self._title, self._chance, spacing=theme.MEDIUM, grows=0)
-        note = text("Estimated number of images labelled as one class that belong to the other.", "muted", wrap=True)
-        issue = column(head, self.viewer, self.own, self.suggested, grows=1)
-        self._stack = stacked(widget_of(issue), widget_of(column(note, self.overlap)))
-        self.setLayout(column(self._stack))
+        self.setLayout(column(head, self.viewer, self.own, self.suggested, grows=1))
         self.setMinimumWidth(theme.scaled(300))
 
     def show_issue(self, tile: Tile | None, title: str, chance: str) -> None:
@@ -87,16 +79,6 @@ class LabelEvidence(QWidget):
         self.suggested.setVisible(bool(others))
         self.own.show_images(tr("Nearest that are labelled “{name}”", name=label), own)
         self.suggested.show_images(tr("Nearest that are labelled “{name}”", name=suggested), others)
-
-    def show_overlap(self, rows: Sequence[tuple[str, str, int]]) -> None:
-        self.overlap.show_rows([((first, first), (second, second), (str(n), n)) for first, second, n in rows])
-
-    def show_table(self, is_on: bool) -> None:
-        self._stack.setCurrentIndex(int(is_on))
-
-    @property
-    def is_table(self) -> bool:
-        return self._stack.currentIndex() == 1
 
     def words(self) -> tuple[str, str]:
         return self._title.text(), self._chance.text()
@@ -127,8 +109,6 @@ class LabelErrorsView(IssuesView):
             "curate.tag": Command(self.ask_tag, is_button=False),
         }
         self.panel: LabelEvidence | None = None
-        self.overlap_chip = Chip()
-        self.overlap_chip.clicked.connect(lambda _checked=False: self._toggle_overlap())
         self._request: tuple[int, str] | None = None
         self._reader = BackgroundReader(EvidenceReader(), self._on_evidence, parent=self)
         curation.selection.current_changed.connect(self._show_current)
@@ -154,32 +134,11 @@ class LabelErrorsView(IssuesView):
 
     def fill(self) -> None:
         super().fill()
-        self._show_overlap()
         self._show_current()
-
-    def build_controls(self) -> QWidget | None:
-        whole = widget_of(row(self.controls, self.overlap_chip, spacing=theme.MEDIUM, grows=0))
-        self._show_overlap()
-        return whole
 
     def build_panel(self) -> QWidget | None:
         self.panel = LabelEvidence()
         return self.panel
-
-    def _toggle_overlap(self) -> None:
-        if self.panel is not None:
-            self.panel.show_table(not self.panel.is_table)
-            self._show_overlap()
-
-    def _show_overlap(self) -> None:
-        rows = self.loaded.result.facts.get("overlap", ()) if self.loaded is not None else ()
-        pairs = [(str(each["first"]), str(each["second"]), int(each["images"])) for each in rows]
-        is_table = self.panel is not None and self.panel.is_table
-        if self.overlap_chip.parent() is not None:  # without a parent it would be a window of its own
-            self.overlap_chip.setVisible(bool(pairs) or is_table)
-        self.overlap_chip.show_words(tr("Confused classes"), is_on=is_table)
-        if self.panel is not None:
-            self.panel.show_overlap(pairs)
 
     @Slot()
     @Slot(int)

@@ -7,8 +7,7 @@ from gui.curate.issues_view import LOOK_ALIKES, GroupsView
 from gui.curate.view import Command, EmptyContent, plain_tile
 from gui.kit.image_model import Tile
 from gui.kit.translation import tr
-from models.messages import Message
-from visionft.curation.leaks.leak_check import (
+from visionft.analysis.leaks import (
     NO_SPLITS,
     Leak,
     RelatedImages,
@@ -17,6 +16,7 @@ from visionft.curation.leaks.leak_check import (
     mend,
     related_images,
 )
+from visionft.core.messages import Message
 from visionft.project.queries import ImageRow, image_rows
 
 

@@ -4,8 +4,8 @@ from gui.curate.issues_view import IssuesView
 from gui.curate.view import plain_tile
 from gui.kit.image_model import Tile
 from gui.kit.translation import tr
-from models.messages import Message
-from visionft.curation.quality.kinds import KINDS
+from visionft.analysis.quality import KINDS
+from visionft.core.messages import Message
 from visionft.project.queries import ImageRow
 
 

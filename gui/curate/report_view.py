@@ -12,11 +12,10 @@ from gui.kit import theme
 from gui.kit.parts import Button, Card, clear, column, row, scrolling, text, verbatim
 from gui.kit.translation import tr
 from gui.kit.workers import BackgroundReader
-from models.messages import Message
-from visionft.amounts import share_text
-from visionft.curation.check import APPROXIMATE_TEXT
-from visionft.curation.report.dataset_report import CheckSummary, DatasetReport, Recommendation
-from visionft.curation.report.report_reader import read_report
+from visionft.analysis.check import APPROXIMATE_TEXT
+from visionft.analysis.report import CheckSummary, DatasetReport, Recommendation, read_report
+from visionft.core.amounts import share_text
+from visionft.core.messages import Message
 
 _SCREENS = {  # {view of a recommendation: page, its button}; the others show a view of this page
     "curate": ("", Message("Find issues")),

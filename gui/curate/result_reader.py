@@ -7,8 +7,8 @@ from functools import cached_property
 from itertools import compress
 from pathlib import Path
 
-from visionft.curation.check import FOLDER, CheckResult, Issue, current_images, is_open, read_result
-from visionft.curation.table import CHECKS
+from visionft.analysis.check import FOLDER, CheckResult, Issue, current_images, is_open, read_result
+from visionft.analysis.scan import CHECKS
 from visionft.project.edits.verdicts import Judged, verdicts_of
 from visionft.project.queries import ClassRow, InProject, class_rows
 from visionft.project.store import Project

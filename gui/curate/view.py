@@ -77,7 +77,7 @@ class View(QObject):
     name: str  # name in code: `duplicates`
     title: str  # in English
     icon: str = "pictures"
-    check: str = ""  # of `visionft.curation.table`, to run again; empty for none
+    check: str = ""  # of `visionft.analysis.scan`, to run again; empty for none
     panel_place: PanelPlace = "beside"  # placement of the panel
     panel_share: float = 0.0  # initial share of the panel, 0 to 1; 0 leaves it to the widgets
     gives_classes: bool = True  # class keys and the class box relabel the selection

@@ -27,13 +27,13 @@ from gui.page import Page
 from gui.session import ProjectSession
 from gui.state import AppState
 from gui.tasks import Lane, Task
-from models.messages import Message
-from visionft.errors import NextStep
-from visionft.evaluation.unseen import unseen_evaluation
-from visionft.events import Event, Notice, ResultStored
+from visionft.core.errors import NextStep
+from visionft.core.events import Event, Notice, ResultStored
+from visionft.core.messages import Message
 from visionft.export.contents import MODEL_FILE
 from visionft.export.export_result import ExportResult, read_export
 from visionft.export.options import TARGETS, is_made_with
+from visionft.training.evaluation.unseen import unseen_evaluation
 from visionft.training.runs.run_folder import RunSummary, list_runs
 
 EXPORTS_FOLDER = "exports"

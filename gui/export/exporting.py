@@ -5,15 +5,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from visionft.events import Progress
-from visionft.export.bundle.verifying import UploadFile, files_to_send
+from visionft.core.events import Progress
+from visionft.core.jobs import JobContext
+from visionft.core.libraries import load_libraries
 from visionft.export.contents import INDEX_FILE, read_record
 from visionft.export.export_result import ExportResult
 from visionft.export.options import ExportOptions
 from visionft.export.record import facts_of
 from visionft.export.uploading import require_network, send_export
-from visionft.jobs import JobContext
-from visionft.libraries import load_libraries
+from visionft.export.verifying import UploadFile, files_to_send
 from visionft.project.store import Project
 
 if TYPE_CHECKING:

@@ -13,11 +13,11 @@ from gui.kit.lazy_function import lazy_function
 from gui.kit.translation import tr
 from gui.state import AppState
 from gui.tasks import Lane, Task
-from visionft.export.bundle.card.model_card import CARD_FILE
-from visionft.export.bundle.verifying import Verification
 from visionft.export.export_result import ExportResult
+from visionft.export.model_card import CARD_FILE
+from visionft.export.verifying import Verification
 
-verify_export = lazy_function("visionft.export.bundle.verifying:verify_export", uses_torch=False)
+verify_export = lazy_function("visionft.export.verifying:verify_export", uses_torch=False)
 
 
 def card_of(folder: Path) -> Path | None:

@@ -8,10 +8,10 @@ from PySide6.QtWidgets import QGridLayout
 from gui.kit import theme
 from gui.kit.parts import Card, clear, column, line, pill, text, verbatim, widget_of
 from gui.kit.translation import tr
-from models.messages import Message
-from visionft.amounts import size_text
+from visionft.core.amounts import size_text
+from visionft.core.messages import Message
 from visionft.export.contents import MODEL_FILE
-from visionft.export.precision.variants import MOST_DOUBT, MOST_LOSS, Variant, VariantAgreement
+from visionft.export.variants import MOST_DOUBT, MOST_LOSS, Variant, VariantAgreement
 
 _CAPTIONS = (Message("File"), Message("Size"), Message("Accuracy"), Message("Time for one image"))
 

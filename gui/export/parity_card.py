@@ -9,12 +9,12 @@ from gui.kit import theme
 from gui.kit.flow import Flow
 from gui.kit.parts import Button, Card, ElidedLabel, IconLabel, column, line, restyle, row, text, verbatim
 from gui.kit.translation import tr
-from models.messages import Message, listed
-from visionft.amounts import size_text
-from visionft.export.bundle.sample_programs import SAMPLES
-from visionft.export.bundle.verifying import Fault, Verification
+from visionft.core.amounts import size_text
+from visionft.core.messages import Message, listed
 from visionft.export.contents import FIXED_MODEL_FILE, MODEL_FILE, SCRIPT_FILE
 from visionft.export.export_result import ExportResult, SampleRun, TransformEffect
+from visionft.export.sample_programs import SAMPLES
+from visionft.export.verifying import Fault, Verification
 
 _CAPTIONS = {
     "agreement": Message("Same prediction"),

@@ -16,9 +16,9 @@ from gui.kit.parts import Button, text, verbatim
 from gui.kit.translation import tr
 from gui.state import AppState
 from gui.tasks import Lane, Task
-from models.messages import Message
-from visionft.amounts import size_text
-from visionft.export.bundle.verifying import UploadFile
+from visionft.core.amounts import size_text
+from visionft.core.messages import Message
+from visionft.export.verifying import UploadFile
 
 
 class PublishDialog(Dialog):

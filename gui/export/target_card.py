@@ -10,9 +10,9 @@ from gui.kit.fold import Fold
 from gui.kit.parts import Button, Card, column, row, text, verbatim
 from gui.kit.tiles import ActionTile
 from gui.kit.translation import tr
+from visionft.core.files import from_home
 from visionft.export.artefacts import ARTEFACTS
 from visionft.export.options import OPSETS, TARGETS, ExportOptions, Target, option_metadata
-from visionft.files import from_home
 
 _ICONS = {
     "desktop": "computer",

@@ -9,12 +9,12 @@ from PySide6.QtWidgets import QPlainTextEdit
 from gui.kit import theme
 from gui.kit.parts import Card, CopyButton, IconLabel, clear, column, row, text, verbatim, widget_of
 from gui.kit.translation import tr
-from models.messages import Message
-from visionft.export.bundle.card.model_card import CARD_FILE
-from visionft.export.bundle.sample_programs import SAMPLES
+from visionft.core.messages import Message
 from visionft.export.contents import MODEL_FILE
 from visionft.export.export_result import ExportResult
+from visionft.export.model_card import CARD_FILE
 from visionft.export.options import ExportOptions, Target
+from visionft.export.sample_programs import SAMPLES
 
 _MODEL = Message("Takes images of any size: cropping, resizing and normalising are inside.")
 _CARD = Message("The model card: classes, accuracy, limits and licences.")

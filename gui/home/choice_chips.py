@@ -12,7 +12,7 @@ from gui.kit.chips import Chip
 from gui.kit.flow import Flow
 from gui.kit.parts import clear, verbatim
 from gui.kit.translation import tr
-from models.messages import Text
+from visionft.core.messages import Text
 from visionft.project.formats.image_table import LabelChoice
 from visionft.project.importing.file_names import name_part, name_parts
 

@@ -24,7 +24,7 @@ from gui.kit import theme
 from gui.kit.thumbnails import ThumbnailStore, Unreadable
 from gui.kit.tile_painter import draw_image
 from gui.kit.translation import tr
-from models.messages import Message, Text
+from visionft.core.messages import Message, Text
 
 NAME, EXAMPLES, COUNT, NEW_NAME = range(4)
 EXAMPLES_ROLE = Qt.ItemDataRole.UserRole

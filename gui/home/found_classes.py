@@ -23,7 +23,7 @@ from gui.kit.image_model import Tile
 from gui.kit.parts import Button, Segments, column, row, stacked, text
 from gui.kit.split_bar import PARTS, split_colour
 from gui.kit.translation import tr
-from models.messages import Message
+from visionft.core.messages import Message
 
 if TYPE_CHECKING:
     from visionft.project.formats.image_table import ImageTable

@@ -25,8 +25,8 @@ from gui.page import Page
 from gui.preferences import without_recent
 from gui.state import AppState
 from gui.tasks import Lane, Task
-from models.messages import Message
-from visionft.errors import NextStep
+from visionft.core.errors import NextStep
+from visionft.core.messages import Message
 
 if TYPE_CHECKING:
     from gui.home.overview import OverviewView, ShownProject
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from visionft.project.importing.importer import ImportReport
 
 import_files = lazy_function("visionft.project.importing.importer:import_files", uses_torch=False)
-fill_with_sample = lazy_function("visionft.sample_projects:fill_with_sample", uses_torch=False)
+fill_with_sample = lazy_function("visionft.project.importing.sample_projects:fill_with_sample", uses_torch=False)
 
 _SAMPLE_PROJECT = "Sample photographs"
 

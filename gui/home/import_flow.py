@@ -16,9 +16,9 @@ from gui.kit.thumbnail_cache import show_images_as
 from gui.kit.translation import tr
 from gui.state import AppState
 from gui.tasks import Lane, Task, Work, short_work
+from visionft.core.events import Event, Progress
+from visionft.core.jobs import JobContext
 from visionft.data.image_reading import AS_STORED
-from visionft.events import Event, Progress
-from visionft.jobs import JobContext
 from visionft.project.label_files import changed_label_files
 
 if TYPE_CHECKING:

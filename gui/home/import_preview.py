@@ -22,10 +22,10 @@ from gui.kit import theme
 from gui.kit.parts import Button, Card, ElidedLabel, IconLabel, column, row, scrolling, text, widget_of
 from gui.kit.progress import ProgressBar, progress_text
 from gui.kit.translation import tr
-from models.messages import Message
-from visionft.amounts import size_text
+from visionft.core.amounts import size_text
+from visionft.core.events import Progress
+from visionft.core.messages import Message
 from visionft.data.image_reading import AS_STORED
-from visionft.events import Progress
 from visionft.project.formats.image_table import AUTOMATIC, LabelChoice
 from visionft.project.image_window import reading_text
 from visionft.project.importing.reading_notes import notes_on

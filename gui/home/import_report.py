@@ -14,7 +14,7 @@ from gui.kit.dialogs import Dialog
 from gui.kit.parts import Button, Card, IconButton, IconLabel, clear, column, row, text, verbatim
 from gui.kit.translation import tr
 from gui.kit.value_table import ValueTable
-from models.messages import Message
+from visionft.core.messages import Message
 
 if TYPE_CHECKING:
     from visionft.project.formats.image_table import ImageWarning

@@ -19,7 +19,7 @@ from gui.kit.flow import Flow
 from gui.kit.fold import FoldButton
 from gui.kit.parts import Button, IconButton, Segments, choice_box, column, row, text, verbatim, widget_of
 from gui.kit.translation import tr
-from models.messages import Message, Text
+from visionft.core.messages import Message, Text
 from visionft.project.formats.image_table import AUTOMATIC, Interpretation, LabelChoice, TableHead
 
 if TYPE_CHECKING:

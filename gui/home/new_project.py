@@ -12,9 +12,9 @@ from gui.kit.fold import Fold
 from gui.kit.parts import Button, column, row, text
 from gui.kit.tiles import ActionTile
 from gui.kit.translation import tr
-from models.messages import Message
+from visionft.core.files import from_home
+from visionft.core.messages import Message
 from visionft.data.types import Task
-from visionft.files import from_home
 
 
 def projects_folder() -> Path:

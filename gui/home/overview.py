@@ -33,7 +33,7 @@ from gui.kit.theme import ClassColour
 from gui.kit.thumbnails import ThumbnailStore
 from gui.kit.translation import tr
 from gui.kit.value_table import ValueTable
-from models.messages import Message, Text
+from visionft.core.messages import Message, Text
 from visionft.project import queries
 from visionft.project.label_files import LabelFile, changed_label_files
 from visionft.project.overview import ProjectOverview, read_overview

@@ -11,7 +11,7 @@ from gui.kit import theme
 from gui.kit.parts import Button, Card, IconLabel, clear, column, pill, restyle, row, text, verbatim
 from gui.kit.theme import ClassColour
 from gui.kit.translation import tr
-from models.messages import Message, Text, listed
+from visionft.core.messages import Message, Text, listed
 from visionft.data.types import SPLITS
 
 if TYPE_CHECKING:

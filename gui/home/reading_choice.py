@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QBoxLayout, QButtonGroup, QWidget
 from gui.kit.parts import IconLabel, clear, column, row, text, widget_of
 from gui.kit.tiles import ActionTile
 from gui.kit.translation import tr
-from models.messages import Message
+from visionft.core.messages import Message
 
 if TYPE_CHECKING:
     from visionft.project.formats.image_table import ImageTable

@@ -15,9 +15,9 @@ from gui.kit.parts import Button
 from gui.kit.translation import tr
 from gui.state import AppState
 from gui.tasks import Lane, Task, Work, short_work
-from models.messages import Message
-from visionft.amounts import size_text
-from visionft.errors import NextStep
+from visionft.core.amounts import size_text
+from visionft.core.errors import NextStep
+from visionft.core.messages import Message
 from visionft.project.safety.backup_restore import restore_backup
 from visionft.project.safety.backups import Backup, folder_bytes, list_backups
 

@@ -22,8 +22,8 @@ from gui.kit.parts import (
 )
 from gui.kit.tiles import ActionTile
 from gui.kit.translation import tr
-from models.messages import Message, Text
 from resources.photographs import STRIP
+from visionft.core.messages import Message, Text
 
 
 class RecentList(Card):

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QDialog, QFileDialog, QInputDialog, QLayout, QMess
 from gui.kit import theme
 from gui.kit.parts import SCROLLBAR_WIDTH, Button, column, row, scrolling, text, verbatim, widget_of
 from gui.kit.translation import tr
-from models.messages import Message, Text
+from visionft.core.messages import Message, Text
 
 _LEAST_PX = 120  # height of a scrolling content, at the normal text size
 

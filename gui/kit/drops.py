@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QFrame
 from gui.kit import theme
 from gui.kit.parts import Button, IconLabel, column, restyle, row, text
 from gui.kit.translation import tr
-from models.messages import Text
+from visionft.core.messages import Text
 
 DropKind = Literal["project", "source", "images", "model"]
 

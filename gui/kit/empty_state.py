@@ -6,7 +6,7 @@ from PySide6.QtWidgets import QWidget
 from gui.kit import theme
 from gui.kit.parts import Button, IconLabel, column, row, text
 from gui.kit.translation import tr
-from models.messages import Text
+from visionft.core.messages import Text
 
 
 class EmptyState(QWidget):

@@ -6,7 +6,7 @@ from PySide6.QtWidgets import QLayout, QWidget
 
 from gui.kit import theme
 from gui.kit.parts import Button, column, row, widget_of
-from models.messages import Text
+from visionft.core.messages import Text
 
 
 class FoldButton(Button):

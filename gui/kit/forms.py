@@ -1,7 +1,8 @@
 """A settings dataclass as a form with inline errors. The only file that maps field types to widgets.
 
-Fields carry metadata (label, help, min, max, unit, choices, advanced, automatic; see `models.settings.setting`). A
-field with a settings dataclass as its value becomes a group; its errors are named `group.field`.
+Fields carry metadata (label, help, min, max, unit, choices, advanced, automatic; see
+`visionft.core.settings.setting`). A field with a settings dataclass as its value becomes a group; its errors are named
+`group.field`.
 """
 
 import dataclasses
@@ -16,7 +17,7 @@ from gui.kit import theme
 from gui.kit.fold import FoldButton
 from gui.kit.parts import column, restyle, row, text, verbatim, widget_of
 from gui.kit.translation import tr
-from visionft.errors import Problem
+from visionft.core.errors import Problem
 
 _EDITOR_WIDTH = 132
 _Editor = tuple[QWidget, SignalInstance, Callable[[], Any], Callable[[Any], None]]

@@ -29,7 +29,7 @@ from gui.kit.pulling import PullView
 from gui.kit.thumbnails import ThumbnailStore
 from gui.kit.tile_painter import HEADING_PX, INSET, TilePainter, caption_px, draw_heading
 from gui.kit.translation import tr
-from models.messages import Message
+from visionft.core.messages import Message
 
 PREFETCH_ROWS = 2
 GROWN_PX = (140, 258)  # range of the side of growing tiles, at the normal text size

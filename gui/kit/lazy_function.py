@@ -4,8 +4,8 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-from visionft.jobs import JobContext
-from visionft.libraries import load_libraries
+from visionft.core.jobs import JobContext
+from visionft.core.libraries import load_libraries
 
 
 def import_name(target: str) -> Any:

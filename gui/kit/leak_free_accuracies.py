@@ -3,14 +3,13 @@
 from PySide6.QtCore import QObject, Signal
 
 from gui.kit.workers import BackgroundReader
-from visionft.curation.check import FOLDER
-from visionft.curation.duplicates.duplicate_check import Duplicates
-from visionft.curation.leaks.leak_check import Leaks
-from visionft.curation.leaks.leak_free_accuracy import LeakFreeAccuracy, current_leak_free_accuracies
-from visionft.evaluation.stored import evaluation_file
-from visionft.files import list_folder
+from visionft.analysis.check import FOLDER
+from visionft.analysis.duplicates import Duplicates
+from visionft.analysis.leaks import LeakFreeAccuracy, Leaks, current_leak_free_accuracies
+from visionft.core.files import list_folder
 from visionft.project.edits.verdicts import verdicts_of
 from visionft.project.store import Project
+from visionft.training.evaluation.stored import evaluation_file
 from visionft.training.runs.run_folder import RUNS_FOLDER
 
 SPLITS = ("test", "val")

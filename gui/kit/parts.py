@@ -32,7 +32,7 @@ from PySide6.QtWidgets import (
 from gui.kit import theme
 from gui.kit.icons import icon, pixmap
 from gui.kit.translation import tr
-from models.messages import Text
+from visionft.core.messages import Text
 
 TextRole = Literal["hero", "title", "heading", "strong", "body", "muted", "small", "caption", "fault", "number"]
 Tone = Literal["", "good", "warn", "bad", "info", "accent"]

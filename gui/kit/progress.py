@@ -6,9 +6,9 @@ from PySide6.QtWidgets import QProgressBar
 
 from gui.kit import theme
 from gui.kit.translation import tr
-from models.messages import Message, Text
-from visionft.amounts import rough_duration_text, size_text
-from visionft.events import Progress, StepDone
+from visionft.core.amounts import rough_duration_text, size_text
+from visionft.core.events import Progress, StepDone
+from visionft.core.messages import Message, Text
 
 _TELLING_S, _TELLING_SHARE = 3.0, 0.03  # an earlier forecast is unreliable
 _TENTH, _LONG_S = 0.1, 30.0  # so is one before a tenth of the work, but for a job that takes minutes at least

@@ -20,10 +20,10 @@ from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QStyledItemDelegat
 
 from gui.kit import theme
 from gui.kit.translation import tr
-from models.messages import Message
-from visionft.evaluation.run_cost import cost_of_run
-from visionft.evaluation.stored import Evaluation
-from visionft.evaluation.unseen import accuracy_sentence, unseen_evaluation
+from visionft.core.messages import Message
+from visionft.training.evaluation.run_cost import cost_of_run
+from visionft.training.evaluation.stored import Evaluation
+from visionft.training.evaluation.unseen import accuracy_sentence, unseen_evaluation
 from visionft.training.runs.run_folder import RunSummary
 from visionft.training.runs.run_titles import backbone_title, method_title
 

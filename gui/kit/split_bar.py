@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
 from gui.kit import theme
 from gui.kit.parts import ElidedLabel, column, text, verbatim
 from gui.kit.translation import tr
-from models.messages import Message, Text
+from visionft.core.messages import Message, Text
 
 PARTS = (
     ("train", Message("Training"), "train_line", Message("the model learns from these")),

@@ -14,9 +14,9 @@ from PySide6.QtGui import QImage, QImageReader, QImageWriter, QPixmap
 from gui.kit.thumbnail_cache import file_of, note_written, shown_reading
 from gui.kit.translation import tr
 from gui.kit.workers import BackgroundReader
+from visionft.core.errors import ImageError
 from visionft.data.decode import decode
 from visionft.data.image_reading import ImageReading
-from visionft.errors import ImageError
 
 THUMBNAIL_PX = 256
 MEMORY_MB = 96

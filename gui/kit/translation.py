@@ -12,8 +12,8 @@ import gettext
 
 from PySide6.QtCore import QCoreApplication, QLibraryInfo, QTranslator
 
-from models.languages import ENGLISH, read_catalogue, translate
-from models.messages import Message
+from visionft.core.languages import ENGLISH, read_catalogue, translate
+from visionft.core.messages import Message
 
 
 class _Language:

@@ -18,7 +18,7 @@ from typing import Any, Generic, TypeVar
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
-from visionft.errors import VisionFTError
+from visionft.core.errors import VisionFTError
 
 logger = logging.getLogger(__name__)
 LET_GO_S = 0.1  # the end of unwanted work is awaited so long

@@ -28,8 +28,8 @@ from gui.kit.parts import (
 )
 from gui.kit.thumbnails import ThumbnailStore
 from gui.kit.translation import tr
-from models.messages import Message
-from visionft.suggest.sample_check import CONFIDENCE, Sample, least_right
+from visionft.analysis.suggestions import CONFIDENCE, Sample, least_right
+from visionft.core.messages import Message
 
 _SIDE_PX = 92
 

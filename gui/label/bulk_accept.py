@@ -17,10 +17,9 @@ from gui.label.accept_view import AcceptView, offer_text
 from gui.label.cell import Cell
 from gui.label.label_session import LabelSession
 from gui.label.rows_view import ImagesOfClass, Question, RowsView
-from visionft.errors import VisionFTError
+from visionft.analysis.suggestions import SAMPLE, Sample, current_suggestions, draw_sample, unlabelled_images
+from visionft.core.errors import VisionFTError
 from visionft.project.edits.changes import AcceptSuggestions, CheckSuggestions
-from visionft.suggest.sample_check import SAMPLE, Sample, draw_sample, unlabelled_images
-from visionft.suggest.suggestions import current_suggestions
 
 SIZES = (30, 60, SAMPLE, 300)  # of a sample: without an error, 30 prove that 90.5 % are correct, 300 that 99 % are
 

@@ -37,7 +37,7 @@ from gui.kit.parts import Card, text
 from gui.kit.pulling import IMAGES_MIME
 from gui.kit.theme import ClassColour
 from gui.kit.translation import tr
-from models.messages import Message
+from visionft.core.messages import Message
 
 COLOUR_NAMES = (
     "Blue",

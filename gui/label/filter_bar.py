@@ -14,7 +14,7 @@ from gui.kit.parts import Button, Card, ElidedLabel, IconButton, IconLabel, row
 from gui.kit.theme import ClassColour
 from gui.kit.translation import tr
 from gui.label.cell import LEAST_LABELS
-from models.messages import Message
+from visionft.core.messages import Message
 
 ANY_TAG, ANY_PREDICTION = Message("Any tag"), Message("Any suggestion")
 ANY_STATE, UNLABELLED, LABELLED, PUT_OFF, IN_CONFLICT = range(5)

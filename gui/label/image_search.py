@@ -24,10 +24,10 @@ from gui.label.filter_bar import (
     UNSURE_FIRST,
     ImageQuery,
 )
+from visionft.analysis.feature_suggester import Reason
+from visionft.analysis.suggestions import Suggestion, Suggestions
 from visionft.project.queries import ALL, ClassRow, ImageFilter, class_order, find_images, image_rows, name_order
 from visionft.project.store import Project
-from visionft.suggest.feature_suggester import Reason
-from visionft.suggest.suggestions import Suggestion, Suggestions
 
 
 class ImageFinder:

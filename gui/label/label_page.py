@@ -37,7 +37,7 @@ from gui.label.labeller import ClassActions, Labeller, image_menu
 from gui.page import Page
 from gui.session import ProjectSession
 from gui.state import AppState, ChosenImages
-from models.messages import Message
+from visionft.core.messages import Message
 from visionft.project.db.journal import Effects
 from visionft.project.edits.changes import AddClass
 

@@ -15,6 +15,7 @@ from gui.label.class_panel import ClassPanel
 from gui.label.filter_bar import PUT_OFF, SPLIT_KEYS, SPLIT_NAMES
 from gui.label.image_search import UnlabelledImage, UnlabelledSearch, find_unlabelled
 from gui.label.label_session import LabelSession
+from visionft.analysis.suggestions import current_suggestions
 from visionft.data.types import Split
 from visionft.project.edits.changes import AcceptSuggestions, AssignSplits, UnlabelImages
 from visionft.project.edits.class_changes import (
@@ -27,7 +28,6 @@ from visionft.project.edits.class_changes import (
 )
 from visionft.project.edits.image_changes import ReviewImages, WriteNote
 from visionft.project.store import Project
-from visionft.suggest.suggestions import current_suggestions
 
 
 class Labeller(QObject):

@@ -20,7 +20,7 @@ from gui.kit.progress import ProgressBar
 from gui.kit.theme import ClassColour
 from gui.kit.thumbnails import ThumbnailStore
 from gui.kit.translation import tr
-from models.messages import Text
+from visionft.core.messages import Text
 
 
 @dataclass(frozen=True, slots=True)

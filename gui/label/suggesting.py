@@ -23,23 +23,22 @@ from gui.kit.workers import BackgroundReader
 from gui.session import ProjectSession
 from gui.state import AppState
 from gui.tasks import Lane, Priority, Task
-from visionft.errors import VisionFTError
-from visionft.evaluation.unseen import accuracy_words, unseen_evaluation
-from visionft.features.feature_store import current_kind, load_features
-from visionft.project.db.journal import Effects
-from visionft.project.store import Project
-from visionft.suggest.feature_suggester import FeatureSuggester, Need, Reason, labels_so_far
-from visionft.suggest.queue import next_images
-from visionft.suggest.suggestions import (
+from visionft.analysis.feature_suggester import FeatureSuggester, Need, Reason, labels_so_far, next_images
+from visionft.analysis.suggestions import (
     Suggestions,
     current_suggestions,
     read_suggestions,
     runs_that_can_suggest,
     suggesting_run,
 )
+from visionft.core.errors import VisionFTError
+from visionft.features.feature_store import current_kind, load_features
+from visionft.project.db.journal import Effects
+from visionft.project.store import Project
+from visionft.training.evaluation.unseen import accuracy_words, unseen_evaluation
 from visionft.training.runs.run_folder import RunSummary
 
-suggest_labels = lazy_function("visionft.suggest.suggestions:suggest_labels")
+suggest_labels = lazy_function("visionft.analysis.suggestions:suggest_labels")
 embedded = lazy_function("visionft.features.embedding:embedded")
 
 NONE = Suggestions.of(())

@@ -9,9 +9,9 @@ from PySide6.QtWidgets import QComboBox, QWidget
 
 from gui.kit.parts import choice_box, row
 from gui.kit.translation import tr
-from models.messages import Message
+from visionft.core.messages import Message
 from visionft.export.contents import MODEL_FILE, read_record
-from visionft.export.precision.variants import variant_file
+from visionft.export.variants import variant_file
 
 _TITLES = {
     MODEL_FILE: Message("Full (fp32)"),

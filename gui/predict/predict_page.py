@@ -24,9 +24,9 @@ from gui.predict.predictions_panel import PredictionsPanel
 from gui.session import ProjectSession
 from gui.state import AppState, ChosenImages
 from gui.tasks import Lane, Task, Work
-from models.messages import Message
+from visionft.core.errors import NextStep, VisionFTError
+from visionft.core.messages import Message
 from visionft.data.decode import IMAGE_SUFFIXES
-from visionft.errors import NextStep, VisionFTError
 from visionft.export.prediction_table import write_csv
 from visionft.export.predictor import Prediction
 

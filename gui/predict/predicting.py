@@ -10,15 +10,15 @@ import platformdirs
 from PySide6.QtGui import QImage
 
 from gui.kit.translation import tr
-from models.messages import listed
-from visionft.events import Progress
+from visionft.core.events import Progress
+from visionft.core.jobs import JobContext
+from visionft.core.messages import listed
 from visionft.export.predictor import Prediction
-from visionft.jobs import JobContext
 from visionft.project.queries import image_rows, images_in_project
 
 if TYPE_CHECKING:
     from gui.session import ProjectSession
-    from visionft.export.index.memory_index import IndexEntry
+    from visionft.export.index import IndexEntry
     from visionft.project.labelling import LabellingReport
     from visionft.project.store import Project
 

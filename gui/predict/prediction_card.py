@@ -9,9 +9,9 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 from gui.kit import theme
 from gui.kit.parts import Card, ElidedLabel, IconLabel, column, row, text
 from gui.kit.translation import tr
-from models.messages import Message
+from visionft.core.messages import Message
 from visionft.export.predictor import Prediction
-from visionft.retrieval.evidence import PROBABLE
+from visionft.training.retrieval import PROBABLE
 
 LINE_PX = 40
 MOST = 5

@@ -18,10 +18,10 @@ from gui.kit.thumbnails import ThumbnailStore
 from gui.kit.translation import tr
 from gui.predict.predicting import PredictionBatch
 from gui.predict.prediction_card import PredictionCard, several, speed
-from models.messages import Message, Text
-from visionft.export.index.memory_index import IndexEntry
+from visionft.core.messages import Message, Text
+from visionft.export.index import IndexEntry
 from visionft.export.predictor import Prediction
-from visionft.retrieval.evidence import Neighbour
+from visionft.training.retrieval import Neighbour
 
 ORDERS = (
     Message("Original order"),

@@ -5,7 +5,7 @@ from PySide6.QtCore import Qt
 from gui.kit import theme
 from gui.kit.parts import Card, ElidedLabel, row, text
 from gui.kit.progress import ProgressBar
-from visionft.events import Progress
+from visionft.core.events import Progress
 
 
 class AccuracyCard(Card):

@@ -2,9 +2,9 @@
 
 from gui.kit.translation import tr
 from gui.tasks import Failure
-from models.messages import Message, shortened
-from visionft.curation.leaks.leak_free_accuracy import LeakFreeAccuracy
-from visionft.evaluation.stored import StoredEvaluation
+from visionft.analysis.leaks import LeakFreeAccuracy
+from visionft.core.messages import Message, shortened
+from visionft.training.evaluation.stored import StoredEvaluation
 from visionft.training.runs.run_folder import RunSummary
 
 SURE = 0.9  # from this probability on a mistake may be a wrong label

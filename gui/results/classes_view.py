@@ -17,10 +17,10 @@ from gui.kit.thumbnails import ThumbnailStore
 from gui.kit.translation import tr
 from gui.kit.value_table import VALUE_ROLE, MarkDelegate, ValueTable
 from gui.results.fixable_grid import FixableGrid
-from models.messages import Message, shortened
-from visionft.amounts import FEW, share_text
-from visionft.evaluation.metrics import ClassScore
-from visionft.evaluation.stored import StoredEvaluation
+from visionft.core.amounts import FEW, share_text
+from visionft.core.messages import Message, shortened
+from visionft.training.evaluation.metrics import ClassScore
+from visionft.training.evaluation.stored import StoredEvaluation
 
 _Index = QModelIndex | QPersistentModelIndex
 LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter

@@ -13,8 +13,8 @@ from gui.kit.thumbnails import ThumbnailStore
 from gui.kit.translation import tr
 from gui.next_steps import button_of
 from gui.results.fixable_grid import FixableGrid
-from models.messages import Message
-from visionft.errors import NextStep
+from visionft.core.errors import NextStep
+from visionft.core.messages import Message
 
 GROUPS = {
     "fixed": Message("Only 2 is right"),

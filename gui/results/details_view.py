@@ -16,8 +16,8 @@ from gui.kit.translation import tr
 from gui.kit.value_table import ValueTable
 from gui.results import evaluations
 from gui.results.switching_views import View, Views
-from models.messages import Message
-from visionft.evaluation.stored import StoredEvaluation
+from visionft.core.messages import Message
+from visionft.training.evaluation.stored import StoredEvaluation
 from visionft.training.runs.run_folder import RunSummary
 
 if TYPE_CHECKING:

@@ -10,16 +10,16 @@ from gui.runner import RESULTS
 from gui.session import ProjectSession
 from gui.state import AppState
 from gui.tasks import Failure, Lane, Priority, Task
-from models.messages import Message
+from visionft.core.events import Progress
+from visionft.core.libraries import LOADING
+from visionft.core.messages import Message
 from visionft.data.types import Snapshot, Split
-from visionft.evaluation.stored import StoredEvaluation
-from visionft.events import Progress
-from visionft.libraries import LOADING
+from visionft.training.evaluation.stored import StoredEvaluation
 from visionft.training.runs.run_folder import RunSummary
 
 _Key = tuple[str, str]  # run, split
 
-evaluate = lazy_function("visionft.evaluation.report:evaluate_run")
+evaluate = lazy_function("visionft.training.evaluation.report:evaluate_run")
 
 
 class EvaluationController(QObject):
@@ -50,7 +50,7 @@ class EvaluationController(QObject):
 
         Compares every label; the result is cached until the labels, the run or its evaluation change.
         """
-        from visionft.retrieval.live_view import labels_digest, members_of
+        from visionft.training.retrieval import labels_digest, members_of
 
         images = self._labels_of(run)
         if images is None:
@@ -70,7 +70,7 @@ class EvaluationController(QObject):
 
     def _labels_of(self, run: RunSummary) -> Snapshot | None:
         """Return the current images if the run's predictions may depend on their labels."""
-        from visionft.retrieval.live_view import is_live
+        from visionft.training.retrieval import is_live
 
         return self._session.snapshot() if self._session is not None and (run.parts or is_live(run)) else None
 

@@ -8,10 +8,10 @@ from typing import Any
 from gui.kit.forms import value_words
 from gui.kit.image_model import Tile
 from gui.kit.translation import tr
-from models.messages import Message
+from visionft.core.messages import Message
 from visionft.data.types import Snapshot, SnapshotImage
-from visionft.evaluation.comparison import PredictionChange
-from visionft.evaluation.stored import StoredEvaluation, StoredPrediction, evaluation_file, read_evaluation
+from visionft.training.evaluation.comparison import PredictionChange
+from visionft.training.evaluation.stored import StoredEvaluation, StoredPrediction, evaluation_file, read_evaluation
 from visionft.training.runs.run_folder import RunSummary
 
 MISTAKES, DOUBTFUL, SUREST = (

@@ -16,8 +16,8 @@ from gui.kit.side_by_side import divided
 from gui.kit.thumbnails import ThumbnailStore
 from gui.kit.translation import tr
 from gui.results.fixable_grid import FixableGrid
-from models.messages import Message
-from visionft.evaluation.explanation import Explanation, heat_pixels
+from visionft.core.messages import Message
+from visionft.training.evaluation.explanation import Explanation, heat_pixels
 
 HEAT_PX = 224
 

@@ -9,7 +9,7 @@ from gui.kit.label_box import LabelBox
 from gui.kit.parts import Button, column
 from gui.kit.thumbnails import ThumbnailStore
 from gui.kit.translation import tr
-from models.messages import Message
+from visionft.core.messages import Message
 
 
 class FixableGrid(QWidget):

@@ -24,20 +24,20 @@ from gui.runner import RESULTS
 from gui.session import ProjectSession
 from gui.state import AppState
 from gui.tasks import Lane, Task
-from models.messages import Message
+from visionft.core.errors import RunError
+from visionft.core.messages import Message
 from visionft.data.types import Split
-from visionft.errors import RunError
-from visionft.evaluation.comparison import PredictionChange, compare_models
-from visionft.evaluation.explanation import Explanation, ExplanationRequest
-from visionft.evaluation.stored import StoredEvaluation, StoredPrediction
 from visionft.project.edits.changes import LabelImages, UnlabelImages
 from visionft.project.queries import class_rows
+from visionft.training.evaluation.comparison import PredictionChange, compare_models
+from visionft.training.evaluation.explanation import Explanation, ExplanationRequest
+from visionft.training.evaluation.stored import StoredEvaluation, StoredPrediction
 from visionft.training.runs.run_folder import RunSummary
 
 _Key = tuple[str, int, int, str | None]  # run, its best epoch, image, requested class
 MOST_EXPLAINED = 24  # limit of one task: an image takes a second or two without a GPU
 
-explain_images = lazy_function("visionft.evaluation.explain:explain_images")
+explain_images = lazy_function("visionft.training.evaluation.explain:explain_images")
 
 
 class ImageViews(QObject):

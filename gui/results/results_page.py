@@ -22,12 +22,12 @@ from gui.results.switching_views import View, Views
 from gui.runner import RESULTS
 from gui.session import ProjectSession
 from gui.state import AppState, ChosenImages
-from models.messages import Message
-from visionft.curation.leaks.leak_free_accuracy import LeakFreeAccuracy
+from visionft.analysis.leaks import LeakFreeAccuracy
+from visionft.core.errors import NextStep
+from visionft.core.messages import Message
 from visionft.data.types import Split
-from visionft.errors import NextStep
-from visionft.evaluation.stored import StoredEvaluation, evaluation_file
-from visionft.evaluation.unseen import accuracy_sentence, is_unseen, unseen_evaluation
+from visionft.training.evaluation.stored import StoredEvaluation, evaluation_file
+from visionft.training.evaluation.unseen import accuracy_sentence, is_unseen, unseen_evaluation
 from visionft.training.runs.run_folder import RunSummary, scan_runs
 
 SPLITS: dict[str, Split] = {Message("Validation"): "val", Message("Test"): "test"}

@@ -16,9 +16,9 @@ from gui.runner import RESULTS
 from gui.session import ProjectSession
 from gui.state import AppState
 from gui.tasks import Lane, Task
-from models.messages import Message
-from visionft.amounts import size_text
-from visionft.errors import VisionFTError
+from visionft.core.amounts import size_text
+from visionft.core.errors import VisionFTError
+from visionft.core.messages import Message
 from visionft.training.runs.run_folder import (
     RUNS_FOLDER,
     RunSummary,
@@ -30,9 +30,9 @@ from visionft.training.runs.run_folder import (
 )
 
 if TYPE_CHECKING:
-    from visionft.combining.combine import Combination
+    from visionft.training.combining import Combination
 
-combine = lazy_function("visionft.combining.combine:combine")
+combine = lazy_function("visionft.training.combining:combine")
 
 
 def verdict_words(found: "Combination", titles: dict[str, str]) -> str:

@@ -1,19 +1,18 @@
 """The charts of runs: validation curves overlaid, and reliability diagrams. Depend on Qt, pyqtgraph and results."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import pyqtgraph as pg
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout
 
 from gui.kit import theme
-from gui.kit.metric_plot import Chart, LineSample, bare_plot, dress
+from gui.kit.charts import Chart, LineSample, Plot
 from gui.kit.parts import ElidedLabel, clear, column, row, text, widget_of
 from gui.kit.translation import tr
-from models.messages import Message
-from visionft.evaluation.metrics import ReliabilityBin
-from visionft.evaluation.stored import StoredEvaluation
+from visionft.core.messages import Message
+from visionft.training.evaluation.metrics import ReliabilityBin
+from visionft.training.evaluation.stored import StoredEvaluation
 from visionft.training.runs.run_folder import RunSummary
 
 
@@ -39,7 +38,6 @@ class ReliabilityChart(Chart):
             "Below the line the run is overconfident, above it underconfident."
         )
         self.setLayout(column(charts, text(words, "muted", wrap=True), spacing=theme.MEDIUM, grows=0))
-        self.restyle()
 
     def show_evaluation(self, found: StoredEvaluation) -> None:
         self.bins = (found.reliability_before, found.reliability)
@@ -57,26 +55,20 @@ class ReliabilityChart(Chart):
         self._notes[1].setText(tr(words, value=f"{found.temperature:.2f}"))
         self.redraw()
 
-    def _plot(self, name: str) -> Any:
-        plot = bare_plot(tr(name), least_height=160)
-        item: Any = plot.getPlotItem()
-        item.setLabel("bottom", tr("Confidence"))
-        item.setLabel("left", tr("Accuracy"))
-        for side in ("left", "bottom"):
-            item.getAxis(side).setTicks([[(share, f"{share:.0%}") for share in (0, 0.25, 0.5, 0.75, 1)]])
-        plot.setRange(xRange=(0, 1), yRange=(0, 1.02), padding=0.01)
+    def _plot(self, name: str) -> Plot:
+        plot = Plot(tr(name), least_height=160, grid=0)
+        for axis, title in ((plot.bottom, "Confidence"), (plot.left, "Accuracy")):
+            axis.setTicks([[(share, f"{share:.0%}") for share in (0, 0.25, 0.5, 0.75, 1)]])
+            axis.setLabel(tr(title))
+            axis.label.setFont(self.font())
+        plot.left.setWidth(None)  # room for its title
+        plot.item.setRange(xRange=(0, 1), yRange=(0, 1.02), padding=0.01)
         return plot
-
-    def restyle(self) -> None:
-        for plot in self._plots:
-            dress(plot, grid=None)
-            for side in ("left", "bottom"):
-                plot.getPlotItem().getAxis(side).label.setFont(self.font())
 
     def redraw(self) -> None:
         palette = theme.colours()
         for plot, bins in zip(self._plots, self.bins, strict=True):
-            plot.clear()
+            plot.forget_lines()
             largest = max((each.count for each in bins), default=1)
             for each in bins:
                 colour = pg.mkColor(palette.train_line)
@@ -88,8 +80,8 @@ class ReliabilityChart(Chart):
                 bar.setToolTip(
                     tr(words, count=f"{each.count:,}", sure=f"{each.confidence:.0%}", right=f"{each.accuracy:.0%}")
                 )
-                plot.addItem(bar)
-            plot.plot([0, 1], [0, 1], pen=pg.mkPen(palette.outline, width=1.5, style=Qt.PenStyle.DashLine))
+                plot.item.addItem(bar)
+            plot.draw_line("right", [0, 1], [0, 1], pg.mkPen(palette.outline, width=1.5, style=Qt.PenStyle.DashLine))
 
 
 _STYLES = (Qt.PenStyle.SolidLine, Qt.PenStyle.DashLine, Qt.PenStyle.DotLine, Qt.PenStyle.DashDotLine)
@@ -104,7 +96,8 @@ class CompareChart(Chart):
         self._colours: Mapping[str, int] = {}
         self._legend = QHBoxLayout()
         self._legend.setSpacing(theme.LARGE)
-        self._plots = (self._plot("Validation loss"), self._plot("Validation accuracy"))
+        names = (tr("Validation loss"), tr("Validation accuracy"))
+        self._plots = tuple(Plot(name, least_height=150, zooms=True) for name in names)
         self._plots[1].setXLink(self._plots[0])
         charts = row(
             column(text("Validation loss", "strong"), self._plots[0]),
@@ -112,38 +105,29 @@ class CompareChart(Chart):
             spacing=theme.LARGE,
         )
         self.setLayout(column(self._legend, charts, spacing=theme.SMALL, grows=1))
-        self.restyle()
 
     def show_runs(self, runs: Sequence[RunSummary], colours: Mapping[str, int]) -> None:
         """Show the validation curves of these runs; `colours` are places by the runs' names."""
         self.runs, self._colours = runs, colours
         self.redraw()
 
-    def _plot(self, name: str) -> Any:
-        plot = bare_plot(tr(name), least_height=150, zooms=True)
-        plot.getPlotItem().getAxis("left").setWidth(46)
-        return plot
-
-    def restyle(self) -> None:
-        for plot in self._plots:
-            dress(plot)
-
     def redraw(self) -> None:
         clear(self._legend)
         for plot in self._plots:
-            plot.clear()
+            plot.forget_lines()
         for place, run in enumerate(self.runs):
             epochs = [each.epoch for each in run.epochs if each.figures]
             colour = theme.class_colour(self._colours[run.name])
             pen = pg.mkPen(colour, width=2, style=_STYLES[place % len(_STYLES)])
             for figure, plot in enumerate(self._plots):  # (loss, accuracy)
                 values = [each.figures[figure] for each in run.epochs if each.figures]
-                plot.plot(epochs, values, pen=pen, symbol="o" if len(values) < 3 else None)
-                if run.best is not None and run.best.epoch in epochs:
-                    best = values[epochs.index(run.best.epoch)]
-                    dot = pg.ScatterPlotItem([run.best.epoch], [best], size=10, brush=pen.color())
-                    dot.setPen(pg.mkPen(theme.colours().surface, width=2))
-                    plot.addItem(dot)
+                plot.draw_line(run.name, epochs, values, pen)
+                shown = [
+                    (epoch, value)
+                    for epoch, value in zip(epochs, values, strict=True)
+                    if len(values) < 3 or (run.best is not None and run.best.epoch == epoch)
+                ]
+                plot.draw_dots(f"{run.name} dots", [x for x, _ in shown], [y for _, y in shown], colour, px=10)
             label = ElidedLabel(run.title, "small")
             label.setMinimumWidth(60)
             key = widget_of(row(LineSample(lambda pen=pen: pen), label, grows=1))

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QButtonGroup, QStackedWidget, QWidget
 
 from gui.kit.empty_state import EmptyState
 from gui.kit.parts import Button, column, row
-from models.messages import Text
+from visionft.core.messages import Text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,18 +20,18 @@ from gui.session import ProjectSession
 from gui.settings.weights_actions import WeightsActions
 from gui.state import AppState
 from gui.tasks import Lane, Task
-from models.languages import languages
-from models.messages import Message, Text
-from models.settings import choices_of
-from visionft.amounts import size_text
+from models.weights.locations import weights_folder
+from visionft.core.amounts import size_text
+from visionft.core.devices import likely_kinds
+from visionft.core.errors import NextStep
+from visionft.core.installation import install_command, refusal
+from visionft.core.jobs import JobContext
+from visionft.core.languages import languages
+from visionft.core.libraries import load_libraries
+from visionft.core.messages import Message, Text
+from visionft.core.settings import choices_of
 from visionft.data import cache_space, limits
-from visionft.devices import likely_kinds
-from visionft.errors import NextStep
-from visionft.installation import refusal
-from visionft.jobs import JobContext
-from visionft.libraries import load_libraries
 from visionft.training.config.train_config import TrainConfig
-from visionft.weights.locations import weights_folder
 
 THEMES = {"system": Message("System"), "light": Message("Light"), "dark": Message("Dark")}
 DEVICES = choices_of(TrainConfig, "device")
@@ -51,7 +51,7 @@ DECODED_LIMITS_MB = {
 def check_computer(*, job: JobContext) -> tuple[str, tuple[NextStep, ...]]:
     """Check versions, devices and providers in a task; return the doctor's text, and the possible actions."""
     load_libraries(job)
-    from visionft.doctor import describe, diagnose
+    from visionft.core.doctor import describe, diagnose
 
     diagnosis = diagnose()
     return describe(diagnosis), tuple(fault.next_step for fault in diagnosis.problems if fault.next_step)
@@ -287,9 +287,7 @@ class SettingsPage(Page):
         if refused := refusal(step.requirement):
             self.state.report(refused)
             return
-        from visionft.cli.next_steps import command_for  # the command line loads slowly
-
-        QGuiApplication.clipboard().setText(command_for(step))
+        QGuiApplication.clipboard().setText(install_command(step.requirement))
         self.state.say(tr("The command is on the clipboard."), tr("Run it in a terminal."), tone="good")
 
     def close_workers(self) -> None:

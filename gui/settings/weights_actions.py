@@ -16,15 +16,15 @@ from gui.kit.value_table import ValueTable
 from gui.state import AppState
 from gui.tasks import Lane, Task, Work
 from models.catalog import BACKBONES, get_backbone
-from models.messages import Message
-from visionft.errors import Action, NextStep, VisionFTError
-from visionft.weights.states import WeightsState, remove_weights, weights_states
+from models.weights.states import WeightsState, remove_weights, weights_states
+from visionft.core.errors import Action, NextStep, VisionFTError
+from visionft.core.messages import Message
 
 if TYPE_CHECKING:
-    from visionft.weights.importing import ImportResult
+    from models.weights.importing import ImportResult
 
-fetch = lazy_function("visionft.weights.fetching:fetch")
-import_weights = lazy_function("visionft.weights.importing:import_weights")
+fetch = lazy_function("models.weights.fetching:fetch")
+import_weights = lazy_function("models.weights.importing:import_weights")
 
 PAGE = "settings"
 _LOCATIONS = {

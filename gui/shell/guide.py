@@ -13,7 +13,7 @@ from gui.kit import theme
 from gui.kit.parts import Button, ElidedLabel, IconButton, IconLabel, row, text
 from gui.kit.translation import tr
 from gui.page import Page
-from models.messages import Message, Text
+from visionft.core.messages import Message, Text
 
 STEPS: dict[str, Text] = {  # {page: what it is for}
     "project": Message("These images have their classes already."),

@@ -14,7 +14,7 @@ from gui.kit.parts import Button, ElidedLabel, IconLabel, row, text, widget_of
 from gui.kit.progress import JobShare, ProgressBar, progress_text
 from gui.kit.translation import tr
 from gui.tasks import Task
-from visionft.events import Event, Progress, RunStarted, StepDone
+from visionft.core.events import Event, Progress, RunStarted, StepDone
 
 MAX_LINES = 4  # further tasks are only counted
 LINE_PX = 36

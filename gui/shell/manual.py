@@ -12,7 +12,7 @@ from gui.kit import theme
 from gui.kit.dialogs import Dialog
 from gui.kit.markdown import markdown_document
 from gui.kit.translation import language, tr
-from models.messages import Message
+from visionft.core.messages import Message
 
 _RESOURCES = Path(resources.__file__).parent
 _FIRST = "first-steps"

@@ -18,13 +18,13 @@ from gui.next_steps import way_of
 from gui.shell.shell_actions import Shell
 from gui.state import ToastContent
 from gui.tasks import Task
-from models.messages import Message
-from visionft.amounts import rough_duration_text
-from visionft.events import Event, Notice
+from visionft.core.amounts import rough_duration_text
+from visionft.core.events import Event, Notice
+from visionft.core.messages import Message
 
 if TYPE_CHECKING:
     from visionft.data.types import Split
-    from visionft.evaluation.stored import Evaluation
+    from visionft.training.evaluation.stored import Evaluation
     from visionft.training.runs.run_folder import RunSummary, TrainResult
 
 _OFFER, _UNDO = "offer", "edit.undo"
@@ -58,7 +58,10 @@ def ending_of(task: Task[Any]) -> TaskSummary | None:
 
 
 def _accuracy_in_words(run: "RunSummary", result: "TrainResult", evaluations: "Mapping[Split, Evaluation]") -> str:
-    from visionft.evaluation.unseen import accuracy_words, unseen_evaluation  # slow to import: not at the start
+    from visionft.training.evaluation.unseen import (  # slow to import: not at the start
+        accuracy_words,
+        unseen_evaluation,
+    )
 
     unseen, time = unseen_evaluation(run, evaluations), rough_duration_text(result.seconds)
     if result.best is None:

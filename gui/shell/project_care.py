@@ -24,19 +24,19 @@ from gui.shell.window_dialog import WindowDialog
 from gui.state import AppState
 from gui.tasks import Lane, Task, Work, short_work
 from gui.unfinished_runs import FILE_NAME as UNFINISHED_FILE
-from models.messages import Message
-from visionft.amounts import size_text
-from visionft.errors import NextStep, VisionFTError
-from visionft.files import write_error
+from visionft.core.amounts import size_text
+from visionft.core.errors import NextStep, VisionFTError
+from visionft.core.files import write_error
+from visionft.core.messages import Message
 from visionft.project import earlier_files, label_files
 from visionft.project.db.database import DATABASE
 from visionft.project.edits.image_changes import RestoreImages
 from visionft.project.edits.setting_changes import ChooseWindow
+from visionft.project.importing.sample_projects import FOLDER as SAMPLE_FOLDER
 from visionft.project.importing.sources import UNPACKED_PREFIX
 from visionft.project.queries import ImageFilter, find_images, image_rows
 from visionft.project.safety.backups import Backup, folder_bytes
 from visionft.project.store import FOLDERS
-from visionft.sample_projects import FOLDER as SAMPLE_FOLDER
 
 if TYPE_CHECKING:
     from visionft.project.formats.exporting import LabelExport
@@ -192,10 +192,10 @@ def move_to_trash(path: Path) -> bool:
         VisionFTError: There is no trash for it, or it cannot be written. The project is unchanged.
     """
     # After the start of the window.
-    from visionft.curation import check
+    from visionft.analysis import check
     from visionft.features import feature_store
-    from visionft.remote import job_file
     from visionft.training import framing_choice
+    from visionft.training.remote import job_file
 
     starts = (DATABASE, UNPACKED_PREFIX)
     files = {each.FILE for each in (framing_choice, label_files)} | {

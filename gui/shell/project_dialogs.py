@@ -13,8 +13,8 @@ from gui.kit.parts import Button, ElidedLabel, row, text
 from gui.kit.tiles import ActionTile
 from gui.kit.translation import tr
 from gui.kit.value_table import ValueTable
-from models.messages import Message
-from visionft.foreign_text import printable
+from visionft.core.foreign_text import printable
+from visionft.core.messages import Message
 from visionft.project.db.journal import Step
 from visionft.project.formats.registry import FORMATS
 from visionft.project.queries import ImageRow

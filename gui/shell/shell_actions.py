@@ -14,10 +14,10 @@ from gui.page import Page, why_no_project
 from gui.preferences import FONT_SCALES
 from gui.state import AppState
 from gui.tasks import Task, Tasks
-from models.messages import Message
-from visionft.errors import Action as StepAction
-from visionft.errors import NextStep
-from visionft.log import log_folder
+from visionft.core.errors import Action as StepAction
+from visionft.core.errors import NextStep
+from visionft.core.log import log_folder
+from visionft.core.messages import Message
 
 if TYPE_CHECKING:
     from gui.shell.project_care import ProjectCare

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QScrollArea, QWidget
 from gui.kit import theme
 from gui.kit.dialogs import Dialog
 from gui.kit.parts import column, key, row, verbatim, widget_of
-from models.messages import Message
+from visionft.core.messages import Message
 
 Group = tuple[str, Sequence[tuple[str, str]]]  # heading, (keys, meaning) each; alternatives are separated by " / "
 

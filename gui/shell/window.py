@@ -32,9 +32,9 @@ from gui.shell.shell_actions import shell_actions
 from gui.shell.shortcut_sheet import ShortcutSheet
 from gui.state import AppState
 from gui.tasks import Lane, Task
-from models.messages import Message
 from visionft import __version__
-from visionft.errors import NextStep
+from visionft.core.errors import NextStep
+from visionft.core.messages import Message
 
 if TYPE_CHECKING:
     from gui.shell.project_care import ProjectCare

@@ -17,9 +17,9 @@ from gui.kit.parts import Button, choice_box, column, row, text, widget_of
 from gui.kit.thumbnails import Unreadable, load_image
 from gui.kit.translation import tr
 from gui.kit.workers import BackgroundReader
-from models.messages import Message, Text
+from visionft.core.jobs import JobCancelled, JobContext
+from visionft.core.messages import Message, Text
 from visionft.data.image_reading import AS_STORED, FIRST, MAXIMUM, MIDDLE, ImageReading, Window, window_text
-from visionft.jobs import JobCancelled, JobContext
 from visionft.project.image_window import Histogram, WindowChoice, measure_window, reading_text
 
 SHOWN = 6  # images

@@ -19,15 +19,15 @@ from gui.session import ProjectSession
 from gui.state import AppState
 from gui.tasks import Failure, Lane, Priority, Task
 from gui.train.training_images import TrainingImages
-from models.messages import Message, shortened
+from visionft.core.jobs import JobContext
+from visionft.core.libraries import load_libraries
+from visionft.core.messages import Message, shortened
+from visionft.core.names import count_of
 from visionft.data.types import Snapshot
-from visionft.jobs import JobContext
-from visionft.libraries import load_libraries
-from visionft.project.names import count_of
 from visionft.training.config.presets import PRESETS
 
 if TYPE_CHECKING:
-    from visionft.advice.recommend import Recommendation
+    from visionft.analysis.advice import Recommendation
 
 _LONGEST_NAME = 28  # text of a button
 QUESTION = Message("Compares models that need no training with your newest run, on the same held-out images.")
@@ -112,7 +112,7 @@ def recommend(
 ) -> "Recommendation":
     """Compute a recommendation."""
     load_libraries(job)
-    from visionft.advice.recommend import recommend as compute
+    from visionft.analysis.advice import recommend as compute
 
     return compute(project_dir, images, accepted=accepted, device=device, job=job)
 
@@ -171,7 +171,7 @@ class AdviceController(QObject):
 
     def start(self) -> None:
         """Compute a recommendation."""
-        from visionft.suggest.feature_suggester import labels_so_far
+        from visionft.analysis.feature_suggester import labels_so_far
 
         session = self._session
         if session is None or self.why_not():

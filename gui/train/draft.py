@@ -20,14 +20,13 @@ from gui.tasks import Lane, Priority, Task, Work
 from gui.train import setup_measurements, train_choices
 from gui.train.advice import AdviceController
 from gui.train.framing.framing_controller import FramingController
-from gui.train.network_search import NetworkSearch
 from gui.train.setup import SetupView
 from gui.train.train_choices import WeightsFact
 from gui.train.training_images import ImagesRequest, TrainingImages, read_training_images
 from models.catalog import BACKBONES
 from models.methods.table import METHODS, supported_method
+from visionft.core.events import Progress
 from visionft.data.types import Snapshot
-from visionft.events import Progress
 from visionft.project.splits import as_divided, is_divided
 from visionft.training.config.checks import config_problems
 from visionft.training.config.presets import DEFAULT_PRESET, PRESETS, Circumstances, differs
@@ -37,7 +36,7 @@ from visionft.training.framing_choice import LEAST_IMAGES, choose_framing
 from visionft.training.probing import preset_configs
 
 if TYPE_CHECKING:
-    from visionft.advice.recommend import Recommendation
+    from visionft.analysis.advice import Recommendation
     from visionft.training.probing import Probe
 
 
@@ -87,7 +86,6 @@ class TrainDraft(QObject):
         for button, act in (
             (view.reset_button, lambda: self.take_preset(self.preset)),
             (view.show_all_button, self.show),
-            (view.search_button, self._search_network),
             (view.measure_button, lambda: self.measure(every_method=False)),
             (view.measure_all_button, lambda: self.measure(every_method=True)),
             (view.probe_button, self.probe),
@@ -318,12 +316,6 @@ class TrainDraft(QObject):
         if self._view.isVisible() and not self._is_closed:
             self.show()
 
-    def _search_network(self) -> None:
-        dialog = NetworkSearch(self._view)
-        if dialog.ask() and (found := dialog.chosen()) is not None:
-            chosen = {"backbone": found.name, "try_networks": False, "accept_licence": dialog.accepted_licence}
-            self.take(dataclasses.replace(self.config, **chosen))
-
     def _on_computer_read(self, found: tuple[dict[str, WeightsFact], str]) -> None:
         if self._is_closed or found == (self._weights, self._auto_device):
             return
@@ -355,7 +347,7 @@ class TrainDraft(QObject):
         if self._session is not None and self._session.project.status.class_names:
             from gui.train.prompts_dialog import edit_prompts  # slow to load
 
-            changed = edit_prompts(self._state, self._session, self.config, self._view)
+            changed = edit_prompts(self._session, self.config, self._view)
             self.take(changed or self.config)
 
     def why_not_probe(self) -> str:

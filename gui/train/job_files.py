@@ -12,19 +12,19 @@ from gui.kit.lazy_function import lazy_function
 from gui.kit.translation import tr
 from gui.runner import RESULTS, TRAIN
 from gui.tasks import Lane, Task
-from models.messages import Message
-from visionft.remote.job_file import RESULT_SUFFIX, SUFFIX
+from visionft.core.messages import Message
 from visionft.training.config.train_config import TrainConfig
+from visionft.training.remote.job_file import RESULT_SUFFIX, SUFFIX
 from visionft.training.runs.run_folder import RUNS_FOLDER, run_title
 
 if TYPE_CHECKING:
     from gui.session import ProjectSession
     from gui.state import AppState
-    from visionft.remote.contents import PackedJob
-    from visionft.remote.results import ImportedResult
+    from visionft.training.remote.contents import PackedJob
+    from visionft.training.remote.results import ImportedResult
 
-pack_job = lazy_function("visionft.remote.job_file:pack_job")
-import_result = lazy_function("visionft.remote.results:import_result")
+pack_job = lazy_function("visionft.training.remote.job_file:pack_job")
+import_result = lazy_function("visionft.training.remote.results:import_result")
 
 
 class JobFiles(QObject):

@@ -16,13 +16,12 @@ from gui.kit.parts import Card, ElidedLabel, Segments, Tone, column, pill, resty
 from gui.kit.progress import JobShare, ProgressBar, progress_text
 from gui.kit.tiles import StatTile
 from gui.kit.translation import capitalised, tr
-from gui.train.accuracy_chart import AccuracyChart
-from gui.train.metric_chart import BEST_EPOCH_TIP, MetricChart
+from gui.train.live_charts import BEST_EPOCH_TIP, AccuracyChart, LiveChart
 from gui.train.sorted_images import SortedImages
-from models.messages import Message
 from models.methods.table import known_method
-from visionft.amounts import count_text, memory_text, rough_duration_text
-from visionft.events import EpochDone, Event, ImagesClassified, Notice, Progress, RunStarted, StepDone
+from visionft.core.amounts import count_text, memory_text, rough_duration_text
+from visionft.core.events import EpochDone, Event, ImagesClassified, Notice, Progress, RunStarted, StepDone
+from visionft.core.messages import Message
 from visionft.training.config.presets import PRESETS
 from visionft.training.runs.metrics_file import AccuracyPoint
 
@@ -99,7 +98,7 @@ class RunMonitor(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.chart = MetricChart()
+        self.chart = LiveChart()
         self.accuracies = AccuracyChart()
         self.budget = Segments({name: tr(preset.title) for name, preset in PRESETS.items()}, tr("How long it trains"))
         for name, button in self.budget.buttons.items():
@@ -310,16 +309,9 @@ class RunMonitor(QWidget):
     def _on_epoch(self, event: EpochDone) -> None:
         self._place = float(event.epoch)
         if (point := AccuracyPoint.of(event)) is not None:
-            self.accuracies.add(point)
+            self.accuracies.show_points([*self.accuracies.points, point])
         if event.figures:
-            self.chart.add_epoch(
-                event.epoch,
-                train_loss=event.train_loss,
-                val_loss=event.figures[0],
-                train_accuracy=event.train_accuracy,
-                val_accuracy=event.figures[1],
-                is_best=event.is_best,
-            )
+            self.chart.add_epoch(event)
         if not self._learns_from_features:
             self._show_speed(event.images_per_second)
         self._waited = event.waited

@@ -21,11 +21,11 @@ from gui.next_steps import way_of
 from gui.train.advice import AdviceCard
 from gui.train.choice_grid import Choice, ChoiceGrid
 from gui.train.framing.framing_card import FramingCard
-from gui.train.network_search import ProbeTable
+from gui.train.probe_table import ProbeTable
 from gui.train.split_card import SplitCard
 from gui.train.train_choices import suited_backbone
-from models.messages import Message
-from visionft.errors import Problem
+from visionft.core.errors import Problem
+from visionft.core.messages import Message
 from visionft.training.config.train_config import TrainConfig
 
 _EXHAUSTED = Message(
@@ -80,10 +80,6 @@ class SetupView(QWidget):
         self.reset_button.setToolTip(tr("Restore the settings of the preset"))
         self.show_all_button = Button("Show all", role="quiet")
         self.show_all_button.setCheckable(True)
-        self.search_button = Button("Find a network", "search", role="quiet")
-        self.search_button.setToolTip(
-            tr("Search the networks of timm by name: ResNet, ViT, ConvNeXt, EfficientNet, MobileNet, RegNet")
-        )
         self.probe_button = Button("Compare on my images", "gauge", role="quiet")
         self.summary, self.cost = text(role="muted", wrap=True), text(role="strong", wrap=True)
         self.measure_button = Button("Measure", "gauge")
@@ -100,7 +96,7 @@ class SetupView(QWidget):
 
     def _everything(self) -> QVBoxLayout:
         head = row(self.modified_pill, self.reset_button, None)
-        backbones = row(text("Backbone", "heading"), None, self.probe_button, self.search_button, self.show_all_button)
+        backbones = row(text("Backbone", "heading"), None, self.probe_button, self.show_all_button)
         larger = Message("The pretrained network to start from. Larger ones are more accurate and slower.")
         left = column(
             row(text("Method", "heading"), None, self.prompts_button),

@@ -12,11 +12,11 @@ from gui.runner import TRAIN
 from gui.session import ProjectSession
 from gui.state import AppState
 from gui.tasks import Lane, Priority, Task
-from models.messages import Message
+from visionft.core.events import Progress
+from visionft.core.jobs import JobContext
+from visionft.core.libraries import load_libraries
+from visionft.core.messages import Message
 from visionft.data.types import Snapshot
-from visionft.events import Progress
-from visionft.jobs import JobContext
-from visionft.libraries import load_libraries
 from visionft.training.config.checks import config_problems
 from visionft.training.config.train_config import TrainConfig
 
@@ -43,7 +43,7 @@ def estimate_costs(
         For each config its estimate, or the reason why it cannot be trained here.
     """
     load_libraries(job)
-    from visionft.errors import VisionFTError
+    from visionft.core.errors import VisionFTError
     from visionft.training.estimate import estimate_run
 
     found: list[tuple[TrainConfig, Estimate | str]] = []

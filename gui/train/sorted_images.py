@@ -10,8 +10,8 @@ from gui.kit.parts import Card, column, text
 from gui.kit.theme import ClassColour
 from gui.kit.thumbnails import ThumbnailStore
 from gui.kit.translation import tr
-from models.messages import Message
-from visionft.events import ImagesClassified
+from visionft.core.events import ImagesClassified
+from visionft.core.messages import Message
 
 MOST_IMAGES = 600  # shown; further ones are counted
 

@@ -10,7 +10,7 @@ from gui.kit.fold import FoldButton
 from gui.kit.parts import Button, Card, choice_box, column, number_box, row, text, widget_of
 from gui.kit.split_bar import SplitBar
 from gui.kit.translation import tr
-from models.messages import Message, Text
+from visionft.core.messages import Message, Text
 from visionft.project.splits import SplitRequest
 
 OWN = Message("images that match a pattern")

@@ -18,11 +18,11 @@ from gui.runner import TRAIN
 from gui.session import ProjectSession
 from gui.state import AppState
 from gui.tasks import Lane, Priority, Task
-from visionft.amounts import rough_duration_text, size_text
-from visionft.events import Progress
+from visionft.core.amounts import rough_duration_text, size_text
+from visionft.core.events import Progress
+from visionft.core.offline import offline_reason
 from visionft.training.framing_choice import FramingChoice, read_measured
 from visionft.training.stronger import comparison_s, comparison_text, stronger_network
-from visionft.weights.offline import offline_reason
 
 if TYPE_CHECKING:
     from gui.train.draft import TrainDraft

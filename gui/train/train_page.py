@@ -23,9 +23,9 @@ from gui.train.resume_card import ResumeCard
 from gui.train.setup import SetupView
 from gui.train.stronger_card import StrongerCard, StrongerNetwork
 from gui.train.train_choices import command_line, result_words, start_words
-from models.messages import Message
-from visionft.errors import NextStep, VisionFTError
-from visionft.events import EpochDone, Event, RunStarted
+from visionft.core.errors import NextStep, VisionFTError
+from visionft.core.events import EpochDone, Event, RunStarted
+from visionft.core.messages import Message
 from visionft.project.queries import class_rows
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.metrics_file import read_accuracies, read_steps
@@ -33,7 +33,7 @@ from visionft.training.runs.run_folder import RUNS_FOLDER, RunSummary, load_run
 
 if TYPE_CHECKING:
     from gui.train.run_monitor import RunMonitor
-    from visionft.evaluation.stored import Evaluation
+    from visionft.training.evaluation.stored import Evaluation
 
 SETUP, LIVE = "setup", "live"
 _VIEWS = {SETUP: Message("Set up"), LIVE: Message("Live run")}
@@ -333,8 +333,8 @@ class TrainPage(Page):
                 self.monitor.handle(epoch)
             self.monitor.show_accuracies(read_accuracies(earlier.path))
         runs = self.runner.earlier_runs(5) if self.runner is not None else []
-        curves = {run.title: [(each.epoch, *each.figures) for each in run.epochs if each.figures] for run in runs}
-        chart.set_context([(name, points) for name, points in curves.items() if name != title])
+        others = [run for run in runs if run.title != title]
+        chart.set_context([run for run in others if any(each.figures for each in run.epochs)])
 
     @Slot(str, object, object, object)
     def _on_run_ended(self, how: Ending, run: RunSummary | None, unseen: "Evaluation | None", message: str) -> None:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 from gui.kit.translation import capitalised, tr
 from gui.session import ProjectSession
+from visionft.core.errors import VisionFTError
 from visionft.data.types import Snapshot
-from visionft.errors import VisionFTError
 from visionft.project.splits import SplitRequest, as_divided, is_divided
 from visionft.training.config.checks import config_problems
 from visionft.training.config.presets import Circumstances
@@ -50,7 +50,7 @@ class TrainingImages:
 
 def read_training_images(wanted: ImagesRequest) -> TrainingImages:
     """Read and count the images; thread-safe."""
-    from visionft.advice.label_check import check_labels
+    from visionft.analysis.advice import check_labels
 
     now = wanted.session.snapshot()
     wish = wanted.wish

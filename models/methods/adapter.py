@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from models.catalog import Backbone
-from models.messages import Message
 from models.methods.method import Method, MethodOptions, layers_setting
-from models.settings import setting
 from models.shapes import NetworkShape
+from visionft.core.messages import Message
+from visionft.core.settings import setting
 
 NO_BLOCKS = Message("its blocks end in different ways; choose LoRA or full fine-tuning")
 

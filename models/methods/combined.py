@@ -1,12 +1,12 @@
 """Ensemble: several finished runs predict together. Nothing is trained and no network is changed.
 
 It is a method for lists, settings and exports, but cannot be trained, so it is no row of `models.methods.table`.
-`visionft.combining` makes such runs.
+`visionft.training.combining` makes such runs.
 """
 
 from models.backbone import Backbone
-from models.messages import Message
 from models.methods.method import Method, MethodOptions
+from visionft.core.messages import Message
 
 
 class Ensemble(Method[MethodOptions]):

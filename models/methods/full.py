@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from models.catalog import Backbone
-from models.errors import Problem
-from models.messages import Message
 from models.methods.method import Method, MethodOptions, layers_setting
+from visionft.core.errors import Problem
+from visionft.core.messages import Message
 
 LAYER_DECAY = 0.8  # the rate of each layer relative to the one above it, which protects the early, general layers
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from models.messages import Message
 from models.methods.method import Method, MethodOptions, layers_setting
-from models.settings import setting
+from visionft.core.messages import Message
+from visionft.core.settings import setting
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

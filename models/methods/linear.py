@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-from models.messages import Message
 from models.methods.method import LAYERS, Method, MethodOptions
-from models.settings import setting
+from visionft.core.messages import Message
+from visionft.core.settings import setting
 
 CLOSED_FORM, GRADIENT = "closed_form", "gradient"
 

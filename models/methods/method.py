@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from models.catalog import Backbone
-from models.errors import Problem
-from models.messages import Message, Text
-from models.settings import setting
 from models.shapes import NetworkShape
+from visionft.core.errors import Problem
+from visionft.core.messages import Message, Text
+from visionft.core.settings import setting
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -44,7 +44,7 @@ class Method(Generic[OptionsT]):
     head_rate: float = 1.0  # the learning rate of the head relative to the rest
     caches_features: bool = False  # whether all below the head stays as pretrained: features are stored
     is_training_free: bool = False  # its head is solved for at once, unless its options say else
-    solution: str = "linear"  # the closed form of that head: a row of `visionft.heads.solutions`
+    solution: str = "linear"  # the closed form of that head: a row of `models.heads.solutions`
     reads_prompts: bool = False
     needs_labels: bool = True
     usual_backbone: str = ""  # default where it refuses the chosen network; empty: it is not offered
@@ -76,7 +76,7 @@ class Method(Generic[OptionsT]):
         return self.is_training_free
 
     def templates(self, options: OptionsT) -> str:
-        """Return the name of the prompt templates (`visionft.zero_shot.class_texts`), where it reads any."""
+        """Return the name of the prompt templates (`models.text.class_texts`), where it reads any."""
         return "none"
 
     def looks_at_training_images(self, options: OptionsT) -> bool:

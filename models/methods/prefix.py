@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from models.catalog import Backbone
-from models.errors import ConfigError, Problem
-from models.messages import Message
 from models.methods.method import Method, MethodOptions, layers_setting
-from models.settings import setting
 from models.shapes import NetworkShape, ViTShape
+from visionft.core.errors import ConfigError, Problem
+from visionft.core.messages import Message
+from visionft.core.settings import setting
 
 if TYPE_CHECKING:
     from torch import nn

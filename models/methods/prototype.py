@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from models.messages import Message
 from models.methods.method import Method, MethodOptions, layers_setting
+from visionft.core.messages import Message
 
 
 @dataclass(frozen=True, kw_only=True)

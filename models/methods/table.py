@@ -3,8 +3,6 @@
 from typing import Any
 
 from models.backbone import Backbone
-from models.errors import ConfigError, Problem
-from models.messages import Message, choose_one
 from models.methods.adapter import BottleneckAdapter
 from models.methods.combined import Ensemble
 from models.methods.full import FullFineTuning
@@ -15,6 +13,8 @@ from models.methods.method import Method
 from models.methods.prefix import PrefixTuning
 from models.methods.prototype import Prototype
 from models.methods.zero_shot import ZeroShot
+from visionft.core.errors import ConfigError, Problem
+from visionft.core.messages import Message, choose_one
 
 DEFAULT_METHOD = Lora.name
 

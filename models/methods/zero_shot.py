@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from models.backbone import Backbone
 from models.catalog import DEFAULT_TEXT_BACKBONE
-from models.messages import Message
 from models.methods.method import Method, MethodOptions
-from models.settings import setting
+from visionft.core.messages import Message
+from visionft.core.settings import setting
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

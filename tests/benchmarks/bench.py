@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from visionft.core.files import sha256_file
 from visionft.data.decode import IMAGE_SUFFIXES
 from visionft.data.types import Snapshot, SnapshotImage, Split
-from visionft.files import sha256_file
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 

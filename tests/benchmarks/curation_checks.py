@@ -27,15 +27,15 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageFont, ImageOps
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.model_selection import cross_val_predict
 
-from visionft.curation.check import Inputs
-from visionft.curation.duplicates.duplicate_check import Duplicates
-from visionft.curation.duplicates.duplicate_groups import duplicate_groups
-from visionft.curation.label_errors.label_error_check import compare_labels
-from visionft.curation.quality.quality_check import Quality
+from visionft.analysis.check import Inputs
+from visionft.analysis.duplicate_groups import duplicate_groups
+from visionft.analysis.duplicates import Duplicates
+from visionft.analysis.label_errors import compare_labels
+from visionft.analysis.quality import Quality
+from visionft.core.files import sha256_file
 from visionft.data.decode import decode
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.features.feature_store import Features
-from visionft.files import sha256_file
 
 TOP = 0.1
 # Reviewed pairs of trashnet: the same shot, or the same thing shot twice in one place.

@@ -15,8 +15,8 @@ from PySide6.QtTest import QTest
 
 from gui.curate import curate_views
 from gui.curate.curate_page import CuratePage
-from visionft.curation.check import Check, CheckResult, Inputs, Issue, write_result
-from visionft.curation.table import CHECKS
+from visionft.analysis.check import Check, CheckResult, Inputs, Issue, write_result
+from visionft.analysis.scan import CHECKS
 from visionft.project.store import Project
 
 

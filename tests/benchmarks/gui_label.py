@@ -15,12 +15,14 @@ from typing import Any
 
 import numpy as np
 from bench import CLASSES, Times, linked_project, memory_mb, open_window, percentiles, read_options, timed, wait_until
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtTest import QTest
 
 from gui.kit.thumbnails import MEMORY_MB
 from gui.label.label_page import LabelPage
 from gui.tasks import Lane, Task
+
+CONTROL = Qt.KeyboardModifier.ControlModifier
 
 
 def scroll(app: Any, page: LabelPage, steps: int, *, pixels: int = 0) -> list[Times]:
@@ -65,6 +67,24 @@ def busy(*, job: Any) -> None:
         sum(index * index for index in range(2000))
 
 
+def label_many(app: Any, page: LabelPage) -> str:
+    """Label ten thousand selected images with a key, and undo; return the times and the longest pauses."""
+    page.labels.selection.select_places(range(min(10_000, page.grid.count())))
+    ticks = [time.perf_counter()]
+    clock = QTimer(page, interval=0)
+    clock.timeout.connect(lambda: ticks.append(time.perf_counter()))
+    clock.start()
+    found = []
+    for key, modifier in ((Qt.Key.Key_3, Qt.KeyboardModifier.NoModifier), (Qt.Key.Key_Z, CONTROL)):
+        ticks[:] = [time.perf_counter()]
+        whole = timed(lambda key=key, modifier=modifier: QTest.keyClick(page.grid, key, modifier))
+        ticks.append(time.perf_counter())
+        app.processEvents()
+        found.append(f"{whole}, longest pause {1000 * max(np.diff(ticks)):.0f} ms")
+    clock.stop()
+    return ", undone ".join(found)
+
+
 def measure(project: Path) -> None:
     """Run all measurements and print them."""
     with open_window() as (app, state, window):
@@ -97,6 +117,7 @@ def measure(project: Path) -> None:
             print(f"{label}: {timed(lambda act=act: (act(), page.grid.viewport().repaint()))}")
         page.grid.setFocus()
         percentiles("key to stored and painted", label_keys(app, page, 300))
+        print(f"key for ten thousand images: {label_many(app, page)}")
         task = Task(title="Busy", work=busy, lane=Lane.COMPUTE, page="label")
         state.tasks.run(task, owner=window, on_done=lambda _result: None)
         percentiles("the same beside a busy task", label_keys(app, page, 300))

@@ -114,12 +114,12 @@ def measure(project: Path, seconds: float) -> None:
         page.start()
         assert state.tasks.pending, config_problems(page.config(), state.session.snapshot())
         delays = spin(0.2)
-        while state.tasks.pending and not page.monitor.chart.point_counts()["steps"]:
+        while state.tasks.pending and not len(page.monitor.chart.steps):
             delays += spin(0.2)
         percentiles("delay while the learning libraries load", delays)
         percentiles("delay while training", spin(seconds))
         state.tasks.end(lambda _task: True)
-        print(f"the run ended as {page.monitor.state()} after {page.monitor.chart.point_counts()}")
+        print(f"the run ended as {page.monitor.state()} after {len(page.monitor.chart.steps)} steps")
 
 
 if __name__ == "__main__":

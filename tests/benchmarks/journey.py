@@ -28,7 +28,7 @@ import numpy as np
 from bench import heading, read_options, row
 
 import visionft
-from visionft.events import Progress
+from visionft.core.events import Progress
 
 
 class Passes:
@@ -84,7 +84,7 @@ class TimeLeft:
         self._told: list[tuple[float, float | None]] = []  # time of the event, seconds left
 
     def __call__(self, event: Any) -> None:
-        from visionft.events import Progress, StepDone
+        from visionft.core.events import Progress, StepDone
 
         if isinstance(event, Progress | StepDone):
             self._share.take(event)
@@ -208,8 +208,8 @@ def bare_features(model: Path, paths: list[str]) -> float:
 
 def times(source: Path, home: Path, framing: str, session: int) -> None:
     """Print the error of the time left of each job of a session, as rows of a table."""
-    from visionft.curation.scan import run_checks
-    from visionft.jobs import JobContext
+    from visionft.analysis.scan import run_checks
+    from visionft.core.jobs import JobContext
 
     project = visionft.create(home / f"project {session}")
     settings: dict[str, Any] = {} if framing == "auto" else {"framing": framing}

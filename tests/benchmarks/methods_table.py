@@ -18,13 +18,13 @@ from pathlib import Path
 import numpy as np
 from bench import class_files, heading, read_options, row
 
+from visionft.core.files import sha256_file
 from visionft.data.types import Snapshot, SnapshotImage
-from visionft.evaluation.metrics import wilson_interval
-from visionft.evaluation.report import evaluate_run
-from visionft.evaluation.stored import read_evaluation
-from visionft.files import sha256_file
 from visionft.training.config.checks import config_problems
 from visionft.training.config.train_config import TrainConfig
+from visionft.training.evaluation.metrics import wilson_interval
+from visionft.training.evaluation.report import evaluate_run
+from visionft.training.evaluation.stored import read_evaluation
 from visionft.training.loop.train import train
 
 COLUMNS = "set backbone method top1 range interval share train_s peak_MiB learnt_MB drift of_full of_full_95"

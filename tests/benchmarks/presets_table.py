@@ -33,15 +33,15 @@ from models.catalog import DEFAULT_BACKBONE
 from models.classifier import build_classifier
 from models.methods.linear import LinearOptions
 from models.methods.table import METHODS
+from models.weights.weights_loading import weights_loader
+from visionft.core.events import EpochDone, Event
+from visionft.core.jobs import JobContext
 from visionft.data.types import Snapshot, Split
-from visionft.evaluation.report import evaluate_run
-from visionft.events import EpochDone, Event
-from visionft.jobs import JobContext
 from visionft.training.config.train_config import TrainConfig
+from visionft.training.evaluation.report import evaluate_run
 from visionft.training.framing_choice import resolved_framing
 from visionft.training.loop.train import train
 from visionft.training.preset_choice import preset_of_project
-from visionft.weights.weights_loading import weights_loader
 
 RATES = (1e-4, 3e-4, 1e-3)
 

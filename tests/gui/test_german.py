@@ -15,11 +15,11 @@ from gui.settings.weights_actions import WeightsDialog
 from gui.shell.project_dialogs import HistoryDialog, LabelExportDialog, RemovedDialog
 from gui.state import AppState
 from gui.train.framing.region_dialog import RegionDialog
-from models.messages import Message
+from models.weights.states import weights_states
+from visionft.core.messages import Message
 from visionft.project.db.journal import Step
 from visionft.project.safety.backups import list_backups
 from visionft.training.config.train_config import TrainConfig
-from visionft.weights.states import weights_states
 
 NAMES = words_of(
     (

@@ -19,7 +19,8 @@ from gui.settings.weights_actions import WeightsDialog
 from gui.shell.project_dialogs import HistoryDialog, LabelExportDialog, RemovedDialog
 from gui.state import AppState
 from gui.train.framing.region_dialog import RegionDialog
-from visionft.errors import NextStep
+from models.weights.states import weights_states
+from visionft.core.errors import NextStep
 from visionft.project.db.journal import Step
 from visionft.project.formats.folders import RejectedFile
 from visionft.project.formats.image_table import ImageWarning
@@ -28,7 +29,6 @@ from visionft.project.queries import Conflict
 from visionft.project.safety.backups import list_backups
 from visionft.project.store import Project
 from visionft.training.config.train_config import TrainConfig
-from visionft.weights.states import weights_states
 
 pytestmark = pytest.mark.usefixtures("styled")
 USUAL, SMALL = (1280, 800), (853, 533)  # the second is a screen of 1280 x 800 at 150 %

@@ -12,8 +12,7 @@ from gui.home.recovery import RestoreDialog
 from gui.kit import dialogs
 from gui.next_steps import STEPS
 from gui.shell.window import MainWindow
-from models.errors import Action
-from visionft.errors import NextStep
+from visionft.core.errors import Action, NextStep
 from visionft.project.store import Project
 
 LEFT = Qt.MouseButton.LeftButton

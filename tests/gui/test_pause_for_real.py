@@ -34,7 +34,7 @@ def test_a_paused_run_frees_its_memory_and_goes_on_where_it_was(qtbot, window: M
     before = live_numbers()
     page.draft.take(TINY)
     page.start()
-    qtbot.waitUntil(lambda: page.monitor.chart.point_counts()["epochs"] >= 2, timeout=200_000)
+    qtbot.waitUntil(lambda: len(page.monitor.chart.epochs) >= 2, timeout=200_000)
     assert live_numbers() > before
     page.pause()
     qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=60_000)
@@ -45,12 +45,12 @@ def test_a_paused_run_frees_its_memory_and_goes_on_where_it_was(qtbot, window: M
     assert place["epoch"] == done + 1
 
     page.resume()
-    qtbot.waitUntil(lambda: page.monitor.chart.point_counts()["epochs"] >= done + 2, timeout=200_000)
+    qtbot.waitUntil(lambda: len(page.monitor.chart.epochs) >= done + 2, timeout=200_000)
     page.stop()
     qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=60_000)
     run = read_run(run_dir)
     numbers = [epoch.epoch for epoch in run.epochs]
     assert numbers == list(range(len(numbers))) and len(numbers) >= done + 2
-    assert page.monitor.chart.point_counts()["epochs"] == len(numbers)
+    assert len(page.monitor.chart.epochs) == len(numbers)
     assert len(list((project_dir / "runs").glob("0*"))) == 1
     assert dataclasses.replace(run.config, epochs=0) == dataclasses.replace(TINY, epochs=0)

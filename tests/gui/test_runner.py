@@ -12,9 +12,9 @@ from run_events import epoch_done, result, started
 from gui import runner
 from gui.train.train_page import LIVE, SETUP, TrainPage
 from models.catalog import DEFAULT_BACKBONE
-from visionft.errors import RunError
-from visionft.events import Progress, ResultStored
-from visionft.files import write_json
+from visionft.core.errors import RunError
+from visionft.core.events import Progress, ResultStored
+from visionft.core.files import write_json
 from visionft.training.budget import Budget
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.metrics_file import append_metrics
@@ -126,7 +126,7 @@ def start_run(qtbot, page: TrainPage, engine: Engine, *, ends_epoch: bool = Fals
     qtbot.waitUntil(lambda: page.monitor.state() == "Running")
     if ends_epoch:
         engine.step.set()
-        qtbot.waitUntil(lambda: page.monitor.chart.point_counts()["epochs"] == 1)
+        qtbot.waitUntil(lambda: len(page.monitor.chart.epochs) == 1)
 
 
 def start_another(qtbot, page: TrainPage, epochs: int) -> None:
@@ -252,5 +252,8 @@ def test_after_a_crash_the_run_is_offered_and_goes_on(qtbot, page, window, engin
     engine.is_slow = False
     qtbot.mouseClick(page.resume_card.continue_button, LEFT)
     finish()
-    assert page.resume_card.message() == "" and page.monitor.chart.point_counts() == {"steps": 2, "epochs": 5}
+    assert page.resume_card.message() == "" and (len(page.monitor.chart.steps), len(page.monitor.chart.epochs)) == (
+        2,
+        5,
+    )
     assert [epoch.epoch for epoch in read_run(run_dir).epochs] == [1, 2, 3, 4, 5]

@@ -11,8 +11,8 @@ from PySide6.QtWidgets import QLabel
 
 from gui import tasks as tasks_module
 from gui.tasks import Lane, Task, Tasks, reason_to_wait
-from visionft.errors import RunError
-from visionft.events import Progress
+from visionft.core.errors import RunError
+from visionft.core.events import Progress
 
 
 class Gate:

@@ -11,7 +11,7 @@ from gui.app import create_window
 from gui.errors import BugDialog
 from gui.state import AppState
 from gui.tasks import Lane, Task
-from visionft.errors import ProjectError, RunError
+from visionft.core.errors import ProjectError, RunError
 from visionft.project.edits.changes import AddClass
 from visionft.project.edits.class_changes import DeleteClass
 from visionft.project.store import Project

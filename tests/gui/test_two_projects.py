@@ -137,7 +137,7 @@ def assert_fresh(window: MainWindow) -> None:
     page, train, attempt = window.page("project"), window.page("train"), window.page("try")
     assert page.overview.report.isHidden() and page.overview.sheet.isHidden()
     assert window.page("label").grid.count() == 0 and window.page("label").labels.suggesting.found == {}
-    assert train.monitor.chart.point_counts() == {"steps": 0, "epochs": 0}
+    assert (len(train.monitor.chart.steps), len(train.monitor.chart.epochs)) == (0, 0)
     assert train.runner.offer is None and train.resume_card.message() == ""
     assert window.page("results").run() is None and window.page("results").evaluation is None
     assert window.page("export").run() is None and window.page("export").target_card.folder() is None

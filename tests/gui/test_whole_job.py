@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QApplication, QFileDialog, QLineEdit, QPushButton
 
 from gui.home import new_project
 from gui.shell.window import MainWindow
-from visionft.evaluation.stored import read_evaluation
+from visionft.training.evaluation.stored import read_evaluation
 from visionft.training.runs.run_folder import list_runs
 
 pytestmark = pytest.mark.usefixtures("styled")

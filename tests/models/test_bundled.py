@@ -32,7 +32,7 @@ def test_every_file_that_ships_is_the_one_of_its_row(row) -> None:
 def test_half_precision_in_the_file_is_single_in_the_network_and_nothing_is_left_over(name, matrix) -> None:
     from safetensors.torch import load_file
 
-    from visionft.weights.weights_loading import load_weights
+    from models.weights.weights_loading import load_weights
 
     row = BACKBONES[name]
     file = Path(models.__path__[0]) / row.bundled

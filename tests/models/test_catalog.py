@@ -7,7 +7,6 @@ import sys
 import pytest
 
 from models.catalog import BACKBONES, get_backbone
-from models.errors import ConfigError
 from models.methods.adapter import AdapterOptions
 from models.methods.knn import KnnOptions
 from models.methods.lora import LoraOptions
@@ -16,6 +15,7 @@ from models.methods.prototype import PrototypeOptions
 from models.methods.table import METHODS, get_method
 from models.parameters import count_parameters
 from models.pins import PINS
+from visionft.core.errors import ConfigError
 
 OPTIONS = {
     "lora": [None, LoraOptions(rank=3)],

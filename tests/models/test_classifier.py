@@ -15,7 +15,7 @@ from models.methods.linear import LinearOptions
 from models.methods.lora import LoraOptions
 from models.methods.prefix import PrefixOptions
 from models.methods.table import METHODS
-from visionft.weights.weights_loading import weights_loader
+from models.weights.weights_loading import weights_loader
 
 LITE = "efficientnet_lite2_in1k"
 PAIRS = [

@@ -10,7 +10,6 @@ from torch.nn.functional import cross_entropy
 from models.backbone import Backbone
 from models.catalog import BACKBONES, get_backbone
 from models.classifier import build_classifier
-from models.errors import ConfigError
 from models.methods.adapter import NO_BLOCKS
 from models.methods.lora import GROUPED
 from models.methods.prefix import NO_ATTENTION, ROTARY
@@ -18,6 +17,7 @@ from models.methods.table import METHODS, supported_method
 from models.methods.zero_shot import NO_TEXT
 from models.parameters import count_parameters
 from models.shapes import ViTShape
+from visionft.core.errors import ConfigError
 
 # Deep random networks without a following norm explode; one of each block type is enough here.
 SMALL_RESNET = {"channels": (8, 12, 16, 24), "layers": (1, 1, 1, 1)}
@@ -162,8 +162,8 @@ def test_a_file_for_another_image_size_loads_and_a_heat_map_is_drawn(name, small
     from safetensors.torch import save_file
 
     from models.networks import build_network
-    from visionft.evaluation.explain import explain_batch
-    from visionft.weights.weights_loading import load_weights
+    from models.weights.weights_loading import load_weights
+    from visionft.training.evaluation.explain import explain_batch
 
     row = small(name)
     save_file(build_network(row, classes=5, shape=row.input_shape()).state_dict(), tmp_path / "w.safetensors")

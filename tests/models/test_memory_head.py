@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from models.heads.calibration import sigmoid, softmax
+from models.heads.knn import fit_memory
+from models.heads.solutions import state_of
 from models.methods.layers.memory_head import KnnHead
-from visionft.calibration import sigmoid, softmax
-from visionft.heads.knn.knn_fitting import fit_memory
-from visionft.heads.solutions import state_of
 
 
 def made(count: int, *, is_multilabel: bool = False):

@@ -8,9 +8,9 @@ import pytest
 import models
 from models.backbone import RESTRICTED_LICENCES
 from models.catalog import BACKBONES, backbone_of_file, get_backbone
-from models.errors import ConfigError
 from models.shapes import ResNetShape, ViTShape
 from models.timm_index import timm_names
+from visionft.core.errors import ConfigError
 
 INDEX = json.loads((Path(models.__path__[0]) / "timm_index.json").read_text())
 

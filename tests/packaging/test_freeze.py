@@ -12,7 +12,7 @@ import gather_licences
 import pytest
 
 import visionft.__main__
-from visionft import doctor
+from visionft.core import doctor
 
 PACKAGING = Path(__file__).parents[2] / "packaging"
 

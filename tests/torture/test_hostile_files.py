@@ -36,7 +36,7 @@ WORK = """
 import json, os, resource, signal, traceback
 from pathlib import Path
 from PIL import Image
-from visionft.errors import ImageError, VisionFTError
+from visionft.core.errors import ImageError, VisionFTError
 from visionft.data.decode import decode, read_header
 from visionft.project.importing.importer import import_source
 from visionft.project.store import Project

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from killed_writer import leave_journal
 
-from visionft.errors import VisionFTError
+from visionft.core.errors import VisionFTError
 from visionft.project.edits.changes import AddClass, LabelImages
 from visionft.project.edits.image_changes import TagImages
 from visionft.project.importing.importer import import_source

@@ -30,7 +30,7 @@ WORK = """
 import os
 from itertools import count
 from pathlib import Path
-from visionft.jobs import JobContext
+from visionft.core.jobs import JobContext
 from visionft.project.db import database
 from visionft.project.importing import importer as importing
 from visionft.project.edits.changes import AddClass, LabelImages

@@ -18,16 +18,25 @@ from PIL import Image
 import visionft
 import visionft.api
 from models.catalog import DEFAULT_BACKBONE
-from models.errors import Action, NextStep
+from visionft.analysis.check import Check, CheckResult, Issue
+from visionft.analysis.scan import CHECKS
 from visionft.api import console
 from visionft.api.console import ProgressLine, running_job
 from visionft.api.python_steps import CALLS, call_for
-from visionft.curation.check import Check, CheckResult, Issue
-from visionft.curation.table import CHECKS
-from visionft.demo import EPOCHS, demo_config
-from visionft.errors import ConfigError, ExportError, ImageError, ProjectError, RunError, VisionFTError, WeightsError
-from visionft.events import EpochDone, Progress
-from visionft.jobs import JobCancelled, JobContext
+from visionft.cli.demo import EPOCHS, demo_config
+from visionft.core.errors import (
+    Action,
+    ConfigError,
+    ExportError,
+    ImageError,
+    NextStep,
+    ProjectError,
+    RunError,
+    VisionFTError,
+    WeightsError,
+)
+from visionft.core.events import EpochDone, Progress
+from visionft.core.jobs import JobCancelled, JobContext
 from visionft.project.edits.changes import AssignSplits
 from visionft.training.run_settings import run_settings
 

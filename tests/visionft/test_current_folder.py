@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from visionft.export.bundle.sample_programs import PYTHON
+from visionft.export.sample_programs import PYTHON
 
 ROOT = Path(__file__).parents[2]
 NAMES = ("multiprocessing", "torch", "models", "gui", "resources", "typer", "logging", "pathlib", "json", "numpy",

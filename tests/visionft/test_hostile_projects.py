@@ -21,25 +21,25 @@ from run_events import started
 import gui
 import models
 import visionft
-from visionft.curation.map.image_map import draw_map, read_map
+from models.weights.reading import read_state
+from visionft.analysis.image_map import draw_map, read_map
+from visionft.core.errors import ImageError, ProjectError, RunError, VisionFTError, WeightsError
+from visionft.core.events import StepDone
+from visionft.core.files import write_json, write_text
+from visionft.core.jobs import SILENT
 from visionft.data.decode import decode, read_header
 from visionft.data.types import Snapshot, SnapshotImage
-from visionft.errors import ImageError, ProjectError, RunError, VisionFTError, WeightsError
-from visionft.events import StepDone
 from visionft.features.feature_store import FeatureKind, latest_kind, make_current
-from visionft.files import write_json, write_text
-from visionft.jobs import SILENT
 from visionft.project.db import schema
 from visionft.project.edits.changes import RemoveImages
 from visionft.project.formats.exporting import export_labels
 from visionft.project.importing.importer import import_source
 from visionft.project.safety.checking import check_project
 from visionft.project.store import Project, duplicate_project
-from visionft.training.config.recipe_text import parse_settings
+from visionft.training.recipe import parse_settings
 from visionft.training.runs.manifest import read_parts
 from visionft.training.runs.metrics_file import StepRecorder
 from visionft.training.runs.run_folder import clear_run, list_runs, load_run
-from visionft.weights.reading import read_state
 
 NO_LINKS = pytest.mark.skipif(os.name == "nt", reason="links need privileges there")
 KEY = "a private key\n"

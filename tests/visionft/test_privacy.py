@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from visionft.export.bundle.sample_programs import PYTHON
+from visionft.export.sample_programs import PYTHON
 
-SESSION = "from visionft.doctor import provider_works; assert provider_works('CPUExecutionProvider')"
+SESSION = "from visionft.core.doctor import provider_works; assert provider_works('CPUExecutionProvider')"
 
 
 @pytest.mark.slow

@@ -11,7 +11,6 @@ from PIL import Image
 
 from visionft.data.decode import decode
 from visionft.data.image_reading import ImageReading
-from visionft.evaluation.trained_run import train_and_evaluate
 from visionft.export.contents import MODEL_FILE, read_record
 from visionft.export.exporter import export_run
 from visionft.export.predictor import Predictor
@@ -20,6 +19,7 @@ from visionft.project.importing.importer import import_source
 from visionft.project.splits import assign_splits
 from visionft.project.store import Project
 from visionft.training.config.presets import Circumstances, preset_config
+from visionft.training.evaluation.trained_run import train_and_evaluate
 
 SIDE = 64
 RANDOM = np.random.default_rng(0)

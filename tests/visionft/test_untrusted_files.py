@@ -11,7 +11,7 @@ import gui
 import models
 import resources
 import visionft
-from visionft.errors import ProjectError
+from visionft.core.errors import ProjectError
 from visionft.project.importing.importer import import_source
 from visionft.project.store import Project
 
@@ -23,7 +23,7 @@ RUNS = {
     "np.load": "allow_pickle=False", "np.lib.format.read_array": "", "onnx.load": "", "jsonpickle.decode": "",
 }  # fmt: skip
 # These load files written a moment before.
-OURS = {(f"{name}.py", "onnx.load") for name in ("graph", "exporter", "comparing", "quantising")}
+OURS = {(f"{name}.py", "onnx.load") for name in ("prepared", "precision_variants")}
 
 
 def calls() -> Iterator[tuple[str, str, str]]:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from visionft.errors import VisionFTError
-from visionft.files import write_text
+from visionft.core.errors import VisionFTError
+from visionft.core.files import write_text
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="permissions and links are others there")
 

@@ -11,13 +11,13 @@ from models.catalog import get_backbone
 from visionft.api.console import Callback, in_python_terms, running_job
 from visionft.api.python_project import Project
 from visionft.api.python_run import Model, Run
+from visionft.core.files import from_home
+from visionft.core.jobs import JobCancelled
 from visionft.data.types import Task
-from visionft.files import from_home
-from visionft.jobs import JobCancelled
 from visionft.project.safety.backup_restore import restore_backup
 
 if TYPE_CHECKING:
-    from visionft.weights.importing import ImportResult
+    from models.weights.importing import ImportResult
 
 __all__ = [
     "Model",
@@ -82,7 +82,7 @@ def fetch_weights(backbone: str, *, accept_licence: str = "", callback: Callback
         WeightsError: There is no network, or the licence has to be accepted.
         JobCancelled: The user interrupted it; the next call continues.
     """
-    from visionft.weights.fetching import fetch
+    from models.weights.fetching import fetch
 
     with running_job(callback) as job:
         file = fetch(get_backbone(backbone), accepted=accept_licence, job=job)
@@ -103,7 +103,7 @@ def import_weights(
     Raises:
         WeightsError: The file does not fit, or nothing in the folder is a weights file.
     """
-    from visionft.weights.importing import import_weights
+    from models.weights.importing import import_weights
 
     with running_job(callback) as job:
         return import_weights(from_home(source), backbone=backbone, job=job)

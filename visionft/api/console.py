@@ -12,12 +12,12 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from types import FrameType
 
-from visionft.amounts import duration_text
 from visionft.api.python_steps import call_for
-from visionft.errors import VisionFTError, as_expected
-from visionft.events import EpochDone, Event, Notice, Progress, RunStarted, StepDone
-from visionft.foreign_text import printable
-from visionft.jobs import EVENT_INTERVAL_S, JobContext
+from visionft.core.amounts import duration_text
+from visionft.core.errors import VisionFTError, as_expected
+from visionft.core.events import EpochDone, Event, Notice, Progress, RunStarted, StepDone
+from visionft.core.foreign_text import printable
+from visionft.core.jobs import EVENT_INTERVAL_S, JobContext
 
 Callback = Callable[[Event], None] | JobContext
 """Receives the events of a long call in place of the progress line; a `JobContext` is also asked about cancelling."""

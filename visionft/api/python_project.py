@@ -4,22 +4,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from models.messages import Message, choose_one
 from visionft.api.console import Callback, in_python_terms, running_job
 from visionft.api.python_run import Run
 from visionft.api.tables import IssueTable, SuggestionTable, Table
+from visionft.core.errors import VisionFTError
+from visionft.core.events import Notice
+from visionft.core.files import from_home
+from visionft.core.jobs import JobCancelled, JobContext
+from visionft.core.messages import Message, choose_one
+from visionft.core.names import count_of
 from visionft.data.types import Snapshot
-from visionft.errors import VisionFTError
-from visionft.events import Notice
-from visionft.files import from_home
-from visionft.jobs import JobCancelled, JobContext
 from visionft.project.edits.changes import AcceptSuggestions
 from visionft.project.edits.verdicts import verdicts_of
 from visionft.project.importing.importer import ImportReport, import_source
 from visionft.project.importing.label_choice import label_choice
 from visionft.project.importing.relinking import RelinkReport, relink_images
 from visionft.project.labelling import ImageChoice, label_images
-from visionft.project.names import count_of
 from visionft.project.safety.checking import CheckReport, check_project
 from visionft.project.splits import SplitReport, SplitRequest, is_divided
 from visionft.project.store import Project as Store
@@ -30,8 +30,8 @@ from visionft.training.run_settings import as_assignments, override_settings, ru
 from visionft.training.runs.run_folder import list_runs, load_run, new_run_dir
 
 if TYPE_CHECKING:
-    from visionft.combining.combine import Combination
-    from visionft.curation.check import Check
+    from visionft.analysis.check import Check
+    from visionft.training.combining import Combination
 
 
 class Project(Store):
@@ -41,8 +41,8 @@ class Project(Store):
     `close` it, or use it in a `with` statement, before the window or the command line is to change it. `undo`, `redo`
     and `history` are about the steps of all sessions.
 
-    `callback` of long calls receives the events (`visionft.events`) in place of the progress line. The command line
-    gives a `JobContext`, which is also asked whether the user cancelled.
+    `callback` of long calls receives the events (`visionft.core.events`) in place of the progress line. The command
+    line gives a `JobContext`, which is also asked whether the user cancelled.
     """
 
     def __repr__(self) -> str:
@@ -193,7 +193,7 @@ class Project(Store):
         Raises:
             ProjectError: There are too few images or classes.
         """
-        from visionft.curation.leaks.leak_check import split_without_leaks
+        from visionft.analysis.leaks import split_without_leaks
 
         wish = SplitRequest(val=val, test=test, seed=seed, group=group or "", again=again)
         with running_job(callback) as job:
@@ -239,8 +239,8 @@ class Project(Store):
             ProjectError: There is nothing to check.
             VisionFTError: The check has no such kind, or the threshold is not from 0 to 1.
         """
-        from visionft.curation.check import Inputs, open_issues
-        from visionft.curation.table import get_check
+        from visionft.analysis.check import Inputs, open_issues
+        from visionft.analysis.scan import get_check
 
         with running_job(callback) as job:
             check = get_check(name) if isinstance(name, str) else name
@@ -266,7 +266,7 @@ class Project(Store):
         Raises:
             VisionFTError: They are, and it is not `sure`; or the threshold is not above 0 and at most 1.
         """
-        from visionft.curation.duplicates.duplicate_groups import current_groups, keep_best_images
+        from visionft.analysis.duplicate_groups import current_groups, keep_best_images
 
         with running_job(callback) as job:
             _refuse_no_share("threshold", threshold)
@@ -283,7 +283,7 @@ class Project(Store):
         Raises:
             VisionFTError: As `keep_best`.
         """
-        from visionft.curation.leaks.leak_check import leaks_of, move_leaks, related_images
+        from visionft.analysis.leaks import leaks_of, move_leaks, related_images
 
         with running_job(callback) as job:
             found = self.check("leaks", callback=job)
@@ -304,9 +304,14 @@ class Project(Store):
             RunError: There is no such run, or it cannot be read.
             VisionFTError: `accept` is not from 0 to 1.
         """
+        from visionft.analysis.feature_suggester import need_error, open_suggester
+        from visionft.analysis.suggestions import (
+            FEATURES,
+            current_suggestions,
+            read_suggestions,
+            suggest_labels,
+        )
         from visionft.features.embedding import embedded
-        from visionft.suggest.feature_suggester import need_error, open_suggester
-        from visionft.suggest.suggestions import FEATURES, current_suggestions, read_suggestions, suggest_labels
 
         with running_job(callback) as job:
             _refuse_no_share("accept", accept)
@@ -350,7 +355,7 @@ class Project(Store):
         Raises:
             RunError: There are no two runs, one is not finished, or all validation images were seen in training.
         """
-        from visionft.combining.combine import combine
+        from visionft.training.combining import combine
 
         with running_job(callback) as job:
             return combine(self.path, [str(run) for run in runs], self.snapshot(), title=title, job=job)
@@ -401,7 +406,7 @@ class Project(Store):
 
     def _divided(self, job: JobContext) -> Snapshot:
         """Return the images of the project; the labelled ones without a split are divided first."""
-        from visionft.curation.leaks.leak_check import split_without_leaks
+        from visionft.analysis.leaks import split_without_leaks
 
         images = self.snapshot()
         if self.is_read_only or is_divided(images) or not any(image.labels for image in images.images):
@@ -450,7 +455,7 @@ class Project(Store):
             JobCancelled: The run was interrupted before it began; there is no run.
             RunError: No image can be read, or memory is too small.
         """
-        from visionft.evaluation.trained_run import train_and_evaluate
+        from visionft.training.evaluation.trained_run import train_and_evaluate
 
         with running_job(callback) as job:
             images = self._divided(job)

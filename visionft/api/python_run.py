@@ -11,22 +11,22 @@ from PIL.Image import Image as PillowImage
 
 from visionft.api.console import Callback, in_python_terms, running_job
 from visionft.api.tables import Table
+from visionft.core.errors import ImageError
+from visionft.core.events import EpochDone
+from visionft.core.files import from_home
 from visionft.data.decode import decode_pillow
 from visionft.data.image_reading import ImageReading
 from visionft.data.types import Split, evaluated_split
-from visionft.errors import ImageError
-from visionft.evaluation.stored import Evaluation, read_evaluation
-from visionft.evaluation.unseen import unseen_evaluation
-from visionft.events import EpochDone
 from visionft.export.export_result import ExportResult, read_export
 from visionft.export.options import ExportOptions
 from visionft.export.predictor import Prediction, Predictor, expand_folders
 from visionft.export.record import facts_of
-from visionft.files import from_home
 from visionft.project.store import Project as Store
-from visionft.retrieval.live_view import labels_digest, members_of
 from visionft.training.budget import Budget
 from visionft.training.config.train_config import TrainConfig
+from visionft.training.evaluation.stored import Evaluation, read_evaluation
+from visionft.training.evaluation.unseen import unseen_evaluation
+from visionft.training.retrieval import labels_digest, members_of
 from visionft.training.runs.run_folder import RunSummary, TrainResult, read_run
 
 ImageLike = str | Path | np.ndarray | PillowImage
@@ -216,7 +216,7 @@ class Run(_Predicts):
         Raises:
             RunError: The run cannot be read, or the split has no labelled images.
         """
-        from visionft.evaluation.report import evaluate_run
+        from visionft.training.evaluation.report import evaluate_run
 
         with running_job(callback) as job:
             return evaluate_run(self.path, self._project.snapshot(), evaluated_split(split), job=job)
@@ -304,7 +304,7 @@ class Run(_Predicts):
         Raises:
             RunError: It is finished already.
         """
-        from visionft.evaluation.trained_run import resume_and_evaluate
+        from visionft.training.evaluation.trained_run import resume_and_evaluate
 
         with running_job(callback) as job:
             resume_and_evaluate(self.path, budget=budget, job=job)

@@ -7,8 +7,8 @@ The command line words the same steps as commands (`visionft.cli.next_steps`), t
 from pathlib import Path
 from typing import Final
 
-from visionft.errors import Action, NextStep
-from visionft.installation import packages_of, refusal
+from visionft.core.errors import Action, NextStep
+from visionft.core.installation import packages_of, refusal
 
 # Commands stay where the work is about this computer, not about a project: its disk space and its health.
 # A word in braces is a fact of the step, else a placeholder. `project` and `run` are the variables of the user.

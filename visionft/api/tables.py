@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
-from visionft.curation.check import CheckResult, Issue
+from visionft.analysis.check import CheckResult, Issue
+from visionft.analysis.feature_suggester import FeatureSuggester
+from visionft.analysis.suggestions import Suggestion
 from visionft.data.types import Snapshot
-from visionft.suggest.feature_suggester import FeatureSuggester
-from visionft.suggest.suggestions import Suggestion
 
 
 class Table(dict[str, list[Any]]):

@@ -23,8 +23,8 @@ from typer.main import get_command, get_group
 import visionft
 from visionft.cli.arguments import CommandArguments
 from visionft.cli.output import NO_READER, open_closed_streams, print_error, write_err, write_out
-from visionft.errors import as_expected
-from visionft.log import LineFormatter, log_expected, start_log
+from visionft.core.errors import as_expected
+from visionft.core.log import LineFormatter, log_expected, start_log
 
 logger = logging.getLogger(__name__)
 

@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING
 
 from visionft.cli.arguments import Device, Json, ProjectDir, Seed
 from visionft.cli.output import opened_project, print_result, running_job, table
-from visionft.project.names import count_of
+from visionft.core.names import count_of
 
 if TYPE_CHECKING:
-    from visionft.advice.recommend import Recommendation
+    from visionft.analysis.advice import Recommendation
 
 
 def recommend(project: ProjectDir, device: Device = "auto", seed: Seed = 0, json: Json = False) -> None:
@@ -16,8 +16,8 @@ def recommend(project: ProjectDir, device: Device = "auto", seed: Seed = 0, json
     Compares models that need no training with the newest run on held-out images, and shows the accuracy with 25, 50 and
     100 % of the labels.
     """
-    from visionft.advice.recommend import recommend as compute
-    from visionft.suggest.feature_suggester import labels_so_far
+    from visionft.analysis.advice import recommend as compute
+    from visionft.analysis.feature_suggester import labels_so_far
 
     with opened_project(project, read_only=True) as opened, running_job() as job:
         accepted = labels_so_far(opened).accepted

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from typer import Argument, Context, Option
 
-from visionft.errors import VisionFTError
+from visionft.core.errors import VisionFTError
 
 MOST = 10**9  # of counts; bounds of a number option exclude nan and infinity too
 MOST_SEED = 2**31 - 1

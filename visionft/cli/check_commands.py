@@ -4,19 +4,19 @@ from typing import Annotated, Any
 
 from typer import Argument, Option
 
+from visionft.analysis.check import APPROXIMATE_TEXT, Check, open_issues
+from visionft.analysis.duplicate_groups import LOOK_ALIKES_TEXT, are_look_alikes
+from visionft.analysis.report import DatasetReport
+from visionft.analysis.scan import CHECKS, get_check
 from visionft.api import Project
 from visionft.api.tables import IssueTable
 from visionft.cli.arguments import Json, ProjectDir, share_option
 from visionft.cli.output import opened_project, plain, print_result, running_job, table, write_err
-from visionft.curation.check import APPROXIMATE_TEXT, Check, open_issues
-from visionft.curation.duplicates.duplicate_groups import LOOK_ALIKES_TEXT, are_look_alikes
-from visionft.curation.report.dataset_report import DatasetReport
-from visionft.curation.table import CHECKS, get_check
-from visionft.errors import VisionFTError
+from visionft.core.errors import VisionFTError
+from visionft.core.names import count_of
 from visionft.project.edits.changes import AcceptSuggestions, RemoveImages, UnlabelImages
 from visionft.project.edits.image_changes import TagImages
 from visionft.project.edits.verdicts import verdicts_of
-from visionft.project.names import count_of
 
 _SHOWN = 50  # issues of a check for a person; `--json` prints all
 
@@ -161,8 +161,8 @@ def report(
 
     Includes what to fix and which images to collect next.
     """
-    from visionft.curation.report.report_reader import read_report, stale_checks
-    from visionft.curation.scan import run_checks
+    from visionft.analysis.report import read_report, stale_checks
+    from visionft.analysis.scan import run_checks
 
     with opened_project(project, read_only=True) as opened, running_job() as job:
         skipped: dict[str, str] = {}

@@ -7,15 +7,15 @@ from typer import Argument
 from visionft.api import Run
 from visionft.cli.arguments import Json, ProjectDir, RunName, SplitName
 from visionft.cli.output import opened_project, print_result, running_job, table
+from visionft.core.names import count_of
 from visionft.data.types import evaluated_split
-from visionft.evaluation.comparison import compare_models
-from visionft.evaluation.leaked import leaked_words
-from visionft.evaluation.unseen import accuracy_sentence, is_unseen, seen_words
-from visionft.project.names import count_of
+from visionft.training.evaluation.comparison import compare_models
+from visionft.training.evaluation.leaked import leaked_words
+from visionft.training.evaluation.unseen import accuracy_sentence, is_unseen, seen_words
 from visionft.training.runs.run_folder import load_run
 
 if TYPE_CHECKING:
-    from visionft.evaluation.stored import Evaluation
+    from visionft.training.evaluation.stored import Evaluation
 
 _SHOWN_CHANGES = 10
 

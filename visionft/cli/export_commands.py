@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer import Argument, Option
 
-from visionft.amounts import size_text
 from visionft.cli.arguments import MOST, Json, ModelPath, ProjectDir, RunName
 from visionft.cli.output import opened_project, print_result, running_job, table, write_err
-from visionft.errors import VisionFTError
+from visionft.core.amounts import size_text
+from visionft.core.errors import VisionFTError
+from visionft.core.names import count_of
 from visionft.export.artefacts import ARTEFACTS
 from visionft.export.contents import FIXED_MODEL_FILE, SCRIPT_FILE
 from visionft.export.options import DEFAULT_TARGET, Target, option_metadata, target_named
-from visionft.export.precision.variants import JUDGED_TITLES
-from visionft.project.names import count_of
+from visionft.export.variants import JUDGED_TITLES
 
 if TYPE_CHECKING:
-    from visionft.export.bundle.verifying import Verification
     from visionft.export.export_result import ExportResult, TransformEffect
-    from visionft.export.precision.variants import Variant
+    from visionft.export.variants import Variant
+    from visionft.export.verifying import Verification
 
 _VERDICTS = {
     "recommended": "recommended on a processor such as this",
@@ -80,7 +80,7 @@ def export(
 
 
 def _export_text(result: "ExportResult", target: Target) -> str:
-    from visionft.export.bundle.sample_programs import SAMPLES
+    from visionft.export.sample_programs import SAMPLES
 
     parity, latency = result.parity, result.latency
     lines = [
@@ -160,7 +160,7 @@ def index(
     The classes are those that the model was exported with. For another class label images in the project, train a
     retrieval run (seconds) and export again.
     """
-    from visionft.export.index.extending import change_index
+    from visionft.export.index_editing import change_index
     from visionft.export.predictor import Predictor
 
     with running_job() as job:
@@ -185,7 +185,7 @@ def verify(
 
     Exit code 1: it differs.
     """
-    from visionft.export.bundle.verifying import verify_export
+    from visionft.export.verifying import verify_export
 
     with running_job() as job:
         found = verify_export(folder, job=job)
@@ -226,8 +226,8 @@ def push(
 
     Lists the files and asks first; uses the login of `hf auth login`.
     """
-    from visionft.export.bundle.verifying import files_to_send
     from visionft.export.uploading import send_export
+    from visionft.export.verifying import files_to_send
 
     files = files_to_send(folder)
     total = sum(each.bytes for each in files)

@@ -10,7 +10,7 @@ from typer import Argument
 import visionft
 from visionft.cli.arguments import Json
 from visionft.cli.output import EXIT_CODES, print_result
-from visionft.errors import VisionFTError
+from visionft.core.errors import VisionFTError
 
 _WIDTH: Final = 118
 CONVENTIONS: Final = (

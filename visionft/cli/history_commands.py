@@ -6,15 +6,15 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from visionft.amounts import size_text
 from visionft.cli.arguments import MOST, Json, ProjectDir
 from visionft.cli.next_steps import command_for
 from visionft.cli.output import opened_project, print_result, running_job, table
-from visionft.errors import NextStep, VisionFTError
+from visionft.core.amounts import size_text
+from visionft.core.errors import NextStep, VisionFTError
+from visionft.core.names import count_of
 from visionft.project.db.database import CHANGED_OUTSIDE
 from visionft.project.formats.exporting import export_labels
 from visionft.project.formats.registry import EXPORT_FORMATS
-from visionft.project.names import count_of
 from visionft.project.safety.backup_restore import restore_backup
 from visionft.project.safety.backups import KEEP_BYTES, folder_bytes, list_backups
 from visionft.project.store import duplicate_project

@@ -5,14 +5,14 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from visionft.amounts import size_text
 from visionft.cli.arguments import Json, ProjectDir
-from visionft.cli.next_steps import joined
 from visionft.cli.output import opened_project, print_result, running_job, table
-from visionft.project.names import count_of
-from visionft.remote import job_file
-from visionft.remote.contents import PackedJob
-from visionft.remote.job_file import RESULT_SUFFIX
+from visionft.core.amounts import size_text
+from visionft.core.installation import shell_command
+from visionft.core.names import count_of
+from visionft.training.remote import job_file
+from visionft.training.remote.contents import PackedJob
+from visionft.training.remote.job_file import RESULT_SUFFIX
 from visionft.training.run_settings import run_settings
 
 JobFile = Annotated[Path, Argument(metavar="JOB", help="The file that `visionft job pack` wrote.")]
@@ -55,9 +55,9 @@ def pack(
     lines = [
         f"{target}: {_facts(found)}",
         "On the other computer, with VisionFT installed:",
-        f"  {joined(['visionft', 'job', 'run', target.name])}",
+        f"  {shell_command(['visionft', 'job', 'run', target.name])}",
         "Then here:",
-        f"  {joined(['visionft', 'job', 'import', str(project), target.with_suffix(RESULT_SUFFIX).name])}",
+        f"  {shell_command(['visionft', 'job', 'import', str(project), target.with_suffix(RESULT_SUFFIX).name])}",
     ]
     print_result({"file": target, "packed": found}, "\n".join(lines), as_json=json)
 
@@ -77,7 +77,7 @@ def run(
 
     Ctrl-C ends it after the current step; the same command goes on.
     """
-    from visionft.remote import running
+    from visionft.training.remote import running
 
     with running_job() as job:
         run, evaluations = running.run_job(file, processes=processes, job=job)
@@ -88,7 +88,7 @@ def run(
         top1 = {split: each.top1 for split, each in evaluations.items()}
         target = None if result.stopped else running.result_file(file)
         value = {"file": target, "run": result.run, "stopped": result.stopped, "seconds": result.seconds, "top1": top1}
-        again = joined(["visionft", "job", "run", str(file)])
+        again = shell_command(["visionft", "job", "run", str(file)])
         figures = ", ".join(f"{split} {share:.1%}" for split, share in top1.items())
         words = f"Stopped. It goes on with: {again}" if target is None else f"{target}: {figures or 'not evaluated'}."
         print_result(value, words, as_json=json)
@@ -100,7 +100,7 @@ def import_result(
     json: Json = False,
 ) -> None:
     """Take the result of a job back into the project that packed it."""
-    from visionft.remote import results
+    from visionft.training.remote import results
 
     with opened_project(project, read_only=True) as opened:
         images = opened.snapshot()

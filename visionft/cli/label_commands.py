@@ -6,20 +6,20 @@ from typing import Annotated, Any
 from typer import Argument, Option
 
 from models.catalog import DEFAULT_TEXT_BACKBONE
-from models.messages import choose_one
-from visionft.amounts import FEW, share_text
+from models.text.class_texts import DEFAULT_TEMPLATES, TEMPLATE_SETS, all_texts, same_texts
+from visionft.analysis.feature_suggester import FeatureSuggester, open_suggester
+from visionft.analysis.suggestions import Suggestion
 from visionft.cli.arguments import Json, ProjectDir, share_option
 from visionft.cli.output import opened_project, print_result, running_job, table, write_err
-from visionft.errors import VisionFTError
-from visionft.evaluation.prompt_evaluation import PromptReport, evaluate_prompts
-from visionft.foreign_text import printable
+from visionft.core.amounts import FEW, share_text
+from visionft.core.errors import VisionFTError
+from visionft.core.foreign_text import printable
+from visionft.core.messages import choose_one
+from visionft.core.names import count_of
 from visionft.project.edits.changes import AddClass
 from visionft.project.edits.class_changes import SetPrompts
-from visionft.project.names import count_of
 from visionft.project.store import Project
-from visionft.suggest.feature_suggester import FeatureSuggester, open_suggester
-from visionft.suggest.suggestions import Suggestion
-from visionft.zero_shot.class_texts import DEFAULT_TEMPLATES, TEMPLATE_SETS, all_texts, same_texts
+from visionft.training.evaluation.prompt_evaluation import PromptReport, evaluate_prompts
 
 _SHOWN = 20  # images printed by `--why` for a person
 _SURE = 0.9  # share reported to a person

@@ -1,17 +1,14 @@
 """The next step of an error as a command to run; one row per action, and a test that none is missing."""
 
-import importlib.util
 import os
-import shlex
 import shutil
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from visionft.errors import Action, NextStep
-from visionft.installation import is_frozen, packages_of, refusal
-from visionft.weights.offline import OFFLINE_VARIABLE, offline_variable
+from visionft.core.errors import Action, NextStep
+from visionft.core.installation import install_command, is_frozen, refusal, shell_command
+from visionft.core.offline import OFFLINE_VARIABLE, offline_variable
 
 # A word in braces is a fact: of the step, else of the failed command's arguments, else a placeholder.
 COMMANDS: dict[Action, Sequence[str]] = {
@@ -65,12 +62,7 @@ def command_for(step: NextStep, given: Mapping[str, Any] | None = None) -> str:
         name = offline_variable() or OFFLINE_VARIABLE
         return f"set {name}=" if os.name == "nt" else f"unset {name}"
     if step.action == "install":
-        if refusal(step.requirement):
-            return ""
-        installer = [sys.executable, "-m", "pip", "install", "--upgrade"]
-        if importlib.util.find_spec("pip") is None:  # an environment created by uv
-            installer = ["uv", "pip", "install", "--python", sys.executable, "--upgrade"]
-        return joined(installer + packages_of(step.requirement))
+        return install_command(step.requirement)
     words = COMMANDS[step.action]
     if step.action == "import_weights" and not step.backbone:
         words = words[: words.index("--as")]  # the file names its backbone
@@ -79,15 +71,10 @@ def command_for(step: NextStep, given: Mapping[str, Any] | None = None) -> str:
     def fact(name: str) -> str:
         return str(getattr(step, name) or arguments.get("source" if name == "path" else name) or _BLANKS[name])
 
-    return joined(["visionft", *(fact(word.strip("{}")) if word.startswith("{") else word for word in words)])
+    return shell_command(["visionft", *(fact(word.strip("{}")) if word.startswith("{") else word for word in words)])
 
 
 def own_command(*words: str) -> str:
     """Return a command of this program for the shell that started it: after `start.py` no `visionft` is on its path."""
     is_found = is_frozen() or shutil.which("visionft")
-    return joined([*(["visionft"] if is_found else [sys.executable, "-m", "visionft"]), *words])
-
-
-def joined(words: Sequence[str]) -> str:
-    """Return a command line, quoted for the user's shell: spaces in the names of folders are usual."""
-    return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
+    return shell_command([*(["visionft"] if is_found else [sys.executable, "-m", "visionft"]), *words])

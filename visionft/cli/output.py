@@ -16,16 +16,16 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 
 import typer
 
-from visionft.amounts import duration_text
 from visionft.cli.next_steps import command_for, next_words
-from visionft.errors import ConfigError, VisionFTError
-from visionft.events import EpochDone, Event, Notice, Progress, RunStarted, StepDone
-from visionft.foreign_text import printable, printable_json
-from visionft.jobs import JobCancelled, JobContext
+from visionft.core.amounts import duration_text
+from visionft.core.errors import ConfigError, VisionFTError
+from visionft.core.events import EpochDone, Event, Notice, Progress, RunStarted, StepDone
+from visionft.core.foreign_text import printable, printable_json
+from visionft.core.jobs import JobCancelled, JobContext
 
 if TYPE_CHECKING:
     from visionft.api import Project
-    from visionft.evaluation.stored import Evaluation
+    from visionft.training.evaluation.stored import Evaluation
 
 # Exit codes, with their meaning for scripts.
 EXIT_CODES: Final = {

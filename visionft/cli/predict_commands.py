@@ -10,13 +10,13 @@ from typer import Option
 from visionft.api import Model
 from visionft.cli.arguments import Images, Json, ModelPath
 from visionft.cli.output import is_stdout, print_result, running_job, table
-from visionft.errors import VisionFTError
-from visionft.events import Progress
+from visionft.core.errors import VisionFTError
+from visionft.core.events import Progress
 
 if TYPE_CHECKING:
-    from visionft.export.index.memory_index import IndexEntry
+    from visionft.export.index import IndexEntry
     from visionft.export.predictor import Prediction
-    from visionft.retrieval.evidence import Evidence
+    from visionft.training.retrieval import Evidence
 
 
 def predict(

@@ -9,15 +9,15 @@ from typer import Argument, Option
 
 from models.catalog import Backbone, get_backbone
 from models.timm_index import timm_names
-from visionft.amounts import count_text, size_text
+from models.weights.locations import weights_folder
+from models.weights.states import WeightsState, remove_weights, weights_state, weights_states
 from visionft.cli.arguments import Json
 from visionft.cli.next_steps import next_words, own_command
 from visionft.cli.output import print_result, running_job, table
-from visionft.errors import NextStep, VisionFTError
-from visionft.project.names import count_of
-from visionft.weights.locations import weights_folder
-from visionft.weights.offline import offline_reason
-from visionft.weights.states import WeightsState, remove_weights, weights_state, weights_states
+from visionft.core.amounts import count_text, size_text
+from visionft.core.errors import NextStep, VisionFTError
+from visionft.core.names import count_of
+from visionft.core.offline import offline_reason
 
 Names = Annotated[list[str], Argument(metavar="BACKBONE...", help="See `visionft weights list`.")]
 
@@ -33,10 +33,10 @@ def doctor(
     json: Json = False,
 ) -> None:
     """Show versions, devices and problems, with advice."""
-    from visionft.doctor import describe, diagnose
+    from visionft.core.doctor import describe, diagnose
 
     if report:
-        from visionft.support import report_text
+        from visionft.core.support import report_text
 
         text = report_text()
         print_result({"report": text}, text, as_json=json)
@@ -53,7 +53,7 @@ def demo(
 
     Import, split, train, evaluate, export, verify, predict.
     """
-    from visionft.demo import run_demo
+    from visionft.cli.demo import run_demo
 
     with running_job() as job:
         result = run_demo(out, job=job)
@@ -160,7 +160,7 @@ def fetch(
     json: Json = False,
 ) -> None:
     """Download weights; a partial download continues."""
-    from visionft.weights.fetching import fetch as fetch_weights
+    from models.weights.fetching import fetch as fetch_weights
 
     chosen = [*map(get_backbone, names)]
     with running_job() as job:
@@ -183,7 +183,7 @@ def import_files(
     json: Json = False,
 ) -> None:
     """Import weights from a file or folder, after checking their fit."""
-    from visionft.weights.importing import import_weights
+    from models.weights.importing import import_weights
 
     with running_job() as job:
         result = import_weights(source, backbone=name, job=job)

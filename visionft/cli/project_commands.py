@@ -9,16 +9,17 @@ from typing import Annotated, Any
 
 from typer import Argument, Option
 
-from visionft.amounts import size_text
 from visionft.api import create_project
 from visionft.cli.arguments import MOST, MOST_SEED, Json, ProjectDir
 from visionft.cli.label_options import option_of, option_words
-from visionft.cli.next_steps import joined
 from visionft.cli.output import opened_project, print_notices, print_result, running_job
 from visionft.cli.output import table as text_table
+from visionft.core.amounts import size_text
+from visionft.core.errors import VisionFTError
+from visionft.core.installation import shell_command
+from visionft.core.names import count_of
 from visionft.data.image_reading import AS_STORED
 from visionft.data.types import Task
-from visionft.errors import VisionFTError
 from visionft.project.formats.image_table import AUTOMATIC, Interpretation
 from visionft.project.formats.registry import IMPORT_FORMATS
 from visionft.project.image_window import reading_text
@@ -27,7 +28,6 @@ from visionft.project.importing.label_choice import label_choice
 from visionft.project.importing.preview import ImportPreview, preview_source
 from visionft.project.importing.reading_notes import notes_on
 from visionft.project.label_files import LabelFile, changed_label_files
-from visionft.project.names import count_of
 from visionft.project.queries import Conflict, files_in_conflict, find_conflicts
 from visionft.project.summary import ProjectSummary
 
@@ -156,7 +156,7 @@ def _class_map_of(pairs: Sequence[str]) -> dict[str, str | None]:
 
 
 def _diff_command(project: Path, file: LabelFile) -> str:
-    return joined(["visionft", "import", str(project), file.source, "--replace-labels", "--dry-run"])
+    return shell_command(["visionft", "import", str(project), file.source, "--replace-labels", "--dry-run"])
 
 
 def _preview_text(preview: ImportPreview, *, replaces_labels: bool, lists_all: bool) -> str:
@@ -188,7 +188,7 @@ def _report_text(report: ImportReport, project: Path, source: Path) -> str:
         found = f"one class, “{next(iter(report.classes))}”" if report.classes else "no classes"
         lines.append(f"The source gave {found}.")
     if report.added and not report.classes:
-        command = joined(["visionft", "import", str(project), str(source)])
+        command = shell_command(["visionft", "import", str(project), str(source)])
         lines += [
             "Where they have labels, import them again with what gives the class:",
             *(f"  {command} {option}" for option in _LABEL_OPTIONS),
@@ -201,7 +201,7 @@ def _report_text(report: ImportReport, project: Path, source: Path) -> str:
 
 
 def _to_decide(project: Path) -> str:
-    command = joined(["visionft", "label", "set", str(project), "CLASS", "FILE"])
+    command = shell_command(["visionft", "label", "set", str(project), "CLASS", "FILE"])
     return f"They have no label; label them to decide: {command}"
 
 
@@ -244,7 +244,7 @@ def _readings_lines(found: ImportReport | ImportPreview, *, lists_all: bool = Fa
         return []
     lines = ["The source can be read in these ways:"]
     for number, each in enumerate(found.readings, 1):
-        options = joined(option_words(each.choice) or ([] if each.classes else ["--without-labels"]))
+        options = shell_command(option_words(each.choice) or ([] if each.classes else ["--without-labels"]))
         equal = f", or {options}" if options else ""
         evidence = f" {each.evidence}" if each.classes else ""
         mark = " (this one)" if number == found.reading else ""

@@ -9,8 +9,8 @@ from models.catalog import DEFAULT_BACKBONE
 from visionft.api import Project
 from visionft.cli.arguments import MOST, BackboneName, Device, Json, ProjectDir
 from visionft.cli.output import opened_project, print_result, running_job, table
+from visionft.core.errors import ConfigError, VisionFTError
 from visionft.data.image_reading import AS_STORED, ImageReading
-from visionft.errors import ConfigError, VisionFTError
 from visionft.project import image_window
 from visionft.project.edits.setting_changes import ChooseWindow
 from visionft.project.image_window import WindowChoice

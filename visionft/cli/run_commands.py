@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Option
 
-from visionft.amounts import size_text
 from visionft.cli.arguments import Json, ProjectDir
-from visionft.cli.next_steps import joined
 from visionft.cli.output import accuracy_output, opened_project, print_result, running_job, table, write_err
-from visionft.errors import VisionFTError
-from visionft.evaluation.run_cost import cost_of_run
-from visionft.evaluation.unseen import unseen_evaluation
-from visionft.project.names import count_of
+from visionft.core.amounts import size_text
+from visionft.core.errors import VisionFTError
+from visionft.core.installation import shell_command
+from visionft.core.names import count_of
+from visionft.training.evaluation.run_cost import cost_of_run
+from visionft.training.evaluation.unseen import unseen_evaluation
 from visionft.training.recipe import Recipe, write_recipe
 from visionft.training.runs import run_folder
 
@@ -40,7 +40,7 @@ def runs(
     with opened_project(project, read_only=True) as opened:
         path = opened.path
     if run is None and (rename is not None or recipe is not None or without_weights):
-        command = joined(["visionft", "run", "list", str(project), "RUN", "..."])
+        command = shell_command(["visionft", "run", "list", str(project), "RUN", "..."])
         raise VisionFTError("Which run is not said.", f"Give its name or number: {command}")
     if run is None:
         found, damaged = run_folder.scan_runs(path)

@@ -11,23 +11,24 @@ from typing import Annotated, Any
 from typer import Option
 
 from models.methods.table import METHODS
-from visionft.amounts import duration_text, memory_text
 from visionft.api import Project, Run
 from visionft.cli.arguments import MOST, Json, ProjectDir, seconds_of
-from visionft.cli.next_steps import command_for, joined
+from visionft.cli.next_steps import command_for
 from visionft.cli.output import accuracy_output, is_stdout, opened_project, print_result, running_job, write_err
+from visionft.core.amounts import duration_text, memory_text
+from visionft.core.errors import NextStep, VisionFTError
+from visionft.core.installation import shell_command
+from visionft.core.jobs import JobCancelled, JobContext
+from visionft.core.names import count_of
 from visionft.data.types import Snapshot, Split
-from visionft.errors import NextStep, VisionFTError
-from visionft.evaluation.leaked import leaked_words
-from visionft.evaluation.stored import Evaluation
-from visionft.evaluation.unseen import accuracy_words, unseen_evaluation
-from visionft.jobs import JobCancelled, JobContext
-from visionft.project.names import count_of
 from visionft.project.splits import SplitRequest, as_divided, is_divided
 from visionft.training.base_weights import stopped_before_start
 from visionft.training.budget import Budget
 from visionft.training.config.presets import DEFAULT_PRESET
 from visionft.training.config.train_config import TrainConfig
+from visionft.training.evaluation.leaked import leaked_words
+from visionft.training.evaluation.stored import Evaluation
+from visionft.training.evaluation.unseen import accuracy_words, unseen_evaluation
 from visionft.training.recipe import Recipe, write_recipe
 from visionft.training.run_settings import run_settings, staged_preset
 from visionft.training.runs.run_folder import RUNS_FOLDER, TrainResult, new_run_dir, run_title
@@ -91,7 +92,7 @@ def train(
     with opened_project(project, read_only=True) as opened:
         if resume_run is not None:
             if recipe is not None or save is not None:
-                writer = joined(["visionft", "run", "list", str(project), resume_run, "--recipe", "FILE"])
+                writer = shell_command(["visionft", "run", "list", str(project), resume_run, "--recipe", "FILE"])
                 hint = f"A run's recipe is written by: {writer}"
                 raise VisionFTError("A run that goes on keeps its own settings.", hint)
             config = None

@@ -16,7 +16,7 @@ from typing import Final
 
 import platformdirs
 
-from visionft.files import from_home
+from visionft.core.files import from_home
 
 FOLDER_VARIABLE: Final = "VISIONFT_CACHE"
 LIMIT_VARIABLE: Final = "VISIONFT_CACHE_MB"

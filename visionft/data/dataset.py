@@ -21,13 +21,13 @@ import torch  # noqa: TID253
 from torch import Tensor  # noqa: TID253
 from torch.utils.data import DataLoader, Dataset, Sampler  # noqa: TID253
 
+from visionft.core.errors import ImageError
 from visionft.data.augment import Augment, build_augment
 from visionft.data.decode import DecodedImage
 from visionft.data.image_cache import ImageCache
 from visionft.data.limits import image_limit
 from visionft.data.preprocess import PreprocessConfig
 from visionft.data.types import SnapshotImage, Task
-from visionft.errors import ImageError
 
 MOST_WORKERS = 8  # each takes .25 GB with torch and OpenCV loaded, before any image
 START_S = 5.0  # of loader processes, until they load: each imports torch

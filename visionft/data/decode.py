@@ -18,14 +18,14 @@ from typing import Any, BinaryIO, Final
 import numpy as np
 from PIL import Image, ImageCms, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, UnidentifiedImageError
 
-from models.messages import Message
+from visionft.core.errors import ImageError
+from visionft.core.messages import Message
 from visionft.data.depth import BAND_PIXELS, is_deep, losses_of, value_range_of
 from visionft.data.heif import is_heif, prepare
 from visionft.data.image_reading import AS_STORED, ImageReading, windowed
 from visionft.data.limits import check_file_size, check_image_size, check_values, image_limit
 from visionft.data.plane_files import DICOM_SUFFIXES, RAW_SUFFIXES, open_planes
 from visionft.data.planes import Planes
-from visionft.errors import ImageError
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 from PIL import Image
 
-from models.messages import Message
+from visionft.core.messages import Message
 from visionft.data.image_reading import ImageReading, Window, above, is_window
 
 logger = logging.getLogger(__name__)

@@ -7,11 +7,11 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from models.messages import Message
+from visionft.core.errors import ImageError
+from visionft.core.messages import Message
 from visionft.data.image_reading import Window, above, is_window
 from visionft.data.limits import check_size, image_limit
 from visionft.data.planes import Planes
-from visionft.errors import ImageError
 
 _DEFLATED = b"1.2.840.10008.1.2.1.99"  # the transfer syntax Deflated Explicit VR Little Endian
 _LOOK_BYTES = 1 << 20  # where it may stand: in the file meta information, right behind the preamble of 128 bytes

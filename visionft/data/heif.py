@@ -7,7 +7,7 @@ import struct
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from visionft.errors import ImageError
+from visionft.core.errors import ImageError
 
 BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1")
 _HINT = "Open it in an image editor and save it again as JPEG or PNG, or leave it out."

@@ -21,11 +21,11 @@ from typing import Final, Self
 import numpy as np
 from PIL import __version__ as pillow_version
 
+from visionft.core.errors import ImageError
 from visionft.data.cache_space import cache_folder, cache_limit, cached_files, make_room
 from visionft.data.decode import DecodedImage, decode_open, open_image
 from visionft.data.image_reading import AS_STORED, ImageReading
 from visionft.data.limits import image_limit
-from visionft.errors import ImageError
 
 logger = logging.getLogger(__name__)
 

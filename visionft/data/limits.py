@@ -8,9 +8,9 @@ import os
 import struct
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from models.messages import Message, sentences
-from visionft.amounts import size_text
-from visionft.errors import ImageError
+from visionft.core.amounts import size_text
+from visionft.core.errors import ImageError
+from visionft.core.messages import Message, sentences
 
 if TYPE_CHECKING:
     from PIL import Image

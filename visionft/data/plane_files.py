@@ -11,11 +11,11 @@ from typing import BinaryIO, Final
 import numpy as np
 from PIL import Image
 
-from models.messages import Message
+from visionft.core.errors import ImageError
+from visionft.core.messages import Message
 from visionft.data.image_reading import AS_STORED, ImageReading
 from visionft.data.limits import TIFF_MARKS
 from visionft.data.planes import Planes, deep_rgb
-from visionft.errors import ImageError
 
 DICOM_SUFFIXES: Final = frozenset({".dcm", ".dicom"})
 RAW_SUFFIXES: Final = frozenset(

@@ -9,10 +9,10 @@ from typing import BinaryIO, ClassVar, Final
 
 import numpy as np
 
-from models.messages import Message
+from visionft.core.errors import ImageError
+from visionft.core.messages import Message
 from visionft.data.image_reading import FIRST, MAXIMUM, MIDDLE, ImageReading, Window, windowed
 from visionft.data.limits import check_size
-from visionft.errors import ImageError
 
 # Of all planes of a projection: 1,000 planes of 2,000 x 2,000 pixels, each read once.
 MOST_VALUES: Final = 4_000_000_000

@@ -13,11 +13,11 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-from models.messages import Message
+from visionft.core.errors import ImageError
+from visionft.core.messages import Message
 from visionft.data.image_reading import FIRST, ImageReading, Window, above, is_window
 from visionft.data.limits import check_directories, image_limit, largest_chunk
 from visionft.data.planes import MOST_PLANES, Channel, Planes, deep_rgb
-from visionft.errors import ImageError
 
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what is wrong with a file is told by its error
 # Pillow reads one sample of these; to it 32 bits are always signed.

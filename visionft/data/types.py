@@ -8,9 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from models.messages import Message
+from visionft.core.errors import VisionFTError
+from visionft.core.messages import Message
 from visionft.data.image_reading import AS_STORED, ImageReading
-from visionft.errors import VisionFTError
 
 Task = Literal["single", "multi"]
 Split = Literal["train", "val", "test"]

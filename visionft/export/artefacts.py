@@ -4,17 +4,19 @@ A row says when a file is made, how, how it is checked, and what people read of 
 boxes and the list of files on the Export page, the targets, the model card and the verification are made of the rows: a
 further file is one more row.
 
-Torch-free: the rows of the program name their functions, whose modules load torch.
+Torch-free: modules that load torch are imported when a file is written.
 """
 
-import pkgutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
-from models.messages import Message, choose_one
+from visionft.core.errors import ExportError
+from visionft.core.jobs import JobContext
+from visionft.core.messages import Message, choose_one
 from visionft.data.types import Split
-from visionft.errors import ExportError
+from visionft.export.bundled_files import runtime_files, write_runtime
 from visionft.export.contents import (
     CLASSIFIER_FILE,
     FIXED_MODEL_FILE,
@@ -23,7 +25,49 @@ from visionft.export.contents import (
     RUNTIME_FOLDER,
     TIMM_FOLDER,
 )
-from visionft.export.precision.variants import variant_file
+from visionft.export.export_result import Made
+from visionft.export.variants import variant_file
+
+if TYPE_CHECKING:
+    from visionft.export.prepared import PreparedRun
+
+
+def _write_fp16(prepared: "PreparedRun", folder: Path, job: JobContext) -> Made:
+    from visionft.export.precision_variants import write_variant
+
+    return write_variant(prepared, folder, "fp16", job=job)
+
+
+def _write_int8(prepared: "PreparedRun", folder: Path, job: JobContext) -> Made:
+    from visionft.export.precision_variants import write_variant
+
+    return write_variant(prepared, folder, "int8", job=job)
+
+
+def _write_fixed_model(prepared: "PreparedRun", folder: Path, job: JobContext) -> Made:
+    from visionft.export.fixed_size import write_fixed_model
+
+    return write_fixed_model(prepared, folder, job)
+
+
+def _write_float_model(prepared: "PreparedRun", folder: Path, job: JobContext) -> Made:
+    from visionft.export.fixed_size import write_float_model
+
+    return write_float_model(prepared, folder)
+
+
+def _write_network_folders(prepared: "PreparedRun", folder: Path, job: JobContext) -> Made:
+    from visionft.export.network_folders import write_network_folders
+
+    return write_network_folders(prepared, folder)
+
+
+def _write_web_runtime(prepared: "PreparedRun", folder: Path, job: JobContext) -> Made:
+    try:
+        write_runtime(folder)
+    except ExportError as error:
+        return Made(left_out=(error.message,))
+    return Made()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,11 +77,10 @@ class Artefact:
     Attributes:
         name: Its name in the record, and in commands: `model export --NAME` and `--no-NAME`.
         title: Label of its box.
-        write: A function of one `visionft.export.exporter.Export`, or its name as `module:function`, which is imported
-            when the file is made. It writes into `export.folder`, which has the files that are published already, as
-            links: they may be replaced, never written into. It adds what it measured to `export`. All files of the
-            folder are listed in the record. Where this run cannot have it, it says so by `export.leave_out(reason)`; an
-            `ExportError` stops the export with the files before it.
+        write: Writes the files into a folder and returns its measurements. The folder holds the files that are
+            published already, as links: they may be replaced, never written into. All files of the folder are listed
+            in the record. `Made.left_out` says why this run cannot have the file; an `ExportError` stops the export
+            with the files before it.
         about: What it is for.
         check: How it is compared before it is kept; empty where nothing is computed.
         file: The file by which it is known; a folder ends with `/`. Empty where only `write` knows. It is known by the
@@ -49,13 +92,13 @@ class Artefact:
         weight: About its seconds for a ResNet-18 on two cores.
         tolerance: Largest difference of a probability from the recorded one, for a model that is verified elsewhere;
             0 for that of `model.onnx`.
-        copied: A function that returns the names of the files that it copies from the installed program, or its name
-            as that of `write`; it returns none where this installation lacks them. None where it copies nothing.
+        copied: Returns the names of the files that are copied from the installed program; an empty list where this
+            installation lacks them. None for a file that is not copied.
     """
 
     name: str
     title: str
-    write: Callable[[Any], None] | str
+    write: "Callable[[PreparedRun, Path, JobContext], Made]"
     about: str = ""
     check: str = ""
     file: str = ""
@@ -65,7 +108,7 @@ class Artefact:
     use: str = ""
     weight: float = 1.0
     tolerance: float = 0.0
-    copied: Callable[[], Sequence[str]] | str | None = None
+    copied: Callable[[], Sequence[str]] | None = None
 
     @property
     def files(self) -> list[str]:
@@ -79,18 +122,12 @@ class Artefact:
         return self.copied is None or bool(self._copied())
 
     def _copied(self) -> Sequence[str]:
-        copied = pkgutil.resolve_name(self.copied) if isinstance(self.copied, str) else self.copied
-        return () if copied is None else copied()
+        return () if self.copied is None else self.copied()
 
     @property
     def sentence(self) -> str:
         """Return its title and what it is for, where there is no box to read."""
         return f"{self.title}. {self.about}" if self.about else self.title
-
-    def make(self, export: Any) -> None:
-        """Write it into the folder of an export (a `visionft.export.exporter.Export`), as `write` says."""
-        write = pkgutil.resolve_name(self.write) if isinstance(self.write, str) else self.write
-        write(export)
 
     def is_among(self, files: Iterable[str]) -> bool:
         """Return whether these files of an export hold it."""
@@ -103,7 +140,7 @@ _ROWS = (
     Artefact(
         name="fp16",
         title=Message("fp16 variant"),
-        write="visionft.export.precision.making:write_fp16",
+        write=_write_fp16,
         about=Message("Half the size: weights in half precision, for GPUs."),
         check=Message("Kept only where it predicts alike on validation images."),
         file=variant_file("fp16"),
@@ -115,7 +152,7 @@ _ROWS = (
     Artefact(
         name="int8",
         title=Message("int8 variant"),
-        write="visionft.export.precision.making:write_int8",
+        write=_write_int8,
         about=Message("A quarter of the size: weights in 8-bit integers, fast on processors."),
         check=Message("Kept only where it is as accurate on validation images."),
         file=variant_file("int8"),
@@ -128,7 +165,7 @@ _ROWS = (
     Artefact(
         name="fixed-size",
         title=Message("Also write model_fixed.onnx"),
-        write="visionft.export.fixed_size:write_fixed_model",
+        write=_write_fixed_model,
         about=Message("For one image of a fixed size, cropped and resized before, as apps and NPUs need."),
         check=Message("Compared with PyTorch."),
         file=FIXED_MODEL_FILE,
@@ -139,7 +176,7 @@ _ROWS = (
     Artefact(
         name="float-input",
         title=Message("Also write model_float.onnx"),
-        write="visionft.export.float_model:write_float_model",
+        write=_write_float_model,
         about=Message("For programs that crop, resize and normalise images themselves."),
         check=Message("Compared with PyTorch."),
         file=FLOAT_MODEL_FILE,
@@ -149,7 +186,7 @@ _ROWS = (
     Artefact(
         name="huggingface",
         title=Message("Folder to train it further, for timm"),
-        write="visionft.export.bundle.network_folders:write_network_folders",
+        write=_write_network_folders,
         about=Message(
             "The network as timm loads it; in the folder pytorch, with a small program, where timm alone cannot build "
             "it. Of LoRA also the folder adapter, for PEFT."
@@ -172,12 +209,12 @@ _ROWS = (
     Artefact(
         name="web-runtime",
         title=Message("ONNX Runtime for browsers"),
-        write="visionft.export.bundle.web_runtime:write_for_page",
+        write=_write_web_runtime,
         about=Message("ONNX Runtime beside the page (41 MB), so that nothing has to be fetched for it."),
         file=f"{RUNTIME_FOLDER}/",
         purposes={f"{RUNTIME_FOLDER}/": "ONNX Runtime for browsers (MIT)"},
         targets=("web",),
-        copied="visionft.export.bundle.web_runtime:runtime_files",
+        copied=runtime_files,
     ),
 )
 ARTEFACTS: Final = {each.name: each for each in _ROWS}

@@ -11,10 +11,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
+from visionft.core.files import MOST_RECORD, parse_json, read_json, sha256_file, write_json
+from visionft.core.records import finite_values
 from visionft.data.image_reading import AS_STORED
 from visionft.data.preprocess import WHOLE
-from visionft.files import MOST_RECORD, parse_json, read_json, sha256_file, write_json
-from visionft.records import finite_values
 
 MODEL_FILE, RECORD_FILE = "model.onnx", "export.json"
 FIXED_MODEL_FILE, FLOAT_MODEL_FILE = "model_fixed.onnx", "model_float.onnx"
@@ -22,6 +22,7 @@ PYTORCH_FOLDER, CLASSIFIER_FILE = "pytorch", "classifier.py"
 TIMM_FOLDER, RUNTIME_FOLDER = "huggingface", "samples/web/runtime"
 LABELS_FILE, SCRIPT_FILE, INDEX_FILE = "labels.txt", "predict.py", "index.safetensors"
 LICENCE_FILE = "LICENSE"
+OPSET = 20  # the usual version of ONNX's operators in the files
 # Files of the exports before records listed files.
 _FIRST_FILES = (FLOAT_MODEL_FILE, INDEX_FILE, LABELS_FILE, SCRIPT_FILE)
 _OWN_HASH = "record_sha256"

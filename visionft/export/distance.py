@@ -19,16 +19,16 @@ from torch import Tensor, nn  # noqa: TID253
 from torch.nn import functional  # noqa: TID253
 
 from models.backbone import Backbone
-from models.messages import Message
+from models.heads.linear_head import standardization
 from models.methods.layers.joined import JoinedNetwork, Stages
+from visionft.core.errors import RunError
+from visionft.core.jobs import JobContext
+from visionft.core.messages import Message
 from visionft.data.types import Snapshot, Split
-from visionft.errors import RunError
-from visionft.evaluation.report import output_batches, run_images, stored_stages
 from visionft.export.export_result import Border
 from visionft.export.graph import LOGITS
 from visionft.export.predictor import DISTANCE, EMBEDDING
-from visionft.heads.linear_head import standardization
-from visionft.jobs import JobContext
+from visionft.training.evaluation.report import output_batches, run_images, stored_stages
 from visionft.training.loop.subsets import spread
 from visionft.training.runs.run_model import RunModel
 

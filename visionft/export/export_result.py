@@ -1,14 +1,14 @@
 """The result of an export: its files and measurements (comparison with PyTorch, latency, samples). Torch-free."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from visionft.data.types import Split
-from visionft.evaluation.metrics import wilson_interval
-from visionft.evaluation.timing import Spread
 from visionft.export.contents import MODEL_FILE, listed_files, read_record
-from visionft.export.precision.variants import Variant, read_variants
 from visionft.export.publishing import settle
+from visionft.export.variants import Variant, read_variants
+from visionft.training.evaluation.metrics import wilson_interval
+from visionft.training.evaluation.timing import Spread
 
 MAX_ABS_DIFF = 1e-3
 MAX_DISTANCE_DIFF = 1e-2  # in units of the border; finer differences do not matter
@@ -107,6 +107,21 @@ class SampleRun:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Made:
+    """What a row of `visionft.export.artefacts` adds to the result of an export, beside its files.
+
+    Attributes:
+        variant: The smaller file, or the rejected one.
+        fixed_size: The measurement of `model_fixed.onnx`.
+        left_out: Reasons for omitted files.
+    """
+
+    variant: Variant | None = None
+    fixed_size: TransformEffect | None = None
+    left_out: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class ExportResult:
     """The files of an export and their measurements.
 
@@ -137,6 +152,16 @@ class ExportResult:
     fixed_size: TransformEffect | None = None
     target: str = ""
     artefacts: tuple[str, ...] = ()
+
+    def with_made(self, name: str, made: Made) -> "ExportResult":
+        """Return the result with one more artefact of this name."""
+        return replace(
+            self,
+            artefacts=(*self.artefacts, name),
+            variants=self.variants if made.variant is None else (*self.variants, made.variant),
+            fixed_size=made.fixed_size or self.fixed_size,
+            left_out=(*self.left_out, *made.left_out),
+        )
 
 
 def read_export(folder: Path) -> ExportResult | None:

@@ -1,31 +1,40 @@
-"""The variant of `model.onnx` for one image of a fixed size: every size in its graph is a number.
+"""Further forms of `model.onnx`: `model_fixed.onnx` for one image of a fixed size, and `model_float.onnx`.
 
-NPUs and their compilers (QNN, NNAPI, Core ML in ONNX Runtime, tract) need that. Its input is the network's, as bytes:
-the program crops and resizes, because a resize from any size needs sizes that are computed.
+NPUs and their compilers (QNN, NNAPI, Core ML in ONNX Runtime, tract) need every size of the graph to be a number. The
+input of `model_fixed.onnx` is the network's, as bytes: the program crops and resizes before. `model_float.onnx` is the
+bare network, for programs that crop, resize and normalise images themselves.
 """
 
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 import torch  # noqa: TID253
 import torch.nn.functional as F  # noqa: TID253
 
-from models.messages import Message
-from visionft.calibration import sigmoid, softmax
+from models.heads.calibration import sigmoid, softmax
+from visionft.core.errors import ExportError
+from visionft.core.events import Progress
+from visionft.core.jobs import JobContext
+from visionft.core.messages import Message
 from visionft.data.preprocess import PreprocessConfig
 from visionft.data.types import Task
-from visionft.errors import ExportError
-from visionft.events import Progress
-from visionft.export.contents import FIXED_MODEL_FILE
-from visionft.export.export_result import MAX_ABS_DIFF, TransformEffect
-from visionft.export.graph import assemble, describe_model, describe_values, from_images, set_metadata
+from visionft.export.contents import FIXED_MODEL_FILE, FLOAT_MODEL_FILE, MODEL_FILE
+from visionft.export.export_result import MAX_ABS_DIFF, Made, TransformEffect
+from visionft.export.graph import (
+    LOGITS,
+    NETWORK_INPUT,
+    assemble,
+    describe_model,
+    describe_values,
+    from_images,
+    set_metadata,
+)
 from visionft.export.model_file import trusted_session
-from visionft.export.predictor import DISTANCE, INPUT, OUTPUT
-from visionft.export.pytorch_comparison import compared_images, readable_images
+from visionft.export.predictor import DISTANCE, INPUT, OUTPUT, Predictor
+from visionft.export.prepared import PreparedRun
+from visionft.export.pytorch_comparison import compared_images, network_inputs, readable_images
 from visionft.training.loop.subsets import spread
-
-if TYPE_CHECKING:
-    from visionft.export.exporter import Export
 
 _COMPARED: Final = 16  # images, with PyTorch
 _RESIZED: Final = 120  # held-out images, most of them
@@ -83,44 +92,74 @@ def scaled_input(preprocessing: PreprocessConfig, pixels: np.ndarray) -> np.ndar
     return found.round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()
 
 
-def write_fixed_model(export: "Export") -> None:
+def write_fixed_model(prepared: PreparedRun, folder: Path, job: JobContext) -> Made:
     """Write `model_fixed.onnx`, equal to PyTorch on its own input; it is left out with a reason where it cannot be so.
 
     How far another resize than that of the model moves its predictions is measured on held-out images.
     """
-    if export.model.is_combined:
+    if prepared.model.is_combined:
         message = Message("An ensemble has no file of a fixed size: each part prepares images in its own way.")
-        export.leave_out(message)
-        return
-    export.job.report(Progress(stage="Writing the file of a fixed size", done=0, total=0))
-    preprocessing = export.model.strongest.preprocessing
-    network = export.model.strongest.classifier.merged().eval()
-    traced = export.traced_network(network, preprocessing.shape, is_fixed=True)
-    task, options = export.images.task, export.options
+        return Made(left_out=(message,))
+    job.report(Progress(stage="Writing the file of a fixed size", done=0, total=0))
+    preprocessing = prepared.model.strongest.preprocessing
+    network = prepared.model.strongest.classifier.merged().eval()
+    traced = prepared.traced(network, preprocessing.shape, is_fixed=True)
+    task = prepared.images.task
     try:
-        made = fixed_model(traced, preprocessing, export.metadata, task=task, opset=options.opset)
+        made = fixed_model(traced, preprocessing, prepared.metadata, task=task, opset=prepared.opset)
         session = trusted_session(made.SerializeToString())
-        for pixels in export.pixels[:_COMPARED]:
+        for pixels in prepared.pixels[:_COMPARED]:
             given = scaled_input(preprocessing, pixels)
             with torch.no_grad():
                 logits = network(preprocessing.normalise_batch(torch.from_numpy(given))).double().numpy()
-            expected = (softmax if task == "single" else sigmoid)(logits / export.decoder.temperature)
+            expected = (softmax if task == "single" else sigmoid)(logits / prepared.decoder.temperature)
             difference = float(np.abs(session.run([OUTPUT], {INPUT: given})[0] - expected).max())
             if not difference <= MAX_ABS_DIFF:
                 message = Message("{file} differs from PyTorch by {difference}.", file=FIXED_MODEL_FILE)
                 raise ExportError(Message(message, difference=f"{difference:.2g}"))
     except ExportError as error:
-        export.leave_out(error.message)
-        return
-    (export.folder / FIXED_MODEL_FILE).write_bytes(made.SerializeToString())
-    run = export.model.run
-    held_out = (*compared_images(run, export.images), *export.images.labelled("test"))
+        return Made(left_out=(error.message,))
+    (folder / FIXED_MODEL_FILE).write_bytes(made.SerializeToString())
+    run = prepared.model.run
+    held_out = (*compared_images(run, prepared.images), *prepared.images.labelled("test"))
     images = [pixels for _, pixels in readable_images(list(spread(held_out, _RESIZED)), run.config.image_reading)]
-    expected = [export.predictor.probabilities(each[None]) for each in images]
+    predictor = Predictor(folder / MODEL_FILE)
+    expected = [predictor.probabilities(each[None]) for each in images]
     found = [session.run([OUTPUT], {INPUT: scaled_input(preprocessing, each)})[0] for each in images]
     pairs = list(zip(expected, found, strict=True))
-    export.fixed_size = TransformEffect(
+    effect = TransformEffect(
         images=len(images),
         max_abs_diff=max(float(np.abs(ours - theirs).max()) for ours, theirs in pairs),
         changed=sum(int(ours.argmax()) != int(theirs.argmax()) for ours, theirs in pairs),
     )
+    return Made(fixed_size=effect)
+
+
+_COMPARED_IMAGES = 16
+
+
+def write_float_model(prepared: PreparedRun, folder: Path) -> Made:
+    """Write the network from normalised float images [batch, 3, height, width] to logits, compared with PyTorch.
+
+    Raises:
+        ExportError: It differs from PyTorch.
+    """
+    from onnx.utils import Extractor
+
+    if prepared.model.is_combined:
+        message = Message("An ensemble has no float model: each part prepares images in its own way.")
+        return Made(left_out=(message,))
+    model = Extractor(prepared.networks[0]).extract_model([NETWORK_INPUT], [LOGITS])
+    set_metadata(model, {name: value for name, value in prepared.metadata.items() if name != DISTANCE})
+    content = model.SerializeToString()
+    part = prepared.model.strongest
+    inputs = network_inputs(part, prepared.pixels[:_COMPARED_IMAGES])
+    with torch.no_grad():
+        expected = part.classifier(inputs).numpy()
+    found = np.asarray(trusted_session(content).run([LOGITS], {NETWORK_INPUT: inputs.numpy()})[0])
+    difference = float(np.abs(softmax(expected) - softmax(found)).max())
+    if difference > MAX_ABS_DIFF:
+        message = Message("{file} differs from PyTorch by {difference}.", file=FLOAT_MODEL_FILE)
+        raise ExportError(Message(message, difference=f"{difference:.2g}"), Message("{file} is kept.", file=MODEL_FILE))
+    (folder / FLOAT_MODEL_FILE).write_bytes(content)
+    return Made()

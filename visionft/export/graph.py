@@ -19,7 +19,7 @@ import visionft
 from models.shapes import InputShape
 from visionft.data.preprocess import PreprocessConfig
 from visionft.data.types import Task
-from visionft.export.options import OPSET
+from visionft.export.contents import OPSET
 from visionft.export.predictor import RETURNING
 from visionft.export.preprocessing_graph import constant, ir_version, normalising_model, preprocessing_model
 from visionft.training.runs.run_model import RunModel

@@ -14,12 +14,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from models.messages import Message
-from visionft.amounts import size_text
-from visionft.devices import has_nvidia_gpu
-from visionft.errors import ExportError, NextStep, as_expected
+from visionft.core.amounts import size_text
+from visionft.core.devices import has_nvidia_gpu
+from visionft.core.errors import ExportError, NextStep, as_expected
+from visionft.core.messages import Message
 from visionft.export.contents import RECORD_FILE, listed_files, read_record
-from visionft.export.precision.variants import EXACT_BYTES
+from visionft.export.variants import EXACT_BYTES
 
 logger = logging.getLogger(__name__)
 

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
-from models.messages import Message, choose_one
-from models.settings import setting
-from visionft.errors import ExportError
+from visionft.core.errors import ExportError
+from visionft.core.messages import Message, choose_one
+from visionft.core.settings import setting
 from visionft.export.artefacts import ARTEFACTS, Artefact, artefact_named
-from visionft.export.contents import MODEL_FILE
-from visionft.export.precision.variants import Variant
+from visionft.export.contents import MODEL_FILE, OPSET
+from visionft.export.variants import Variant
 
 if TYPE_CHECKING:
     from visionft.export.export_result import ExportResult
@@ -24,7 +24,6 @@ OPSETS: Final = {
     18: Message("Opset 18, for older runtimes"),
     22: Message("Opset 22, for newer runtimes"),
 }
-OPSET: Final = 20
 OLD_OPSET: Final = 18  # read by ONNX Runtime from 1.16 on, and by the oldest packages for phones
 
 

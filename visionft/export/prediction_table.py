@@ -16,11 +16,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from visionft.events import Progress
+from visionft.core.events import Progress
+from visionft.core.files import atomic_path
+from visionft.core.foreign_text import printable, spreadsheet_cell
+from visionft.core.jobs import JobContext
 from visionft.export.predictor import Prediction, Predictor
-from visionft.files import atomic_path
-from visionft.foreign_text import printable, spreadsheet_cell
-from visionft.jobs import JobContext
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,18 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from models.messages import Message
+from visionft.core.errors import ExportError, ImageError, NextStep, as_expected
+from visionft.core.files import MOST_RECORD, parse_json, sha256_file
+from visionft.core.messages import Message
+from visionft.core.records import Record
 from visionft.data.decode import IMAGE_SUFFIXES, decode_open, open_image
 from visionft.data.image_reading import ImageReading
-from visionft.errors import ExportError, ImageError, NextStep, as_expected
 from visionft.export.contents import MODEL_FILE
 from visionft.export.export_result import Border
-from visionft.export.index.memory_index import read_index
+from visionft.export.index import read_index
 from visionft.export.model_file import check_model, open_session, read_model, refused
 from visionft.export.publishing import settle
-from visionft.files import MOST_RECORD, parse_json, sha256_file
-from visionft.records import Record
-from visionft.retrieval.evidence import Evidence
+from visionft.training.retrieval import Evidence
 
 logger = logging.getLogger(__name__)
 

@@ -15,10 +15,10 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
-from models.messages import Message
-from visionft.errors import ExportError, VisionFTError, disk_fault
+from visionft.core.errors import ExportError, VisionFTError, disk_fault
+from visionft.core.files import fsync_folder, fsync_tree, link_or_copy, partial_folder, temporary_folder, write_error
+from visionft.core.messages import Message
 from visionft.export.contents import MODEL_FILE, RECORD_FILE, files_in, own_files, read_record
-from visionft.files import fsync_folder, fsync_tree, link_or_copy, partial_folder, temporary_folder, write_error
 
 READY = ".visionft-ready"
 _ASIDE = "earlier"

@@ -7,18 +7,18 @@ from contextlib import suppress
 import numpy as np
 import torch  # noqa: TID253
 
-from models.messages import Message
-from visionft.calibration import sigmoid, softmax
+from models.heads.calibration import sigmoid, softmax
+from visionft.core.errors import ExportError, ImageError, nothing_readable
+from visionft.core.events import Progress
+from visionft.core.jobs import SILENT, JobContext
+from visionft.core.messages import Message
 from visionft.data.decode import decode, read_header
 from visionft.data.image_reading import ImageReading
 from visionft.data.types import Snapshot, SnapshotImage, Task
-from visionft.errors import ExportError, ImageError, nothing_readable
-from visionft.evaluation.report import run_images
-from visionft.events import Progress
 from visionft.export.distance import Distance
 from visionft.export.export_result import Parity
 from visionft.export.predictor import Predictor
-from visionft.jobs import SILENT, JobContext
+from visionft.training.evaluation.report import run_images
 from visionft.training.loop.subsets import spread
 from visionft.training.runs.run_folder import RunSummary
 from visionft.training.runs.run_model import RunModel

@@ -11,25 +11,24 @@ import numpy as np
 
 import visionft
 from models.backbone import NOT_STATED
-from visionft.curation.check import read_result
-from visionft.curation.duplicates.duplicate_check import Duplicates
-from visionft.curation.duplicates.duplicate_groups import duplicate_groups
-from visionft.curation.leaks.leak_check import Leaks, RelatedImages, related_images
-from visionft.curation.leaks.leak_free_accuracy import accuracies_of_run
+from models.weights.locations import PRETRAINED
+from visionft.analysis.check import read_result
+from visionft.analysis.duplicate_groups import duplicate_groups
+from visionft.analysis.duplicates import Duplicates
+from visionft.analysis.leaks import Leaks, RelatedImages, accuracies_of_run, related_images
+from visionft.core.errors import RunError
 from visionft.data.types import SPLITS, Snapshot
-from visionft.errors import RunError
-from visionft.evaluation.stored import Evaluation
-from visionft.evaluation.unseen import is_unseen
 from visionft.export.export_result import Border, ExportResult
 from visionft.project.edits.changes import LabelSource
 from visionft.project.edits.verdicts import verdicts_of
 from visionft.project.queries import ALL, ImageFilter, find_images, remarks
 from visionft.project.store import Project
-from visionft.retrieval.live_view import training_snapshot
 from visionft.training.base_weights import NO_LICENCE, base_weights_of
 from visionft.training.config.train_config import METHODS_FIELD
+from visionft.training.evaluation.stored import Evaluation
+from visionft.training.evaluation.unseen import is_unseen
+from visionft.training.retrieval import training_snapshot
 from visionft.training.runs.run_folder import RunSummary
-from visionft.weights.locations import PRETRAINED
 
 if TYPE_CHECKING:
     from visionft.training.runs.run_model import RunModel

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
+from visionft.core.jobs import SILENT, JobContext
 from visionft.data.types import Snapshot
-from visionft.evaluation.report import calibrate
 from visionft.export.distance import fit_distance
 from visionft.export.predictor import Prediction, predict_files, prediction_of
 from visionft.export.pytorch_comparison import Reference
-from visionft.jobs import SILENT, JobContext
-from visionft.retrieval.live_view import load_current_model
+from visionft.training.evaluation.report import calibrate
+from visionft.training.retrieval import load_current_model
 from visionft.training.runs.run_folder import RunSummary
 
 

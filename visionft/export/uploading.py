@@ -10,13 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
-from models.messages import Message
-from visionft.credentials import without_secrets
-from visionft.errors import NextStep, VisionFTError
-from visionft.events import Progress
-from visionft.export.bundle.verifying import files_to_send
-from visionft.jobs import SILENT, JobContext
-from visionft.weights.offline import offline_reason
+from visionft.core.credentials import without_secrets
+from visionft.core.errors import NextStep, VisionFTError
+from visionft.core.events import Progress
+from visionft.core.jobs import SILENT, JobContext
+from visionft.core.messages import Message
+from visionft.core.offline import offline_reason
+from visionft.export.verifying import files_to_send
 
 _LOGIN = Message(
     "Give a token that may write (they are made on huggingface.co, Settings, Access Tokens), or log in with "

@@ -17,10 +17,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from models.catalog import USUAL_BACKBONES
-from models.messages import Message
+from models.weights.locations import PRETRAINED, local_file
+from models.weights.records import checked_sha256
+from visionft.core.errors import VisionFTError, nothing_readable
+from visionft.core.events import Notice, Progress
+from visionft.core.jobs import SILENT, JobContext
+from visionft.core.messages import Message
 from visionft.data.types import Snapshot, SnapshotImage
-from visionft.errors import VisionFTError, nothing_readable
-from visionft.events import Notice, Progress
 from visionft.features.feature_space import make_room
 from visionft.features.feature_spec import FeatureSpec
 from visionft.features.feature_store import (
@@ -40,9 +43,6 @@ from visionft.features.feature_store import (
 )
 from visionft.features.framing import with_aspect
 from visionft.features.frozen_network import Autocast, frozen_network
-from visionft.jobs import SILENT, JobContext
-from visionft.weights.locations import PRETRAINED, local_file
-from visionft.weights.records import checked_sha256
 
 if TYPE_CHECKING:
     from models.classifier import Classifier

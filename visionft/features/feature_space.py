@@ -12,9 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from visionft.core.errors import VisionFTError
 from visionft.data import cache_space
 from visionft.data.cache_space import CacheUse, Entry
-from visionft.errors import VisionFTError
 from visionft.features.feature_store import ABOUT, FOLDER, current_folder
 from visionft.features.row_store import KEYS, ROWS, delete_rows
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from models.backbone import Backbone
 from models.catalog import DEFAULT_BACKBONE, get_backbone
 from models.shapes import InputShape
+from models.weights.locations import PRETRAINED
 from visionft.data.image_reading import AS_STORED, ImageReading
 from visionft.data.preprocess import WHOLE, PreprocessConfig, Region, is_region, parsed_region
-from visionft.weights.locations import PRETRAINED
 
 LEAST_ASPECT, LARGEST_ASPECT = 0.05, 20.0
 DETAIL = 2.0  # images are kept at about this multiple of the input's size

@@ -16,13 +16,13 @@ from typing import Any, Final, Self
 
 import numpy as np
 
+from models.heads.numerics import ScaledRows, part_scaling, unit_rows
+from visionft.core.errors import NextStep, ProjectError, VisionFTError
+from visionft.core.files import read_json, write_json
 from visionft.data.image_reading import AS_STORED, ImageReading
 from visionft.data.types import Snapshot, SnapshotImage
-from visionft.errors import NextStep, ProjectError, VisionFTError
 from visionft.features.feature_spec import FeatureSpec
 from visionft.features.row_store import RowStore
-from visionft.files import read_json, write_json
-from visionft.heads.numerics import ScaledRows, part_scaling, unit_rows
 
 logger = logging.getLogger(__name__)
 

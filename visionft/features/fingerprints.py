@@ -13,11 +13,12 @@ from typing import Final
 import cv2
 import numpy as np
 
-from models.messages import Message
+from visionft.core.errors import ImageError
+from visionft.core.jobs import JobContext
+from visionft.core.messages import Message
 from visionft.data.decode import DecodedImage
 from visionft.data.image_cache import ImageCache
 from visionft.data.types import Snapshot, SnapshotImage
-from visionft.errors import ImageError
 from visionft.features.registration import (
     COARSE,
     FLIPPED,
@@ -29,7 +30,6 @@ from visionft.features.registration import (
 )
 from visionft.features.row_store import RowStore
 from visionft.features.stored_rows import stored_rows
-from visionft.jobs import JobContext
 
 NEAR_SIDE: Final = 320  # as for features at 160 pixels: most images are cached at this size
 FOLDER: Final = "curation/fingerprints-2"  # in the project; raise the number whenever the values change

@@ -6,10 +6,10 @@ import statistics
 from collections.abc import Sequence
 from typing import Any, ClassVar, Protocol, TypeVar
 
+from visionft.core.errors import ImageError
 from visionft.data.decode import read_header
 from visionft.data.preprocess import PreprocessConfig
 from visionft.data.types import Snapshot, SnapshotImage
-from visionft.errors import ImageError
 from visionft.features.feature_spec import LARGEST_ASPECT, LEAST_ASPECT
 
 MOST_HEADERS = 400

@@ -7,12 +7,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from models.methods.linear import LinearOptions, LinearProbe
-from visionft.allocator import return_freed_memory
-from visionft.devices import pick_device
+from models.weights.fetching import fetch
+from models.weights.locations import PRETRAINED
+from visionft.core.allocator import return_freed_memory
+from visionft.core.devices import pick_device
+from visionft.core.jobs import SILENT, JobCancelled, JobContext
 from visionft.features.feature_spec import FeatureSpec
-from visionft.jobs import SILENT, JobCancelled, JobContext
-from visionft.weights.fetching import fetch
-from visionft.weights.locations import PRETRAINED
 
 if TYPE_CHECKING:
     from models.classifier import Classifier
@@ -56,7 +56,7 @@ def frozen_network(
     import torch
 
     from models.classifier import build_classifier
-    from visionft.weights.weights_loading import weights_loader
+    from models.weights.weights_loading import weights_loader
 
     if not ensure_network(spec, job=job):
         raise JobCancelled

@@ -15,16 +15,16 @@ from typing import Any, Final
 
 import numpy as np
 
-from models.messages import Message
+from visionft.core.errors import VisionFTError
+from visionft.core.events import Progress
+from visionft.core.files import read_json, write_json
+from visionft.core.jobs import SILENT, JobContext
+from visionft.core.messages import Message
 from visionft.data.types import Snapshot
-from visionft.errors import VisionFTError
-from visionft.events import Progress
 from visionft.features.connected import DisjointSets
 from visionft.features.fingerprints import FOLDER, Fingerprints, fingerprints
 from visionft.features.neighbours import MOST_EXACT
 from visionft.features.registration import CoarseTemplate, glance, places
-from visionft.files import read_json, write_json
-from visionft.jobs import SILENT, JobContext
 
 logger = logging.getLogger(__name__)
 

@@ -14,10 +14,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from models.messages import Message
-from visionft.events import Progress
-from visionft.heads.numerics import Rows
-from visionft.jobs import SILENT, JobContext
+from models.heads.numerics import Rows
+from visionft.core.events import Progress
+from visionft.core.jobs import SILENT, JobContext
+from visionft.core.messages import Message
 
 logger = logging.getLogger(__name__)
 

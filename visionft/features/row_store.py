@@ -18,7 +18,7 @@ from typing import Final
 import numpy as np
 from filelock import FileLock
 
-from visionft.files import fsync_folder, refuse_leaving_link, write_error
+from visionft.core.files import fsync_folder, refuse_leaving_link, write_error
 
 ROWS, KEYS, LOCK = "rows.bin", "keys.bin", "rows.lock"
 _KEY: Final = struct.Struct("<32sI")

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from visionft.events import Progress
+from visionft.core.events import Progress
+from visionft.core.jobs import JobContext
 from visionft.features.row_store import RowStore
-from visionft.jobs import JobContext
 
 _BLOCK: Final = 64  # items between two events
 

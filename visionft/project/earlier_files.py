@@ -10,9 +10,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, cast
 
-from models.messages import Message
-from visionft.events import Notice
-from visionft.files import read_json
+from visionft.core.events import Notice
+from visionft.core.files import read_json
+from visionft.core.messages import Message
 from visionft.project.image_window import parsed_window, stored_window
 
 logger = logging.getLogger(__name__)

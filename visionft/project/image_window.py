@@ -13,7 +13,13 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from models.messages import Message, sentences
+from visionft.core.errors import ImageError, ProjectError
+from visionft.core.events import Progress
+from visionft.core.files import parse_json
+from visionft.core.jobs import SILENT, JobContext
+from visionft.core.messages import Message, sentences
+from visionft.core.names import count_of
+from visionft.core.typed_values import from_plain
 from visionft.data.image_reading import (
     AS_STORED,
     FIRST,
@@ -25,12 +31,6 @@ from visionft.data.image_reading import (
     is_window,
     window_text,
 )
-from visionft.errors import ImageError, ProjectError
-from visionft.events import Progress
-from visionft.files import parse_json
-from visionft.jobs import SILENT, JobContext
-from visionft.project.names import count_of
-from visionft.typed_values import from_plain
 
 if TYPE_CHECKING:
     import numpy as np

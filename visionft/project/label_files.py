@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from visionft.files import read_json, sha256_file, write_error, write_json
-from visionft.records import none_if_unreadable
+from visionft.core.files import read_json, sha256_file, write_error, write_json
+from visionft.core.records import none_if_unreadable
 
 FILE = "label_files.json"
 _MOST_BYTES = 1_000_000  # of the record

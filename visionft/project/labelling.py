@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from models.messages import Message
+from visionft.core.errors import NextStep, ProjectError
+from visionft.core.files import from_home, is_file, sha256_file
+from visionft.core.foreign_text import is_unicode, printable
+from visionft.core.messages import Message
+from visionft.core.names import clean_name
 from visionft.data.types import Split
-from visionft.errors import NextStep, ProjectError
-from visionft.files import from_home, is_file, sha256_file
-from visionft.foreign_text import is_unicode, printable
 from visionft.project.db.journal import Effects
 from visionft.project.edits.changes import AssignSplits, Change, LabelImages
 from visionft.project.edits.image_changes import RestoreImages
 from visionft.project.importing.importer import ImportReport, import_files
-from visionft.project.names import clean_name
 from visionft.project.store import Project
 
 ImageChoice = int | str | Path | Iterable[int | str | Path]

@@ -9,12 +9,12 @@ from itertools import chain
 from pathlib import Path
 from typing import Literal, TypeVar
 
+from visionft.core.foreign_text import printable
+from visionft.core.names import name_key, natural_key
 from visionft.data.types import Split
-from visionft.foreign_text import printable
 from visionft.project.edits.changes import LabelSource, find_class
 from visionft.project.edits.conflicts import BOTH_ORIGINS, Candidate
 from visionft.project.edits.image_changes import Review
-from visionft.project.names import name_key, natural_key
 from visionft.project.store import Project
 
 

@@ -19,9 +19,9 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from models.messages import Message, listed
+from visionft.core.errors import NextStep, ProjectError
+from visionft.core.messages import Message, listed
 from visionft.data.types import SPLITS, Snapshot, SnapshotImage, Split
-from visionft.errors import NextStep, ProjectError
 from visionft.project.edits.changes import AssignSplits
 from visionft.project.store import Project
 

@@ -15,13 +15,14 @@ from sqlite3 import Connection, IntegrityError
 from types import TracebackType
 from typing import Any, Self, get_args
 
-from models.messages import Message, Text, sentences
+from visionft.core.errors import NextStep, ProjectError
+from visionft.core.events import Notice, Progress
+from visionft.core.files import fsync_folder, fsync_tree, list_folder, publish_folder, temporary_folder, write_error
+from visionft.core.jobs import SILENT, JobContext
+from visionft.core.messages import Message, Text, sentences
+from visionft.core.names import project_path
 from visionft.data.image_reading import AS_STORED, ImageReading
 from visionft.data.types import Snapshot, Task
-from visionft.errors import NextStep, ProjectError
-from visionft.events import Notice, Progress
-from visionft.files import fsync_folder, fsync_tree, list_folder, publish_folder, temporary_folder, write_error
-from visionft.jobs import SILENT, JobContext
 from visionft.project.db import journal, schema
 from visionft.project.db.database import DATABASE, Database, RollBack
 from visionft.project.db.journal import Effects, Step
@@ -30,7 +31,6 @@ from visionft.project.db.sqlite_errors import expected_errors
 from visionft.project.earlier_files import FRAMING, WINDOW
 from visionft.project.edits.changes import Change, now_ms, task_of
 from visionft.project.image_window import WindowChoice, read_window
-from visionft.project.names import project_path
 from visionft.project.safety import backups
 from visionft.project.safety.backup_schedule import BackupSchedule
 from visionft.project.safety.backups import BACKUPS_FOLDER

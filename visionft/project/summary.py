@@ -5,11 +5,11 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.messages import load_message
+from visionft.core.files import collection_paused, list_folder
+from visionft.core.messages import load_message
+from visionft.core.names import natural_key
 from visionft.data.types import SPLITS, Snapshot, SnapshotImage, Task
-from visionft.files import collection_paused, list_folder
 from visionft.project.db.roots import Roots
-from visionft.project.names import natural_key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,18 +10,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from models.backbone import NOT_STATED
-from models.messages import Message, listed, sentences
 from models.parameters import count_parameters
-from visionft.amounts import size_text
-from visionft.errors import RunError, WeightsError
+from models.weights.locations import PRETRAINED, RANDOM, bundled_file
+from models.weights.reading import stated_licence
+from models.weights.records import read_record
+from visionft.core.amounts import size_text
+from visionft.core.errors import RunError, WeightsError
+from visionft.core.files import read_json, write_json
+from visionft.core.jobs import JobContext
+from visionft.core.messages import Message, listed, sentences
 from visionft.features.frozen_network import ensure_network
-from visionft.files import read_json, write_json
-from visionft.jobs import JobContext
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import BaseWeights, RunSummary, TrainResult
-from visionft.weights.locations import PRETRAINED, RANDOM, bundled_file
-from visionft.weights.reading import stated_licence
-from visionft.weights.records import read_record
 
 if TYPE_CHECKING:
     from models.networks import LoadReport

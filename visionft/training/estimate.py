@@ -16,16 +16,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from models.catalog import known_backbone
-from models.messages import Message
-from visionft.amounts import rough_duration_text
+from visionft.core.amounts import rough_duration_text
+from visionft.core.errors import ImageError
+from visionft.core.events import Progress
+from visionft.core.jobs import SILENT, JobContext
+from visionft.core.messages import Message
 from visionft.data.decode import decode
 from visionft.data.image_cache import ImageCache
 from visionft.data.image_reading import AS_STORED, ImageReading
 from visionft.data.types import Snapshot
-from visionft.errors import ImageError
-from visionft.events import Progress
 from visionft.features.framing import with_aspect
-from visionft.jobs import SILENT, JobContext
 from visionft.training.config.checks import check_config
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.progress import look_epochs

@@ -21,26 +21,26 @@ from typing import Any, Final
 import numpy as np
 
 from models.catalog import get_backbone, known_backbone
-from models.messages import Message
-from models.settings import build
 from models.shapes import InputShape
+from models.weights.locations import PRETRAINED, local_backbones
+from visionft.core.errors import ConfigError, VisionFTError, WeightsError
+from visionft.core.events import ImagesClassified, Notice
+from visionft.core.files import parse_json, read_json, write_json
+from visionft.core.jobs import SILENT, JobContext
+from visionft.core.messages import Message
+from visionft.core.names import count_of
+from visionft.core.records import none_if_unreadable
+from visionft.core.settings import build
 from visionft.data.types import Snapshot, SnapshotImage
-from visionft.errors import ConfigError, VisionFTError, WeightsError
-from visionft.events import ImagesClassified, Notice
 from visionft.features.embedding import missing_features
 from visionft.features.framing import with_aspect
-from visionft.files import parse_json, read_json, write_json
-from visionft.jobs import SILENT, JobContext
 from visionft.project.edits.setting_changes import ChooseFraming
-from visionft.project.names import count_of
-from visionft.records import none_if_unreadable
 from visionft.training.base_weights import ensure_weights
 from visionft.training.config.checks import check_config, config_problems
 from visionft.training.config.presets import Circumstances, suited_backbones
 from visionft.training.config.train_config import Framing, TrainConfig
 from visionft.training.loop.subsets import spread_by_class
 from visionft.training.probing import LEAST_PER_CLASS, Probe, probe, probed_images
-from visionft.weights.locations import PRETRAINED, local_backbones
 
 logger = logging.getLogger(__name__)
 

@@ -6,12 +6,12 @@ background, because reading them takes too long for its main thread, and resolve
 
 from pathlib import Path
 
+from models.weights.locations import local_backbones
 from visionft.data.types import Snapshot
 from visionft.training.config.presets import Circumstances
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.framing_choice import read_framing
 from visionft.training.probing import resolve_preset
-from visionft.weights.locations import local_backbones
 
 
 def project_circumstances(images: Snapshot, project_dir: Path, *, device: str = "auto") -> Circumstances:

@@ -14,14 +14,14 @@ from pathlib import Path
 import numpy as np
 
 from models.catalog import get_backbone
-from models.messages import Message
+from models.heads.calibration import are_right, cross_entropies, is_worse_for_classes
 from models.shapes import InputShape
-from visionft.calibration import are_right, cross_entropies, is_worse_for_classes
+from visionft.core.errors import RunError, nothing_readable
+from visionft.core.events import Progress
+from visionft.core.jobs import SILENT, JobCancelled, JobContext
+from visionft.core.messages import Message
 from visionft.data.types import Snapshot, SnapshotImage
-from visionft.errors import RunError, nothing_readable
-from visionft.events import Progress
 from visionft.features.framing import with_aspect
-from visionft.jobs import SILENT, JobCancelled, JobContext
 from visionft.training.config.checks import check_config
 from visionft.training.config.presets import PRESETS, Circumstances, preset_config, suited_backbones
 from visionft.training.config.train_config import CENTRE, Framing, TrainConfig
@@ -141,10 +141,10 @@ def probe(
         JobCancelled: The user cancelled; computed features are kept.
         RunError: None of the images can be read.
     """
+    from models.heads.linear_head import fit_head
     from visionft.data.dataset import targets_of
     from visionft.features.embedding import features_under
     from visionft.features.feature_store import speed_of
-    from visionft.heads.linear_head import fit_head
 
     began = time.perf_counter()
     job.report(Progress(stage=stage, done=0, total=0))

@@ -10,16 +10,16 @@ from typing import Any
 
 from models.catalog import DEFAULT_BACKBONE, known_backbone
 from models.methods.table import METHODS
+from models.weights.locations import PRETRAINED, RANDOM
+from visionft.core.errors import ConfigError, VisionFTError
+from visionft.core.files import from_home
+from visionft.core.jobs import SILENT, JobCancelled, JobContext
 from visionft.data.types import Snapshot
-from visionft.errors import ConfigError, VisionFTError
-from visionft.files import from_home
-from visionft.jobs import SILENT, JobCancelled, JobContext
 from visionft.training.base_weights import ensure_weights
 from visionft.training.config.checks import check_config
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.preset_choice import preset_of_project
 from visionft.training.recipe import read_recipe, require_same_weights
-from visionft.weights.locations import PRETRAINED, RANDOM
 
 
 def run_settings(

@@ -9,19 +9,19 @@ from collections.abc import Collection
 from pathlib import Path
 
 from models.catalog import Backbone, get_backbone
-from models.messages import Message
+from models.weights.fetching import fetch
+from models.weights.locations import local_backbones
+from visionft.core.errors import VisionFTError
+from visionft.core.events import Notice
+from visionft.core.jobs import SILENT, JobCancelled, JobContext
+from visionft.core.messages import Message
+from visionft.core.names import count_of
 from visionft.data.types import Snapshot
-from visionft.errors import VisionFTError
-from visionft.events import Notice
 from visionft.features.feature_spec import FeatureSpec
-from visionft.jobs import SILENT, JobCancelled, JobContext
-from visionft.project.names import count_of
 from visionft.training.config.presets import Circumstances
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.framing_choice import FramingChoice, measure_framing
 from visionft.training.probing import probed_images
-from visionft.weights.fetching import fetch
-from visionft.weights.locations import local_backbones
 
 # By whether there is a GPU, the strongest first. By their publication, as no weights could be fetched where this was
 # written: linear classifiers on frozen features of DINOv2 beat those of networks trained on ImageNet's labels over a

@@ -15,13 +15,13 @@ import numpy as np
 from gui.kit.class_looks import class_colours
 from gui.kit.theme import ClassColour, class_colour
 from gui.kit.translation import tr
-from visionft.curation.check import read_result
-from visionft.curation.map.image_map import ImageMap, Method, read_map
+from visionft.analysis.check import read_result
+from visionft.analysis.image_map import ImageMap, Method, read_map
 from visionft.data.types import SPLITS, Snapshot
-from visionft.evaluation.stored import evaluation_file, read_evaluation
 from visionft.features.feature_store import current_kind
 from visionft.project.queries import class_rows
 from visionft.project.store import Project
+from visionft.training.evaluation.stored import evaluation_file, read_evaluation
 from visionft.training.runs.run_folder import list_runs
 
 QUIET: Final = ""  # the colour without a group: grey, below all others

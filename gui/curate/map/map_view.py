@@ -14,12 +14,12 @@ from gui.curate.view import EmptyContent, View, ViewContent
 from gui.kit.translation import tr
 from gui.kit.workers import BackgroundReader
 from gui.tasks import Failure, Lane, Task
-from models.messages import Message
-from visionft.curation.map.image_map import Method, draw_map
+from visionft.analysis.image_map import Method, draw_map
+from visionft.core.jobs import JobContext
+from visionft.core.libraries import load_libraries
+from visionft.core.messages import Message
 from visionft.data.types import Snapshot
 from visionft.features.feature_store import current_kind, load_features
-from visionft.jobs import JobContext
-from visionft.libraries import load_libraries
 
 _SETTLE_MS = 200  # after the last move of the map the grid shows the visible images
 

@@ -24,16 +24,16 @@ from gui.kit.translation import tr
 from gui.kit.workers import BackgroundReader
 from gui.state import ChosenImages
 from gui.tasks import Failure, Lane, Task
-from models.messages import Message
-from visionft.curation.similar import RankedImage, Ranking, examples_from_files, query_images, ranking_of
+from visionft.analysis.similar import RankedImage, Ranking, examples_from_files, query_images, ranking_of
+from visionft.core.errors import VisionFTError
+from visionft.core.messages import Message
 from visionft.data.decode import IMAGE_SUFFIXES
 from visionft.data.types import Snapshot
-from visionft.errors import VisionFTError
 from visionft.features.feature_store import current_kind, load_features
 from visionft.project.queries import ImageRow
 from visionft.project.store import Project
 
-compute_features = lazy_function("visionft.curation.similar:compute_features")
+compute_features = lazy_function("visionft.analysis.similar:compute_features")
 _SIDE_PX = 76
 FOUND = 200  # images in the grid
 Picked = int | Path  # an image of the project, or a file

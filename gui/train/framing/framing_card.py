@@ -9,8 +9,8 @@ from gui.kit.parts import Button, Card, choice_box, column, row, text, widget_of
 from gui.kit.translation import tr
 from gui.train.framing.project_framing import ProjectFraming
 from gui.train.framing.seen_part import SeenPart, detail_text, shown_size
-from models.messages import Message
-from models.settings import choices_of
+from visionft.core.messages import Message
+from visionft.core.settings import choices_of
 from visionft.training.config.train_config import Framing, TrainConfig
 from visionft.training.framing_choice import LEAST_IMAGES, SIZES, FramingChoice, FramingTrial, choice_text, seen_by
 

@@ -11,8 +11,8 @@ from gui.session import ProjectSession
 from gui.state import AppState
 from gui.train.framing.framing_card import FramingCard
 from gui.train.framing.project_framing import ProjectFraming
+from visionft.core.events import Event, Notice
 from visionft.data.preprocess import is_region, parsed_region
-from visionft.events import Event, Notice
 from visionft.training.config.train_config import Framing, TrainConfig
 from visionft.training.framing_choice import choose_framing
 

@@ -14,7 +14,7 @@ from gui.kit.translation import tr
 from gui.kit.workers import BackgroundReader
 from gui.train.framing.region_canvas import RegionCanvas
 from gui.train.framing.seen_part import ReadImage, detail_text, read_image, shown_size
-from models.messages import Message
+from visionft.core.messages import Message
 from visionft.data.preprocess import LEAST_REGION_PX, PreprocessConfig, Region, region_text
 from visionft.features.feature_spec import LARGEST_ASPECT, LEAST_ASPECT
 from visionft.training.config.train_config import TrainConfig

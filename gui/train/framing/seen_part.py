@@ -11,10 +11,10 @@ from gui.kit import theme
 from gui.kit.thumbnail_cache import shown_reading
 from gui.kit.thumbnails import THUMBNAIL_PX, Unreadable, load_image, load_thumbnail
 from gui.kit.translation import tr
-from models.messages import Message
+from visionft.core.errors import ImageError
+from visionft.core.messages import Message
 from visionft.data.decode import read_header
 from visionft.data.preprocess import Box, PreprocessConfig
-from visionft.errors import ImageError
 
 TILE_PX = 32  # of the input: the networks' coarsest stage has one position for a square of this side
 _DIM_ALPHA = 165  # of 255

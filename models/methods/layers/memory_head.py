@@ -1,4 +1,4 @@
-"""A k-NN head: the nearest labelled images vote on the class (`visionft.heads.knn`).
+"""A k-NN head: the nearest labelled images vote on the class (`models.heads.knn`).
 
 Plain operators only (products, TopK, comparisons), so an exported file needs nothing else.
 """
@@ -10,7 +10,7 @@ import torch  # noqa: TID253
 from torch import Tensor, nn  # noqa: TID253
 from torch.nn import functional  # noqa: TID253
 
-SET_ASIDE = 4.0  # as `visionft.heads.knn.memory`; a test holds them together
+SET_ASIDE = 4.0  # as `models.heads.knn`; a test holds them together
 _LEAST = 1e-12  # a length or a sum that is divided by
 
 

@@ -12,11 +12,11 @@ from gui.curate import curate_views
 from gui.curate.curate_page import CuratePage
 from gui.curate.view import View
 from gui.kit import lazy_function
-from visionft.curation.check import Check, CheckResult, Inputs, Issue
-from visionft.curation.table import CHECKS
+from visionft.analysis.check import Check, CheckResult, Inputs, Issue
+from visionft.analysis.scan import CHECKS
+from visionft.core.errors import NextStep, ProjectError
+from visionft.core.events import Progress
 from visionft.data.decode import decode
-from visionft.errors import NextStep, ProjectError
-from visionft.events import Progress
 from visionft.project.store import Project
 
 

@@ -1,35 +1,26 @@
-"""Label conflicts with another project: both labels and the model's opinion side by side, decided by key and click."""
+"""Label conflicts with another project: both labels side by side, decided by key and click."""
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 
 from gui.curate.conflicts_view import ConflictsView
 from gui.curate.curate_page import CuratePage
-from visionft.curation.report.report_reader import read_report
-from visionft.features.feature_store import FeatureKind, make_current
+from visionft.analysis.report import read_report
 from visionft.project.edits.changes import LabelImages
 from visionft.project.importing.importer import import_source
 from visionft.project.queries import image_rows
 from visionft.project.store import Project, duplicate_project
 
 KEY, LEFT = Qt.Key, Qt.MouseButton.LeftButton
-KIND = FeatureKind(backbone="drawn", size=32, weights="w", preprocessing="p", widths=(8, 8))
 
 
 @pytest.fixture
 def page(open_curate, use_views, grey_dir: Path, tmp_path: Path) -> CuratePage:
-    """Return the page of a project with three cats that are bird, dog and bird in a copy; the model says bird."""
+    """Return the page of a project with three cats that are bird, dog and bird in a copy."""
     use_views(ConflictsView)
     with Project.open(grey_dir) as project:
-        images = project.snapshot()
-        centres = 3 * np.random.default_rng(0).normal(size=(2, 16))
-        rows = centres[[int(image.image_id > 6) for image in images.images]]
-        rows = rows + np.random.default_rng(1).normal(size=rows.shape)
-        KIND.store(grey_dir).append([image.sha256 for image in images.images], rows.astype(np.float16))
-        make_current(grey_dir, KIND)
         copy = duplicate_project(project, tmp_path / "copy").path
         project.apply(LabelImages((1, 2, 3), "cat"))
         with Project.open(copy) as other:
@@ -48,15 +39,15 @@ def test_each_way_decides_and_undo_brings_the_conflict_back(qtbot, page: CurateP
     assert isinstance(view, ConflictsView) and view.panel is not None
     assert read_report(view.curation.project).recommendations[0].view == view.name
     assert page.grid.images.ids == (1, 2, 3) and page.list.buttons["conflicts"].count() == 3
-    qtbot.waitUntil(lambda: len(view.panel.buttons) == 3, timeout=10_000)  # both sides, and the model
-    assert [button.text() for button in view.panel.buttons] == ["bird", "cat", "bird"]
+    qtbot.waitUntil(lambda: len(view.panel.buttons) == 2)
+    assert [button.text() for button in view.panel.buttons] == ["bird", "cat"]
     page.grid.setFocus()
     qtbot.keyClick(page.grid, KEY.Key_F, Qt.KeyboardModifier.ShiftModifier)
     assert labels(page)[0] == ("cat",) and page.grid.images.ids == (2, 3)
-    qtbot.waitUntil(lambda: len(view.panel.buttons) == 3, timeout=10_000)
-    assert [button.text() for button in view.panel.buttons] == ["dog", "cat", "bird"]  # the copy is first again
-    qtbot.keyClick(page.grid, KEY.Key_Return)
-    assert labels(page)[1] == ("bird",)
+    qtbot.waitUntil(lambda: len(view.panel.buttons) == 2)
+    assert [button.text() for button in view.panel.buttons] == ["dog", "cat"]  # the copy is first again
+    qtbot.keyClick(page.grid, KEY.Key_F)
+    assert labels(page)[1] == ("dog",)
     qtbot.mouseClick(view.panel.buttons[1], LEFT)
     assert labels(page)[2] == ("cat",) and page.stage.empty.isVisible()
     page.curation.session.undo()

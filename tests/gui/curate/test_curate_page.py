@@ -4,9 +4,9 @@ import pytest
 from PySide6.QtCore import QPoint, Qt
 
 from gui.curate.curate_page import CuratePage, image_menu
-from visionft.curation.check import Inputs
-from visionft.curation.table import CHECKS
-from visionft.jobs import JobCancelled
+from visionft.analysis.check import Inputs
+from visionft.analysis.scan import CHECKS
+from visionft.core.jobs import JobCancelled
 from visionft.project.importing.importer import import_source
 from visionft.project.queries import find_images, image_rows
 from visionft.project.store import Project

@@ -5,8 +5,8 @@ from PySide6.QtCore import Qt
 
 from gui.curate.curate_page import CuratePage
 from gui.curate.duplicates_view import DuplicatesView
-from visionft.curation.check import CheckResult, Issue, write_result
-from visionft.curation.duplicates.duplicate_check import Duplicates
+from visionft.analysis.check import CheckResult, Issue, write_result
+from visionft.analysis.duplicates import Duplicates
 from visionft.project.queries import find_images, image_rows
 from visionft.project.store import Project
 

@@ -10,10 +10,10 @@ from PySide6.QtCore import Qt
 
 from gui.curate.curate_page import CuratePage
 from gui.curate.label_errors_view import LabelErrorsView
-from visionft.curation.check import Inputs
-from visionft.curation.label_errors import label_error_check as label_errors
-from visionft.curation.label_errors.label_error_check import LabelErrors
-from visionft.curation.table import CHECKS
+from visionft.analysis import label_errors
+from visionft.analysis.check import Inputs
+from visionft.analysis.label_errors import LabelErrors
+from visionft.analysis.scan import CHECKS
 from visionft.features.feature_store import FeatureKind, make_current
 from visionft.project.queries import image_rows
 from visionft.project.store import Project
@@ -104,11 +104,3 @@ def test_keys_accept_keep_relabel_and_drop_and_go_on_by_themselves(qtbot, page):
         page.session.undo()
     qtbot.waitUntil(lambda: page.list.buttons["label-errors"].count() == 3, timeout=20_000)
     assert labels(page, first) == labels(page, third) == ("apple",)
-
-
-def test_confused_classes_are_a_table(qtbot, page):
-    view = page.view
-    qtbot.mouseClick(view.overlap_chip, LEFT)
-    assert view.panel.is_table and view.panel.overlap.texts()[0][:2] == ["apple", "pear"]
-    qtbot.mouseClick(view.overlap_chip, LEFT)
-    assert not view.panel.is_table

@@ -8,8 +8,8 @@ from PySide6.QtCore import Qt
 from gui.curate.curate_page import CuratePage
 from gui.curate.leaks_view import LeaksView
 from gui.kit import dialogs
-from visionft.curation.check import CheckResult, Issue, read_result, write_result
-from visionft.curation.leaks.leak_check import Leaks
+from visionft.analysis.check import CheckResult, Issue, read_result, write_result
+from visionft.analysis.leaks import Leaks
 from visionft.project.edits.changes import AssignSplits
 from visionft.project.store import Project
 from visionft.training.config.train_config import TrainConfig

@@ -11,7 +11,7 @@ from gui.curate.map.map_reader import BY_CLASS, read_map_data
 from gui.curate.map.map_view import MapView
 from gui.kit.image_model import Tile
 from gui.kit.thumbnails import ThumbnailStore
-from visionft.curation.map.image_map import draw_map
+from visionft.analysis.image_map import draw_map
 from visionft.features.feature_store import FeatureKind, make_current
 from visionft.project.edits.changes import RemoveImages
 from visionft.project.queries import image_rows

@@ -13,8 +13,8 @@ from PySide6.QtCore import Qt
 from gui.curate.curate_page import CuratePage
 from gui.curate.quality_view import QualityView
 from gui.curate.report_view import ReportView
-from visionft.curation.check import APPROXIMATE, APPROXIMATE_TEXT, Inputs, write_result
-from visionft.curation.quality.quality_check import Quality
+from visionft.analysis.check import APPROXIMATE, APPROXIMATE_TEXT, Inputs, write_result
+from visionft.analysis.quality import Quality
 from visionft.project.edits.changes import UnlabelImages
 from visionft.project.store import Project
 

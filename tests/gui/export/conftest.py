@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from visionft.core.files import sha256_file
 from visionft.export.contents import list_contents
-from visionft.files import sha256_file
 from visionft.training.config.train_config import TrainConfig
 
 RUN = "001-resnet18-lora"

@@ -12,12 +12,12 @@ from PySide6.QtGui import QDesktopServices, QGuiApplication
 from gui.export import exporting as export_work
 from gui.export import follow_up
 from gui.kit import dialogs
-from visionft.events import Notice, ResultStored
-from visionft.export.bundle.sample_programs import PYTHON
-from visionft.export.bundle.verifying import FileFault, Verification
+from visionft.core.events import Notice, ResultStored
+from visionft.core.files import sha256_file
 from visionft.export.export_result import ExportResult, Latency, Parity, SampleRun, read_export
 from visionft.export.options import TARGETS, ExportOptions
-from visionft.files import sha256_file
+from visionft.export.sample_programs import PYTHON
+from visionft.export.verifying import FileFault, Verification
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import delete_weights, read_run, rename_run
 

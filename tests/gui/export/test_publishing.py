@@ -11,8 +11,8 @@ from PySide6.QtWidgets import QWidget
 
 from gui.export.exporting import UploadOffer
 from gui.export.publishing import PublishDialog, proposed_name
-from visionft.export.bundle.verifying import UploadFile
-from visionft.weights.offline import OFFLINE_VARIABLE
+from visionft.core.offline import OFFLINE_VARIABLE
+from visionft.export.verifying import UploadFile
 
 LEFT = Qt.MouseButton.LeftButton
 # httpx warns of how huggingface_hub sends large files.

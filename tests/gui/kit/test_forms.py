@@ -9,8 +9,8 @@ from PySide6.QtGui import QWheelEvent
 from PySide6.QtWidgets import QApplication
 
 from gui.kit.forms import ConfigForm
-from models.settings import setting
-from visionft.errors import Problem
+from visionft.core.errors import Problem
+from visionft.core.settings import setting
 from visionft.training.config.checks import config_problems
 from visionft.training.config.train_config import TrainConfig
 

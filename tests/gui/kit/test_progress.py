@@ -4,7 +4,7 @@ import pytest
 
 from gui.kit import progress
 from gui.kit.progress import JobShare, left_text
-from visionft.events import Progress
+from visionft.core.events import Progress
 
 
 @pytest.fixture

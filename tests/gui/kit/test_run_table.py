@@ -9,8 +9,8 @@ from run_events import epoch_done
 from run_files import write_evaluation
 
 from gui.kit.run_table import ACCURACY, best_run, kept_words, quality_words, run_cells
-from visionft.evaluation.unseen import unseen_evaluation
 from visionft.training.config.train_config import TrainConfig
+from visionft.training.evaluation.unseen import unseen_evaluation
 from visionft.training.runs.run_folder import RunSummary
 
 

@@ -13,8 +13,8 @@ from gui.kit.parts import Button, ElidedLabel, key, text, verbatim
 from gui.kit.translation import tr
 from gui.preferences import Settings
 from gui.state import AppState
-from models import languages
-from models.messages import Message, listed, sentences
+from visionft.core import languages
+from visionft.core.messages import Message, listed, sentences
 
 
 @pytest.fixture(autouse=True)

@@ -11,8 +11,8 @@ from PySide6.QtWidgets import QWidget
 from gui.kit import workers
 from gui.kit.workers import BackgroundReader, MainThreadCollector
 from gui.tasks import Failure, Lane, Task
-from visionft.errors import NextStep, VisionFTError
-from visionft.events import Notice
+from visionft.core.errors import NextStep, VisionFTError
+from visionft.core.events import Notice
 
 
 class Listener(QObject):

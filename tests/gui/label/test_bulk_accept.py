@@ -4,8 +4,8 @@ import pytest
 from PySide6.QtCore import Qt
 
 from gui.label.label_page import LabelPage
+from visionft.analysis.suggestions import least_right
 from visionft.project.edits.changes import LabelImages, RemoveImages
-from visionft.suggest.sample_check import least_right
 
 LEFT, CONTROL = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.ControlModifier
 SHIFT = Qt.KeyboardModifier.ShiftModifier

@@ -2,16 +2,20 @@
 
 import errno
 import os
+import threading
 
 import pytest
 from projects import project_of
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QMetaObject, QPoint, Qt, QTimer
 from PySide6.QtGui import QDrag, QDragEnterEvent, QDragMoveEvent, QDropEvent, QGuiApplication
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QInputDialog
 
 from gui.label.label_page import LabelPage
 from gui.label.labeller import image_menu
+from visionft.core.errors import ProjectError
+from visionft.project.edits import changes
+from visionft.project.edits.changes import LabelImages, give_class
 
 LEFT, CONTROL, SHIFT = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
 
@@ -262,3 +266,41 @@ def test_in_a_multi_label_project_keys_toggle(press, stored, open_label, images,
     assert stored(page)[first] == ["blue", "red"]
     press(page, Qt.Key.Key_3)
     assert stored(page)[first] == ["blue"]
+
+
+@pytest.mark.parametrize("fault", ["", "The disk is full."])
+def test_a_key_on_many_images_leaves_the_window_alive_and_later_keys_follow_it(press, stored, page, monkeypatch, fault):
+    begun, seen = [], []
+
+    def give_slowly(connection, image_ids, name, source):
+        begun.append((name, threading.current_thread()))
+        if len(image_ids) > 1:
+            QMetaObject.invokeMethod(asked, "start", Qt.ConnectionType.QueuedConnection)
+            assert is_seen.wait(10)
+            if fault:
+                raise ProjectError(fault)
+        give_class(connection, image_ids, name, source)
+
+    def while_writing():
+        seen.append("painted")
+        QTimer.singleShot(0, page, is_seen.set)
+        page.labels.apply(LabelImages(page.labels.images.ids[:1], "green"))
+
+    is_seen, asked = threading.Event(), QTimer(page, interval=0, singleShot=True)
+    asked.timeout.connect(while_writing)
+    monkeypatch.setattr(changes, "give_class", give_slowly)
+    monkeypatch.setattr(changes, "BULK_IMAGES", 25)
+    messages = []
+    page.state.message_raised.connect(messages.append)
+    ids = page.labels.images.ids
+    page.labels.selection.select_all()
+    press(page, Qt.Key.Key_3)
+    assert [name for name, _ in begun] == ["red", "green"] and seen == ["painted"]
+    assert begun[0][1] is not threading.main_thread()
+    first, *others = (stored(page)[each] for each in ids)
+    assert first == ["green"] and (others == [["red"]] * 24) is not bool(fault)
+    assert (fault in [each.message for each in messages]) is bool(fault)
+    steps = [each.title for each in page.labels.project.history(2)]
+    assert len([each for each in steps if "Label 25" in each]) == (0 if fault else 1)
+    assert page.session.undo()
+    assert stored(page)[ids[0]] == (["blue"] if fault else ["red"])

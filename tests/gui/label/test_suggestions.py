@@ -6,9 +6,9 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QInputDialog
 
 from gui.label.label_page import LabelPage
+from visionft.analysis.suggestions import Suggestion, write_suggestions
 from visionft.project.edits.changes import UnlabelImages
 from visionft.project.store import Project
-from visionft.suggest.suggestions import Suggestion, write_suggestions
 from visionft.training.config.train_config import TrainConfig
 
 LEFT, CONTROL, SHIFT = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier

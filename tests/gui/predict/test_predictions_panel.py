@@ -5,9 +5,9 @@ from pathlib import Path
 from PIL import Image
 
 from gui.predict.predictions_panel import EvidencePanel
-from visionft.export.index.memory_index import IndexEntry
+from visionft.export.index import IndexEntry
 from visionft.export.predictor import Prediction
-from visionft.retrieval.evidence import Evidence, Neighbour
+from visionft.training.retrieval import Evidence, Neighbour
 
 IMAGES = {
     1: IndexEntry("one.png", "1", "dawn", ("wet",)),

@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 
 from gui.results import accuracy_text
-from visionft.curation.leaks.leak_free_accuracy import LeakFreeAccuracy
-from visionft.evaluation.metrics import ClassScore, wilson_interval
-from visionft.evaluation.stored import StoredEvaluation, StoredPrediction
+from visionft.analysis.leaks import LeakFreeAccuracy
+from visionft.training.evaluation.metrics import ClassScore, wilson_interval
+from visionft.training.evaluation.stored import StoredEvaluation, StoredPrediction
 
 NAMES = ("glass", "plastic", "paper")
 

@@ -7,7 +7,7 @@ from PySide6.QtCore import Qt
 
 from gui.kit.run_table import kept_words
 from gui.results import run_actions
-from visionft.combining.combine import Combination
+from visionft.training.combining import Combination
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.manifest import Part, write_manifest, write_parts
 from visionft.training.runs.run_titles import method_title

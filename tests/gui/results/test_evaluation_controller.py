@@ -8,8 +8,8 @@ from PySide6.QtCore import Qt
 from gui import runner
 from gui.results import evaluation_controller, results_page
 from gui.shell.window import MainWindow
-from visionft.errors import RunError
-from visionft.events import Progress
+from visionft.core.errors import RunError
+from visionft.core.events import Progress
 
 LEFT = Qt.MouseButton.LeftButton
 OLD, NEW = "001-resnet18-lora", "002-vit_tiny-linear"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from gui.results.evaluations import Images, predicted_items
 from visionft.data.types import Snapshot, SnapshotImage, Task
-from visionft.evaluation.stored import StoredPrediction
+from visionft.training.evaluation.stored import StoredPrediction
 
 NAMES = ("tench, Tinca tinca", "tench", "Tinca tinca")
 

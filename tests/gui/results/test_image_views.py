@@ -12,8 +12,8 @@ from gui.kit.thumbnails import Unreadable
 from gui.results import image_views
 from gui.results.results_page import MISTAKES
 from visionft.data.preprocess import Box
-from visionft.evaluation.explanation import Explanation, ExplanationRequest
 from visionft.project.edits.changes import RemoveImages
+from visionft.training.evaluation.explanation import Explanation, ExplanationRequest
 
 LEFT = Qt.MouseButton.LeftButton
 OLD, NEW = "001-resnet18-lora", "002-vit_tiny-linear"

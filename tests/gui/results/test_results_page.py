@@ -16,9 +16,9 @@ from gui.kit.value_table import MARK_ROLE
 from gui.results.classes_view import FIRST
 from gui.results.details_view import CALIBRATION, CURVES, SETTINGS
 from gui.results.results_page import CLASSES, COMPARE, DETAILS, MISTAKES
-from visionft.evaluation.run_cost import write_file_cost
-from visionft.files import write_json
+from visionft.core.files import write_json
 from visionft.training.config.train_config import TrainConfig
+from visionft.training.evaluation.run_cost import write_file_cost
 from visionft.training.runs.run_folder import read_run
 
 LEFT = Qt.MouseButton.LeftButton
@@ -99,7 +99,7 @@ def test_two_runs_lie_over_each_other_in_the_colours_of_the_table(page, show):
     expected = [colours[run.name] for run in page.details.chart.runs]
     for plot in page.details.chart.findChildren(PlotWidget):
         lines = [item for item in plot.getPlotItem().listDataItems() if isinstance(item, PlotDataItem)]
-        assert [line.opts["pen"].color().name() for line in lines] == expected
+        assert [pen.color().name() for line in lines if (pen := line.opts["pen"]) is not None] == expected
     assert len(set(expected)) == 2
 
 

@@ -11,11 +11,11 @@ from gui.kit import dialogs
 from gui.kit.thumbnail_cache import cache_folder
 from gui.kit.thumbnails import Unreadable, load_thumbnail
 from gui.preferences import Settings, load_settings
+from models.weights.locations import weights_folder
+from visionft.core.devices import likely_kinds
+from visionft.core.offline import offline_reason
 from visionft.data.cache_space import cache_limit
 from visionft.data.limits import image_limit
-from visionft.devices import likely_kinds
-from visionft.weights.locations import weights_folder
-from visionft.weights.offline import offline_reason
 
 LEFT, CONTROL = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.ControlModifier
 

@@ -6,9 +6,9 @@ from run_events import ended_run, epoch_done
 
 from gui.shell.messages import ending_of
 from gui.tasks import Lane, Task
-from visionft.errors import VisionFTError
-from visionft.evaluation.stored import Evaluation
+from visionft.core.errors import VisionFTError
 from visionft.project.edits.changes import AddClass
+from visionft.training.evaluation.stored import Evaluation
 
 LEFT = Qt.MouseButton.LeftButton
 

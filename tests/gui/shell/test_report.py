@@ -8,7 +8,7 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QPlainTextEdit
 
 from gui.errors import BugDialog, ReportDialog
-from visionft.log import log_file
+from visionft.core.log import log_file
 
 LEFT = Qt.MouseButton.LeftButton
 

@@ -5,8 +5,7 @@ from PySide6.QtCore import Qt
 
 from gui.train import advice
 from gui.train.advice import AdviceCard
-from visionft.advice.closed_forms import CurvePoint
-from visionft.advice.recommend import Candidate, Recommendation
+from visionft.analysis.advice import Candidate, CurvePoint, Recommendation
 from visionft.project.edits.changes import UnlabelImages
 
 LEFT = Qt.MouseButton.LeftButton

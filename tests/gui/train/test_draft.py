@@ -6,11 +6,10 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QWidget
 
-from gui.train.network_search import MOST_SHOWN, NetworkSearch
 from gui.train.train_choices import ELSEWHERE, HERE, WeightsFact, backbone_choices
 from gui.train.train_page import TrainPage
 from models.catalog import BACKBONES
-from visionft.errors import RunError
+from visionft.core.errors import RunError
 from visionft.training.estimate import Estimate, SetFacts, StepCost, keep_cost
 from visionft.training.preset_choice import preset_of_project
 from visionft.training.run_settings import run_settings
@@ -127,20 +126,3 @@ def test_a_method_that_does_not_fit_is_named(qtbot, page, window, monkeypatch, f
     qtbot.mouseClick(page.setup.measure_all_button, LEFT)
     finish()
     assert "lora: 9 GB" in window.toasts.message() and "prefix" not in window.toasts.message()
-
-
-def test_a_network_is_found_by_parts_of_its_name_and_its_licence_accepted_for_each_anew(qtbot, page):
-    dialog = NetworkSearch(page)
-    qtbot.addWidget(dialog)
-    assert dialog.table.rowCount() == MOST_SHOWN and dialog.choose_button.isEnabled()
-    dialog.words.setText("dinov2 reg small")
-    assert dialog.table.texts() == [["vit_small_patch14_reg4_dinov2.lvd142m", "ViT", "21.6 M", "224 px", "Apache-2.0"]]
-    assert dialog.chosen().name == "dinov2_reg_small"
-    dialog.words.setText("zzz")
-    assert dialog.chosen() is None and not dialog.choose_button.isEnabled()
-    dialog.words.setText("fb_swsl")
-    assert not dialog.choose_button.isEnabled() and "CC-BY-NC-4.0" in dialog.licence_box.text()
-    dialog.licence_box.setChecked(True)
-    assert dialog.choose_button.isEnabled() and dialog.accepted_licence == "CC-BY-NC-4.0"
-    dialog.table.selectRow(1)
-    assert not dialog.choose_button.isEnabled()

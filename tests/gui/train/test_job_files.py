@@ -10,8 +10,8 @@ from PySide6.QtWidgets import QFileDialog, QLineEdit
 
 from gui.kit.parts import Button
 from gui.train.train_page import TrainPage
-from visionft.remote.running import result_file, run_job
 from visionft.training.config.train_config import TrainConfig
+from visionft.training.remote.running import result_file, run_job
 from visionft.training.runs.run_folder import list_runs
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::FutureWarning")

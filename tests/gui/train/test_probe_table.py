@@ -6,7 +6,7 @@ from random import Random
 import pytest
 from PySide6.QtCore import Qt
 
-from visionft.events import Progress
+from visionft.core.events import Progress
 from visionft.training.probing import Probe
 
 LEFT = Qt.MouseButton.LeftButton

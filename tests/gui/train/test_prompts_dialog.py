@@ -1,4 +1,4 @@
-"""Class descriptions in the window: applied in one step, refused, measured, cancelled."""
+"""Class descriptions in the window: applied in one step, cancelled."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -33,7 +33,7 @@ def write(qtbot, dialog: PromptsDialog, place: int, words: str) -> None:
 
 
 def test_each_class_shows_its_words_or_its_name_and_what_is_read(qtbot, dialog) -> None:
-    assert [row[3] for row in dialog.classes.texts()] == ["a pet", tr("its name"), tr("its name")]
+    assert [row[1] for row in dialog.classes.texts()] == ["a pet", tr("its name"), tr("its name")]
     assert dialog.class_title.text() == "cat" and "a pet." in dialog.read_as.text()
     write(qtbot, dialog, 1, "one {}")
     assert dialog.class_title.text() == "dog" and "“one dog”" in dialog.read_as.text()

@@ -6,8 +6,8 @@ import pytest
 from run_events import epoch_done, started, step
 
 from gui.train.run_monitor import RunMonitor
-from visionft.events import ImagesClassified, Progress
-from visionft.jobs import JobContext
+from visionft.core.events import ImagesClassified, Progress
+from visionft.core.jobs import JobContext
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_a_run_whose_head_is_solved_shows_images_and_its_one_point_behind_detail
     monitor.finish(seconds=200, was_stopped=False, run="001-probe", result="Right for 2 of 3.")
     assert monitor.line.words().startswith("Right for 2 of 3.") and monitor.line.words().endswith("3 min")
     monitor.details_button.click()
-    assert monitor.chart.isVisibleTo(monitor) and monitor.chart.point_counts()["epochs"] == 1
+    assert monitor.chart.isVisibleTo(monitor) and len(monitor.chart.epochs) == 1
     assert monitor.tiles["best"].figure() == "–"
 
 

@@ -6,9 +6,9 @@ import pytest
 
 import visionft
 from models.catalog import get_backbone
+from models.weights.locations import local_file
 from visionft.training.framing_choice import read_measured
 from visionft.training.runs.run_folder import list_runs
-from visionft.weights.locations import local_file
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from visionft.log import log_file
+from visionft.core.log import log_file
 
 
 @pytest.mark.slow

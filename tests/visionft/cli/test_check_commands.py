@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from visionft.curation.check import APPROXIMATE, APPROXIMATE_TEXT, Inputs, read_result, write_result
-from visionft.curation.quality.kinds import KINDS
-from visionft.curation.quality.quality_check import Quality
-from visionft.errors import ProjectError
+from visionft.analysis.check import APPROXIMATE, APPROXIMATE_TEXT, Inputs, read_result, write_result
+from visionft.analysis.quality import KINDS, Quality
+from visionft.core.errors import ProjectError
 from visionft.features.feature_store import FeatureKind, Features
 from visionft.project.edits.changes import LabelImages, UnlabelImages
 from visionft.project.importing.importer import import_files, import_source
@@ -133,7 +132,7 @@ def test_what_is_no_share_and_what_has_no_labels_is_refused(refused, mislabelled
 @pytest.fixture
 def only_quality(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave the quick check alone in the table."""
-    for module in ("visionft.curation.report.report_reader", "visionft.curation.scan"):
+    for module in ("visionft.analysis.report", "visionft.analysis.scan"):
         monkeypatch.setattr(f"{module}.CHECKS", {"quality": Quality()})
 
 

@@ -146,7 +146,7 @@ def test_a_stop_signal_to_the_group_keeps_the_best(project, tiny, number: signal
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stop_before_the_run_has_a_folder_is_told(run, project, tiny, monkeypatch, number: signal.Signals) -> None:
-    from visionft.evaluation import trained_run
+    from visionft.training.evaluation import trained_run
 
     def stopped(*inputs: Any, **options: Any) -> Any:
         os.kill(os.getpid(), number)

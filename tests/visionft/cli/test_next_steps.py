@@ -10,9 +10,9 @@ from typing import get_args
 
 import pytest
 
-from models.errors import Action, NextStep, VisionFTError
 from visionft.cli.next_steps import COMMANDS, command_for, own_command
 from visionft.cli.output import error_value, print_error
+from visionft.core.errors import Action, NextStep, VisionFTError
 
 SOURCE = Path(__file__).parents[3]
 COMMAND = re.compile(r"(?<![\w/.-])visionft [a-z]|(?<![\w-])--[a-z]|`[a-z]+")

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from visionft.core.errors import ImageError
+from visionft.core.files import sha256_file
 from visionft.data import cache_space, image_cache
 from visionft.data.cache_space import CacheUse, cache_use, clear_cache
 from visionft.data.decode import decode
 from visionft.data.image_cache import ImageCache
-from visionft.errors import ImageError
-from visionft.files import sha256_file
 
 SIDE = 50
 GB = 10**9

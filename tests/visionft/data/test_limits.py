@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from visionft.core.errors import ImageError
 from visionft.data.decode import decode, read_header
 from visionft.data.limits import memory_needed
-from visionft.errors import ImageError
 
 # 122 bytes, one column of 134 million pixels to Pillow.
 TALL_TIFF = base64.b64decode(
@@ -25,7 +25,7 @@ MEASURE = """
 import json, sys
 from pathlib import Path
 from PIL import AvifImagePlugin, GifImagePlugin, WebPImagePlugin
-from visionft.errors import ImageError
+from visionft.core.errors import ImageError
 from visionft.data.decode import decode
 def peak():  # not getrusage, which starts at what the parent took
     (line,) = [line for line in open("/proc/self/status") if line.startswith("VmHWM")]

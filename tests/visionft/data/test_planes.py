@@ -11,9 +11,9 @@ import pytest
 import tifffile
 
 import resources
+from visionft.core.errors import ImageError
 from visionft.data.decode import decode, read_header
 from visionft.data.image_reading import AS_STORED, ImageReading
-from visionft.errors import ImageError
 from visionft.export.predictor import Predictor
 from visionft.project.image_window import measure_window
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from visionft.core.errors import ImageError
 from visionft.data.decode import decode, decode_open, open_image
 from visionft.data.preprocess import PreprocessConfig
-from visionft.errors import ImageError
 
 
 @pytest.fixture(scope="module")

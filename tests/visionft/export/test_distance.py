@@ -12,10 +12,10 @@ import pytest
 import torch
 from PIL import Image
 
-from models.messages import Message
+from visionft.core.errors import ExportError
+from visionft.core.messages import Message
 from visionft.data.types import Snapshot
-from visionft.errors import ExportError
-from visionft.export import exporter
+from visionft.export import prepared
 from visionft.export.distance import Distance, draw_border, with_outputs
 from visionft.export.export_result import read_export
 from visionft.export.exporter import export_run
@@ -85,7 +85,7 @@ def test_a_distance_that_differs_from_pytorch_fails_the_export(run_of, snapshot,
         other.border.mul_(1.2)
         return with_outputs(part, other, embeds=embeds)
 
-    monkeypatch.setattr(exporter, "with_outputs", moved)
+    monkeypatch.setattr(prepared, "with_outputs", moved)
     with pytest.raises(ExportError) as caught:
         export_run(run_of("test_resnet", "linear"), snapshot, tmp_path / "out")
     told = cast(Message, caught.value.message).values

@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
@@ -17,24 +16,24 @@ import pytest
 
 import visionft
 from models.catalog import BACKBONES
-from models.messages import Message
 from models.methods.table import METHODS
-from visionft.combining.combine import combine
+from visionft.core.errors import ExportError
+from visionft.core.events import Event, ResultStored
+from visionft.core.jobs import JobCancelled, JobContext
+from visionft.core.messages import Message
 from visionft.data.decode import decode
 from visionft.data.types import Snapshot
-from visionft.errors import ExportError
-from visionft.evaluation.report import evaluate_run, probabilities_of, run_logits
-from visionft.evaluation.stored import read_evaluation
-from visionft.events import Event, ResultStored
-from visionft.export import exporter
+from visionft.export import prepared
 from visionft.export.artefacts import ARTEFACTS, Artefact
-from visionft.export.bundle.verifying import verify_export
-from visionft.export.export_result import read_export
+from visionft.export.export_result import Made, read_export
 from visionft.export.exporter import export_run
 from visionft.export.graph import export_network
 from visionft.export.options import ExportOptions, is_made_with
 from visionft.export.predictor import Predictor
-from visionft.jobs import JobCancelled, JobContext
+from visionft.export.verifying import verify_export
+from visionft.training.combining import combine
+from visionft.training.evaluation.report import evaluate_run, probabilities_of, run_logits
+from visionft.training.evaluation.stored import read_evaluation
 from visionft.training.runs.run_folder import load_run
 from visionft.training.runs.run_model import load_run_model
 
@@ -102,7 +101,7 @@ def test_the_file_follows_the_contract(export_of) -> None:
 
 
 def test_a_changed_weight_fails_the_comparison_and_leaves_nothing(run_of, snapshot, tmp_path, monkeypatch) -> None:
-    honest = exporter.assemble
+    honest = prepared.assemble
 
     def corrupted(*args, **kwargs):
         model = honest(*args, **kwargs)
@@ -114,7 +113,7 @@ def test_a_changed_weight_fails_the_comparison_and_leaves_nothing(run_of, snapsh
         weight.CopyFrom(onnx.numpy_helper.from_array(values, weight.name))
         return model
 
-    monkeypatch.setattr(exporter, "assemble", corrupted)
+    monkeypatch.setattr(prepared, "assemble", corrupted)
     with pytest.raises(ExportError) as caught:
         export_run(run_of("test_resnet", "linear"), snapshot, tmp_path / "out")
     assert isinstance(caught.value.message, Message) and "max_abs_diff" in caught.value.message.values
@@ -176,7 +175,7 @@ def test_cancelled_at_a_further_file_the_export_is_that_before_it(run_of, snapsh
 
 @pytest.mark.slow
 def test_a_further_file_that_fails_leaves_the_others(run_of, snapshot: Snapshot, tmp_path: Path, monkeypatch) -> None:
-    def refuse(_export: Any) -> None:
+    def refuse(*_arguments: object) -> Made:
         raise ExportError("It differs from PyTorch.")
 
     monkeypatch.setitem(ARTEFACTS, "broken", Artefact(name="broken", title="Broken", write=refuse))
@@ -191,7 +190,7 @@ def test_a_further_file_that_fails_leaves_the_others(run_of, snapshot: Snapshot,
 @pytest.mark.slow
 def test_exports_are_the_same_bytes_each_time(run_of, export_of, snapshot, tmp_path: Path, monkeypatch) -> None:
     first = export_of("test_resnet", "lora")
-    monkeypatch.setattr(exporter, "export_network", export_network)
+    monkeypatch.setattr(prepared, "export_network", export_network)
     assert export_run(run_of("test_resnet", "lora"), snapshot, tmp_path / "again").sha256 == first.sha256
 
 

@@ -7,16 +7,16 @@ import numpy as np
 import onnx
 import pytest
 
-from visionft.combining.combine import combine
+from visionft.core.errors import ExportError
 from visionft.data.decode import decode
 from visionft.data.types import Snapshot
-from visionft.errors import ExportError
-from visionft.export.bundle.verifying import verify_export
 from visionft.export.export_result import read_export
 from visionft.export.exporter import export_run
 from visionft.export.fixed_size import scaled_input, values_without_size
 from visionft.export.options import ExportOptions, is_made_with
 from visionft.export.predictor import Predictor
+from visionft.export.verifying import verify_export
+from visionft.training.combining import combine
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import load_run
 

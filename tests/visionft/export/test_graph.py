@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from visionft.data.preprocess import PreprocessConfig
+from visionft.export.contents import OPSET
 from visionft.export.model_file import trusted_session
-from visionft.export.options import OPSET
 from visionft.export.preprocessing_graph import preprocessing_model
 
 SHAPES = [(1, 1), (1, 700), (700, 1), (2, 2), (31, 33), (64, 64), (100, 80), (65, 480), (900, 1200), (3000, 4000)]

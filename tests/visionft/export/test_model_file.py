@@ -12,13 +12,13 @@ import psutil
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from models.messages import Message
-from visionft.amounts import size_text
-from visionft.errors import ExportError, VisionFTError
+from visionft.core.amounts import size_text
+from visionft.core.errors import ExportError, VisionFTError
+from visionft.core.files import sha256_file
+from visionft.core.messages import Message
 from visionft.export import predictor
 from visionft.export.model_file import read_model
 from visionft.export.predictor import Predictor
-from visionft.files import sha256_file
 
 FLOAT, INT64, BOOL = TensorProto.FLOAT, TensorProto.INT64, TensorProto.BOOL
 PIXELS = np.zeros((1, 4, 5, 3), np.uint8)

@@ -12,17 +12,17 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
+from visionft.core.errors import ExportError
+from visionft.core.jobs import JobContext
 from visionft.data.decode import decode
 from visionft.data.types import Snapshot
-from visionft.errors import ExportError
-from visionft.evaluation.comparison import paired_interval
-from visionft.export.bundle.verifying import verify_export
 from visionft.export.export_result import ExportResult, read_export
 from visionft.export.exporter import export_run
 from visionft.export.options import ExportOptions
-from visionft.export.precision.variants import MOST_DOUBT, VariantAgreement
 from visionft.export.predictor import Predictor
-from visionft.jobs import JobContext
+from visionft.export.variants import MOST_DOUBT, VariantAgreement
+from visionft.export.verifying import verify_export
+from visionft.training.evaluation.comparison import paired_interval
 
 BOTH = ExportOptions.for_target(fp16=True, int8=True)
 
@@ -104,9 +104,9 @@ def test_evidence_works_with_a_smaller_file_in_the_script_too(exported, snapshot
 
 
 def test_what_answers_wrongly_is_not_kept(run_of, snapshot: Snapshot, tmp_path: Path, monkeypatch) -> None:
-    from visionft.export.precision import making
+    from visionft.export import precision_variants
 
-    honest = making.at_half_precision
+    honest = precision_variants.at_half_precision
 
     def spoilt(network, head):
         model = honest(network, head)
@@ -116,7 +116,7 @@ def test_what_answers_wrongly_is_not_kept(run_of, snapshot: Snapshot, tmp_path: 
                 tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
         return model
 
-    monkeypatch.setattr(making, "at_half_precision", spoilt)
+    monkeypatch.setattr(precision_variants, "at_half_precision", spoilt)
     options = ExportOptions.for_target(fp16=True)
     result = export_run(run_of("test_resnet", "full"), snapshot, tmp_path / "out", options=options)
     (variant,) = result.variants

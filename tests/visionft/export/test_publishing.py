@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from visionft.errors import ExportError, VisionFTError
+from visionft.core.errors import ExportError, VisionFTError
+from visionft.core.files import temporary_folder
 from visionft.export.export_result import read_export
 from visionft.export.publishing import adding, publishing, settle
-from visionft.files import temporary_folder
 
 NAMES = ("labels.txt", "predict.py", "export.json", "model.onnx")
 # For each line of input it forks a process to publish; the process dies at the given file-system step.

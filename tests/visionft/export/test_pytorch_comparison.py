@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from visionft.core.jobs import SILENT
 from visionft.data.image_reading import AS_STORED
 from visionft.data.types import SnapshotImage
 from visionft.export.pytorch_comparison import BATCHES, measure_parity, spread_by_shape
-from visionft.jobs import SILENT
 
 
 @pytest.fixture

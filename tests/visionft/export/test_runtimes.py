@@ -21,13 +21,13 @@ import pytest
 from PIL import Image
 
 import resources
-from visionft.combining.combine import combine
+from visionft.core.errors import ExportError
 from visionft.data.types import Snapshot
-from visionft.errors import ExportError
-from visionft.export.bundle.web_runtime import write_runtime
+from visionft.export.bundled_files import write_runtime
 from visionft.export.exporter import export_run
-from visionft.export.index.memory_index import read_index, write_index
+from visionft.export.index import read_index, write_index
 from visionft.export.predictor import Predictor
+from visionft.training.combining import combine
 from visionft.training.runs.run_folder import load_run
 
 logger = logging.getLogger(__name__)

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from visionft.errors import ExportError
-from visionft.export.bundle import web_runtime
-from visionft.export.bundle.sample_programs import SAMPLES, sample_files
-from visionft.export.bundle.verifying import verify_export
-from visionft.export.bundle.web_runtime import RUNTIME_FILES, runtime_files, write_runtime
+from visionft.core.errors import ExportError
+from visionft.core.files import sha256_file
+from visionft.export import bundled_files
+from visionft.export.bundled_files import RUNTIME_FILES, runtime_files, write_runtime
 from visionft.export.contents import MODEL_FILE, list_contents
 from visionft.export.export_result import ExportResult, Latency, Parity, read_export
 from visionft.export.options import TARGETS, ExportOptions, is_made_with
-from visionft.export.precision.variants import MOST_DOUBT, Variant, VariantAgreement, read_variants
-from visionft.files import sha256_file
+from visionft.export.sample_programs import SAMPLES, sample_files
+from visionft.export.variants import MOST_DOUBT, Variant, VariantAgreement, read_variants
+from visionft.export.verifying import verify_export
 
 ANSWERS = VariantAgreement(
     images=400,
@@ -129,7 +129,7 @@ def test_a_small_file_is_used_only_where_it_is_as_accurate(verdict, loss, small,
 
 def test_the_page_has_its_runtime_beside_it_or_needs_npm(tmp_path, monkeypatch):
     page = next(each for each in SAMPLES if each.name == "web")
-    monkeypatch.setattr(web_runtime, "ROOT", tmp_path)
+    monkeypatch.setattr(bundled_files, "ROOT", tmp_path)
     with pytest.raises(ExportError):
         write_runtime(tmp_path)
     assert not runtime_files() and page.start(files=runtime_files()).startswith("npm ")

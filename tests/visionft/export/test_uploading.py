@@ -11,13 +11,13 @@ from urllib.parse import quote
 import pytest
 from huggingface_hub import constants
 
-from visionft.errors import VisionFTError
+from visionft.core.errors import VisionFTError
+from visionft.core.files import sha256_file
+from visionft.core.log import log_expected, log_file, start_log
+from visionft.core.offline import OFFLINE_VARIABLE
+from visionft.core.support import report_text
 from visionft.export.contents import list_contents
 from visionft.export.uploading import send_export
-from visionft.files import sha256_file
-from visionft.log import log_expected, log_file, start_log
-from visionft.support import report_text
-from visionft.weights.offline import OFFLINE_VARIABLE
 
 # httpx warns of how huggingface_hub sends large files.
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")

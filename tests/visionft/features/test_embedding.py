@@ -11,15 +11,15 @@ import pytest
 from PIL import Image
 from small_features import embed
 
+from visionft.core.errors import ProjectError, RunError
+from visionft.core.events import Notice, Progress
+from visionft.core.files import sha256_file
+from visionft.core.jobs import JobCancelled, JobContext
 from visionft.data.types import Snapshot
-from visionft.errors import ProjectError, RunError
-from visionft.events import Notice, Progress
 from visionft.features import embedding
 from visionft.features.embedding import embedded, features_under
 from visionft.features.feature_spec import FeatureSpec
 from visionft.features.feature_store import load_features, stored_kinds
-from visionft.files import sha256_file
-from visionft.jobs import JobCancelled, JobContext
 from visionft.project.importing.importer import import_source
 from visionft.project.store import Project
 

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 import visionft
-from visionft.errors import VisionFTError
+from visionft.core.errors import VisionFTError
 
 QUIET: dict[str, Any] = {"callback": lambda _event: None}
 

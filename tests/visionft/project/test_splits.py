@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from visionft.core.errors import NextStep, ProjectError
 from visionft.data.types import SnapshotImage, Split
-from visionft.errors import NextStep, ProjectError
 from visionft.project.edits.changes import LabelImages, UnlabelImages
 from visionft.project.importing.importer import import_source
 from visionft.project.splits import assign_splits, group_images, place_groups

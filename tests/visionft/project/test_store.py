@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from visionft.errors import ProjectError
-from visionft.jobs import JobContext
+from visionft.core.errors import ProjectError
+from visionft.core.jobs import JobContext
 from visionft.project.edits.changes import AddClass, LabelImages, RemoveImages
 from visionft.project.importing.importer import import_source
 from visionft.project.labelling import find_image, label_images, take_in

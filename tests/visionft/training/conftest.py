@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from visionft.events import Event, Notice
+from visionft.core.events import Event, Notice
 from visionft.training.config.train_config import TrainConfig
 
 

@@ -7,17 +7,17 @@ from pathlib import Path
 import pytest
 from safetensors.torch import save_file
 
-from visionft.errors import RunError
-from visionft.evaluation.report import evaluate_run
-from visionft.events import Event, Notice
+from models.weights.importing import import_weights
+from visionft.core.errors import RunError
+from visionft.core.events import Event, Notice
+from visionft.core.jobs import JobContext
 from visionft.export.exporter import export_run
 from visionft.features import frozen_network
-from visionft.jobs import JobContext
 from visionft.training import base_weights
 from visionft.training.config.train_config import TrainConfig
+from visionft.training.evaluation.report import evaluate_run
 from visionft.training.loop.train import resume, train
 from visionft.training.runs.run_folder import read_run
-from visionft.weights.importing import import_weights
 
 
 def config(**values) -> TrainConfig:

@@ -8,18 +8,18 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from visionft.analysis.suggestions import suggest_labels
+from visionft.core.events import EpochDone, Event
+from visionft.core.files import sha256_file
+from visionft.core.jobs import JobContext
 from visionft.data.cache_space import cache_folder, cache_use
 from visionft.data.dataset import ImageDataset, choose_workers
 from visionft.data.image_cache import ImageCache
 from visionft.data.preprocess import PreprocessConfig
 from visionft.data.types import Snapshot
-from visionft.evaluation.report import evaluate_run
-from visionft.events import EpochDone, Event
-from visionft.files import sha256_file
-from visionft.jobs import JobContext
-from visionft.suggest.suggestions import suggest_labels
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.estimate import estimate_run
+from visionft.training.evaluation.report import evaluate_run
 from visionft.training.loop.train import train
 
 CONFIG = TrainConfig(

@@ -4,9 +4,9 @@ import dataclasses
 
 import pytest
 
-from visionft.errors import ConfigError
-from visionft.events import Progress
-from visionft.jobs import JobCancelled, JobContext
+from visionft.core.errors import ConfigError
+from visionft.core.events import Progress
+from visionft.core.jobs import JobCancelled, JobContext
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.estimate import SetFacts, StepCost, estimate_run, extrapolate, measure_steps
 

@@ -9,15 +9,15 @@ import onnxruntime
 import pytest
 from PIL import Image
 
+from visionft.core.files import sha256_file
 from visionft.data.types import Snapshot, SnapshotImage
-from visionft.evaluation.explain import explain_images
-from visionft.evaluation.explanation import ExplanationRequest
-from visionft.evaluation.report import evaluate_run
 from visionft.export.exporter import export_run
 from visionft.export.options import ExportOptions
 from visionft.features.embedding import features_under
-from visionft.files import sha256_file
 from visionft.training.config.train_config import TrainConfig
+from visionft.training.evaluation.explain import explain_images
+from visionft.training.evaluation.explanation import ExplanationRequest
+from visionft.training.evaluation.report import evaluate_run
 from visionft.training.loop.train import train
 from visionft.training.runs.run_folder import read_run
 

@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from visionft.core.errors import ConfigError
+from visionft.core.events import ImagesClassified, Notice, ResultStored
+from visionft.core.files import sha256_file
+from visionft.core.jobs import JobCancelled, JobContext
 from visionft.data.image_reading import ImageReading
 from visionft.data.types import Snapshot, SnapshotImage
-from visionft.errors import ConfigError
-from visionft.evaluation.stored import Evaluation
-from visionft.evaluation.trained_run import train_and_evaluate
-from visionft.evaluation.unseen import unseen_evaluation
-from visionft.events import ImagesClassified, Notice, ResultStored
-from visionft.files import sha256_file
-from visionft.jobs import JobCancelled, JobContext
 from visionft.training.config.presets import Circumstances, preset_config
 from visionft.training.config.train_config import CENTRE, Framing, TrainConfig
+from visionft.training.evaluation.stored import Evaluation
+from visionft.training.evaluation.trained_run import train_and_evaluate
+from visionft.training.evaluation.unseen import unseen_evaluation
 from visionft.training.framing_choice import (
     FILE,
     FramingChoice,

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from visionft.advice import recommend
+from visionft.analysis import advice
+from visionft.cli.demo import EPOCHS, FRAMING, demo_config
 from visionft.data.types import Snapshot, SnapshotImage
-from visionft.demo import EPOCHS, FRAMING, demo_config
 from visionft.training.config.train_config import Framing
 from visionft.training.preset_choice import preset_of_project, project_circumstances
 from visionft.training.run_settings import run_settings
@@ -27,7 +27,7 @@ def test_the_framing_of_the_project_counts(images, tmp_path):
     after = preset_of_project("balanced", images, tmp_path, backbone="starter_resnet", device="cpu")
     assert project_circumstances(images, tmp_path, device="cpu").framing == Framing(image_size=320)
     assert after.epochs < before.epochs  # each image costs more: the same budget shows fewer
-    assert recommend.preset_of_project is preset_of_project
+    assert advice.preset_of_project is preset_of_project
 
 
 @pytest.mark.parametrize("preset", ["quick", "balanced", "best"])

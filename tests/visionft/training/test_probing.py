@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from visionft.errors import RunError
-from visionft.events import Progress
-from visionft.jobs import JobContext
+from visionft.core.errors import RunError
+from visionft.core.events import Progress
+from visionft.core.jobs import JobContext
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.probing import Probe, best_probe, probe_backbones
 

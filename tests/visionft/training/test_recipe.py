@@ -10,11 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.methods.table import METHODS
-from visionft.errors import ConfigError, RunError, WeightsError
+from visionft.core.errors import ConfigError, RunError, WeightsError
 from visionft.training.base_weights import save_base_weights
-from visionft.training.config.recipe_text import parse_toml
 from visionft.training.config.train_config import FORMAT_VERSION, TrainConfig
-from visionft.training.recipe import Recipe, StartWeights, read_recipe, require_same_weights, write_recipe
+from visionft.training.recipe import Recipe, StartWeights, parse_toml, read_recipe, require_same_weights, write_recipe
 from visionft.training.runs.manifest import Part
 from visionft.training.runs.run_folder import BaseWeights, RunSummary
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 import visionft
-from visionft.errors import VisionFTError
-from visionft.events import Notice, ResultStored
+from visionft.core.errors import VisionFTError
+from visionft.core.events import Notice, ResultStored
 from visionft.project.store import Project
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.framing_choice import read_measured

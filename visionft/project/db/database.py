@@ -19,10 +19,10 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
-from models.messages import Message
-from visionft.errors import NextStep, ProjectError, VisionFTError
-from visionft.events import Notice
-from visionft.files import fsync_folder, sha256_file, write_text
+from visionft.core.errors import NextStep, ProjectError, VisionFTError
+from visionft.core.events import Notice
+from visionft.core.files import fsync_folder, sha256_file, write_text
+from visionft.core.messages import Message
 from visionft.project.db import journal, schema
 from visionft.project.db.locking import ProjectLock, network_file_system
 from visionft.project.db.roots import remember_folder

@@ -10,9 +10,9 @@ import sqlite3
 from dataclasses import dataclass
 from itertools import groupby
 
-from models.messages import Message, load_message, store_message
-from visionft.errors import ProjectError
-from visionft.files import parse_json
+from visionft.core.errors import ProjectError
+from visionft.core.files import parse_json
+from visionft.core.messages import Message, load_message, store_message
 from visionft.project.db.schema import DERIVED_COLUMNS
 from visionft.project.db.sqlite_errors import damage_error
 

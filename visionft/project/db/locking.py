@@ -8,8 +8,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from models.messages import Message
-from visionft.files import read_json, refuse_leaving_link
+from visionft.core.files import read_json, refuse_leaving_link
+from visionft.core.messages import Message
 
 _NETWORK_TYPES = (
     {"9p", "afpfs", "afs", "beegfs", "ceph", "cifs", "davfs", "glusterfs", "gpfs", "lustre", "ncpfs", "nfs", "nfs4"}

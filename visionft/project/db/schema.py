@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import get_args
 from urllib.parse import quote
 
-from models.messages import Message, listed
+from visionft.core.errors import NextStep, ProjectError
+from visionft.core.messages import Message, listed
 from visionft.data.types import Task
-from visionft.errors import NextStep, ProjectError
 from visionft.project.db.sqlite_errors import damage_error
 
 APPLICATION_ID = 0x56465450  # "VFTP": distinguishes a project from any other SQLite file

@@ -6,8 +6,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from models.messages import Message
-from visionft.errors import NextStep, ProjectError
+from visionft.core.errors import NextStep, ProjectError
+from visionft.core.messages import Message
 
 logger = logging.getLogger(__name__)
 

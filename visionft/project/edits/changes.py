@@ -14,10 +14,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, Protocol, TypeVar
 
-from models.messages import Message
+from visionft.core.errors import ProjectError
+from visionft.core.messages import Message
+from visionft.core.names import clean_name, count_of, name_key
 from visionft.data.types import SPLITS, Split
-from visionft.errors import ProjectError
-from visionft.project.names import clean_name, count_of, name_key
 
 BULK_IMAGES = 100  # affected by a change that a backup precedes: more than anybody would do again by hand
 LabelSource = Literal["person", "import", "suggestion"]

@@ -6,10 +6,10 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from models.messages import Message
-from visionft.errors import ProjectError
+from visionft.core.errors import ProjectError
+from visionft.core.messages import Message
+from visionft.core.names import clean_name, name_key
 from visionft.project.edits import changes
-from visionft.project.names import clean_name, name_key
 
 COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 MOST_LINES = 100  # prompts of a class: CLIP's authors have 80 for ImageNet

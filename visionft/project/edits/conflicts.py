@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from visionft.foreign_text import printable
+from visionft.core.foreign_text import printable
+from visionft.core.names import name_key, natural_key
 from visionft.project.db.roots import folder_of
 from visionft.project.edits.changes import ensure_class, insert_labels, now_ms
 from visionft.project.formats.image_table import ImageRow
-from visionft.project.names import name_key, natural_key
 
 DISPLAYED = "coalesce(image.name, root.path || '/' || image.path, image.path)"  # an image's name, or its recorded path
 BOTH_ORIGINS = " | "  # between the origins of a candidate class that two sides gave, each with others

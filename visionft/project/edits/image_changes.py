@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from models.messages import Message
-from visionft.errors import ProjectError
+from visionft.core.errors import ProjectError
+from visionft.core.messages import Message
+from visionft.core.names import clean_name, name_key
 from visionft.project.edits.changes import (
     Edit,
     ImagesEdit,
@@ -18,7 +19,6 @@ from visionft.project.edits.changes import (
     task_of,
 )
 from visionft.project.edits.conflicts import add_candidates, displayed_path
-from visionft.project.names import clean_name, name_key
 
 Review = Literal["done", "later"]
 MAX_NOTE_LENGTH = 10_000  # characters, about three pages

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from models.messages import Message
+from visionft.core.messages import Message
+from visionft.core.names import name_key, natural_key
 from visionft.project.db.roots import ensure_roots
 from visionft.project.edits import changes
 from visionft.project.edits.class_changes import COLOR, shortcut_of
@@ -19,7 +20,6 @@ from visionft.project.edits.image_changes import tag_images
 from visionft.project.edits.setting_changes import ChooseWindow
 from visionft.project.formats.image_table import ImageRow
 from visionft.project.formats.labels_file import ClassLook
-from visionft.project.names import name_key, natural_key
 
 
 @dataclass(frozen=True, slots=True)

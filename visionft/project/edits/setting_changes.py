@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from models.messages import Message
+from visionft.core.messages import Message
 from visionft.project.earlier_files import FRAMING, WINDOW
 from visionft.project.edits.changes import Edit, keep_setting
 from visionft.project.image_window import WindowChoice, stored_window

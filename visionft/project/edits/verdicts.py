@@ -3,7 +3,7 @@
 import sqlite3
 from dataclasses import dataclass
 
-from models.messages import Message
+from visionft.core.messages import Message
 from visionft.project.edits.changes import Edit, now_ms, picked
 from visionft.project.store import Project
 

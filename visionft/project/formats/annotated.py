@@ -9,8 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from visionft.core.foreign_text import printable
 from visionft.data.types import Split
-from visionft.foreign_text import printable
 from visionft.project.formats.image_table import (
     ImageRow,
     ImageTable,

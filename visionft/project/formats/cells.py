@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from models.messages import Message
+from visionft.core.files import parse_json
+from visionft.core.messages import Message
 from visionft.data.decode import IMAGE_SUFFIXES
-from visionft.files import parse_json
 
 Row = Mapping[str, Any]  # the cells by title
 

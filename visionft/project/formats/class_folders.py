@@ -1,11 +1,11 @@
 """Copies of images in class folders, also as YOLO's image classification reads them."""
 
-from models.messages import Message
-from visionft.errors import NextStep, ProjectError
+from visionft.core.errors import NextStep, ProjectError
+from visionft.core.messages import Message
+from visionft.core.names import count_of
 from visionft.project.formats.handing_out import Copier, LabelSet, folder_names
 from visionft.project.formats.labels_file import CLASSES_FILE, LabelRecord, write_classes
 from visionft.project.formats.split_names import UNASSIGNED_FOLDER, is_split_name
-from visionft.project.names import count_of
 
 
 def write_class_folders(labels: LabelSet, copier: Copier) -> None:

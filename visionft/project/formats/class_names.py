@@ -10,9 +10,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
+from visionft.core.errors import ProjectError, VisionFTError
+from visionft.core.files import list_folder, parse_yaml
 from visionft.data.decode import IMAGE_SUFFIXES
-from visionft.errors import ProjectError, VisionFTError
-from visionft.files import list_folder, parse_yaml
 from visionft.project.formats.delimited import csv_rows
 from visionft.project.formats.whole_files import read_label_json, text_encoding
 

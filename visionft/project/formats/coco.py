@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from models.messages import Message
-from visionft.files import write_json
+from visionft.core.files import write_json
+from visionft.core.messages import Message
 from visionft.project.formats.annotated import ImageAnnotation, annotated_table, parse_entries, rejected
 from visionft.project.formats.handing_out import LabelSet
 from visionft.project.formats.image_table import DEFAULTS, ImageTable, ReadOptions, RejectedFile

@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from models.messages import Message
+from visionft.core.errors import ProjectError
+from visionft.core.messages import Message
 from visionft.data.types import Split
-from visionft.errors import ProjectError
 from visionft.project.formats.cells import Row, cells_of, key_of, keys_in, signs_between
 from visionft.project.formats.image_columns import ImageNames, folder_column, further_image_columns, image_column
 from visionft.project.formats.image_table import LabelChoice

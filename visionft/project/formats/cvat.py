@@ -9,9 +9,9 @@ from functools import partial
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
-from models.messages import Message
-from visionft.errors import ProjectError
-from visionft.files import write_text
+from visionft.core.errors import ProjectError
+from visionft.core.files import write_text
+from visionft.core.messages import Message
 from visionft.project.formats.annotated import Entry, ImageAnnotation, annotated_table, attempt
 from visionft.project.formats.handing_out import LabelSet, xml_text
 from visionft.project.formats.image_table import DEFAULTS, ImageTable, Interpretation, ReadOptions

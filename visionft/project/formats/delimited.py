@@ -12,10 +12,10 @@ from itertools import islice
 from pathlib import Path
 from typing import TextIO
 
-from models.messages import Message
+from visionft.core.errors import ProjectError
+from visionft.core.files import open_regular
+from visionft.core.messages import Message
 from visionft.data.decode import IMAGE_SUFFIXES
-from visionft.errors import ProjectError
-from visionft.files import open_regular
 from visionft.project.formats.whole_files import reading_errors, text_encoding
 
 # Rows above the columns of a sheet: one, as `Prüfung Werk 2;;` above `Bild;Befund;Prüfer`, and blank ones.

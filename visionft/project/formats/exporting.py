@@ -10,11 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.messages import Message
-from visionft.errors import ProjectError
-from visionft.files import atomic_path, fsync_tree, is_stream, publish_folder, temporary_folder, write_error
-from visionft.foreign_text import spreadsheet_cell
-from visionft.jobs import SILENT, JobContext
+from visionft.core.errors import ProjectError
+from visionft.core.files import atomic_path, fsync_tree, is_stream, publish_folder, temporary_folder, write_error
+from visionft.core.foreign_text import spreadsheet_cell
+from visionft.core.jobs import SILENT, JobContext
+from visionft.core.messages import Message
 from visionft.project.formats import labels_file
 from visionft.project.formats.handing_out import Copier, LabelSet
 from visionft.project.formats.registry import EXPORT_FORMATS, FORMATS, Format

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.messages import Message
+from visionft.core.files import is_file
+from visionft.core.foreign_text import printable
+from visionft.core.messages import Message
+from visionft.core.names import natural_key
 from visionft.data.decode import IMAGE_SUFFIXES
-from visionft.files import is_file
-from visionft.foreign_text import printable
-from visionft.project.names import natural_key
 
 METADATA_FILES = ("metadata.jsonl", "metadata.csv", "metadata.parquet", "labels.jsonl", "labels.csv")
 # Names of image folders without a class meaning.

@@ -9,12 +9,12 @@ from functools import cached_property
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from models.messages import Message
+from visionft.core.errors import ProjectError
+from visionft.core.events import Progress
+from visionft.core.files import is_file
+from visionft.core.jobs import JobContext
+from visionft.core.messages import Message
 from visionft.data.decode import IMAGE_SUFFIXES
-from visionft.errors import ProjectError
-from visionft.events import Progress
-from visionft.files import is_file
-from visionft.jobs import JobContext
 from visionft.project.formats.labels_file import ClassLook, LabelRecord, relative_name
 
 _UNSAFE_CHARACTERS = re.compile(r'[<>:"/\\|?*%\x00-\x1f]')

@@ -12,9 +12,9 @@ from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
-from models.messages import Message
-from visionft.errors import NextStep, ProjectError
-from visionft.files import open_regular, parse_json, parse_yaml
+from visionft.core.errors import NextStep, ProjectError
+from visionft.core.files import open_regular, parse_json, parse_yaml
+from visionft.core.messages import Message
 from visionft.project.formats.handing_out import Copier, LabelSet
 from visionft.project.formats.image_table import DEFAULTS, ImageTable, ReadOptions
 from visionft.project.formats.labels_file import LabelRecord

@@ -8,9 +8,9 @@ from functools import cached_property
 from itertools import islice
 from pathlib import Path, PureWindowsPath
 
+from visionft.core.names import name_key
 from visionft.data.decode import IMAGE_SUFFIXES
 from visionft.project.formats.folders import walk
-from visionft.project.names import name_key
 
 _UPLOADED = re.compile(r"[0-9a-f]{8}-(?=.)")  # Label Studio's prefix of an uploaded file name
 _PARTS = re.compile(r"[ _.\-]+")  # between the parts of a name

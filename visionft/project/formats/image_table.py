@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
-from models.messages import Message
+from visionft.core.messages import Message
 from visionft.data.decode import IMAGE_SUFFIXES
 from visionft.data.types import Split
 from visionft.project.formats.folders import RejectedFile

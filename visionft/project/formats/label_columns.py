@@ -5,7 +5,7 @@ One column of names, or one column of yes and no for each class.
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Sequence, Set
 from typing import Any
 
 from visionft.project.formats.cells import (
@@ -117,8 +117,8 @@ def only_candidate(titles: Sequence[str], sample: Sequence[Row]) -> list[str]:
     if sample and describes_photographs(sample[0]):
         return []
     repeating = _repeating_columns(titles, sample)
-    if (words := _only_words(repeating, sample)) or len(repeating) == 1:
-        return words or list(repeating)
+    if len(repeating) == 1:
+        return list(repeating)
     weak = [title for key in _WEAK_LABEL_KEYS for title in titles if key_of(title) == key]
     return [title for title in weak if not repeating or title in repeating][:1]
 
@@ -127,16 +127,6 @@ def _repeating_columns(titles: Sequence[str], sample: Sequence[Row]) -> dict[str
     """Return {title: cells} of the columns whose texts are each in two rows, on average."""
     columns = {title: cells_of(title, sample) for title in titles if not is_group_title(title)}
     return {title: cells for title, cells in columns.items() if len(set(cells)) <= max(1, len(cells) // 2)}
-
-
-def _only_words(columns: Mapping[str, Sequence[str]], sample: Sequence[Row]) -> list[str]:
-    """Return the only column of words among {title: cells}, unless another gives classes by numbers: `eye, grade`.
-
-    Measures beside it are none, and numbers that stand for the words, `0` for `cat`, are the same classes.
-    """
-    words = [title for title, cells in columns.items() if any(map(has_letters, cells))]
-    codes = [title for title, cells in columns.items() if title not in words and _are_codes(cells)]
-    return words if len(words) == 1 and all(_is_code_of(code, words[0], sample) for code in codes) else []
 
 
 def describes_photographs(titles: Iterable[str]) -> bool:
@@ -150,12 +140,6 @@ def may_rival(title: str, sample: Sequence[Row]) -> bool:
     recurs = len(cells) < _FEW_CELLS or 1 < len(set(cells)) < len(cells)
     is_of_classes = _are_codes(cells) or any(map(has_letters, cells))
     return recurs and is_of_classes and not is_group_title(title)
-
-
-def _is_code_of(title: str, words: str, sample: Sequence[Row]) -> bool:
-    """Return whether a column gives the same classes as another one, by numbers."""
-    pairs = {(str(row.get(title)), str(row.get(words))) for row in sample}
-    return len(pairs) == len({code for code, _ in pairs}) == len({word for _, word in pairs})
 
 
 def _are_codes(cells: Sequence[str]) -> bool:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from models.messages import Message
-from visionft.errors import ProjectError
-from visionft.files import write_json
+from visionft.core.errors import ProjectError
+from visionft.core.files import write_json
+from visionft.core.messages import Message
 from visionft.project.formats.annotated import Entry, ImageAnnotation, annotated_table, rejected
 from visionft.project.formats.handing_out import LabelSet
 from visionft.project.formats.image_columns import image_column

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
-from visionft.errors import ProjectError
+from visionft.core.errors import ProjectError
 from visionft.project.formats.columns import recognise
 from visionft.project.formats.image_table import AUTOMATIC, ImageTable, ReadOptions, TableHead
 from visionft.project.formats.locating import ImageFinder

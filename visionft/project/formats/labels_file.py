@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from visionft.core.files import atomic_path, is_stream, read_json, write_json
+from visionft.core.foreign_text import is_unicode
 from visionft.data.types import Split
-from visionft.files import atomic_path, is_stream, read_json, write_json
-from visionft.foreign_text import is_unicode
 from visionft.project.db.roots import Roots
 
 CLASSES_FILE = "classes.json"

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from visionft.core.errors import ImageError
 from visionft.data.decode import decode
-from visionft.errors import ImageError
 
 _EQUAL_NAMES = 0.8  # share of the names of the larger folder that are in both
 _PAIRS = 20  # of images of two folders that are compared

@@ -9,9 +9,9 @@ from itertools import takewhile
 from pathlib import Path, PureWindowsPath
 from urllib.parse import unquote, urlsplit
 
-from models.messages import Message
-from visionft.files import list_folder
-from visionft.foreign_text import is_unicode
+from visionft.core.files import list_folder
+from visionft.core.foreign_text import is_unicode
+from visionft.core.messages import Message
 from visionft.project.formats.folders import CONTAINERS
 from visionft.project.formats.image_index import ImageIndex, folder_of
 from visionft.project.formats.image_table import DEFAULTS, ImageRow, ReadOptions
@@ -42,8 +42,7 @@ class ImageFinder:
     """Resolve the file names of one label file, relative to its folder `base`.
 
     Images without an exact match are searched below `root`, the common folder of all images (by default `base`). Of
-    several images of a name, the folder counts that the name, the label file's folder or its name points to
-    (`trainLabels.csv`); without such a sign, the name is ambiguous.
+    several images of a name, the one counts whose folders the name gives; else the name is ambiguous.
     """
 
     def __init__(
@@ -57,8 +56,7 @@ class ImageFinder:
         self._is_shared = options.index is not None
         self._folders = tuple(map(str, options.image_folders))
         stem = file.stem if file is not None else ""
-        self._words = frozenset(name_words(stem))
-        splits = {split_of(word) for word in self._words if is_split_name(word)}
+        splits = {split_of(word) for word in name_words(stem) if is_split_name(word)}
         self._split = splits.pop() if len(splits) == 1 else None
         self._guesses: dict[str, Path] = {}  # {name: image that does not lie where the name says}
         self._elsewhere: set[str] = set()  # names with another folder than that of the image
@@ -161,10 +159,6 @@ class ImageFinder:
             closest = [path for path in closest if self._split_of(folder_of(path)) in (None, self._split)]
         if len(closest) < 2:
             return next(iter(closest), None)
-        for is_meant in (self._is_pointed_to, self._is_in_own_folder, _is_in_container):
-            fitting = [path for path in closest if is_meant(path)]
-            if len(fitting) == 1:
-                return fitting[0]
         raise AmbiguousNameError(Path(meant), closest)
 
     @cached_property
@@ -180,15 +174,6 @@ class ImageFinder:
 
     def _inner(self, folder: Path) -> tuple[str, ...]:
         return folder.relative_to(self.root).parts if folder.is_relative_to(self.root) else (folder.name,)
-
-    def _is_pointed_to(self, path: Path) -> bool:
-        """Return whether a folder of an image is called like the label file, or like the split in its name."""
-        if self._split and self._split_of(folder_of(path)) == self._split:
-            return True
-        return any(self._words >= (words := set(name_words(part))) and words for part in self._inner(path.parent))
-
-    def _is_in_own_folder(self, path: Path) -> bool:
-        return path.is_relative_to(self._base) and self._base != self.root
 
     def settled(self, files: Sequence[ImageRow]) -> tuple[list[ImageRow], int]:
         """Return the entries without wrong guesses (images also named otherwise), and how many were relocated."""
@@ -217,10 +202,6 @@ def _readings(name: str) -> list[str]:
     if "\\" in name and "/" not in name:
         return [name, PureWindowsPath(name).as_posix()]
     return [name]
-
-
-def _is_in_container(path: Path) -> bool:
-    return path.parent.name.casefold() in CONTAINERS
 
 
 def _common_end(first: Path, second: Path) -> int:

@@ -65,7 +65,7 @@ class _NestedRow:
         if is_listed and _is_absent_class(entry):
             return
         is_part = is_part or (depth > 0 and _has_geometry(entry))
-        for key, value in _without_choices(entry).items():
+        for key, value in entry.items():
             inner = f"{title}.{key}".strip(".")
             self.add(value, inner, depth=depth + 1, is_part=is_part, is_listed=is_listed)
         self._note_part(title, is_part=is_part)
@@ -84,12 +84,6 @@ def _has_geometry(entry: dict[str, Any]) -> bool:
 def _is_absent_class(entry: dict[str, Any]) -> bool:
     """Return whether an object in an array says that a class is absent: Clarifai's `{"name": "cat", "value": 0}`."""
     return entry.get("value") in (0, False) and any(isinstance(each, str) for each in entry.values())
-
-
-def _without_choices(entry: dict[str, Any]) -> dict[str, Any]:
-    """Return the answers to one question of Label Studio, `{"choices": ["cat"]}`, without that key."""
-    is_of_choices = len(entry) == 1 and isinstance(entry.get("choices"), list)
-    return {"": entry["choices"]} if is_of_choices else entry
 
 
 def _is_by_id(value: dict[str, Any]) -> bool:

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from models.messages import Message
+from visionft.core.errors import NextStep, ProjectError
+from visionft.core.files import is_file
+from visionft.core.foreign_text import printable
+from visionft.core.messages import Message
 from visionft.data.types import Split
-from visionft.errors import NextStep, ProjectError
-from visionft.files import is_file
-from visionft.foreign_text import printable
 from visionft.project.formats.cells import is_number, names_in, says_yes, separator_in
 from visionft.project.formats.class_names import are_ids, class_names_for, name_of
 from visionft.project.formats.columns import Columns, recognise, shown_titles

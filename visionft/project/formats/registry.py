@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.messages import Message
-from visionft.errors import NextStep, ProjectError
+from visionft.core.errors import NextStep, ProjectError
+from visionft.core.messages import Message
 from visionft.project.formats.class_folders import write_class_folders, write_yolo
 from visionft.project.formats.coco import read_coco, write_coco
 from visionft.project.formats.cvat import read_cvat, write_cvat
@@ -165,9 +165,6 @@ _ROWS = (
         words=Message("Copies of the images that have a class and a split, in folders of these."),
     ),
     Format(name="zip", title=Message("Zip archive"), suffixes=(".zip", ".tm"), is_export=False),
-    Format(
-        name="tar", title=Message("Tar archive"), suffixes=(".tar", ".tgz", ".tbz2", ".gz", ".bz2"), is_export=False
-    ),
 )
 _NOT_READ = (
     _not_read(

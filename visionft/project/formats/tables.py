@@ -14,10 +14,10 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, cast
 
-from models.messages import Message
-from visionft.errors import ProjectError
-from visionft.files import json_memory, open_regular, parse_json
-from visionft.foreign_text import from_spreadsheet_cell
+from visionft.core.errors import ProjectError
+from visionft.core.files import json_memory, open_regular, parse_json
+from visionft.core.foreign_text import from_spreadsheet_cell
+from visionft.core.messages import Message
 from visionft.project.formats.cells import is_image_name, is_number
 from visionft.project.formats.delimited import MOST_TITLE_ROWS, csv_rows
 from visionft.project.formats.image_columns import ImageNames

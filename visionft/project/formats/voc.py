@@ -11,11 +11,11 @@ from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
 
-from models.messages import Message
+from visionft.core.errors import ProjectError
+from visionft.core.files import is_file, list_folder, open_regular
+from visionft.core.foreign_text import printable
+from visionft.core.messages import Message
 from visionft.data.types import Split
-from visionft.errors import ProjectError
-from visionft.files import is_file, list_folder, open_regular
-from visionft.foreign_text import printable
 from visionft.project.formats.annotated import Entry, ImageAnnotation, annotated_table, attempt
 from visionft.project.formats.folders import walk
 from visionft.project.formats.handing_out import Copier, LabelSet, xml_text

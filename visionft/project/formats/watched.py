@@ -13,10 +13,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
-from models.messages import Message
-from visionft.amounts import size_text
-from visionft.errors import ProjectError
-from visionft.files import open_regular
+from visionft.core.amounts import size_text
+from visionft.core.errors import ProjectError
+from visionft.core.files import open_regular
+from visionft.core.messages import Message
 from visionft.project.formats import foreign_files
 from visionft.project.formats.whole_files import reading_errors
 

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any, cast
 from xml.parsers import expat
 
-from models.messages import Message
-from visionft.amounts import size_text
+from visionft.core.amounts import size_text
+from visionft.core.errors import ProjectError
+from visionft.core.files import json_memory, open_regular, parse_json
+from visionft.core.messages import Message
 from visionft.data.types import Split
-from visionft.errors import ProjectError
-from visionft.files import json_memory, open_regular, parse_json
 from visionft.project.formats.image_table import ImageRow, RejectedFile
 from visionft.project.formats.split_names import is_split_name, split_of
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from models.messages import Message
-from visionft.errors import ProjectError
-from visionft.files import open_regular
+from visionft.core.errors import ProjectError
+from visionft.core.files import open_regular
+from visionft.core.messages import Message
 from visionft.project.formats.annotated import Entry, ImageAnnotation, annotated_table, attempt
 from visionft.project.formats.class_names import declared_names
 from visionft.project.formats.folders import walk

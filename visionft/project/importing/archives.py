@@ -1,37 +1,31 @@
-"""Unpack untrusted archives of images: zip and tar, those inside others, and all of a folder.
+"""Unpack untrusted archives of images: zip, those inside others, and all of a folder; Parquet with images.
 
-Every name is checked, only regular files are written, and their number and size are limited. Tar is read here, block by
-block: the reader of the supported Python versions follows links out of the folder (CVE-2025-4517), loops for ever
-(CVE-2025-8194) and takes names of any length into memory.
+Every name is checked, only regular files are written, and their number and size are limited.
 """
 
-import bz2
-import gzip
 import json
 import lzma
 import os
 import re
 import shutil
 import stat
-import tarfile
 import unicodedata
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import IO, BinaryIO, cast
+from typing import IO
 
-from models.messages import Message
-from visionft.amounts import size_text
+from visionft.core.amounts import size_text
+from visionft.core.errors import ProjectError
+from visionft.core.events import Progress
+from visionft.core.files import open_regular, write_error
+from visionft.core.jobs import SILENT, JobCancelled, JobContext
+from visionft.core.messages import Message
 from visionft.data.decode import IMAGE_SUFFIXES
 from visionft.data.types import Split
-from visionft.errors import ProjectError
-from visionft.events import Progress
-from visionft.files import open_regular, write_error
-from visionft.jobs import SILENT, JobCancelled, JobContext
 from visionft.project.formats.folders import holds_images, walk
 from visionft.project.formats.hugging_face import has_images, images_within
 from visionft.project.formats.registry import LABEL_FILES
@@ -42,13 +36,10 @@ MAX_FILES = 1_000_000
 _TABLE = "metadata.jsonl"  # of the images in Parquet files
 MAX_RATIO = 200  # images hardly compress; deflate's maximum ratio is about 1,000
 RATIO_MATTERS_ABOVE = 100 * 2**20  # bytes: drawings and images of one colour compress well, and are small
-_TAR_SUFFIXES = (".tar.gz", ".tar.bz2", ".tar", ".tgz", ".tbz2")
-_SUFFIXES = (".zip", ".tm", ".parquet", *_TAR_SUFFIXES)  # `.tm`: a project of Teachable Machine
+_SUFFIXES = (".zip", ".tm", ".parquet")  # `.tm`: a project of Teachable Machine
 _RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{digit}" for port in ("com", "lpt") for digit in "123456789")}
 _DAMAGE = (
     zipfile.BadZipFile,
-    tarfile.TarError,
-    gzip.BadGzipFile,
     zlib.error,
     lzma.LZMAError,
     EOFError,
@@ -60,12 +51,7 @@ _SHARD = re.compile(r"(?i)\d{3,}(-of-\d+)?|(part|shard|chunk)[\W_]*\d+")
 _PROJECT_SIGN = "-!-"  # between class and number of an image in a project of Teachable Machine
 _MOST_LEVELS = 3  # of a folder, down to its archives: `food101/data/train-00000-of-00008.parquet`
 _MAGIC = {b"\x89PNG": ".png", b"RIFF": ".webp", b"GIF8": ".gif", b"II*\0": ".tif", b"MM\0*": ".tif", b"BM": ".bmp"}
-_BLOCK = 512  # bytes of a tar
-_REGULAR = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.CONTTYPE)
-_OF_NEXT = (tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE, tarfile.SOLARIS_XHDTYPE)  # entries about the one behind them
-_WITHOUT_MEANING = (tarfile.XGLTYPE, tarfile.GNUTYPE_LONGLINK)  # values for all entries; the target of a link
 _MAX_NAME = 255  # bytes of a name in ext4, NTFS and APFS
-_MAX_TAR_NAME = 1 << 20  # bytes of an entry with a name, or with several values
 _HINT = "Unpack it yourself, look at it, and import the folder."
 
 
@@ -148,27 +134,21 @@ class _Unpacking:
             if archive.suffix.casefold() == ".parquet":
                 self._take_parquet(archive, folder, prefix)
                 return
-            with open_regular(archive) as handle:
-                if not _is_zip(archive, handle):
-                    for name, size, fault, content in _tar_entries(handle):
-                        place = self._admitted(archive, folder, prefix, name, size, fault)
-                        self._write(place, size, content, handle.tell(), self.packed)
-                    return
-                with zipfile.ZipFile(handle) as opened:
-                    entries = [entry for entry in opened.infolist() if not entry.filename.endswith("/")]
-                    names = [entry.orig_filename for entry in entries]
-                    if "manifest.json" in names:
-                        names = [name.replace(_PROJECT_SIGN, "/", 1) for name in names]
-                    places = [
-                        self._admitted(archive, folder, prefix, name, entry.file_size, _zip_fault(entry))
-                        for name, entry in zip(names, entries, strict=True)
-                    ]
-                    for entry, place in zip(entries, places, strict=True):
-                        with opened.open(entry) as content:
-                            self._write(place, entry.file_size, content, self.size, self.size)
-                            if content.read(1):
-                                name = f"{entry.filename!a}"
-                                raise zipfile.BadZipFile(Message("{filename} is larger than it says", filename=name))
+            with open_regular(archive) as handle, zipfile.ZipFile(handle) as opened:
+                entries = [entry for entry in opened.infolist() if not entry.filename.endswith("/")]
+                names = [entry.orig_filename for entry in entries]
+                if "manifest.json" in names:
+                    names = [name.replace(_PROJECT_SIGN, "/", 1) for name in names]
+                places = [
+                    self._admitted(archive, folder, prefix, name, entry.file_size, _zip_fault(entry))
+                    for name, entry in zip(names, entries, strict=True)
+                ]
+                for entry, place in zip(entries, places, strict=True):
+                    with opened.open(entry) as content:
+                        self._write(place, entry.file_size, content, self.size, self.size)
+                        if content.read(1):
+                            name = f"{entry.filename!a}"
+                            raise zipfile.BadZipFile(Message("{filename} is larger than it says", filename=name))
         except (*_DAMAGE, OSError) as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise write_error(self.target, error) from error
@@ -241,14 +221,6 @@ class _Unpacking:
         self.job.report(Progress(stage="Unpack", done=done, total=total, unit="bytes"))
 
 
-def _is_zip(archive: Path, handle: BinaryIO) -> bool:
-    """Return whether an open file is a zip, by its content only where its name does not say so."""
-    name = archive.name.casefold()
-    is_zip = name.endswith((".zip", ".tm")) or (not name.endswith(_TAR_SUFFIXES) and zipfile.is_zipfile(handle))
-    handle.seek(0)
-    return is_zip
-
-
 def _stem(archive: Path) -> str:
     suffix = next(each for each in _SUFFIXES if archive.name.casefold().endswith(each))
     return archive.name[: -len(suffix)].removesuffix("-samples")  # as Teachable Machine ends those of a class
@@ -296,82 +268,3 @@ def _is_storable(name: str) -> bool:
 def _is_reserved(part: str) -> bool:
     """Return whether Windows reserves a name, or drops its end: `con.txt`, `a.`, `a `."""
     return part.partition(".")[0].strip().casefold() in _RESERVED or part[-1] in ". "
-
-
-def _tar_entries(handle: BinaryIO) -> Iterator[tuple[str, int, str, IO[bytes]]]:
-    """Yield name, bytes, problem and content (to be read whole) of each entry of a tar that is no folder."""
-    content = _decompressed(handle)
-    given: dict[str, str] = {}  # values for the next entry, from a block before it
-    entries = 0
-    while entry := _next_header(content):
-        size = int(given.get("size", entry.size))
-        entries += 1
-        if size < 0 or entries > 3 * MAX_FILES:
-            raise ValueError(Message("it is no tar archive, or damaged"))
-        if entry.type in _OF_NEXT:
-            given |= _values_of_next(content, entry.type, size)
-            continue
-        if entry.isdir() or entry.type in _WITHOUT_MEANING:
-            _skip(content, size)
-        else:
-            is_sparse = any(key.startswith("GNU.sparse") for key in given)
-            fault = "" if entry.type in _REGULAR and not is_sparse else "is a link or a device"
-            yield given.get("path", entry.name).removeprefix("./"), size, fault, content
-        _skip(content, -size % _BLOCK)
-        given = given if entry.type in _WITHOUT_MEANING else {}
-
-
-def _decompressed(handle: BinaryIO) -> IO[bytes]:
-    """Return the content of a tar that is packed by gzip or bzip2, or by nothing."""
-    start = handle.read(2)
-    handle.seek(0)
-    if start == b"\x1f\x8b":
-        return cast("IO[bytes]", gzip.GzipFile(fileobj=handle))
-    return cast("IO[bytes]", bz2.BZ2File(handle)) if start == b"BZ" else handle
-
-
-def _next_header(content: IO[bytes]) -> tarfile.TarInfo | None:
-    """Return the header of the next entry; None at the end, a block of zeros; a `ValueError` for a damaged one."""
-    block = content.read(_BLOCK)
-    if len(block) < _BLOCK:
-        raise EOFError(Message("its end is missing"))
-    if not block.strip(b"\0"):
-        return None
-    try:
-        return tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
-    except tarfile.HeaderError as error:
-        raise ValueError(Message("it is no tar archive, or damaged")) from error
-
-
-def _values_of_next(content: IO[bytes], kind: bytes, size: int) -> dict[str, str]:
-    """Return the values for the next entry: its long name, or the records of an extended header."""
-    if size > _MAX_TAR_NAME:
-        raise ValueError(Message("an entry has too long a name"))
-    data = content.read(size)
-    content.read(-size % _BLOCK)
-    if kind == tarfile.GNUTYPE_LONGNAME:
-        return {"path": data.rstrip(b"\0").decode("utf-8", "surrogateescape")}
-    return _records(data)
-
-
-def _records(data: bytes) -> dict[str, str]:
-    """Return the values of a tar's extended header; a `ValueError` for a damaged one."""
-    found = dict[str, str]()
-    at = 0
-    while at < len(data):
-        digits, _, _ = data[at : at + 20].partition(b" ")
-        length = int(digits) if digits.isdigit() else 0
-        key, _, value = data[at + len(digits) + 1 : at + length - 1].partition(b"=")
-        if not key:
-            raise ValueError(Message("it is no tar archive, or damaged"))
-        found[key.decode("utf-8", "replace")] = value.decode("utf-8", "surrogateescape")
-        at += length
-    return found
-
-
-def _skip(content: IO[bytes], size: int) -> None:
-    while size:
-        chunk = content.read(min(size, 1 << 20))
-        if not chunk:
-            raise EOFError(Message("its end is missing"))
-        size -= len(chunk)

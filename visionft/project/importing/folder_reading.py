@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 from functools import cached_property, reduce
 from pathlib import Path
 
-from models.messages import Message, sentences
+from visionft.core.errors import NextStep, ProjectError
+from visionft.core.files import is_file
+from visionft.core.foreign_text import printable
+from visionft.core.jobs import SILENT, JobContext
+from visionft.core.messages import Message, sentences
 from visionft.data.types import Split
-from visionft.errors import NextStep, ProjectError
-from visionft.files import is_file
-from visionft.foreign_text import printable
-from visionft.jobs import SILENT, JobContext
 from visionft.project.formats.class_names import are_ids, class_names_for, name_of
 from visionft.project.formats.image_index import ImageIndex
 from visionft.project.formats.image_table import (
@@ -34,9 +34,6 @@ from visionft.project.importing.relations import Relation, is_id
 from visionft.project.importing.survey import Folder, Survey, is_image, survey_folder
 from visionft.project.importing.tree_reading import TreePlan, plan_of, tree_table
 
-# Share of the images with words in their names that a column of numbers confirms; no public data set depends on it
-# between .45 and .95.
-_COMPLETE = 0.9
 _MOST_LEVELS_DEEP = 33  # levels of folders that are looked at; no public data set depends on it from 16 on
 _MOST_TABLES = 5  # offered, besides that without labels
 _MOST_COLUMNS = 3  # further columns of a table that are offered
@@ -127,8 +124,7 @@ class _FolderReader:
         others = [Proposal(source=each) for each in self._other_columns(sources, proposals)]
         known = [each for each in [*proposals, *others] if not each.is_of_parts_or_forms]
         if not any(each.is_sure for each in known):
-            names = [self._confirmed(each, sources) for each in self._words_in_names()]
-            names = [each for each in names if each.is_sure or not known]
+            names = [] if known else [*self._words_in_names()]
             if names:  # rather than the classes of parts of the images
                 proposals = [replace(each, is_sure=False) for each in proposals]
             proposals = [*proposals, *names]
@@ -170,19 +166,6 @@ class _FolderReader:
         known = [each.path for each in files if each.split != "test"]  # those of the test may have none in their names
         numbers = [*parts_with_classes([each.path for each in files])] or [*parts_with_classes(known)]
         return (self._chosen(LabelChoice(name_part=number)) for number in numbers)
-
-    def _confirmed(self, proposal: Proposal, sources: Sequence[LabelSource]) -> Proposal:
-        """Return a proposal of words in the file names, sure where a column of numbers confirms them."""
-        names = proposal.source
-        assert names is not None
-        for table in sources if not proposal.choice.name_part else ():
-            for column in table.alternatives[:_MOST_COLUMNS] if not table.labels else ():
-                found = self._labels.with_label(table, column)
-                relation = Relation.of(names.labels, found.labels) if found is not None else None
-                if relation is not None and relation.names and relation.common >= _COMPLETE * len(names.labels):
-                    second = printable(table.file.name)
-                    return replace(proposal, is_sure=True, agreement=relation.confirmed, second=second)
-        return proposal
 
     def _named(self, proposal: Proposal) -> Proposal:
         """Return a proposal of a label file, its ids of classes called by words in the file names, one for each id."""

@@ -13,14 +13,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from models.messages import Message
+from visionft.core.errors import ImageError, ProjectError
+from visionft.core.foreign_text import is_unicode, printable
+from visionft.core.jobs import JobContext
+from visionft.core.messages import Message
+from visionft.core.names import clean_name
 from visionft.data.decode import IMAGE_SUFFIXES
 from visionft.data.image_reading import AS_STORED, ImageReading
 from visionft.data.plane_files import why_no_image
 from visionft.data.types import Task
-from visionft.errors import ImageError, ProjectError
-from visionft.foreign_text import is_unicode, printable
-from visionft.jobs import JobContext
 from visionft.project.edits.conflicts import origin_of
 from visionft.project.edits.image_changes import clean_note
 from visionft.project.edits.import_changes import FileFacts, ImportedImage
@@ -28,7 +29,6 @@ from visionft.project.formats.image_table import ImageRow, ImageWarning, Rejecte
 from visionft.project.formats.labels_file import ClassLook
 from visionft.project.importing.file_facts import read_facts, status_of
 from visionft.project.importing.sources import Source
-from visionft.project.names import clean_name
 from visionft.project.store import Project
 
 ClassMap = Mapping[str, str | None]

@@ -14,13 +14,15 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from models.messages import Message
+from visionft.core.errors import ProjectError, VisionFTError, as_expected
+from visionft.core.events import Notice, Progress
+from visionft.core.files import atomic_path, fsync_folder, link_or_copy, naming_faults
+from visionft.core.foreign_text import printable
+from visionft.core.jobs import SILENT, JobContext
+from visionft.core.messages import Message
+from visionft.core.names import count_of
+from visionft.core.records import Record
 from visionft.data.image_reading import AS_STORED, ImageReading
-from visionft.errors import ProjectError, VisionFTError, as_expected
-from visionft.events import Notice, Progress
-from visionft.files import atomic_path, fsync_folder, link_or_copy, naming_faults
-from visionft.foreign_text import printable
-from visionft.jobs import SILENT, JobContext
 from visionft.project.db.roots import IMAGES_FOLDER
 from visionft.project.edits.changes import BULK_IMAGES
 from visionft.project.edits.import_changes import AddImages, FileFacts, FileLocation, ImportedImage
@@ -31,10 +33,8 @@ from visionft.project.importing.import_filter import Batch, ClassMap, ImportFilt
 from visionft.project.importing.other_project import Agreement, measure_agreement
 from visionft.project.importing.sources import Source, opened_source, require_understood, window_of_files
 from visionft.project.label_files import keep_label_files
-from visionft.project.names import count_of
 from visionft.project.queries import Conflict, class_names, count_classes_after, find_conflicts
 from visionft.project.store import Project
-from visionft.records import Record
 
 logger = logging.getLogger(__name__)
 

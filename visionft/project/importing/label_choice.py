@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from models.messages import Message, Text
-from visionft.errors import VisionFTError
+from visionft.core.errors import VisionFTError
+from visionft.core.messages import Message, Text
 from visionft.project.formats.image_table import LabelChoice
 
 

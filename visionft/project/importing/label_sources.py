@@ -10,10 +10,10 @@ from itertools import islice
 from pathlib import Path
 from typing import get_args
 
-from models.messages import Message, listed
+from visionft.core.errors import ProjectError
+from visionft.core.foreign_text import printable
+from visionft.core.messages import Message, listed
 from visionft.data.types import Split
-from visionft.errors import ProjectError
-from visionft.foreign_text import printable
 from visionft.project.formats.folders import METADATA_FILES
 from visionft.project.formats.image_index import ImageIndex
 from visionft.project.formats.image_table import ImageTable, ReadOptions, TableHead

@@ -12,12 +12,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from models.messages import Message
+from visionft.core.errors import ProjectError
+from visionft.core.files import is_file
+from visionft.core.foreign_text import printable
+from visionft.core.jobs import JobContext
+from visionft.core.messages import Message
+from visionft.core.names import name_key
 from visionft.data.types import SPLITS
-from visionft.errors import ProjectError
-from visionft.files import is_file
-from visionft.foreign_text import printable
-from visionft.jobs import JobContext
 from visionft.project.db import schema
 from visionft.project.db.database import DATABASE
 from visionft.project.db.roots import IMAGES_FOLDER, Roots
@@ -26,7 +27,6 @@ from visionft.project.edits.changes import LabelSource, now_ms
 from visionft.project.edits.conflicts import read_aliases
 from visionft.project.formats.image_table import GivenLabels, ImageRow, ImageTable
 from visionft.project.importing.ranking import Proposal
-from visionft.project.names import name_key
 from visionft.project.safety.backups import list_backups
 from visionft.project.store import Project
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
+from visionft.core.events import Notice, Progress
+from visionft.core.foreign_text import printable
+from visionft.core.jobs import SILENT, JobContext
+from visionft.core.names import name_key, natural_key
 from visionft.data.image_reading import AS_STORED, ImageReading
 from visionft.data.types import Task
-from visionft.events import Notice, Progress
-from visionft.foreign_text import printable
-from visionft.jobs import SILENT, JobContext
 from visionft.project.edits import conflicts
 from visionft.project.edits.import_changes import FileFacts
 from visionft.project.formats.image_table import (
@@ -27,7 +28,6 @@ from visionft.project.formats.image_table import (
 from visionft.project.importing.import_filter import Batch, ClassMap, ImportFilter
 from visionft.project.importing.other_project import measure_agreement
 from visionft.project.importing.sources import Source, image_reading_of_files, opened_source
-from visionft.project.names import name_key, natural_key
 from visionft.project.queries import Conflict, class_names
 from visionft.project.store import Project
 

@@ -15,15 +15,15 @@ smaller part of the images, and by a row of `DEVIATIONS`.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from models.messages import Message, listed, sentences
-from visionft.foreign_text import printable
+from visionft.core.foreign_text import printable
+from visionft.core.messages import Message, listed, sentences
+from visionft.core.names import count_of
 from visionft.project.formats.image_table import AUTOMATIC, ImageTable, LabelChoice
 from visionft.project.formats.split_names import is_train_and_val
 from visionft.project.importing.label_sources import Labels, LabelSource
 from visionft.project.importing.relations import EQUAL, Relation, is_id, name_key_of
 from visionft.project.importing.survey import Survey, is_image
 from visionft.project.importing.tree_reading import TreePlan, tree_table
-from visionft.project.names import count_of
 
 _FEW = 0.02  # share of their images that sources of different images have in common
 _MINOR = 0.2  # share of the labels of the largest source that one needs to be the best

@@ -5,7 +5,7 @@ The window and the command line show the same notes.
 
 from collections.abc import Iterable, Iterator
 
-from models.messages import Message, listed
+from visionft.core.messages import Message, listed
 from visionft.project.formats.image_table import Interpretation
 
 _MOST = 6  # names in a note

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.messages import Message
-from visionft.errors import ProjectError
-from visionft.events import Progress
-from visionft.files import is_file, sha256_file
-from visionft.jobs import SILENT, JobContext
+from visionft.core.errors import ProjectError
+from visionft.core.events import Progress
+from visionft.core.files import is_file, sha256_file
+from visionft.core.jobs import SILENT, JobContext
+from visionft.core.messages import Message
+from visionft.core.names import count_of
 from visionft.project.db.roots import ensure_roots
 from visionft.project.edits.import_changes import FileLocation
 from visionft.project.formats.folders import walk
-from visionft.project.names import count_of
 from visionft.project.store import Project
 
 

@@ -7,13 +7,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from models.messages import Message
+from visionft.core.errors import NextStep, ProjectError
+from visionft.core.files import write_error
+from visionft.core.foreign_text import printable
+from visionft.core.jobs import SILENT, JobCancelled, JobContext
+from visionft.core.messages import Message
 from visionft.data.decode import IMAGE_SUFFIXES
 from visionft.data.image_reading import AS_STORED, ImageReading
-from visionft.errors import NextStep, ProjectError
-from visionft.files import write_error
-from visionft.foreign_text import printable
-from visionft.jobs import SILENT, JobCancelled, JobContext
 from visionft.project.formats.image_table import (
     AUTOMATIC,
     DEFAULTS,
@@ -107,8 +107,8 @@ def opened_source(
     if kind == "auto" and not path.is_dir() and (format_ := format_of(path)):
         kind = format_.name
     options = ReadOptions(choice=choice, takes_several=takes_several)
-    is_packed = bool(archives_of(path)) if path.is_dir() else kind in ("zip", "tar") or is_archive(path)
-    if is_packed and kind in ("auto", "zip", "tar", "parquet"):
+    is_packed = bool(archives_of(path)) if path.is_dir() else kind == "zip" or is_archive(path)
+    if is_packed and kind in ("auto", "zip", "parquet"):
         with _unpacked(path, unpacked or scratch, job, stays=unpacked is not None) as folder:
             options = replace(options, is_confined=True)
             yield _read(path, folder, folder, "auto", options, known_classes, job)

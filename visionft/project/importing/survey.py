@@ -14,12 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
-from models.messages import Message
+from visionft.core.errors import ImageError
+from visionft.core.events import Progress
+from visionft.core.foreign_text import printable
+from visionft.core.jobs import SILENT, JobContext
+from visionft.core.messages import Message
 from visionft.data.decode import IMAGE_SUFFIXES, decode
-from visionft.errors import ImageError
-from visionft.events import Progress
-from visionft.foreign_text import printable
-from visionft.jobs import SILENT, JobContext
 from visionft.project.formats import likeness
 from visionft.project.formats.folders import walk
 from visionft.project.formats.image_table import ImageRow, RejectedFile

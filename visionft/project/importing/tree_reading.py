@@ -11,9 +11,10 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
-from models.messages import Message
+from visionft.core.foreign_text import printable
+from visionft.core.messages import Message
+from visionft.core.names import name_key
 from visionft.data.types import Split
-from visionft.foreign_text import printable
 from visionft.project.formats import likeness
 from visionft.project.formats.image_table import ImageRow, ImageTable, Interpretation, RejectedFile
 from visionft.project.formats.labels_file import CLASSES_FILE, ClassLook, read_classes_file
@@ -34,7 +35,6 @@ from visionft.project.importing.folder_names import (
     original_of,
 )
 from visionft.project.importing.survey import Folder, Survey
-from visionft.project.names import name_key
 
 _COMMON = 0.6  # mean share of all names of sub-folders that parts of a set have: `train`, and `test` without one class
 _MOST_COMPARED = 2000  # images of a folder whose names are compared with those of another
@@ -319,13 +319,6 @@ def _splits_beside(planner: _Planner, folder: Folder, kids: Sequence[Folder]) ->
     return replace(planner.plan_of_kids(folder, classes), splits=merged.splits)
 
 
-def _images_within(planner: _Planner, _folder: Folder, kids: Sequence[Folder]) -> TreePlan | None:
-    """`cat/images/1.jpg`, `dog/images/2.jpg`; `cat/CROPPED/1.jpg`: a folder of images within each class."""
-    inner = {each.name for kid in kids for each in _settled(kid).holding}
-    are_nameless = all(is_container(name) or is_unlabelled(name) for name in inner)
-    return planner.classes(kids, is_sure=True) if are_nameless or len(inner) == 1 else None
-
-
 def _versions(planner: _Planner, _folder: Folder, kids: Sequence[Folder]) -> TreePlan | None:
     """`color/cat/1.jpg`, `gray/cat/1.jpg`: versions of the same images, by their look, hold the classes."""
     if _are_versions(kids):
@@ -336,14 +329,12 @@ def _versions(planner: _Planner, _folder: Folder, kids: Sequence[Folder]) -> Tre
 
 
 def _items_within(planner: _Planner, _folder: Folder, kids: Sequence[Folder]) -> TreePlan | None:
-    """`cat/patient 1/1.jpg`, `dog/patient 7/1.jpg`, `airport/airport_0/1.jpg`: numbered items within the classes."""
+    """`cat/patient 1/1.jpg`, `dog/patient 7/1.jpg`: numbered items within the classes."""
     own = [kid.name for kid in kids]
     inner = _inner_names(kids)
     every = {name for names in inner.values() for name in names}
-    is_crossed = _are_crossed(inner)
-    are_also_counted = are_numbers(own) or (is_crossed and are_counted(own))
-    are_items_of_class = are_numbers(every) or (not is_crossed and _are_numbered_after(inner))
-    return planner.classes(kids, is_sure=True) if are_items_of_class and not are_also_counted else None
+    are_also_counted = are_numbers(own) or (_are_crossed(inner) and are_counted(own))
+    return planner.classes(kids, is_sure=True) if are_numbers(every) and not are_also_counted else None
 
 
 def _crossed(planner: _Planner, _folder: Folder, kids: Sequence[Folder]) -> TreePlan | None:
@@ -398,7 +389,6 @@ RULES: tuple[Rule, ...] = (
     _verdicts,
     _splits_within,
     _splits_beside,
-    _images_within,
     _versions,
     _items_within,
     _crossed,
@@ -497,13 +487,6 @@ def _are_crossed(inner: Mapping[Folder, Sequence[str]]) -> bool:
     """Return whether all folders hold folders of largely the same names."""
     names = [[name.casefold() for name in each] for each in inner.values()]
     return all(names) and common_share(names) >= _COMMON
-
-
-def _are_numbered_after(inner: Mapping[Folder, Sequence[str]]) -> bool:
-    """Return whether the folders within each folder differ in digits alone: `airport/airport_0`, `sound/2306-210u`."""
-    nested = [kid for kid in inner if inner[kid]]
-    are_named_after = all(name.startswith(kid.name) for kid in nested for name in inner[kid])
-    return (len(nested) < len(inner) or are_named_after) and all(are_alike(inner[kid]) for kid in nested)
 
 
 def _settled(folder: Folder) -> Folder:

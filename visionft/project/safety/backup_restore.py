@@ -11,14 +11,14 @@ import time
 from contextlib import closing, suppress
 from pathlib import Path
 
-from models.messages import Message
-from visionft.errors import ProjectError, VisionFTError
-from visionft.files import atomic_path, fsync_folder, write_error
+from visionft.core.errors import ProjectError, VisionFTError
+from visionft.core.files import atomic_path, fsync_folder, write_error
+from visionft.core.messages import Message
+from visionft.core.names import project_path
 from visionft.project.db import schema
 from visionft.project.db.database import DATABASE, verify, write_seal
 from visionft.project.db.locking import ProjectLock
 from visionft.project.db.sqlite_errors import expected_errors
-from visionft.project.names import project_path
 from visionft.project.safety import backups
 from visionft.project.safety.backups import BACKUPS_FOLDER, Backup
 

@@ -15,8 +15,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.messages import Message, Text
-from visionft.errors import VisionFTError
+from visionft.core.errors import VisionFTError
+from visionft.core.messages import Message, Text
 from visionft.project.db import schema
 from visionft.project.safety import backups
 

@@ -21,9 +21,9 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from models.messages import Message, Text
-from visionft.errors import ProjectError
-from visionft.files import fsync_folder, read_json, sha256_file, write_error, write_json
+from visionft.core.errors import ProjectError
+from visionft.core.files import fsync_folder, read_json, sha256_file, write_error, write_json
+from visionft.core.messages import Message, Text
 from visionft.project.db import schema
 from visionft.project.db.sqlite_errors import expected_errors
 from visionft.project.formats.labels_file import write_labels

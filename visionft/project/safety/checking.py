@@ -11,10 +11,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from models.messages import Message
-from visionft.events import Progress
-from visionft.files import sha256_file
-from visionft.jobs import SILENT, JobContext
+from visionft.core.events import Progress
+from visionft.core.files import sha256_file
+from visionft.core.jobs import SILENT, JobContext
+from visionft.core.messages import Message
+from visionft.core.names import count_of, name_key
 from visionft.project.db import schema
 from visionft.project.db.database import Seal
 from visionft.project.db.roots import IMAGES_FOLDER, folder_of
@@ -22,7 +23,6 @@ from visionft.project.db.sqlite_errors import damage_error
 from visionft.project.edits.changes import settle_conflicts
 from visionft.project.importing.relinking import find_missing
 from visionft.project.importing.sources import UNPACKED_PREFIX
-from visionft.project.names import count_of, name_key
 from visionft.project.safety.backups import BACKUPS_FOLDER, PARTIAL_PREFIX
 from visionft.project.store import Project
 

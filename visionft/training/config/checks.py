@@ -2,17 +2,17 @@
 
 import contextlib
 
-from models.messages import Message
 from models.methods.table import METHODS
-from models.settings import range_problems
+from models.weights.locations import PRETRAINED, RANDOM, licence_words
+from visionft.core.errors import ConfigError, ImageError, NextStep, Problem
+from visionft.core.files import from_home
+from visionft.core.messages import Message
+from visionft.core.settings import range_problems
 from visionft.data.decode import read_header
 from visionft.data.preprocess import LEAST_REGION_PX, is_region
 from visionft.data.types import Snapshot, Split
-from visionft.errors import ConfigError, ImageError, NextStep, Problem
 from visionft.features.feature_spec import LEAST_ASPECT
-from visionft.files import from_home
 from visionft.training.config.train_config import TrainConfig
-from visionft.weights.locations import PRETRAINED, RANDOM, licence_words
 
 
 def config_problems(config: TrainConfig, images: Snapshot | None = None) -> tuple[Problem, ...]:

@@ -15,16 +15,16 @@ from functools import cache
 from typing import Self
 
 from models.catalog import BACKBONES, DEFAULT_BACKBONE, USUAL_BACKBONES
-from models.messages import Message, choose_one
 from models.methods.adapter import AdapterOptions
 from models.methods.full import FullOptions
 from models.methods.lora import LoraOptions
 from models.methods.method import MethodOptions
 from models.methods.prefix import PrefixOptions
 from models.methods.table import METHODS
+from visionft.core.devices import DeviceKind, likely_kinds
+from visionft.core.errors import ConfigError, Problem
+from visionft.core.messages import Message, choose_one
 from visionft.data.types import Snapshot
-from visionft.devices import DeviceKind, likely_kinds
-from visionft.errors import ConfigError, Problem
 from visionft.training.config.train_config import AUTOMATIC_PATIENCE, Framing, TrainConfig
 
 UNEVEN = 3.0  # from here on the rarest class is weighted up

@@ -8,14 +8,14 @@ from typing import Any, Final, Self
 
 from models.backbone import RESTRICTED_LICENCES
 from models.catalog import DEFAULT_BACKBONE, Backbone, get_backbone
-from models.messages import Message
 from models.methods.method import Method, MethodOptions
 from models.methods.table import DEFAULT_METHOD, METHODS, get_method
-from models.settings import build, setting, with_text
 from models.shapes import InputShape
+from visionft.core.errors import ConfigError, NextStep, Problem
+from visionft.core.messages import Message
+from visionft.core.settings import build, setting, with_text
 from visionft.data.image_reading import AS_STORED, ImageReading
 from visionft.data.preprocess import PreprocessConfig
-from visionft.errors import ConfigError, NextStep, Problem
 from visionft.features.feature_spec import LARGEST_ASPECT, FeatureSpec
 
 # 2: a prefix has a softmax of its own unless `prefix.softmax` says otherwise. 3: `head_start` is called `ridge_init`.

@@ -8,11 +8,11 @@ import numpy as np
 import torch  # noqa: TID253
 from torch import Tensor  # noqa: TID253
 
+from visionft.core.errors import nothing_readable
+from visionft.core.events import Progress
+from visionft.core.jobs import JobContext
 from visionft.data.dataset import Batch, EpochSampler, ImageDataset, ImageLoader, choose_workers
 from visionft.data.types import Snapshot, SnapshotImage
-from visionft.errors import nothing_readable
-from visionft.events import Progress
-from visionft.jobs import JobContext
 from visionft.training.config.train_config import TrainConfig
 
 

@@ -20,12 +20,13 @@ import torch  # noqa: TID253
 from torch import Tensor, nn  # noqa: TID253
 
 from models.classifier import Classifier
-from models.messages import Message
-from visionft.calibration import is_worse_for_classes
-from visionft.errors import RunError, nothing_readable
-from visionft.events import EpochDone, Notice, Progress
-from visionft.jobs import JobContext
-from visionft.project.names import count_of
+from models.heads.calibration import is_worse_for_classes
+from models.weights.locations import RANDOM
+from visionft.core.errors import RunError, nothing_readable
+from visionft.core.events import EpochDone, Notice, Progress
+from visionft.core.jobs import JobContext
+from visionft.core.messages import Message
+from visionft.core.names import count_of
 from visionft.training.config.train_config import INTERPOLATION_SHARES, TrainConfig
 from visionft.training.loop.objective import Objective, add_batch, new_totals
 from visionft.training.loop.progress import RunProgress, look_epochs
@@ -35,7 +36,6 @@ from visionft.training.runs.checkpoint import BEST, START, Checkpoint, has_whole
 from visionft.training.runs.held_out import HeldOutPredictions
 from visionft.training.runs.metrics_file import append_metrics, read_metrics
 from visionft.training.runs.run_folder import best_epoch
-from visionft.weights.locations import RANDOM
 
 LEAST_IMAGES = 30  # validation images, to tell a standard error of losses
 # Least gain, as a share of the probe's loss. Losses of weights that have hardly moved differ by rounding alone, and

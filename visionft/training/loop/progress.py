@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
+from visionft.core.events import EpochDone
 from visionft.data.types import Snapshot
-from visionft.events import EpochDone
 from visionft.features.embedding import missing_features
 from visionft.training.config.train_config import TrainConfig
 

@@ -7,19 +7,19 @@ from typing import Any, Self
 import torch  # noqa: TID253
 
 from models.classifier import Classifier, build_classifier
-from models.messages import Message
 from models.methods.method import Method, MethodOptions
-from visionft.allocator import return_freed_memory
-from visionft.devices import Device, pick_device
-from visionft.errors import RunError
+from models.weights.weights_loading import weights_loader
+from visionft.core.allocator import return_freed_memory
+from visionft.core.devices import Device, pick_device
+from visionft.core.errors import RunError
+from visionft.core.jobs import JobContext
+from visionft.core.messages import Message
 from visionft.features.feature_spec import FeatureSpec
-from visionft.jobs import JobContext
 from visionft.training.base_weights import base_weights_for, check_base_weights
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.checkpoint import BEST, load_checkpoint
 from visionft.training.runs.held_out import HeldOutPredictions
 from visionft.training.runs.run_folder import load_run, require_weights
-from visionft.weights.weights_loading import weights_loader
 
 
 class RunContext:

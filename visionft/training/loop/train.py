@@ -14,13 +14,14 @@ from typing import Any
 from filelock import FileLock
 from torch import Tensor  # noqa: TID253
 
-from models.messages import Message
+from models.weights.locations import RANDOM
+from visionft.core.errors import RunError, nothing_readable
+from visionft.core.events import Notice, Progress, RunStarted, StepDone
+from visionft.core.jobs import SILENT, EventThrottle, JobCancelled, JobContext
+from visionft.core.messages import Message
+from visionft.core.names import count_of
 from visionft.data.types import Snapshot
-from visionft.errors import RunError, nothing_readable
-from visionft.events import Notice, Progress, RunStarted, StepDone
 from visionft.features.framing import with_aspect
-from visionft.jobs import SILENT, EventThrottle, JobCancelled, JobContext
-from visionft.project.names import count_of
 from visionft.training import base_weights
 from visionft.training.config.checks import check_config, unvalidated_classes
 from visionft.training.config.train_config import AUTOMATIC_PATIENCE, TrainConfig
@@ -37,7 +38,6 @@ from visionft.training.runs.manifest import MODEL_FILE, fault_of
 from visionft.training.runs.metrics_file import read_metrics
 from visionft.training.runs.run_folder import TrainResult, best_epoch, owner_of, project_of_run, read_run, require_built
 from visionft.training.runs.run_snapshot import read_snapshot
-from visionft.weights.locations import RANDOM
 
 MAX_ROLLBACKS = 3
 LEAST_GAIN = 0.01  # of accuracy, on images held out: with less to gain, the linear probe of the start is kept

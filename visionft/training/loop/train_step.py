@@ -15,8 +15,8 @@ from torch import Tensor, nn  # noqa: TID253
 from torch.nn.modules.batchnorm import _BatchNorm  # noqa: TID253
 
 from models.classifier import Classifier
+from visionft.core.errors import RunError, is_out_of_memory
 from visionft.data.dataset import Batch, derived_seed
-from visionft.errors import RunError, is_out_of_memory
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.objective import Objective, add_batch
 from visionft.training.runs.checkpoint import flatten_optimizer, restore_optimizer

@@ -18,12 +18,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor  # noqa: TID253
 
-from models.messages import Message, sentences
-from models.tensor_files import usual_permissions
-from visionft.errors import RunError
-from visionft.events import Notice
-from visionft.files import fsync_folder, fsync_tree, naming_faults, read_json
-from visionft.jobs import SILENT, JobContext
+from visionft.core.errors import RunError
+from visionft.core.events import Notice
+from visionft.core.files import fsync_folder, fsync_tree, naming_faults, read_json
+from visionft.core.jobs import SILENT, JobContext
+from visionft.core.messages import Message, sentences
+from visionft.core.tensor_files import usual_permissions
 from visionft.training.runs.held_out import FILE as HELD_OUT_FILE
 from visionft.training.runs.held_out import HeldOutPredictions, load_held_out, save_held_out
 from visionft.training.runs.manifest import MODEL_FILE, STATE_FILE, fault_of, read_manifest, write_manifest

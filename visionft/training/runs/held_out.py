@@ -15,7 +15,7 @@ from typing import Final
 
 import numpy as np
 
-from models.messages import Message
+from visionft.core.messages import Message
 from visionft.training.runs.manifest import weights_hash
 from visionft.training.runs.run_folder import BEST_FOLDER
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from models.messages import Message
-from visionft.files import parse_json, read_json, sha256_file
-from visionft.typed_values import from_plain
+from visionft.core.files import parse_json, read_json, sha256_file
+from visionft.core.messages import Message
+from visionft.core.typed_values import from_plain
 
 MANIFEST = "manifest.json"
 MODEL_FILE, STATE_FILE = "model.safetensors", "state.json"

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from visionft.errors import VisionFTError
-from visionft.events import EpochDone, Event, RunStarted, StepDone
-from visionft.files import parse_json, read_lines, refuse_leaving_link, write_text
-from visionft.jobs import JobContext
-from visionft.typed_values import from_plain
+from visionft.core.errors import VisionFTError
+from visionft.core.events import EpochDone, Event, RunStarted, StepDone
+from visionft.core.files import parse_json, read_lines, refuse_leaving_link, write_text
+from visionft.core.jobs import JobContext
+from visionft.core.typed_values import from_plain
 
 
 def read_metrics(run_dir: Path) -> tuple[EpochDone, ...]:

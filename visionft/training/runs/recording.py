@@ -9,11 +9,13 @@ from filelock import FileLock
 from torch import Tensor  # noqa: TID253
 
 from models.classifier import Classifier
-from models.messages import Message
+from models.text.class_texts import all_texts
+from models.weights.locations import RANDOM
+from visionft.core.errors import NextStep, RunError
+from visionft.core.events import EpochDone, RunStarted
+from visionft.core.files import write_json
+from visionft.core.messages import Message
 from visionft.data.types import Snapshot
-from visionft.errors import NextStep, RunError
-from visionft.events import EpochDone, RunStarted
-from visionft.files import write_json
 from visionft.training.config.train_config import NETWORK, TrainConfig
 from visionft.training.runs.checkpoint import (
     BEST,
@@ -28,8 +30,6 @@ from visionft.training.runs.held_out import HeldOutPredictions
 from visionft.training.runs.metrics_file import append_metrics, read_metrics
 from visionft.training.runs.run_folder import TrainResult, claim_run_dir, lock_run, read_run
 from visionft.training.runs.run_snapshot import read_snapshot, write_snapshot
-from visionft.weights.locations import RANDOM
-from visionft.zero_shot.class_texts import all_texts
 
 PROMPTS_FILE = "prompts.json"
 

@@ -20,10 +20,9 @@ from typing import Any, Self
 
 from filelock import FileLock, Timeout
 
-from models.messages import Message
-from visionft.errors import ConfigError, NextStep, RunError, VisionFTError
-from visionft.events import EpochDone
-from visionft.files import (
+from visionft.core.errors import ConfigError, NextStep, RunError, VisionFTError
+from visionft.core.events import EpochDone
+from visionft.core.files import (
     fsync_folder,
     list_folder,
     open_regular,
@@ -32,11 +31,12 @@ from visionft.files import (
     write_error,
     write_json,
 )
+from visionft.core.messages import Message
+from visionft.core.typed_values import from_plain
 from visionft.training.config.presets import PRESETS
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.manifest import MANIFEST, Part, fault_of, read_parts
 from visionft.training.runs.metrics_file import ACCURACY_FILE, read_metrics
-from visionft.typed_values import from_plain
 
 LOCK_FILE = "run.lock"
 _CLAIM_S = 60.0  # after which a claim is left over: it lasts for the rename of a folder, some milliseconds

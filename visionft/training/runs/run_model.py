@@ -11,16 +11,16 @@ import numpy as np
 from torch import Tensor  # noqa: TID253
 
 from models.classifier import Classifier, build_classifier
-from models.messages import Message
+from models.weights.weights_loading import weights_loader
+from visionft.core.errors import NextStep, RunError
+from visionft.core.jobs import SILENT, JobCancelled, JobContext
+from visionft.core.messages import Message
 from visionft.data.preprocess import PreprocessConfig
-from visionft.errors import NextStep, RunError
-from visionft.jobs import SILENT, JobCancelled, JobContext
 from visionft.training.base_weights import base_weights_for, check_base_weights, ensure_weights
 from visionft.training.runs.checkpoint import BEST, Checkpoint, load_checkpoint
 from visionft.training.runs.held_out import HeldOutPredictions
 from visionft.training.runs.manifest import Part, fault_of, weights_hash
 from visionft.training.runs.run_folder import BEST_FOLDER, RunSummary, read_run, require_weights
-from visionft.weights.weights_loading import weights_loader
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,12 +5,12 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from models.messages import Message
+from visionft.core.errors import RunError
+from visionft.core.files import atomic_path, parse_json, read_gzip
+from visionft.core.messages import Message
+from visionft.core.typed_values import from_plain
 from visionft.data.image_reading import AS_STORED, ImageReading
 from visionft.data.types import Snapshot, SnapshotImage, Split, Task
-from visionft.errors import RunError
-from visionft.files import atomic_path, parse_json, read_gzip
-from visionft.typed_values import from_plain
 
 SNAPSHOT_FILE = "snapshot.json.gz"
 

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from models.catalog import known_backbone
-from models.messages import Message
 from models.methods.table import known_method
+from visionft.core.messages import Message
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import RunSummary
 

@@ -10,8 +10,8 @@ from PySide6.QtWidgets import QApplication, QComboBox
 from gui.train.framing.framing_card import FRAMINGS, FramingCard
 from gui.train.framing.region_dialog import RegionDialog
 from gui.train.train_page import TrainPage
+from visionft.core.events import Progress
 from visionft.data.preprocess import parsed_region
-from visionft.events import Progress
 from visionft.training.config.train_config import Framing
 from visionft.training.framing_choice import SIZES, FramingChoice, FramingTrial, read_framing, store_measured
 

@@ -1,4 +1,4 @@
-"""The region: drawn, changed and moved with the mouse and the keys; its values in pixels; refused regions."""
+"""The region: drawn with the mouse, moved and resized with the keys; its values in pixels; refused regions."""
 
 from pathlib import Path
 

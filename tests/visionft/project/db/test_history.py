@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from PIL import Image
 
-from visionft.errors import ProjectError
+from visionft.core.errors import ProjectError
 from visionft.project.db.journal import JOURNALED_TABLES
 from visionft.project.edits.changes import AddClass, AssignSplits, LabelImages, RemoveImages, UnlabelImages
 from visionft.project.edits.class_changes import (

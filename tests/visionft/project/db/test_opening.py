@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from altered_database import alter
 
-from visionft.errors import ProjectError, VisionFTError
-from visionft.files import sha256_file
+from visionft.core.errors import ProjectError, VisionFTError
+from visionft.core.files import sha256_file
 from visionft.project.db import schema
 from visionft.project.db.database import DATABASE, seal_of, write_seal
 from visionft.project.edits.changes import AddClass, LabelImages, UnlabelImages
@@ -214,7 +214,7 @@ def run(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 READ_ONLY = """
 import os, sys
 from pathlib import Path
-from visionft.errors import ProjectError
+from visionft.core.errors import ProjectError
 from visionft.project.edits.changes import AddClass
 from visionft.project.store import Project
 if os.geteuid() == 0:  # may write anywhere: become somebody who may not

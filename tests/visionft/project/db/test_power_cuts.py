@@ -19,7 +19,7 @@ import apsw
 import pytest
 from usual_work import usual_work
 
-from visionft.errors import VisionFTError
+from visionft.core.errors import VisionFTError
 from visionft.project.db import schema
 from visionft.project.db.journal import JOURNALED_TABLES
 from visionft.project.edits.import_changes import AddImages, ImportedImage

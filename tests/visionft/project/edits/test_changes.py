@@ -2,7 +2,8 @@
 
 import pytest
 
-from visionft.errors import ProjectError
+from visionft.core.errors import ProjectError
+from visionft.core.names import natural_key
 from visionft.project.edits.changes import AddClass, AssignSplits, LabelImages, RemoveImages, UnlabelImages
 from visionft.project.edits.class_changes import (
     ColorClass,
@@ -15,7 +16,6 @@ from visionft.project.edits.class_changes import (
 )
 from visionft.project.edits.image_changes import RestoreImages, ReviewImages, TagImages, UntagImages, WriteNote
 from visionft.project.edits.verdicts import JudgeFine, pair_of, verdicts_of
-from visionft.project.names import natural_key
 from visionft.project.queries import ImageFilter, class_rows, find_images, image_rows, tag_names
 from visionft.project.store import Project
 

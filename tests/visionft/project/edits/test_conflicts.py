@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from visionft.events import Notice
-from visionft.jobs import JobContext
+from visionft.core.events import Notice
+from visionft.core.jobs import JobContext
 from visionft.project.edits.changes import AcceptSuggestions, LabelImages, UnlabelImages
 from visionft.project.edits.class_changes import DeleteClass, MergeClasses, RenameClass
 from visionft.project.formats.exporting import export_labels

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from visionft.errors import ProjectError, VisionFTError
-from visionft.jobs import JobContext
+from visionft.core.errors import ProjectError, VisionFTError
+from visionft.core.jobs import JobContext
 from visionft.project.edits.changes import AddClass, AssignSplits, LabelImages, RemoveImages, UnlabelImages
 from visionft.project.edits.class_changes import ColorClass, OrderClasses, RenameClass, SetShortcut
 from visionft.project.edits.image_changes import ReviewImages, TagImages, WriteNote

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from visionft.errors import ProjectError
+from visionft.core.errors import ProjectError
 from visionft.project.formats.image_index import ImageIndex
 from visionft.project.formats.image_table import ReadOptions
 from visionft.project.formats.locating import AmbiguousNameError, ImageFinder

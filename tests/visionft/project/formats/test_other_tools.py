@@ -8,7 +8,7 @@ from drawn_images import image_content
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from visionft.errors import ProjectError
+from visionft.core.errors import ProjectError
 from visionft.project.edits.changes import AssignSplits, LabelImages
 from visionft.project.formats.exporting import export_labels
 from visionft.project.formats.image_table import LabelChoice

@@ -21,9 +21,9 @@ from expanding_files import (
 )
 from packed_files import xlsx_content
 
-from visionft.errors import ProjectError
-from visionft.files import parse_yaml
-from visionft.jobs import SILENT
+from visionft.core.errors import ProjectError
+from visionft.core.files import parse_yaml
+from visionft.core.jobs import SILENT
 from visionft.project.formats import watched
 from visionft.project.formats.watched import foreign_rows
 from visionft.project.importing.importer import import_source

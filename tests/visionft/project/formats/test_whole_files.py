@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from visionft.errors import ProjectError
+from visionft.core.errors import ProjectError
 from visionft.project.formats import whole_files
 from visionft.project.formats.cvat import read_cvat
 from visionft.project.formats.hugging_face import read_parquet

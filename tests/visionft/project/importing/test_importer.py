@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from visionft.errors import ProjectError
-from visionft.events import Notice, Progress
-from visionft.jobs import JobContext
+from visionft.core.errors import ProjectError
+from visionft.core.events import Notice, Progress
+from visionft.core.jobs import JobContext
 from visionft.project.edits.changes import LabelImages, RemoveImages, UnlabelImages
 from visionft.project.importing import import_filter
 from visionft.project.importing.importer import import_source

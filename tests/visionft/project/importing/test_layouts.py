@@ -12,7 +12,7 @@ import pytest
 from drawn_images import image_content
 from PIL import Image
 
-from visionft.errors import ProjectError
+from visionft.core.errors import ProjectError
 from visionft.project.formats.image_table import LabelChoice
 from visionft.project.importing.importer import ImportReport, import_source
 from visionft.project.store import Project

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from visionft.errors import ProjectError
+from visionft.core.errors import ProjectError
 from visionft.project.edits.changes import LabelImages, RemoveImages
 from visionft.project.edits.image_changes import TagImages, WriteNote
 from visionft.project.importing.importer import import_source

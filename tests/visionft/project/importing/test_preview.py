@@ -4,7 +4,7 @@ import json
 import zipfile
 from pathlib import Path
 
-from visionft.jobs import JobContext
+from visionft.core.jobs import JobContext
 from visionft.project.importing import import_filter
 from visionft.project.importing.importer import import_source
 from visionft.project.importing.preview import preview_source

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from visionft.errors import ProjectError
+from visionft.core.errors import ProjectError
 from visionft.project.formats.image_table import LabelChoice
 from visionft.project.importing.importer import import_source
 from visionft.project.importing.preview import preview_source

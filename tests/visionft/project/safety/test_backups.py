@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from visionft.errors import NextStep, ProjectError
+from visionft.core.errors import NextStep, ProjectError
 from visionft.project.edits.changes import AddClass, LabelImages
 from visionft.project.edits.class_changes import DeleteClass
 from visionft.project.importing.importer import import_source

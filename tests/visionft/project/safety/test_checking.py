@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from altered_database import alter
 
-from visionft.errors import ProjectError
+from visionft.core.errors import ProjectError
 from visionft.project.edits.changes import AddClass
 from visionft.project.edits.image_changes import TagImages
 from visionft.project.importing.relinking import find_missing, relink_images

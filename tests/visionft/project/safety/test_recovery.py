@@ -7,7 +7,7 @@ import pytest
 from altered_database import alter
 from killed_writer import leave_journal
 
-from visionft.errors import ProjectError
+from visionft.core.errors import ProjectError
 from visionft.project.edits.changes import AddClass
 from visionft.project.safety.backup_restore import restore_backup
 from visionft.project.safety.backups import list_backups

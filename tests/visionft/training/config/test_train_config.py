@@ -6,7 +6,7 @@ import json
 import pytest
 
 from models.methods.table import METHODS
-from visionft.errors import ConfigError, NextStep
+from visionft.core.errors import ConfigError, NextStep
 from visionft.training.config.checks import config_problems, unvalidated_classes
 from visionft.training.config.train_config import AUTOMATIC_PATIENCE, FORMAT_VERSION, TrainConfig
 

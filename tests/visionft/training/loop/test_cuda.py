@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from visionft.jobs import JobContext
+from visionft.core.jobs import JobContext
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.train import resume, train
 from visionft.training.runs.run_folder import read_run

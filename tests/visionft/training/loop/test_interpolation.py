@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from visionft.core.events import EpochDone, Event, Notice
+from visionft.core.jobs import JobContext
 from visionft.data.types import Snapshot
-from visionft.evaluation.report import evaluate_run
-from visionft.events import EpochDone, Event, Notice
-from visionft.jobs import JobContext
 from visionft.training.config.train_config import TrainConfig
+from visionft.training.evaluation.report import evaluate_run
 from visionft.training.loop import keeping
 from visionft.training.loop.train import resume, train
 from visionft.training.loop.training_data import Judged, TrainingData

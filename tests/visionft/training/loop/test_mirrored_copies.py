@@ -10,11 +10,11 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from models.methods.linear import LinearOptions
+from visionft.core.files import sha256_file
 from visionft.data.types import Snapshot, SnapshotImage
-from visionft.evaluation.report import evaluate_run
-from visionft.files import sha256_file
 from visionft.training.config import train_config
 from visionft.training.config.train_config import TrainConfig
+from visionft.training.evaluation.report import evaluate_run
 from visionft.training.loop.train import train
 from visionft.training.runs.held_out import read_held_out
 

@@ -9,10 +9,10 @@ from functools import partialmethod
 import pytest
 import torch
 
+from visionft.core.errors import RunError, VisionFTError
+from visionft.core.events import Event
+from visionft.core.jobs import JobContext
 from visionft.data.types import Snapshot
-from visionft.errors import RunError, VisionFTError
-from visionft.events import Event
-from visionft.jobs import JobContext
 from visionft.training.loop.objective import Objective
 from visionft.training.loop.train import resume, train
 from visionft.training.loop.train_step import TrainStep

@@ -4,8 +4,8 @@ import pytest
 
 from models.methods.full import FullOptions
 from models.methods.linear import LinearOptions
-from visionft.events import EpochDone, Event
-from visionft.jobs import JobContext
+from visionft.core.events import EpochDone, Event
+from visionft.core.jobs import JobContext
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.train import resume, train
 from visionft.training.runs.metrics_file import read_metrics

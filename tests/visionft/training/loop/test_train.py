@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from models.methods.linear import GRADIENT, LinearOptions
-from visionft.errors import ConfigError, RunError
-from visionft.events import EpochDone, Event, RunStarted, StepDone
-from visionft.jobs import JobContext
+from visionft.core.errors import ConfigError, RunError
+from visionft.core.events import EpochDone, Event, RunStarted, StepDone
+from visionft.core.jobs import JobContext
 from visionft.training.loop.train import resume, train
 from visionft.training.runs.run_folder import list_runs, load_run, new_run_dir, read_run
 from visionft.training.runs.run_model import load_run_model

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from visionft.core.events import EpochDone, Event, Notice, RunStarted
+from visionft.core.jobs import JobContext
 from visionft.data.types import Snapshot
-from visionft.events import EpochDone, Event, Notice, RunStarted
-from visionft.jobs import JobContext
 from visionft.training.loop.train import train
 from visionft.training.runs.run_folder import read_run
 

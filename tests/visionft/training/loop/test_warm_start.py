@@ -8,9 +8,9 @@ import torch
 
 from models.classifier import build_classifier
 from models.methods.adapter import AdapterOptions
+from visionft.core.errors import RunError
+from visionft.core.jobs import JobContext
 from visionft.data.types import Snapshot
-from visionft.errors import RunError
-from visionft.jobs import JobContext
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.run_context import warm_start
 from visionft.training.loop.train import resume, train

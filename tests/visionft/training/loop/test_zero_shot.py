@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file
 
+from models.text.class_texts import DEFAULT_TEMPLATES, TEMPLATE_SETS
+from visionft.core.errors import ConfigError, RunError
+from visionft.core.events import Notice
+from visionft.core.jobs import SILENT, JobContext
 from visionft.data.decode import decode
 from visionft.data.types import Snapshot
-from visionft.errors import ConfigError, RunError
-from visionft.evaluation.report import evaluate_splits
-from visionft.events import Notice
 from visionft.export.exporter import export_run
 from visionft.export.predictor import Predictor
-from visionft.jobs import SILENT, JobContext
 from visionft.project.edits.changes import AssignSplits, UnlabelImages
 from visionft.project.edits.class_changes import SetPrompts
 from visionft.project.importing.importer import import_source
@@ -22,9 +22,9 @@ from visionft.project.store import Project
 from visionft.training.config.checks import config_problems
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.estimate import estimate_run
+from visionft.training.evaluation.report import evaluate_splits
 from visionft.training.loop.train import train
 from visionft.training.runs.run_folder import read_run
-from visionft.zero_shot.class_texts import DEFAULT_TEMPLATES, TEMPLATE_SETS
 
 
 @pytest.fixture

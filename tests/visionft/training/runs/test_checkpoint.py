@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from visionft.core.errors import RunError
+from visionft.core.events import Event
+from visionft.core.jobs import JobContext
 from visionft.data.types import Snapshot
-from visionft.errors import RunError
-from visionft.events import Event
-from visionft.jobs import JobContext
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.progress import RunProgress
 from visionft.training.loop.train import resume, train

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from visionft.calibration import are_right
-from visionft.combining.combine import combine
+from models.heads.calibration import are_right
 from visionft.data.types import Snapshot
-from visionft.evaluation.report import evaluate_run, output_batches
 from visionft.export.exporter import export_run
 from visionft.export.options import ExportOptions
+from visionft.training.combining import combine
 from visionft.training.config.train_config import TrainConfig
+from visionft.training.evaluation.report import evaluate_run, output_batches
 from visionft.training.loop.train import train
 from visionft.training.runs.held_out import FILE, read_held_out
 from visionft.training.runs.manifest import MANIFEST, weights_hash, write_manifest

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import run_events
 
-from visionft.evaluation.report import evaluate_run
-from visionft.events import Event, StepDone
+from visionft.core.events import Event, StepDone
+from visionft.core.jobs import JobContext
 from visionft.export.exporter import export_run
-from visionft.jobs import JobContext
 from visionft.training.config.train_config import TrainConfig
+from visionft.training.evaluation.report import evaluate_run
 from visionft.training.loop.train import train
 from visionft.training.runs import metrics_file
 from visionft.training.runs.metrics_file import StepRecorder, read_steps

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from visionft.errors import RunError
+from visionft.core.errors import RunError
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import (
     delete_weights,

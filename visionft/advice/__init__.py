@@ -1,1 +1,0 @@
-"""Whether training is worth it, measured on the user's own images; and the texts of the comparison of models."""

@@ -1,0 +1,458 @@
+"""The dataset report: counts, issues, the newest run's accuracy, and recommended actions.
+
+It reads stored results and computes nothing slow; `visionft.analysis.scan` updates them.
+"""
+
+import contextlib
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+from typing import ClassVar, Final, Literal
+
+from visionft.analysis.check import CheckResult, Issue, open_issues, read_result
+from visionft.analysis.duplicate_groups import current_groups
+from visionft.analysis.duplicates import Duplicates
+from visionft.analysis.leaks import (
+    NO_SPLITS,
+    LeakFreeAccuracy,
+    Leaks,
+    accuracies_of_run,
+    can_leak,
+    leaks_of,
+    related_images,
+)
+from visionft.analysis.scan import CHECKS
+from visionft.core.amounts import FEW
+from visionft.core.errors import VisionFTError
+from visionft.core.files import list_folder
+from visionft.core.messages import Message, sentences
+from visionft.core.names import count_of
+from visionft.data.types import Snapshot, Split, Task
+from visionft.project.edits.verdicts import verdicts_of
+from visionft.project.store import Project
+from visionft.training.evaluation.stored import StoredEvaluation, evaluation_file, read_evaluation
+from visionft.training.evaluation.unseen import is_unseen
+from visionft.training.runs.run_folder import RUNS_FOLDER, read_run
+
+State = Literal["never", "stale", "current"]  # whether a check ever ran, and whether the project changed since
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassSummary:
+    """One class: its images, also by split ("unassigned" without one), and {check: number of its flagged images}."""
+
+    name: str
+    images: int
+    splits: Mapping[str, int]
+    flagged: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassBalance:
+    """Class balance of the labels: the name and size of the largest and of the smallest class."""
+
+    largest: tuple[str, int]
+    smallest: tuple[str, int]
+    ratio: float | None  # size of the largest divided by the smallest; None where a class is empty
+    effective: float  # effective number of classes (exponential of the entropy; Hill 1973)
+
+    @property
+    def is_even(self) -> bool:
+        return self.largest[1] == self.smallest[1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckSummary:
+    """The open issues of a check."""
+
+    name: str  # its name, and the name of the view with details
+    title: str
+    summary: str
+    state: State
+    checked: int = 0
+    flagged: int = 0
+    groups: int | None = None  # number of groups in its view; None for a check of single images
+    kinds: Mapping[str, int]  # issues by kind, the most frequent first
+    unreadable: int = 0
+    is_approximate: bool = False  # whether there were too many images for an exact search
+    worst: tuple[Issue, ...] = ()  # the worst issues, some dozens
+    skipped: str = ""  # why it could not run just now, or why its issues are not meaningful; else empty
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeakClass:
+    """A class with a low recall in a run."""
+
+    name: str
+    recall: float
+    interval: tuple[float, float]  # the 95 % interval of the recall
+    images: int
+    mistaken_for: str  # the class most often predicted instead, `mistaken` times; empty for none
+    mistaken: int
+    image_ids: tuple[int, ...]  # ids of misclassified images, the most confident first
+
+    @property
+    def share(self) -> str:
+        """The recall in words: `2` of a few, `40%` of many."""
+        return f"{round(self.recall * self.images)}" if self.images < FEW else f"{self.recall:.0%}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluatedRun:
+    """The most recently evaluated run: its accuracy with its 95 % interval, and its classes, the weakest first.
+
+    `leak_free` is its accuracy without leaked images; None where there are none. `is_unseen`: whether no image of the
+    split trained or chose the run.
+    """
+
+    run: str
+    title: str
+    split: Split
+    images: int
+    top1: float
+    interval: tuple[float, float]
+    classes: tuple[WeakClass, ...]
+    leak_free: LeakFreeAccuracy | None = None
+    is_unseen: bool = True
+
+    @property
+    def images_of(self) -> str:
+        """The split in words, with a warning where it is not unseen."""
+        return (
+            self.split if self.is_unseen else Message("{split} (used to choose it: likely too high)", split=self.split)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """A recommended action and its evidence, a sentence each, with example images.
+
+    `view` is the view or screen where it is done; empty where it is done with a camera.
+    """
+
+    action: str
+    evidence: str
+    view: str = ""
+    image_ids: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetReport:
+    """A dataset report."""
+
+    HIDDEN: ClassVar = ("paths",)
+
+    project: Path
+    task: Task
+    images: int
+    labelled: int
+    conflicts: int  # number of images with an unresolved label conflict between sources
+    classes: tuple[ClassSummary, ...]  # in the order of the class list
+    balance: ClassBalance | None  # none with fewer than two non-empty classes
+    splits: Mapping[str, int]  # images by split, and under "unassigned"
+    checks: tuple[CheckSummary, ...]  # every check of the table
+    run: EvaluatedRun | None  # none where no run was evaluated
+    recommendations: tuple[Recommendation, ...] = ()  # the most urgent first
+    paths: Mapping[int, Path]  # of all images in the report, by id
+
+    def check(self, name: str) -> CheckSummary | None:
+        """Return the summary of a check; None where the table has no such check."""
+        return next((check for check in self.checks if check.name == name), None)
+
+
+_FEW_OF_A_CLASS: Final = 30  # images: with fewer, a tenth of them is no test
+_WEAK: Final = 0.05  # below the run's accuracy by this much, and significantly
+_MOST: Final = 3  # classes named per kind of recommendation
+
+
+def recommend_actions(report: DatasetReport) -> tuple[Recommendation, ...]:
+    if not report.images:
+        return (Recommendation(Message("Import images."), Message("There are none yet."), view="home"),)
+    return (*_labels(report), *_issues(report), *_images(report), *_confused(report), *_missing(report))
+
+
+def _labels(report: DatasetReport) -> Iterator[Recommendation]:
+    if report.conflicts:
+        counted = count_of(report.conflicts, "image")
+        yield Recommendation(
+            Message("Resolve the label conflicts."),
+            Message("{counted} came in several classes and count as not labelled.", counted=counted),
+            view="conflicts",
+        )
+    if missing := report.images - report.labelled - report.conflicts:
+        counted = count_of(report.images, "image")
+        yield Recommendation(
+            Message("Label the images without a label."),
+            Message("{missing} of {counted} have none.", missing=f"{missing:,}", counted=counted),
+            view="label",
+        )
+
+
+def _issues(report: DatasetReport) -> Iterator[Recommendation]:
+    """Recommend a review for each check with flagged issues; leaks come first, because they spoil the test."""
+    leak_free = report.run.leak_free if report.run is not None else None
+    if leak_free is not None and leak_free.is_inflated and leak_free.without is not None and leak_free.without_interval:
+        low, high = leak_free.without_interval
+        yield Recommendation(
+            Message("Remove the leaks, then train again: the accuracy of the newest run is inflated."),
+            Message(
+                "“{title}” has an accuracy of {all} on {split}, but {without} ({low} to {high}) "
+                "without the {counted} that leaked into training.",
+                title=leak_free.title,
+                all=f"{leak_free.accuracy:.0%}",
+                split=leak_free.split,
+                without=f"{leak_free.without:.0%}",
+                low=f"{low:.0%}",
+                high=f"{high:.0%}",
+                counted=count_of(leak_free.leaked, "image"),
+            ),
+            view="leaks",
+        )
+    order = {"leaks": 0, "duplicates": 1, "label-errors": 2}
+    for check in sorted(report.checks, key=lambda check: order.get(check.name, 9)):
+        if check.flagged:
+            flagged = f"{check.flagged:,}"
+            counted = count_of(check.checked, "image")
+            share = Message("{flagged} of {counted} are flagged.", flagged=flagged, counted=counted)
+            yield Recommendation(
+                Message("Review the issues of “{what}”.", what=check.title),
+                sentences(share, check.summary),
+                view=check.name,
+                image_ids=tuple(dict.fromkeys(issue.image_id for issue in check.worst)),
+            )
+
+
+def _images(report: DatasetReport) -> Iterator[Recommendation]:
+    """Recommend images of classes with few of them, and of those with the lowest recall in the newest run."""
+    classes = sorted(report.classes, key=lambda each: each.images)
+    if len(classes) < 2:
+        return
+    middle = median(each.images for each in classes)
+    small = [each for each in classes if each.images * 3.0 <= middle]
+    for each in (small or [each for each in classes if each.images < _FEW_OF_A_CLASS])[:_MOST]:
+        usual = f"{middle:,.0f}"
+        yield Recommendation(
+            Message("Collect more images of “{name}”.", name=each.name),
+            Message("It has {few}, the median class has {usual}.", few=f"{each.images:,}", usual=usual),
+        )
+    run = report.run
+    if run is None:
+        return
+    weak = [each for each in run.classes if each.recall <= run.top1 - _WEAK and each.interval[1] < run.top1]
+    for each in weak[:_MOST]:
+        low, high = each.interval
+        evidence = Message(
+            "{share} of its {counted} are classified correctly ({low} to {high}).",
+            share=each.share,
+            counted=count_of(each.images, "image"),
+            low=f"{low:.0%}",
+            high=f"{high:.0%}",
+        )
+        mistaken = Message(
+            "Most are predicted as “{name}” ({times}).", name=each.mistaken_for, times=f"{each.mistaken:,}"
+        )
+        yield Recommendation(
+            Message("Collect images of “{name}” similar to the misclassified ones.", name=each.name),
+            sentences(evidence, mistaken) if each.mistaken_for else evidence,
+            view="results",
+            image_ids=each.image_ids,
+        )
+
+
+def _confused(report: DatasetReport) -> Iterator[Recommendation]:
+    """Recommend clearer definitions of classes confused with each other, both ways, the most confused first."""
+    by_name = {each.name: each for each in (report.run.classes if report.run else ())}
+    pairs: list[tuple[int, WeakClass, WeakClass]] = []
+    for each in by_name.values():
+        other = by_name.get(each.mistaken_for)
+        if other is not None and other.mistaken_for == each.name and each.name < other.name:
+            both = each.mistaken + other.mistaken
+            if both >= 0.05 * (each.images + other.images) and both > 2:
+                pairs.append((both, each, other))
+    for both, each, other in sorted(pairs, key=lambda pair: -pair[0])[:_MOST]:
+        images = f"{each.images + other.images:,}"
+        yield Recommendation(
+            Message("Define “{first}” and “{second}” more clearly, or merge them.", first=each.name, second=other.name),
+            Message("{both} of their {all} images are predicted as the other class.", both=f"{both:,}", all=images),
+            view="results",
+            image_ids=(*each.image_ids[:4], *other.image_ids[:4]),
+        )
+
+
+def _missing(report: DatasetReport) -> Iterator[Recommendation]:
+    if titles := [check.title for check in report.checks if check.state == "never"]:
+        yield Recommendation(
+            Message("Find issues in the images."),
+            Message("Checks that have not run yet: {titles}.", titles=sentences(*titles, joint=", ")),
+            view="curate",
+        )
+    if report.run is None and report.labelled:
+        yield Recommendation(
+            Message("Train a run and evaluate it: it shows which classes are weak."),
+            Message("No run was evaluated yet."),
+            view="train",
+        )
+
+
+_WEAKEST, _MISTAKES = 12, 8  # classes with listed mistakes, and mistakes of each
+
+
+def read_report(project: Project, skipped: Mapping[str, str] | None = None) -> DatasetReport:
+    """Return the dataset report of a project from stored results; `skipped` is {check: why it could not run}."""
+    images, summary = project.snapshot(), project.summary()
+    reasons = {**({} if can_leak(summary.splits) else {Leaks.name: NO_SPLITS}), **(skipped or {})}
+    results = {name: read_result(project.path, name) for name in CHECKS}
+    flagged: dict[str, tuple[Issue, ...]] = dict.fromkeys(CHECKS, ())
+    for name, result in results.items():
+        if result is not None:
+            issues = open_issues(result, images, verdicts_of(project, name))
+            flagged[name] = tuple(issue for issue in issues if issue.score >= result.threshold)
+    checks = tuple(
+        _check(project, images, name, results[name], flagged[name], reasons.get(name, "")) for name in CHECKS
+    )
+    report = DatasetReport(
+        project=project.path,
+        task=images.task,
+        images=len(images.images),
+        labelled=summary.labelled,
+        conflicts=summary.conflicts,
+        classes=_classes(images, flagged),
+        balance=_balance(summary.classes),
+        splits=summary.splits,
+        checks=checks,
+        run=_newest_run(project, images, results.get(Leaks.name)),
+        paths={},
+    )
+    report = replace(report, recommendations=recommend_actions(report))
+    ids = {each for check in checks for issue in check.worst for each in (issue.image_id, *issue.related)}
+    ids.update(each for weak in (report.run.classes if report.run else ()) for each in weak.image_ids)
+    ids.update(each for recommendation in report.recommendations for each in recommendation.image_ids)
+    return replace(report, paths={image.image_id: image.path for image in images.images if image.image_id in ids})
+
+
+def stale_checks(project: Project) -> list[str]:
+    """Return the checks never run, or not since images, labels or splits changed."""
+    digest = project.snapshot().digest
+    results = ((name, read_result(project.path, name)) for name in CHECKS)
+    return [name for name, result in results if result is None or result.data != digest]
+
+
+def _check(
+    project: Project, images: Snapshot, name: str, result: CheckResult | None, flagged: tuple[Issue, ...], skipped: str
+) -> CheckSummary:
+    check = CHECKS[name]
+    state: State = "never" if result is None else "current" if result.data == images.digest else "stale"
+    groups = None
+    if result is not None and name == Duplicates.name:
+        groups = len(current_groups(project, result))
+    elif result is not None and name == Leaks.name:
+        groups = len(leaks_of(related_images(project, result), images))
+    worst: dict[object, Issue] = {}  # a pair listed from both sides appears once
+    for issue in flagged:
+        worst.setdefault((issue.kind, frozenset((issue.image_id, *issue.related[:1]))), issue)
+        if len(worst) == 24:  # listed issues per check
+            break
+    return CheckSummary(
+        name=name,
+        title=check.title,
+        summary=check.summary,
+        state=state,
+        checked=result.checked if result is not None else 0,
+        flagged=len({issue.image_id for issue in flagged}),
+        groups=groups,
+        kinds=dict(Counter(issue.kind for issue in flagged).most_common()),
+        unreadable=len(result.unreadable) if result is not None else 0,
+        is_approximate=result is not None and result.is_approximate,
+        worst=tuple(worst.values()),
+        skipped=skipped,
+    )
+
+
+def _classes(images: Snapshot, flagged: Mapping[str, tuple[Issue, ...]]) -> tuple[ClassSummary, ...]:
+    names = images.class_names
+    splits, issues = [Counter[str]() for _ in names], [Counter[str]() for _ in names]
+    flagged_ids = {check: {issue.image_id for issue in found} for check, found in flagged.items()}
+    for image in images.images:
+        for index in image.labels:
+            splits[index][image.split or "unassigned"] += 1
+            issues[index].update(check for check, ids in flagged_ids.items() if image.image_id in ids)
+    return tuple(
+        ClassSummary(name=name, images=counts.total(), splits=dict(counts), flagged=dict(found))
+        for name, counts, found in zip(names, splits, issues, strict=True)
+    )
+
+
+def _balance(classes: Mapping[str, int]) -> ClassBalance | None:
+    total = sum(classes.values())
+    shares = [count / total for count in classes.values() if count]
+    if len(shares) < 2:
+        return None
+    largest = max(classes.items(), key=lambda item: item[1])
+    smallest = min(classes.items(), key=lambda item: item[1])
+    return ClassBalance(
+        largest=largest,
+        smallest=smallest,
+        ratio=largest[1] / smallest[1] if smallest[1] else None,
+        effective=math.exp(-sum(share * math.log(share) for share in shares)),
+    )
+
+
+def _newest_run(project: Project, images: Snapshot, leaks: CheckResult | None) -> EvaluatedRun | None:
+    """Return the most recently evaluated run, on test if available, else on validation."""
+    found: list[tuple[int, Path, Split]] = []
+    for folder in list_folder(project.path / RUNS_FOLDER):
+        for split in ("test", "val"):
+            file = folder / evaluation_file(split)
+            if file.is_file():
+                found.append((file.stat().st_mtime_ns, folder, split))
+                break
+    for _, folder, split in sorted(found, reverse=True):
+        evaluation = read_evaluation(folder, split)
+        if evaluation is None:
+            continue
+        title, accuracies, unseen = folder.name, (), split == "test"
+        with contextlib.suppress(VisionFTError):  # without the run its evaluation is still readable
+            run = read_run(folder)
+            title = run.title
+            unseen = is_unseen(run, evaluation)
+            related = None if leaks is None else related_images(project, leaks)
+            accuracies = tuple(accuracies_of_run(run, images, related))
+        return EvaluatedRun(
+            run=evaluation.run,
+            title=title,
+            split=split,
+            images=evaluation.images,
+            top1=evaluation.top1,
+            interval=evaluation.top1_interval,
+            classes=_weak_classes(evaluation),
+            is_unseen=unseen,
+            leak_free=next((each for each in accuracies if each.split == split and each.leaked), None),
+        )
+    return None
+
+
+def _weak_classes(evaluation: StoredEvaluation) -> tuple[WeakClass, ...]:
+    measured = [(score.recall, name) for name, score in evaluation.per_class.items() if score.recall is not None]
+    measured.sort(key=lambda pair: (pair[0], -evaluation.per_class[pair[1]].support))
+    mistakes = evaluation.mistakes()
+    classes: list[WeakClass] = []
+    for place, (recall, class_name) in enumerate(measured):
+        score = evaluation.per_class[class_name]
+        own = [each for each in mistakes if class_name in each.true_classes and class_name not in each.predicted]
+        predicted = Counter(name for each in own for name in each.predicted if name not in each.true_classes)
+        name, count = predicted.most_common(1)[0] if predicted else ("", 0)
+        classes.append(
+            WeakClass(
+                name=class_name,
+                recall=recall,
+                interval=score.recall_interval or (0.0, 1.0),
+                images=score.support,
+                mistaken_for=name,
+                mistaken=count,
+                image_ids=tuple(each.image_id for each in own[:_MISTAKES]) if place < _WEAKEST else (),
+            )
+        )
+    return tuple(classes)

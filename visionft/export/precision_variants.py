@@ -1,0 +1,314 @@
+"""Make the smaller files beside `model.onnx`: convert, evaluate on held-out images, keep the accurate ones.
+
+Only the networks change. Preprocessing, heads and temperature are float32 and equal in every file.
+
+8-bit integers are made by ONNX Runtime's `quantize_static`, with ranges from training images. Weights are signed with a
+scale per output channel, activations unsigned with a single scale: x86 multiplies this combination, and ONNX Runtime
+fuses a ReLU into the preceding operator only with unsigned activations. Weights have 7 bits: they are exact on every
+processor, and x86 without VNNI adds products of 8-bit weights in 16 bits, which overflows. In a transformer only matrix
+products with constant weights are quantised. The head and the distance stay in float32: they are small, and their
+outputs are divided by a temperature.
+"""
+
+import logging
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from visionft.core.errors import nothing_readable
+from visionft.core.events import Progress
+from visionft.core.files import sha256_file
+from visionft.core.jobs import JobContext
+from visionft.data.types import SnapshotImage
+from visionft.export.contents import MODEL_FILE, OPSET
+from visionft.export.export_result import Made
+from visionft.export.graph import NETWORK_INPUT, constant
+from visionft.export.model_file import open_session, trusted_session
+from visionft.export.predictor import DISTANCE, INPUT
+from visionft.export.prepared import PreparedRun
+from visionft.export.preprocessing_graph import preprocessing_model
+from visionft.export.pytorch_comparison import readable_images
+from visionft.export.variant_evaluation import (
+    MEASURED,
+    compare_outputs,
+    distance_stretch,
+    run_models,
+    session_with_distance,
+    time_both,
+)
+from visionft.export.variants import (
+    Precision,
+    Variant,
+    VariantLatency,
+    is_accurate,
+    judge,
+    variant_file,
+)
+from visionft.training.evaluation.report import class_images, run_images
+from visionft.training.loop.subsets import spread
+from visionft.training.runs.run_model import RunModel
+
+BITS: Final = 7  # of a weight
+_CONVOLUTIONAL = ("Conv", "Relu", "Clip", "Add", "MaxPool")  # a ReLU6 is a Clip
+_PRODUCTS = ("MatMul", "Gemm")  # of a transformer: their outputs stay float
+
+
+def body_nodes(graph: Any, head: str) -> Iterator[Any]:
+    """Yield the nodes of the modules of a network (of `export_network`), without its head and nodes outside modules."""
+    for node in graph.node:
+        module = node.name.rpartition("/")[0]
+        module = module.removeprefix("network.").removeprefix("body.")  # of `WithOutputs` and of `JoinedNetwork`
+        if module and module.partition(".")[0] not in (head, "distance"):
+            yield node
+
+
+def quantise(network: Any, head: str, images: Sequence[np.ndarray]) -> Any:
+    """Return a network's ONNX model with its layers quantised to integers.
+
+    Args:
+        network: An ONNX model with node names from `export_network`; not modified.
+        head: timm's name of the head.
+        images: Float32 (1, 3, height, width) normalised training images, for the ranges of the activations.
+    """
+    import onnx
+    from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
+
+    class Images(CalibrationDataReader):
+        def __init__(self) -> None:
+            self._left = iter(images)
+
+        def get_next(self) -> Any:
+            image = next(self._left, None)
+            return None if image is None else {NETWORK_INPUT: image}
+
+    matrices = {tensor.name for tensor in network.graph.initializer if len(tensor.dims) == 2}
+    # Attention, whose second factor is no matrix of constants, stays in float.
+    body = {
+        node.name
+        for node in body_nodes(network.graph, head)
+        if node.op_type not in _PRODUCTS or node.input[1] in matrices
+    }
+    is_transformer = any(node.op_type == "Softmax" for node in network.graph.node)
+    float_outputs = {"OpTypesToExcludeOutputQuantization": list(_PRODUCTS)} if is_transformer else {}
+    with tempfile.TemporaryDirectory(prefix="visionft-") as folder, _without_root_log():
+        # `quant_pre_process` fails for vision transformers, and PyTorch's exporter has folded the norms already.
+        copy = onnx.ModelProto()
+        copy.CopyFrom(network)
+        quantised = Path(folder) / "quantised.onnx"
+        quantize_static(
+            copy,
+            quantised,
+            Images(),
+            op_types_to_quantize=list(_PRODUCTS if is_transformer else _CONVOLUTIONAL),
+            per_channel=True,
+            reduce_range=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            nodes_to_exclude=[node.name for node in network.graph.node if node.name not in body],
+            extra_options={"CalibMovingAverage": True, **float_outputs},
+        )
+        model = onnx.load(quantised)
+    del model.graph.value_info[:]
+    return model
+
+
+@contextmanager
+def _without_root_log() -> Iterator[None]:
+    """Silence the root logger, to which ONNX Runtime's tools write messages that are of no use."""
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        root.setLevel(level)
+
+
+# ONNX Runtime 1.16 (opset 19 at most) has none of these in half precision for processors, and replaces them by invalid
+# operators.
+_IN_FLOAT = ("LayerNormalization", "Softmax")
+_HALVES_ALL = 20
+
+
+def at_half_precision(network: Any, head: str) -> Any:
+    """Return a network's ONNX model with its body in float16: a tensor `x` of the body becomes `x/half`.
+
+    Used in place of ONNX Runtime's converter: for a constant shared by converted and unconverted nodes, the converter
+    adds several casts with one name, and the graph becomes invalid.
+
+    Args:
+        network: An ONNX model with node names from `export_network`; not modified.
+        head: timm's name of the head. It stays in float32, like the distance and the pooling before both.
+    """
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    model = onnx.ModelProto()
+    model.CopyFrom(network)
+    graph = model.graph
+    inferred = onnx.shape_inference.infer_shapes(network).graph
+    floats = {tensor.name for tensor in graph.initializer if tensor.data_type == TensorProto.FLOAT}
+    for value in (*inferred.value_info, *inferred.input, *inferred.output):
+        if value.type.tensor_type.elem_type == TensorProto.FLOAT:
+            floats.add(value.name)
+    opset = max(each.version for each in network.opset_import if not each.domain)
+    in_float = () if opset >= _HALVES_ALL else _IN_FLOAT
+    body = {node.name for node in body_nodes(graph, head) if node.op_type not in in_float}
+    inside = {name for node in graph.node if node.name in body for name in node.output} & floats
+    weights = {tensor.name: tensor for tensor in graph.initializer}
+    nodes = list[Any]()
+    halves = dict[str, Any]()
+    made = set[str]()
+
+    def cast(source: str, target: str, kind: int) -> None:
+        if target not in made:
+            made.add(target)
+            nodes.append(helper.make_node("Cast", [source], [target], name=f"{target}/Cast", to=kind))
+
+    for node in list(graph.node):
+        if node.name in body:
+            for place, name in enumerate(node.input):
+                half = f"{name}/half"
+                if name in floats:
+                    node.input[place] = half
+                if name in floats and name in weights:
+                    weight = numpy_helper.to_array(weights[name])
+                    halves[half] = numpy_helper.from_array(weight.astype(np.float16), half)
+                elif name in floats and name not in inside:
+                    cast(name, half, TensorProto.FLOAT16)
+            for attribute in node.attribute:
+                if node.op_type == "Cast" and attribute.i == TensorProto.FLOAT:
+                    attribute.i = TensorProto.FLOAT16
+            node.output[:] = [f"{name}/half" if name in inside else name for name in node.output]
+        else:
+            for name in filter(inside.__contains__, node.input):
+                cast(f"{name}/half", name, TensorProto.FLOAT)
+        nodes.append(node)
+    for output in graph.output:
+        if output.name in inside:
+            cast(f"{output.name}/half", output.name, TensorProto.FLOAT)
+    del graph.node[:]
+    graph.node.extend(nodes)
+    used = {name for node in graph.node for name in node.input}
+    initializers = [each for each in graph.initializer if each.name in used]
+    del graph.initializer[:]
+    graph.initializer.extend([*initializers, *halves.values()])
+    del graph.value_info[:]
+    return model
+
+
+logger = logging.getLogger(__name__)
+
+CALIBRATING = 128  # training images
+STRETCH = "distance_stretch"
+_DEVICES: dict[Precision, str] = {"fp16": "auto", "int8": "cpu"}  # half precision is for GPUs, integers for processors
+
+
+def write_variant(prepared: PreparedRun, folder: Path, precision: Precision, *, job: JobContext) -> Made:
+    """Convert the networks of a run, evaluate them beside `model.onnx`, and write the file if it is accurate."""
+    if precision == "fp16":
+        job.report(Progress(stage="Converting to fp16", done=0, total=0))
+        pairs = zip(prepared.networks, prepared.model.parts, strict=True)
+        networks = [at_half_precision(network, part.classifier.backbone.head) for network, part in pairs]
+        bits = 16
+        calibrated_on = 0
+    else:
+        networks, calibrated_on = _in_bytes(prepared, job)
+        bits = BITS
+    model = prepared.whole_model(networks)
+    path = folder / variant_file(precision)
+    device = _DEVICES[precision]
+    reference = (folder / MODEL_FILE).read_bytes()
+    sessions = {
+        MODEL_FILE: session_with_distance(path, reference, device="cpu"),
+        precision: session_with_distance(path, model.SerializeToString(), device=device),
+    }
+    val = prepared.val
+    assert val is not None  # after `require_images`
+    tested, test_targets = class_images(prepared.class_names, prepared.images, "test")
+    held_out = (*val.images, *tested)
+    targets = np.concatenate([val.targets, test_targets]) if tested else val.targets
+    places = list(spread(range(len(held_out)), MEASURED))
+    images = [held_out[place] for place in places]
+    reading = prepared.model.run.config.image_reading
+    outputs, read = run_models(sessions, images, reading, job)
+    read = [places[each] for each in read]
+    if any(part.held_out is not None for part in prepared.model.parts):
+        # What a variant changes counts from the predictions of the evaluation, not from those of seen images.
+        moved = np.zeros_like(outputs[MODEL_FILE].logits)
+        for row, place in enumerate(read):
+            if place < len(val.images):
+                moved[row] = val.values[place] - outputs[MODEL_FILE].logits[row]
+        outputs = {name: replace(each, logits=each.logits + moved) for name, each in outputs.items()}
+    both = outputs[MODEL_FILE], outputs[precision]
+    stretch = distance_stretch(*both)
+    _divide_distance(model, stretch)
+    content = model.SerializeToString()
+    answers = compare_outputs(*both, targets[read], decoder=prepared.decoder, stretch=stretch)
+    speed: VariantLatency | None = None
+    digest = ""
+    if is_accurate(precision, answers):
+        job.report(Progress(stage="Measuring its speed", done=0, total=0))
+        first, second = (open_session(path, each, device=device) for each in (reference, content))
+        _, pixels = next(readable_images(images, reading))
+        speed = time_both(first, second, pixels, job)
+        path.write_bytes(content)
+        digest = sha256_file(path)
+    variant = Variant(
+        precision=precision,
+        file=path.name if digest else "",
+        bytes=len(content),
+        reference_bytes=len(reference),
+        sha256=digest,
+        answers=answers,
+        temperature=prepared.decoder.temperature,
+        bits=bits,
+        calibrated_on=calibrated_on,
+        speed=speed,
+        verdict=judge(precision, answers, speed),
+        split="held_out" if tested else "val",
+    )
+    logger.info("%s: %s, %s", precision, variant.verdict, answers)
+    return Made(variant=variant)
+
+
+def _divide_distance(model: Any, stretch: float) -> None:
+    """Divide the distances of an ONNX model by the factor by which rounding lengthens them."""
+    for node in model.graph.node:
+        if list(node.output) == [DISTANCE]:
+            node.op_type = "Div"
+            node.input.append(STRETCH)
+            model.graph.initializer.append(constant(STRETCH, np.float32(stretch)))
+
+
+def _in_bytes(prepared: PreparedRun, job: JobContext) -> tuple[list[Any], int]:
+    """Return the networks of the parts in integers, and the number of calibration images.
+
+    Raises:
+        RunError: No training image can be read.
+    """
+    networks = list[Any]()
+    count = 0
+    for network, part in zip(prepared.networks, prepared.model.parts, strict=True):
+        training, _ = run_images(part.run, prepared.images, "train")
+        images = list(_inputs(part, spread(training, CALIBRATING), job))
+        if not images:
+            raise nothing_readable("training images")
+        count = len(images)
+        job.report(Progress(stage="Converting to int8", done=0, total=0))
+        networks.append(quantise(network, part.classifier.backbone.head, images))
+    return networks, count
+
+
+def _inputs(part: RunModel, images: Sequence[SnapshotImage], job: JobContext) -> Iterator[np.ndarray]:
+    """Yield the readable images, preprocessed by the exported graph, (1, 3, H, W)."""
+    session = trusted_session(preprocessing_model(part.preprocessing, OPSET).SerializeToString())
+    for place, pixels in readable_images(images, part.preprocessing.image_reading):
+        job.check_cancelled()
+        job.report(Progress(stage="Calibrating int8", done=place, total=len(images)))
+        yield session.run(None, {INPUT: pixels[None]})[0]

@@ -1,0 +1,30 @@
+"""The sample project: bundled photographs that fill a new project."""
+
+import shutil
+
+from resources.photographs import PHOTOGRAPHS
+from visionft.core.jobs import SILENT, JobContext
+from visionft.project.importing.archives import unpack
+from visionft.project.importing.importer import ImportReport, import_source
+from visionft.project.splits import assign_splits
+from visionft.project.store import Project
+
+FOLDER = "sample images"  # within the project, where they keep their names
+
+
+def fill_with_sample(project: Project, *, job: JobContext = SILENT) -> ImportReport | None:
+    """Put the sample's images into the folder of a new project, import and split them.
+
+    Returns:
+        The import report; None when cancelled before the import, and nothing is left.
+    """
+    images = project.path / FOLDER
+    images.mkdir()
+    unpack(PHOTOGRAPHS, images, job=job)
+    if job.is_cancelled:
+        shutil.rmtree(images, ignore_errors=True)
+        return None
+    report = import_source(project, images, job=job)
+    if not report.stopped:
+        assign_splits(project)
+    return report

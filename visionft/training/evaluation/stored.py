@@ -1,0 +1,275 @@
+"""The metrics of a run on a split, in files of the run's folder with its predictions. Torch-free."""
+
+import dataclasses
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from visionft.core.files import parse_json, read_json, read_lines, write_json, write_text
+from visionft.core.records import Record, none_if_unreadable
+from visionft.data.types import SnapshotImage, Split
+from visionft.training.evaluation.metrics import ClassScore, ReliabilityBin, wilson_interval
+from visionft.training.runs.manifest import weights_hash
+from visionft.training.runs.run_folder import BEST_FOLDER
+
+
+def evaluation_file(split: str) -> str:
+    return f"evaluation-{split}.json"
+
+
+def predictions_file(split: str) -> str:
+    return f"predictions-{split}.jsonl"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation(Record):
+    """The metrics of a run on one split; shares of 1.
+
+    Attributes:
+        top1: Top-1 accuracy; for several labels, the share of images with every label right.
+        top1_interval: 95 % Wilson interval of `top1`.
+        top5: Top-5 accuracy; None for several labels.
+        balanced_accuracy: Mean recall of the classes with images.
+        ece: Expected calibration error of the calibrated probabilities.
+        temperature: Divisor of the logits before the softmax, fitted on the validation split.
+        confusion: Counts, true class by row, in the order of `per_class`; for several labels one row of (true
+            negatives, false positives, false negatives, true positives) per class.
+        unreadable: Images that could not be decoded; left out.
+        mean_average_precision: Mean over the classes with images; several labels only, like the F1 scores.
+        ece_before: `ece` without temperature scaling.
+        reliability: The bins behind `ece`; `reliability_before` those behind `ece_before`.
+        weights: Hash of the run's weights: continued training may replace them.
+        seen: Number of its images that the run was trained on, or for test chosen on (`unseen.count_seen`).
+        leaked: Number of its images that are near-duplicates of images that the run learned from; None where that was
+            not looked for (`leaked.leaked_images`).
+        without_leaked: `top1` without those; None where no image is left, or `leaked` is None. The same for its 95 %
+            interval `without_leaked_interval`.
+        labels: Digest of the labels that the run predicted from (`RunModel.labels`); empty where training fixed its
+            predictions.
+    """
+
+    run: str
+    split: Split
+    images: int
+    top1: float
+    top1_interval: tuple[float, float]
+    top5: float | None = None
+    balanced_accuracy: float
+    ece: float
+    temperature: float
+    per_class: dict[str, ClassScore]
+    confusion: tuple[tuple[int, ...], ...]
+    unreadable: int
+    mean_average_precision: float | None = None
+    micro_f1: float | None = None
+    macro_f1: float | None = None
+    ece_before: float = 0.0
+    reliability: tuple[ReliabilityBin, ...] = ()
+    reliability_before: tuple[ReliabilityBin, ...] = ()
+    weights: str = ""
+    labels: str = ""
+    seen: int = 0
+    leaked: int | None = None
+    without_leaked: float | None = None
+    without_leaked_interval: tuple[float, float] | None = None
+
+    @property
+    def accuracy(self) -> float:
+        """Return the top-1 accuracy, a share of 1; for several labels, of the images with every label right."""
+        return self.top1
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return tuple(self.per_class)
+
+    @property
+    def is_multilabel(self) -> bool:
+        return self.mean_average_precision is not None
+
+    def worst_pair(self) -> tuple[int, int] | None:
+        """Return the (true, predicted) class indices of the most frequent mistake; of equal ones, of a rarer class."""
+        counts = np.array(self.confusion, dtype=np.int64)
+        if self.is_multilabel or not counts.size:
+            return None
+        support = counts.sum(axis=1, keepdims=True)
+        np.fill_diagonal(counts, 0)
+        ranked = counts + (counts / np.maximum(support, 1)) / 2  # a share is at most 1: half of it breaks ties only
+        true, predicted = np.unravel_index(int(ranked.argmax()), counts.shape)
+        return (int(true), int(predicted)) if counts[true, predicted] else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredPrediction:
+    """The prediction of a run for one image.
+
+    Attributes:
+        true_classes: Its labels at the time of evaluation: one, or for several labels any number.
+        true_probability: Probability of the true class; None in files of an earlier version without it.
+        is_leaked: Whether it is a near-duplicate of an image that the run learned from.
+    """
+
+    image_id: int
+    true_classes: tuple[str, ...]
+    predicted: tuple[str, ...]
+    probability: float
+    true_probability: float | None = None
+    is_leaked: bool = False
+
+    @property
+    def is_right(self) -> bool:
+        return set(self.true_classes) == set(self.predicted)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredEvaluation(Evaluation):
+    """An evaluation with its predictions."""
+
+    predictions: tuple[StoredPrediction, ...]
+
+    def covers(self, labels_of: Mapping[int, frozenset[str]]) -> bool:
+        """Return whether it is of these images with these labels, except those that had to be left out."""
+        evaluated = {each.image_id: frozenset(each.true_classes) for each in self.predictions}
+        is_same = all(labels_of.get(image_id) == classes for image_id, classes in evaluated.items())
+        return is_same and len(labels_of) - len(evaluated) <= self.unreadable
+
+    def is_current(self, labels_of: Mapping[int, frozenset[str]], labels: str) -> bool:
+        """Return whether evaluating the same weights again would give the same.
+
+        Args:
+            labels_of: The labels of the images now, as in `covers`.
+            labels: Digest of the labels that the run predicts from now (`live_view.labels_digest`).
+        """
+        return self.labels == labels and self.covers(labels_of)
+
+    def cell(self, true_index: int, predicted_index: int) -> tuple[StoredPrediction, ...]:
+        names = ((self.class_names[true_index],), (self.class_names[predicted_index],))
+        found = (each for each in self.predictions if (each.true_classes, each.predicted) == names)
+        return tuple(sorted(found, key=lambda each: -each.probability))
+
+    def mistakes(self) -> tuple[StoredPrediction, ...]:
+        found = (each for each in self.predictions if not each.is_right)
+        return tuple(sorted(found, key=lambda each: -each.probability))
+
+
+def write_evaluation(
+    folder: Path,
+    evaluation: Evaluation,
+    images: Sequence[SnapshotImage],
+    targets: np.ndarray,
+    probabilities: np.ndarray,
+    thresholds: np.ndarray | None = None,
+    *,
+    leaked: Collection[int] = (),
+) -> None:
+    """Write the metrics, and a record for each image: names, and the calibrated probability of every class.
+
+    For several labels, `probability` is that of the most confident error or the best class.
+
+    Args:
+        targets: (N,) class indices, or (N, C) zeros and ones for several labels.
+        probabilities: (N, C).
+        thresholds: (C,) for several labels.
+        leaked: Ids of the images that are near-duplicates of images that the run learned from.
+    """
+    lines = []
+    names = np.array(evaluation.class_names, object)
+    for image, target, row in zip(images, targets, probabilities, strict=True):
+        if thresholds is None:
+            true = [int(target)]
+            predicted = [int(row.argmax())]
+            confidence = float(row.max())
+        else:
+            true, predicted = np.flatnonzero(target).tolist(), np.flatnonzero(row >= thresholds).tolist()
+            errors = [float(row[each] if each in predicted else 1 - row[each]) for each in set(true) ^ set(predicted)]
+            confidence = max(errors, default=float(row.max()))
+        record = {
+            "image_id": image.image_id,
+            "file": str(image.path),
+            "classes": names[true].tolist(),
+            "predicted": names[predicted].tolist(),
+            "probability": round(confidence, 6),
+            "true_probability": round(float(row[true].min()), 6),
+            **({"leaked": True} if image.image_id in leaked else {}),
+            "probabilities": {name: round(float(value), 6) for name, value in zip(names, row, strict=True)},
+        }
+        lines.append(json.dumps(record, ensure_ascii=False))
+    write_text(folder / predictions_file(evaluation.split), "\n".join(lines) + "\n")
+    write_json(folder / evaluation_file(evaluation.split), asdict(evaluation))
+
+
+@none_if_unreadable
+def read_evaluation(run_dir: Path, split: str, *, with_predictions: bool = True) -> StoredEvaluation | None:
+    """Return the evaluation of a run on a split; None without a readable one for its current weights."""
+    if not (stored := _metrics(run_dir, split)):
+        return None
+    lines = read_lines(run_dir / predictions_file(split)) if with_predictions else ()
+    return _evaluation(stored, [line for line in lines if line])
+
+
+@none_if_unreadable
+def read_probabilities(run_dir: Path, split: str) -> dict[int, dict[str, float]] | None:
+    """Return the calibrated probability of every class, by image id; None without a readable file."""
+    if not _metrics(run_dir, split):
+        return None
+    parsed = (parse_json(line) for line in read_lines(run_dir / predictions_file(split)) if line)
+    return {int(line["image_id"]): dict(line["probabilities"]) for line in parsed if "probabilities" in line}
+
+
+def temperature_of(run_dir: Path) -> float:
+    """Return the temperature fitted on validation; 1 for a run without evaluation."""
+    try:
+        return float(_metrics(run_dir, "val").get("temperature", 1.0))
+    except (OSError, ValueError, TypeError, AttributeError):
+        return 1.0
+
+
+def _metrics(run_dir: Path, split: str) -> dict[str, Any]:
+    """Return the metrics; empty where continued training has replaced the evaluated weights."""
+    stored: dict[str, Any] = read_json(run_dir / evaluation_file(split))
+    evaluated = stored.get("weights", "")
+    current = weights_hash(run_dir / BEST_FOLDER)
+    return stored if not evaluated or not current or evaluated == current else {}
+
+
+def _evaluation(stored: dict[str, Any], lines: list[str]) -> StoredEvaluation:
+    low, high = stored["top1_interval"]
+    values = {
+        "ece_before": stored["ece"],  # not in files of an earlier version
+        **{field.name: stored[field.name] for field in dataclasses.fields(Evaluation) if field.name in stored},
+        "top1_interval": (low, high),
+        "per_class": {name: _class_score(**score) for name, score in stored["per_class"].items()},
+        "confusion": tuple(tuple(line) for line in stored["confusion"]),
+        "reliability": tuple(ReliabilityBin(**each) for each in stored.get("reliability", ())),
+        "reliability_before": tuple(ReliabilityBin(**each) for each in stored.get("reliability_before", ())),
+    }
+    predictions: list[StoredPrediction] = []
+    for line in lines:
+        # Without the class probabilities, most of the line with 1,000 classes. They come last, and no text in JSON can
+        # contain the quotes of their name unescaped.
+        start, mark, _ = line.partition(', "probabilities": {')
+        record: dict[str, Any] = parse_json(f"{start}}}" if mark else line)
+        prediction = StoredPrediction(
+            image_id=record["image_id"],
+            true_classes=tuple(record["classes"]),
+            predicted=tuple(record["predicted"]),
+            probability=record["probability"],
+            true_probability=record.get("true_probability"),
+            is_leaked=record.get("leaked") is True,
+        )
+        predictions.append(prediction)
+    if values.get("without_leaked_interval"):
+        low, high = values["without_leaked_interval"]
+        values["without_leaked_interval"] = (low, high)
+    return StoredEvaluation(**values, predictions=tuple(predictions))
+
+
+def _class_score(*, support: int, recall: float, **values: Any) -> ClassScore:
+    if not support:  # an earlier version stored zeros
+        return ClassScore(precision=None, recall=None, f1=None, support=0)
+    # The interval is not in files of an earlier version.
+    values["recall_interval"] = wilson_interval(recall * support, support)
+    return ClassScore(support=support, recall=recall, **values)
