@@ -24,7 +24,7 @@ from visionft.project.label_files import changed_label_files
 if TYPE_CHECKING:
     from gui.home.import_preview import ImportPreviewPanel
     from gui.session import ProjectSession
-    from visionft.project.formats.image_table import LabelChoice, TableHead
+    from visionft.project.formats.image_table import LabelChoice
     from visionft.project.importing.importer import ImportReport
     from visionft.project.importing.preview import ImportPreview
     from visionft.project.importing.sources import Source
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 preview_source = lazy_function("visionft.project.importing.preview:preview_source", uses_torch=False)
 preview_table = lazy_function("visionft.project.importing.preview:preview_table", uses_torch=False)
-tables_in = lazy_function("visionft.project.importing.sources:tables_in", uses_torch=False)
 import_table = lazy_function("visionft.project.importing.importer:import_table", uses_torch=False)
 
 
@@ -63,7 +62,6 @@ class ImportFlow(QObject):
         self._source: Source | None = None  # with the table that the user chose among those of the preview
         self._unpacked: TemporaryDirectory[str] | None = None
         self._task: Task[Any] | None = None
-        self._tables_task: Task[Any] | None = None
         self._is_leaving = self._is_outdated = False
 
     @cached_property
@@ -75,7 +73,6 @@ class ImportFlow(QObject):
         panel.confirmed.connect(self.confirm)
         panel.cancelled.connect(self.cancel)
         panel.choice.chosen.connect(self.choose_labels)
-        panel.choice.opened.connect(self._read_tables)
         panel.readings.chosen.connect(self.choose_reading)
         return panel
 
@@ -111,8 +108,6 @@ class ImportFlow(QObject):
             self._task.stop()
 
     def _look(self, source: Path, *, is_shown: bool = False) -> None:
-        if self._tables_task is not None:  # read afterwards
-            self._tables_task.stop()
         project = self._session.project if self._session is not None else None
         if self._unpacked is None and source.is_file():
             from visionft.project.importing.sources import UNPACKED_PREFIX
@@ -197,8 +192,6 @@ class ImportFlow(QObject):
         if self._preview is not None:
             show_images_as(self._session.project.image_reading if self._session is not None else AS_STORED)
         self._preview = None
-        if self._tables_task is not None:
-            self._tables_task.stop()
         if self._has_unpacked() and self._unpacked is not None:
             work = short_work("Delete temporary files", self._unpacked.cleanup)
             task = self._new_task(tr("Deleting temporary files"), work, outlives_project=True)
@@ -214,24 +207,6 @@ class ImportFlow(QObject):
         if self._has_unpacked() and self._unpacked is not None:
             return next(Path(self._unpacked.name).iterdir())
         return source if source.is_dir() else source.parent
-
-    @Slot()
-    def _read_tables(self) -> None:
-        """Show the first rows of the source's tables, for the choice of a column."""
-        preview = self._preview
-        if preview is None or self._task is not None or self._tables_task is not None:
-            return  # read after the preview
-
-        def show(heads: "tuple[TableHead, ...] | None") -> None:
-            if heads is not None and self._preview is not None and self._preview.path == preview.path:
-                self.panel.choice.show_tables(heads)
-
-        def end(_task: Task[object]) -> None:
-            self._tables_task = None
-
-        unpacked = Path(self._unpacked.name) if self._has_unpacked() and self._unpacked is not None else None
-        task = self._new_task(tr("Looking for tables"), partial(tables_in, preview.path, unpacked=unpacked))
-        self._tables_task = self._state.tasks.run(task, owner=self, on_done=show, on_end=end)
 
     def close(self) -> None:
         """Delete the temporary files, and wait for the thumbnails being read."""
@@ -283,5 +258,3 @@ class ImportFlow(QObject):
         elif task.failure is not None:  # the source cannot be read with the new choice: the last preview stays
             self._source, self._choice = self._preview.source, self._shown_choice
             self._show(self._preview)
-        if self._task is None and self._preview is not None and self.panel.choice.needs_tables:
-            self._read_tables()

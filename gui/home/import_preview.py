@@ -15,9 +15,8 @@ from PySide6.QtWidgets import QBoxLayout, QCheckBox, QStackedWidget, QVBoxLayout
 from gui.home import new_project
 from gui.home.found_classes import Examples, FoundClasses
 from gui.home.import_report import LeftOutCard, warning_words
-from gui.home.label_choice_form import LabelChoiceForm
+from gui.home.label_choice import LabelChoiceForm, ReadingTiles
 from gui.home.new_project import ProjectForm, free_path
-from gui.home.reading_choice import ReadingChoice
 from gui.kit import theme
 from gui.kit.parts import Button, Card, ElidedLabel, IconLabel, column, row, scrolling, text, widget_of
 from gui.kit.progress import ProgressBar, progress_text
@@ -91,7 +90,7 @@ class ImportPreviewPanel(QStackedWidget):
         self.replace_box.toggled.connect(lambda _is_on: self._show_count())
         self.project_form = ProjectForm(is_brief=True)
         self.project_form.changed.connect(self._show_count)
-        self.readings, self.choice = ReadingChoice(), LabelChoiceForm()
+        self.readings, self.choice = ReadingTiles(), LabelChoiceForm()
         self.notes = text("", "muted", wrap=True)
         self.classes, self.left_out = FoundClasses(), LeftOutCard()
         self.classes.changed.connect(self._show_count)
@@ -105,13 +104,12 @@ class ImportPreviewPanel(QStackedWidget):
         self._project, self._understood = Card(margin=theme.MEDIUM), Card(margin=theme.MEDIUM)
         self._project.add(text("New project", "heading"), self.project_form)
         classes = Card(margin=theme.LARGE)
-        self._understood.add(text("Understood as", "heading"), self.readings, self.notes, self.warnings, self._facts)
+        heading = text("Understood as", "heading")
+        self._understood.add(heading, self.readings, self.choice, self.notes, self.warnings, self._facts)
         classes.body.addWidget(self.classes)
-        choice = Card(margin=theme.SMALL)
-        choice.body.addWidget(self.choice)
         self._side = QVBoxLayout()
         side = column(self._project, self._understood, self._side, None, spacing=theme.LARGE)
-        self._found = row(side, column(choice, classes, spacing=theme.LARGE, grows=1), spacing=theme.LARGE, grows=1)
+        self._found = row(side, classes, spacing=theme.LARGE, grows=1)
         self._below = QVBoxLayout()
         self._below.addWidget(self.left_out)  # of no layout it would be a window
         found = column(self._found, self._below, spacing=theme.LARGE, grows=0)
@@ -171,7 +169,7 @@ class ImportPreviewPanel(QStackedWidget):
         self._show_count()
         self.setCurrentIndex(1)
         if not is_same or self.window().focusWidget() is None:
-            (self.choice.fold_button if self.choice.fault() else self.import_button).setFocus()
+            (self.choice.class_box if self.choice.fault() else self.import_button).setFocus()
 
     def _propose_project(self) -> None:
         """Name the project after the source, once; its task follows the labels."""

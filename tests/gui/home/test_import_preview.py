@@ -127,7 +127,9 @@ def test_boxes_become_labels_when_the_user_says_so(qtbot, page, source, look, co
     look(source / "annotations.json")
     panel = page.imports.panel
     assert "COCO" in panel.notes.text() and not panel.import_button.isEnabled()
-    qtbot.mouseClick(panel.choice.others.chips[0], LEFT)
+    box = panel.choice.class_box
+    box.setFocus()
+    qtbot.keyClick(box, Qt.Key.Key_Down)
     finish()
     confirm()
     assert project.summary().classes == {"nose": 3}

@@ -183,15 +183,6 @@ def _spread(paths: Sequence[Path], count: int) -> tuple[Path, ...]:
     return tuple(paths[place * len(paths) // count] for place in range(count))
 
 
-@dataclass(frozen=True, slots=True)
-class TableHead:
-    """The first rows of a table, for the choice of its columns."""
-
-    name: str  # path within the source, with `/`
-    titles: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]  # texts of the cells of up to 5 rows
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadOptions:
     """The options of reading a label file."""

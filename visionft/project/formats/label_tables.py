@@ -4,14 +4,14 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence, Set
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
 from visionft.core.errors import ProjectError
 from visionft.project.formats.columns import recognise
-from visionft.project.formats.image_table import AUTOMATIC, ImageTable, ReadOptions, TableHead
+from visionft.project.formats.image_table import AUTOMATIC, ImageTable, ReadOptions
 from visionft.project.formats.locating import ImageFinder
 from visionft.project.formats.nested import Entry
 from visionft.project.formats.readers import image_table_of
@@ -22,8 +22,6 @@ from visionft.project.formats.whole_files import MemoryLimit, read_label_json
 _MOST_FILES = 500  # that are opened
 _MOST_ALIKE = 50  # tables in a folder; more are files of one image each, as the boxes of YOLO
 _LEAST_DOCUMENTS = 3  # JSON files called like images, `a.json` of V7 for `a.jpg`; fewer may be so by chance
-_MOST_HEADS = 20  # tables, among which a person chooses
-_HEAD_ROWS = 5  # rows of each that are shown
 _SIGNS_AFTER_NAME = re.compile(r"(?i)(___\w+)?\.json$")  # `a.jpg___objects.json` of SuperAnnotate
 _KEYED = 0.9  # share of the images whose names hold one key of a table: `B03` for `B03_s1.tif`
 _OF_FILE = "file_name"
@@ -62,19 +60,6 @@ def _open_few(files: Sequence[Path], options: ReadOptions, *, without: Set[Path]
     alike = Counter((file.parent, file.suffix) for file in files)
     few = [file for file in files if alike[file.parent, file.suffix] <= _MOST_ALIKE and file not in without]
     return [each for file in few[:_MOST_FILES] if (each := _opened(file, options)) is not None]
-
-
-def table_heads(files: Sequence[Path], options: ReadOptions, root: Path) -> tuple[TableHead, ...]:
-    """Return the first rows of up to 20 tables among the files, for the choice of their columns."""
-    heads: list[TableHead] = []
-    for file in files:
-        with suppress(ProjectError), closing(open_table(file, ImageFinder.of(file, options))) as table:
-            rows = tuple(tuple(_text(row.get(title)) for title in table.titles) for row in table.good[:_HEAD_ROWS])
-            if rows and len(table.titles) > 1:
-                heads.append(TableHead(file.relative_to(root).as_posix(), table.titles, rows))
-        if len(heads) == _MOST_HEADS:
-            break
-    return tuple(heads)
 
 
 def _documents(files: Sequence[Path], options: ReadOptions) -> tuple[list[ImageTable], set[Path]]:

@@ -16,8 +16,8 @@ from visionft.core.messages import Message, listed
 from visionft.data.types import Split
 from visionft.project.formats.folders import METADATA_FILES
 from visionft.project.formats.image_index import ImageIndex
-from visionft.project.formats.image_table import ImageTable, ReadOptions, TableHead
-from visionft.project.formats.label_tables import TABLES, label_tables, table_heads
+from visionft.project.formats.image_table import ImageTable, ReadOptions
+from visionft.project.formats.label_tables import TABLES, label_tables
 from visionft.project.formats.label_titles import is_label_title
 from visionft.project.formats.labels_file import CLASSES_FILE, classes_file
 from visionft.project.formats.readers import read_table
@@ -241,11 +241,6 @@ class LabelReader:
             message = Message("{folder} holds no table {table}.", folder=self.survey.source, table=options.choice.table)
             raise ProjectError(message, Message("Files there: {tables}.", tables=tables))
         return read_table(file, options)
-
-    def heads(self) -> tuple[TableHead, ...]:
-        """Return the first rows of the tables among the label files."""
-        files = [file for file in self.survey.others if _name_of(file) in TABLES]
-        return table_heads(files, replace(self.options, index=self._index), self.survey.source)
 
     def with_label(self, source: LabelSource, column: str) -> LabelSource | None:
         """Return a table as it is with another column of labels; None where that gives none."""

@@ -22,17 +22,13 @@ from visionft.project.formats.image_table import (
     LabelChoice,
     ReadOptions,
     RejectedFile,
-    TableHead,
 )
-from visionft.project.formats.label_tables import table_heads
 from visionft.project.formats.registry import FORMATS, IMPORT_FORMATS, LABEL_FILES, format_of
 from visionft.project.formats.whole_files import unread_store
 from visionft.project.image_window import WindowChoice, measure_window
 from visionft.project.importing.archives import archives_of, is_archive, unpack
 from visionft.project.importing.folder_reading import read_folder, read_label_file
-from visionft.project.importing.label_sources import LabelReader
 from visionft.project.importing.other_project import is_project, read_project
-from visionft.project.importing.survey import survey_folder
 from visionft.project.store import Project
 
 UNPACKED_PREFIX = ".unpacked-"
@@ -173,21 +169,6 @@ def read_source(
         return read(path, replace(options, choice=LabelChoice(label=column)))
 
     return read_label_file(read(path, options), with_label if options.choice == AUTOMATIC else None)
-
-
-def tables_in(source: Path, *, unpacked: Path | None = None, job: JobContext = SILENT) -> tuple[TableHead, ...]:
-    """Return the first rows of the tables of a source, for the choice of their columns; of a label file, its own.
-
-    `unpacked` is the folder with the files of an archive, as a preview left them there.
-    """
-    folder = source
-    if not source.is_dir() and unpacked is not None:
-        folder = unpacked / _KEPT
-    if folder.is_dir():
-        return LabelReader(survey_folder(folder, job=job), DEFAULTS).heads()
-    if source.is_file() and not is_archive(source):
-        return table_heads([source], DEFAULTS, source.parent)
-    return ()
 
 
 @contextmanager

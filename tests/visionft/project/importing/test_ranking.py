@@ -9,7 +9,6 @@ from visionft.core.errors import ProjectError
 from visionft.project.formats.image_table import LabelChoice
 from visionft.project.importing.importer import import_source
 from visionft.project.importing.preview import preview_source
-from visionft.project.importing.sources import tables_in
 from visionft.project.store import Project
 
 CAT_DOG = {"cat": 3, "dog": 3}
@@ -126,11 +125,3 @@ def test_a_choice_that_gives_nothing_says_so(folders: Path, choice: LabelChoice)
     with pytest.raises(ProjectError) as caught:
         preview_source(folders, choice=choice)
     assert caught.value.hint
-
-
-def test_the_first_rows_of_tables_can_be_chosen_from(folders: Path) -> None:
-    table(folders, "weather", lambda number, _: ("sun", "rain")[number % 2])
-    (head,) = tables_in(folders)
-    assert (head.name, head.titles) == ("labels.csv", ("file", "weather"))
-    assert head.rows[0] == ("cat/IMG_1.png", "sun") and len(head.rows) == 5
-    assert tables_in(folders / "labels.csv")[0].rows == head.rows
