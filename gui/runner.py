@@ -4,7 +4,7 @@ The only module that starts training tasks. It knows the tasks and the runs of o
 """
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,12 +21,11 @@ from visionft.core.events import Event, ResultStored
 from visionft.core.jobs import JobContext
 from visionft.training.budget import Budget
 from visionft.training.config.train_config import TrainConfig
-from visionft.training.runs.run_folder import RUNS_FOLDER, RunSummary, first_title, new_run_dir, read_run
+from visionft.training.runs.run_folder import RUNS_FOLDER, Run, first_title, new_run_dir, read_run
 from visionft.training.runs.run_titles import config_title
 
 if TYPE_CHECKING:
-    from visionft.data.types import Snapshot, Split
-    from visionft.training.evaluation.stored import Evaluation
+    from visionft.data.types import Snapshot
 
 resume_and_evaluate = lazy_function("visionft.training.evaluation.trained_run:resume_and_evaluate")
 train_and_evaluate = lazy_function("visionft.training.evaluation.trained_run:train_and_evaluate")
@@ -40,16 +39,16 @@ Ending = Literal["finished", "stopped", "paused", "failed"]
 class _Entry:
     """A training task, and what is told of it when it begins."""
 
-    task: "Task[tuple[RunSummary, Mapping[Split, Evaluation]]]"
+    task: "Task[Run]"
     title: str
     config: TrainConfig
     budget: Budget
-    earlier: RunSummary | None = None  # a run that goes on
+    earlier: Run | None = None  # a run that goes on
 
 
 def _train(
     project_dir: Path, config: TrainConfig, snapshot: "Callable[[], Snapshot]", *, budget: Budget, job: JobContext
-) -> "tuple[RunSummary, Mapping[Split, Evaluation]]":
+) -> Run:
     """Train a new run on the images of now; its folder is named when it begins."""
     return train_and_evaluate(config, snapshot(), new_run_dir(project_dir, config), budget=budget, job=job)
 
@@ -58,14 +57,14 @@ class Runner(QObject):
     """Starts the training runs of one project one after the other; further ones wait in the task bar."""
 
     runs_changed = Signal()  # a run begins, ends or waits
-    # title, TrainConfig; RunSummary of a run that goes on, or None; its preset, empty for settings of the user's own
+    # title, TrainConfig; Run of a run that goes on, or None; its preset, empty for settings of the user's own
     run_begun = Signal(str, object, object, str)
     run_reported = Signal(object)  # Event
-    # Ending; RunSummary, or None if it did not begin or failed; its Evaluation on unseen images, or None; Message
+    # Ending; Run, or None if it did not begin or failed; its Evaluation on unseen images, or None; Message
     run_ended = Signal(str, object, object, object)
     # A stopped run, or the first answer of a run that goes on; a finished one is evaluated before `run_ended`.
     run_evaluated = Signal()
-    offer_changed = Signal(object)  # RunSummary to resume, or None
+    offer_changed = Signal(object)  # Run to resume, or None
 
     def __init__(
         self, project_dir: Path, snapshot: "Callable[[], Snapshot]", tasks: Tasks, *, parent: QObject | None = None
@@ -76,10 +75,10 @@ class Runner(QObject):
         self._entries: list[_Entry] = []  # the current run first, then the waiting ones
         self._budget = Budget()  # of the current or last run
         self.unfinished = UnfinishedRuns(project_dir)
-        self.offer: RunSummary | None = self.unfinished.newest()
+        self.offer: Run | None = self.unfinished.newest()
 
     @property
-    def _task(self) -> "Task[tuple[RunSummary, Mapping[Split, Evaluation]]] | None":
+    def _task(self) -> "Task[Run] | None":
         return self._entries[0].task if self._entries else None
 
     @property
@@ -122,7 +121,7 @@ class Runner(QObject):
         """Let the current run fetch a stronger network before its next stage."""
         self._budget.fetches = True
 
-    def resume(self, run: RunSummary) -> None:
+    def resume(self, run: Run) -> None:
         """Resume a paused, stopped or killed run: the same images, settings and curve."""
         self.unfinished.set_paused("")
         self._set_offer(None)
@@ -133,12 +132,12 @@ class Runner(QObject):
 
     def _run(
         self,
-        work: "Callable[..., tuple[RunSummary, Mapping[Split, Evaluation]]]",
+        work: Callable[..., Run],
         title: str,
         config: TrainConfig,
         budget: Budget,
         *,
-        earlier: RunSummary | None = None,
+        earlier: Run | None = None,
     ) -> None:
         task_title = tr("Going on with {run}", run=title) if earlier else tr("Training {run}", run=title)
         task = Task(title=task_title, work=work, lane=Lane.TRAINING, page=TRAIN, device=config.device != "cpu")
@@ -182,14 +181,14 @@ class Runner(QObject):
         for each in self._entries[1:]:
             each.task.stop()
 
-    def _on_ended(self, task: "Task[tuple[RunSummary, Mapping[Split, Evaluation]]]") -> None:
+    def _on_ended(self, task: "Task[Run]") -> None:
         place = next(number for number, each in enumerate(self._entries) if each.task is task)
         entry = self._entries.pop(place)
         if place:  # it was cancelled while it waited
             self.runs_changed.emit()
             return
-        trained, evaluations = task.result or (None, {})
-        result, failure = trained and trained.result, task.failure
+        trained, failure = task.result, task.failure
+        result = trained and trained.result
         is_whole = trained is not None and result is not None and not result.stopped and not trained.is_unfinished
         how: Ending = "failed" if failure else "finished" if is_whole else "stopped"
         if how == "stopped" and self._is_pausing:
@@ -199,26 +198,20 @@ class Runner(QObject):
                 how = "paused"
         self._is_pausing = False
         self.runs_changed.emit()
-        self._tell_end(how, trained, evaluations, failure.message if failure else "")
+        self._tell_end(how, trained, failure.message if failure else "")
         if self._entries and not self._is_closing:
             self._tell_begin()
             self.runs_changed.emit()
 
-    def _tell_end(
-        self,
-        how: Ending,
-        run: RunSummary | None,
-        evaluations: "Mapping[Split, Evaluation] | None" = None,
-        message: str = "",
-    ) -> None:
+    def _tell_end(self, how: Ending, run: Run | None, message: str = "") -> None:
         """Announce the end; evaluate a stopped run in a separate task: stopping must not take longer because of it."""
         unseen = None
-        if run is not None and evaluations:
+        if run is not None and run.evaluations:
             from visionft.training.evaluation.unseen import unseen_evaluation  # slow to import: not at the start
 
-            unseen = unseen_evaluation(run, evaluations)
+            unseen = unseen_evaluation(run)
         self.run_ended.emit(how, run, unseen, message)
-        if how != "stopped" or run is None or evaluations or self._is_closing:
+        if how != "stopped" or run is None or run.evaluations or self._is_closing:
             return
         if run.result is not None and run.result.best is not None and run.path.is_dir():
             work = partial(evaluate_held_out, run.path, self._snapshot())
@@ -226,7 +219,7 @@ class Runner(QObject):
             task = Task(title=title, work=work, lane=Lane.COMPUTE, page=RESULTS, device=True)
             self._tasks.run(task, owner=self, on_done=lambda _none: self.run_evaluated.emit())
 
-    def paused_run(self) -> RunSummary | None:
+    def paused_run(self) -> Run | None:
         """Return the paused run, if it is still readable."""
         return self.unfinished.newest() if self.unfinished.paused else None
 
@@ -236,10 +229,10 @@ class Runner(QObject):
             self.unfinished.dismiss(self.offer.name)
             self._set_offer(None)
 
-    def earlier_runs(self, most: int) -> list[RunSummary]:
+    def earlier_runs(self, most: int) -> list[Run]:
         """Return the newest runs of the project with a training curve, the newest first."""
         folder = self._project_dir / RUNS_FOLDER
-        found: list[RunSummary] = []
+        found: list[Run] = []
         for path in sorted(folder.iterdir(), reverse=True) if folder.is_dir() else []:
             with contextlib.suppress(RunError):
                 run = read_run(path)
@@ -248,13 +241,13 @@ class Runner(QObject):
                 break
         return found
 
-    def _set_offer(self, run: RunSummary | None) -> None:
+    def _set_offer(self, run: Run | None) -> None:
         if run is not self.offer:
             self.offer = run
             self.offer_changed.emit(run)
 
 
-def offer_words(run: RunSummary, *, is_paused: bool) -> str:
+def offer_words(run: Run, *, is_paused: bool) -> str:
     """Return the state of a resumable run in words: `Weather 3 was interrupted at epoch 4 of 10.`"""
     stage = run.next or run
     epochs = stage.config.total_epochs

@@ -63,8 +63,8 @@ class AppState(QObject):
     message_raised = Signal(object)  # ToastContent
     step_requested = Signal(object)  # NextStep: the window shows its page
     page_requested = Signal(str)
-    run_continue_requested = Signal(object)  # RunSummary: the train page resumes it
-    run_duplicate_requested = Signal(object)  # RunSummary: the train page copies its settings, to change and start anew
+    run_continue_requested = Signal(object)  # Run: the train page resumes it
+    run_duplicate_requested = Signal(object)  # Run: the train page copies its settings, to change and start anew
     images_requested = Signal(object, str, int)  # image ids, title, current one or 0: Label shows exactly these
     similar_requested = Signal(object)  # ChosenImages: Curate shows the most similar images
     import_requested = Signal(object)  # Task with an ImportReport: the project page runs it and shows the report

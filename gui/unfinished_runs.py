@@ -9,7 +9,7 @@ from typing import Any
 
 from visionft.core.errors import RunError, VisionFTError
 from visionft.core.files import read_json, write_json
-from visionft.training.runs.run_folder import RUNS_FOLDER, RunSummary, read_run
+from visionft.training.runs.run_folder import RUNS_FOLDER, Run, read_run
 
 logger = logging.getLogger(__name__)
 FORMAT_VERSION = 1
@@ -46,7 +46,7 @@ class UnfinishedRuns:
         self.paused = "" if self.paused == name else self.paused
         self._write()
 
-    def newest(self) -> RunSummary | None:
+    def newest(self) -> Run | None:
         """Return the run to offer: the paused one, else the newest if it stopped or crashed before its end."""
         folder = self._file.parent / RUNS_FOLDER
         paths = sorted(folder.iterdir(), reverse=True) if folder.is_dir() else []

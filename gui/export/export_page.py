@@ -34,7 +34,7 @@ from visionft.export.contents import MODEL_FILE
 from visionft.export.export_result import ExportResult, read_export
 from visionft.export.options import TARGETS, is_made_with
 from visionft.training.evaluation.unseen import unseen_evaluation
-from visionft.training.runs.run_folder import RunSummary, list_runs
+from visionft.training.runs.run_folder import Run, list_runs
 
 EXPORTS_FOLDER = "exports"
 
@@ -48,7 +48,7 @@ class ExportPage(Page):
         self._exporting: Task[Any] | None = None
         self._offered: set[Path] = set()  # the models that can be tried already, of the present export
         self.subtitle.setText(tr("One self-contained ONNX file that predicts like the trained model"))
-        self._runs: dict[str, RunSummary] = {}
+        self._runs: dict[str, Run] = {}
         self.table = RunTable()
         self._kept = text("", "muted", wrap=True)
         self.export_button = Button("Export", "export", role="primary", on_click=self.export)
@@ -121,7 +121,7 @@ class ExportPage(Page):
         self.table.setFixedHeight(min(self.table.height_of_rows(), theme.scaled(300)))
         self._show_target()
 
-    def run(self) -> RunSummary | None:
+    def run(self) -> Run | None:
         names = self.table.selected()
         return self._runs.get(names[0]) if names else None
 
@@ -246,7 +246,7 @@ class ExportPage(Page):
             self.publishing.begin(self.follow_up.folder)
 
 
-def _folder_name(run: RunSummary, exports: Path, runs: Iterable[RunSummary]) -> str:
+def _folder_name(run: Run, exports: Path, runs: Iterable[Run]) -> str:
     """Return the name of the folder for a run's export: its title, unless an earlier export has the run's own name."""
     title = re.sub(r'[\\/:*?"<>|\x00-\x1f]', "-", run.title).strip(" .")
     is_unique = sum(each.title == run.title for each in runs) == 1

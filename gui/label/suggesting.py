@@ -36,7 +36,7 @@ from visionft.features.feature_store import current_kind, load_features
 from visionft.project.db.journal import Effects
 from visionft.project.store import Project
 from visionft.training.evaluation.unseen import accuracy_words, unseen_evaluation
-from visionft.training.runs.run_folder import RunSummary
+from visionft.training.runs.run_folder import Run
 
 suggest_labels = lazy_function("visionft.analysis.suggestions:suggest_labels")
 embedded = lazy_function("visionft.features.embedding:embedded")
@@ -172,7 +172,7 @@ class SuggestionController(QObject):
                 self._learner.note()
             self._send(LearnRequest())
 
-    def start(self, run: RunSummary) -> None:
+    def start(self, run: Run) -> None:
         if self._session is not None:
             self._is_hidden = self._prefers_labels = False
             title = tr("Suggesting labels with {run}", run=run.title)

@@ -5,7 +5,7 @@ from gui.tasks import Failure
 from visionft.analysis.leaks import LeakFreeAccuracy
 from visionft.core.messages import Message, shortened
 from visionft.training.evaluation.stored import StoredEvaluation
-from visionft.training.runs.run_folder import RunSummary
+from visionft.training.runs.run_folder import Run
 
 SURE = 0.9  # from this probability on a mistake may be a wrong label
 UNCERTAIN = 0.12  # from this width of the 95 % interval on
@@ -72,9 +72,7 @@ def changed_words(relabelled: int, *, is_old: bool) -> str:
     return words if relabelled else ""
 
 
-def missing_words(
-    run: RunSummary, failure: Failure | None, *, is_begun: bool, is_training: bool
-) -> tuple[str, str, str]:
+def missing_words(run: Run, failure: Failure | None, *, is_begun: bool, is_training: bool) -> tuple[str, str, str]:
     """Return title, text and button of the placeholder for a missing evaluation.
 
     Args:

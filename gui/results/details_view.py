@@ -18,7 +18,7 @@ from gui.results import evaluations
 from gui.results.switching_views import View, Views
 from visionft.core.messages import Message
 from visionft.training.evaluation.stored import StoredEvaluation
-from visionft.training.runs.run_folder import RunSummary
+from visionft.training.runs.run_folder import Run
 
 if TYPE_CHECKING:
     from gui.results.run_charts import CompareChart, ReliabilityChart
@@ -41,7 +41,7 @@ class DetailsView(QWidget):
     def __init__(self, splits: Sequence[str], *, on_measure: Callable[[], object]) -> None:
         """Args: `splits` are the displayed names of the splits to measure on."""
         super().__init__()
-        self._chosen: Sequence[RunSummary] = ()
+        self._chosen: Sequence[Run] = ()
         self._evaluation: StoredEvaluation | None = None
         self._colours: Mapping[str, int] = {}
         self.split_box = choice_box("Split to evaluate on", splits)
@@ -63,7 +63,7 @@ class DetailsView(QWidget):
         self.setLayout(column(head, self.views, spacing=theme.SMALL, grows=1))
 
     def take_runs(
-        self, chosen: Sequence[RunSummary], evaluation: StoredEvaluation | None, *, colours: Mapping[str, int]
+        self, chosen: Sequence[Run], evaluation: StoredEvaluation | None, *, colours: Mapping[str, int]
     ) -> None:
         """Take the selected runs, and the evaluation of the first; `colours` are places by the runs' names."""
         self._chosen, self._evaluation, self._colours = chosen, evaluation, colours

@@ -15,7 +15,7 @@ from visionft.core.libraries import LOADING
 from visionft.core.messages import Message
 from visionft.data.types import Snapshot, Split
 from visionft.training.evaluation.stored import StoredEvaluation
-from visionft.training.runs.run_folder import RunSummary
+from visionft.training.runs.run_folder import Run
 
 _Key = tuple[str, str]  # run, split
 
@@ -34,18 +34,18 @@ class EvaluationController(QObject):
         self._under_way: dict[_Key, Progress] = {}
         # The run's last epoch and the labels it depended on then, and the reason for a missing result.
         self._tried: dict[_Key, tuple[int, Snapshot | None, Failure]] = {}
-        self._old: dict[str, tuple[tuple[Snapshot, RunSummary, StoredEvaluation], bool]] = {}
+        self._old: dict[str, tuple[tuple[Snapshot, Run, StoredEvaluation], bool]] = {}
 
-    def progress(self, run: RunSummary, split: str) -> Progress | None:
+    def progress(self, run: Run, split: str) -> Progress | None:
         """Return the progress of a run's evaluation; None where none is running."""
         return self._under_way.get((run.name, split))
 
-    def failure(self, run: RunSummary, split: str) -> Failure | None:
+    def failure(self, run: Run, split: str) -> Failure | None:
         """Return the error of the last evaluation of the run's current state; None where there is none."""
         last_epoch, images, failure = self._tried.get((run.name, split), (0, None, None))
         return failure if last_epoch == run.last_epoch and images is self._labels_of(run) else None
 
-    def is_old(self, run: RunSummary, evaluation: StoredEvaluation) -> bool:
+    def is_old(self, run: Run, evaluation: StoredEvaluation) -> bool:
         """Return whether a run predicts from the current labels and was evaluated with others.
 
         Compares every label; the result is cached until the labels, the run or its evaluation change.
@@ -61,20 +61,20 @@ class EvaluationController(QObject):
             self._old[run.name] = compared, labels_digest(members_of(run), images) != evaluation.labels
         return self._old[run.name][1]
 
-    def is_known_old(self, run: RunSummary) -> bool:
+    def is_known_old(self, run: Run) -> bool:
         """Return the cached result of `is_old` for the run and the current labels; False where there is none."""
         if run.name not in self._old or self._session is None:
             return False
         (images, compared, _), is_old = self._old[run.name]
         return is_old and compared is run and images is self._session.kept_snapshot
 
-    def _labels_of(self, run: RunSummary) -> Snapshot | None:
+    def _labels_of(self, run: Run) -> Snapshot | None:
         """Return the current images if the run's predictions may depend on their labels."""
         from visionft.training.retrieval import is_live
 
         return self._session.snapshot() if self._session is not None and (run.parts or is_live(run)) else None
 
-    def start(self, run: RunSummary, split: Split, *, by_itself: bool = False) -> None:
+    def start(self, run: Run, split: Split, *, by_itself: bool = False) -> None:
         """Evaluate a run; started `by_itself`, it yields to every other task and stores an error, without a message."""
         session, key = self._session, (run.name, split)
         if session is None or key in self._under_way:

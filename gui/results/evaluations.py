@@ -12,7 +12,7 @@ from visionft.core.messages import Message
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.training.evaluation.comparison import PredictionChange
 from visionft.training.evaluation.stored import StoredEvaluation, StoredPrediction, evaluation_file, read_evaluation
-from visionft.training.runs.run_folder import RunSummary
+from visionft.training.runs.run_folder import Run
 
 MISTAKES, DOUBTFUL, SUREST = (
     Message("Mistakes, most confident first"),
@@ -108,7 +108,7 @@ def figures(evaluation: StoredEvaluation) -> str:
     return " · ".join((accuracy, balanced, *([unreadable] if evaluation.unreadable else [])))
 
 
-def setting_rows(runs: Sequence[RunSummary], *, only_differing: bool) -> tuple[list[Cells], list[int]]:
+def setting_rows(runs: Sequence[Run], *, only_differing: bool) -> tuple[list[Cells], list[int]]:
     """Return the settings of runs by row, and the rows with differences; those come first."""
     columns = [_settings(run) for run in runs]
     names = list(dict.fromkeys(name for column in columns for name in column))
@@ -121,7 +121,7 @@ def setting_rows(runs: Sequence[RunSummary], *, only_differing: bool) -> tuple[l
     return rows, list(range(len(differing)))
 
 
-def _settings(run: RunSummary) -> dict[str, str]:
+def _settings(run: Run) -> dict[str, str]:
     """Return a run's effective settings by label: those of its method; of an ensemble its members and weights."""
     config = run.config
     if run.parts:
@@ -143,7 +143,7 @@ class StoredEvaluations:
     def __init__(self) -> None:
         self._read: dict[tuple[Path, str], tuple[int, StoredEvaluation | None]] = {}
 
-    def get(self, run: RunSummary, split: str) -> StoredEvaluation | None:
+    def get(self, run: Run, split: str) -> StoredEvaluation | None:
         """Return a run's evaluation on a split; None where it was not measured."""
         file = Path(run.path) / evaluation_file(split)
         key = (run.path, split)

@@ -28,7 +28,7 @@ from visionft.core.messages import Message
 from visionft.data.types import Split
 from visionft.training.evaluation.stored import StoredEvaluation, evaluation_file
 from visionft.training.evaluation.unseen import accuracy_sentence, is_unseen, unseen_evaluation
-from visionft.training.runs.run_folder import RunSummary, scan_runs
+from visionft.training.runs.run_folder import Run, scan_runs
 
 SPLITS: dict[str, Split] = {Message("Validation"): "val", Message("Test"): "test"}
 MISTAKES, CLASSES, COMPARE, DETAILS = range(4)
@@ -47,7 +47,7 @@ class ResultsPage(Page):
 
     def __init__(self, state: AppState, session: ProjectSession | None) -> None:
         super().__init__(state, session, scrolls=False)
-        self._runs: dict[str, RunSummary] = {}
+        self._runs: dict[str, Run] = {}
         self._colours: dict[str, int] = {}
         self._stored = evaluations.StoredEvaluations()
         self.evaluation: StoredEvaluation | None = None
@@ -187,10 +187,10 @@ class ResultsPage(Page):
         super().resizeEvent(event)
         self._fit_table()
 
-    def run(self) -> RunSummary | None:
+    def run(self) -> Run | None:
         return next(iter(self._chosen()), None)
 
-    def _chosen(self) -> list[RunSummary]:
+    def _chosen(self) -> list[Run]:
         return [self._runs[name] for name in self.table.selected() if name in self._runs]
 
     def split(self) -> Split:
@@ -237,7 +237,7 @@ class ResultsPage(Page):
             self.accuracy.show_accuracy(sentence, self._meaning(run, found, leak_free), figures)
         self._show_enabled()
 
-    def _meaning(self, run: RunSummary, found: StoredEvaluation, leak_free: LeakFreeAccuracy | None) -> str:
+    def _meaning(self, run: Run, found: StoredEvaluation, leak_free: LeakFreeAccuracy | None) -> str:
         """Return how reliable the result is, and what to do next."""
         if not is_unseen(run, found):
             chosen = tr("They chose it, so this is likely too high.") if not found.seen else ""

@@ -13,7 +13,7 @@ from gui.kit.translation import tr
 from visionft.core.messages import Message
 from visionft.training.evaluation.metrics import ReliabilityBin
 from visionft.training.evaluation.stored import StoredEvaluation
-from visionft.training.runs.run_folder import RunSummary
+from visionft.training.runs.run_folder import Run
 
 
 class ReliabilityChart(Chart):
@@ -92,7 +92,7 @@ class CompareChart(Chart):
 
     def __init__(self) -> None:
         super().__init__()
-        self.runs: Sequence[RunSummary] = ()
+        self.runs: Sequence[Run] = ()
         self._colours: Mapping[str, int] = {}
         self._legend = QHBoxLayout()
         self._legend.setSpacing(theme.LARGE)
@@ -106,7 +106,7 @@ class CompareChart(Chart):
         )
         self.setLayout(column(self._legend, charts, spacing=theme.SMALL, grows=1))
 
-    def show_runs(self, runs: Sequence[RunSummary], colours: Mapping[str, int]) -> None:
+    def show_runs(self, runs: Sequence[Run], colours: Mapping[str, int]) -> None:
         """Show the validation curves of these runs; `colours` are places by the runs' names."""
         self.runs, self._colours = runs, colours
         self.redraw()

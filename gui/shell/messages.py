@@ -3,7 +3,6 @@
 They come from the state, from tasks (notices and results), and from interrupted runs to resume.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -23,9 +22,7 @@ from visionft.core.events import Event, Notice
 from visionft.core.messages import Message
 
 if TYPE_CHECKING:
-    from visionft.data.types import Split
-    from visionft.training.evaluation.stored import Evaluation
-    from visionft.training.runs.run_folder import RunSummary, TrainResult
+    from visionft.training.runs.run_folder import Run, TrainResult
 
 _OFFER, _UNDO = "offer", "edit.undo"
 
@@ -42,28 +39,28 @@ class TaskSummary:
 
 def ending_of(task: Task[Any]) -> TaskSummary | None:
     """Return the message about an ended task; None for a cancelled one."""
-    from visionft.training.runs.run_folder import RunSummary, TrainResult  # slow to import: not at the start
+    from visionft.training.runs.run_folder import Run, TrainResult  # slow to import: not at the start
 
     if task.was_stopped:
         return None
     failure = task.failure
     title = tr("{job}: done", job=task.title) if failure is None else tr("{job}: failed", job=task.title)
     match task.result:
-        case (RunSummary(result=TrainResult() as result) as run, evaluations) if failure is None:  # training has ended
-            words = _accuracy_in_words(run, result, evaluations)
+        case Run(result=TrainResult() as result) as run if failure is None:  # training has ended
+            words = _accuracy_in_words(run, result)
             return TaskSummary(title=title, words=words, page="results", action=tr("See results"))
     took = rough_duration_text(task.seconds)
     words = tr(failure.message if failure else Message("It took {time}.", time=took))
     return TaskSummary(title=title, words=words, page=task.page, action=tr("Show"))
 
 
-def _accuracy_in_words(run: "RunSummary", result: "TrainResult", evaluations: "Mapping[Split, Evaluation]") -> str:
+def _accuracy_in_words(run: "Run", result: "TrainResult") -> str:
     from visionft.training.evaluation.unseen import (  # slow to import: not at the start
         accuracy_words,
         unseen_evaluation,
     )
 
-    unseen, time = unseen_evaluation(run, evaluations), rough_duration_text(result.seconds)
+    unseen, time = unseen_evaluation(run), rough_duration_text(result.seconds)
     if result.best is None:
         return tr("It ended before its first epoch.")
     if result.best.val_accuracy is None and unseen is None:

@@ -19,7 +19,7 @@ from visionft.core.amounts import duration_text
 from visionft.core.events import EpochDone
 from visionft.core.messages import Message, Text
 from visionft.training.runs.metrics_file import AccuracyPoint
-from visionft.training.runs.run_folder import RunSummary
+from visionft.training.runs.run_folder import Run
 
 BEST_EPOCH_TIP = Message(
     "The latest epoch within one standard error of the highest validation accuracy: smaller differences are not "
@@ -70,7 +70,7 @@ class FigurePlot(QWidget):
     def _epoch_at(self, position: QPointF) -> float:
         return self.plot.item.getViewBox().mapSceneToView(position).x()
 
-    def draw(self, epochs: Sequence[EpochDone], earlier: Sequence[RunSummary]) -> None:
+    def draw(self, epochs: Sequence[EpochDone], earlier: Sequence[Run]) -> None:
         """Draw the epochs with a mark at the newest best one, and the validation lines of earlier runs in grey."""
         validated = [[each for each in run.epochs if each.figures] for run in earlier]
         self.plot.draw_line(  # one line with gaps
@@ -139,7 +139,7 @@ class LiveChart(Chart):
         self.setLayout(column(self._tools(), self._sides, self._note_label, grows=1))
         self._redraw_timer = QTimer(self, singleShot=True, interval=REDRAW_INTERVAL_MS)
         self._redraw_timer.timeout.connect(self._redraw_what_changed)
-        self._earlier: Sequence[RunSummary] = ()
+        self._earlier: Sequence[Run] = ()
         self.clear()
 
     def _tools(self) -> QHBoxLayout:
@@ -169,7 +169,7 @@ class LiveChart(Chart):
         self._note_label.hide()
         self.redraw()
 
-    def set_context(self, runs: Sequence[RunSummary]) -> None:
+    def set_context(self, runs: Sequence[Run]) -> None:
         """Show the validation of earlier runs in grey, in place of those shown before."""
         self._earlier = runs
         self._context_key.setVisible(bool(self._earlier))

@@ -79,7 +79,7 @@ class Engine:
         run = read_run(run_dir)
         ended = result(run=run_dir.name, best=run.best, stopped=stopped)
         write_json(run_dir / "result.json", dataclasses.asdict(ended))
-        return read_run(run_dir), {}
+        return read_run(run_dir)
 
     def _wait(self, job) -> bool:
         deadline = time.monotonic() + 10

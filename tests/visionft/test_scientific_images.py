@@ -98,8 +98,8 @@ def test_faint_classes_are_told_apart_by_the_exported_file(write: Callable[[Path
         images = project.snapshot()
     config = preset_config("quick", Circumstances.of(images, device="cpu"), backbone="starter_resnet")
     config = dataclasses.replace(config, device="cpu", workers=0, framing="centre", image_size=96)
-    run, evaluations = train_and_evaluate(config, images, tmp_path / "project" / "runs" / "001-a")
-    assert evaluations["test"].top1 >= 0.9
+    run = train_and_evaluate(config, images, tmp_path / "project" / "runs" / "001-a")
+    assert run.evaluations["test"].top1 >= 0.9
     assert run.config.image_reading == reading
     # The export keeps the reading of the run, whatever the project's is by then.
     with Project.open(tmp_path / "project") as project:

@@ -33,7 +33,7 @@ from visionft.training.evaluation.stored import read_evaluation
 from visionft.training.loop.subsets import spread
 from visionft.training.preset_choice import preset_of_project
 from visionft.training.retrieval import labels_digest
-from visionft.training.runs.run_folder import RunSummary, list_runs
+from visionft.training.runs.run_folder import Run, list_runs
 from visionft.training.runs.run_titles import method_title, titles_of_runs
 
 
@@ -321,9 +321,7 @@ def recommend(
     )
 
 
-def _newest_run(
-    project_dir: Path, images: Snapshot
-) -> tuple[RunSummary | None, Sequence[RunSummary], Mapping[int, bool], Split]:
+def _newest_run(project_dir: Path, images: Snapshot) -> tuple[Run | None, Sequence[Run], Mapping[int, bool], Split]:
     """Return the newest run with a checkpoint, its parts, {image id: whether it is right}, and the split of the images.
 
     Nothing is right or wrong where it was not evaluated on the current images and labels. A run that is not an ensemble

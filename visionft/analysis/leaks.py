@@ -34,7 +34,7 @@ from visionft.training.evaluation.leaked import learned_splits
 from visionft.training.evaluation.metrics import wilson_interval
 from visionft.training.evaluation.stored import StoredEvaluation, read_evaluation
 from visionft.training.retrieval import training_snapshot
-from visionft.training.runs.run_folder import RunSummary, list_runs
+from visionft.training.runs.run_folder import Run, list_runs
 
 DUPLICATE: Final = "duplicate"  # the kind of its issues
 SPLITTING: Final = Message("Splitting")
@@ -363,7 +363,7 @@ def current_leak_free_accuracies(project: Project) -> tuple[LeakFreeAccuracy, ..
     return tuple(each for run in runs for each in accuracies_of_run(run, images, related))
 
 
-def accuracies_of_run(run: RunSummary, images: Snapshot, related: RelatedImages | None) -> Iterator[LeakFreeAccuracy]:
+def accuracies_of_run(run: Run, images: Snapshot, related: RelatedImages | None) -> Iterator[LeakFreeAccuracy]:
     """Yield the accuracies of a run, on test before validation; none where its training images are no longer known.
 
     Args:
@@ -388,5 +388,5 @@ def accuracies_of_run(run: RunSummary, images: Snapshot, related: RelatedImages 
         yield leak_free_accuracy(each, leaks, title=run.title, learnt=learnt, newest=related.newest)
 
 
-def _evaluations(run: RunSummary) -> list[StoredEvaluation]:
+def _evaluations(run: Run) -> list[StoredEvaluation]:
     return [each for split in ("test", "val") if (each := read_evaluation(run.path, split)) is not None]

@@ -21,7 +21,7 @@ from visionft.core.messages import Message
 from visionft.core.records import none_if_unreadable
 from visionft.data.types import Snapshot
 from visionft.project.store import Project
-from visionft.training.runs.run_folder import RunSummary, list_runs, read_run
+from visionft.training.runs.run_folder import Run, list_runs, read_run
 
 SAMPLE = 150  # images to check unless another number is chosen
 CONFIDENCE = 0.95  # of the bound
@@ -293,6 +293,6 @@ def suggesting_run(project_dir: Path) -> Path | None:
     return max(found)[1] if found else None
 
 
-def runs_that_can_suggest(project_dir: Path) -> list[RunSummary]:
+def runs_that_can_suggest(project_dir: Path) -> list[Run]:
     """Return the runs with at least one whole epoch, the newest first."""
     return [run for run in reversed(list_runs(project_dir)) if run.best is not None]

@@ -470,7 +470,7 @@ class Project(Store):
                 hint = "Name no backbone, or do not ask to fetch."
                 raise VisionFTError("Only a preset that chooses its network can fetch a stronger one.", hint)
             run_dir = new_run_dir(self.path, config)
-            run, _evaluations = train_and_evaluate(config, images, run_dir, budget=budget, job=job)
+            run = train_and_evaluate(config, images, run_dir, budget=budget, job=job)
             if not run.path.is_dir():
                 raise JobCancelled
         return Run(run.path, self)

@@ -24,10 +24,11 @@ from visionft.export.record import facts_of
 from visionft.project.store import Project as Store
 from visionft.training.budget import Budget
 from visionft.training.config.train_config import TrainConfig
-from visionft.training.evaluation.stored import Evaluation, read_evaluation
+from visionft.training.evaluation.stored import Evaluation, read_evaluation, stored_evaluations
 from visionft.training.evaluation.unseen import unseen_evaluation
 from visionft.training.retrieval import labels_digest, members_of
-from visionft.training.runs.run_folder import RunSummary, TrainResult, read_run
+from visionft.training.runs.run_folder import Run as StoredRun
+from visionft.training.runs.run_folder import TrainResult, read_run
 
 ImageLike = str | Path | np.ndarray | PillowImage
 """A file, uint8 (H, W, 3) RGB pixels, or an image of Pillow."""
@@ -197,11 +198,7 @@ class Run(_Predicts):
     @property
     def evaluations(self) -> Mapping[Split, Evaluation]:
         """Return the last evaluation of its weights on each split, without a new one: `val` and `test` where known."""
-        found: dict[Split, Evaluation] = {}
-        for split in ("val", "test"):
-            if stored := read_evaluation(self.path, split, with_predictions=False):
-                found[split] = stored
-        return found
+        return stored_evaluations(self.path)
 
     @property
     def unseen(self) -> Evaluation | None:
@@ -311,7 +308,7 @@ class Run(_Predicts):
         return self
 
     @property
-    def summary(self) -> RunSummary:
+    def summary(self) -> StoredRun:
         """Return what the folder of the run holds: settings, epochs, result, notes."""
         with in_python_terms():
             return read_run(self.path)

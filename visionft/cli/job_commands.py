@@ -80,12 +80,12 @@ def run(
     from visionft.training.remote import running
 
     with running_job() as job:
-        run, evaluations = running.run_job(file, processes=processes, job=job)
+        run = running.run_job(file, processes=processes, job=job)
         if running.is_launched():  # the command that launched it evaluates and writes the result
             return
         result = run.result
         assert result is not None, "it has ended"
-        top1 = {split: each.top1 for split, each in evaluations.items()}
+        top1 = {split: each.top1 for split, each in run.evaluations.items()}
         target = None if result.stopped else running.result_file(file)
         value = {"file": target, "run": result.run, "stopped": result.stopped, "seconds": result.seconds, "top1": top1}
         again = shell_command(["visionft", "job", "run", str(file)])

@@ -131,7 +131,7 @@ def train(
             else:
                 summary = run.summary
                 result, evaluations = summary.result, run.evaluations
-                unseen = unseen_evaluation(summary, evaluations)
+                unseen = unseen_evaluation(dataclasses.replace(summary, evaluations=evaluations))
                 assert result is not None, "it was trained just now"
                 if summary.is_unfinished:  # with the best of the stages that have ended
                     result = dataclasses.replace(result, stopped=True)

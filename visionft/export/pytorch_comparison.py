@@ -20,7 +20,7 @@ from visionft.export.export_result import Parity
 from visionft.export.predictor import Predictor
 from visionft.training.evaluation.report import run_images
 from visionft.training.loop.subsets import spread
-from visionft.training.runs.run_folder import RunSummary
+from visionft.training.runs.run_folder import Run
 from visionft.training.runs.run_model import RunModel
 
 logger = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ Outputs = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray | None]]  # of a b
 TIE = 1e-5
 
 
-def parity_images(run: RunSummary, images: Snapshot) -> list[np.ndarray]:
+def parity_images(run: Run, images: Snapshot) -> list[np.ndarray]:
     """Decode up to `PARITY_IMAGES` validation images of all shapes and classes.
 
     Raises:
@@ -53,7 +53,7 @@ def parity_images(run: RunSummary, images: Snapshot) -> list[np.ndarray]:
     return decoded
 
 
-def compared_images(run: RunSummary, images: Snapshot) -> Sequence[SnapshotImage]:
+def compared_images(run: Run, images: Snapshot) -> Sequence[SnapshotImage]:
     """Return the images to compare on: of validation, or any where a method without labels has none there."""
     if not images.labelled("val") and not run.config.method_row.needs_labels:
         return images.images

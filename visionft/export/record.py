@@ -28,7 +28,7 @@ from visionft.training.config.train_config import METHODS_FIELD
 from visionft.training.evaluation.stored import Evaluation
 from visionft.training.evaluation.unseen import is_unseen
 from visionft.training.retrieval import training_snapshot
-from visionft.training.runs.run_folder import RunSummary
+from visionft.training.runs.run_folder import Run
 
 if TYPE_CHECKING:
     from visionft.training.runs.run_model import RunModel
@@ -168,7 +168,7 @@ def record_of(
     }
 
 
-def _data_of(run: RunSummary, images: Snapshot, facts: ProjectFacts) -> dict[str, Any]:
+def _data_of(run: Run, images: Snapshot, facts: ProjectFacts) -> dict[str, Any]:
     """Return the number of images per split and class of a run, its label sources, near-duplicates and leaks.
 
     The images of its training are counted; the project's images for k-NN, and where its own cannot be read.
@@ -190,7 +190,7 @@ def _data_of(run: RunSummary, images: Snapshot, facts: ProjectFacts) -> dict[str
     }
 
 
-def metrics_of(run: RunSummary, evaluations: Sequence[Evaluation]) -> dict[str, Any]:
+def metrics_of(run: Run, evaluations: Sequence[Evaluation]) -> dict[str, Any]:
     return {each.split: {**_metrics_of(each), "unseen": is_unseen(run, each)} for each in evaluations}
 
 
@@ -223,7 +223,7 @@ def _metrics_of(evaluation: Evaluation) -> dict[str, Any]:
     }
 
 
-def _training_of(run: RunSummary) -> dict[str, Any]:
+def _training_of(run: Run) -> dict[str, Any]:
     """Return the run's settings, limited to its own method, and the costs of its training."""
     values = run.config.to_dict()
     settings = {name: value for name, value in values.items() if name not in run.config.unused_settings}

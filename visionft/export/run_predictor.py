@@ -14,7 +14,7 @@ from visionft.export.predictor import Prediction, predict_files, prediction_of
 from visionft.export.pytorch_comparison import Reference
 from visionft.training.evaluation.report import calibrate
 from visionft.training.retrieval import load_current_model
-from visionft.training.runs.run_folder import RunSummary
+from visionft.training.runs.run_folder import Run
 
 
 class RunPredictor:
@@ -27,7 +27,7 @@ class RunPredictor:
         image_reading: How files become pixels: window, plane and channels.
     """
 
-    def __init__(self, run: RunSummary, images: Snapshot, *, job: JobContext = SILENT) -> None:
+    def __init__(self, run: Run, images: Snapshot, *, job: JobContext = SILENT) -> None:
         """Load a run's best checkpoint, calibrate it on validation images and fit its out-of-distribution distance.
 
         Args:

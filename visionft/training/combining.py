@@ -48,7 +48,7 @@ from visionft.training.runs.manifest import Part, weights_hash, write_manifest, 
 from visionft.training.runs.metrics_file import append_metrics
 from visionft.training.runs.run_folder import (
     RUNS_FOLDER,
-    RunSummary,
+    Run,
     TrainResult,
     claim_run_dir,
     load_run,
@@ -181,13 +181,13 @@ class Member:
         head: Its head for the current labels; None where training fixed it.
     """
 
-    run: RunSummary
+    run: Run
     trained_on: frozenset[str]
     held_out: HeldOutPredictions | None
     head: FittedHead | None = None
 
     @classmethod
-    def of(cls, run: RunSummary, images: Snapshot, job: JobContext) -> "Member":
+    def of(cls, run: Run, images: Snapshot, job: JobContext) -> "Member":
         """Return a run as a member.
 
         Raises:
@@ -416,9 +416,9 @@ def combine(
     return replace(found, run=run_dir.name)
 
 
-def _runs(project_dir: Path, runs: Sequence[str]) -> list[RunSummary]:
+def _runs(project_dir: Path, runs: Sequence[str]) -> list[Run]:
     """Return the runs, with ensembles replaced by their members, each once and valid as a member."""
-    found: dict[str, RunSummary] = {}
+    found: dict[str, Run] = {}
     for name in runs:
         run = load_run(project_dir, name)
         for part in [load_run(project_dir, each.run) for each in run.parts] or [run]:

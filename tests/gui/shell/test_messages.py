@@ -1,5 +1,7 @@
 """Messages over the pages, when they close, and outside the window while it is inactive."""
 
+import dataclasses
+
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
 from run_events import ended_run, epoch_done
@@ -51,7 +53,7 @@ TESTED = Evaluation(
     unreadable=0,
 )
 RUN = ended_run(best=BEST, seconds=80)
-RESULT = RUN, {"test": TESTED}
+RESULT = dataclasses.replace(RUN, evaluations={"test": TESTED})
 
 
 def finish(qtbot, window, result, *, page="train"):
@@ -88,5 +90,5 @@ def test_a_failure_is_told_as_well_and_a_stop_is_not(qapp):
     stopped = ended(lambda **_: RESULT)
     stopped.was_stopped = True
     assert ending_of(stopped) is None
-    ending = ending_of(ended(lambda **_: (RUN, {})))
+    ending = ending_of(ended(lambda **_: RUN))
     assert ending is not None and "%" not in ending.words  # what chose the epoch is no accuracy

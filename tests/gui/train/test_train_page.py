@@ -43,7 +43,7 @@ def scripted(monkeypatch):
         deadline = time.monotonic() + (5 if is_slow else 0)
         while time.monotonic() < deadline and not job.is_cancelled:
             time.sleep(0.005)
-        return ended_run(best=epoch_done(epoch=2), stopped=job.is_cancelled), {}
+        return ended_run(best=epoch_done(epoch=2), stopped=job.is_cancelled)
 
     monkeypatch.setattr(runner, "train_and_evaluate", train_run)
     return asked, script

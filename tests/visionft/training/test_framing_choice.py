@@ -55,11 +55,9 @@ def quick(images: Snapshot):
 @pytest.mark.slow
 def test_a_run_sees_what_was_measured_best(borders: Snapshot, tmp_path: Path) -> None:
     events = []
-    run, evaluations = train_and_evaluate(
-        quick(borders), borders, tmp_path / "runs" / "001-a", job=JobContext(events.append)
-    )
+    run = train_and_evaluate(quick(borders), borders, tmp_path / "runs" / "001-a", job=JobContext(events.append))
     assert run == read_run(run.path) and run.path.parent == tmp_path / "runs"  # what is handed on is what was written
-    unseen = unseen_evaluation(run, evaluations)
+    unseen = unseen_evaluation(run)
     assert isinstance(unseen, Evaluation)
     stored = unseen_evaluation(run)
     assert stored is not None
@@ -69,7 +67,7 @@ def test_a_run_sees_what_was_measured_best(borders: Snapshot, tmp_path: Path) ->
     assert run.result.seconds > sum(trial.seconds for trial in choice.trials)  # it took as long as the user waited
     assert (kept.image_size, kept.aspect) == (choice.framing.image_size, choice.framing.aspect) and kept.aspect == 2.5
     assert choice.chosen.accuracy > choice.trials[0].accuracy + 0.2 and choice.images == 50
-    assert evaluations["test"].top1 >= 0.9
+    assert run.evaluations["test"].top1 >= 0.9
     assert str(round(100 * choice.chosen.accuracy)) in "".join(e.message for e in events if isinstance(e, Notice))
     sorted_images = [event for event in events if isinstance(event, ImagesClassified)]
     assert [event.split for event in sorted_images[:2]] == ["val", "test"]  # the first answer, at the usual framing
@@ -146,7 +144,7 @@ def test_what_cannot_be_measured_keeps_the_centre_square(borders: Snapshot, tmp_
     with pytest.raises(JobCancelled):
         measure_framing(tmp_path, borders, quick(borders), job=JobContext(cancelled=stop_after(1)))
     stopped = JobContext(cancelled=stop_after(1))
-    run, _ = train_and_evaluate(quick(borders), borders, tmp_path / "runs" / "001-a", job=stopped)
+    run = train_and_evaluate(quick(borders), borders, tmp_path / "runs" / "001-a", job=stopped)
     assert run.result.stopped and not (tmp_path / "runs").exists() and read_framing(tmp_path, borders) is None
     (tmp_path / FILE).write_text("{")
     assert read_framing(tmp_path, borders) is None

@@ -12,7 +12,7 @@ from visionft.core.messages import Message
 from visionft.data.types import Split
 from visionft.training.evaluation.metrics import Z_95
 from visionft.training.evaluation.stored import StoredEvaluation, read_evaluation
-from visionft.training.runs.run_folder import RunSummary
+from visionft.training.runs.run_folder import Run
 
 CHANCE = 0.05
 
@@ -71,7 +71,7 @@ class Comparison:
         return Message(better if fixed > broken else worse, p=p_value)
 
 
-def compare_models(before: RunSummary, after: RunSummary, split: Split) -> Comparison:
+def compare_models(before: Run, after: Run, split: Split) -> Comparison:
     """Compare two runs by their stored evaluations on a split.
 
     Raises:

@@ -21,12 +21,12 @@ from visionft.training.evaluation.metrics import wilson_interval
 from visionft.training.evaluation.stored import Evaluation
 from visionft.training.retrieval import members_of, training_snapshot
 from visionft.training.runs.held_out import read_held_out
-from visionft.training.runs.run_folder import RunSummary, project_of_run
+from visionft.training.runs.run_folder import Run, project_of_run
 
 logger = logging.getLogger(__name__)
 
 
-def learned_splits(run: RunSummary, seen: Snapshot) -> tuple[Split, ...]:
+def learned_splits(run: Run, seen: Snapshot) -> tuple[Split, ...]:
     """Return the splits that a run learned from: training, and validation where its head was fitted to it.
 
     Args:
@@ -40,7 +40,7 @@ def learned_splits(run: RunSummary, seen: Snapshot) -> tuple[Split, ...]:
 
 
 def leaked_images(
-    run: RunSummary,
+    run: Run,
     images: Snapshot,
     evaluated: dict[Split, Sequence[SnapshotImage]],
     *,

@@ -10,8 +10,8 @@ from typing import Any
 from visionft.core.amounts import count_text, duration_text, memory_text, size_text
 from visionft.core.files import read_json, write_json
 from visionft.core.records import none_if_unreadable
-from visionft.training.runs.manifest import weights_hash
-from visionft.training.runs.run_folder import BEST_FOLDER, RunSummary
+from visionft.training.runs.manifest import BEST_FOLDER, weights_hash
+from visionft.training.runs.run_folder import Run
 
 COST_FILE = "cost.json"
 
@@ -47,7 +47,7 @@ class RunCost:
         )
 
 
-def cost_of_run(run: RunSummary) -> RunCost:
+def cost_of_run(run: Run) -> RunCost:
     """Return the cost of a run, as far as training and exports recorded it."""
     result = run.result
     file_bytes, milliseconds = _file_cost(run.path) or (None, None)

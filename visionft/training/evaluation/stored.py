@@ -13,8 +13,7 @@ from visionft.core.files import parse_json, read_json, read_lines, write_json, w
 from visionft.core.records import Record, none_if_unreadable
 from visionft.data.types import SnapshotImage, Split
 from visionft.training.evaluation.metrics import ClassScore, ReliabilityBin, wilson_interval
-from visionft.training.runs.manifest import weights_hash
-from visionft.training.runs.run_folder import BEST_FOLDER
+from visionft.training.runs.manifest import BEST_FOLDER, weights_hash
 
 
 def evaluation_file(split: str) -> str:
@@ -208,6 +207,15 @@ def read_evaluation(run_dir: Path, split: str, *, with_predictions: bool = True)
         return None
     lines = read_lines(run_dir / predictions_file(split)) if with_predictions else ()
     return _evaluation(stored, [line for line in lines if line])
+
+
+def stored_evaluations(run_dir: Path) -> dict[Split, Evaluation]:
+    """Return the evaluations of a run on the splits that it was not trained on, without their predictions."""
+    found: dict[Split, Evaluation] = {}
+    for split in ("val", "test"):
+        if (evaluation := read_evaluation(run_dir, split, with_predictions=False)) is not None:
+            found[split] = evaluation
+    return found
 
 
 @none_if_unreadable

@@ -4,18 +4,17 @@ A run is a sequence of stages. Each ends with a model that is evaluated and can 
 only where it is better: the head at the usual framing, the head at the measured framing, the trained network, and the
 network trained longer. A budget says how far it goes.
 
-The run and its evaluations are returned: the window shows them without reading the folder of the run.
+The run is returned with its evaluations: the window shows them without reading the folder of the run.
 """
 
 import contextlib
 import math
 import os
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 
@@ -35,7 +34,7 @@ from visionft.training.budget import Budget, fitted_to_framing, fitted_to_time, 
 from visionft.training.config.presets import PRESETS, Circumstances
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.evaluation.report import Evaluation, evaluate_splits
-from visionft.training.evaluation.stored import StoredPrediction, read_evaluation
+from visionft.training.evaluation.stored import StoredPrediction, read_evaluation, stored_evaluations
 from visionft.training.evaluation.unseen import accuracy_sentence, unseen_evaluation
 from visionft.training.framing_choice import known_framing, read_measured, resolved_framing, usual_framing_time
 from visionft.training.loop.progress import usual_training_times
@@ -46,8 +45,8 @@ from visionft.training.runs.metrics_file import StepRecorder, append_accuracy
 from visionft.training.runs.recording import write_result
 from visionft.training.runs.run_folder import (
     NEXT_FOLDER,
+    Run,
     RunPlan,
-    RunSummary,
     TrainResult,
     adopt_next,
     drop_next,
@@ -64,34 +63,10 @@ from visionft.training.stronger import comparison_text, fetch_stronger, stronger
 FIRST_IMAGES = 400
 _FRAMING_SHARE = 1 / 3  # of the time left that the measurement of a framing may take
 
-Trained = tuple[RunSummary, Mapping[Split, Evaluation]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Times:
-    """The usual seconds of a run, the weights of its stages."""
-
-    training_s: float
-    evaluation_s: float
-
-    @property
-    def seconds(self) -> float:
-        return self.training_s + self.evaluation_s
-
-    @classmethod
-    def of(cls, config: TrainConfig, images: Snapshot, project_dir: Path | None, *, uses_mirrored: bool = True) -> Self:
-        training = usual_training_times(config, images, project_dir, uses_mirrored=uses_mirrored)
-        held_out = (*images.labelled("val"), *images.labelled("test"))
-        passes = len(held_out)
-        if config.method_row.caches_features:  # those for validation have passed by then
-            passes = missing_features(project_dir, images.labelled("test"), config.features)
-        evaluation_s = 1 + passes * config.features.megapixels * config.features.megapixel_s
-        return cls(training_s=sum(training), evaluation_s=evaluation_s)
-
 
 def train_and_evaluate(
     config: TrainConfig, images: Snapshot, run_dir: Path, *, budget: Budget | None = None, job: JobContext = SILENT
-) -> Trained:
+) -> Run:
     """Train a new run in stages, and evaluate it on the validation and test split after each.
 
     Args:
@@ -102,7 +77,7 @@ def train_and_evaluate(
         job: Receives its events: a `ResultStored` for each stage that can be used while another one goes on.
 
     Returns:
-        The run, with its `result`, and its evaluations. A cancelled run has those of its last stage that ended; no
+        The run, with its `result` and `evaluations`. A cancelled run has those of its last stage that ended; no
         evaluation where none did, and no folder where it was cancelled before its start.
 
     Raises:
@@ -111,7 +86,7 @@ def train_and_evaluate(
     return _Stages(config, images, run_dir, budget or Budget(), job).run_all()
 
 
-def resume_and_evaluate(run_dir: Path, *, budget: Budget | None = None, job: JobContext = SILENT) -> Trained:
+def resume_and_evaluate(run_dir: Path, *, budget: Budget | None = None, job: JobContext = SILENT) -> Run:
     """Resume a cancelled or killed run on its original images, and evaluate it; returns as `train_and_evaluate`.
 
     Args:
@@ -124,11 +99,11 @@ def resume_and_evaluate(run_dir: Path, *, budget: Budget | None = None, job: Job
     """
     found, images = read_run(run_dir), read_snapshot(run_dir)
     if found.plan is None:
-        times = _Times.of(found.config, images, project_of_run(run_dir))
-        job = job.in_stages(times.seconds)
-        with job.stage(weight=times.training_s):
+        training_s, evaluation_s = _usual_seconds(found.config, images, project_of_run(run_dir))
+        job = job.in_stages(training_s + evaluation_s)
+        with job.stage(weight=training_s):
             result = resume(run_dir, job=job.with_report(StepRecorder(run_dir.parent, job)))
-        with job.stage(weight=times.evaluation_s):
+        with job.stage(weight=evaluation_s):
             return _evaluated(result, found.config, run_dir, images, job)
     budget = budget or Budget()
     budget.preset = budget.preset or found.plan.preset
@@ -150,7 +125,7 @@ class _Stages:
         job: JobContext,
         *,
         own: str = "",
-        earlier: RunSummary | None = None,
+        earlier: Run | None = None,
     ) -> None:
         self._config, self._images, self._run_dir, self._budget = config, images, run_dir, budget
         self._own = own or budget.preset  # the preset that `config` is of
@@ -160,14 +135,14 @@ class _Stages:
         self._planned: set[str] = set()  # presets of the stages whose work was known at the start
         self._is_staged = False  # whether there is more than one stage
         self._earlier = earlier
-        self._reached: Trained | None = None  # by the stages that have ended
-        self._stopped: Trained | None = None  # the first stage, where the user cancelled it
+        self._reached: Run | None = None  # by the stages that have ended
+        self._stopped: Run | None = None  # the first stage, where the user cancelled it
         if earlier is not None and earlier.result is not None:
             self._began -= earlier.result.seconds
             if not earlier.result.stopped and earlier.result.best is not None:
-                self._reached = earlier, _stored_evaluations(earlier)
+                self._reached = replace(earlier, evaluations=stored_evaluations(earlier.path))
 
-    def run_all(self) -> Trained:
+    def run_all(self) -> Run:
         """Go through the stages as far as the budget allows; a cancelled job returns what it has reached."""
         configs = self._configs()
         preset, first = configs[0]
@@ -203,7 +178,7 @@ class _Stages:
         except JobCancelled:
             return self._result(config=first)
         with contextlib.suppress(OSError, VisionFTError):  # resumed, it would find that nothing is left to try
-            end_plan(self._result()[0].path)
+            end_plan(self._result().path)
         return self._result()
 
     def _configs(self) -> tuple[tuple[str, TrainConfig], ...]:
@@ -219,21 +194,20 @@ class _Stages:
         """Return the next stage that the budget allows."""
         return next(((preset, config) for preset, config in self._configs() if preset not in tried), None)
 
-    def _result(self, *, config: TrainConfig | None = None) -> Trained:
+    def _result(self, *, config: TrainConfig | None = None) -> Run:
         """Return what the stages have reached; `config`: the settings of a run that was stopped before its start."""
-        if self._reached is not None:
-            run, evaluations = self._reached
-            return (read_run(run.path), evaluations) if self._is_staged else self._reached
+        if (reached := self._reached) is not None:
+            return replace(read_run(reached.path), evaluations=reached.evaluations) if self._is_staged else reached
         if self._stopped is not None:
             return self._stopped
         config = config or self._config
         stopped = stopped_before_start(config, classes=len(self._images.class_names), run_dir=self._run_dir)
-        return _without_folder(stopped, config, self._run_dir, self._images), {}
+        return _without_folder(stopped, config, self._run_dir, self._images)
 
     def _seconds(self, config: TrainConfig, learned: Snapshot | None = None, *, uses_mirrored: bool = True) -> float:
         """Return the expected seconds of training and evaluating with settings whose framing may not be known yet."""
         images = learned or self._images
-        return _Times.of(self._usual(config), images, self._project_dir, uses_mirrored=uses_mirrored).seconds
+        return sum(_usual_seconds(self._usual(config), images, self._project_dir, uses_mirrored=uses_mirrored))
 
     @property
     def _spent_s(self) -> float:
@@ -264,8 +238,8 @@ class _Stages:
         Raises:
             JobCancelled: The user cancelled it.
         """
-        assert self._reached is not None
-        run = self._reached[0]
+        run = self._reached
+        assert run is not None
         if run.config.total_epochs or not _is_solved(config) or not self._can_fetch(config):
             return
         framed = self._framed(config)
@@ -302,36 +276,59 @@ class _Stages:
         Raises:
             JobCancelled: The user cancelled it.
         """
-        learned = learned or self._images
-        began = self._earlier is not None
         if self._earlier is not None:
             config = self._earlier.config
         elif config.total_epochs:
-            left_s = self._budget.left_s
-            fitted = fitted_to_time(config, self._images, left_s, job=self._job)
+            fitted = fitted_to_time(config, self._images, self._budget.left_s, job=self._job)
             config = fitted or replace(config, epochs=1)
-        times = _Times.of(config, learned, self._project_dir, uses_mirrored=uses_mirrored)
-        job = self._job.in_stages(times.seconds)
-        with job.stage(weight=times.training_s):
-            recorder = StepRecorder(self._run_dir.parent, job.with_report(self._with_plan(job, preset)))
+        self._reached = self._trained(config, preset, learned=learned, uses_mirrored=uses_mirrored)
+
+    def _trained(
+        self, config: TrainConfig, preset: str, *, learned: Snapshot | None = None, uses_mirrored: bool = True
+    ) -> Run | None:
+        """Train a stage and evaluate it, the first one in the folder of the run, others in `next` beside it.
+
+        None where a stage after the first keeps the weights of its start.
+
+        Raises:
+            JobCancelled: The user cancelled it.
+        """
+        run, learned = self._reached, learned or self._images
+        training_s, evaluation_s = _usual_seconds(config, learned, self._project_dir, uses_mirrored=uses_mirrored)
+        job = self._job.in_stages(training_s + evaluation_s)
+        if run is None:
+            folder, is_begun = self._run_dir, self._earlier is not None
+            recorder = StepRecorder(folder.parent, job.with_report(self._with_plan(job, preset)))
+        else:
+            folder, is_begun = run.path / NEXT_FOLDER, run.next is not None and run.next.config == config
+            is_rival = bool(run.config.total_epochs)  # training judges against a linear probe, not a trained network
+            recorder = StepRecorder(run.path.parent, job, folder=NEXT_FOLDER, is_rival=is_rival)
+            if not is_begun:
+                drop_next(run.path)
+        with job.stage(weight=training_s):
             result = train(
                 config,
                 self._images,
-                self._run_dir,
-                is_new=not began,
+                folder,
+                is_new=run is None and not is_begun,
                 uses_mirrored=uses_mirrored,
                 learned=learned,
-                spent_s=0.0 if began else self._spent_s,
+                spent_s=0.0 if is_begun else self._spent_s,
                 is_enough=partial(self._budget.is_enough, preset),
                 job=job.with_report(recorder),
             )
-        self._run_dir = self._run_dir.with_name(result.run)
-        with job.stage(weight=times.evaluation_s):
-            trained = _evaluated(result, config, self._run_dir, learned, job)
-        if result.stopped or result.best is None:
-            self._stopped = trained
+        if run is None:
+            folder = self._run_dir = self._run_dir.with_name(result.run)
+        is_stopped = result.stopped or result.best is None
+        if run is not None and not is_stopped and config.total_epochs and result.best and not result.best.epoch:
+            return None
+        with job.stage(weight=evaluation_s):
+            trained = _evaluated(result, config, folder, learned, job)
+        if is_stopped:
+            if run is None:
+                self._stopped = trained
             raise JobCancelled
-        self._reached = trained
+        return trained
 
     def _with_plan(self, job: JobContext, preset: str) -> Callable[[Event], None]:
         """Return a function that passes events on, and writes the plan of a run of several stages when it starts."""
@@ -349,12 +346,11 @@ class _Stages:
             write_plan(run_dir, RunPlan(preset=preset, stage=stage, config=config))
 
     def _tell_first_answer(self) -> None:
-        assert self._reached is not None
-        run, evaluations = self._reached
-        assert run.result is not None
+        run = self._reached
+        assert run is not None and run.result is not None
         words = Message("After {time}: {sentence} The model can be used while more is tried.")
         values = {"time": rough_duration_text(run.result.seconds)}
-        sentence = accuracy_sentence(unseen_evaluation(run, evaluations))
+        sentence = accuracy_sentence(unseen_evaluation(run))
         self._job.report(Notice(message=Message(words, sentence=sentence, **values)))
         self._job.report(ResultStored(name=run.name))
 
@@ -366,24 +362,20 @@ class _Stages:
         Raises:
             JobCancelled: The user cancelled it.
         """
-        assert self._reached is not None
-        run, _ = self._reached
+        run = self._reached
+        assert run is not None
         labelled = len(self._images.labelled("train")) + len(self._images.labelled("val"))
         is_same = with_aspect(config, self._images) == run.config and labelled <= 2 * FIRST_IMAGES
         if is_same and not config.looks_mirrored(labelled):
             self._set_seconds()
-        elif (trained := self._trained_next(config, preset)) is not None:
+        elif (trained := self._trained(config, preset)) is not None:
             self._adopt(trained)
 
     def _set_seconds(self) -> None:
         """Count the time of a stage that was not better: the user has waited for it too."""
-        assert self._reached is not None
-        run, evaluations = self._reached
-        assert run.result is not None
-        result = replace(run.result, seconds=self._spent_s)
-        with contextlib.suppress(OSError, VisionFTError):  # the run is valid with the time of its last stage
-            write_result(run.path, result)
-        self._reached = replace(run, result=result), evaluations
+        run = self._reached
+        assert run is not None and run.result is not None
+        self._reached = replace(run, result=_with_seconds(run.path, run.result, self._spent_s))
 
     def _train_next(self, preset: str, config: TrainConfig) -> bool:
         """Train the network in the next stage, and keep it where it is better; return whether it is.
@@ -391,8 +383,8 @@ class _Stages:
         Raises:
             JobCancelled: The user cancelled it; it can be resumed.
         """
-        assert self._reached is not None
-        run, _ = self._reached
+        run = self._reached
+        assert run is not None
         if preset not in self._planned:  # the budget was raised
             self._job = self._own_job.in_stages(self._seconds(config))
         self._is_staged = True
@@ -401,67 +393,34 @@ class _Stages:
             config = run.next.config
         else:
             config = fitted_to_framing(config, self._framed(config), preset, self._circumstances())
-            left_s = self._budget.left_s
-            fitted = fitted_to_time(config, self._images, left_s, job=self._job)
+            fitted = fitted_to_time(config, self._images, self._budget.left_s, job=self._job)
             if fitted is None:
                 message = Message("The time is too short to train the network: the linear probe is kept.")
                 self._job.report(Notice(message=message))
                 return False
             config = fitted
         with self._job.stage(weight=self._seconds(config)):
-            trained = self._trained_next(config, preset)
+            trained = self._trained(config, preset)
         if trained is not None and self._is_better(trained):
             self._adopt(trained)
             return True
         self._set_seconds()
         return False
 
-    def _trained_next(self, config: TrainConfig, preset: str) -> Trained | None:
-        """Train the next stage and evaluate it, in its own folder; None where it keeps the weights of its start.
-
-        Raises:
-            JobCancelled: The user cancelled it.
-        """
-        assert self._reached is not None
-        run, _ = self._reached
-        folder = run.path / NEXT_FOLDER
-        begun = run.next is not None and run.next.config == config
-        if not begun:
-            drop_next(run.path)
-        times = _Times.of(config, self._images, self._project_dir)
-        job = self._job.in_stages(times.seconds)
-        with job.stage(weight=times.training_s):
-            is_rival = bool(run.config.total_epochs)  # training judges against a linear probe, not a trained network
-            recorder = StepRecorder(run.path.parent, job, folder=NEXT_FOLDER, is_rival=is_rival)
-            result = train(
-                config,
-                self._images,
-                folder,
-                spent_s=0.0 if begun else self._spent_s,
-                is_enough=partial(self._budget.is_enough, preset),
-                job=job.with_report(recorder),
-            )
-        if result.stopped or result.best is None:
-            raise JobCancelled
-        if config.total_epochs and not result.best.epoch:
-            return None
-        with job.stage(weight=times.evaluation_s):
-            return _evaluated(result, with_aspect(config, self._images), folder, self._images, job)
-
-    def _is_better(self, trained: Trained) -> bool:
+    def _is_better(self, trained: Run) -> bool:
         """Tell whether a trained stage is to take the place of what is there, by the validation images.
 
         Of two trained networks the log loss, paired over the images, must be lower, and the balanced accuracy not lower
         by more than a standard error. For several labels the log loss over all classes decides.
         """
-        assert self._reached is not None
-        new, old = trained[0], self._reached[0]
+        old = self._reached
+        assert old is not None
         if not old.config.total_epochs:  # what is there was its start, which training has judged the best epoch against
             return True
         if self._images.task == "multi":  # the probabilities of the true classes alone favour a model that says all
-            losses = [each.best.val_loss if each.best is not None else None for each in (new, old)]
+            losses = [each.best.val_loss if each.best is not None else None for each in (trained, old)]
             return losses[0] is not None and losses[1] is not None and losses[0] < losses[1]
-        mine, theirs = (read_evaluation(each.path, "val") for each in (new, old))
+        mine, theirs = (read_evaluation(each.path, "val") for each in (trained, old))
         if mine is None or theirs is None:
             return False
         before = {each.image_id: each for each in theirs.predictions}
@@ -473,25 +432,29 @@ class _Stages:
         is_worse = is_worse_for_classes(right, others, [each.true_classes for each, _ in pairs])
         return bool(my_loss < their_loss) and not is_worse
 
-    def _adopt(self, trained: Trained) -> None:
+    def _adopt(self, trained: Run) -> None:
         """Let the next stage take the place of what is there."""
-        assert self._reached is not None
-        run, _ = self._reached
+        run = self._reached
+        assert run is not None
         try:
             adopt_next(run.path)
         except OSError as error:
             raise write_error(run.path, error) from error
-        best = trained[0].best
-        if run.config.total_epochs and best is not None:  # until now it was not known whether it is better
-            append_accuracy(run.path, replace(best, at_s=self._spent_s), is_kept=True)
-        self._reached = read_run(run.path), trained[1]
+        if run.config.total_epochs and trained.best is not None:  # until now it was not known whether it is better
+            append_accuracy(run.path, replace(trained.best, at_s=self._spent_s), is_kept=True)
+        self._reached = replace(read_run(run.path), evaluations=trained.evaluations)
         self._job.report(ResultStored(name=run.name))
 
 
-def _stored_evaluations(run: RunSummary) -> dict[Split, Evaluation]:
-    """Return the evaluations of a run on the splits that it does not learn from."""
-    splits: list[Split] = ["val", "test"]
-    return {split: found for split in splits if (found := read_evaluation(run.path, split)) is not None}
+def _usual_seconds(
+    config: TrainConfig, images: Snapshot, project_dir: Path | None, *, uses_mirrored: bool = True
+) -> tuple[float, float]:
+    """Return the usual seconds of training and of evaluating a run, the weights of these stages."""
+    training_s = sum(usual_training_times(config, images, project_dir, uses_mirrored=uses_mirrored))
+    passes = len(images.labelled("val")) + len(images.labelled("test"))
+    if config.method_row.caches_features:  # those for validation have passed by then
+        passes = missing_features(project_dir, images.labelled("test"), config.features)
+    return training_s, 1 + passes * config.features.megapixels * config.features.megapixel_s
 
 
 def _log_loss(prediction: StoredPrediction) -> float:
@@ -526,26 +489,30 @@ def evaluate_held_out(run_dir: Path, images: Snapshot | None, *, job: JobContext
         return {}
 
 
-def _evaluated(
-    result: TrainResult, config: TrainConfig, run_dir: Path, images: Snapshot, job: JobContext
-) -> tuple[RunSummary, dict[Split, Evaluation]]:
-    is_complete = result.best is not None and not result.stopped
+def _evaluated(result: TrainResult, config: TrainConfig, run_dir: Path, images: Snapshot, job: JobContext) -> Run:
+    """Return a run that was trained just now, evaluated where it was trained to its end."""
     evaluations = dict[Split, Evaluation]()
-    if is_complete and _is_one_process():  # several would evaluate the same images
+    if result.best is not None and not result.stopped and _is_one_process():  # several would evaluate the same images
         began = time.monotonic()
         evaluations = evaluate_held_out(run_dir, images, job=job)
-        result = replace(result, seconds=result.seconds + time.monotonic() - began)
-        with contextlib.suppress(OSError, VisionFTError):  # the run is valid with the time before its evaluation
-            write_result(run_dir, result)
+        result = _with_seconds(run_dir, result, result.seconds + time.monotonic() - began)
     if not (run_dir / "config.json").is_file():
-        return _without_folder(result, config, run_dir, images), {}
+        return _without_folder(result, config, run_dir, images)
     # Of several processes, one alone writes the result.
-    return replace(read_run(run_dir), result=result), evaluations
+    return replace(read_run(run_dir), result=result, evaluations=evaluations)
 
 
-def _without_folder(result: TrainResult, config: TrainConfig, run_dir: Path, images: Snapshot) -> RunSummary:
+def _with_seconds(run_dir: Path, result: TrainResult, seconds: float) -> TrainResult:
+    """Return a result with the time until its model could be used, and write it; the earlier time is valid too."""
+    result = replace(result, seconds=seconds)
+    with contextlib.suppress(OSError, VisionFTError):
+        write_result(run_dir, result)
+    return result
+
+
+def _without_folder(result: TrainResult, config: TrainConfig, run_dir: Path, images: Snapshot) -> Run:
     """Return a run that was cancelled before its start."""
-    return RunSummary(
+    return Run(
         name=result.run,
         path=run_dir,
         config=config,

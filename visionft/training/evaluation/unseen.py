@@ -7,40 +7,35 @@ cross-validation; its validation images are judged by predictions of heads fitte
 """
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
 from visionft.core.errors import RunError
 from visionft.core.messages import Message
 from visionft.core.names import count_of
 from visionft.data.types import SnapshotImage, Split
-from visionft.training.evaluation.stored import Evaluation, read_evaluation
+from visionft.training.evaluation.stored import Evaluation, stored_evaluations
 from visionft.training.retrieval import is_live, members_of
-from visionft.training.runs.run_folder import RunSummary, read_run
+from visionft.training.runs.run_folder import Run, read_run
 from visionft.training.runs.run_snapshot import read_snapshot
 
 
-def unseen_evaluation(run: RunSummary, evaluations: Mapping[Split, Evaluation] | None = None) -> Evaluation | None:
+def unseen_evaluation(run: Run) -> Evaluation | None:
     """Return the evaluation of a run on test, else on validation where that is unseen; None where neither is.
 
-    Args:
-        run: The run.
-        evaluations: Its evaluations, where they were measured just now; None reads them from its folder.
+    They are those that it has with it, else those in its folder.
     """
-    splits: tuple[Split, ...] = ("test", "val")
-    if evaluations is None:
-        found = (read_evaluation(run.path, split, with_predictions=False) for split in splits)
-    else:
-        found = map(evaluations.get, splits)
-    return next((each for each in found if each is not None and is_unseen(run, each)), None)
+    found = run.evaluations or stored_evaluations(run.path)
+    both = (found.get("test"), found.get("val"))
+    return next((each for each in both if each is not None and is_unseen(run, each)), None)
 
 
-def is_unseen(run: RunSummary, evaluation: Evaluation) -> bool:
+def is_unseen(run: Run, evaluation: Evaluation) -> bool:
     """Return whether no image of an evaluation trained or chose the run."""
     has_chosen = run.config.total_epochs > 0 or bool(run.parts) or evaluation.is_multilabel
     return not evaluation.seen and not (evaluation.split == "val" and has_chosen)
 
 
-def count_seen(run: RunSummary, split: Split, images: Iterable[SnapshotImage]) -> int:
+def count_seen(run: Run, split: Split, images: Iterable[SnapshotImage]) -> int:
     """Count the images that were for training (evaluated on test: or validation) when the run was trained.
 
     A later split may have moved them.
@@ -53,7 +48,7 @@ def count_seen(run: RunSummary, split: Split, images: Iterable[SnapshotImage]) -
     return sum(image.sha256 in seen for image in images)
 
 
-def learned_images(run: RunSummary) -> frozenset[str]:
+def learned_images(run: Run) -> frozenset[str]:
     """Return the SHA-256 of all images that a run, as it was trained, learned from or was chosen on.
 
     Raises RunError: its list of images is lost.
@@ -61,12 +56,12 @@ def learned_images(run: RunSummary) -> frozenset[str]:
     return frozenset[str]().union(*(_learned(each, ("train", "val")) for each in _trained(run)))
 
 
-def _learned(run: RunSummary, roles: Iterable[Split]) -> frozenset[str]:
+def _learned(run: Run, roles: Iterable[Split]) -> frozenset[str]:
     images = read_snapshot(run.path)
     return frozenset(image.sha256 for role in roles for image in images.labelled(role))
 
 
-def _trained(run: RunSummary) -> Iterator[RunSummary]:
+def _trained(run: Run) -> Iterator[Run]:
     """Yield a run, or the members of an ensemble, and the runs that training started from."""
     for member in members_of(run):
         yield member

@@ -20,9 +20,9 @@ from visionft.core.typed_values import from_plain
 from visionft.data.types import Snapshot
 from visionft.training.base_weights import WEIGHTS_FILE
 from visionft.training.config.train_config import TrainConfig
+from visionft.training.runs.manifest import BEST_FOLDER, MODEL_FILE, STATE_FILE, read_manifest
 from visionft.training.runs.manifest import MANIFEST as BEST_MANIFEST
-from visionft.training.runs.manifest import MODEL_FILE, STATE_FILE, read_manifest
-from visionft.training.runs.run_folder import BEST_FOLDER, BaseWeights, TrainResult, best_epoch
+from visionft.training.runs.run_folder import BaseWeights, TrainResult, best_epoch
 from visionft.training.runs.run_snapshot import read_snapshot
 
 FORMAT: Final = 1  # another number whenever an earlier program could not read the file

@@ -17,7 +17,7 @@ from visionft.core.names import count_of
 from visionft.data.types import SPLITS, Snapshot, Split
 from visionft.training.base_weights import WEIGHTS_FILE, stated_origin
 from visionft.training.config.train_config import TrainConfig
-from visionft.training.evaluation.stored import Evaluation, evaluation_file, read_evaluation
+from visionft.training.evaluation.stored import Evaluation, evaluation_file, stored_evaluations
 from visionft.training.evaluation.trained_run import evaluate_held_out
 from visionft.training.remote.contents import (
     CONFIG,
@@ -33,12 +33,11 @@ from visionft.training.remote.job_file import FOLDER, IMPORTED, JOB_FILE, import
 from visionft.training.remote.packed_file import read_manifest, unpack
 from visionft.training.remote.running import KIND
 from visionft.training.runs.held_out import FILE as HELD_OUT_FILE
-from visionft.training.runs.manifest import fault_of
+from visionft.training.runs.manifest import BEST_FOLDER, fault_of
 from visionft.training.runs.metrics_file import ACCURACY_FILE
 from visionft.training.runs.metrics_file import FILE_NAME as STEPS_FILE
 from visionft.training.runs.recording import write_result
 from visionft.training.runs.run_folder import (
-    BEST_FOLDER,
     RUNS_FOLDER,
     claim_run_dir,
     read_run,
@@ -122,7 +121,7 @@ def import_result(project_dir: Path, images: Snapshot, result: Path, *, job: Job
         if known:  # a crash before the record was written
             remove_left_claims(project_dir / RUNS_FOLDER)
             run_dir = project_dir / RUNS_FOLDER / known
-            here = _evaluations(run_dir) or evaluate_held_out(run_dir, packed, job=job)
+            here = stored_evaluations(run_dir) or evaluate_held_out(run_dir, packed, job=job)
         else:
             unpack(result, _of_run(manifest), folder, job=job)
             config = _adopt(folder, config, packed)
@@ -156,15 +155,6 @@ def _publish(folder: Path, run_dir: Path) -> None:
             write_json(path, read_json(path) | {"run": run_dir.name})
     write_first_notes(folder, run_dir)
     folder.rename(run_dir)
-
-
-def _evaluations(run_dir: Path) -> dict[Split, Evaluation]:
-    """Return the stored evaluations of a run."""
-    found: dict[Split, Evaluation] = {}
-    for split in SPLITS:
-        if (evaluation := read_evaluation(run_dir, split, with_predictions=False)) is not None:
-            found[split] = evaluation
-    return found
 
 
 def _adopt(folder: Path, packed_as: TrainConfig, packed: Snapshot) -> TrainConfig:

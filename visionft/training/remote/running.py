@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -15,14 +15,13 @@ from visionft.core.errors import RunError
 from visionft.core.files import publish_folder, temporary_folder, write_json
 from visionft.core.jobs import SILENT, JobContext
 from visionft.core.messages import Message
-from visionft.data.types import Snapshot, Split
+from visionft.data.types import Snapshot
 from visionft.training.config.train_config import TrainConfig
-from visionft.training.evaluation.stored import Evaluation
 from visionft.training.evaluation.trained_run import evaluate_held_out, resume_and_evaluate, train_and_evaluate
 from visionft.training.remote.contents import CONFIG, Manifest, PackedFileError, PackedJob, read_job_contents
 from visionft.training.remote.job_file import JOB_FILE, RESULT_SUFFIX, SUFFIX, job_of_folder, read_job
 from visionft.training.remote.packed_file import Content, pack, unpack
-from visionft.training.runs.run_folder import RunSummary, lock_run, new_run_dir, scan_runs
+from visionft.training.runs.run_folder import Run, lock_run, new_run_dir, scan_runs
 
 KIND: Final = "result"
 _LEFT_THERE: Final = ("last", "prev", "start")
@@ -42,10 +41,10 @@ def run_job(
     *,
     processes: int = 1,
     job: JobContext = SILENT,
-) -> tuple[RunSummary, Mapping[Split, Evaluation]]:
+) -> Run:
     """Train a job, or go on with it where it was stopped, and write its result beside it.
 
-    Everything lies in the folder of `job_folder`. A stopped run writes no result. Returns the run and its evaluations.
+    Everything lies in the folder of `job_folder`. A stopped run writes no result. Returns the run with its evaluations.
 
     Args:
         job_file: The file of `pack_job`.
@@ -62,11 +61,11 @@ def run_job(
         launches = processes > 1 and not is_launched()
         if launches and ((run := _latest(folder)) is None or run.is_unfinished):
             launch_processes(job_file, processes, job)
-        run, evaluations = _finished(folder, job) if launches else _train(folder, manifest, job)
+        run = _finished(folder, job) if launches else _train(folder, manifest, job)
         assert run.result is not None, "it has ended"
         if not run.result.stopped and not is_launched():
-            write_result(result_file(job_file), facts.job, run, evaluations)
-        return run, evaluations
+            write_result(result_file(job_file), facts.job, run)
+        return run
 
 
 @contextlib.contextmanager
@@ -116,7 +115,7 @@ def unpack_job(job_file: Path, *, job: JobContext = SILENT) -> tuple[Manifest, P
     return manifest, facts
 
 
-def _train(folder: Path, manifest: Manifest, job: JobContext) -> tuple[RunSummary, Mapping[Split, Evaluation]]:
+def _train(folder: Path, manifest: Manifest, job: JobContext) -> Run:
     try:
         return _train_or_resume(folder, manifest, job)
     except RuntimeError as error:
@@ -128,27 +127,26 @@ def _train(folder: Path, manifest: Manifest, job: JobContext) -> tuple[RunSummar
         ) from error
 
 
-def _train_or_resume(
-    folder: Path, manifest: Manifest, job: JobContext
-) -> tuple[RunSummary, Mapping[Split, Evaluation]]:
+def _train_or_resume(folder: Path, manifest: Manifest, job: JobContext) -> Run:
     if (run := _latest(folder)) is None:
         config, images = _placed(folder, *read_job_contents(folder, manifest))
         return train_and_evaluate(config, images, new_run_dir(folder, config), job=job)
     return resume_and_evaluate(run.path, job=job) if run.is_unfinished else _finished(folder, job)
 
 
-def _latest(folder: Path) -> RunSummary | None:
+def _latest(folder: Path) -> Run | None:
     runs, _ = scan_runs(folder)
     return runs[-1] if runs else None
 
 
-def _finished(folder: Path, job: JobContext) -> tuple[RunSummary, Mapping[Split, Evaluation]]:
+def _finished(folder: Path, job: JobContext) -> Run:
     """Return the run of the folder, evaluated: several processes that train together do not evaluate."""
     run = _latest(folder)
     if run is None or run.result is None:
         raise RunError("The run did not begin.", "Look at the messages above, then run the job again.")
-    evaluations = {} if run.result.stopped else evaluate_held_out(run.path, None, job=job)
-    return run, evaluations
+    return (
+        run if run.result.stopped else dataclasses.replace(run, evaluations=evaluate_held_out(run.path, None, job=job))
+    )
 
 
 def launch_processes(job_file: Path, processes: int, job: JobContext) -> None:
@@ -186,10 +184,10 @@ def launch_processes(job_file: Path, processes: int, job: JobContext) -> None:
         raise RunError(message, "Look at the messages above; a single process needs no launcher.")
 
 
-def write_result(target: Path, number: str, run: RunSummary, evaluations: Mapping[Split, Evaluation]) -> None:
+def write_result(target: Path, number: str, run: Run) -> None:
     """Write the result of a job: the run's files but those for resuming, and the accuracies measured here."""
     config = dataclasses.replace(run.config, weights=PRETRAINED)
-    found = {split: {"top1": each.top1, "images": each.images} for split, each in evaluations.items()}
+    found = {split: {"top1": each.top1, "images": each.images} for split, each in run.evaluations.items()}
     facts = {"job": number, "evaluations": found, "device": run.result.device if run.result else ""}
 
     def contents() -> Iterator[Content]:

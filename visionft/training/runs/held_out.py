@@ -16,8 +16,7 @@ from typing import Final
 import numpy as np
 
 from visionft.core.messages import Message
-from visionft.training.runs.manifest import weights_hash
-from visionft.training.runs.run_folder import BEST_FOLDER
+from visionft.training.runs.manifest import BEST_FOLDER, weights_hash
 
 logger = logging.getLogger(__name__)
 

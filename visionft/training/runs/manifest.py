@@ -16,6 +16,7 @@ from visionft.core.files import parse_json, read_json, sha256_file
 from visionft.core.messages import Message
 from visionft.core.typed_values import from_plain
 
+BEST_FOLDER = "best"  # of a run: the checkpoint that evaluation and export read
 MANIFEST = "manifest.json"
 MODEL_FILE, STATE_FILE = "model.safetensors", "state.json"
 COMBINED_FILE = "combined.json"  # in its place where the networks are those of other runs

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from filelock import FileLock, Timeout
 
@@ -35,8 +35,12 @@ from visionft.core.messages import Message
 from visionft.core.typed_values import from_plain
 from visionft.training.config.presets import PRESETS
 from visionft.training.config.train_config import TrainConfig
-from visionft.training.runs.manifest import MANIFEST, Part, fault_of, read_parts
+from visionft.training.runs.manifest import BEST_FOLDER, MANIFEST, Part, fault_of, read_parts
 from visionft.training.runs.metrics_file import ACCURACY_FILE, read_metrics
+
+if TYPE_CHECKING:
+    from visionft.data.types import Split
+    from visionft.training.evaluation.stored import Evaluation
 
 LOCK_FILE = "run.lock"
 _CLAIM_S = 60.0  # after which a claim is left over: it lasts for the rename of a folder, some milliseconds
@@ -79,7 +83,6 @@ PLAN_FILE = "plan.json"
 _ADOPTED = "adopted.json"  # in `next/`: the names that take the place of the run's own
 _KEPT = frozenset({LOCK_FILE, NOTES_FILE, PLAN_FILE, ACCURACY_FILE, NEXT_FOLDER})  # over all stages
 MAX_TITLE = 120
-BEST_FOLDER = "best"
 LIVE_INDEX_FILE = "live-index.safetensors"  # of a k-NN run: the cached index of the current labels
 CHECKPOINT_FOLDERS = (BEST_FOLDER, "last", "prev")
 
@@ -151,7 +154,7 @@ class RunPlan:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunSummary:
+class Run:
     name: str
     path: Path
     config: TrainConfig
@@ -164,7 +167,9 @@ class RunSummary:
     faults: Mapping[str, str] = field(default_factory=dict)  # {folder: problem} of its checkpoints, from a quick check
     parts: tuple[Part, ...] = ()  # the members of an ensemble; empty for every other run
     plan: RunPlan | None = None  # None where nothing is left to try
-    next: "RunSummary | None" = None  # the stage that has begun and not ended
+    next: "Run | None" = None  # the stage that has begun and not ended
+    # As they were measured just now; those of a run that is read from its folder stay there (`read_evaluation`).
+    evaluations: "Mapping[Split, Evaluation]" = field(default_factory=dict, compare=False)
 
     @property
     def title(self) -> str:
@@ -278,14 +283,14 @@ def _is_left(claim: Path) -> bool:
     return time.time() - claim.stat().st_mtime > _CLAIM_S
 
 
-def list_runs(project_dir: Path) -> list[RunSummary]:
+def list_runs(project_dir: Path) -> list[Run]:
     """Return every readable run of a project, oldest first; other folders are skipped."""
     return scan_runs(project_dir)[0]
 
 
-def scan_runs(project_dir: Path) -> tuple[list[RunSummary], dict[str, str]]:
+def scan_runs(project_dir: Path) -> tuple[list[Run], dict[str, str]]:
     """Return the readable runs, oldest first, and {folder: problem} of damaged ones, which have a `config.json`."""
-    summaries: list[RunSummary] = []
+    summaries: list[Run] = []
     damaged: dict[str, str] = {}
     for folder in list_folder(project_dir / RUNS_FOLDER):
         try:
@@ -299,7 +304,7 @@ def scan_runs(project_dir: Path) -> tuple[list[RunSummary], dict[str, str]]:
     return summaries, damaged
 
 
-def load_run(project_dir: Path, name: str) -> RunSummary:
+def load_run(project_dir: Path, name: str) -> Run:
     """Return the run with this name, number or title (RunError: there is none or several, or its folder is damaged)."""
     runs = project_dir / RUNS_FOLDER
     names = [path.name for path in list_folder(runs) if path.is_dir() and not path.name.startswith(".")]
@@ -378,7 +383,7 @@ def _finish_interrupted_adoption(run_dir: Path) -> None:
         _finish_adoption(run_dir)
 
 
-def read_run(run_dir: Path) -> RunSummary:
+def read_run(run_dir: Path) -> Run:
     """Read one run folder (RunError: the folder is no run, or a file of it is damaged)."""
     _finish_interrupted_adoption(run_dir)
     try:
@@ -398,7 +403,7 @@ def read_run(run_dir: Path) -> RunSummary:
         hint = "Restore the folder from a copy, or train again."
         raise RunError(message, hint) from error
     faults = checkpoint_faults(run_dir, is_quick=True)
-    return RunSummary(
+    return Run(
         name=owner_of(run_dir).name,
         path=run_dir,
         config=config,
@@ -445,7 +450,7 @@ def _read_plan(run_dir: Path) -> RunPlan | None:
         return None
 
 
-def _read_next(run_dir: Path) -> RunSummary | None:
+def _read_next(run_dir: Path) -> Run | None:
     """Return the next stage of a run; None where there is none that can be read."""
     folder = run_dir / NEXT_FOLDER
     if owner_of(run_dir) != run_dir or not (folder / "config.json").is_file():
@@ -455,7 +460,7 @@ def _read_next(run_dir: Path) -> RunSummary | None:
     return None
 
 
-def rename_run(run: RunSummary, title: str) -> None:
+def rename_run(run: Run, title: str) -> None:
     """Give a run a title; an empty one restores its own (RunError: it is too long, or the folder is gone)."""
     title = " ".join(title.split())
     if len(title) > MAX_TITLE:
@@ -470,7 +475,7 @@ def weight_folders() -> tuple[str, ...]:
     return (BEST_FOLDER, "last", "prev", "start", NEXT_FOLDER, "peft")
 
 
-def weights_bytes(run: RunSummary) -> int:
+def weights_bytes(run: Run) -> int:
     """Return the size of all weights in a run's folder: the best ones, and those for resuming."""
     files = [path for name in weight_folders() for path in (run.path / name).rglob("*")]
     return sum(path.stat().st_size for path in (*files, run.path / LIVE_INDEX_FILE) if path.is_file())
@@ -494,7 +499,7 @@ def clear_run(run_dir: Path, *, kept: Collection[str]) -> None:
             each.unlink()
 
 
-def delete_weights(run: RunSummary) -> int:
+def delete_weights(run: Run) -> int:
     """Delete the weights alone of a run and return the bytes freed (RunError: it is being trained, or gone)."""
     _require_folder(run)
     if is_going(run.path):
@@ -521,7 +526,7 @@ def _deleted(name: str) -> str:
     return f".{name}.deleted"
 
 
-def require_weights(run: RunSummary) -> None:
+def require_weights(run: Run) -> None:
     """Raise an error unless a run has weights for evaluation, export, explanation and resuming."""
     _require_folder(run)
     require_built(run)
@@ -537,7 +542,7 @@ def require_weights(run: RunSummary) -> None:
         raise RunError(Message(message, title=run.title, reason=fault), hint)
 
 
-def require_built(run: RunSummary) -> None:
+def require_built(run: Run) -> None:
     """Raise an error where the network of a run has options of an earlier version that are gone."""
     if run.config.not_built:
         message = Message("The network of {title} cannot be built any more: {options}.", title=run.title)
@@ -545,7 +550,7 @@ def require_built(run: RunSummary) -> None:
         raise RunError(Message(message, options=run.config.not_built), hint)
 
 
-def _require_folder(run: RunSummary) -> None:
+def _require_folder(run: Run) -> None:
     if not run.path.is_dir():
         message = Message("The folder of {title} is gone: {path}", title=run.title, path=run.path)
         raise RunError(message, "Restore it from a copy, or train again.")

@@ -19,8 +19,8 @@ from visionft.data.preprocess import PreprocessConfig
 from visionft.training.base_weights import base_weights_for, check_base_weights, ensure_weights
 from visionft.training.runs.checkpoint import BEST, Checkpoint, load_checkpoint
 from visionft.training.runs.held_out import HeldOutPredictions
-from visionft.training.runs.manifest import Part, fault_of, weights_hash
-from visionft.training.runs.run_folder import BEST_FOLDER, RunSummary, read_run, require_weights
+from visionft.training.runs.manifest import BEST_FOLDER, Part, fault_of, weights_hash
+from visionft.training.runs.run_folder import Run, read_run, require_weights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +37,7 @@ class RunModel:
         labels: Digest of the labels that it predicts from; empty where training fixed its predictions.
     """
 
-    run: RunSummary
+    run: Run
     factors: tuple[float, ...]
     columns: tuple[tuple[int, ...], ...]
     network: Classifier | None = None
@@ -96,9 +96,7 @@ class FittedHead:
     state: Mapping[str, Tensor]
 
 
-def load_run_model(
-    run: RunSummary, heads: Mapping[str, FittedHead] | None = None, *, job: JobContext = SILENT
-) -> RunModel:
+def load_run_model(run: Run, heads: Mapping[str, FittedHead] | None = None, *, job: JobContext = SILENT) -> RunModel:
     """Load the model of a run; `heads` replaces those of runs by name (RunError: weights are missing or damaged)."""
     require_weights(run)
     heads = heads or {}
@@ -118,7 +116,7 @@ def load_run_model(
     return RunModel(run=run, factors=factors, columns=columns, members=members)
 
 
-def _load_network(run: RunSummary, head: FittedHead | None = None, *, job: JobContext = SILENT) -> RunModel:
+def _load_network(run: Run, head: FittedHead | None = None, *, job: JobContext = SILENT) -> RunModel:
     """Rebuild the best classifier of a run, with `head` in place of its own (RunError: its weights cannot be used)."""
     require_weights(run)
     if head is not None:
@@ -153,7 +151,7 @@ def _load_network(run: RunSummary, head: FittedHead | None = None, *, job: JobCo
     return RunModel(run=run, factors=(1.0,), columns=(columns,), network=classifier.eval(), held_out=best.held_out)
 
 
-def columns_of(class_names: Sequence[str], part: RunSummary) -> tuple[int, ...]:
+def columns_of(class_names: Sequence[str], part: Run) -> tuple[int, ...]:
     """Return where in a run's answers these classes stand (RunError: they are not its classes)."""
     if set(class_names) != set(part.class_names):
         odd = sorted(set(class_names) ^ set(part.class_names))[0]
@@ -162,7 +160,7 @@ def columns_of(class_names: Sequence[str], part: RunSummary) -> tuple[int, ...]:
     return tuple(part.class_names.index(name) for name in class_names)
 
 
-def _part_of(run: RunSummary, part: Part, *, is_refitted: bool) -> RunSummary:
+def _part_of(run: Run, part: Part, *, is_refitted: bool) -> Run:
     """Return a member of an ensemble, after checking the weights that it uses against the recorded hash."""
     folder: Path = run.path.parent / part.run
     found = read_run(folder) if folder.is_dir() else None

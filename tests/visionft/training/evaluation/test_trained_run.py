@@ -104,12 +104,12 @@ def test_a_run_can_be_used_while_its_network_is_trained(images: Snapshot, tmp_pa
 
     job = JobContext(take)
     run_dir = tmp_path / "runs" / "001-a"
-    run, evaluations = train_and_evaluate(trained(images), images, run_dir, budget=Budget("balanced"), job=job)
+    run = train_and_evaluate(trained(images), images, run_dir, budget=Budget("balanced"), job=job)
     (stored, again), *_ = found
     assert stored is not None and stored.top1 == again.top1
     assert run == read_run(run.path) and run.plan is None and run.next is None and not run.is_unfinished
-    assert not (run.path / NEXT_FOLDER).exists() and evaluations["test"].run == run.name
-    assert read_evaluation(run.path, "test").top1 == evaluations["test"].top1
+    assert not (run.path / NEXT_FOLDER).exists() and run.evaluations["test"].run == run.name
+    assert read_evaluation(run.path, "test").top1 == run.evaluations["test"].top1
     points = read_accuracies(run.path)
     assert [point.at_s for point in points] == sorted(point.at_s for point in points)
     assert [(point.epoch, point.is_kept) for point in points[:2]] == [(0, True), (0, False)]  # once, though twice there
@@ -123,16 +123,16 @@ def test_a_run_can_be_used_while_its_network_is_trained(images: Snapshot, tmp_pa
 @pytest.mark.slow
 def test_what_is_stopped_keeps_the_best_and_goes_on_the_same(images: Snapshot, tmp_path: Path) -> None:
     config = trained(images, epochs=3)
-    whole, _ = train_and_evaluate(config, images, tmp_path / "a" / "runs" / "001-a", budget=Budget("balanced"))
+    whole = train_and_evaluate(config, images, tmp_path / "a" / "runs" / "001-a", budget=Budget("balanced"))
     stop = Stop(lambda event: isinstance(event, EpochDone) and event.epoch == 2)
     run_dir = tmp_path / "b" / "runs" / "001-a"
-    run, evaluations = train_and_evaluate(config, images, run_dir, budget=Budget("balanced"), job=stop.job)
-    assert run.is_unfinished and run.has_weights and evaluations["test"].images == 12
+    run = train_and_evaluate(config, images, run_dir, budget=Budget("balanced"), job=stop.job)
+    assert run.is_unfinished and run.has_weights and run.evaluations["test"].images == 12
     assert run.next is not None and run.next.last_epoch == 2
     assert read_evaluation(run.path, "test") is not None
     before = read_accuracies(run.path)
-    resumed, again = resume_and_evaluate(run.path)
-    assert not resumed.is_unfinished and again["test"].top1 == pytest.approx(whole_top1(whole))
+    resumed = resume_and_evaluate(run.path)
+    assert not resumed.is_unfinished and resumed.evaluations["test"].top1 == pytest.approx(whole_top1(whole))
     mine, theirs = (load_checkpoint(each.path / BEST).model for each in (resumed, whole))
     assert mine.keys() == theirs.keys() and all(mine[name].equal(theirs[name]) for name in mine)
     points = read_accuracies(resumed.path)
@@ -155,10 +155,8 @@ def test_a_budget_can_be_lowered_and_raised_while_the_run_goes_on(images: Snapsh
             budget.preset = "quick"
 
     config = trained(images, epochs=200)
-    run, evaluations = train_and_evaluate(
-        config, images, tmp_path / "runs" / "001-a", budget=budget, job=JobContext(lower)
-    )
-    assert not run.is_unfinished and run.last_epoch < 5 and evaluations["test"].images == 12
+    run = train_and_evaluate(config, images, tmp_path / "runs" / "001-a", budget=budget, job=JobContext(lower))
+    assert not run.is_unfinished and run.last_epoch < 5 and run.evaluations["test"].images == 12
 
     budget, events = Budget("quick"), list[Event]()
 
@@ -170,7 +168,7 @@ def test_a_budget_can_be_lowered_and_raised_while_the_run_goes_on(images: Snapsh
             budget.preset = "quick"
 
     quick = settings("quick", images)
-    run, _ = train_and_evaluate(quick, images, tmp_path / "runs" / "002-a", budget=budget, job=JobContext(rise))
+    run = train_and_evaluate(quick, images, tmp_path / "runs" / "002-a", budget=budget, job=JobContext(rise))
     assert any(map(is_step, events)) and not run.is_unfinished
 
 
@@ -178,12 +176,12 @@ def test_many_images_have_a_first_answer_from_some(images: Snapshot, tmp_path: P
     monkeypatch.setattr(trained_run, "FIRST_IMAGES", 10)
     events = list[Event]()
     config = settings("quick", images, framing="auto")
-    run, evaluations = train_and_evaluate(
+    run = train_and_evaluate(
         config, images, tmp_path / "runs" / "001-a", budget=Budget("quick"), job=JobContext(events.append)
     )
     first = next(event for event in events if isinstance(event, Progress) and event.total)
-    assert first.total < 20 and evaluations["test"].images == 12  # of 60, and then all
-    assert run.result.best.val_accuracy == evaluations["val"].top1
+    assert first.total < 20 and run.evaluations["test"].images == 12  # of 60, and then all
+    assert run.result.best.val_accuracy == run.evaluations["val"].top1
     assert sum(isinstance(event, ResultStored) for event in events) == 2
 
 
@@ -191,7 +189,7 @@ def test_many_images_have_a_first_answer_from_some(images: Snapshot, tmp_path: P
 def test_a_crash_while_a_stage_takes_its_place_is_mended(images: Snapshot, tmp_path: Path) -> None:
     stop = Stop(lambda event: isinstance(event, EpochDone) and event.epoch == 2)
     run_dir = tmp_path / "runs" / "001-a"
-    run, _ = train_and_evaluate(trained(images, epochs=3), images, run_dir, budget=Budget("balanced"), job=stop.job)
+    run = train_and_evaluate(trained(images, epochs=3), images, run_dir, budget=Budget("balanced"), job=stop.job)
     following = run.path / NEXT_FOLDER
     names = [each.name for each in following.iterdir() if each.name != "run.lock"]
     (following / "adopted.json").write_text(json.dumps(names))
@@ -208,7 +206,7 @@ def test_a_crash_while_a_stage_takes_its_place_is_mended(images: Snapshot, tmp_p
 )
 def test_a_damaged_plan_or_stage_does_not_hide_the_run(images: Snapshot, tmp_path: Path, content: str) -> None:
     quick = settings("quick", images)
-    run, _ = train_and_evaluate(quick, images, tmp_path / "runs" / "001-a", budget=Budget("quick"))
+    run = train_and_evaluate(quick, images, tmp_path / "runs" / "001-a", budget=Budget("quick"))
     (run.path / "plan.json").write_text(content)
     (run.path / NEXT_FOLDER).mkdir()
     (run.path / NEXT_FOLDER / "config.json").write_text(content)
@@ -224,7 +222,7 @@ def test_a_stage_that_leads_out_of_the_project_is_not_taken(images: Snapshot, tm
     project, elsewhere = tmp_path / "project", tmp_path / "elsewhere"
     (project / "runs").mkdir(parents=True)
     (project / "project.db").touch()
-    run, _ = train_and_evaluate(settings("quick", images), images, project / "runs" / "001-a", budget=Budget("quick"))
+    run = train_and_evaluate(settings("quick", images), images, project / "runs" / "001-a", budget=Budget("quick"))
     elsewhere.mkdir()
     (elsewhere / "diary.txt").write_text("mine")
     (elsewhere / "adopted.json").write_text('["diary.txt"]')
@@ -246,12 +244,12 @@ def test_a_raised_budget_is_remembered_over_a_crash(images: Snapshot, tmp_path: 
         stop.job.report(event)
 
     job = JobContext(rise, lambda: stop.is_over)
-    run, _ = train_and_evaluate(quick, images, tmp_path / "runs" / "001-a", budget=budget, job=job)
+    run = train_and_evaluate(quick, images, tmp_path / "runs" / "001-a", budget=budget, job=job)
     assert run.is_unfinished and run.plan is not None and (run.plan.preset, run.plan.stage) == ("best", "best")
     assert run.next is not None and run.next.config.method == "full"
     again = Stop(lambda event: isinstance(event, StepDone))
-    resumed, _ = resume_and_evaluate(run.path, job=again.job)
+    resumed = resume_and_evaluate(run.path, job=again.job)
     assert resumed.is_unfinished and resumed.next is not None
     assert resumed.next.config == run.next.config and resumed.config == run.config
-    ended, _ = resume_and_evaluate(run.path, budget=Budget("quick"))
+    ended = resume_and_evaluate(run.path, budget=Budget("quick"))
     assert not ended.is_unfinished and ended.next is None and ended.has_weights

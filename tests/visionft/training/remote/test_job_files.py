@@ -41,10 +41,10 @@ def test_a_run_trained_elsewhere_is_the_run_trained_here(project, images, there,
 def test_a_stopped_job_goes_on_to_the_same_weights(there, elsewhere):
     job, seen = Path(shutil.copy(there / "a.vftjob", elsewhere / "a.vftjob")), []
     stops_early = JobContext(seen.append, lambda: any(isinstance(each, EpochDone) for each in seen))
-    stopped, _ = run_job(job, job=stops_early)
+    stopped = run_job(job, job=stops_early)
     assert stopped.result.stopped and not result_file(job).exists()
     assert RunStarted in map(type, seen)
-    ended, _ = run_job(job)
+    ended = run_job(job)
     assert not ended.result.stopped and result_file(job).exists()
     best = job_folder(job) / "runs" / "001-test_resnet-lora" / "best"
     first = job_folder(there / "a.vftjob") / "runs" / "001-test_resnet-lora" / "best"
@@ -125,11 +125,11 @@ def test_hostile_and_damaged_results_are_refused_before_anything_is_left(change,
 @pytest.mark.slow
 def test_two_processes_train_a_job_and_one_writes_its_result(there, elsewhere, capfd):
     job = Path(shutil.copy(there / "a.vftjob", elsewhere / "a.vftjob"))
-    run, evaluations = run_job(job, processes=2)
-    assert set(evaluations) == {"val", "test"} and result_file(job).exists()
+    run = run_job(job, processes=2)
+    assert set(run.evaluations) == {"val", "test"} and result_file(job).exists()
     assert "2 x" in capfd.readouterr().err  # what the launched processes say of their run
     result_file(job).unlink()
-    again, _ = run_job(job, processes=2)
+    again = run_job(job, processes=2)
     assert result_file(job).exists() and again.result == run.result  # it had been trained
 
 
@@ -144,6 +144,6 @@ def test_a_job_is_trained_by_one_command_at_a_time(there, elsewhere):
                 run_job(job)
             refused.append(caught.value)
 
-    run, _ = run_job(job, job=JobContext(start_again, lambda: bool(refused) and (job_folder(job) / "runs").exists()))
+    run = run_job(job, job=JobContext(start_again, lambda: bool(refused) and (job_folder(job) / "runs").exists()))
     assert refused[0].hint and len(list((job_folder(job) / "runs").glob("0*"))) == 1
-    assert not run_job(job)[0].result.stopped and run.path.exists()  # the end of the first one frees it
+    assert not run_job(job).result.stopped and run.path.exists()  # the end of the first one frees it
