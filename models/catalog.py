@@ -2,10 +2,9 @@
 
 from dataclasses import replace
 
-from models.backbone import Backbone, Normalisation
+from models.backbone import PE_CORE_S, SIGLIP2_B, Backbone, Normalisation
 from models.pins import PINS
 from models.shapes import EfficientNetShape, InvertedStage, ResNetShape, Stage, ViTShape
-from models.text_towers import PE_CORE_S, SIGLIP2_B
 from models.timm_index import PREFIX, timm_backbone
 from visionft.core.errors import ConfigError, Problem
 from visionft.core.messages import Message

@@ -48,13 +48,13 @@ class Classifier(nn.Module):
 
     def stages(self, images: Tensor) -> Tensor:
         """Map (B, 3, H, W) normalised images to (B, D') multi-stage features, for any kind of head."""
-        from models.methods.layers.joined import Stages
+        from models.methods.layers import Stages
 
         return Stages(self.backbone)(self.body, images)[1]
 
     def with_stages(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Map (B, 3, H, W) normalised images to (B, C) logits and (B, D') multi-stage features, in one pass."""
-        from models.methods.layers.joined import Stages
+        from models.methods.layers import Stages
 
         return Stages(self.backbone).with_logits(self.network, images)
 

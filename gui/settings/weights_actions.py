@@ -16,7 +16,7 @@ from gui.kit.value_table import ValueTable
 from gui.state import AppState
 from gui.tasks import Lane, Task, Work
 from models.catalog import BACKBONES, get_backbone
-from models.weights.states import WeightsState, remove_weights, weights_states
+from models.weights.records import WeightsState, remove_weights, weights_states
 from visionft.core.errors import Action, NextStep, VisionFTError
 from visionft.core.messages import Message
 

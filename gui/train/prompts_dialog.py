@@ -14,7 +14,7 @@ from gui.kit.parts import Button, choice_box, column, row, text
 from gui.kit.translation import tr
 from gui.kit.value_table import ValueTable
 from gui.session import ProjectSession
-from models.methods.zero_shot import ZeroShotOptions
+from models.methods.frozen import ZeroShotOptions
 from models.text.class_texts import TEMPLATE_SETS, all_texts, same_texts, texts_of
 from visionft.core.errors import ProjectError
 from visionft.core.messages import Message

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from gui.kit.translation import capitalised, tr
 from gui.train.choice_grid import Choice
 from models.catalog import BACKBONES, USUAL_BACKBONES, get_backbone
+from models.methods.method import ParameterCount, count_parameters
 from models.methods.table import METHODS
-from models.parameters import ParameterCount, count_parameters
 from visionft.core.amounts import count_text, memory_text
 from visionft.core.messages import Message
 from visionft.data.types import Snapshot
@@ -44,7 +44,7 @@ _NOWHERE = WeightsFact(is_here=False)
 
 def read_computer() -> tuple[dict[str, WeightsFact], str]:
     """Return the available weights and the device; runs in a thread: reading the cache and the GPU driver is slow."""
-    from models.weights.states import weights_states
+    from models.weights.records import weights_states
 
     known = {each.backbone: WeightsFact(is_here=each.is_here, size=each.size_text) for each in weights_states()}
     return known, likely_device()

@@ -1,6 +1,6 @@
 """A k-NN classifier: labelled images, and the vote of an image's nearest ones. NumPy only.
 
-`models.methods.layers.memory_head` is the same as a part of a network; a test holds them together.
+`models.methods.layers` is the same as a part of a network; a test holds them together.
 
 Metric space, number of neighbours and temperature are fitted by cross-validation in ten folds: each fold is predicted
 with the space and the rows of the others, like a new image. Leaving out the row alone is not enough: the space is

@@ -43,7 +43,7 @@ class BottleneckAdapter(Method[AdapterOptions]):
 
     def inject(self, network: Any, backbone: Backbone, options: AdapterOptions) -> Any:
         """Put trainable adapters by the layers of a timm network, in place."""
-        from models.methods.layers.adapters import AdaptedLayer, Adapter, InputAdaptedLayer
+        from models.methods.layers import AdaptedLayer, Adapter, InputAdaptedLayer
 
         def adapter(width: int, *, convolutional: bool = False) -> Adapter:
             return Adapter(width, options.bottleneck, convolutional=convolutional)

@@ -61,7 +61,7 @@ class Lora(Method[LoraOptions]):
         from peft import inject_adapter_in_model
         from torch import nn
 
-        from models.methods.layers.lora_linear import UpdatedLinear
+        from models.methods.lora_linear import UpdatedLinear
 
         config = _peft_config(backbone.shape, options)
         config._register_custom_module({nn.Linear: UpdatedLinear})

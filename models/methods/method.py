@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from models.catalog import Backbone
-from models.shapes import NetworkShape
+from models.shapes import InputShape, NetworkShape
 from visionft.core.errors import Problem
 from visionft.core.messages import Message, Text
 from visionft.core.settings import setting
@@ -109,7 +109,7 @@ class Method(Generic[OptionsT]):
         head = self.new_head(sum(widths), network.num_classes)
         if len(widths) == 1 and head is None:
             return network
-        from models.methods.layers.joined import JoinedNetwork
+        from models.methods.layers import JoinedNetwork
 
         return JoinedNetwork(network, backbone, classes=network.num_classes, head=head, width=sum(widths))
 
@@ -168,3 +168,29 @@ def layers_setting(default: str = "joined", *, label: Text = Message("Head sees"
     """Declare the choice between the embedding and multi-stage features, for methods with a head of their own."""
     help_text = Message("last: the network's embedding; joined: its earlier stages or blocks too.")
     return setting(default, label=label, help=help_text, choices=LAYERS, advanced=True)
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterCount:
+    trainable: int
+    total: int
+
+    @property
+    def share(self) -> float:
+        return self.trainable / self.total
+
+
+def count_parameters(
+    backbone: Backbone,
+    method: Method[Any],
+    *,
+    classes: int,
+    options: MethodOptions | None = None,
+    shape: InputShape | None = None,
+) -> ParameterCount:
+    """Count the parameters without building the network; fewer are trained where stages are frozen."""
+    chosen = options or method.options()
+    injected = method.injected_parameters(backbone.shape, chosen)
+    head = method.head_parameters(sum(method.head_parts(backbone, chosen)), classes, chosen)
+    body = backbone.parameters_at(shape or backbone.input_shape())
+    return ParameterCount((body if method.trains_network else injected) + head, body + injected + head)

@@ -53,7 +53,7 @@ class PrefixTuning(Method[PrefixOptions]):
         """Give every attention of a timm ViT a trainable prefix, in place (ConfigError: it is rotary or gated)."""
         from timm.layers.attention import Attention
 
-        from models.methods.layers.prefixes import PrefixAttention
+        from models.methods.layers import PrefixAttention
 
         for block in network.blocks:
             layer = block.attn
@@ -72,7 +72,7 @@ def _new_prefix(layer: Any, length: int) -> "nn.Module":
     """Return a prefix without effect: its values are zero."""
     import torch
 
-    from models.methods.layers.prefixes import Prefix, key_scale
+    from models.methods.layers import Prefix, key_scale
 
     shape = (layer.num_heads, length, layer.head_dim)
     return Prefix(torch.randn(shape) * key_scale(layer), torch.zeros(shape))

@@ -4,15 +4,11 @@ from typing import Any
 
 from models.backbone import Backbone
 from models.methods.adapter import BottleneckAdapter
-from models.methods.combined import Ensemble
+from models.methods.frozen import Ensemble, Knn, LinearProbe, Prototype, ZeroShot
 from models.methods.full import FullFineTuning
-from models.methods.knn import Knn
-from models.methods.linear import LinearProbe
 from models.methods.lora import Lora
 from models.methods.method import Method
 from models.methods.prefix import PrefixTuning
-from models.methods.prototype import Prototype
-from models.methods.zero_shot import ZeroShot
 from visionft.core.errors import ConfigError, Problem
 from visionft.core.messages import Message, choose_one
 

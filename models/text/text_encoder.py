@@ -15,15 +15,14 @@ import torch  # noqa: TID253
 import torch.nn.functional as F  # noqa: TID253
 from torch import Tensor  # noqa: TID253
 
+from models.backbone import TextTower
 from models.catalog import BACKBONES, Backbone
 from models.heads.text_head import ClassPoints, CommonSpace
 from models.text.class_texts import ClassTexts
-from models.text_towers import TextTower
+from models.weights.fetching import beside, fetch_tokenizer, find_tokenizer, needs_tokenizer
 from models.weights.locations import PRETRAINED, find_weights
-from models.weights.reading import read_state
 from models.weights.records import checked_sha256
-from models.weights.tokenizer_files import beside, fetch_tokenizer, find_tokenizer, needs_tokenizer
-from models.weights.weights_loading import IMAGE_SIDE
+from models.weights.weights_loading import IMAGE_SIDE, read_state
 from visionft.core.errors import ConfigError, NextStep, Problem, VisionFTError, WeightsError
 from visionft.core.events import Progress
 from visionft.core.jobs import SILENT, JobCancelled, JobContext

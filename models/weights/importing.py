@@ -11,10 +11,10 @@ from typing import Any
 
 from models.catalog import BACKBONES, Backbone, backbone_of_file, get_backbone, known_backbone
 from models.timm_index import PREFIX, timm_names
+from models.weights.fetching import import_tokenizer, tokenizer_owner
 from models.weights.locations import weights_folder
-from models.weights.reading import KINDS, read_state, stated_licence
 from models.weights.records import WeightsRecord, check_room, install, read_record, sha256_of, sole_writer
-from models.weights.tokenizer_files import import_tokenizer, tokenizer_owner
+from models.weights.weights_loading import KINDS, read_state, stated_licence
 from visionft.core.errors import NextStep, VisionFTError, WeightsError
 from visionft.core.events import Notice, Progress
 from visionft.core.files import naming_faults, read_json

@@ -31,7 +31,7 @@ from torchvision.transforms import v2
 
 from models.catalog import DEFAULT_BACKBONE
 from models.classifier import build_classifier
-from models.methods.linear import LinearOptions
+from models.methods.frozen import LinearOptions
 from models.methods.table import METHODS
 from models.weights.weights_loading import weights_loader
 from visionft.core.events import EpochDone, Event

@@ -15,7 +15,7 @@ from gui.settings.weights_actions import WeightsDialog
 from gui.shell.project_dialogs import HistoryDialog, LabelExportDialog, RemovedDialog
 from gui.state import AppState
 from gui.train.framing.region_dialog import RegionDialog
-from models.weights.states import weights_states
+from models.weights.records import weights_states
 from visionft.core.messages import Message
 from visionft.project.db.journal import Step
 from visionft.project.safety.backups import list_backups

@@ -8,12 +8,11 @@ import pytest
 
 from models.catalog import BACKBONES, get_backbone
 from models.methods.adapter import AdapterOptions
-from models.methods.knn import KnnOptions
+from models.methods.frozen import KnnOptions, PrototypeOptions
 from models.methods.lora import LoraOptions
+from models.methods.method import count_parameters
 from models.methods.prefix import PrefixOptions
-from models.methods.prototype import PrototypeOptions
 from models.methods.table import METHODS, get_method
-from models.parameters import count_parameters
 from models.pins import PINS
 from visionft.core.errors import ConfigError
 

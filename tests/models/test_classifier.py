@@ -10,8 +10,8 @@ from torch.nn.functional import cross_entropy
 from models.catalog import BACKBONES
 from models.classifier import Classifier, build_classifier
 from models.methods.adapter import AdapterOptions
+from models.methods.frozen import LinearOptions
 from models.methods.full import FullOptions
-from models.methods.linear import LinearOptions
 from models.methods.lora import LoraOptions
 from models.methods.prefix import PrefixOptions
 from models.methods.table import METHODS

@@ -11,11 +11,11 @@ from models.backbone import Backbone
 from models.catalog import BACKBONES, get_backbone
 from models.classifier import build_classifier
 from models.methods.adapter import NO_BLOCKS
+from models.methods.frozen import NO_TEXT
 from models.methods.lora import GROUPED
+from models.methods.method import count_parameters
 from models.methods.prefix import NO_ATTENTION, ROTARY
 from models.methods.table import METHODS, supported_method
-from models.methods.zero_shot import NO_TEXT
-from models.parameters import count_parameters
 from models.shapes import ViTShape
 from visionft.core.errors import ConfigError
 

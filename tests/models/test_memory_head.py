@@ -9,7 +9,7 @@ import torch
 from models.heads.calibration import sigmoid, softmax
 from models.heads.knn import fit_memory
 from models.heads.solutions import state_of
-from models.methods.layers.memory_head import KnnHead
+from models.methods.layers import KnnHead
 
 
 def made(count: int, *, is_multilabel: bool = False):

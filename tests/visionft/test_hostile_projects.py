@@ -21,7 +21,7 @@ from run_events import started
 import gui
 import models
 import visionft
-from models.weights.reading import read_state
+from models.weights.weights_loading import read_state
 from visionft.analysis.image_map import draw_map, read_map
 from visionft.core.errors import ImageError, ProjectError, RunError, VisionFTError, WeightsError
 from visionft.core.events import StepDone

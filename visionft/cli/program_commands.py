@@ -10,7 +10,7 @@ from typer import Argument, Option
 from models.catalog import Backbone, get_backbone
 from models.timm_index import timm_names
 from models.weights.locations import weights_folder
-from models.weights.states import WeightsState, remove_weights, weights_state, weights_states
+from models.weights.records import WeightsState, remove_weights, weights_state, weights_states
 from visionft.cli.arguments import Json
 from visionft.cli.next_steps import next_words, own_command
 from visionft.cli.output import print_result, running_job, table

@@ -20,7 +20,7 @@ from torch.nn import functional  # noqa: TID253
 
 from models.backbone import Backbone
 from models.heads.linear_head import standardization
-from models.methods.layers.joined import JoinedNetwork, Stages
+from models.methods.layers import JoinedNetwork, Stages
 from visionft.core.errors import RunError
 from visionft.core.jobs import JobContext
 from visionft.core.messages import Message

@@ -20,7 +20,7 @@ from torch import Tensor, nn  # noqa: TID253
 
 import resources
 import visionft
-from models.methods.layers.joined import JoinedNetwork
+from models.methods.layers import JoinedNetwork
 from models.networks import build_network
 from models.weights.records import bare_origin
 from visionft.core.errors import ExportError
@@ -42,7 +42,7 @@ def plain_network(model: RunModel) -> nn.Module:
     """Return a run's network as a plain timm network with a linear head, in evaluation mode.
 
     A head on the embedding alone moves back into its network, which is exact. A ResNet's features go through a square
-    root before the head (`models.methods.layers.joined`); timm has no such operation.
+    root before the head (`models.methods.layers`); timm has no such operation.
 
     Raises:
         ExportError: It is no such network, with the reason.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from models.methods.linear import LinearOptions, LinearProbe
+from models.methods.frozen import LinearOptions, LinearProbe
 from models.weights.fetching import fetch
 from models.weights.locations import PRETRAINED
 from visionft.core.allocator import return_freed_memory

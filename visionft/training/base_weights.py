@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from models.backbone import NOT_STATED
-from models.parameters import count_parameters
+from models.methods.method import count_parameters
 from models.weights.locations import PRETRAINED, RANDOM, bundled_file
-from models.weights.reading import stated_licence
 from models.weights.records import read_record
+from models.weights.weights_loading import stated_licence
 from visionft.core.amounts import size_text
 from visionft.core.errors import RunError, WeightsError
 from visionft.core.files import read_json, write_json

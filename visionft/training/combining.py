@@ -29,7 +29,7 @@ from typing import ClassVar
 import numpy as np
 
 from models.heads.calibration import are_right, cross_entropies, fit_temperature, mean_cross_entropy
-from models.methods.combined import Ensemble
+from models.methods.frozen import Ensemble
 from visionft.core.devices import pick_device
 from visionft.core.errors import NextStep, RunError
 from visionft.core.events import EpochDone, Notice

@@ -102,7 +102,7 @@ def test_missing_files_are_named_with_where_they_belong(
 def test_prompts_and_templates_load_neither_torch_nor_open_clip() -> None:
     import subprocess
 
-    modules = "models.text.class_texts, models.text_towers"
+    modules = "models.text.class_texts, models.backbone"
     code = f"import sys, {modules}; print({{'torch', 'open_clip'}} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

@@ -7,8 +7,8 @@ import open_clip
 import pytest
 import torch
 
+from models.backbone import PE_CORE_S
 from models.text.text_encoder import siglip_tokenizer, tokenizer_for
-from models.text_towers import PE_CORE_S
 from visionft.core.errors import WeightsError
 
 

@@ -15,8 +15,7 @@ from models.methods.table import METHODS
 from models.pins import Pin
 from models.weights import hub
 from models.weights.fetching import fetch
-from models.weights.records import read_record
-from models.weights.states import weights_state
+from models.weights.records import read_record, weights_state
 from models.weights.weights_loading import weights_loader
 from visionft.core.errors import NextStep, WeightsError
 from visionft.core.events import Event, Notice, Progress, RunStarted

@@ -12,8 +12,7 @@ from models.classifier import build_classifier
 from models.methods.table import METHODS
 from models.weights.fetching import fetch
 from models.weights.importing import import_weights
-from models.weights.records import read_record
-from models.weights.states import weights_state
+from models.weights.records import read_record, weights_state
 from models.weights.weights_loading import weights_loader
 from visionft.core.errors import ConfigError, WeightsError
 

@@ -9,10 +9,9 @@ from safetensors.torch import load_file, save_file
 
 from models.catalog import BACKBONES
 from models.classifier import build_classifier
-from models.methods.linear import LinearOptions
+from models.methods.frozen import LinearOptions
 from models.methods.table import METHODS
-from models.weights.reading import read_state
-from models.weights.weights_loading import load_weights, weights_loader
+from models.weights.weights_loading import load_weights, read_state, weights_loader
 from visionft.core.errors import WeightsError
 
 

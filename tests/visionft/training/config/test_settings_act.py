@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.methods.linear import GRADIENT, LinearOptions
+from models.methods.frozen import GRADIENT, LinearOptions
 from visionft.data.dataset import Batch, EpochSampler
 from visionft.training.loop.batches import FeatureBatches, sampling_weights
 from visionft.training.loop.objective import Objective, balanced_weights

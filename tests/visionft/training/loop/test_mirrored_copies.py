@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from models.methods.linear import LinearOptions
+from models.methods.frozen import LinearOptions
 from visionft.core.files import sha256_file
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.training.config import train_config

@@ -2,8 +2,8 @@
 
 import pytest
 
+from models.methods.frozen import LinearOptions
 from models.methods.full import FullOptions
-from models.methods.linear import LinearOptions
 from visionft.core.events import EpochDone, Event
 from visionft.core.jobs import JobContext
 from visionft.training.config.train_config import TrainConfig

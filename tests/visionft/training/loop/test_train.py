@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 import torch
 
-from models.methods.linear import GRADIENT, LinearOptions
+from models.methods.frozen import GRADIENT, LinearOptions
 from visionft.core.errors import ConfigError, RunError
 from visionft.core.events import EpochDone, Event, RunStarted, StepDone
 from visionft.core.jobs import JobContext

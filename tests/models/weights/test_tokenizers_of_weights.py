@@ -8,10 +8,9 @@ from safetensors.torch import load_file, save_file
 
 from models.catalog import BACKBONES
 from models.pins import Pin
-from models.weights.fetching import fetch
+from models.weights.fetching import fetch, find_tokenizer, local_tokenizer
 from models.weights.importing import import_weights
-from models.weights.states import remove_weights
-from models.weights.tokenizer_files import find_tokenizer, local_tokenizer
+from models.weights.records import remove_weights
 from models.weights.weights_loading import image_side
 from visionft.core.errors import WeightsError
 from visionft.core.files import sha256_file

@@ -6,7 +6,7 @@ from peft import LoraConfig
 from peft.tuners.lora.layer import Linear
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from models.methods.layers.lora_linear import UpdatedLinear
+from models.methods.lora_linear import UpdatedLinear
 
 
 def make_layer(kind: type[Linear], *, bias: bool = True, rslora: bool = False) -> Linear:
