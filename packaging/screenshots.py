@@ -30,7 +30,7 @@ from gui.state import AppState
 from models.catalog import DEFAULT_BACKBONE
 from visionft.core.errors import NextStep
 from visionft.training.config.train_config import TrainConfig
-from visionft.training.preset_choice import preset_of_project
+from visionft.training.run_settings import preset_of_project
 from visionft.training.runs.run_folder import list_runs
 
 SIZE = (1280, 800)

@@ -21,7 +21,7 @@ from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QStyledItemDelegat
 from gui.kit import theme
 from gui.kit.translation import tr
 from visionft.core.messages import Message
-from visionft.training.evaluation.run_cost import cost_of_run
+from visionft.training.evaluation.comparison import cost_of_run
 from visionft.training.evaluation.stored import Evaluation
 from visionft.training.evaluation.unseen import accuracy_sentence, unseen_evaluation
 from visionft.training.runs.run_folder import Run

@@ -20,7 +20,7 @@ from visionft.training.runs.run_folder import RUNS_FOLDER, run_title
 if TYPE_CHECKING:
     from gui.session import ProjectSession
     from gui.state import AppState
-    from visionft.training.remote.contents import PackedJob
+    from visionft.training.remote.packed_file import PackedJob
     from visionft.training.remote.results import ImportedResult
 
 pack_job = lazy_function("visionft.training.remote.job_file:pack_job")

@@ -14,9 +14,8 @@ from bench import heading, read_options, row, timed
 from visionft.data.dataset import Batch
 from visionft.training.config.checks import config_problems
 from visionft.training.config.train_config import TrainConfig
-from visionft.training.loop.objective import Objective, new_totals
 from visionft.training.loop.run_context import RunContext
-from visionft.training.loop.train_step import TrainStep
+from visionft.training.loop.train_step import Objective, TrainStep, new_totals
 
 CLASSES, WARM_UP = 100, 3
 TRAINED = ("full", "linear", "adapter", "lora", "prefix")  # the others are compared with the first

@@ -41,7 +41,7 @@ from visionft.training.config.train_config import TrainConfig
 from visionft.training.evaluation.report import evaluate_run
 from visionft.training.framing_choice import resolved_framing
 from visionft.training.loop.train import train
-from visionft.training.preset_choice import preset_of_project
+from visionft.training.run_settings import preset_of_project
 
 RATES = (1e-4, 3e-4, 1e-3)
 

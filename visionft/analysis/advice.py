@@ -30,10 +30,10 @@ from visionft.training.evaluation.comparison import CHANCE, sign_test
 from visionft.training.evaluation.metrics import wilson_interval
 from visionft.training.evaluation.prompt_evaluation import predict_by_prompts
 from visionft.training.evaluation.stored import read_evaluation
-from visionft.training.loop.subsets import spread
-from visionft.training.preset_choice import preset_of_project
 from visionft.training.retrieval import labels_digest
+from visionft.training.run_settings import preset_of_project
 from visionft.training.runs.run_folder import Run, list_runs
+from visionft.training.runs.run_snapshot import spread
 from visionft.training.runs.run_titles import method_title, titles_of_runs
 
 

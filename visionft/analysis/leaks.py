@@ -30,9 +30,9 @@ from visionft.project.edits.changes import AssignSplits
 from visionft.project.edits.verdicts import Judged, verdicts_of
 from visionft.project.splits import SplitReport, SplitRequest, assign_splits, is_divided, missing_texts, together_texts
 from visionft.project.store import Project
-from visionft.training.evaluation.leaked import learned_splits
 from visionft.training.evaluation.metrics import wilson_interval
 from visionft.training.evaluation.stored import StoredEvaluation, read_evaluation
+from visionft.training.evaluation.unseen import learned_splits
 from visionft.training.retrieval import training_snapshot
 from visionft.training.runs.run_folder import Run, list_runs
 

@@ -17,7 +17,7 @@ from visionft.project.importing.sample_projects import fill_with_sample
 from visionft.training.budget import Budget
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.evaluation.stored import read_evaluation
-from visionft.training.preset_choice import preset_of_project
+from visionft.training.run_settings import preset_of_project
 
 PRESET = "balanced"
 EPOCHS = 2  # of Balanced: half a minute on two cores, where its own number takes many

@@ -10,8 +10,7 @@ from visionft.cli.output import opened_project, print_result, running_job, table
 from visionft.core.names import count_of
 from visionft.data.types import evaluated_split
 from visionft.training.evaluation.comparison import compare_models
-from visionft.training.evaluation.leaked import leaked_words
-from visionft.training.evaluation.unseen import accuracy_sentence, is_unseen, seen_words
+from visionft.training.evaluation.unseen import accuracy_sentence, is_unseen, leaked_words, seen_words
 from visionft.training.runs.run_folder import load_run
 
 if TYPE_CHECKING:

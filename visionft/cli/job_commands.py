@@ -11,8 +11,8 @@ from visionft.core.amounts import size_text
 from visionft.core.installation import shell_command
 from visionft.core.names import count_of
 from visionft.training.remote import job_file
-from visionft.training.remote.contents import PackedJob
 from visionft.training.remote.job_file import RESULT_SUFFIX
+from visionft.training.remote.packed_file import PackedJob
 from visionft.training.run_settings import run_settings
 
 JobFile = Annotated[Path, Argument(metavar="JOB", help="The file that `visionft job pack` wrote.")]

@@ -12,7 +12,7 @@ from visionft.core.amounts import size_text
 from visionft.core.errors import VisionFTError
 from visionft.core.installation import shell_command
 from visionft.core.names import count_of
-from visionft.training.evaluation.run_cost import cost_of_run
+from visionft.training.evaluation.comparison import cost_of_run
 from visionft.training.evaluation.unseen import unseen_evaluation
 from visionft.training.recipe import Recipe, write_recipe
 from visionft.training.runs import run_folder

@@ -26,9 +26,8 @@ from visionft.training.base_weights import stopped_before_start
 from visionft.training.budget import Budget
 from visionft.training.config.presets import DEFAULT_PRESET
 from visionft.training.config.train_config import TrainConfig
-from visionft.training.evaluation.leaked import leaked_words
 from visionft.training.evaluation.stored import Evaluation
-from visionft.training.evaluation.unseen import accuracy_words, unseen_evaluation
+from visionft.training.evaluation.unseen import accuracy_words, leaked_words, unseen_evaluation
 from visionft.training.recipe import Recipe, write_recipe
 from visionft.training.run_settings import run_settings, staged_preset
 from visionft.training.runs.run_folder import RUNS_FOLDER, TrainResult, new_run_dir, run_title

@@ -29,8 +29,8 @@ from visionft.export.export_result import Border
 from visionft.export.graph import LOGITS
 from visionft.export.predictor import DISTANCE, EMBEDDING
 from visionft.training.evaluation.report import output_batches, run_images, stored_stages
-from visionft.training.loop.subsets import spread
 from visionft.training.runs.run_model import RunModel
+from visionft.training.runs.run_snapshot import spread
 
 SHARE = 0.95  # of in-distribution images are below the border; the others are false alarms
 FITTED, BORDERING = 1000, 500  # most images to fit the Gaussian and to set the border

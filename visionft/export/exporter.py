@@ -57,7 +57,7 @@ from visionft.export.record import NO_FACTS, ProjectFacts, metrics_of, record_of
 from visionft.export.sample_programs import require_agreement, run_samples, sample_files, write_samples
 from visionft.export.variants import Variant
 from visionft.export.verifying import references_in
-from visionft.training.evaluation.run_cost import write_file_cost
+from visionft.training.evaluation.comparison import write_file_cost
 from visionft.training.evaluation.timing import runs_for, spread_of, timed_calls
 from visionft.training.retrieval import load_current_model
 from visionft.training.runs.run_folder import read_run

@@ -34,7 +34,7 @@ from visionft.export.model_file import trusted_session
 from visionft.export.predictor import DISTANCE, INPUT, OUTPUT, Predictor
 from visionft.export.prepared import PreparedRun
 from visionft.export.pytorch_comparison import compared_images, network_inputs, readable_images
-from visionft.training.loop.subsets import spread
+from visionft.training.runs.run_snapshot import spread
 
 _COMPARED: Final = 16  # images, with PyTorch
 _RESIZED: Final = 120  # held-out images, most of them

@@ -50,8 +50,8 @@ from visionft.export.variants import (
     variant_file,
 )
 from visionft.training.evaluation.report import class_images, run_images
-from visionft.training.loop.subsets import spread
 from visionft.training.runs.run_model import RunModel
+from visionft.training.runs.run_snapshot import spread
 
 BITS: Final = 7  # of a weight
 _CONVOLUTIONAL = ("Conv", "Relu", "Clip", "Add", "MaxPool")  # a ReLU6 is a Clip

@@ -19,9 +19,9 @@ from visionft.export.distance import Distance
 from visionft.export.export_result import Parity
 from visionft.export.predictor import Predictor
 from visionft.training.evaluation.report import run_images
-from visionft.training.loop.subsets import spread
 from visionft.training.runs.run_folder import Run
 from visionft.training.runs.run_model import RunModel
+from visionft.training.runs.run_snapshot import spread
 
 logger = logging.getLogger(__name__)
 

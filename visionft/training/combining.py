@@ -2,7 +2,7 @@
 
 Its weights are fitted to predictions on images unseen by all of its members: the validation images, with held-out
 predictions of a head that was fitted to them. Where every member is a closed form, the training images count too, with
-held-out predictions (`visionft/training/runs/held_out.py`): five times as many images give reliable weights where a
+held-out predictions (`visionft/training/runs/manifest.py`): five times as many images give reliable weights where a
 dozen validation images are too few.
 
 Each member's temperature is fitted first, so an overconfident member does not outvote a reliable one. Then a grid of
@@ -40,11 +40,16 @@ from visionft.data.types import Snapshot
 from visionft.training.evaluation.comparison import CHANCE, sign_test
 from visionft.training.evaluation.metrics import wilson_interval
 from visionft.training.evaluation.report import Logits, run_images, run_logits
-from visionft.training.loop.subsets import spread
 from visionft.training.retrieval import fitted_head, is_live, run_index
 from visionft.training.runs.checkpoint import BEST, whole_folder
-from visionft.training.runs.held_out import HeldOutPredictions, read_held_out
-from visionft.training.runs.manifest import Part, weights_hash, write_manifest, write_parts
+from visionft.training.runs.manifest import (
+    HeldOutPredictions,
+    Part,
+    read_held_out,
+    weights_hash,
+    write_manifest,
+    write_parts,
+)
 from visionft.training.runs.metrics_file import append_metrics
 from visionft.training.runs.run_folder import (
     RUNS_FOLDER,
@@ -57,7 +62,7 @@ from visionft.training.runs.run_folder import (
     require_weights,
 )
 from visionft.training.runs.run_model import FittedHead, columns_of, load_run_model
-from visionft.training.runs.run_snapshot import read_snapshot, write_snapshot
+from visionft.training.runs.run_snapshot import read_snapshot, spread, write_snapshot
 
 PRIOR = 2.0  # images
 CLEAR = 2.0  # standard errors

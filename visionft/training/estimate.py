@@ -29,7 +29,7 @@ from visionft.features.framing import with_aspect
 from visionft.training.config.checks import check_config
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.progress import look_epochs
-from visionft.training.loop.subsets import DRIFT_IMAGES, spread
+from visionft.training.runs.run_snapshot import DRIFT_IMAGES, spread
 
 if TYPE_CHECKING:
     from visionft.training.loop.run_context import RunContext
@@ -152,8 +152,7 @@ def measure_steps(config: TrainConfig, images: Snapshot, *, job: JobContext = SI
     """Build the run's network and take a few steps on images of the project."""
     job.report(Progress(stage="Loading the network", done=0, total=0))
     from visionft.training.loop.batches import training_workers
-    from visionft.training.loop.costs import PeakMemory
-    from visionft.training.loop.run_context import RunContext, release
+    from visionft.training.loop.run_context import PeakMemory, RunContext, release
 
     began = time.perf_counter()
     dry = dataclasses.replace(config, weights="random")
@@ -190,8 +189,7 @@ def _first_step(
     config: TrainConfig, images: Snapshot, context: "RunContext", job: JobContext
 ) -> "tuple[TrainingData, TrainStep]":
     """Return the data of a run and its optimiser step, without a run folder; the classifier is in training mode."""
-    from visionft.training.loop.objective import LABEL_SMOOTHING, Objective
-    from visionft.training.loop.train_step import TrainStep
+    from visionft.training.loop.train_step import LABEL_SMOOTHING, Objective, TrainStep
     from visionft.training.loop.training_data import TrainingData
 
     data = TrainingData(config, images, context, job=job)
@@ -240,8 +238,7 @@ def _time_inference(data: "TrainingData", context: "RunContext") -> float:
 
 def _time_steps(data: "TrainingData", train_step: "TrainStep", config: TrainConfig, job: JobContext) -> float:
     """Return the median seconds of a step; the first one warms up and does not count."""
-    from visionft.training.loop.objective import new_totals
-    from visionft.training.loop.train_step import NotFinite
+    from visionft.training.loop.train_step import NotFinite, new_totals
 
     train_step.set_rate(1e-8)
     totals = new_totals(data.sharding.device)

@@ -39,8 +39,8 @@ from visionft.training.base_weights import ensure_weights
 from visionft.training.config.checks import check_config, config_problems
 from visionft.training.config.presets import Circumstances, suited_backbones
 from visionft.training.config.train_config import Framing, TrainConfig
-from visionft.training.loop.subsets import spread_by_class
 from visionft.training.probing import LEAST_PER_CLASS, Probe, probe, probed_images
+from visionft.training.runs.run_snapshot import spread_by_class
 
 logger = logging.getLogger(__name__)
 

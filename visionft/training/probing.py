@@ -25,7 +25,7 @@ from visionft.features.framing import with_aspect
 from visionft.training.config.checks import check_config
 from visionft.training.config.presets import PRESETS, Circumstances, preset_config, suited_backbones
 from visionft.training.config.train_config import CENTRE, Framing, TrainConfig
-from visionft.training.loop.subsets import spread_by_class
+from visionft.training.runs.run_snapshot import spread_by_class
 
 MOST_IMAGES = 400
 LEAST_PER_CLASS = 8

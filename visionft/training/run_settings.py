@@ -1,6 +1,7 @@
 """The settings of a new run: of a recipe, a preset, or a backbone and a method, with single settings replaced.
 
-Command line, Python interface and demonstration call this, so the same words give the same run.
+Command line, Python interface and demonstration call this, so the same words give the same run. The window gathers the
+same facts in the background, because reading them takes too long for its main thread.
 """
 
 import dataclasses
@@ -10,15 +11,17 @@ from typing import Any
 
 from models.catalog import DEFAULT_BACKBONE, known_backbone
 from models.methods.table import METHODS
-from models.weights.locations import PRETRAINED, RANDOM
+from models.weights.locations import PRETRAINED, RANDOM, local_backbones
 from visionft.core.errors import ConfigError, VisionFTError
 from visionft.core.files import from_home
 from visionft.core.jobs import SILENT, JobCancelled, JobContext
 from visionft.data.types import Snapshot
 from visionft.training.base_weights import ensure_weights
 from visionft.training.config.checks import check_config
+from visionft.training.config.presets import Circumstances
 from visionft.training.config.train_config import TrainConfig
-from visionft.training.preset_choice import preset_of_project
+from visionft.training.framing_choice import read_framing
+from visionft.training.probing import resolve_preset
 from visionft.training.recipe import read_recipe, require_same_weights
 
 
@@ -130,3 +133,42 @@ def as_assignments(settings: Mapping[str, Any], prefix: str = "") -> list[str]:
         is_group = isinstance(value, Mapping)
         found += as_assignments(value, f"{prefix}{name}.") if is_group else [f"{prefix}{name}={value}"]
     return found
+
+
+def project_circumstances(images: Snapshot, project_dir: Path, *, device: str = "auto") -> Circumstances:
+    """Return the circumstances of a project on this computer: its images, its framing and the weights that are here.
+
+    Args:
+        images: The images as the run will use them, with their splits.
+        project_dir: The project's folder; its measured or chosen framing counts, and the network measured best.
+        device: The device of the runs, as in the settings.
+    """
+    choice = read_framing(project_dir, images)
+    framing, backbone = (choice.framing, choice.backbone) if choice is not None else (None, "")
+    return Circumstances.of(images, here=local_backbones(), device=device, framing=framing, backbone=backbone)
+
+
+def preset_of_project(
+    preset: str,
+    images: Snapshot,
+    project_dir: Path,
+    *,
+    backbone: str = "",
+    device: str = "auto",
+    trains_on: str = "",
+) -> TrainConfig:
+    """Return the settings of a preset for a project on this computer.
+
+    Args:
+        preset: `quick`, `balanced` or `best`.
+        images: The images as the run will use them, with their splits.
+        project_dir: The project's folder.
+        backbone: The backbone to take; empty for the one that was measured best on the images, or is tried first.
+        device: The device of the settings.
+        trains_on: The device that the preset is to suit, where it is another computer's.
+
+    Raises:
+        ConfigError: There is no such preset.
+    """
+    circumstances = project_circumstances(images, project_dir, device=trains_on or device)
+    return resolve_preset(preset, circumstances, backbone=backbone, device=device)

@@ -14,8 +14,8 @@ from visionft.features.feature_spec import LARGEST_ASPECT, LEAST_ASPECT
 from visionft.features.framing import measured_aspect
 from visionft.training.config.train_config import CENTRE, TrainConfig
 from visionft.training.framing_choice import LEAST_IMAGES, FramingChoice, is_due, networks_to_try, read_framing
-from visionft.training.loop.subsets import spread
 from visionft.training.probing import probed_images
+from visionft.training.runs.run_snapshot import spread
 
 _MOST_SHOWN = 24
 

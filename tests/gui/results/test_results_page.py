@@ -18,7 +18,7 @@ from gui.results.details_view import CALIBRATION, CURVES, SETTINGS
 from gui.results.results_page import CLASSES, COMPARE, DETAILS, MISTAKES
 from visionft.core.files import write_json
 from visionft.training.config.train_config import TrainConfig
-from visionft.training.evaluation.run_cost import write_file_cost
+from visionft.training.evaluation.comparison import write_file_cost
 from visionft.training.runs.run_folder import read_run
 
 LEFT = Qt.MouseButton.LeftButton

@@ -11,8 +11,7 @@ from gui.train.train_page import TrainPage
 from models.catalog import BACKBONES
 from visionft.core.errors import RunError
 from visionft.training.estimate import Estimate, SetFacts, StepCost, keep_cost
-from visionft.training.preset_choice import preset_of_project
-from visionft.training.run_settings import run_settings
+from visionft.training.run_settings import preset_of_project, run_settings
 
 LEFT = Qt.MouseButton.LeftButton
 COST = StepCost(setup_s=1.0, step_s=2.0, look_s=0.1, decode_s=0.0, memory_mb=2048, device="CPU", micro_batch=8)

@@ -38,7 +38,7 @@ def test_the_arithmetic_counts_steps_validation_and_the_head_start(snapshot) -> 
 
 
 def test_out_of_memory_is_part_of_the_answer(snapshot, monkeypatch) -> None:
-    from visionft.training.loop.objective import Objective
+    from visionft.training.loop.train_step import Objective
 
     whole = Objective.loss
 

@@ -8,8 +8,7 @@ from visionft.analysis import advice
 from visionft.cli.demo import EPOCHS, FRAMING, demo_config
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.training.config.train_config import Framing
-from visionft.training.preset_choice import preset_of_project, project_circumstances
-from visionft.training.run_settings import run_settings
+from visionft.training.run_settings import preset_of_project, project_circumstances, run_settings
 
 
 @pytest.fixture

@@ -20,9 +20,8 @@ from visionft.data.dataset import EpochSampler, ImageDataset, ImageLoader, choos
 from visionft.data.types import Snapshot, SnapshotImage, Split
 from visionft.features.embedding import feature_batches
 from visionft.training.evaluation import metrics
-from visionft.training.evaluation.leaked import leaked_images, right_images, with_leaked
 from visionft.training.evaluation.stored import Evaluation, write_evaluation
-from visionft.training.evaluation.unseen import count_seen
+from visionft.training.evaluation.unseen import count_seen, leaked_images, right_images, with_leaked
 from visionft.training.retrieval import load_current_model
 from visionft.training.runs.manifest import BEST_FOLDER, weights_hash
 from visionft.training.runs.run_folder import Run, project_of_run, read_run

@@ -44,7 +44,7 @@ class Evaluation(Record):
         weights: Hash of the run's weights: continued training may replace them.
         seen: Number of its images that the run was trained on, or for test chosen on (`unseen.count_seen`).
         leaked: Number of its images that are near-duplicates of images that the run learned from; None where that was
-            not looked for (`leaked.leaked_images`).
+            not looked for (`unseen.leaked_images`).
         without_leaked: `top1` without those; None where no image is left, or `leaked` is None. The same for its 95 %
             interval `without_leaked_interval`.
         labels: Digest of the labels that the run predicted from (`RunModel.labels`); empty where training fixed its

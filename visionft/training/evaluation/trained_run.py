@@ -38,11 +38,10 @@ from visionft.training.evaluation.stored import StoredPrediction, read_evaluatio
 from visionft.training.evaluation.unseen import accuracy_sentence, unseen_evaluation
 from visionft.training.framing_choice import known_framing, read_measured, resolved_framing, usual_framing_time
 from visionft.training.loop.progress import usual_training_times
-from visionft.training.loop.subsets import spread_by_class
 from visionft.training.loop.train import resume, train
-from visionft.training.preset_choice import project_circumstances
+from visionft.training.run_settings import project_circumstances
+from visionft.training.runs.checkpoint import write_result
 from visionft.training.runs.metrics_file import StepRecorder, append_accuracy
-from visionft.training.runs.recording import write_result
 from visionft.training.runs.run_folder import (
     NEXT_FOLDER,
     Run,
@@ -55,7 +54,7 @@ from visionft.training.runs.run_folder import (
     read_run,
     write_plan,
 )
-from visionft.training.runs.run_snapshot import read_snapshot
+from visionft.training.runs.run_snapshot import read_snapshot, spread_by_class
 from visionft.training.stronger import comparison_text, fetch_stronger, stronger_network
 
 # Images that the first answer learns from, and as many to evaluate it on, where there are more than twice as many: with

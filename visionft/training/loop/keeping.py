@@ -28,12 +28,12 @@ from visionft.core.jobs import JobContext
 from visionft.core.messages import Message
 from visionft.core.names import count_of
 from visionft.training.config.train_config import INTERPOLATION_SHARES, TrainConfig
-from visionft.training.loop.objective import Objective, add_batch, new_totals
 from visionft.training.loop.progress import RunProgress, look_epochs
+from visionft.training.loop.train_step import Objective, add_batch, new_totals
 from visionft.training.loop.training_data import Judged, TrainingData
-from visionft.training.runs import recording
+from visionft.training.runs import checkpoint
 from visionft.training.runs.checkpoint import BEST, START, Checkpoint, has_whole, load_checkpoint, save_checkpoint
-from visionft.training.runs.held_out import HeldOutPredictions
+from visionft.training.runs.manifest import HeldOutPredictions
 from visionft.training.runs.metrics_file import append_metrics, read_metrics
 from visionft.training.runs.run_folder import best_epoch
 
@@ -169,14 +169,14 @@ class CheckpointKeeper:
     def _record(self, done: EpochDone, found: _Kept | None) -> None:
         if found is None:
             held_out = None if done.epoch else self._training_data.held_out  # later epochs have trained the head
-            recording.keep_epoch(self._run_dir, self._classifier, done, held_out)
+            checkpoint.keep_epoch(self._run_dir, self._classifier, done, held_out)
             return
         assert self._of_best is not None
         losses = [None if math.isnan(loss) else round(loss, 6) for loss in self._of_best.losses.tolist()]
         right = [None if math.isnan(each) else each for each in self._of_best.right.tolist()]
         state = {"epoch": done.epoch, _LOSSES: losses, _RIGHT: right}
-        checkpoint = Checkpoint(model=found.model, optimizer={}, state=state, held_out=found.held_out)
-        save_checkpoint(self._run_dir, BEST, checkpoint)
+        best = Checkpoint(model=found.model, optimizer={}, state=state, held_out=found.held_out)
+        save_checkpoint(self._run_dir, BEST, best)
         append_metrics(self._run_dir, done)
 
     def _is_due(self, progress: RunProgress, epoch: int) -> bool:

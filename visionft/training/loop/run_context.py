@@ -1,10 +1,15 @@
 """The execution context of a run: device, precision, accelerator and classifier."""
 
 import os
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
 import torch  # noqa: TID253
+import torch.nn.functional as F  # noqa: TID253
+from torch import Tensor  # noqa: TID253
 
 from models.classifier import Classifier, build_classifier
 from models.methods.method import Method, MethodOptions
@@ -18,7 +23,7 @@ from visionft.features.feature_spec import FeatureSpec
 from visionft.training.base_weights import base_weights_for, check_base_weights
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.checkpoint import BEST, load_checkpoint
-from visionft.training.runs.held_out import HeldOutPredictions
+from visionft.training.runs.manifest import HeldOutPredictions
 from visionft.training.runs.run_folder import load_run, require_weights
 
 
@@ -139,3 +144,46 @@ def warm_start(
         message = Message("{title} was trained with another input shape: {reason}.", title=run.title, reason=error)
         raise RunError(message, "Keep its settings, or start afresh.") from error
     return best.held_out
+
+
+class PeakMemory:
+    """Peak memory: the device's on CUDA, else samples of the process's."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._cuda = device.type == "cuda"
+        self._highest = 0
+        if self._cuda:
+            torch.cuda.reset_peak_memory_stats()
+
+    def sample(self) -> None:
+        if not self._cuda:
+            import psutil
+
+            self._highest = max(self._highest, psutil.Process().memory_info().rss)
+
+    @contextmanager
+    def watched(self) -> Generator[None]:
+        """Sample every 10 ms while the context lasts: the peak is in the middle of a step."""
+        over = threading.Event()
+
+        def watch() -> None:
+            while not over.wait(0.01):
+                self.sample()
+
+        thread = threading.Thread(target=watch, name="memory watch", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+            self.sample()
+
+    @property
+    def megabytes(self) -> int:
+        return (torch.cuda.max_memory_allocated() if self._cuda else self._highest) >> 20
+
+
+def feature_drift(before: Tensor, after: Tensor) -> float:
+    """Return 1 - mean cosine similarity of (N, D) features of the same images: 0 is no drift, 1 unrelated."""
+    return float(1 - F.cosine_similarity(before.double(), after.double(), dim=1).mean())

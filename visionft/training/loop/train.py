@@ -25,14 +25,20 @@ from visionft.features.framing import with_aspect
 from visionft.training import base_weights
 from visionft.training.config.checks import check_config, unvalidated_classes
 from visionft.training.config.train_config import AUTOMATIC_PATIENCE, TrainConfig
-from visionft.training.loop.costs import PeakMemory
 from visionft.training.loop.keeping import CheckpointKeeper
-from visionft.training.loop.objective import LABEL_SMOOTHING, Objective, balanced_weights, new_totals
 from visionft.training.loop.progress import RunProgress, usual_training_times
-from visionft.training.loop.run_context import RunContext, is_any_cancelled, release, warm_start
-from visionft.training.loop.train_step import NotFinite, TrainStep, learning_rate_factor
+from visionft.training.loop.run_context import PeakMemory, RunContext, is_any_cancelled, release, warm_start
+from visionft.training.loop.train_step import (
+    LABEL_SMOOTHING,
+    NotFinite,
+    Objective,
+    TrainStep,
+    balanced_weights,
+    learning_rate_factor,
+    new_totals,
+)
 from visionft.training.loop.training_data import TrainingData
-from visionft.training.runs import recording
+from visionft.training.runs import checkpoint
 from visionft.training.runs.checkpoint import BEST, load_newest
 from visionft.training.runs.manifest import MODEL_FILE, fault_of
 from visionft.training.runs.metrics_file import read_metrics
@@ -147,7 +153,7 @@ class _Run:
         self.accelerator, self.classifier = context.accelerator, context.classifier
         self.weights = base_weights.base_weights_for(config, self.classifier.loaded)
         self.is_main: bool = self.accelerator.is_main_process
-        begun = not is_new and self.is_main and recording.has_begun(run_dir)
+        begun = not is_new and self.is_main and checkpoint.has_begun(run_dir)
         self.run_dir, self.is_fresh = run_dir, not self._agree(begun)
         self._has_seen_validation = False
         if self.is_fresh and config.start_from:
@@ -201,7 +207,7 @@ class _Run:
             on_shrink=partial(_report_shrunk, self.job),
         )
         if self.is_main:
-            self.run_dir, self._lock = recording.take_folder(self.run_dir, config, images, is_new=self.is_new)
+            self.run_dir, self._lock = checkpoint.take_folder(self.run_dir, config, images, is_new=self.is_new)
             base_weights.save_base_weights(self.run_dir, self.weights)
         self.run_dir = Path(self._agree(str(self.run_dir)))
         if not self.run_dir.is_dir():
@@ -260,7 +266,7 @@ class _Run:
         self.progress.forget_best(latest)
         if latest and self.is_main:
             with self.train_step.averaged():
-                recording.keep_epoch(self.run_dir, self.classifier, replace(latest, is_best=True))
+                checkpoint.keep_epoch(self.run_dir, self.classifier, replace(latest, is_best=True))
 
     def _announce(self) -> None:
         self.job.report(Notice(message=base_weights.describe(self.weights)))
@@ -283,7 +289,7 @@ class _Run:
             processes=self.accelerator.num_processes,
         )
         if self.is_main:
-            recording.log_start(started, self.config)
+            checkpoint.log_start(started, self.config)
         self.job.report(started)
 
     def validate_start(self) -> None:
@@ -417,14 +423,14 @@ class _Run:
             return
         if self.train_step.average:
             self.progress.averaged = self.train_step.average.updates
-        recording.save_last(self.run_dir, self.classifier, self.train_step.tensors(), self.progress.to_state())
+        checkpoint.save_last(self.run_dir, self.classifier, self.train_step.tensors(), self.progress.to_state())
 
     def finish(self, *, stopped: bool) -> TrainResult:
         trainable, total = self.classifier.parameter_counts()
         epochs, weights = read_metrics(self.run_dir), self.run_dir / BEST / MODEL_FILE
         best, drift = best_epoch(epochs), None
         if best and not stopped:
-            recording.load_best(self.run_dir, self.classifier)
+            checkpoint.load_best(self.run_dir, self.classifier)
             drift = self.training_data.drift("Measuring what was forgotten")
         result = TrainResult(
             run=owner_of(self.run_dir).name,
@@ -443,7 +449,7 @@ class _Run:
             left_out=self.training_data.left_out if self.train_step else 0,
         )
         if self.train_step and self.is_main:
-            recording.close_run(self.run_dir, self.config, result)
+            checkpoint.close_run(self.run_dir, self.config, result)
             self.keeper.close(stopped=stopped)
         self.accelerator.wait_for_everyone()
         return result

@@ -40,10 +40,9 @@ from visionft.training.loop.batches import (
     sampling_weights,
     training_batches,
 )
-from visionft.training.loop.costs import feature_drift
-from visionft.training.loop.run_context import RunContext
-from visionft.training.loop.subsets import DRIFT_IMAGES, RIDGE_INIT_PER_CLASS, spread, spread_by_class
-from visionft.training.runs.held_out import HeldOutPredictions
+from visionft.training.loop.run_context import RunContext, feature_drift
+from visionft.training.runs.manifest import HeldOutPredictions
+from visionft.training.runs.run_snapshot import DRIFT_IMAGES, RIDGE_INIT_PER_CLASS, spread, spread_by_class
 
 STRENGTH = 100.0  # relative to the features' mean variance
 _RAREST = 0.02  # a share below it counts as this much

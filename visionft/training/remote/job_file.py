@@ -31,16 +31,18 @@ from visionft.training.base_weights import ensure_weights
 from visionft.training.config.checks import check_config
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.framing_choice import resolved_framing
-from visionft.training.remote.contents import (
+from visionft.training.remote.packed_file import (
     SETTINGS,
+    Content,
     Manifest,
     PackedFileError,
     PackedJob,
     is_job_number,
+    pack,
     read_kept_job,
+    read_manifest,
     require_trainable_elsewhere,
 )
-from visionft.training.remote.packed_file import Content, pack, read_manifest
 from visionft.training.runs.manifest import is_plain_name
 from visionft.training.runs.run_folder import RUNS_FOLDER
 from visionft.training.runs.run_snapshot import SNAPSHOT_FILE, write_snapshot

@@ -1,11 +1,15 @@
-"""A file for carrying others between computers: a zip with a manifest of their sizes and hashes.
+"""A job file and its result: a zip with a manifest of sizes and hashes, and one schema of what it must hold.
 
-It is read as a stranger's: only names of the manifest are unpacked, each must be a plain relative path of ASCII, and
-nothing is larger than the manifest says. Nothing in it runs.
+It may be a stranger's: only names of the manifest are unpacked, each must be a plain relative path of ASCII, and
+nothing is larger than the manifest says. Types and ranges are checked whole before anything is used: the manifest
+here, a job by `running.py`, a result by `results.py`. Nothing in it runs, and PyTorch is not loaded.
 """
 
+import dataclasses
 import hashlib
 import json
+import math
+import re
 import shutil
 import struct
 import zipfile
@@ -13,15 +17,276 @@ import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import visionft
+from models.weights.locations import PRETRAINED, RANDOM
 from visionft.core.amounts import size_text
-from visionft.core.events import Progress
-from visionft.core.files import MOST_RECORD, atomic_path, open_regular, parse_json
+from visionft.core.errors import VisionFTError
+from visionft.core.events import EpochDone, Progress
+from visionft.core.files import MOST_RECORD, atomic_path, open_regular, parse_json, read_json, read_lines
 from visionft.core.jobs import SILENT, JobContext
 from visionft.core.messages import Message
-from visionft.training.remote.contents import FORMAT, Manifest, PackedFileError, read_manifest_values
+from visionft.core.typed_values import from_plain
+from visionft.data.types import Snapshot
+from visionft.training.base_weights import WEIGHTS_FILE
+from visionft.training.config.train_config import TrainConfig
+from visionft.training.runs.manifest import BEST_FOLDER, MODEL_FILE, STATE_FILE
+from visionft.training.runs.manifest import MANIFEST as BEST_MANIFEST
+from visionft.training.runs.manifest import read_manifest as read_checkpoint_manifest
+from visionft.training.runs.run_folder import BaseWeights, TrainResult, best_epoch
+from visionft.training.runs.run_snapshot import read_snapshot
+
+FORMAT: Final = 1  # another number whenever an earlier program could not read the file
+SETTINGS: Final = "settings.json"  # of a job
+CONFIG, METRICS, RESULT = "config.json", "metrics.jsonl", "result.json"  # of a result
+OF_RESULT: Final = (
+    *(CONFIG, METRICS, RESULT, WEIGHTS_FILE),
+    *(f"{BEST_FOLDER}/{name}" for name in (BEST_MANIFEST, MODEL_FILE, STATE_FILE)),
+)
+_MOST_FILES = 2_000_000  # ImageNet has 1.3 million training images
+_MOST_EPOCHS: Final = 100_000  # the settings allow 10,000
+_NAME = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9_.-]*/){0,3}[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_NUMBER = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")  # a UUID
+_SHARES: Final = frozenset({"share", "train_accuracy", "val_accuracy", "top1"})  # of 1
+_DIVISORS: Final = frozenset({"steps", "total_parameters"})  # at least 1
+_EPOCHS: Final = frozenset({"epoch", "epochs", "first_epoch"})
+_SIGNED: Final = frozenset({"loss", "train_loss", "val_loss", "feature_drift"})  # may be below 0, if only by rounding
+
+
+class PackedFileError(VisionFTError):
+    """A job or a result cannot be used; nothing of it was taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The manifest of a packed file.
+
+    Attributes:
+        facts: Values of its kind: plain JSON.
+        files: {name: (bytes, SHA-256)}.
+        program: Version of the writing program.
+    """
+
+    facts: dict[str, Any]
+    files: dict[str, tuple[int, str]]
+    program: str
+
+    @property
+    def bytes(self) -> int:
+        return sum(size for size, _ in self.files.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Heading:
+    kind: str
+    format: int
+    program: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Listing:
+    facts: dict[str, Any]
+    files: dict[str, tuple[int, str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackedJob:
+    """The facts of a job file.
+
+    Attributes:
+        job: Its number, a random UUID.
+        images: Number of images; `left_out` could not be read.
+        side: About the shorter side of the packed images, in pixels.
+        lossless: Whether their pixels are exactly those of training here.
+        bytes: Size of all files.
+    """
+
+    job: str
+    images: int
+    left_out: int
+    side: int
+    lossless: bool
+    bytes: int
+
+    @classmethod
+    def of(cls, manifest: Manifest) -> Self:
+        """Return the facts of a job's manifest (PackedFileError: they are none)."""
+        try:
+            facts = from_plain(cls, manifest.facts | {"bytes": manifest.bytes})
+            _require_job_number(facts.job)
+            _require_ranges(facts)
+        except ValueError as error:
+            raise damaged_job(error) from error
+        return facts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatedAccuracy:
+    """The accuracy of a run on a split as the other computer measured it."""
+
+    top1: float
+    images: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultFacts:
+    """The facts of a result: the number of its job, the accuracies by split there, and the device."""
+
+    job: str
+    evaluations: dict[str, StatedAccuracy]
+    device: str = ""
+
+    @classmethod
+    def of(cls, manifest: Manifest) -> Self:
+        """Return the facts of a result's manifest (PackedFileError: they are none)."""
+        try:
+            facts = from_plain(cls, manifest.facts, is_finite=True)
+            _require_job_number(facts.job)
+            for each in facts.evaluations.values():
+                _require_ranges(each)
+        except ValueError as error:
+            raise damaged_result(error) from error
+        if missing := sorted(set(OF_RESULT) - manifest.files.keys()):
+            message = Message("The result lacks {names}.", names=", ".join(missing))
+            raise PackedFileError(message, "Run the job to its end, and copy its result again.")
+        return facts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFiles:
+    """The stated settings, result and base weights of a result, checked."""
+
+    config: TrainConfig
+    result: TrainResult
+    weights: BaseWeights
+
+
+def damaged_job(reason: object) -> PackedFileError:
+    return PackedFileError(Message("The job file is damaged: {reason}.", reason=reason), "Pack it again.")
+
+
+def damaged_result(reason: object) -> PackedFileError:
+    return PackedFileError(Message("The result is damaged: {reason}.", reason=reason), "Copy it again.")
+
+
+def is_job_number(text: str) -> bool:
+    """Return whether a text is the number of a job: a UUID, which is safe in paths and shells."""
+    return _NUMBER.fullmatch(text) is not None
+
+
+def _require_job_number(text: str) -> None:
+    if not is_job_number(text):
+        raise ValueError(Message("{job} is no number of a job", job=repr(text)[:80]))
+
+
+def read_manifest_values(values: Any, kind: str, name: str) -> Manifest:
+    """Return the manifest of a packed file called `name` from its JSON values.
+
+    Raises:
+        ValueError: They are none.
+        PackedFileError: It is of another kind, of a newer program, or names files in a way that is not safe.
+    """
+    heading = from_plain(_Heading, values)
+    program = heading.program[:40]
+    if heading.format > FORMAT:
+        message = Message("{name} was written by a newer VisionFT ({program}).", name=name, program=program)
+        raise PackedFileError(message, "Update this program.")
+    if heading.kind != kind:
+        message = Message("{name} is a {found}, not a {kind}.", name=name, found=heading.kind[:20], kind=kind)
+        raise PackedFileError(message, "Give the other file.")
+    listing = from_plain(_Listing, values)
+    if len(listing.files) > _MOST_FILES or not all(map(_NAME.fullmatch, listing.files)):
+        raise PackedFileError(Message("{name} names files in a way that is not safe.", name=name), "Do not use it.")
+    for size, digest in listing.files.values():
+        if size < 0 or not _SHA256.fullmatch(digest):
+            raise ValueError("a file in it has no size or no hash")
+    return Manifest(listing.facts, listing.files, program)
+
+
+def require_trainable_elsewhere(config: TrainConfig) -> None:
+    """Refuse settings bound to a project, and methods without training.
+
+    Raises:
+        VisionFTError: It is such a setting.
+        ConfigError: There is no such method.
+    """
+    if config.start_from:
+        hint = "Train it here, or start from pretrained weights."
+        raise VisionFTError("A run that starts from another run of the project cannot be trained elsewhere.", hint)
+    if config.method_row.is_training_free or not config.method_row.needs_labels:
+        message = Message("{method} needs no training.", method=config.method_row.title)
+        raise VisionFTError(message, "Make it here: it takes seconds. Or choose a method that trains the network.")
+
+
+def read_job_contents(folder: Path, manifest: Manifest) -> tuple[TrainConfig, Snapshot]:
+    """Return the settings and the images of an unpacked job, their paths relative to the folder.
+
+    Raises:
+        PackedFileError: They are damaged, lead out of the job, or do not fit together.
+    """
+    try:
+        config = _settings(folder / SETTINGS)
+        require_trainable_elsewhere(config)
+        images = read_snapshot(folder)
+        most = len(images.class_names) if images.task == "multi" else 1
+        if any(len(set(each.labels)) < len(each.labels) or len(each.labels) > most for each in images.images):
+            raise ValueError("an image has more labels than it may have")
+    except (OSError, ValueError, VisionFTError) as error:
+        raise damaged_job(error) from error
+    stated = {each.path.as_posix(): each.sha256 for each in images.images}
+    own = {name: digest for name, (_, digest) in manifest.files.items()}
+    names = stated.keys() | ({config.weights} if config.weights not in (PRETRAINED, RANDOM) else set[str]())
+    if not names <= own.keys() or any(own[name] != digest for name, digest in stated.items()):
+        raise PackedFileError("The job names files that it does not hold.", "Pack it again.")
+    return config, images
+
+
+def read_kept_job(folder: Path) -> tuple[TrainConfig, Snapshot]:
+    """Return the settings and images that a project keeps of a job (OSError, ValueError, VisionFTError: damaged)."""
+    return _settings(folder / SETTINGS), read_snapshot(folder)
+
+
+def read_result_contents(folder: Path) -> RunFiles:
+    """Return what the files of an unpacked result state; all of them are read, and every number is in its range.
+
+    Raises:
+        PackedFileError: They are damaged.
+    """
+    try:
+        config = _settings(folder / CONFIG)
+        result = TrainResult.from_dict(read_json(folder / RESULT, most=MOST_RECORD))
+        weights = BaseWeights.from_dict(read_json(folder / WEIGHTS_FILE, most=MOST_RECORD))
+        epochs = tuple(EpochDone.from_dict(parse_json(line)) for line in read_lines(folder / METRICS))
+        for each in (result, weights, *epochs, *filter(None, (result.best, result.weights))):
+            _require_ranges(each)
+        if result.stopped or result.best is None or best_epoch(epochs) is None:
+            raise ValueError("its training has not ended")
+        if missing := {MODEL_FILE, STATE_FILE} - read_checkpoint_manifest(folder / BEST_FOLDER).keys():
+            raise ValueError(Message("{name} is missing", name=min(missing)))
+        if not isinstance(read_json(folder / BEST_FOLDER / STATE_FILE), dict):
+            raise ValueError(Message("{name} is damaged", name=STATE_FILE))
+    except (OSError, ValueError, VisionFTError) as error:
+        raise damaged_result(error) from error
+    return RunFiles(config=config, result=result, weights=weights)
+
+
+def _settings(path: Path) -> TrainConfig:
+    return TrainConfig.from_dict(from_plain(dict[str, Any], read_json(path, most=MOST_RECORD)))
+
+
+def _require_ranges(record: Any) -> None:
+    """Check the numbers of a record (ValueError: one is not finite, negative, or out of the range of its name)."""
+    for field in dataclasses.fields(record):
+        value = getattr(record, field.name)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            continue
+        low = 1 if field.name in _DIVISORS else -float("inf") if field.name in _SIGNED else 0
+        high = 1 if field.name in _SHARES else _MOST_EPOCHS if field.name in _EPOCHS else float("inf")
+        if not low <= value <= high or not math.isfinite(value):
+            raise ValueError(Message("{name} is {value}", name=field.name, value=value))
+
 
 MANIFEST: Final = "manifest.json"
 MOST_MANIFEST: Final = MOST_RECORD * 20  # bytes; that of a job with ImageNet's 1.3 million images takes 150 MB

@@ -19,7 +19,8 @@ from visionft.training.base_weights import WEIGHTS_FILE, stated_origin
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.evaluation.stored import Evaluation, evaluation_file, stored_evaluations
 from visionft.training.evaluation.trained_run import evaluate_held_out
-from visionft.training.remote.contents import (
+from visionft.training.remote.job_file import FOLDER, IMPORTED, JOB_FILE, imported_run, kept_job
+from visionft.training.remote.packed_file import (
     CONFIG,
     OF_RESULT,
     RESULT,
@@ -27,16 +28,16 @@ from visionft.training.remote.contents import (
     PackedFileError,
     ResultFacts,
     StatedAccuracy,
+    read_manifest,
     read_result_contents,
+    unpack,
 )
-from visionft.training.remote.job_file import FOLDER, IMPORTED, JOB_FILE, imported_run, kept_job
-from visionft.training.remote.packed_file import read_manifest, unpack
 from visionft.training.remote.running import KIND
-from visionft.training.runs.held_out import FILE as HELD_OUT_FILE
+from visionft.training.runs.checkpoint import write_result
 from visionft.training.runs.manifest import BEST_FOLDER, fault_of
+from visionft.training.runs.manifest import FILE as HELD_OUT_FILE
 from visionft.training.runs.metrics_file import ACCURACY_FILE
 from visionft.training.runs.metrics_file import FILE_NAME as STEPS_FILE
-from visionft.training.runs.recording import write_result
 from visionft.training.runs.run_folder import (
     RUNS_FOLDER,
     claim_run_dir,

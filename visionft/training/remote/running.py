@@ -18,9 +18,17 @@ from visionft.core.messages import Message
 from visionft.data.types import Snapshot
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.evaluation.trained_run import evaluate_held_out, resume_and_evaluate, train_and_evaluate
-from visionft.training.remote.contents import CONFIG, Manifest, PackedFileError, PackedJob, read_job_contents
 from visionft.training.remote.job_file import JOB_FILE, RESULT_SUFFIX, SUFFIX, job_of_folder, read_job
-from visionft.training.remote.packed_file import Content, pack, unpack
+from visionft.training.remote.packed_file import (
+    CONFIG,
+    Content,
+    Manifest,
+    PackedFileError,
+    PackedJob,
+    pack,
+    read_job_contents,
+    unpack,
+)
 from visionft.training.runs.run_folder import Run, lock_run, new_run_dir, scan_runs
 
 KIND: Final = "result"

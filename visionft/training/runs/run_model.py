@@ -18,8 +18,7 @@ from visionft.core.messages import Message
 from visionft.data.preprocess import PreprocessConfig
 from visionft.training.base_weights import base_weights_for, check_base_weights, ensure_weights
 from visionft.training.runs.checkpoint import BEST, Checkpoint, load_checkpoint
-from visionft.training.runs.held_out import HeldOutPredictions
-from visionft.training.runs.manifest import BEST_FOLDER, Part, fault_of, weights_hash
+from visionft.training.runs.manifest import BEST_FOLDER, HeldOutPredictions, Part, fault_of, weights_hash
 from visionft.training.runs.run_folder import Run, read_run, require_weights
 
 

@@ -1,9 +1,11 @@
-"""The snapshot of images, labels and splits in a run's folder. Torch-free."""
+"""The snapshot of images, labels and splits in a run's folder, and samples of a split. Torch-free."""
 
 import gzip
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from visionft.core.errors import RunError
 from visionft.core.files import atomic_path, parse_json, read_gzip
@@ -69,3 +71,25 @@ def _snapshot(stored: _Stored) -> Snapshot:
     return Snapshot(
         stored.task, stored.class_names, images, stored.prompts, ImageReading.from_dict(stored.image_reading)
     )
+
+
+Item = TypeVar("Item")
+DRIFT_IMAGES = 128
+# Enough for class means; a ridge initialisation then costs the same few seconds however many images there are.
+RIDGE_INIT_PER_CLASS = 32
+
+
+def spread(images: Sequence[Item], most: int) -> tuple[Item, ...]:
+    """Return at most `most` images or places, evenly spaced over all of them, in their order."""
+    if len(images) <= most:
+        return tuple(images)
+    return tuple(images[i * len(images) // most] for i in range(most))
+
+
+def spread_by_class(images: Sequence[SnapshotImage], most: int) -> tuple[SnapshotImage, ...]:
+    """Return at most `most` images of each class (the first label counts), evenly spaced, in their order."""
+    by_class: dict[int, list[SnapshotImage]] = {}
+    for image in images:
+        by_class.setdefault(image.labels[0], []).append(image)
+    chosen = {image.image_id for group in by_class.values() for image in spread(group, most)}
+    return tuple(image for image in images if image.image_id in chosen)

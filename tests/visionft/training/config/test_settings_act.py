@@ -10,9 +10,8 @@ import torch
 from models.methods.frozen import GRADIENT, LinearOptions
 from visionft.data.dataset import Batch, EpochSampler
 from visionft.training.loop.batches import FeatureBatches, sampling_weights
-from visionft.training.loop.objective import Objective, balanced_weights
 from visionft.training.loop.train import train
-from visionft.training.loop.train_step import learning_rate_factor
+from visionft.training.loop.train_step import Objective, balanced_weights, learning_rate_factor
 from visionft.training.runs.metrics_file import read_metrics
 
 

@@ -18,7 +18,7 @@ from visionft.training.evaluation.metrics import best_thresholds
 from visionft.training.evaluation.report import evaluate_run
 from visionft.training.evaluation.stored import read_evaluation
 from visionft.training.loop.train import train
-from visionft.training.runs.held_out import read_held_out
+from visionft.training.runs.manifest import read_held_out
 from visionft.training.runs.run_folder import read_run
 
 QUICK = TrainConfig(backbone="starter_resnet", method="linear", image_size=64, device="cpu", epochs=1)

@@ -7,7 +7,7 @@ from pathlib import Path
 from run_files import write_run
 
 from visionft.training.config.train_config import TrainConfig
-from visionft.training.evaluation.run_cost import COST_FILE, cost_of_run
+from visionft.training.evaluation.comparison import COST_FILE, cost_of_run
 from visionft.training.runs.run_folder import read_run
 
 

@@ -23,13 +23,13 @@ LAUNCH += ["--multi_gpu", "--num_processes", "2"]  # by its `--cpu` it starts on
 SLOW_DISK = """
 import sys, time
 from visionft.__main__ import main
-from visionft.training.runs import recording
+from visionft.training.runs import checkpoint
 
 def keep_late(*arguments):
     time.sleep(1)
     keep(*arguments)
 
-keep, recording.keep_epoch = recording.keep_epoch, keep_late
+keep, checkpoint.keep_epoch = checkpoint.keep_epoch, keep_late
 if __name__ == "__main__":
     sys.exit(main())
 """

@@ -16,7 +16,7 @@ from visionft.training.config import train_config
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.evaluation.report import evaluate_run
 from visionft.training.loop.train import train
-from visionft.training.runs.held_out import read_held_out
+from visionft.training.runs.manifest import read_held_out
 
 
 @pytest.fixture

@@ -13,10 +13,9 @@ from visionft.core.errors import RunError, VisionFTError
 from visionft.core.events import Event
 from visionft.core.jobs import JobContext
 from visionft.data.types import Snapshot
-from visionft.training.loop.objective import Objective
 from visionft.training.loop.train import resume, train
-from visionft.training.loop.train_step import TrainStep
-from visionft.training.runs import checkpoint, recording
+from visionft.training.loop.train_step import Objective, TrainStep
+from visionft.training.runs import checkpoint
 from visionft.training.runs.run_folder import delete_weights, lock_run, read_run
 
 
@@ -154,7 +153,7 @@ def test_a_run_killed_before_its_first_checkpoint_begins_as_it_was_to(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(recording, "save_last", kill)
+        patched.setattr(checkpoint, "save_last", kill)
         train(config, snapshot, killed)
     assert (killed / "config.json").exists() and not (killed / "last").exists()
     resume(killed)

@@ -14,9 +14,8 @@ from changed_jobs import mutations, replaced, rewritten
 from safetensors.torch import load, save
 
 from visionft.core.errors import VisionFTError
-from visionft.training.remote.contents import PackedFileError
 from visionft.training.remote.job_file import FOLDER
-from visionft.training.remote.packed_file import MANIFEST
+from visionft.training.remote.packed_file import MANIFEST, PackedFileError
 from visionft.training.remote.results import import_result
 from visionft.training.remote.running import job_folder, run_job, unpack_job
 from visionft.training.runs.run_folder import read_run

@@ -12,8 +12,8 @@ from visionft.core.errors import VisionFTError
 from visionft.core.events import EpochDone, RunStarted
 from visionft.core.jobs import JobContext
 from visionft.training.loop.train import train
-from visionft.training.remote.contents import PackedFileError
 from visionft.training.remote.job_file import FOLDER, pack_job
+from visionft.training.remote.packed_file import PackedFileError
 from visionft.training.remote.results import import_result
 from visionft.training.remote.running import job_folder, result_file, run_job
 from visionft.training.runs.manifest import read_manifest

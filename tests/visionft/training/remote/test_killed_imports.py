@@ -9,7 +9,7 @@ import pytest
 from killed_process import kill_at
 
 from visionft.training.evaluation.stored import read_evaluation
-from visionft.training.remote.contents import PackedFileError
+from visionft.training.remote.packed_file import PackedFileError
 from visionft.training.remote.results import import_result
 from visionft.training.runs.run_folder import list_runs
 

@@ -16,8 +16,7 @@ from visionft.training.combining import combine
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.evaluation.report import evaluate_run, output_batches
 from visionft.training.loop.train import train
-from visionft.training.runs.held_out import FILE, read_held_out
-from visionft.training.runs.manifest import MANIFEST, weights_hash, write_manifest
+from visionft.training.runs.manifest import FILE, MANIFEST, read_held_out, weights_hash, write_manifest
 from visionft.training.runs.metrics_file import read_metrics
 from visionft.training.runs.run_folder import read_run
 from visionft.training.runs.run_model import load_run_model
