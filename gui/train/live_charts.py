@@ -3,7 +3,9 @@
 A run that trains and one that is loaded are fed alike, with the events and points of the engine.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 
 import numpy as np
 import pyqtgraph as pg
@@ -28,6 +30,7 @@ BEST_EPOCH_TIP = Message(
 REDRAW_INTERVAL_MS = 200
 _LEAST_PX, _WIDE_PX = 400, 840  # of one plot, of two side by side
 _MOST_DOTS = 40
+_MOST_FITTED = 2_000  # steps in view, evenly spaced, that set the height of the chart
 _MOST_LINES = 5  # below the accuracy over time, the newest
 
 
@@ -178,6 +181,8 @@ class LiveChart(Chart):
 
     def add_step(self, place: float, loss: float) -> None:
         """Add the loss of one step at `place` epochs (1.5: half through the second)."""
+        while self.steps and self.steps[-1][0] >= place:  # the run has gone back to an earlier step
+            self.steps.pop()
         self.steps.append((place, loss))
         self._schedule()
 
@@ -231,7 +236,9 @@ class LiveChart(Chart):
         low, high = self._view.viewRange()[0]
         shown = (self.epochs, *(run.epochs for run in self._earlier if not self.epochs))
         points = [(each.epoch, y) for epochs in shown for each in epochs for y in (each.train_loss, each.val_loss)]
-        values = np.array([y for x, y in (*points, *self.steps) if low <= x <= high and y is not None], dtype=float)
+        first, end = (side(self.steps, x, key=itemgetter(0)) for side, x in ((bisect_left, low), (bisect_right, high)))
+        some = self.steps[first : end : max(1, (end - first) // _MOST_FITTED)]
+        values = np.array([y for x, y in (*points, *some) if low <= x <= high and y is not None], dtype=float)
         values = values[np.isfinite(values)]
         if values.size:
             # A few wild steps at the start must not flatten the rest of the curve.
@@ -280,6 +287,8 @@ class LiveChart(Chart):
 
 def smoothed(values: Sequence[float], weight: float) -> list[float]:
     """Return the exponential moving average with `weight` (0 to 1) on the past, corrected for its start."""
+    if weight <= 0:
+        return list(values)
     result, average, mass = [], 0.0, 0.0
     for value in values:
         if np.isfinite(value):
