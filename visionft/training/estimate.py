@@ -241,7 +241,7 @@ def _time_steps(data: "TrainingData", train_step: "TrainStep", config: TrainConf
     from visionft.training.loop.train_step import NotFinite, new_totals
 
     train_step.set_rate(1e-8)
-    totals = new_totals(data.sharding.device)
+    totals = new_totals(data.device)
     times, began = list[float](), time.perf_counter()
     batches = ((epoch, *each) for epoch in itertools.count(1) for each in enumerate(data.train_batches.epoch(epoch)))
     for epoch, number, batch in batches if data.train_images else ():

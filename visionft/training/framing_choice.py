@@ -30,7 +30,7 @@ from visionft.core.jobs import SILENT, JobContext
 from visionft.core.messages import Message
 from visionft.core.names import count_of
 from visionft.core.records import none_if_unreadable
-from visionft.core.settings import build
+from visionft.core.typed_values import from_plain
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.features.embedding import missing_features
 from visionft.features.framing import with_aspect
@@ -382,7 +382,8 @@ def read_framing(project_dir: Path, images: Snapshot) -> FramingChoice | None:
     """Return the user's choice, as the snapshot holds it, else the measured one; None where there is none."""
     if images.framing:
         try:
-            return FramingChoice(framing=_parsed_framing(parse_json(images.framing)))
+            own = from_plain(Framing, parse_json(images.framing), is_finite=True)
+            return FramingChoice(framing=_check_framing(own))
         except ValueError as error:
             logger.warning("The framing of %s is damaged: %s", project_dir, error)
     return read_measured(project_dir)
@@ -394,76 +395,22 @@ def read_measured(project_dir: Path) -> FramingChoice | None:
     stored: Any = read_json(project_dir / FILE)
     if not isinstance(stored, dict) or not stored["trials"]:  # of the user's own choice, in an older project
         return None
-    backbone = _text(stored["backbone"])
-    reading = stored.get("image_reading")
-    choice = FramingChoice(
-        framing=_parsed_framing(stored["framing"]),
-        backbone=backbone,
-        trials=tuple(_parsed_trial(each, backbone) for each in stored["trials"]),
-        images=_count(stored["images"]),
-        accuracy=_share(stored.get("accuracy")),
-        labelled=_count(stored["labelled"]),
-        image_reading=None if reading is None else _text(reading),
-    )
+    trials = [{"backbone": stored["backbone"], **each} for each in stored["trials"]]  # earlier versions tried one
+    choice = from_plain(FramingChoice, {**stored, "trials": trials}, is_finite=True)
     if choice.chosen is None:
         raise ValueError("what was chosen was not tried")
+    for each in (choice, *choice.trials):
+        if each.accuracy is not None and not 0 <= each.accuracy <= 1:
+            raise ValueError("an accuracy is no share")
+        _check_framing(each.framing)
     return choice
 
 
-def _parsed_trial(values: Any, backbone: str) -> FramingTrial:
-    """Return a trial of JSON values; in earlier versions of `backbone` (ValueError, TypeError: it is none)."""
-    if not isinstance(values, dict) or not isinstance(values["shape"], list):
-        raise TypeError("a trial is none")
-    height, width = (_count(side) for side in values["shape"])
-    gain = values.get("gain")
-    return FramingTrial(
-        framing=_parsed_framing(values["framing"]),
-        shape=(height, width),
-        accuracy=_share(values["accuracy"]),
-        seconds=_figure(values["seconds"]),
-        milliseconds=_figure(values["milliseconds"]),
-        images=_count(values.get("images", 0)),
-        backbone=_text(values.get("backbone", backbone)),
-        gain=None if gain is None else _figure(gain, low=-1, high=1),
-        gain_error=_figure(values.get("gain_error", 0.0)),
-        slower=_figure(values.get("slower", 1.0)),
-    )
-
-
-def _text(value: Any) -> str:
-    """Return a text of a JSON value (TypeError: it is none)."""
-    if not isinstance(value, str):
-        raise TypeError("a name is none")
-    return value
-
-
-def _count(value: Any) -> int:
-    """Return a whole number of a JSON value (ValueError, TypeError: it is none)."""
-    if not isinstance(value, int):
-        raise TypeError("a count is none")
-    return int(_figure(value))
-
-
-def _figure(value: Any, *, low: float = 0.0, high: float = 1e9) -> float:
-    """Return a figure of a JSON value (ValueError, TypeError: it is none within these limits)."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError("a figure is none")
-    if not low <= value <= high:
-        raise ValueError("a figure is beyond its limits")
-    return float(value)
-
-
-def _share(value: Any) -> float | None:
-    """Return a share of a JSON value (ValueError, TypeError: it is none)."""
-    return None if value is None else _figure(value, high=1)
-
-
-def _parsed_framing(values: Any) -> Framing:
-    """Return a framing of JSON values, which may come from a stranger (ValueError: they are none)."""
+def _check_framing(framing: Framing) -> Framing:
+    """Return a framing, which may come from a stranger (ValueError: a value is beyond its limits)."""
     try:
-        framing = build(Framing, dict(values))
         problems = config_problems(framing.applied(TrainConfig()))
-    except (ConfigError, TypeError, OverflowError) as error:
+    except (ConfigError, OverflowError) as error:
         raise ValueError(str(error)) from error
     if problems:
         raise ValueError(problems[0].message)

@@ -1,26 +1,24 @@
 """Where a run's batches come from: images loaded anew each epoch, or features of a frozen network computed once."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import torch  # noqa: TID253
-from torch import Tensor  # noqa: TID253
 
-from visionft.core.errors import nothing_readable
-from visionft.core.events import Progress
-from visionft.core.jobs import JobContext
 from visionft.data.dataset import Batch, EpochSampler, ImageDataset, ImageLoader, choose_workers
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.training.config.train_config import TrainConfig
 
 
-class BatchSource:
-    """Batches on the run's device, the same for the same epoch: from a loader of images, unless it is a subclass."""
+class Batches:
+    """Batches on the run's device, the same for the same epoch: from a loader of images, or of known features (N, D).
 
-    def __init__(self, sampler: EpochSampler, loader: Iterable[Batch] = ()) -> None:
-        self.sampler, self._loader = sampler, loader
+    With features an epoch costs milliseconds.
+    """
+
+    def __init__(self, sampler: EpochSampler, loader: Iterable[Batch] = (), *, features: Batch | None = None) -> None:
+        self.sampler, self._loader, self.features = sampler, loader, features
 
     @property
     def steps(self) -> int:
@@ -29,41 +27,20 @@ class BatchSource:
     def epoch(self, epoch: int, *, skip: int = 0) -> Iterator[Batch]:
         """Yield the batches of `epoch`, the first `skip` left out."""
         self.sampler.epoch, self.sampler.skip = epoch, skip
-        yield from self._load()
-
-    def _load(self) -> Iterator[Batch]:
-        return iter(self._loader)
-
-
-class FeatureBatches(BatchSource):
-    """Batches of features (N, D), computed once by a frozen network; an epoch costs milliseconds."""
-
-    def __init__(self, features: Batch, sampler: EpochSampler) -> None:
-        super().__init__(sampler)
-        self.features = features
-
-    def _load(self) -> Iterator[Batch]:
-        cached = self.features
+        if (known := self.features) is None:
+            yield from self._loader
+            return
         for keys in self.sampler:
-            chosen = torch.tensor([key.position for key in keys], dtype=torch.long, device=cached.images.device)
-            yield Batch(cached.images[chosen], cached.targets[chosen], cached.indices[chosen], ())
+            chosen = torch.tensor([key.position for key in keys], dtype=torch.long, device=known.images.device)
+            yield Batch(known.images[chosen], known.targets[chosen], known.indices[chosen], ())
 
 
-@dataclass(frozen=True, kw_only=True)
-class ProcessShard:
-    """The device of this process and its rank in distributed training."""
-
-    device: torch.device
-    rank: int = 0
-    world: int = 1
-
-
-def training_batches(config: TrainConfig, images: Snapshot, sharding: ProcessShard) -> BatchSource:
+def training_batches(config: TrainConfig, images: Snapshot, accelerator: Any) -> Batches:
     """Return the training split, shuffled and augmented, as the settings say."""
     chosen = images.labelled("train")
     weights = sampling_weights(chosen, len(images.class_names)) if config.balance == "sampling" else None
     dataset = _dataset(config, images, chosen, augmentation=config.augmentation)
-    return _image_batches(config, dataset, sharding, shuffle=True, weights=weights)
+    return _image_batches(config, dataset, accelerator, shuffle=True, weights=weights)
 
 
 def training_workers(config: TrainConfig, images: Snapshot, device: str) -> int:
@@ -71,10 +48,15 @@ def training_workers(config: TrainConfig, images: Snapshot, device: str) -> int:
 
 
 def plain_batches(
-    config: TrainConfig, images: Snapshot, chosen: Sequence[SnapshotImage], sharding: ProcessShard
-) -> BatchSource:
-    """Return images in their order, as validation and export see them."""
-    return _image_batches(config, _dataset(config, images, chosen), sharding)
+    config: TrainConfig,
+    images: Snapshot,
+    chosen: Sequence[SnapshotImage],
+    accelerator: Any,
+    *,
+    is_shared: bool = True,
+) -> Batches:
+    """Return images in their order, as validation and export see them; `is_shared` between the processes of a run."""
+    return _image_batches(config, _dataset(config, images, chosen), accelerator, is_shared=is_shared)
 
 
 def _dataset(config: TrainConfig, images: Snapshot, chosen: Sequence[SnapshotImage], **options: Any) -> ImageDataset:
@@ -89,18 +71,25 @@ def _dataset(config: TrainConfig, images: Snapshot, chosen: Sequence[SnapshotIma
     )
 
 
-def _image_batches(config: TrainConfig, dataset: ImageDataset, sharding: ProcessShard, **options: Any) -> BatchSource:
-    sampler = epoch_sampler(config, len(dataset), sharding, **options)
-    workers = choose_workers(config.workers, dataset, device=sharding.device.type)
-    return BatchSource(sampler, ImageLoader(dataset, sampler, workers=workers, device=sharding.device))
+def _image_batches(config: TrainConfig, dataset: ImageDataset, accelerator: Any, **options: Any) -> Batches:
+    sampler = epoch_sampler(config, len(dataset), accelerator, **options)
+    device = accelerator.device
+    workers = choose_workers(config.workers, dataset, device=device.type)
+    return Batches(sampler, ImageLoader(dataset, sampler, workers=workers, device=device))
 
 
 def epoch_sampler(
-    config: TrainConfig, count: int, sharding: ProcessShard, *, shuffle: bool = False, weights: np.ndarray | None = None
+    config: TrainConfig,
+    count: int,
+    accelerator: Any,
+    *,
+    shuffle: bool = False,
+    weights: np.ndarray | None = None,
+    is_shared: bool = True,
 ) -> EpochSampler:
     """Return a sampler of `count` images in the batches of the settings; `weights` (N,) draws some more often."""
-    shard = {"rank": sharding.rank, "world": sharding.world}
-    return EpochSampler(count, config.batch_size, seed=config.seed, shuffle=shuffle, weights=weights, **shard)
+    part = {"rank": accelerator.process_index, "world": accelerator.num_processes} if is_shared else {}
+    return EpochSampler(count, config.batch_size, seed=config.seed, shuffle=shuffle, weights=weights, **part)
 
 
 def sampling_weights(chosen: Sequence[SnapshotImage], classes: int) -> np.ndarray:
@@ -109,25 +98,6 @@ def sampling_weights(chosen: Sequence[SnapshotImage], classes: int) -> np.ndarra
     return np.array([max(1 / counts[label] for label in image.labels) for image in chosen])
 
 
-@torch.no_grad()
-def cached_features(
-    source: BatchSource,
-    extract: Callable[[Tensor], Tensor],
-    *,
-    total: int,
-    stage: str,
-    job: JobContext,
-    on_batch: Callable[[Batch], None],
-) -> Batch:
-    """Run all batches of `source` once through `extract`, (B, 3, H, W) -> (B, D): features in place of the images."""
-    parts = list[Batch]()
-    done = 0
-    for batch in source.epoch(0):
-        on_batch(batch)
-        if len(batch.images):
-            parts.append(batch._replace(images=extract(batch.images).float()))
-        done += batch.requested
-        job.report(Progress(stage=stage, done=done, total=total, unit="images"))
-    if not parts:
-        raise nothing_readable("images")
-    return Batch(*(torch.cat([part[field] for part in parts]) for field in range(3)), ())  # type: ignore[arg-type]
+def joined(batches: Sequence[Batch]) -> Batch:
+    """Return several batches as one."""
+    return Batch(*(torch.cat([batch[field] for batch in batches]) for field in range(3)), ())  # type: ignore[arg-type]

@@ -10,7 +10,7 @@ exact head, at .95 from this one (from 32 images a class) and at .95 to .97 from
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,11 +31,9 @@ from visionft.data.types import Snapshot, SnapshotImage
 from visionft.features.embedding import feature_batches
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.batches import (
-    BatchSource,
-    FeatureBatches,
-    ProcessShard,
-    cached_features,
+    Batches,
     epoch_sampler,
+    joined,
     plain_batches,
     sampling_weights,
     training_batches,
@@ -118,11 +116,7 @@ class TrainingData:
         self.held_out: HeldOutPredictions | None = None  # of the solved head, for `solved_images`
         self.is_at_start = True  # whether the trained weights are those of the start
         self._remembered: Batch | None = None
-        self.sharding = ProcessShard(
-            device=self._accelerator.device,
-            rank=self._accelerator.process_index,
-            world=self._accelerator.num_processes,
-        )
+        self.device: torch.device = self._accelerator.device
         looks = config.method_row.looks_at_training_images(config.method_options)
         self.train_images: tuple[SnapshotImage, ...] = images.labelled("train") if looks else ()
         self.val_images = images.labelled("val")
@@ -136,11 +130,11 @@ class TrainingData:
         self.looks_mirrored = uses_mirrored and config.looks_mirrored(len(self.solved_images))
         self._mirrored: list[Tensor] = []  # their features (N, D), in the order of `solved_images`
         if self.is_cached:
-            self.train_batches: BatchSource = self._cached(self.train_images, shuffle=True)
-            self.val_batches: BatchSource = self._cached(self.val_images, shuffle=False)
+            self.train_batches: Batches = self._cached(self.train_images, shuffle=True)
+            self.val_batches: Batches = self._cached(self.val_images, shuffle=False)
         else:
-            self.train_batches = training_batches(config, images, self.sharding)
-            self.val_batches = plain_batches(config, images, self.val_images, self.sharding)
+            self.train_batches = training_batches(config, images, self._accelerator)
+            self.val_batches = plain_batches(config, images, self.val_images, self._accelerator)
 
     @property
     def _is_pretrained(self) -> bool:
@@ -152,18 +146,18 @@ class TrainingData:
         """Return the trained module: the classifier, or its head where batches hold features."""
         return self._classifier.head if self.is_cached else self._classifier
 
-    def _cached(self, chosen: tuple[SnapshotImage, ...], *, shuffle: bool) -> FeatureBatches:
+    def _cached(self, chosen: tuple[SnapshotImage, ...], *, shuffle: bool) -> Batches:
         if chosen:
             features = self._features_of_start(chosen, f"Reading {'training' if shuffle else 'validation'} images")
         else:  # a method without labels may have no images
-            device, classes = self._accelerator.device, len(self._images.class_names)
+            device, classes = self.device, len(self._images.class_names)
             is_single = self._images.task == "single"
             targets = torch.zeros(0, dtype=torch.long) if is_single else torch.zeros(0, classes)
             indices = torch.zeros(0, dtype=torch.long, device=device)
             nothing = torch.zeros(0, sum(self._classifier.head_parts), device=device)
             features = Batch(nothing, targets.to(device), indices, ())
-        sampler = epoch_sampler(self._config, len(features.images), self.sharding, shuffle=shuffle)
-        return FeatureBatches(features, sampler)
+        sampler = epoch_sampler(self._config, len(features.images), self._accelerator, shuffle=shuffle)
+        return Batches(sampler, features=features)
 
     def _features_of_start(self, chosen: tuple[SnapshotImage, ...], stage: str) -> Batch:
         """Return the features (N, D) for the solved head, and keep those of the mirrored copies that it learns from."""
@@ -204,24 +198,30 @@ class TrainingData:
         targets = targets_of(
             [chosen[place] for place in indices.tolist()], self._images.task, len(self._images.class_names)
         )
-        device = self._accelerator.device
+        device = self.device
         return Batch(torch.cat(rows).to(device).float(), torch.from_numpy(targets).to(device), indices.to(device), ())
 
+    @torch.no_grad()
     def _features(self, chosen: tuple[SnapshotImage, ...], stage: str, *, looks_mirrored: bool = False) -> Batch:
         """Return the features (N, D) of images as the classifier sees them now; every process computes them all.
 
         With `looks_mirrored` (N, 2D): beside them those of the mirrored images.
         """
-
-        def extract(images: Tensor) -> Tensor:
-            with self._accelerator.autocast():
-                views = (images, images.flip(3)) if looks_mirrored else (images,)
-                return torch.cat([self._classifier.features(view) for view in views], dim=1)
-
         self._classifier.eval()
-        source = plain_batches(self._config, self._images, chosen, ProcessShard(device=self.sharding.device))
-        check = partial(self.check, chosen=chosen)
-        return cached_features(source, extract, total=len(chosen), stage=stage, job=self._job, on_batch=check)
+        found: list[Batch] = []
+        done = 0
+        for batch in plain_batches(self._config, self._images, chosen, self._accelerator, is_shared=False).epoch(0):
+            self.check(batch, chosen)
+            if len(batch.images):
+                views = (batch.images, batch.images.flip(3)) if looks_mirrored else (batch.images,)
+                with self._accelerator.autocast():
+                    seen = torch.cat([self._classifier.features(view) for view in views], dim=1)
+                found.append(batch._replace(images=seen.float()))
+            done += batch.requested
+            self._job.report(Progress(stage=stage, done=done, total=len(chosen), unit="images"))
+        if not found:
+            raise nothing_readable("images")
+        return joined(found)
 
     def check(self, batch: Batch, chosen: tuple[SnapshotImage, ...]) -> None:
         """Send a notice on each unreadable image, once."""
@@ -266,17 +266,15 @@ class TrainingData:
 
     @cached_property
     def _features_at_start(self) -> Batch:
-        if not isinstance(self.train_batches, FeatureBatches):
+        train, val = self.train_batches.features, self.val_batches.features
+        if train is None:
             features = self._features_of_start(self.solved_images, "Looking at the images")
             if not (features.indices < len(self.train_images)).any():
                 raise nothing_readable("training images")
             return features
-        train = self.train_batches.features
-        if len(self.solved_images) == len(self.train_images) or not isinstance(self.val_batches, FeatureBatches):
+        if len(self.solved_images) == len(self.train_images) or val is None:
             return train
-        val, first = self.val_batches.features, len(self.train_images)
-        val = val._replace(indices=val.indices + first)
-        return Batch(*(torch.cat([train[field], val[field]]) for field in range(3)), ())  # type: ignore[arg-type]
+        return joined([train, val._replace(indices=val.indices + len(self.train_images))])
 
     @torch.no_grad()
     def calibrate_head(self, *, is_probe: bool = False) -> Judged:
@@ -374,7 +372,7 @@ class TrainingData:
             self._job.report(Notice(message=Message(message, names=listed(names, most=5)), level="warning"))
         if bare := [each.class_name for each in classes if each.is_name_alone]:
             self._job.report(Notice(message=Message("By its name alone stands: {names}.", names=listed(bare, most=5))))
-        side = open_text_side(config.backbone_row, config.weights, device=self._accelerator.device, job=self._job)
+        side = open_text_side(config.backbone_row, config.weights, device=self.device, job=self._job)
         return side.class_points(classes, job=self._job)
 
     def remember_features(self, stage: str) -> None:

@@ -139,7 +139,7 @@ class _ImagePacker:
             name = f"images/{image.image_id}.{'webp' if self._lossless else 'jpg'}"
             there = dataclasses.replace(image, path=Path(name), sha256=hashlib.sha256(content).hexdigest())
             self._packed.append((image, there))
-            yield Content(name, content)
+            yield name, content
         if not self._packed:
             raise nothing_readable("images")
         facts |= {"images": len(self._packed), "left_out": len(used) - len(self._packed)}
@@ -147,10 +147,10 @@ class _ImagePacker:
         if weights := _packed_weights(self._config):
             name = f"{_WEIGHTS}/base{weights.suffix}"
             settings = dataclasses.replace(settings, weights=name)
-            yield Content(name, weights)
+            yield name, weights
         write_snapshot(folder, self.packed())
-        yield Content(SNAPSHOT_FILE, (folder / SNAPSHOT_FILE).read_bytes())
-        yield Content(SETTINGS, json.dumps(settings.to_dict()).encode())
+        yield SNAPSHOT_FILE, (folder / SNAPSHOT_FILE).read_bytes()
+        yield SETTINGS, json.dumps(settings.to_dict()).encode()
 
     def packed(self, *, of_project: bool = False) -> Snapshot:
         """Return the packed images with their labels: as they are in the job file, or in the project."""

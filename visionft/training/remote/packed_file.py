@@ -44,6 +44,7 @@ OF_RESULT: Final = (
     *(CONFIG, METRICS, RESULT, WEIGHTS_FILE),
     *(f"{BEST_FOLDER}/{name}" for name in (BEST_MANIFEST, MODEL_FILE, STATE_FILE)),
 )
+_HEADING = ("kind", "format", "program")  # of a manifest
 _MOST_FILES = 2_000_000  # ImageNet has 1.3 million training images
 _MOST_EPOCHS: Final = 100_000  # the settings allow 10,000
 _NAME = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9_.-]*/){0,3}[A-Za-z0-9_][A-Za-z0-9_.-]*")
@@ -78,19 +79,6 @@ class Manifest:
         return sum(size for size, _ in self.files.values())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Heading:
-    kind: str
-    format: int
-    program: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Listing:
-    facts: dict[str, Any]
-    files: dict[str, tuple[int, str]]
-
-
 @dataclass(frozen=True, kw_only=True)
 class PackedJob:
     """The facts of a job file.
@@ -123,19 +111,17 @@ class PackedJob:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StatedAccuracy:
-    """The accuracy of a run on a split as the other computer measured it."""
-
-    top1: float
-    images: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ResultFacts:
-    """The facts of a result: the number of its job, the accuracies by split there, and the device."""
+    """The facts of a result.
+
+    Attributes:
+        job: The number of its job.
+        evaluations: By split the accuracy there, as `top1`, and the number of `images`.
+        device: The device there.
+    """
 
     job: str
-    evaluations: dict[str, StatedAccuracy]
+    evaluations: dict[str, dict[str, float]]
     device: str = ""
 
     @classmethod
@@ -144,23 +130,14 @@ class ResultFacts:
         try:
             facts = from_plain(cls, manifest.facts, is_finite=True)
             _require_job_number(facts.job)
-            for each in facts.evaluations.values():
-                _require_ranges(each)
-        except ValueError as error:
+            if not all(0 <= each["top1"] <= 1 for each in facts.evaluations.values()):
+                raise ValueError("an accuracy is no share")
+        except (ValueError, KeyError) as error:
             raise damaged_result(error) from error
         if missing := sorted(set(OF_RESULT) - manifest.files.keys()):
             message = Message("The result lacks {names}.", names=", ".join(missing))
             raise PackedFileError(message, "Run the job to its end, and copy its result again.")
         return facts
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunFiles:
-    """The stated settings, result and base weights of a result, checked."""
-
-    config: TrainConfig
-    result: TrainResult
-    weights: BaseWeights
 
 
 def damaged_job(reason: object) -> PackedFileError:
@@ -188,21 +165,23 @@ def read_manifest_values(values: Any, kind: str, name: str) -> Manifest:
         ValueError: They are none.
         PackedFileError: It is of another kind, of a newer program, or names files in a way that is not safe.
     """
-    heading = from_plain(_Heading, values)
-    program = heading.program[:40]
-    if heading.format > FORMAT:
+    stated = from_plain(dict[str, Any], values)
+    found, version, program = from_plain(tuple[str, int, str], [stated.get(each) for each in _HEADING])
+    program = program[:40]
+    if version > FORMAT:
         message = Message("{name} was written by a newer VisionFT ({program}).", name=name, program=program)
         raise PackedFileError(message, "Update this program.")
-    if heading.kind != kind:
-        message = Message("{name} is a {found}, not a {kind}.", name=name, found=heading.kind[:20], kind=kind)
+    if found != kind:
+        message = Message("{name} is a {found}, not a {kind}.", name=name, found=found[:20], kind=kind)
         raise PackedFileError(message, "Give the other file.")
-    listing = from_plain(_Listing, values)
-    if len(listing.files) > _MOST_FILES or not all(map(_NAME.fullmatch, listing.files)):
+    facts = from_plain(dict[str, Any], stated.get("facts"))
+    files = from_plain(dict[str, tuple[int, str]], stated.get("files"))
+    if len(files) > _MOST_FILES or not all(map(_NAME.fullmatch, files)):
         raise PackedFileError(Message("{name} names files in a way that is not safe.", name=name), "Do not use it.")
-    for size, digest in listing.files.values():
+    for size, digest in files.values():
         if size < 0 or not _SHA256.fullmatch(digest):
             raise ValueError("a file in it has no size or no hash")
-    return Manifest(listing.facts, listing.files, program)
+    return Manifest(facts, files, program)
 
 
 def require_trainable_elsewhere(config: TrainConfig) -> None:
@@ -248,8 +227,8 @@ def read_kept_job(folder: Path) -> tuple[TrainConfig, Snapshot]:
     return _settings(folder / SETTINGS), read_snapshot(folder)
 
 
-def read_result_contents(folder: Path) -> RunFiles:
-    """Return what the files of an unpacked result state; all of them are read, and every number is in its range.
+def read_result_contents(folder: Path) -> tuple[TrainConfig, TrainResult, BaseWeights]:
+    """Return settings, result and base weights as an unpacked result states them, every number in its range.
 
     Raises:
         PackedFileError: They are damaged.
@@ -269,7 +248,7 @@ def read_result_contents(folder: Path) -> RunFiles:
             raise ValueError(Message("{name} is damaged", name=STATE_FILE))
     except (OSError, ValueError, VisionFTError) as error:
         raise damaged_result(error) from error
-    return RunFiles(config=config, result=result, weights=weights)
+    return config, result, weights
 
 
 def _settings(path: Path) -> TrainConfig:
@@ -297,12 +276,8 @@ _DAMAGE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
-    """One file to pack: its name there, and its bytes or where they are."""
-
-    name: str
-    source: bytes | Path
+Content = tuple[str, bytes | Path]
+"""One file to pack: its name there, and its bytes or where they are."""
 
 
 def pack(target: Path, kind: str, facts: dict[str, Any], contents: Iterable[Content]) -> Manifest:
@@ -316,15 +291,15 @@ def pack(target: Path, kind: str, facts: dict[str, Any], contents: Iterable[Cont
     """
     files: dict[str, tuple[int, str]] = {}
     with atomic_path(target) as temporary, zipfile.ZipFile(temporary, "w") as archive:
-        for content in contents:
+        for name, source in contents:
             digest = hashlib.sha256()
             size = 0
-            with archive.open(zipfile.ZipInfo(content.name), "w", force_zip64=True) as entry:
-                for part in _parts(content.source):
+            with archive.open(zipfile.ZipInfo(name), "w", force_zip64=True) as entry:
+                for part in _parts(source):
                     entry.write(part)
                     digest.update(part)
                     size += len(part)
-            files[content.name] = (size, digest.hexdigest())
+            files[name] = (size, digest.hexdigest())
         values = {"kind": kind, "format": FORMAT, "program": visionft.__version__, "facts": facts, "files": files}
         archive.writestr(zipfile.ZipInfo(MANIFEST), json.dumps(values, ensure_ascii=False))
     return Manifest(facts, files, visionft.__version__)

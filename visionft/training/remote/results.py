@@ -27,7 +27,6 @@ from visionft.training.remote.packed_file import (
     Manifest,
     PackedFileError,
     ResultFacts,
-    StatedAccuracy,
     read_manifest,
     read_result_contents,
     unpack,
@@ -160,21 +159,20 @@ def _publish(folder: Path, run_dir: Path) -> None:
 
 def _adopt(folder: Path, packed_as: TrainConfig, packed: Snapshot) -> TrainConfig:
     """Give a run's files the names, paths and settings of this project (PackedFileError: they are damaged)."""
-    stated = read_result_contents(folder)
+    stated, result, weights = read_result_contents(folder)
     if fault := fault_of(folder / BEST_FOLDER):
         raise PackedFileError(Message("The weights of the result are damaged: {fault}.", fault=fault), "Copy it again.")
     own = {name: getattr(packed_as, name) for name in ("weights", "device", "image_reading", "accept_licence")}
-    config = dataclasses.replace(stated.config, **own)
+    config = dataclasses.replace(stated, **own)
     if config != packed_as:
         raise PackedFileError("The result was trained with other settings than the job.", "Run the job again.")
-    weights = stated.weights
     if config.weights != RANDOM and weights.sha256:
         place = find_weights(config.backbone_row, config.weights)
         licence, origin, revision = stated_origin(config, place, weights.sha256)
         about = {"source": config.weights, "file": place.name, "licence": licence, "origin": origin}
         weights = dataclasses.replace(weights, **about, revision=revision)
     write_json(folder / WEIGHTS_FILE, dataclasses.asdict(weights))
-    write_result(folder, dataclasses.replace(stated.result, weights=weights))
+    write_result(folder, dataclasses.replace(result, weights=weights))
     write_json(folder / CONFIG, config.to_dict())
     write_json(folder / "classes.json", list(packed.class_names))
     write_snapshot(folder, packed)
@@ -209,12 +207,12 @@ def _unusable(reason: str, hint: str) -> PackedFileError:
     return PackedFileError(message, sentences(hint, Message("Nothing of this result was taken.")))
 
 
-def _measured(there: Mapping[str, StatedAccuracy], here: Mapping[Split, Evaluation]) -> tuple[SplitAccuracy, ...]:
+def _measured(there: Mapping[str, Mapping[str, float]], here: Mapping[Split, Evaluation]) -> tuple[SplitAccuracy, ...]:
     """Return the accuracies there and here."""
     return tuple(
         SplitAccuracy(
             split=split,
-            there=there[split].top1 if split in there else None,
+            there=there[split]["top1"] if split in there else None,
             here=evaluation.top1,
             images=evaluation.images,
         )

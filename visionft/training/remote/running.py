@@ -202,8 +202,8 @@ def write_result(target: Path, number: str, run: Run) -> None:
         for path in sorted(run.path.rglob("*")):
             name = path.relative_to(run.path)
             if path.is_file() and not _stays(name):
-                yield Content(name.as_posix(), path)
-        yield Content(CONFIG, json.dumps(config.to_dict()).encode())
+                yield name.as_posix(), path
+        yield CONFIG, json.dumps(config.to_dict()).encode()
 
     pack(target, KIND, facts, contents())
 

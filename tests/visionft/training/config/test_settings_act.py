@@ -9,7 +9,7 @@ import torch
 
 from models.methods.frozen import GRADIENT, LinearOptions
 from visionft.data.dataset import Batch, EpochSampler
-from visionft.training.loop.batches import FeatureBatches, sampling_weights
+from visionft.training.loop.batches import Batches, sampling_weights
 from visionft.training.loop.train import train
 from visionft.training.loop.train_step import Objective, balanced_weights, learning_rate_factor
 from visionft.training.runs.metrics_file import read_metrics
@@ -100,7 +100,7 @@ def test_processes_share_each_batch_and_a_single_last_image_joins_its_neighbours
     assert [sorted(a + b) for a, b in zip(first, second, strict=True)] == [sorted(batch) for batch in whole]
     features = Batch(torch.randn(9, 4), torch.arange(9), torch.arange(9), ())
     without_a_part = EpochSampler(9, 8, seed=0, shuffle=False, rank=1, world=2)
-    assert [len(batch.images) for batch in FeatureBatches(features, without_a_part).epoch(0)] == [4, 0]
+    assert [len(batch.images) for batch in Batches(without_a_part, features=features).epoch(0)] == [4, 0]
     for count, sizes in ((17, [8, 9]), (1, [1])):
         assert [len(batch) for batch in EpochSampler(count, 8, seed=0, shuffle=True)] == sizes
 
