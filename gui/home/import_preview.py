@@ -25,9 +25,8 @@ from visionft.core.amounts import size_text
 from visionft.core.events import Progress
 from visionft.core.messages import Message
 from visionft.data.image_reading import AS_STORED
-from visionft.project.formats.image_table import AUTOMATIC, LabelChoice
+from visionft.project.formats.image_table import AUTOMATIC, LabelChoice, notes_on
 from visionft.project.image_window import reading_text
-from visionft.project.importing.reading_notes import notes_on
 
 if TYPE_CHECKING:
     from visionft.project.importing.preview import ImportPreview

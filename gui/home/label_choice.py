@@ -19,7 +19,7 @@ from gui.kit.tiles import ActionTile
 from gui.kit.translation import tr
 from visionft.core.messages import Message, Text, listed
 from visionft.project.formats.image_table import AUTOMATIC, ImageTable, Interpretation, LabelChoice
-from visionft.project.importing.file_names import name_part, name_parts
+from visionft.project.importing.folder_names import name_part, name_parts
 
 if TYPE_CHECKING:
     from visionft.project.importing.preview import ImportPreview

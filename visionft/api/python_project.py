@@ -16,8 +16,8 @@ from visionft.core.names import count_of
 from visionft.data.types import Snapshot
 from visionft.project.edits.changes import AcceptSuggestions
 from visionft.project.edits.verdicts import verdicts_of
+from visionft.project.formats.image_table import label_choice
 from visionft.project.importing.importer import ImportReport, import_source
-from visionft.project.importing.label_choice import label_choice
 from visionft.project.importing.relinking import RelinkReport, relink_images
 from visionft.project.labelling import ImageChoice, label_images
 from visionft.project.safety.checking import CheckReport, check_project

@@ -20,13 +20,11 @@ from visionft.core.installation import shell_command
 from visionft.core.names import count_of
 from visionft.data.image_reading import AS_STORED
 from visionft.data.types import Task
-from visionft.project.formats.image_table import AUTOMATIC, Interpretation
+from visionft.project.formats.image_table import AUTOMATIC, Interpretation, label_choice, notes_on
 from visionft.project.formats.registry import IMPORT_FORMATS
 from visionft.project.image_window import reading_text
 from visionft.project.importing.importer import ImportReport, NothingImportedError
-from visionft.project.importing.label_choice import label_choice
 from visionft.project.importing.preview import ImportPreview, preview_source
-from visionft.project.importing.reading_notes import notes_on
 from visionft.project.label_files import LabelFile, changed_label_files
 from visionft.project.queries import Conflict, files_in_conflict, find_conflicts
 from visionft.project.summary import ProjectSummary

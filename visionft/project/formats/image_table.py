@@ -2,18 +2,18 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
-from visionft.core.messages import Message
+from visionft.core.errors import VisionFTError
+from visionft.core.messages import Message, Text, listed
 from visionft.data.decode import IMAGE_SUFFIXES
 from visionft.data.types import Split
-from visionft.project.formats.folders import RejectedFile
-from visionft.project.formats.image_index import ImageIndex
+from visionft.project.formats.folders import ImageIndex, RejectedFile
 from visionft.project.formats.labels_file import ClassLook
 
 _EXAMPLES = 4  # images shown for each class and split
@@ -195,3 +195,108 @@ class ReadOptions:
 
 
 DEFAULTS = ReadOptions()
+
+
+_MOST = 6  # names in a note
+
+
+def notes_on(interpretations: Iterable[Interpretation]) -> list[Message]:
+    """Return the notes on the interpretations of a source, each once."""
+    return list(dict.fromkeys(note for each in interpretations for note in (*_label_notes(each), *_file_notes(each))))
+
+
+def _label_notes(each: Interpretation) -> Iterator[Message]:
+    """Yield the notes on what gives labels and splits."""
+    count = each.marked
+    if each.format:
+        yield Message("{file} is read as {format}.", file=each.file.name, format=each.format)
+    if each.is_from_marks:
+        yield Message("Every class that is marked in an image is a label of it.")
+    elif each.has_only_marks:
+        yield Message("Images with boxes or shapes, and no class as a whole: {count}.", count=count)
+    elif each.marked:
+        yield Message("Images with boxes or shapes, whose classes are not taken: {count}.", count=count)
+    elif each.columns and not each.label_columns:
+        yield Message("No column gives the class.")
+    if each.split_column:
+        yield Message("“{name}” gives the splits.", name=each.split_column)
+    if each.unlabelled_folders:
+        names = listed(each.unlabelled_folders, _MOST)
+        yield Message("Images in the folders {names} have no class.", names=names)
+
+
+def _file_notes(each: Interpretation) -> Iterator[Message]:
+    """Yield the notes on joined files and columns, on images found by their names, and on what is not used."""
+    if each.joined:
+        names = listed([path.name for path in each.joined], _MOST)
+        yield Message("{file} is joined with {names}.", file=each.file.name, names=names)
+    if each.other_images:
+        yield Message("Images in the columns {names} get no class.", names=listed(each.other_images, _MOST))
+    if each.separator:
+        yield Message("In a cell, “{sign}” separates several classes.", sign=each.separator)
+    if each.found_elsewhere:
+        yield Message("Images found by name in another folder: {count}.", count=each.found_elsewhere)
+    if each.found_by_number:
+        yield Message("Images found by the number that their name contains: {count}.", count=each.found_by_number)
+    if each.ambiguous:
+        yield Message("Names of several images, which get no class: {count}.", count=each.ambiguous)
+    if each.unread:
+        yield Message("Not used, though they may hold labels: {names}.", names=listed(each.unread, _MOST))
+
+
+def label_choice(
+    *,
+    class_folder: int | None = None,
+    name_part: int | None = None,
+    table: str = "",
+    file_column: str = "",
+    label_column: str = "",
+    separator: str = "",
+    from_boxes: bool = False,
+    without_labels: bool = False,
+    spelled: Callable[[str], str] = str,
+) -> LabelChoice:
+    """Return the choice that options give; as `LabelChoice`, with None or an empty text for an option not given.
+
+    Args:
+        spelled: Returns the name of an option as the user writes it, for errors.
+
+    Raises:
+        VisionFTError: Options contradict each other.
+    """
+    if class_folder == 0:
+        raise VisionFTError("There is no folder level 0.", "Level 1 lies in the source; -1 holds the images.")
+    ways = {
+        "class_folder": class_folder is not None,
+        "name_part": name_part is not None,
+        "label_column": bool(label_column),
+        "from_boxes": from_boxes,
+        "without_labels": without_labels,
+    }
+    given = [option for option, is_given in ways.items() if is_given]
+    of_table = [option for option, value in (("table", table), ("file_column", file_column)) if value]
+    *others, last = map(spelled, ways)
+    hint = Message("Give one of {options} and {last}.", options=", ".join(others), last=last)
+    if len(given) > 1:
+        raise _contradiction(given[0], given[1], spelled, hint)
+    if of_table and given and given[0] in ("class_folder", "name_part"):
+        raise _contradiction(given[0], of_table[0], spelled, hint)
+    if separator and given and given[0] in ("from_boxes", "without_labels"):
+        why = "It separates the classes in a column, a part of the names or the name of a folder."
+        raise _contradiction(given[0], "separator", spelled, why)
+    return LabelChoice(
+        table=table,
+        file=file_column,
+        label=label_column,
+        class_folder=class_folder or 0,
+        name_part=name_part,
+        separator=separator,
+        is_unlabelled=without_labels,
+        takes_marks=from_boxes,
+    )
+
+
+def _contradiction(first: str, second: str, spelled: Callable[[str], str], hint: Text) -> VisionFTError:
+    return VisionFTError(
+        Message("{first} and {second} contradict each other.", first=spelled(first), second=spelled(second)), hint
+    )

@@ -14,8 +14,8 @@ from visionft.core.errors import ProjectError
 from visionft.core.files import write_json
 from visionft.core.messages import Message
 from visionft.project.formats.annotated import Entry, ImageAnnotation, annotated_table, rejected
+from visionft.project.formats.columns import image_column
 from visionft.project.formats.handing_out import LabelSet
-from visionft.project.formats.image_columns import image_column
 from visionft.project.formats.image_table import DEFAULTS, ImageTable, Interpretation, ReadOptions
 from visionft.project.formats.locating import ImageFinder
 from visionft.project.formats.split_names import split_column

@@ -12,8 +12,7 @@ from urllib.parse import unquote, urlsplit
 from visionft.core.files import list_folder
 from visionft.core.foreign_text import is_unicode
 from visionft.core.messages import Message
-from visionft.project.formats.folders import CONTAINERS
-from visionft.project.formats.image_index import ImageIndex, folder_of
+from visionft.project.formats.folders import CONTAINERS, ImageIndex, folder_of
 from visionft.project.formats.image_table import DEFAULTS, ImageRow, ReadOptions
 from visionft.project.formats.split_names import is_split_name, name_words, split_of
 

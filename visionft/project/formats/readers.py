@@ -18,8 +18,7 @@ from visionft.core.messages import Message
 from visionft.data.types import Split
 from visionft.project.formats.cells import is_number, names_in, says_yes, separator_in
 from visionft.project.formats.class_names import are_ids, class_names_for, name_of
-from visionft.project.formats.columns import Columns, recognise, shown_titles
-from visionft.project.formats.image_columns import name_in
+from visionft.project.formats.columns import Columns, name_in, recognise, shown_titles
 from visionft.project.formats.image_table import (
     AUTOMATIC,
     DEFAULTS,

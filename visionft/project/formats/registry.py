@@ -9,10 +9,9 @@ from pathlib import Path
 
 from visionft.core.errors import NextStep, ProjectError
 from visionft.core.messages import Message
-from visionft.project.formats.class_folders import write_class_folders, write_yolo
 from visionft.project.formats.coco import read_coco, write_coco
 from visionft.project.formats.cvat import read_cvat, write_cvat
-from visionft.project.formats.handing_out import Copier, LabelSet
+from visionft.project.formats.handing_out import Copier, LabelSet, write_class_folders, write_yolo
 from visionft.project.formats.hugging_face import read_parquet, write_image_folder
 from visionft.project.formats.image_table import ImageTable, ReadOptions
 from visionft.project.formats.label_studio import read_label_studio, write_label_studio

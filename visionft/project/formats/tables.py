@@ -19,9 +19,9 @@ from visionft.core.files import json_memory, open_regular, parse_json
 from visionft.core.foreign_text import from_spreadsheet_cell
 from visionft.core.messages import Message
 from visionft.project.formats.cells import is_image_name, is_number
+from visionft.project.formats.columns import ImageNames
 from visionft.project.formats.delimited import MOST_TITLE_ROWS, csv_rows
-from visionft.project.formats.image_columns import ImageNames
-from visionft.project.formats.label_titles import is_file_title, is_label_title, is_whole_file_title
+from visionft.project.formats.label_columns import is_file_title, is_label_title, is_whole_file_title
 from visionft.project.formats.nested import Entry, flat, json_rows
 from visionft.project.formats.split_names import is_split_name
 from visionft.project.formats.watched import foreign_rows

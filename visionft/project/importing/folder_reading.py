@@ -13,7 +13,7 @@ from visionft.core.jobs import SILENT, JobContext
 from visionft.core.messages import Message, sentences
 from visionft.data.types import Split
 from visionft.project.formats.class_names import are_ids, class_names_for, name_of
-from visionft.project.formats.image_index import ImageIndex
+from visionft.project.formats.folders import ImageIndex
 from visionft.project.formats.image_table import (
     AUTOMATIC,
     ImageRow,
@@ -26,11 +26,15 @@ from visionft.project.formats.label_columns import describes_photographs
 from visionft.project.formats.locating import data_folder
 from visionft.project.formats.registry import FORMATS, format_of
 from visionft.project.formats.split_names import is_split_name, is_train_and_val, split_in, split_of
-from visionft.project.importing.file_names import name_part, parts_with_classes
-from visionft.project.importing.folder_names import is_container, is_unlabelled, species_of
+from visionft.project.importing.folder_names import (
+    is_container,
+    is_unlabelled,
+    name_part,
+    parts_with_classes,
+    species_of,
+)
 from visionft.project.importing.label_sources import LabelReader, LabelSource, source_of, unread_files
-from visionft.project.importing.ranking import Proposal, merged_sources, rank
-from visionft.project.importing.relations import Relation, is_id
+from visionft.project.importing.ranking import Proposal, Relation, is_id, merged_sources, rank
 from visionft.project.importing.survey import Folder, Survey, is_image, survey_folder
 from visionft.project.importing.tree_reading import TreePlan, plan_of, tree_table
 

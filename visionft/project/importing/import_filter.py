@@ -3,8 +3,10 @@
 A file is new, known by its content, edited since its import, unreadable or skipped; each with its reason.
 """
 
+import hashlib
 import json
 import os
+import stat
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
@@ -18,7 +20,7 @@ from visionft.core.foreign_text import is_unicode, printable
 from visionft.core.jobs import JobContext
 from visionft.core.messages import Message
 from visionft.core.names import clean_name
-from visionft.data.decode import IMAGE_SUFFIXES
+from visionft.data.decode import IMAGE_SUFFIXES, in_memory, open_image, read_header_open
 from visionft.data.image_reading import AS_STORED, ImageReading
 from visionft.data.plane_files import why_no_image
 from visionft.data.types import Task
@@ -27,9 +29,43 @@ from visionft.project.edits.image_changes import clean_note
 from visionft.project.edits.import_changes import FileFacts, ImportedImage
 from visionft.project.formats.image_table import ImageRow, ImageWarning, RejectedFile
 from visionft.project.formats.labels_file import ClassLook
-from visionft.project.importing.file_facts import read_facts, status_of
 from visionft.project.importing.sources import Source
 from visionft.project.store import Project
+
+_READ_WHOLE = 8 * 2**20  # bytes of the largest files read in one piece
+
+
+def read_facts(path: Path, image_reading: ImageReading = AS_STORED) -> FileFacts:
+    """Return a file's header and content hash; an `ImageError` unless it is a usable image."""
+    with open_image(path) as handle:
+        status = os.fstat(handle.fileno())
+        if status.st_size > _READ_WHOLE:
+            header = read_header_open(handle, image_reading)
+            handle.seek(0)
+            sha256 = hashlib.file_digest(handle, "sha256").hexdigest()
+        else:  # one call to the system instead of many: a network folder answers each after milliseconds
+            content = handle.read()
+            header = read_header_open(in_memory(content, path), image_reading)
+            sha256 = hashlib.sha256(content).hexdigest()
+        return FileFacts(
+            sha256=sha256,
+            bytes=status.st_size,
+            mtime_ns=status.st_mtime_ns,
+            width=header.width,
+            height=header.height,
+            format=header.format,
+            losses=header.losses,
+        )
+
+
+def status_of(path: Path) -> os.stat_result | None:
+    """Return the status of a regular file; None for anything else."""
+    try:
+        status = os.stat(path)  # noqa: PTH116  (quicker)
+    except (OSError, ValueError):
+        return None
+    return status if stat.S_ISREG(status.st_mode) else None
+
 
 ClassMap = Mapping[str, str | None]
 BATCH = 500  # images of one transaction, and between two looks whether the import was cancelled

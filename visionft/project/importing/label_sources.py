@@ -14,11 +14,10 @@ from visionft.core.errors import ProjectError
 from visionft.core.foreign_text import printable
 from visionft.core.messages import Message, listed
 from visionft.data.types import Split
-from visionft.project.formats.folders import METADATA_FILES
-from visionft.project.formats.image_index import ImageIndex
+from visionft.project.formats.folders import METADATA_FILES, ImageIndex
 from visionft.project.formats.image_table import ImageTable, ReadOptions
+from visionft.project.formats.label_columns import is_label_title
 from visionft.project.formats.label_tables import TABLES, label_tables
-from visionft.project.formats.label_titles import is_label_title
 from visionft.project.formats.labels_file import CLASSES_FILE, classes_file
 from visionft.project.formats.readers import read_table
 from visionft.project.formats.registry import FORMATS, LABEL_FILES, Format, format_of

@@ -15,7 +15,6 @@ from visionft.core.foreign_text import printable
 from visionft.core.messages import Message
 from visionft.core.names import name_key
 from visionft.data.types import Split
-from visionft.project.formats import likeness
 from visionft.project.formats.image_table import ImageRow, ImageTable, Interpretation, RejectedFile
 from visionft.project.formats.labels_file import CLASSES_FILE, ClassLook, read_classes_file
 from visionft.project.formats.split_names import is_split_name, name_words, split_in, split_of
@@ -34,7 +33,7 @@ from visionft.project.importing.folder_names import (
     names_of_parts,
     original_of,
 )
-from visionft.project.importing.survey import Folder, Survey
+from visionft.project.importing.survey import Folder, Survey, are_versions
 
 _COMMON = 0.6  # mean share of all names of sub-folders that parts of a set have: `train`, and `test` without one class
 _MOST_COMPARED = 2000  # images of a folder whose names are compared with those of another
@@ -446,7 +445,7 @@ def _are_versions(kids: Sequence[Folder]) -> bool:
     if not 1 < len(kids) <= _MOST_VERSIONS:
         return False
     first, *others = map(_named_images, kids)
-    return all(likeness.are_versions(first, other) for other in others)
+    return all(are_versions(first, other) for other in others)
 
 
 NOT_CLASSES: tuple[Callable[[Sequence[Folder]], bool], ...] = (

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from visionft.core.errors import ProjectError
-from visionft.project.formats.image_index import ImageIndex
+from visionft.project.formats.folders import ImageIndex
 from visionft.project.formats.image_table import ReadOptions
 from visionft.project.formats.locating import AmbiguousNameError, ImageFinder
 from visionft.project.importing.importer import import_source

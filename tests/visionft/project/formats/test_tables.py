@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from visionft.core.errors import ProjectError
-from visionft.project.formats.image_index import ImageIndex
+from visionft.project.formats.folders import ImageIndex
 from visionft.project.formats.image_table import ImageTable, LabelChoice, ReadOptions
 from visionft.project.formats.label_tables import label_tables
 from visionft.project.formats.readers import read_table
