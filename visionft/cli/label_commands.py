@@ -5,13 +5,11 @@ from typing import Annotated, Any
 
 from typer import Argument, Option
 
-from models.catalog import DEFAULT_TEXT_BACKBONE
 from models.text.class_texts import DEFAULT_TEMPLATES, TEMPLATE_SETS, all_texts, same_texts
 from visionft.analysis.feature_suggester import FeatureSuggester, open_suggester
 from visionft.analysis.suggestions import Suggestion
 from visionft.cli.arguments import Json, ProjectDir, share_option
 from visionft.cli.output import opened_project, print_result, running_job, table, write_err
-from visionft.core.amounts import FEW, share_text
 from visionft.core.errors import VisionFTError
 from visionft.core.foreign_text import printable
 from visionft.core.messages import choose_one
@@ -19,7 +17,6 @@ from visionft.core.names import count_of
 from visionft.project.edits.changes import AddClass
 from visionft.project.edits.class_changes import SetPrompts
 from visionft.project.store import Project
-from visionft.training.evaluation.prompt_evaluation import PromptReport, evaluate_prompts
 
 _SHOWN = 20  # images printed by `--why` for a person
 _SURE = 0.9  # share reported to a person
@@ -117,14 +114,12 @@ def prompts(
     add: Annotated[
         list[str] | None, Option(metavar="CLASS", help="Add a class, where no labelled image has brought it yet.")
     ] = None,
-    measure: Annotated[bool, Option("--measure", help="Tell which prompt helps, on labelled images.")] = False,
     templates: Annotated[
         str, Option(metavar="SET", help=f"The sentences around each line: {', '.join(TEMPLATE_SETS)}.")
     ] = DEFAULT_TEMPLATES,
-    backbone: Annotated[str, Option(help="Whose text side reads them.")] = DEFAULT_TEXT_BACKBONE,
     json: Json = False,
 ) -> None:
-    """Show, set and measure the prompts of zero-shot methods."""
+    """Show and set the prompts of zero-shot methods."""
     if templates not in TEMPLATE_SETS:
         raise VisionFTError(f"There are no templates {templates!r}.", choose_one(TEMPLATE_SETS))
     with opened_project(project, read_only=not (set_lines or add)) as opened:
@@ -133,10 +128,6 @@ def prompts(
         if set_lines:
             opened.apply(SetPrompts(_given_prompts(set(opened.snapshot().class_names), set_lines)))
         images = opened.snapshot()
-        report = None
-        if measure:
-            with running_job() as job:
-                report = evaluate_prompts(opened.path, images, backbone=backbone, templates=templates, job=job)
     classes = all_texts(images.class_names, images.prompts, templates)
     same = [list(names) for names in same_texts(classes)]
     for names in same:
@@ -145,9 +136,8 @@ def prompts(
         (each.class_name, "; ".join(each.lines) if not each.is_name_alone else "(its name)", "; ".join(each.texts[:2]))
         for each in classes
     ]
-    text = _report_text(report) if report else table(("class", "prompts", "read as"), rows)
-    value = {"templates": templates, "classes": list(classes), "same": same, "measured": report}
-    print_result(value, text, as_json=json)
+    value = {"templates": templates, "classes": list(classes), "same": same}
+    print_result(value, table(("class", "prompts", "read as"), rows), as_json=json)
 
 
 def _given_prompts(class_names: set[str], assignments: Sequence[str]) -> dict[str, tuple[str, ...]]:
@@ -163,26 +153,3 @@ def _given_prompts(class_names: set[str], assignments: Sequence[str]) -> dict[st
         name = next(known, assignment[: places[0]])
         found.setdefault(name, []).append(assignment[len(name) + 1 :])
     return {name: () if lines == [""] else tuple(lines) for name, lines in found.items()}
-
-
-def _report_text(report: PromptReport) -> str:
-    low_high = f" (95 %: {report.interval[0]:.1%} to {report.interval[1]:.1%})" if report.interval else ""
-
-    def right(share: float, count: int) -> str:
-        is_count = report.interval is not None and count < FEW  # an average precision is no count
-        return share_text(share, count) if is_count else f"{share:.1%}"
-
-    rows = []
-    for each in report.classes:
-        recall = "" if each.recall is None else right(each.recall, each.images)
-        words = "all together" if len(each.lines) > 1 else "".join(line.line for line in each.lines)
-        words = "(its name)" if each.is_name_alone else words
-        rows.append((each.class_name, words, f"{each.images:,}", recall, "", each.confused_with))
-        for line in each.lines if len(each.lines) > 1 else ():
-            shares = right(line.recall, each.images), right(line.accuracy, report.images)
-            rows.append(("", line.line, "", *shares, ""))
-    return (
-        f"{report.backbone}, templates {report.templates}: {report.metric} {report.accuracy:.1%}{low_high} "
-        f"on {report.images:,} labelled images; by the classes' names alone {report.by_names:.1%}.\n\n"
-        + table(("class", "prompt", "images", "recall", "accuracy", "confused with"), rows)
-    )

@@ -105,24 +105,12 @@ def test_the_same_prompts_are_warned_of(run, prompted: Path) -> None:
         (("--set", "pink=x"), "pink"),
         (("--set", "red"), "'red'"),
         (("--templates", "many"), "photo, seven, none"),
-        (("--measure", "--backbone", "resnet18"), "resnet18"),
     ],
 )
 def test_what_is_wrong_is_said(refused, prompted: Path, arguments: tuple[str, ...], told: str) -> None:
     assert told in refused("label", "prompts", prompted, *arguments)
 
 
-@pytest.mark.slow
-def test_which_prompt_helps_is_measured(run, value, prompted: Path, tiny_clip: str) -> None:
-    run("label", "prompts", prompted, "--set", "red=red", "--set", "red=blue")
-    code, out, _ = run("label", "prompts", prompted, "--measure", "--backbone", tiny_clip)
-    assert code == 0 and "100.0%" in out
-    assert "8 of 8" in out and "0 of 8" in out  # a class of few images is counted
-    measured = value("label", "prompts", prompted, "--measure", "--backbone", tiny_clip)["measured"]
-    red = next(each for each in measured["classes"] if each["class_name"] == "red")
-    assert [line["recall"] for line in red["lines"]] == [1.0, 0.0] and measured["images"] == 24
-
-
 def test_without_weights_and_network_the_file_its_place_and_folder_are_named(refused, prompted, weights_home) -> None:
-    error = refused("label", "prompts", prompted, "--measure")
+    error = refused("train", prompted, "--method", "zero_shot")
     assert "open_clip_model.safetensors" in error and "timm/PE-Core-S-16-384" in error and str(weights_home) in error
