@@ -48,7 +48,7 @@ def install(folder: Path, *options: str) -> int:
 def gather_web_runtime(folder: Path) -> int:
     """Copy the page's files, with the licences that the wheel of ONNX Runtime has and npm's package lacks."""
     sys.path.insert(0, str(ROOT))
-    from visionft.export.bundled_files import RUNTIME_FILES
+    from visionft.export.sample_programs import RUNTIME_FILES
 
     spec = importlib.util.find_spec("onnxruntime")
     if spec is None or not spec.submodule_search_locations:

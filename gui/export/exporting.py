@@ -12,8 +12,7 @@ from visionft.export.contents import INDEX_FILE, read_record
 from visionft.export.export_result import ExportResult
 from visionft.export.options import ExportOptions
 from visionft.export.record import facts_of
-from visionft.export.uploading import require_network, send_export
-from visionft.export.verifying import UploadFile, files_to_send
+from visionft.export.verifying import UploadFile, files_to_send, require_network, send_export
 from visionft.project.store import Project
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from gui.kit.translation import tr
 from visionft.core.amounts import size_text
 from visionft.core.messages import Message
 from visionft.export.contents import MODEL_FILE
-from visionft.export.variants import MOST_DOUBT, MOST_LOSS, Variant, VariantAgreement
+from visionft.export.export_result import MOST_DOUBT, MOST_LOSS, Variant, VariantAgreement
 
 _CAPTIONS = (Message("File"), Message("Size"), Message("Accuracy"), Message("Time for one image"))
 

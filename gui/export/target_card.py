@@ -11,8 +11,7 @@ from gui.kit.parts import Button, Card, column, row, text, verbatim
 from gui.kit.tiles import ActionTile
 from gui.kit.translation import tr
 from visionft.core.files import from_home
-from visionft.export.artefacts import ARTEFACTS
-from visionft.export.options import OPSETS, TARGETS, ExportOptions, Target, option_metadata
+from visionft.export.options import ARTEFACTS, OPSETS, TARGETS, ExportOptions, Target, option_metadata
 
 _ICONS = {
     "desktop": "computer",

@@ -11,7 +11,7 @@ from gui.kit.parts import choice_box, row
 from gui.kit.translation import tr
 from visionft.core.messages import Message
 from visionft.export.contents import MODEL_FILE, read_record
-from visionft.export.variants import variant_file
+from visionft.export.export_result import variant_file
 
 _TITLES = {
     MODEL_FILE: Message("Full (fp32)"),

@@ -18,7 +18,7 @@ from visionft.project.queries import image_rows, images_in_project
 
 if TYPE_CHECKING:
     from gui.session import ProjectSession
-    from visionft.export.index import IndexEntry
+    from visionft.export.predictor import IndexEntry
     from visionft.project.labelling import LabellingReport
     from visionft.project.store import Project
 

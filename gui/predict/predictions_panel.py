@@ -19,8 +19,7 @@ from gui.kit.translation import tr
 from gui.predict.predicting import PredictionBatch
 from gui.predict.prediction_card import PredictionCard, several, speed
 from visionft.core.messages import Message, Text
-from visionft.export.index import IndexEntry
-from visionft.export.predictor import Prediction
+from visionft.export.predictor import IndexEntry, Prediction
 from visionft.training.retrieval import Neighbour
 
 ORDERS = (

@@ -29,7 +29,7 @@ from gui.shell.window import MainWindow
 from gui.state import AppState
 from gui.tasks import TASK_THREAD
 from gui.train import setup_measurements
-from visionft.export.variants import Variant, VariantAgreement, VariantLatency
+from visionft.export.export_result import Variant, VariantAgreement, VariantLatency
 from visionft.training.config.train_config import TrainConfig
 
 

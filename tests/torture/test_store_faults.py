@@ -135,7 +135,6 @@ WORKS = {
     "label-errors": Work("curate check P label-errors", "features", ("P/curation/**/*", "P/features/**/*")),
     "combine": Work("run combine P 1 2", "runs", ("P/runs/003*/**/*",), "evaluate P LAST", makes_anew=True),
     "export": Work("model export P 2 O", "runs", ("O/**/*",), "model verify O"),
-    "index": Work("model index X --add I", "export", ("X/**/*",), "model index X"),
 }
 ALL = WORKS | READERS
 STARTS = {

@@ -85,7 +85,7 @@ STARTS = {  # who starts a program, gives a file to another one, or imports by a
     "importlib.import_module": {"__init__.py", "doctor.py"},  # of `visionft`: its own modules alone
     "pkgutil.resolve_name": {"artefacts.py"},  # of names in the table of the source and of installed packages
     "shutil.rmtree": {
-        "keeping.py", "run_folder.py", "checkpoint.py", "network_folders.py", "publishing.py",
+        "keeping.py", "run_folder.py", "checkpoint.py", "network_folders.py", "contents.py",
         "making.py", "sample_projects.py", "image_map.py", "backups.py", "checking.py", "backup_schedule.py",
         "sources.py", "database.py", "files.py",
     },

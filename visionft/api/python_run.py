@@ -1,10 +1,10 @@
 """A training run and an exported model in Python: evaluate, look at mistakes, predict, export."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from PIL.Image import Image as PillowImage
@@ -15,7 +15,6 @@ from visionft.core.errors import ImageError
 from visionft.core.events import EpochDone
 from visionft.core.files import from_home
 from visionft.data.decode import decode_pillow
-from visionft.data.image_reading import ImageReading
 from visionft.data.types import Split, evaluated_split
 from visionft.export.export_result import ExportResult, read_export
 from visionft.export.options import ExportOptions
@@ -30,24 +29,19 @@ from visionft.training.retrieval import labels_digest, members_of
 from visionft.training.runs.run_folder import Run as StoredRun
 from visionft.training.runs.run_folder import TrainResult, read_run
 
+if TYPE_CHECKING:
+    from visionft.export.prepared import PreparedRun
+
 ImageLike = str | Path | np.ndarray | PillowImage
 """A file, uint8 (H, W, 3) RGB pixels, or an image of Pillow."""
 ImageLikes = ImageLike | Iterable[ImageLike]
 """One of these, a folder with the images in it and below, or several."""
 
 
-class _Predictor(Protocol):
-    image_reading: ImageReading
-
-    def predict(self, paths: Sequence[Path]) -> Iterator[Prediction]: ...
-
-    def predict_pixels(self, pixels: np.ndarray, path: Path = Path()) -> Prediction: ...
-
-
 class _Predicts:
     """What predicts, in the same ways: a run and an exported model."""
 
-    def _loaded(self, callback: Callback | None) -> _Predictor:
+    def _loaded(self, callback: Callback | None) -> "Predictor | PreparedRun":
         raise NotImplementedError
 
     @overload
@@ -158,7 +152,8 @@ class Run(_Predicts):
         """Make it for a run's folder and its open project."""
         self.path = path
         self._project = project
-        self._predictor: tuple[tuple[str, str], _Predictor] | None = None  # (of the images, of the weights), loaded
+        # Loaded for (digest of the images, digest of the weights).
+        self._predictor: tuple[tuple[str, str], PreparedRun] | None = None
 
     def __repr__(self) -> str:
         best = self.summary.best
@@ -250,15 +245,16 @@ class Run(_Predicts):
         )
         return Table.of_images(images, rows, ("label", "predicted", "probability"))
 
-    def _loaded(self, callback: Callback | None) -> _Predictor:
-        from visionft.export.run_predictor import RunPredictor
+    def _loaded(self, callback: Callback | None) -> "PreparedRun":
+        from visionft.export.prepared import prepare_run
+        from visionft.training.retrieval import load_current_model
 
         with running_job(callback) as job:
             images = self._project.snapshot()
             summary = self.summary
             key = images.digest, str(summary.best)
             if self._predictor is None or self._predictor[0] != key:
-                self._predictor = key, RunPredictor(summary, images, job=job)
+                self._predictor = key, prepare_run(load_current_model(summary, images, job=job), images, job=job)
             return self._predictor[1]
 
     def export(
@@ -273,7 +269,7 @@ class Run(_Predicts):
             folder: For `model.onnx` and the files beside it; made where it is missing.
             target: Where it will run: desktop, server, web, phone or python.
             **options: `opset`, and each artefact by its name, such as `int8=False` or `fixed_size=True`
-                (`visionft.export.artefacts`), in place of what the target has.
+                (`visionft.export.options`), in place of what the target has.
 
         Raises:
             ExportError: It differs from PyTorch, or an option is not known; nothing was written. Or a further file

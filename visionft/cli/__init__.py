@@ -78,7 +78,6 @@ COMMANDS: Final[dict[str, str]] = {  # the name of a command, and its function
     "job import": "job_commands.import_result",
     "model export": "export_commands.export",
     "model verify": "export_commands.verify",
-    "model index": "export_commands.index",
     "model push": "export_commands.push",
     "predict": "predict_commands.predict",
     "weights list": "program_commands.list_weights",

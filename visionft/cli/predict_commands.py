@@ -14,8 +14,7 @@ from visionft.core.errors import VisionFTError
 from visionft.core.events import Progress
 
 if TYPE_CHECKING:
-    from visionft.export.index import IndexEntry
-    from visionft.export.predictor import Prediction
+    from visionft.export.predictor import IndexEntry, Prediction
     from visionft.training.retrieval import Evidence
 
 

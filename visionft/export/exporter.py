@@ -1,7 +1,7 @@
 """Export a run: merge it, write one ONNX file, compare its predictions with PyTorch on real images, then publish it.
 
 An export without a comparison with PyTorch is not an export (design rule 6). What stands beside the file is a row of
-`visionft.export.artefacts`: it joins the published export once it is made, so that `model.onnx` can be used meanwhile.
+`visionft.export.options`: it joins the published export once it is made, so that `model.onnx` can be used meanwhile.
 """
 
 import logging
@@ -21,16 +21,16 @@ from visionft.core.files import sha256_file, write_text
 from visionft.core.jobs import SILENT, JobCancelled, JobContext
 from visionft.core.messages import Message
 from visionft.data.types import Snapshot, Split
-from visionft.export.artefacts import Artefact
-from visionft.export.bundled_files import write_licence
 from visionft.export.contents import (
     INDEX_FILE,
     LABELS_FILE,
     LICENCE_FILE,
     MODEL_FILE,
     RECORD_FILE,
+    adding,
+    file_entry,
     list_contents,
-    listed_file,
+    publishing,
     write_record,
 )
 from visionft.export.distance import embeddings
@@ -39,23 +39,20 @@ from visionft.export.export_result import (
     ExportResult,
     Latency,
     SampleRun,
+    Variant,
 )
-from visionft.export.index import ExportedIndex, IndexEntry, read_index, write_index
 from visionft.export.model_card import CARD_FILE, model_card
-from visionft.export.options import DEFAULT_OPTIONS, ExportOptions
-from visionft.export.predictor import Predictor
-from visionft.export.prepared import PreparedRun, prepare_run
-from visionft.export.publishing import adding, publishing
-from visionft.export.pytorch_comparison import (
-    Reference,
+from visionft.export.options import DEFAULT_OPTIONS, Artefact, ExportOptions
+from visionft.export.predictor import ExportedIndex, IndexEntry, Predictor, read_index, write_index
+from visionft.export.prepared import (
+    PreparedRun,
     compare,
-    compared_images,
     network_inputs,
+    prepare_run,
     uniform_batch,
 )
 from visionft.export.record import NO_FACTS, ProjectFacts, metrics_of, record_of
-from visionft.export.sample_programs import require_agreement, run_samples, sample_files, write_samples
-from visionft.export.variants import Variant
+from visionft.export.sample_programs import require_agreement, run_samples, sample_files, write_licence, write_samples
 from visionft.export.verifying import references_in
 from visionft.training.evaluation.comparison import write_file_cost
 from visionft.training.evaluation.timing import runs_for, spread_of, timed_calls
@@ -125,9 +122,8 @@ def export_run(
             write_samples(folder)
             write_licence(folder, prepared.metadata)
         with job.stage("Comparing with PyTorch", weight=_COMPARE_S):
-            reference = Reference(model, prepared.decoder.temperature, images.task, prepared.distance)
             predictor = Predictor(path)
-            parity = compare(reference, predictor, prepared.pixels, job=job)
+            parity = compare(prepared, predictor, job=job)
         with job.stage("Measuring its speed", weight=_TIME_S):
             latency = measure_latency(predictor, prepared.pixels[-1], job=job)
         with job.stage(weight=_FINISH_S):
@@ -135,7 +131,7 @@ def export_run(
                 model=out_dir / MODEL_FILE,
                 bytes=path.stat().st_size,
                 sha256=sha256_file(path),
-                temperature=prepared.decoder.temperature,
+                temperature=prepared.temperature,
                 opset=options.opset,
                 parity=parity,
                 latency=latency,
@@ -153,7 +149,8 @@ def export_run(
         try:
             job.check_cancelled()
             with job.stage(weight=row.weight), adding(out_dir, result.sha256) as folder:
-                following = result.with_made(row.name, row.write(prepared, folder, job))
+                following = row.write(prepared, folder, result, job)
+                following = replace(following, artefacts=(*result.artefacts, row.name))
                 result, references = complete(prepared, folder, following, references, facts=facts, job=job)
         except JobCancelled:
             break
@@ -224,8 +221,8 @@ def complete(
         record = record_of(prepared.model, result, prepared.images, facts, metrics) | complete_references
         files = list_contents(folder)
         write_text(folder / CARD_FILE, model_card(record, files))
-        files[CARD_FILE] = listed_file(folder / CARD_FILE)
-        write_record(folder, record | {"files": {name: asdict(files[name]) for name in sorted(files)}})
+        files[CARD_FILE] = file_entry(folder / CARD_FILE)
+        write_record(folder, record | {"files": dict(sorted(files.items()))})
     return result, complete_references
 
 
@@ -237,7 +234,7 @@ def _run_samples(prepared: PreparedRun, folder: Path, kept: Sequence[Variant]) -
     """
     names = [MODEL_FILE, *(each.file for each in kept)]
     predictors = [Predictor(folder / name, device="cpu") for name in names]
-    images = [image.path for image in compared_images(prepared.model.run, prepared.images)]
+    images = [image.path for image in prepared.compared_images]
     samples = run_samples(folder, images, predictors)
     require_agreement(samples)
     return samples
@@ -261,7 +258,7 @@ def _write_index(prepared: PreparedRun, folder: Path, facts: ProjectFacts, kept:
         if image.image_id in ids
     }
     index = ExportedIndex(
-        memory, loaded.run.class_names, entries, prepared.decoder.temperature, sha256_file(path), variants=hashes
+        memory, loaded.run.class_names, entries, prepared.temperature, sha256_file(path), variants=hashes
     )
     write_index(folder / INDEX_FILE, index)
     predictor = Predictor(path, device="cpu")

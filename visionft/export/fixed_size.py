@@ -5,6 +5,7 @@ input of `model_fixed.onnx` is the network's, as bytes: the program crops and re
 bare network, for programs that crop, resize and normalise images themselves.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,7 +21,7 @@ from visionft.core.messages import Message
 from visionft.data.preprocess import PreprocessConfig
 from visionft.data.types import Task
 from visionft.export.contents import FIXED_MODEL_FILE, FLOAT_MODEL_FILE, MODEL_FILE
-from visionft.export.export_result import MAX_ABS_DIFF, Made, TransformEffect
+from visionft.export.export_result import MAX_ABS_DIFF, ExportResult, TransformEffect
 from visionft.export.graph import (
     LOGITS,
     NETWORK_INPUT,
@@ -32,8 +33,7 @@ from visionft.export.graph import (
 )
 from visionft.export.model_file import trusted_session
 from visionft.export.predictor import DISTANCE, INPUT, OUTPUT, Predictor
-from visionft.export.prepared import PreparedRun
-from visionft.export.pytorch_comparison import compared_images, network_inputs, readable_images
+from visionft.export.prepared import PreparedRun, network_inputs, readable_images
 from visionft.training.runs.run_snapshot import spread
 
 _COMPARED: Final = 16  # images, with PyTorch
@@ -92,14 +92,14 @@ def scaled_input(preprocessing: PreprocessConfig, pixels: np.ndarray) -> np.ndar
     return found.round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()
 
 
-def write_fixed_model(prepared: PreparedRun, folder: Path, job: JobContext) -> Made:
+def write_fixed_model(prepared: PreparedRun, folder: Path, result: ExportResult, *, job: JobContext) -> ExportResult:
     """Write `model_fixed.onnx`, equal to PyTorch on its own input; it is left out with a reason where it cannot be so.
 
     How far another resize than that of the model moves its predictions is measured on held-out images.
     """
     if prepared.model.is_combined:
         message = Message("An ensemble has no file of a fixed size: each part prepares images in its own way.")
-        return Made(left_out=(message,))
+        return result.left_out_with(message)
     job.report(Progress(stage="Writing the file of a fixed size", done=0, total=0))
     preprocessing = prepared.model.strongest.preprocessing
     network = prepared.model.strongest.classifier.merged().eval()
@@ -112,17 +112,16 @@ def write_fixed_model(prepared: PreparedRun, folder: Path, job: JobContext) -> M
             given = scaled_input(preprocessing, pixels)
             with torch.no_grad():
                 logits = network(preprocessing.normalise_batch(torch.from_numpy(given))).double().numpy()
-            expected = (softmax if task == "single" else sigmoid)(logits / prepared.decoder.temperature)
+            expected = (softmax if task == "single" else sigmoid)(logits / prepared.temperature)
             difference = float(np.abs(session.run([OUTPUT], {INPUT: given})[0] - expected).max())
             if not difference <= MAX_ABS_DIFF:
                 message = Message("{file} differs from PyTorch by {difference}.", file=FIXED_MODEL_FILE)
                 raise ExportError(Message(message, difference=f"{difference:.2g}"))
     except ExportError as error:
-        return Made(left_out=(error.message,))
+        return result.left_out_with(error.message)
     (folder / FIXED_MODEL_FILE).write_bytes(made.SerializeToString())
-    run = prepared.model.run
-    held_out = (*compared_images(run, prepared.images), *prepared.images.labelled("test"))
-    images = [pixels for _, pixels in readable_images(list(spread(held_out, _RESIZED)), run.config.image_reading)]
+    held_out = (*prepared.compared_images, *prepared.images.labelled("test"))
+    images = [pixels for _, pixels in readable_images(list(spread(held_out, _RESIZED)), prepared.image_reading)]
     predictor = Predictor(folder / MODEL_FILE)
     expected = [predictor.probabilities(each[None]) for each in images]
     found = [session.run([OUTPUT], {INPUT: scaled_input(preprocessing, each)})[0] for each in images]
@@ -132,13 +131,13 @@ def write_fixed_model(prepared: PreparedRun, folder: Path, job: JobContext) -> M
         max_abs_diff=max(float(np.abs(ours - theirs).max()) for ours, theirs in pairs),
         changed=sum(int(ours.argmax()) != int(theirs.argmax()) for ours, theirs in pairs),
     )
-    return Made(fixed_size=effect)
+    return replace(result, fixed_size=effect)
 
 
 _COMPARED_IMAGES = 16
 
 
-def write_float_model(prepared: PreparedRun, folder: Path) -> Made:
+def write_float_model(prepared: PreparedRun, folder: Path, result: ExportResult) -> ExportResult:
     """Write the network from normalised float images [batch, 3, height, width] to logits, compared with PyTorch.
 
     Raises:
@@ -148,7 +147,7 @@ def write_float_model(prepared: PreparedRun, folder: Path) -> Made:
 
     if prepared.model.is_combined:
         message = Message("An ensemble has no float model: each part prepares images in its own way.")
-        return Made(left_out=(message,))
+        return result.left_out_with(message)
     model = Extractor(prepared.networks[0]).extract_model([NETWORK_INPUT], [LOGITS])
     set_metadata(model, {name: value for name, value in prepared.metadata.items() if name != DISTANCE})
     content = model.SerializeToString()
@@ -162,4 +161,4 @@ def write_float_model(prepared: PreparedRun, folder: Path) -> Made:
         message = Message("{file} differs from PyTorch by {difference}.", file=FLOAT_MODEL_FILE)
         raise ExportError(Message(message, difference=f"{difference:.2g}"), Message("{file} is kept.", file=MODEL_FILE))
     (folder / FLOAT_MODEL_FILE).write_bytes(content)
-    return Made()
+    return result

@@ -15,7 +15,6 @@ from visionft.core.amounts import size_text
 from visionft.core.foreign_text import printable
 from visionft.core.names import count_of
 from visionft.data.image_reading import AS_STORED, ImageReading
-from visionft.export.artefacts import ARTEFACTS
 from visionft.export.contents import (
     CLASSIFIER_FILE,
     FIXED_MODEL_FILE,
@@ -27,11 +26,11 @@ from visionft.export.contents import (
     RECORD_FILE,
     SCRIPT_FILE,
     TIMM_FOLDER,
-    ListedFile,
+    FileEntry,
 )
-from visionft.export.export_result import Latency
+from visionft.export.export_result import JUDGED_TITLES, MOST_DOUBT, Latency, VariantAgreement
+from visionft.export.options import ARTEFACTS
 from visionft.export.sample_programs import PYTHON, SAMPLES
-from visionft.export.variants import JUDGED_TITLES, MOST_DOUBT, VariantAgreement
 from visionft.project.image_window import reading_text
 from visionft.training.config.train_config import METHODS_FIELD
 
@@ -300,7 +299,7 @@ _PURPOSES = {
 }
 
 
-def model_card(record: Record, files: Mapping[str, ListedFile]) -> str:
+def model_card(record: Record, files: Mapping[str, FileEntry]) -> str:
     """Return the text of the card of an export, from its record and the files beside it, without the card itself."""
     sections = {
         f"# {escaped(record['title'])}": [_summary(record)],
@@ -470,12 +469,12 @@ def _limitations(record: Record) -> str:
     return "\n".join(f"- {each}" for each in found)
 
 
-def _files(record: Record, files: Mapping[str, ListedFile]) -> Iterable[str]:
+def _files(record: Record, files: Mapping[str, FileEntry]) -> Iterable[str]:
     rows: list[list[str]] = []
     for name, each in sorted(files.items()):
         inside = (text for folder, text in _PURPOSES.items() if folder.endswith("/") and name.startswith(folder))
         purpose = _PURPOSES.get(name) or next(inside, "")
-        rows.append([code(name), size_text(each.bytes), purpose])
+        rows.append([code(name), size_text(each["bytes"]), purpose])
     rows.append([code(RECORD_FILE), "", "all content of this card, for programs; size and SHA-256 of every file"])
     yield table(["file", "size", "content"], rows)
     parity = record["parity"]

@@ -28,7 +28,7 @@ from visionft.core.files import read_json, write_json
 from visionft.core.messages import Message
 from visionft.core.tensor_files import usual_permissions
 from visionft.export.contents import CLASSIFIER_FILE, PYTORCH_FOLDER, TIMM_FOLDER
-from visionft.export.export_result import Made
+from visionft.export.export_result import ExportResult
 from visionft.export.prepared import PreparedRun
 from visionft.training.base_weights import base_weights_of
 from visionft.training.runs.run_folder import BaseWeights
@@ -156,7 +156,7 @@ NETWORK_FILE, HEAD_FILE = "network.safetensors", "head.safetensors"
 _SOURCE = Path(resources.__file__).parent / "pytorch" / CLASSIFIER_FILE
 
 
-def write_network_folders(prepared: PreparedRun, folder: Path) -> Made:
+def write_network_folders(prepared: PreparedRun, folder: Path, result: ExportResult) -> ExportResult:
     """Write the network for timm; where timm alone cannot build it, for PyTorch.
 
     A folder that this run cannot have is left out with the reason.
@@ -171,7 +171,7 @@ def write_network_folders(prepared: PreparedRun, folder: Path) -> Made:
         shutil.rmtree(folder / TIMM_FOLDER, ignore_errors=True)
         left_out.append(_write_pytorch_folder(prepared, folder))
     left_out.append(_write_adapter(prepared, folder))
-    return Made(left_out=tuple(filter(None, left_out)))
+    return result.left_out_with(*left_out)
 
 
 def _write_pytorch_folder(prepared: PreparedRun, folder: Path) -> str:

@@ -1,4 +1,4 @@
-"""Make the smaller files beside `model.onnx`: convert, evaluate on held-out images, keep the accurate ones.
+"""Make the smaller files beside `model.onnx`: convert, compare on held-out images, time, keep the accurate ones.
 
 Only the networks change. Preprocessing, heads and temperature are float32 and equal in every file.
 
@@ -12,9 +12,11 @@ outputs are divided by a temperature.
 
 import logging
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,35 +25,34 @@ import numpy as np
 from visionft.core.errors import nothing_readable
 from visionft.core.events import Progress
 from visionft.core.files import sha256_file
-from visionft.core.jobs import JobContext
+from visionft.core.jobs import JobCancelled, JobContext
+from visionft.data.image_reading import ImageReading
 from visionft.data.types import SnapshotImage
 from visionft.export.contents import MODEL_FILE, OPSET
-from visionft.export.export_result import Made
-from visionft.export.graph import NETWORK_INPUT, constant
-from visionft.export.model_file import open_session, trusted_session
-from visionft.export.predictor import DISTANCE, INPUT
-from visionft.export.prepared import PreparedRun
-from visionft.export.preprocessing_graph import preprocessing_model
-from visionft.export.pytorch_comparison import readable_images
-from visionft.export.variant_evaluation import (
-    MEASURED,
-    compare_outputs,
-    distance_stretch,
-    run_models,
-    session_with_distance,
-    time_both,
-)
-from visionft.export.variants import (
+from visionft.export.export_result import (
+    ExportResult,
     Precision,
     Variant,
+    VariantAgreement,
     VariantLatency,
     is_accurate,
     judge,
     variant_file,
 )
-from visionft.training.evaluation.report import class_images, run_images
+from visionft.export.graph import LOGITS, NETWORK_INPUT, constant
+from visionft.export.model_file import PROCESSOR, open_session, trusted_session
+from visionft.export.predictor import DISTANCE, DISTANCE_OUTPUT, INPUT, OUTPUT
+from visionft.export.prepared import PreparedRun, readable_images
+from visionft.export.preprocessing_graph import preprocessing_model
+from visionft.training.evaluation.comparison import paired_interval
+from visionft.training.evaluation.leaked import right_images
+from visionft.training.evaluation.report import Logits, class_images, measure, probabilities_of, run_images
+from visionft.training.evaluation.timing import processor_name, runs_for, spread_of, timed_calls
+from visionft.training.runs.run_snapshot import spread
 from visionft.training.runs.run_model import RunModel
 from visionft.training.runs.run_snapshot import spread
+
+logger = logging.getLogger(__name__)
 
 BITS: Final = 7  # of a weight
 _CONVOLUTIONAL = ("Conv", "Relu", "Clip", "Add", "MaxPool")  # a ReLU6 is a Clip
@@ -202,14 +203,16 @@ def at_half_precision(network: Any, head: str) -> Any:
     return model
 
 
-logger = logging.getLogger(__name__)
-
+MEASURED = 2000  # images of validation and test at most
+TIMED_SECONDS = 8.0  # of both files together
 CALIBRATING = 128  # training images
 STRETCH = "distance_stretch"
 _DEVICES: dict[Precision, str] = {"fp16": "auto", "int8": "cpu"}  # half precision is for GPUs, integers for processors
 
 
-def write_variant(prepared: PreparedRun, folder: Path, precision: Precision, *, job: JobContext) -> Made:
+def write_variant(
+    prepared: PreparedRun, folder: Path, result: ExportResult, *, precision: Precision, job: JobContext
+) -> ExportResult:
     """Convert the networks of a run, evaluate them beside `model.onnx`, and write the file if it is accurate."""
     if precision == "fp16":
         job.report(Progress(stage="Converting to fp16", done=0, total=0))
@@ -224,10 +227,10 @@ def write_variant(prepared: PreparedRun, folder: Path, precision: Precision, *, 
     path = folder / variant_file(precision)
     device = _DEVICES[precision]
     reference = (folder / MODEL_FILE).read_bytes()
-    sessions = {
-        MODEL_FILE: session_with_distance(path, reference, device="cpu"),
-        precision: session_with_distance(path, model.SerializeToString(), device=device),
-    }
+    sessions = (
+        _session_with_distance(path, reference, device="cpu"),
+        _session_with_distance(path, model.SerializeToString(), device=device),
+    )
     val = prepared.val
     assert val is not None  # after `require_images`
     tested, test_targets = class_images(prepared.class_names, prepared.images, "test")
@@ -235,28 +238,32 @@ def write_variant(prepared: PreparedRun, folder: Path, precision: Precision, *, 
     targets = np.concatenate([val.targets, test_targets]) if tested else val.targets
     places = list(spread(range(len(held_out)), MEASURED))
     images = [held_out[place] for place in places]
-    reading = prepared.model.run.config.image_reading
-    outputs, read = run_models(sessions, images, reading, job)
+    outputs, read = _run_models(sessions, images, prepared.image_reading, job)
+    logits, distances = zip(*outputs, strict=True)
     read = [places[each] for each in read]
     if any(part.held_out is not None for part in prepared.model.parts):
         # What a variant changes counts from the predictions of the evaluation, not from those of seen images.
-        moved = np.zeros_like(outputs[MODEL_FILE].logits)
+        moved = np.zeros_like(logits[0])
         for row, place in enumerate(read):
             if place < len(val.images):
-                moved[row] = val.values[place] - outputs[MODEL_FILE].logits[row]
-        outputs = {name: replace(each, logits=each.logits + moved) for name, each in outputs.items()}
-    both = outputs[MODEL_FILE], outputs[precision]
-    stretch = distance_stretch(*both)
+                moved[row] = val.values[place] - logits[0][row]
+        logits = [each + moved for each in logits]
+    stretch = _distance_stretch(*distances)
     _divide_distance(model, stretch)
     content = model.SerializeToString()
-    answers = compare_outputs(*both, targets[read], decoder=prepared.decoder, stretch=stretch)
+    kept = tuple(held_out[place] for place in read)
+    answers = _compare(
+        prepared,
+        *(Logits(values, kept, targets[read], len(images) - len(kept)) for values in logits),
+        max_distance_diff=float(np.abs(distances[1] / stretch - distances[0]).max(initial=0.0)),
+    )
     speed: VariantLatency | None = None
     digest = ""
     if is_accurate(precision, answers):
         job.report(Progress(stage="Measuring its speed", done=0, total=0))
         first, second = (open_session(path, each, device=device) for each in (reference, content))
-        _, pixels = next(readable_images(images, reading))
-        speed = time_both(first, second, pixels, job)
+        _, pixels = next(readable_images(images, prepared.image_reading))
+        speed = _time_both(first, second, pixels, job)
         path.write_bytes(content)
         digest = sha256_file(path)
     variant = Variant(
@@ -266,7 +273,7 @@ def write_variant(prepared: PreparedRun, folder: Path, precision: Precision, *, 
         reference_bytes=len(reference),
         sha256=digest,
         answers=answers,
-        temperature=prepared.decoder.temperature,
+        temperature=prepared.temperature,
         bits=bits,
         calibrated_on=calibrated_on,
         speed=speed,
@@ -274,7 +281,7 @@ def write_variant(prepared: PreparedRun, folder: Path, precision: Precision, *, 
         split="held_out" if tested else "val",
     )
     logger.info("%s: %s, %s", precision, variant.verdict, answers)
-    return Made(variant=variant)
+    return replace(result, variants=(*result.variants, variant))
 
 
 def _divide_distance(model: Any, stretch: float) -> None:
@@ -312,3 +319,109 @@ def _inputs(part: RunModel, images: Sequence[SnapshotImage], job: JobContext) ->
         job.check_cancelled()
         job.report(Progress(stage="Calibrating int8", done=place, total=len(images)))
         yield session.run(None, {INPUT: pixels[None]})[0]
+
+
+def _session_with_distance(path: Path, content: bytes, *, device: str) -> Any:
+    """Return a session of a model file; hidden distances are restored where there are any."""
+    session = open_session(path, content, device=device)
+    hidden = session.get_modelmeta().custom_metadata_map.get(DISTANCE_OUTPUT, "")
+    return open_session(path, content + bytes.fromhex(hidden), device=device) if hidden else session
+
+
+def _run_models(
+    sessions: Sequence[Any], images: Sequence[SnapshotImage], reading: ImageReading, job: JobContext
+) -> tuple[list[tuple[np.ndarray, np.ndarray]], list[int]]:
+    """Return the outputs of each session for the N readable images, and their places; each image is decoded once.
+
+    Outputs are (N, C) logits, and (N,) distances, or (0,) without distances.
+
+    Raises:
+        RunError: None can be read.
+    """
+    read = list[int]()
+    rows = [list[list[np.ndarray]]() for _ in sessions]
+    for place, pixels in readable_images(images, reading):
+        job.check_cancelled()
+        job.report(Progress(stage="Comparing the variants", done=place, total=len(images)))
+        read.append(place)
+        for found, session in zip(rows, sessions, strict=True):
+            has_distance = any(each.name == DISTANCE for each in session.get_outputs())
+            found.append(session.run([LOGITS, *[DISTANCE] * has_distance], {INPUT: pixels[None]}))
+    if not read:
+        raise nothing_readable("validation images")
+    outputs: list[tuple[np.ndarray, np.ndarray]] = []
+    for found in rows:
+        # Half precision may overflow: non-finite values become 0, and so differ from those of model.onnx.
+        logits = np.nan_to_num(np.concatenate([row[0] for row in found]).astype(np.float64), posinf=0.0, neginf=0.0)
+        distances = np.nan_to_num(np.array([row[1][0] for row in found if len(row) > 1], np.float64))
+        outputs.append((logits, distances))
+    return outputs, read
+
+
+def _compare(prepared: PreparedRun, reference: Logits, own: Logits, *, max_distance_diff: float) -> VariantAgreement:
+    """Compare the logits of a variant with those of `model.onnx` for the same images."""
+    run, temperature, thresholds = prepared.model.run, prepared.temperature, prepared.thresholds
+    before, after = (probabilities_of(each, temperature) for each in (reference, own))
+    was_right, is_right = (right_images(own.targets, each, thresholds) for each in (before, after))
+    predicted = before.argmax(axis=1) if thresholds is None else before >= thresholds
+    fixed, broken = int((is_right & ~was_right).sum()), int((was_right & ~is_right).sum())
+    usual, changed = (
+        measure(run.name, prepared.class_names, "val", each, temperature=temperature, thresholds=thresholds)
+        for each in (reference, own)
+    )
+    return VariantAgreement(
+        images=len(own.targets),
+        top1=float(is_right.mean()),
+        reference_top1=float(was_right.mean()),
+        difference=paired_interval(fixed, broken, len(own.targets)),
+        flips=int((~right_images(predicted, after, thresholds)).sum()),
+        ece=changed.ece,
+        reference_ece=usual.ece,
+        max_abs_diff=float(np.abs(before - after).max()),
+        max_distance_diff=max_distance_diff,
+    )
+
+
+def _distance_stretch(reference: np.ndarray, own: np.ndarray) -> float:
+    """Return the least-squares factor by which a variant's (N,) distances are longer: rounding adds to each."""
+    if not len(own):
+        return 1.0
+    return float(own @ reference / max(1e-12, reference @ reference))
+
+
+def _time_both(reference: Any, variant: Any, pixels: np.ndarray, job: JobContext) -> VariantLatency:
+    """Time the sessions of two files alternately on one decoded uint8 (H, W, 3) image."""
+    sessions = (reference, variant)
+    processor_s = np.zeros(2)
+
+    def classify(place: int) -> None:
+        began = time.process_time()
+        sessions[place].run([OUTPUT], {INPUT: pixels[None]})
+        processor_s[place] += time.process_time() - began
+
+    calls = [partial(classify, place) for place in range(2)]
+    for call in calls:
+        call()
+    times = timed_calls(calls, job=job, most_runs=len(calls) * runs_for(0.99), most_seconds=TIMED_SECONDS)
+    if job.is_cancelled or len(times) < len(calls):
+        raise JobCancelled
+    pairs = times[: len(times) // 2 * 2].reshape(-1, 2)
+    usual, own = map(spread_of, pairs.T)
+    faster = float(np.median(pairs[:, 0] / pairs[:, 1]))
+    provider = variant.get_providers()[0]
+    if provider == PROCESSOR and processor_s.all():
+        faster = min(faster, processor_s[0] / processor_s[1])  # a busy computer may delay one of the two more often
+    return VariantLatency(
+        p50_ms=own.median_ms,
+        p99_ms=own.p99_ms,
+        max_ms=own.max_ms,
+        reference_p50_ms=usual.median_ms,
+        reference_p99_ms=usual.p99_ms,
+        reference_max_ms=usual.max_ms,
+        times_faster=round(faster, 3),
+        runs=len(pairs),
+        provider=provider,
+        width=pixels.shape[1],
+        height=pixels.shape[0],
+        processor=processor_name(),
+    )

@@ -1,28 +1,32 @@
-"""Classify images with an exported file, using ONNX Runtime and no torch. Used by the command line and the Try page."""
+"""Classify images with an exported file, using ONNX Runtime and no torch. Used by the command line and the Try page.
 
-import dataclasses
+Beside the file of a retrieval run is its index `index.safetensors`: the labelled images as evidence. The rows equal the
+rows in the model, with names, notes and tags; the index contains the hash of its model. Earlier versions could add and
+remove images: such an index predicts in place of the model's head.
+"""
+
+import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
+from models.heads.knn import KnnClassifier
 from visionft.core.errors import ExportError, ImageError, NextStep, as_expected
-from visionft.core.files import MOST_RECORD, parse_json, sha256_file
+from visionft.core.files import MOST_RECORD, atomic_path, parse_json, sha256_file
 from visionft.core.messages import Message
 from visionft.core.records import Record
 from visionft.data.decode import IMAGE_SUFFIXES, decode_open, open_image
 from visionft.data.image_reading import ImageReading
-from visionft.export.contents import MODEL_FILE
+from visionft.export.contents import INDEX_FILE, MODEL_FILE, settle
 from visionft.export.export_result import Border
-from visionft.export.index import read_index
 from visionft.export.model_file import check_model, open_session, read_model, refused
-from visionft.export.publishing import settle
-from visionft.training.retrieval import Evidence
+from visionft.training.retrieval import Evidence, calibrated, find_evidence
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +36,121 @@ DISTANCE_OUTPUT, EMBEDDING_OUTPUT = "distance_output", "embedding_output"
 RETURNING = {DISTANCE: DISTANCE_OUTPUT, EMBEDDING: EMBEDDING_OUTPUT}
 # Per image. The largest backbone takes a second or two on a slow computer; an untrusted graph may never end.
 LONGEST_S = 30.0
+
+
+_ABOUT: Final = "about"
+
+
+@dataclass(frozen=True, slots=True)
+class IndexEntry:
+    """Description of an image in an index, with the user's note and tags.
+
+    Its name is without folders: an export does not reveal the author's folders.
+    """
+
+    name: str
+    sha256: str
+    note: str = ""
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ExportedIndex:
+    """The retrieval index of an exported model.
+
+    Attributes:
+        images: {image id: its description}.
+        temperature: Of the calibration on validation.
+        model: SHA-256 of the model's file.
+        added: Number of images that an earlier version added after the export; `removed` is that of images removed.
+        variants: SHA-256 of the smaller files exported with it; their embeddings are nearly the same.
+    """
+
+    memory: KnnClassifier
+    class_names: tuple[str, ...]
+    images: Mapping[int, IndexEntry]
+    temperature: float
+    model: str
+    added: int = 0
+    removed: int = 0
+    variants: tuple[str, ...] = ()
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether the index differs from the images in the model itself."""
+        return bool(self.added or self.removed)
+
+    def probabilities(self, embeddings: np.ndarray) -> np.ndarray:
+        """Return (M, C) probabilities from the model's (M, K) embeddings of images."""
+        return calibrated(self.memory.predict(embeddings), self.temperature, is_multilabel=self.memory.is_multilabel)
+
+    def evidence(self, embedding: np.ndarray, sha256: str = "") -> Evidence:
+        """Return the neighbor evidence for and against a prediction, from a (K,) embedding."""
+        same = [image_id for image_id, each in self.images.items() if sha256 and each.sha256 == sha256]
+        return find_evidence(self.memory, self.class_names, embedding, same=same, temperature=self.temperature)
+
+
+def write_index(path: Path, index: ExportedIndex) -> None:
+    """Write an index atomically.
+
+    Raises:
+        VisionFTError: The disk is full or cannot be written.
+    """
+    from safetensors.numpy import save
+
+    ids = index.memory.image_ids.tolist()
+    about = {
+        "class_names": list(index.class_names),
+        "temperature": index.temperature,
+        "model": index.model,
+        "added": index.added,
+        "removed": index.removed,
+        "variants": list(index.variants),
+        "images": [list(astuple(index.images.get(each, IndexEntry("", "")))) for each in ids],
+    }
+    arrays = {name: np.require(value, requirements="C") for name, value in index.memory.arrays().items()}
+    with atomic_path(path) as whole:
+        whole.write_bytes(save(arrays, metadata={_ABOUT: json.dumps(about, ensure_ascii=False)}))
+
+
+def read_index(model: Path) -> ExportedIndex | None:
+    """Return the index beside a model; None where there is none.
+
+    Raises:
+        ExportError: It is damaged, or belongs to another model.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    path = model.with_name(INDEX_FILE)
+    if not path.is_file():
+        return None
+    try:
+        with safe_open(path, framework="numpy") as file:
+            about: dict[str, Any] = parse_json((file.metadata() or {})[_ABOUT])
+            memory = KnnClassifier.from_arrays({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+        images = [
+            IndexEntry(str(name), str(content), str(note), tuple(tags))
+            for name, content, note, tags in about["images" if "images" in about else "pictures"]  # before 0.1
+        ]
+        index = ExportedIndex(
+            memory,
+            tuple(about["class_names"]),
+            dict(zip(memory.image_ids.tolist(), images, strict=True)),
+            float(about["temperature"]),
+            str(about["model"]),
+            int(about["added"]),
+            int(about.get("removed", 0)),
+            tuple(map(str, about.get("variants", ()))),
+        )
+        if memory.classes != len(index.class_names) or not index.temperature > 0:
+            raise ValueError("it names other classes than its labels are of")
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        message = Message("{folder} cannot be read: {reason}.", folder=path, reason=error)
+        raise ExportError(message, "Export the run again.") from error
+    if sha256_file(model) not in (index.model, *index.variants):
+        hint = Message("Export the run again, or remove the index: the model predicts without it.")
+        raise ExportError(Message("{path} belongs to another model than {name}.", path=path, name=model.name), hint)
+    return index
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,7 +319,7 @@ class Predictor:
             evidence = self.index.evidence(found[EMBEDDING][0], sha256_file(path) if path.is_file() else "")
         distance = float(found[DISTANCE][0]) if DISTANCE in found else None
         prediction = prediction_of(found[OUTPUT][0], self.class_names, self.thresholds, path=path, distance=distance)
-        return dataclasses.replace(prediction, evidence=evidence, model_ms=model_ms)
+        return replace(prediction, evidence=evidence, model_ms=model_ms)
 
 
 def predict_files(
@@ -215,7 +334,7 @@ def predict_files(
             yield Prediction(path=path, error=error.message)
             continue
         found = predict_pixels(decoded.pixels, path)
-        yield dataclasses.replace(found, warnings=decoded.losses)
+        yield replace(found, warnings=decoded.losses)
 
 
 def prediction_of(

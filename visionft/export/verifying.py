@@ -3,24 +3,29 @@
 The record holds reference predictions on synthetic images, so that no user data is needed. The images come from integer
 arithmetic: they are the same bytes on every computer.
 
-Only verified files are sent to the Hugging Face hub, where `huggingface/` becomes the top folder:
-`timm.create_model("hf-hub:OWNER/NAME", pretrained=True)` expects this layout.
+Only verified files are sent to the Hugging Face hub, when a person asks for it, and `huggingface/` becomes the top
+folder there: `timm.create_model("hf-hub:OWNER/NAME", pretrained=True)` expects this layout. huggingface_hub makes the
+repository and sends the files, with its own login or `HF_TOKEN` unless a token is given; `HF_ENDPOINT` names another
+hub. No token is stored, logged or shown.
 """
 
+import re
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, cast
 
 import numpy as np
 from PIL import Image
 
-from visionft.core.errors import ExportError, NextStep
+from visionft.core.credentials import without_secrets
+from visionft.core.errors import ExportError, NextStep, VisionFTError
 from visionft.core.events import Progress
 from visionft.core.jobs import SILENT, JobContext
 from visionft.core.messages import Message
-from visionft.export.artefacts import ARTEFACTS
+from visionft.core.offline import offline_reason
 from visionft.export.contents import (
     FIXED_MODEL_FILE,
     FLOAT_MODEL_FILE,
@@ -28,18 +33,19 @@ from visionft.export.contents import (
     RECORD_FILE,
     SCRIPT_FILE,
     TIMM_FOLDER,
-    ListedFile,
+    FileEntry,
+    file_entry,
     files_in,
     is_inside_folder,
     is_undamaged,
-    listed_file,
     listed_files,
     read_record,
+    settle,
 )
 from visionft.export.export_result import MAX_ABS_DIFF
 from visionft.export.model_file import open_session, read_model
+from visionft.export.options import ARTEFACTS
 from visionft.export.predictor import INPUT, OUTPUT, Predictor
-from visionft.export.publishing import settle
 from visionft.export.sample_programs import PYTHON, run_python
 
 Probabilities = Callable[[np.ndarray], np.ndarray]  # uint8 (1, H, W, 3) to (1, C)
@@ -203,7 +209,7 @@ def verify_export(folder: Path, *, job: JobContext = SILENT) -> Verification:
             message = Message("{folder} holds no export.", folder=folder)
             hint = Message("Give the folder of an export, with its {file}.", file=RECORD_FILE)
         raise ExportError(message, hint, NextStep("export"))
-    files: dict[str, ListedFile] = {}
+    files: dict[str, FileEntry] = {}
     for name, entry in listed.items():
         on_hub = name_on_hub(name)  # a download from the hub has its names there
         is_from_hub = not (folder / name).exists() and (folder / on_hub).exists()
@@ -241,12 +247,12 @@ def verify_export(folder: Path, *, job: JobContext = SILENT) -> Verification:
     )
 
 
-def _fault(folder: Path, name: str, entry: ListedFile) -> Fault | None:
+def _fault(folder: Path, name: str, entry: FileEntry) -> Fault | None:
     """Return the integrity error of a file, or None."""
     if not is_inside_folder(folder, name):
         return "missing"
     try:
-        return None if listed_file(folder / name) == entry else "changed"
+        return None if file_entry(folder / name) == entry else "changed"
     except OSError:
         return "unreadable"
 
@@ -309,3 +315,94 @@ def files_to_send(folder: Path) -> tuple[UploadFile, ...]:
 def name_on_hub(name: str) -> str:
     """Return the name of an export's file in a hub repository."""
     return name.removeprefix(f"{TIMM_FOLDER}/")
+
+
+_LOGIN = Message(
+    "Give a token that may write (they are made on huggingface.co, Settings, Access Tokens), or log in with "
+    "huggingface_hub's own tool."
+)
+
+
+def require_network() -> None:
+    """Raise a `VisionFTError` where the settings forbid the network."""
+    if reason := offline_reason():
+        message = Message("Nothing was sent. {reason}", reason=reason)
+        raise VisionFTError(message, "Allow the network first.", NextStep("allow_network"))
+
+
+def send_export(
+    folder: Path, repository: str, *, is_public: bool = False, token: str = "", job: JobContext = SILENT
+) -> str:
+    """Send the files of an export to a model repository, in one commit, and return the repository's address.
+
+    Args:
+        folder: Of the export; only the files that its record lists are sent.
+        repository: `NAME` of the person whose token it is, or `OWNER/NAME`; it is made where it is missing.
+        is_public: Whether everybody may see it.
+        token: Of the person who sends; empty for huggingface_hub's own.
+
+    Raises:
+        VisionFTError: A file was changed since the export, the network may not be used, the hub refuses or is gone, or
+            the repository is public although it was not to be.
+        JobCancelled: It was stopped before the files were on their way.
+    """
+    from huggingface_hub import CommitOperationAdd, HfApi
+    from huggingface_hub.utils import disable_progress_bars
+
+    require_network()
+    files = files_to_send(folder)
+    token = token.strip()
+    if not re.fullmatch(r"[!-~]*", token):
+        raise VisionFTError("That is no token of the hub.", "Copy it whole: it has neither blanks nor accents.")
+    disable_progress_bars()  # they would be printed
+    api: Any = HfApi(library_name="visionft", token=token or None)
+    with _explained(repository):
+        job.check_cancelled()
+        made = api.create_repo(repository, private=not is_public, exist_ok=True)
+        if not is_public and not api.model_info(made.repo_id).private:
+            hint = Message("Choose another repository, or say that everybody may see it.")
+            message = Message("{repository} is public, so nothing was sent.", repository=made.repo_id)
+            raise VisionFTError(message, hint)
+        job.check_cancelled()
+        job.report(Progress(stage="Sending", done=0, total=0))
+        # Not `upload_folder`: the folder may hold other files, and it may send in several commits.
+        operations = [CommitOperationAdd(each.name, each.path) for each in files]
+        api.create_commit(made.repo_id, operations, commit_message="Export")
+    return without_secrets(str(made))
+
+
+@contextmanager
+def _explained(repository: str) -> Generator[None]:
+    """Turn the errors of huggingface_hub into a `VisionFTError` with a next step, without what the hub answered."""
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError, OfflineModeIsEnabled
+
+    # The base error of the HTTP library, which differs between versions of huggingface_hub, and OSError.
+    transport_errors = cast(tuple[type[Exception], ...], HfHubHTTPError.__bases__)
+    try:
+        yield
+    except HFValidationError:
+        hint = Message("Give NAME or OWNER/NAME, of letters, digits, “-”, “_” and “.”.")
+        raise VisionFTError(Message("{repository} is no name of a repository.", repository=repository), hint) from None
+    except OfflineModeIsEnabled:
+        step = NextStep("allow_network")
+        raise VisionFTError("Nothing was sent: HF_HUB_OFFLINE was set.", "Allow the network first.", step) from None
+    except LocalTokenNotFoundError:
+        raise VisionFTError("Nobody is logged in to the hub on this computer.", _LOGIN) from None
+    except HfHubHTTPError as error:
+        raise _refused(repository, error.response.status_code) from None
+    except (*transport_errors, LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        message = Message("The hub took nothing: {error}", error=without_secrets(str(error)) or type(error).__name__)
+        hint = Message("Check the connection and the address of the hub (HF_ENDPOINT), and try again.")
+        raise VisionFTError(message, hint) from None
+
+
+def _refused(repository: str, status: int) -> VisionFTError:
+    if status == 401:
+        return VisionFTError("The hub does not know the token, or there is none (it answered 401).", _LOGIN)
+    if status == 403:
+        message = Message("The token may not write to {repository} (the hub answered 403).", repository=repository)
+        return VisionFTError(message, _LOGIN)
+    reason = Message("it answered {status}", status=status)
+    hint = Message("Try again later.") if status >= 500 else Message("Choose another name.")
+    message = Message("The hub refuses to take {repository}: {reason}.", repository=repository, reason=reason)
+    return VisionFTError(message, hint)

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -29,7 +28,7 @@ def _write_export(folder: Path, write_model: Callable[..., Path]) -> Path:
         "opset": 20,
         "parity": {"images": 3, "max_abs_diff": 0.0, "top1_agreement": 1.0, "batches": [1]},
         "latency": latency,
-        "files": {name: asdict(each) for name, each in list_contents(folder).items()},
+        "files": list_contents(folder),
     }
     (folder / "export.json").write_text(json.dumps(record))
     return folder

@@ -28,7 +28,7 @@ def folder(tmp_path, write_model, int8_variant) -> Path:
         speed=dataclasses.replace(int8.speed, times_faster=0.8),
         answers=dataclasses.replace(int8.answers, top1=0.897, flips=0),
     )
-    files = {name: asdict(each) for name, each in list_contents(folder).items()}
+    files = list_contents(folder)
     hashes = {"sha256": files["model.onnx"]["sha256"], "files": files}
     record = {"parity": {}, "variants": [asdict(fp16), asdict(int8)], **hashes}
     (folder / "export.json").write_text(json.dumps(record))

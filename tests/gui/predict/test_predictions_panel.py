@@ -5,8 +5,7 @@ from pathlib import Path
 from PIL import Image
 
 from gui.predict.predictions_panel import EvidencePanel
-from visionft.export.index import IndexEntry
-from visionft.export.predictor import Prediction
+from visionft.export.predictor import IndexEntry, Prediction
 from visionft.training.retrieval import Evidence, Neighbour
 
 IMAGES = {

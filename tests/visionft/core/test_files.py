@@ -29,7 +29,7 @@ from visionft.core.files import (
     write_json,
 )
 from visionft.data.types import Snapshot, SnapshotImage
-from visionft.export.publishing import publishing
+from visionft.export.contents import publishing
 from visionft.project.db.locking import ProjectLock
 from visionft.training.runs.checkpoint import whole_folder
 from visionft.training.runs.run_snapshot import read_snapshot, write_snapshot

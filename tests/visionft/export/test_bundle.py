@@ -12,13 +12,12 @@ from PIL import ExifTags, Image
 
 from visionft.core.errors import ExportError
 from visionft.data.types import Snapshot
-from visionft.export.contents import files_in, note_change
+from visionft.export.contents import READY, file_entry, files_in, read_record, write_record
 from visionft.export.export_result import SampleRun
 from visionft.export.exporter import export_run
 from visionft.export.network_folders import plain_network, write_timm_folder
 from visionft.export.options import ExportOptions
 from visionft.export.predictor import Predictor
-from visionft.export.publishing import READY
 from visionft.export.sample_programs import require_agreement
 from visionft.export.verifying import files_to_send, synthetic_images, verify_export
 from visionft.training.runs.run_folder import read_run
@@ -122,7 +121,10 @@ def test_a_changed_byte_a_missing_and_a_foreign_file_are_named(spoilt: Path) -> 
 
 def test_a_script_that_others_wrote_is_never_run(spoilt: Path, tmp_path: Path) -> None:
     (spoilt / "predict.py").write_text(f"open({str(tmp_path / 'proof')!r}, 'w')")
-    note_change(spoilt, "predict.py", spoilt / "predict.py")
+    record = read_record(spoilt)
+    assert record is not None
+    record["files"]["predict.py"] = file_entry(spoilt / "predict.py")
+    write_record(spoilt, record)
     assert verify_export(spoilt).why_not_run and not (tmp_path / "proof").exists()
 
 

@@ -24,11 +24,10 @@ from visionft.core.messages import Message
 from visionft.data.decode import decode
 from visionft.data.types import Snapshot
 from visionft.export import prepared
-from visionft.export.artefacts import ARTEFACTS, Artefact
-from visionft.export.export_result import Made, read_export
+from visionft.export.export_result import ExportResult, read_export
 from visionft.export.exporter import export_run
 from visionft.export.graph import export_network
-from visionft.export.options import ExportOptions, is_made_with
+from visionft.export.options import ARTEFACTS, Artefact, ExportOptions, is_made_with
 from visionft.export.predictor import Predictor
 from visionft.export.verifying import verify_export
 from visionft.training.combining import combine
@@ -175,7 +174,7 @@ def test_cancelled_at_a_further_file_the_export_is_that_before_it(run_of, snapsh
 
 @pytest.mark.slow
 def test_a_further_file_that_fails_leaves_the_others(run_of, snapshot: Snapshot, tmp_path: Path, monkeypatch) -> None:
-    def refuse(*_arguments: object) -> Made:
+    def refuse(*_arguments: object) -> ExportResult:
         raise ExportError("It differs from PyTorch.")
 
     monkeypatch.setitem(ARTEFACTS, "broken", Artefact(name="broken", title="Broken", write=refuse))

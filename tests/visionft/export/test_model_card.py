@@ -7,12 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.catalog import BACKBONES
-from visionft.export.contents import ListedFile
 from visionft.export.model_card import escaped, front_matter, model_card
 from visionft.export.record import licence_expression
 
 EVIL = 'a | b](http://x.y) <img src=x onerror=alert(1)> `c` **d** @all #1 www.z.org\n---\nlicense: mit\n"e'
-FILES = {name: ListedFile(bytes=1000, sha256="0" * 64) for name in ("model.onnx", "labels.txt", "predict.py")}
+FILES = {name: {"bytes": 1000, "sha256": "0" * 64} for name in ("model.onnx", "labels.txt", "predict.py")}
 
 
 def record(name: str = "blue", **changes):
@@ -105,7 +104,7 @@ def test_the_header_says_what_the_hub_asks_for() -> None:
     (test,) = header["model-index"][0]["results"]  # validation chose the epoch: its accuracy is no result
     assert test["dataset"]["split"] == "test"
     assert test["metrics"] == [{"type": "accuracy", "value": 0.8889}]
-    folder = {"huggingface/config.json": ListedFile(bytes=1, sha256="")}
+    folder = {"huggingface/config.json": {"bytes": 1, "sha256": ""}}
     assert header_of(model_card(record(), FILES | folder))["library_name"] == "timm"
 
 

@@ -16,11 +16,10 @@ from visionft.core.errors import ExportError
 from visionft.core.jobs import JobContext
 from visionft.data.decode import decode
 from visionft.data.types import Snapshot
-from visionft.export.export_result import ExportResult, read_export
+from visionft.export.export_result import MOST_DOUBT, ExportResult, VariantAgreement, read_export
 from visionft.export.exporter import export_run
 from visionft.export.options import ExportOptions
 from visionft.export.predictor import Predictor
-from visionft.export.variants import MOST_DOUBT, VariantAgreement
 from visionft.export.verifying import verify_export
 from visionft.training.evaluation.comparison import paired_interval
 

@@ -15,15 +15,15 @@ import pytest
 
 from visionft.core.errors import ExportError, VisionFTError
 from visionft.core.files import temporary_folder
+from visionft.export.contents import adding, publishing, settle
 from visionft.export.export_result import read_export
-from visionft.export.publishing import adding, publishing, settle
 
 NAMES = ("labels.txt", "predict.py", "export.json", "model.onnx")
 # For each line of input it forks a process to publish; the process dies at the given file-system step.
 SERVER = """
 import json, os, signal, sys
 from pathlib import Path
-from visionft.export.publishing import adding, publishing
+from visionft.export.contents import adding, publishing
 def publish(out, files, last, sha256):
     steps = 0
     def step(event, _):

@@ -10,7 +10,7 @@ from PIL import Image
 from visionft.core.jobs import SILENT
 from visionft.data.image_reading import AS_STORED
 from visionft.data.types import SnapshotImage
-from visionft.export.pytorch_comparison import BATCHES, measure_parity, spread_by_shape
+from visionft.export.prepared import BATCHES, measure_parity, spread_by_shape
 
 
 @pytest.fixture

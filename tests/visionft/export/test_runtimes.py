@@ -23,10 +23,9 @@ from PIL import Image
 import resources
 from visionft.core.errors import ExportError
 from visionft.data.types import Snapshot
-from visionft.export.bundled_files import write_runtime
 from visionft.export.exporter import export_run
-from visionft.export.index import read_index, write_index
-from visionft.export.predictor import Predictor
+from visionft.export.predictor import Predictor, read_index, write_index
+from visionft.export.sample_programs import write_runtime
 from visionft.training.combining import combine
 from visionft.training.runs.run_folder import load_run
 

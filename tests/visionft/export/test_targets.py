@@ -8,13 +8,20 @@ import pytest
 
 from visionft.core.errors import ExportError
 from visionft.core.files import sha256_file
-from visionft.export import bundled_files
-from visionft.export.bundled_files import RUNTIME_FILES, runtime_files, write_runtime
+from visionft.export import sample_programs
 from visionft.export.contents import MODEL_FILE, list_contents
-from visionft.export.export_result import ExportResult, Latency, Parity, read_export
+from visionft.export.export_result import (
+    MOST_DOUBT,
+    ExportResult,
+    Latency,
+    Parity,
+    Variant,
+    VariantAgreement,
+    read_export,
+    read_variants,
+)
 from visionft.export.options import TARGETS, ExportOptions, is_made_with
-from visionft.export.sample_programs import SAMPLES, sample_files
-from visionft.export.variants import MOST_DOUBT, Variant, VariantAgreement, read_variants
+from visionft.export.sample_programs import RUNTIME_FILES, SAMPLES, runtime_files, sample_files, write_runtime
 from visionft.export.verifying import verify_export
 
 ANSWERS = VariantAgreement(
@@ -99,7 +106,7 @@ def test_an_export_of_version_0_2_for_pytorch_is_read(tmp_path, write_model):
             "height": 1,
         },
         "samples": {"python": {"agrees": True}, "pytorch": {"agrees": True}},
-        "files": {name: dataclasses.asdict(each) for name, each in list_contents(tmp_path).items()},
+        "files": list_contents(tmp_path),
         "target": "python",
         "artefacts": ["pytorch", "huggingface"],
     }
@@ -129,7 +136,7 @@ def test_a_small_file_is_used_only_where_it_is_as_accurate(verdict, loss, small,
 
 def test_the_page_has_its_runtime_beside_it_or_needs_npm(tmp_path, monkeypatch):
     page = next(each for each in SAMPLES if each.name == "web")
-    monkeypatch.setattr(bundled_files, "ROOT", tmp_path)
+    monkeypatch.setattr(sample_programs, "ROOT", tmp_path)
     with pytest.raises(ExportError):
         write_runtime(tmp_path)
     assert not runtime_files() and page.start(files=runtime_files()).startswith("npm ")

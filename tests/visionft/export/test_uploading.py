@@ -4,7 +4,6 @@ import base64
 import json
 import logging
 import traceback
-from dataclasses import asdict
 from pathlib import Path
 from urllib.parse import quote
 
@@ -17,7 +16,7 @@ from visionft.core.log import log_expected, log_file, start_log
 from visionft.core.offline import OFFLINE_VARIABLE
 from visionft.core.support import report_text
 from visionft.export.contents import list_contents
-from visionft.export.uploading import send_export
+from visionft.export.verifying import send_export
 
 # httpx warns of how huggingface_hub sends large files.
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
@@ -27,7 +26,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning
 def export(tmp_path: Path, write_model) -> Path:
     """Return the folder of an export, with a file of the user in it."""
     model = write_model(tmp_path / "export" / "model.onnx")
-    listed = {name: asdict(each) for name, each in list_contents(model.parent).items()}
+    listed = list_contents(model.parent)
     record = {"sha256": sha256_file(model), "parity": {}, "bytes": model.stat().st_size, "files": listed}
     model.with_name("export.json").write_text(json.dumps(record))
     model.with_name("mine.txt").write_text("mine")
