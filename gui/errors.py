@@ -80,7 +80,7 @@ class ReportDialog(Dialog):
     def __init__(self, parent: QWidget | None, trace: str = "") -> None:
         """Args: `trace` is the traceback of the error, if any."""
         super().__init__(parent, self.title, self.about, width=640, height=380)
-        from visionft.core.support import report_text
+        from visionft.core.doctor import report_text
 
         self._report = QPlainTextEdit(report_text(trace, toolkit=f"Qt {qVersion()}"))
         self._report.setAccessibleName(tr("Report"))

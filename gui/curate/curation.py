@@ -21,7 +21,7 @@ from gui.tasks import Failure, Lane, Task
 from visionft.analysis.check import Issue
 from visionft.analysis.scan import CHECKS
 from visionft.core.events import Event, Progress, ResultStored
-from visionft.core.libraries import LOADING
+from visionft.core.jobs import LOADING
 from visionft.project.db.journal import Effects
 from visionft.project.edits.changes import AcceptSuggestions
 from visionft.project.edits.verdicts import JudgeFine, verdicts_of

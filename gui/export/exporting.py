@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from visionft.core.events import Progress
-from visionft.core.jobs import JobContext
-from visionft.core.libraries import load_libraries
+from visionft.core.jobs import JobContext, load_libraries
 from visionft.export.contents import INDEX_FILE, read_record
 from visionft.export.export_result import ExportResult
 from visionft.export.options import ExportOptions

@@ -4,8 +4,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-from visionft.core.jobs import JobContext
-from visionft.core.libraries import load_libraries
+from visionft.core.jobs import JobContext, load_libraries
 
 
 def import_name(target: str) -> Any:

@@ -12,8 +12,7 @@ import gettext
 
 from PySide6.QtCore import QCoreApplication, QLibraryInfo, QTranslator
 
-from visionft.core.languages import ENGLISH, read_catalogue, translate
-from visionft.core.messages import Message
+from visionft.core.messages import ENGLISH, Message, read_catalogue, translate
 
 
 class _Language:

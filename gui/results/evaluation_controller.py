@@ -11,7 +11,7 @@ from gui.session import ProjectSession
 from gui.state import AppState
 from gui.tasks import Failure, Lane, Priority, Task
 from visionft.core.events import Progress
-from visionft.core.libraries import LOADING
+from visionft.core.jobs import LOADING
 from visionft.core.messages import Message
 from visionft.data.types import Snapshot, Split
 from visionft.training.evaluation.stored import StoredEvaluation

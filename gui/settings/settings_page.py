@@ -25,12 +25,10 @@ from visionft.core.amounts import size_text
 from visionft.core.devices import likely_kinds
 from visionft.core.errors import NextStep
 from visionft.core.installation import install_command, refusal
-from visionft.core.jobs import JobContext
-from visionft.core.languages import languages
-from visionft.core.libraries import load_libraries
-from visionft.core.messages import Message, Text
+from visionft.core.jobs import JobContext, load_libraries
+from visionft.core.messages import Message, Text, languages
 from visionft.core.settings import choices_of
-from visionft.data import cache_space, limits
+from visionft.data import image_cache, limits
 from visionft.training.config.train_config import TrainConfig
 
 THEMES = {"system": Message("System"), "light": Message("Light"), "dark": Message("Dark")}
@@ -155,9 +153,9 @@ class SettingsPage(Page):
         state = self.state  # the page outlives a project
 
         def use(clears: bool) -> int:
-            from visionft.features.feature_space import clear_features, feature_use
+            from visionft.features.feature_store import clear_features, feature_use
 
-            images = (cache_space.clear_cache if clears else cache_space.cache_use)(cache_space.cache_folder())
+            images = (image_cache.clear_cache if clears else image_cache.cache_use)(image_cache.cache_folder())
             features = state.path and (clear_features if clears else feature_use)(state.path)
             thumbnails = trim_cache(0) if clears else trim_cache()
             return images.bytes + thumbnails + (features.bytes if features else 0)
@@ -228,7 +226,7 @@ class SettingsPage(Page):
         self.offline_box.setEnabled(not is_offline)
         self.offline_box.setToolTip(tr("Given by a variable of the environment") if is_offline else "")
         self.image_box.setEnabled(not is_given(limits.LIMIT_VARIABLE))
-        self.decoded_box.setEnabled(not is_given(cache_space.LIMIT_VARIABLE))
+        self.decoded_box.setEnabled(not is_given(image_cache.LIMIT_VARIABLE))
         has_own_weights = not is_given(WEIGHTS_VARIABLE)
         self.weights_place.setText(str(weights_folder()))
         self.weights_button.setEnabled(has_own_weights)

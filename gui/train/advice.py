@@ -19,8 +19,7 @@ from gui.session import ProjectSession
 from gui.state import AppState
 from gui.tasks import Failure, Lane, Priority, Task
 from gui.train.training_images import TrainingImages
-from visionft.core.jobs import JobContext
-from visionft.core.libraries import load_libraries
+from visionft.core.jobs import JobContext, load_libraries
 from visionft.core.messages import Message, shortened
 from visionft.core.names import count_of
 from visionft.data.types import Snapshot

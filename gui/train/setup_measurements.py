@@ -13,8 +13,7 @@ from gui.session import ProjectSession
 from gui.state import AppState
 from gui.tasks import Lane, Priority, Task
 from visionft.core.events import Progress
-from visionft.core.jobs import JobContext
-from visionft.core.libraries import load_libraries
+from visionft.core.jobs import JobContext, load_libraries
 from visionft.core.messages import Message
 from visionft.data.types import Snapshot
 from visionft.training.config.checks import config_problems

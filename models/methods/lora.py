@@ -12,9 +12,9 @@ from models.catalog import Backbone
 from models.methods.method import Method, MethodOptions, layers_setting
 from models.shapes import Matrices, NetworkShape
 from visionft.core.errors import Problem
+from visionft.core.files import usual_permissions
 from visionft.core.messages import Message
 from visionft.core.settings import setting
-from visionft.core.tensor_files import usual_permissions
 
 GROUPED = Message("its convolutions are grouped, and an update of those cannot be merged; choose adapter or full")
 

@@ -17,9 +17,9 @@ from typing import Any, TypeVar, cast
 
 from models.catalog import Backbone
 from models.weights.locations import substitutes, weights_folder
-from visionft.core.credentials import without_secrets
 from visionft.core.errors import NextStep, WeightsError
 from visionft.core.files import naming_faults
+from visionft.core.foreign_text import without_secrets
 from visionft.core.jobs import JobContext
 from visionft.core.messages import Message, Text, sentences
 

@@ -17,10 +17,9 @@ from models.weights.records import WeightsRecord, check_room, install, read_reco
 from models.weights.weights_loading import KINDS, read_state, stated_licence
 from visionft.core.errors import NextStep, VisionFTError, WeightsError
 from visionft.core.events import Notice, Progress
-from visionft.core.files import naming_faults, read_json
+from visionft.core.files import naming_faults, read_json, usual_permissions
 from visionft.core.jobs import SILENT, JobContext
 from visionft.core.messages import Message
-from visionft.core.tensor_files import usual_permissions
 
 PIECE_BYTES = 4_000_000  # copied between two looks whether the job was cancelled
 _CACHED = "models--timm--"  # begins what the hub's cache calls the folder of one of timm's repositories

@@ -32,9 +32,8 @@ from visionft.data.decode import decode
 from visionft.data.image_cache import ImageCache
 from visionft.data.image_reading import ImageReading
 from visionft.data.types import SnapshotImage
-from visionft.features.connected import components
 from visionft.features.fingerprints import NEAR_SIDE, Fingerprints, fingerprints
-from visionft.features.near_duplicates import STAGE, pairs_by_hash
+from visionft.features.near_duplicates import STAGE, components, pairs_by_hash
 from visionft.features.neighbours import nearest
 from visionft.features.registration import (
     CoarseTemplate,
@@ -46,8 +45,7 @@ from visionft.features.registration import (
     register,
     without_borders,
 )
-from visionft.features.row_store import RowStore
-from visionft.features.stored_rows import stored_rows
+from visionft.features.row_store import RowStore, stored_rows
 
 NEAREST: Final = 8  # of each image, by features
 _QUARTERS: Final = (1 << 5, 1 << 6)  # bits of the two quarter turns: transposed and mirrored, or flipped

@@ -17,10 +17,9 @@ from visionft.analysis.check import FOLDER, Check, CheckResult, Inputs, Issue
 from visionft.analysis.quality_measures import MEASURES, ROW, VERSION, measure
 from visionft.core.errors import ImageError
 from visionft.core.messages import Message, load_message
-from visionft.data.depth import FEW_LEVELS, FIRST_PLANE
+from visionft.data.image_reading import FEW_LEVELS, FIRST_PLANE
 from visionft.data.types import SnapshotImage
-from visionft.features.row_store import RowStore
-from visionft.features.stored_rows import stored_rows
+from visionft.features.row_store import RowStore, stored_rows
 
 _BLUR_LIMIT: Final = 3.0  # robust standard deviations
 _USUAL_SHARE: Final = 0.2  # of its class or of the set: not an outlier any more

@@ -36,7 +36,7 @@ def doctor(
     from visionft.core.doctor import describe, diagnose
 
     if report:
-        from visionft.core.support import report_text
+        from visionft.core.doctor import report_text
 
         text = report_text()
         print_result({"report": text}, text, as_json=json)

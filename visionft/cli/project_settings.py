@@ -100,7 +100,7 @@ def _choose_framing(
 
 
 def _framing_text(opened: Project, choice: "FramingChoice | None") -> str:
-    from visionft.features.framing import with_aspect
+    from visionft.features.feature_spec import with_aspect
     from visionft.training import framing_choice as choices
     from visionft.training.config.train_config import TrainConfig
 

@@ -3,6 +3,8 @@
 Reads only; heavy libraries load inside the functions, and a broken one becomes a fault, never a crash. An ONNX Runtime
 provider is usable only after a session has started on it: ONNX Runtime silently replaces some listed providers by the
 CPU.
+
+The support report has versions, devices and the log's newest lines. The user reads it before it is sent.
 """
 
 import contextlib
@@ -19,15 +21,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+import psutil
+
+import visionft
 from visionft import __version__
 from visionft.core.amounts import memory_text, size_text
+from visionft.core.devices import nvidia_gpus
 from visionft.core.errors import NextStep
+from visionft.core.foreign_text import without_secrets
 from visionft.core.installation import has_small_runtime, is_frozen, refusal, requirements, version_of
-from visionft.core.log import log_file
+from visionft.core.log import last_lines, log_file
 from visionft.core.messages import Message
 
 if TYPE_CHECKING:
     from visionft.core.devices import Device
+
 
 logger = logging.getLogger(__name__)
 
@@ -310,3 +318,30 @@ def _broken(library: str, error: Exception) -> Fault:
     advice = Message("Install VisionFT again.") if is_frozen() else afresh
     message = Message("{name} cannot be used here: {reason}", name=library, reason=text)
     return Fault(severity="error", message=message, advice=advice)
+
+
+LINES, MAX_LINE = 200, 2000
+
+
+def report_text(trace: str = "", *, toolkit: str = "") -> str:
+    """Return the report, with `~` for the user's folder.
+
+    Args:
+        trace: The traceback of the reported bug; empty for none.
+        toolkit: The window's toolkit with its version.
+    """
+    told = [trace.rstrip(), ""] if trace else []
+    words = [*_facts(toolkit), "", *told, "Log", *(f"  {line[:MAX_LINE]}" for line in last_lines(LINES))]
+    return without_secrets("\n".join(words)).replace(str(Path.home()), "~")
+
+
+def _facts(toolkit: str) -> list[str]:
+    memory = f"{size_text(psutil.virtual_memory().total)} memory"
+    processor = f"{platform.processor() or platform.machine()}, {psutil.cpu_count() or 1} cores"
+    versions = ", ".join(f"{name} {version or 'missing'}" for name, version in library_versions().items())
+    program = f"VisionFT {visionft.__version__}, Python {platform.python_version()}"
+    return [
+        ", ".join([program, *([toolkit] if toolkit else []), platform.platform()]),
+        f"Computer: {processor}, {memory}; GPU: {', '.join(nvidia_gpus()) or 'none of NVIDIA'}",
+        f"Libraries: {versions}",
+    ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Self, cast
 
 from visionft.core.errors import NextStep
-from visionft.core.typed_values import from_plain
+from visionft.core.records import from_plain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,14 +17,11 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from visionft.core.amounts import size_text
 from visionft.core.errors import IrregularFileError, VisionFTError, disk_fault
 from visionft.core.messages import Message
-
-if TYPE_CHECKING:
-    pass
 
 MOST_JSON = 500_000_000  # the results of a check on a million images take less
 MOST_RECORD = 16_000_000  # the record of an export with 20,000 classes takes less
@@ -399,3 +396,15 @@ def sha256_file(path: Path) -> str:
     """Return the hex SHA-256 of a file's bytes."""
     with open_regular(path) as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+@contextmanager
+def usual_permissions(path: Path) -> Generator[None]:
+    """Give a file that is written inside the permissions that the umask gives new files.
+
+    safetensors' `save_file` lets the owner alone read what it writes, so that a shared run or export cannot be used.
+    """
+    path.touch()
+    mode = stat.S_IMODE(path.stat().st_mode)
+    yield
+    path.chmod(mode)

@@ -1,4 +1,9 @@
-"""Sanitising untrusted text (names of files and classes, licences) for a terminal, JSON or a spreadsheet."""
+"""Sanitising untrusted text (names of files and classes, licences) for a terminal, JSON or a spreadsheet.
+
+Tokens and passwords are kept out of all that is shown, logged or reported. What a hub answers is never repeated, since
+it may hold what it was sent. What libraries say is searched for the form of tokens, for headers, and for the user in an
+address.
+"""
 
 import re
 from pathlib import Path
@@ -47,3 +52,19 @@ def spreadsheet_cell(text: str) -> str:
 def from_spreadsheet_cell(cell: str) -> str:
     """Return the original of a `spreadsheet_cell`."""
     return cell[1:] if cell.startswith("'") and cell[1:].startswith(_FORMULA) else cell
+
+
+SECRET = "<secret>"
+_PATTERNS = (
+    (re.compile(r"(?i)(authorization[\"']?\s*[:=]\s*[\"']?(?:\w+\s+)?)[^\s\"',;}]+"), rf"\1{SECRET}"),
+    (re.compile(r"(?i)\b((?:bearer|basic)(?:\s|%20|\+)+)(?=\S*[\d=_])[\w.~+/=%-]{8,}"), rf"\1{SECRET}"),
+    (re.compile(r"\bhf_[A-Za-z0-9]{20,}"), SECRET),
+    (re.compile(r"(?<=://)[^\s/@]+(?=@)"), SECRET),
+)
+
+
+def without_secrets(text: str) -> str:
+    """Return text with `<secret>` in place of tokens and passwords."""
+    for pattern, shown in _PATTERNS:
+        text = pattern.sub(shown, text)
+    return text

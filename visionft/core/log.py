@@ -18,9 +18,8 @@ import platformdirs
 from filelock import FileLock, Timeout
 
 import visionft
-from visionft.core.credentials import without_secrets
 from visionft.core.errors import VisionFTError
-from visionft.core.foreign_text import printable
+from visionft.core.foreign_text import printable, without_secrets
 
 logger = logging.getLogger(__name__)
 

@@ -3,12 +3,20 @@
 A `Message` is a string, its English text, for the command line, JSON and logs. The window looks its template up in the
 catalogue of the language and fills in the values (`gui.kit.translation.tr`). A literal that goes straight to an error,
 a notice, a progress or a field of settings needs no `Message`: `packaging/translations.py` finds it there.
+
+The catalogues of gettext are in `resources/translations/<code>/LC_MESSAGES/visionft.mo`. The window has one language at
+a time; a file made for a reader names its own.
 """
 
+import gettext
 import json
+import logging
 import re
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any, LiteralString, Self, TypeAlias
+
+import resources
 
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 LONGEST_NAME = 40  # in a sentence
@@ -113,3 +121,40 @@ def _message(parts: Any) -> Any:
     if len(message) > _MOST_STORED:  # messages within messages can double their length at each level
         raise ValueError("too long a message")
     return message
+
+
+logger = logging.getLogger(__name__)
+ENGLISH = "en"
+DOMAIN = "visionft"
+FOLDER = Path(resources.__file__).parent / "translations"
+
+
+def languages() -> dict[str, str]:
+    """Return {code: name in that language}, English first."""
+    codes = sorted(path.parent.parent.name for path in FOLDER.glob(f"*/LC_MESSAGES/{DOMAIN}.mo"))
+    names = {code: read_catalogue(code).info().get("x-language-name", code) for code in codes}
+    return {ENGLISH: "English", **names}
+
+
+def read_catalogue(code: str) -> gettext.NullTranslations:
+    """Return the catalogue of a language; an empty one for English, and where it is missing or damaged."""
+    if code == ENGLISH:
+        return gettext.NullTranslations()
+    try:
+        return gettext.translation(DOMAIN, FOLDER, [code])
+    except (OSError, ValueError) as error:
+        logger.warning("No translation into %s: %s", code, error)
+        return gettext.NullTranslations()
+
+
+def translate(message: Message, catalogue: gettext.NullTranslations) -> str:
+    """Return a message in the language of a catalogue, with its values, messages among them translated too."""
+    shown = {
+        name: translate(each, catalogue) if isinstance(each, Message) else each for name, each in message.values.items()
+    }
+    if message.plural:
+        is_one = str(message.values.get("count")) == "1"
+        template = catalogue.ngettext(message.template, message.plural, 1 if is_one else 2)
+    else:
+        template = catalogue.gettext(message.template) if message.template else ""
+    return fill(template, shown)

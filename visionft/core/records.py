@@ -1,12 +1,18 @@
-"""Results as plain values; reading of stored ones, which may be missing or damaged: then they are measured again."""
+"""Results as plain values; reading of stored ones, which may be missing or damaged: then they are measured again.
+
+`from_plain` checks the types of stored values by pydantic: a stranger may have written them.
+"""
 
 import dataclasses
+import json
 import logging
 import math
 from collections.abc import Callable, Mapping
-from functools import wraps
+from functools import cache, wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
+
+from visionft.core.messages import Message
 
 logger = logging.getLogger(__name__)
 
@@ -64,3 +70,32 @@ def plain_value(value: Any) -> Any:
     if isinstance(value, list | tuple | set | frozenset):
         return [plain_value(each) for each in value]
     return str(value) if isinstance(value, Path | str) else value
+
+
+def from_plain(kind: type[T], value: Any, *, is_finite: bool = False) -> T:
+    """Return a value of a type from JSON values: the inverse of `plain_value`.
+
+    Args:
+        kind: A dataclass, or any other type that pydantic knows.
+        value: The JSON value; parts may be dataclasses already. Fields that a dataclass lacks are passed over.
+        is_finite: Whether infinite numbers and NaN are refused.
+
+    Raises:
+        ValueError: It is no such value: of another type, or a field is missing.
+    """
+    from pydantic import ValidationError  # takes its time to load
+
+    text = json.dumps(value, allow_nan=not is_finite, default=dataclasses.asdict)
+    try:
+        return _adapter(kind).validate_json(text, strict=True)  # of JSON, where a list may be a tuple
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name, reason = ".".join(map(str, first["loc"])), first["msg"]
+        raise ValueError(Message("{name}: {reason}", name=name, reason=reason) if name else reason) from error
+
+
+@cache
+def _adapter(kind: Any) -> Any:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(kind)

@@ -24,9 +24,8 @@ from models.methods.layers import JoinedNetwork
 from models.networks import build_network
 from models.weights.records import bare_origin
 from visionft.core.errors import ExportError
-from visionft.core.files import read_json, write_json
+from visionft.core.files import read_json, usual_permissions, write_json
 from visionft.core.messages import Message
-from visionft.core.tensor_files import usual_permissions
 from visionft.export.contents import CLASSIFIER_FILE, PYTORCH_FOLDER, TIMM_FOLDER
 from visionft.export.export_result import ExportResult
 from visionft.export.prepared import PreparedRun

@@ -20,9 +20,9 @@ from typing import Any, ClassVar, Literal, cast
 import numpy as np
 from PIL import Image
 
-from visionft.core.credentials import without_secrets
 from visionft.core.errors import ExportError, NextStep, VisionFTError
 from visionft.core.events import Progress
+from visionft.core.foreign_text import without_secrets
 from visionft.core.jobs import SILENT, JobContext
 from visionft.core.messages import Message
 from visionft.core.offline import offline_reason

@@ -1,14 +1,21 @@
 """What decides the features of an image: a frozen network, and what it sees of the image. Torch-free."""
 
+import contextlib
 import dataclasses
+import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from models.backbone import Backbone
 from models.catalog import DEFAULT_BACKBONE, get_backbone
 from models.shapes import InputShape
 from models.weights.locations import PRETRAINED
+from visionft.core.errors import ImageError
+from visionft.data.decode import read_header
 from visionft.data.image_reading import AS_STORED, ImageReading
 from visionft.data.preprocess import WHOLE, PreprocessConfig, Region, is_region, parsed_region
+from visionft.data.types import Snapshot, SnapshotImage
 
 LEAST_ASPECT, LARGEST_ASPECT = 0.05, 20.0
 DETAIL = 2.0  # images are kept at about this multiple of the input's size
@@ -83,3 +90,52 @@ class FeatureSpec:
         """Return about how many pixels of an image's shorter side are looked at; see `data.decode`."""
         left, top, right, bottom = self.region_box
         return round(self.input_size * DETAIL * 1000 / min(right - left, bottom - top))
+
+
+MOST_HEADERS = 400
+
+
+class Framed(Protocol):
+    """Settings with a framing: a `FeatureSpec`, or those of a run."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def aspect(self) -> float: ...
+
+    @property
+    def frames(self) -> bool: ...
+
+    @property
+    def preprocessing(self) -> PreprocessConfig: ...
+
+
+FramedT = TypeVar("FramedT", bound=Framed)
+
+
+def with_aspect(config: FramedT, images: Snapshot | Sequence[SnapshotImage]) -> FramedT:
+    """Return the settings with the aspect ratio that they leave to the images: the median of at most 400 headers.
+
+    A framing that was left to a measurement (`framing_choice`) is the centre square. A snapshot also says how its
+    images are read.
+    """
+    if isinstance(images, Snapshot):
+        config = dataclasses.replace(config, image_reading=images.image_reading)
+    if not config.frames:
+        return dataclasses.replace(config, framing="centre")
+    if config.aspect:
+        return config
+    chosen = images.images if isinstance(images, Snapshot) else images
+    return dataclasses.replace(config, aspect=measured_aspect(chosen, config.preprocessing))
+
+
+def measured_aspect(images: Sequence[SnapshotImage], preprocessing: PreprocessConfig) -> float:
+    """Return the median of width / height of the images' region, 1 without a readable image; in 0.05..20."""
+    found = list[float]()
+    for image in images[:: max(1, -(-len(images) // MOST_HEADERS))]:
+        with contextlib.suppress(ImageError):
+            header = read_header(image.path, preprocessing.image_reading)
+            box = preprocessing.region_box(header.height, header.width)
+            found.append(box.width / box.height)
+    middle = statistics.median(found) if found else 1.0
+    return round(min(LARGEST_ASPECT, max(LEAST_ASPECT, middle)), 3)

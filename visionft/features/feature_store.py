@@ -1,14 +1,20 @@
 """The features of a project: of one backbone, at one input size, one row a content. Torch-free; see `embedding`.
 
 They lie in `features/` of the project, a folder for each kind; `current.json` names the current one.
+
+Their disk space is counted with the decoded images, limited, and cleared: features are computed again from the images,
+so that all may be deleted at any time, also while they are read. What stays is which features the project uses: a
+network that the user chose for them.
 """
 
+import contextlib
 import hashlib
 import logging
 import math
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from itertools import compress
 from pathlib import Path
@@ -19,10 +25,12 @@ import numpy as np
 from models.heads.numerics import ScaledRows, part_scaling, unit_rows
 from visionft.core.errors import NextStep, ProjectError, VisionFTError
 from visionft.core.files import read_json, write_json
+from visionft.data import image_cache
+from visionft.data.image_cache import CacheUse, Entry
 from visionft.data.image_reading import AS_STORED, ImageReading
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.features.feature_spec import FeatureSpec
-from visionft.features.row_store import RowStore
+from visionft.features.row_store import KEYS, ROWS, RowStore, delete_rows
 
 logger = logging.getLogger(__name__)
 
@@ -230,3 +238,60 @@ def features_of(kind: FeatureKind, store: RowStore, images: Sequence[SnapshotIma
     good = exists & is_finite
     found, missing, unusable = (tuple(compress(images, chosen)) for chosen in (good, ~exists, exists & ~is_finite))
     return Features(kind, found, vectors if good.all() else vectors[good], missing=missing, unusable=unusable)
+
+
+_EARLIER: Final = "speed.json"  # of earlier versions
+
+
+def feature_use(project_dir: Path) -> CacheUse:
+    """Return the number of kinds of features of a project, and what their rows take."""
+    entries = _survey(project_dir)
+    return CacheUse(len(entries), sum(entry.bytes for entry in entries))
+
+
+def clear_features(project_dir: Path) -> CacheUse:
+    """Delete all features of a project; return the rest, such as undeletable files."""
+    for entry in _survey(project_dir):
+        with contextlib.suppress(OSError):
+            _delete(entry.path)
+    return feature_use(project_dir)
+
+
+def make_room(project_dir: Path, *, keeps: str) -> None:
+    """Delete the features of a project that were unused for the longest until the rest fits (`image_cache.make_room`).
+
+    The limit is that of decoded images, and holds for each by itself. The project's current features stay, and those
+    used lately: a measurement of the framing returns to each.
+
+    Args:
+        project_dir: The project.
+        keeps: Name of the folder of features that are about to grow.
+    """
+    stay = {keeps, current_folder(project_dir)}
+    if entries := _survey(project_dir):
+        used = (replace(each, used=math.inf) if each.path.name in stay else each for each in entries)
+        image_cache.make_room(used, project_dir, image_cache.cache_limit(), _delete)
+
+
+def _delete(folder: Path) -> None:
+    """Delete the rows of a kind of features (OSError: a file is open on Windows, or may not be written)."""
+    logger.info("features are deleted: %s", folder.name)
+    try:
+        delete_rows(folder)
+    except VisionFTError as error:  # behind a link of others
+        raise OSError(str(error)) from error
+    (folder / _EARLIER).unlink(missing_ok=True)
+    if folder.name != current_folder(folder.parents[1]):
+        (folder / ABOUT).unlink(missing_ok=True)
+
+
+def _survey(project_dir: Path) -> list[Entry]:
+    """Return the folders with rows; what lies outside of the project, behind a link, is none of them."""
+    found: list[Entry] = []
+    with contextlib.suppress(OSError), os.scandir(project_dir / FOLDER) as folders:
+        for folder in folders:
+            with contextlib.suppress(OSError):
+                if folder.is_dir(follow_symlinks=False):
+                    rows, keys = (Path(folder.path, name).stat() for name in (ROWS, KEYS))
+                    found.append(Entry(Path(folder.path), rows.st_mtime, rows.st_size + keys.st_size))
+    return found

@@ -28,8 +28,7 @@ from visionft.features.registration import (
     grey_of,
     without_borders,
 )
-from visionft.features.row_store import RowStore
-from visionft.features.stored_rows import stored_rows
+from visionft.features.row_store import RowStore, stored_rows
 
 NEAR_SIDE: Final = 320  # as for features at 160 pixels: most images are cached at this size
 FOLDER: Final = "curation/fingerprints-2"  # in the project; raise the number whenever the values change

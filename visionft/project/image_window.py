@@ -19,7 +19,7 @@ from visionft.core.files import parse_json
 from visionft.core.jobs import SILENT, JobContext
 from visionft.core.messages import Message, sentences
 from visionft.core.names import count_of
-from visionft.core.typed_values import from_plain
+from visionft.core.records import from_plain
 from visionft.data.image_reading import (
     AS_STORED,
     FIRST,

@@ -19,7 +19,7 @@ from visionft.core.errors import RunError, WeightsError
 from visionft.core.files import read_json, write_json
 from visionft.core.jobs import JobContext
 from visionft.core.messages import Message, listed, sentences
-from visionft.features.frozen_network import ensure_network
+from visionft.features.embedding import ensure_network
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_folder import BaseWeights, Run, TrainResult
 

@@ -6,7 +6,7 @@ import time
 
 from visionft.core.jobs import SILENT, JobContext
 from visionft.data.types import Snapshot
-from visionft.features.framing import with_aspect
+from visionft.features.feature_spec import with_aspect
 from visionft.training.config.checks import check_config
 from visionft.training.config.presets import PRESETS, Circumstances, preset_config
 from visionft.training.config.train_config import TrainConfig

@@ -25,7 +25,7 @@ from visionft.data.decode import decode
 from visionft.data.image_cache import ImageCache
 from visionft.data.image_reading import AS_STORED, ImageReading
 from visionft.data.types import Snapshot
-from visionft.features.framing import with_aspect
+from visionft.features.feature_spec import with_aspect
 from visionft.training.config.checks import check_config
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.progress import look_epochs

@@ -30,10 +30,10 @@ from visionft.core.jobs import SILENT, JobContext
 from visionft.core.messages import Message
 from visionft.core.names import count_of
 from visionft.core.records import none_if_unreadable
-from visionft.core.typed_values import from_plain
+from visionft.core.records import from_plain
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.features.embedding import missing_features
-from visionft.features.framing import with_aspect
+from visionft.features.feature_spec import with_aspect
 from visionft.project.edits.setting_changes import ChooseFraming
 from visionft.training.base_weights import ensure_weights
 from visionft.training.config.checks import check_config, config_problems

@@ -21,7 +21,7 @@ from visionft.core.events import Progress
 from visionft.core.jobs import SILENT, JobCancelled, JobContext
 from visionft.core.messages import Message
 from visionft.data.types import Snapshot, SnapshotImage
-from visionft.features.framing import with_aspect
+from visionft.features.feature_spec import with_aspect
 from visionft.training.config.checks import check_config
 from visionft.training.config.presets import PRESETS, Circumstances, preset_config, suited_backbones
 from visionft.training.config.train_config import CENTRE, Framing, TrainConfig

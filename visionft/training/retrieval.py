@@ -24,10 +24,9 @@ from models.heads.calibration import sigmoid, softmax
 from models.heads.knn import FittedKnn, KnnClassifier, fit_memory, nearest_first, set_aside, vote_shares
 from visionft.core.errors import NextStep, ProjectError, RunError, VisionFTError
 from visionft.core.events import Notice, Progress
-from visionft.core.files import atomic_path, write_error
+from visionft.core.files import atomic_path, usual_permissions, write_error
 from visionft.core.jobs import SILENT, JobContext
 from visionft.core.messages import Message
-from visionft.core.tensor_files import usual_permissions
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.features.embedding import features_under
 from visionft.features.neighbours import MOST_EXACT, nearest

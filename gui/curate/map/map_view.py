@@ -15,8 +15,7 @@ from gui.kit.translation import tr
 from gui.kit.workers import BackgroundReader
 from gui.tasks import Failure, Lane, Task
 from visionft.analysis.image_map import Method, draw_map
-from visionft.core.jobs import JobContext
-from visionft.core.libraries import load_libraries
+from visionft.core.jobs import JobContext, load_libraries
 from visionft.core.messages import Message
 from visionft.data.types import Snapshot
 from visionft.features.feature_store import current_kind, load_features

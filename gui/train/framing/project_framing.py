@@ -10,8 +10,7 @@ from gui.kit.thumbnails import THUMBNAIL_PX
 from gui.session import ProjectSession
 from gui.train.framing.seen_part import ReadImage, read_image
 from visionft.data.types import Snapshot
-from visionft.features.feature_spec import LARGEST_ASPECT, LEAST_ASPECT
-from visionft.features.framing import measured_aspect
+from visionft.features.feature_spec import LARGEST_ASPECT, LEAST_ASPECT, measured_aspect
 from visionft.training.config.train_config import CENTRE, TrainConfig
 from visionft.training.framing_choice import LEAST_IMAGES, FramingChoice, is_due, networks_to_try, read_framing
 from visionft.training.probing import probed_images

@@ -13,7 +13,7 @@ from gui.kit.parts import Button, ElidedLabel, key, text, verbatim
 from gui.kit.translation import tr
 from gui.preferences import Settings
 from gui.state import AppState
-from visionft.core import languages
+from visionft.core import messages
 from visionft.core.messages import Message, listed, sentences
 
 
@@ -69,7 +69,7 @@ def test_the_window_speaks_german(qtbot, qapp):
 
 
 def test_an_unknown_or_damaged_language_is_english(tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(languages, "FOLDER", tmp_path)
+    monkeypatch.setattr(messages, "FOLDER", tmp_path)
     folder = tmp_path / "xx/LC_MESSAGES"
     folder.mkdir(parents=True)
     (folder / "visionft.mo").write_bytes(b"no catalogue")

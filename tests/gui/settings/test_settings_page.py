@@ -14,7 +14,7 @@ from gui.preferences import Settings, load_settings
 from models.weights.locations import weights_folder
 from visionft.core.devices import likely_kinds
 from visionft.core.offline import offline_reason
-from visionft.data.cache_space import cache_limit
+from visionft.data.image_cache import cache_limit
 from visionft.data.limits import image_limit
 
 LEFT, CONTROL = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.ControlModifier
@@ -97,7 +97,7 @@ def test_another_language_offers_a_restart_once(page, monkeypatch):
 
 
 def test_caches_are_measured_limited_and_cleared(qtbot, page, images):
-    from visionft.data import cache_space
+    from visionft.data import image_cache
     from visionft.data.image_cache import ImageCache
 
     path = images / "red" / "red_000.png"
@@ -111,7 +111,7 @@ def test_caches_are_measured_limited_and_cleared(qtbot, page, images):
     assert load_settings().decoded_mb == 50_000 and cache_limit() == 50_000_000_000
     qtbot.mouseClick(page.clear_button, LEFT)
     qtbot.waitUntil(lambda: page.size_label.text().startswith("0"))
-    assert not cache_space.cache_folder().exists() and not page.clear_button.isEnabled()
+    assert not image_cache.cache_folder().exists() and not page.clear_button.isEnabled()
     assert list(cache_folder().rglob("*.jpg")) == [foreign]
     page.decoded_box.activated.emit(page.decoded_box.findText("Keep none"))
     assert cache_limit() == 0

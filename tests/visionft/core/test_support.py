@@ -9,8 +9,8 @@ import pytest
 
 import visionft
 from visionft.cli import main
+from visionft.core.doctor import report_text
 from visionft.core.log import log_file
-from visionft.core.support import report_text
 
 
 @pytest.fixture
@@ -45,6 +45,6 @@ def test_the_command_prints_the_report(told, options, monkeypatch, capsys) -> No
 def test_the_report_needs_no_learning_library() -> None:
     import subprocess
 
-    story = "import sys; from visionft.core.support import report_text; report_text(); print('torch' in sys.modules)"
+    story = "import sys; from visionft.core.doctor import report_text; report_text(); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", story], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip() == "False"

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from visionft.data.augment import PRESETS, build_augment
+from visionft.data.dataset import PRESETS, build_augment
 
 
 @pytest.mark.parametrize("preset", [name for name in PRESETS if name != "none"])

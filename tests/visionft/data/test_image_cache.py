@@ -11,10 +11,9 @@ from PIL import Image
 
 from visionft.core.errors import ImageError
 from visionft.core.files import sha256_file
-from visionft.data import cache_space, image_cache
-from visionft.data.cache_space import CacheUse, cache_use, clear_cache
+from visionft.data import image_cache
 from visionft.data.decode import decode
-from visionft.data.image_cache import ImageCache
+from visionft.data.image_cache import CacheUse, ImageCache, cache_use, clear_cache
 
 SIDE = 50
 GB = 10**9
@@ -131,7 +130,7 @@ def test_a_full_cache_throws_out_what_was_not_used_for_long_and_nothing_that_is_
         cache.load(path, SIDE)
     assert [cache.holds(path, SIDE) for path in paths] == [True] * 70 + [False] * 20
     for entry in kept(folder):
-        os.utime(entry, (time.time() - cache_space.IN_USE_S - 60,) * 2)
+        os.utime(entry, (time.time() - image_cache.IN_USE_S - 60,) * 2)
     cache.load(paths[0], SIDE)  # used now
     later = ImageCache(folder, limit=70 * size)
     for path in paths[70:]:

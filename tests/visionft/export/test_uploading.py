@@ -10,11 +10,11 @@ from urllib.parse import quote
 import pytest
 from huggingface_hub import constants
 
+from visionft.core.doctor import report_text
 from visionft.core.errors import VisionFTError
 from visionft.core.files import sha256_file
 from visionft.core.log import log_expected, log_file, start_log
 from visionft.core.offline import OFFLINE_VARIABLE
-from visionft.core.support import report_text
 from visionft.export.contents import list_contents
 from visionft.export.verifying import send_export
 

@@ -7,12 +7,11 @@ import numpy as np
 import pytest
 from small_features import embed
 
-from visionft.data import cache_space
-from visionft.data.cache_space import CacheUse
+from visionft.data import image_cache
+from visionft.data.image_cache import CacheUse
 from visionft.features.embedding import embedded, features_under
-from visionft.features.feature_space import clear_features, feature_use
 from visionft.features.feature_spec import FeatureSpec
-from visionft.features.feature_store import current_kind, load_features
+from visionft.features.feature_store import clear_features, current_kind, feature_use, load_features
 from visionft.project.store import Project
 
 
@@ -51,7 +50,7 @@ def test_features_unused_for_hours_make_room_and_the_current_ones_stay(project: 
     embed(project.path, project.snapshot(), size=32)
     of_size(project, 64)
     of_size(project, 96)
-    monkeypatch.setenv(cache_space.LIMIT_VARIABLE, "0.05")
+    monkeypatch.setenv(image_cache.LIMIT_VARIABLE, "0.05")
     of_size(project, 128)
     assert feature_use(project.path).files == 4  # all are in use
     age(project, 24)

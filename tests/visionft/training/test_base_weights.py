@@ -12,7 +12,7 @@ from visionft.core.errors import RunError
 from visionft.core.events import Event, Notice
 from visionft.core.jobs import JobContext
 from visionft.export.exporter import export_run
-from visionft.features import frozen_network
+from visionft.features import embedding
 from visionft.training import base_weights
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.evaluation.report import evaluate_run
@@ -74,7 +74,7 @@ def test_other_weights_are_refused_later(here, snapshot, tmp_path, state_of, sto
 
 
 def test_stopping_the_download_is_a_normal_end(snapshot, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(frozen_network, "fetch", lambda *_, **__: None)
+    monkeypatch.setattr(embedding, "fetch", lambda *_, **__: None)
     result = train(config(), snapshot, tmp_path / "run")
     assert result.stopped and result.best is None and result.total_parameters > result.trainable_parameters > 0
     assert not (tmp_path / "run").exists()

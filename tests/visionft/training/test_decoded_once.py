@@ -12,9 +12,8 @@ from visionft.analysis.suggestions import suggest_labels
 from visionft.core.events import EpochDone, Event
 from visionft.core.files import sha256_file
 from visionft.core.jobs import JobContext
-from visionft.data.cache_space import cache_folder, cache_use
 from visionft.data.dataset import ImageDataset, choose_workers
-from visionft.data.image_cache import ImageCache
+from visionft.data.image_cache import ImageCache, cache_folder, cache_use
 from visionft.data.preprocess import PreprocessConfig
 from visionft.data.types import Snapshot
 from visionft.training.config.train_config import TrainConfig

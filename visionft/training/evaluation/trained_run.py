@@ -28,7 +28,7 @@ from visionft.core.jobs import SILENT, JobCancelled, JobContext
 from visionft.core.messages import Message
 from visionft.data.types import Snapshot, Split
 from visionft.features.embedding import missing_features
-from visionft.features.framing import with_aspect
+from visionft.features.feature_spec import with_aspect
 from visionft.training.base_weights import stopped_before_start
 from visionft.training.budget import Budget, fitted_to_framing, fitted_to_time, staged_configs
 from visionft.training.config.presets import PRESETS, Circumstances

@@ -21,7 +21,7 @@ from visionft.core.jobs import SILENT, EventThrottle, JobCancelled, JobContext
 from visionft.core.messages import Message
 from visionft.core.names import count_of
 from visionft.data.types import Snapshot
-from visionft.features.framing import with_aspect
+from visionft.features.feature_spec import with_aspect
 from visionft.training import base_weights
 from visionft.training.config.checks import check_config, unvalidated_classes
 from visionft.training.config.train_config import AUTOMATIC_PATIENCE, TrainConfig

@@ -22,11 +22,11 @@ from visionft.core.events import Notice, Progress
 from visionft.core.files import MOST_RECORD, list_folder, read_json, temporary_folder, write_json
 from visionft.core.jobs import SILENT, JobContext
 from visionft.core.messages import Message
-from visionft.core.typed_values import from_plain
+from visionft.core.records import from_plain
 from visionft.data.decode import decode
 from visionft.data.image_reading import AS_STORED
 from visionft.data.types import SPLITS, Snapshot, SnapshotImage
-from visionft.features.framing import with_aspect
+from visionft.features.feature_spec import with_aspect
 from visionft.training.base_weights import ensure_weights
 from visionft.training.config.checks import check_config
 from visionft.training.config.train_config import TrainConfig

@@ -27,7 +27,7 @@ from visionft.core.events import EpochDone, Progress
 from visionft.core.files import MOST_RECORD, atomic_path, open_regular, parse_json, read_json, read_lines
 from visionft.core.jobs import SILENT, JobContext
 from visionft.core.messages import Message
-from visionft.core.typed_values import from_plain
+from visionft.core.records import from_plain
 from visionft.data.types import Snapshot
 from visionft.training.base_weights import WEIGHTS_FILE
 from visionft.training.config.train_config import TrainConfig

@@ -29,7 +29,7 @@ from visionft.core.events import EpochDone, Notice, RunStarted
 from visionft.core.files import fsync_folder, fsync_tree, naming_faults, read_json, write_json
 from visionft.core.jobs import SILENT, JobContext
 from visionft.core.messages import Message, sentences
-from visionft.core.tensor_files import usual_permissions
+from visionft.core.files import usual_permissions
 from visionft.data.types import Snapshot
 from visionft.training.config.train_config import NETWORK, TrainConfig
 from visionft.training.runs.manifest import FILE as HELD_OUT_FILE

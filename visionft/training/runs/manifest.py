@@ -19,7 +19,7 @@ import numpy as np
 
 from visionft.core.files import parse_json, read_json, sha256_file
 from visionft.core.messages import Message
-from visionft.core.typed_values import from_plain
+from visionft.core.records import from_plain
 
 BEST_FOLDER = "best"  # of a run: the checkpoint that evaluation and export read
 MANIFEST = "manifest.json"

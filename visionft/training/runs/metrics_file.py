@@ -16,7 +16,7 @@ from visionft.core.errors import VisionFTError
 from visionft.core.events import EpochDone, Event, RunStarted, StepDone
 from visionft.core.files import parse_json, read_lines, refuse_leaving_link, write_text
 from visionft.core.jobs import JobContext
-from visionft.core.typed_values import from_plain
+from visionft.core.records import from_plain
 
 
 def read_metrics(run_dir: Path) -> tuple[EpochDone, ...]:

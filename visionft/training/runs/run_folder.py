@@ -32,7 +32,7 @@ from visionft.core.files import (
     write_json,
 )
 from visionft.core.messages import Message
-from visionft.core.typed_values import from_plain
+from visionft.core.records import from_plain
 from visionft.training.config.presets import PRESETS
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.manifest import BEST_FOLDER, MANIFEST, Part, fault_of, read_parts

@@ -10,7 +10,7 @@ from typing import TypeVar
 from visionft.core.errors import RunError
 from visionft.core.files import atomic_path, parse_json, read_gzip
 from visionft.core.messages import Message
-from visionft.core.typed_values import from_plain
+from visionft.core.records import from_plain
 from visionft.data.image_reading import AS_STORED, ImageReading
 from visionft.data.types import Snapshot, SnapshotImage, Split, Task
 
