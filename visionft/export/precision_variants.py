@@ -45,10 +45,9 @@ from visionft.export.predictor import DISTANCE, DISTANCE_OUTPUT, INPUT, OUTPUT
 from visionft.export.prepared import PreparedRun, readable_images
 from visionft.export.preprocessing_graph import preprocessing_model
 from visionft.training.evaluation.comparison import paired_interval
-from visionft.training.evaluation.leaked import right_images
 from visionft.training.evaluation.report import Logits, class_images, measure, probabilities_of, run_images
 from visionft.training.evaluation.timing import processor_name, runs_for, spread_of, timed_calls
-from visionft.training.runs.run_snapshot import spread
+from visionft.training.evaluation.unseen import right_images
 from visionft.training.runs.run_model import RunModel
 from visionft.training.runs.run_snapshot import spread
 

@@ -43,8 +43,8 @@ from visionft.export.predictor import Prediction, Predictor, predict_files, pred
 from visionft.export.record import metadata_of
 from visionft.training.evaluation.report import Logits, calibrate, run_images, summarise
 from visionft.training.evaluation.stored import Evaluation, read_evaluation
-from visionft.training.runs.run_snapshot import spread
 from visionft.training.runs.run_model import RunModel
+from visionft.training.runs.run_snapshot import spread
 
 logger = logging.getLogger(__name__)
 

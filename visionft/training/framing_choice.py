@@ -29,8 +29,7 @@ from visionft.core.files import parse_json, read_json, write_json
 from visionft.core.jobs import SILENT, JobContext
 from visionft.core.messages import Message
 from visionft.core.names import count_of
-from visionft.core.records import none_if_unreadable
-from visionft.core.records import from_plain
+from visionft.core.records import from_plain, none_if_unreadable
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.features.embedding import missing_features
 from visionft.features.feature_spec import with_aspect

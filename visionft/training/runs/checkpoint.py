@@ -26,10 +26,9 @@ from models.text.class_texts import all_texts
 from models.weights.locations import RANDOM
 from visionft.core.errors import NextStep, RunError
 from visionft.core.events import EpochDone, Notice, RunStarted
-from visionft.core.files import fsync_folder, fsync_tree, naming_faults, read_json, write_json
+from visionft.core.files import fsync_folder, fsync_tree, naming_faults, read_json, usual_permissions, write_json
 from visionft.core.jobs import SILENT, JobContext
 from visionft.core.messages import Message, sentences
-from visionft.core.files import usual_permissions
 from visionft.data.types import Snapshot
 from visionft.training.config.train_config import NETWORK, TrainConfig
 from visionft.training.runs.manifest import FILE as HELD_OUT_FILE
