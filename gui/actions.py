@@ -1,7 +1,7 @@
 """Commands as records: title, callback, shortcuts, menu, availability and the reason against it.
 
-Each screen declares its own (`gui/<screen>/actions.py`), the shell the rest. Menus, palette, shortcut sheet, tooltips
-and key hints are drawn from these records, so that a new key or reason appears in all of them. Keys are in the portable
+Each screen declares its own (`gui/<screen>/actions.py`), the shell the rest. Menus, shortcut sheet, tooltips and
+key hints are drawn from these records, so that a new key or reason appears in all of them. Keys are in the portable
 format of `QKeySequence`.
 """
 
@@ -38,7 +38,6 @@ class Action:
     menu: Text = ""
     begins_group: bool = False  # with a separator before it in the menu
     is_rare: bool = False  # in the submenu "More" of its menu
-    also: Text = ""  # further search words
     title_now: Callable[[], str] | None = None  # a title that depends on the state
 
 

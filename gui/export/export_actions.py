@@ -24,14 +24,12 @@ def export_actions(link: "PageLink[ExportPage]") -> list[Action]:
             "Read the model card",
             lambda p: p.follow_up.show_card(),
             lambda p: p.follow_up.why_no_card(),
-            also="readme",
         ),
         add(
             "export.check",
             "Verify the export again",
             lambda p: p.follow_up.verify(),
             lambda p: p.follow_up.why_not_verify(),
-            also="check hash",
         ),
         add(
             "export.publish",
@@ -40,6 +38,5 @@ def export_actions(link: "PageLink[ExportPage]") -> list[Action]:
             lambda p: p.why_not_publish(),
             menu="Run",
             is_rare=True,
-            also="push upload hub share",
         ),
     ]

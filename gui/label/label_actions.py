@@ -57,7 +57,6 @@ def label_actions(link: "PageLink[LabelPage]") -> list[Action]:
             lambda p: p.bulk.accepting.why_not(),
             keys=("Ctrl+Shift+R",),
             place=LABEL,
-            also="accept many, accept all above, check a sample, random, proof",
         ),
         add(
             "sample.accept",

@@ -18,7 +18,6 @@ def settings_actions(link: "PageLink[SettingsPage]") -> list[Action]:
             "Pretrained weights",
             lambda p: p.show_weights_button.click(),
             begins_group=True,
-            also="fetch import remove offline backbone",
         ),
         add("run.check", "Check this computer", lambda p: p.check(), lambda p: p.why_not_check()),
     ]

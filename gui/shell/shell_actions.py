@@ -22,7 +22,6 @@ from visionft.core.messages import Message
 if TYPE_CHECKING:
     from gui.shell.project_care import ProjectCare
 
-_THEMES = {"light": Message("Theme: Light"), "dark": Message("Theme: Dark"), "system": Message("Theme: System")}
 _PAGE_TITLES = {
     "project": Message("Go to Project"),
     "label": Message("Go to Label"),
@@ -51,7 +50,6 @@ class Shell(Protocol):
     def show_page(self, name: str) -> object: ...
     def step_page(self, step: int) -> object: ...
     def toggle_full_screen(self) -> object: ...
-    def show_palette(self) -> object: ...
     def show_similar(self) -> object: ...
     def show_manual(self) -> object: ...
     def show_shortcuts(self) -> object: ...
@@ -113,15 +111,11 @@ def _edit_actions(state: AppState, shell: Shell) -> list[Action]:
             ("F3",),
             menu="Edit",
             begins_group=True,
-            also="find alike nearest neighbours search",
         ),
     ]
 
 
 def _view_actions(state: AppState, shell: Shell, pages: Sequence[str]) -> list[Action]:
-    def why_no_theme(name: str) -> str:
-        return tr("This theme is in use.") if state.settings.theme == name else ""
-
     def why_not_larger() -> str:
         return "" if state.settings.font_scale < FONT_SCALES[-1] else tr("The text is as large as it can be.")
 
@@ -158,18 +152,6 @@ def _view_actions(state: AppState, shell: Shell, pages: Sequence[str]) -> list[A
         Action(
             "view.previous_page", "Previous page", partial(shell.step_page, -1), keys=("Ctrl+Shift+Tab",), menu="View"
         ),
-        *(
-            Action(
-                f"view.{name}",
-                title,
-                partial(state.change_settings, theme=name),
-                partial(why_no_theme, name),
-                menu="View",
-                also="colours appearance",
-                begins_group=name == "light",
-            )
-            for name, title in _THEMES.items()
-        ),
         Action(
             "view.larger",
             "Larger text",
@@ -177,18 +159,9 @@ def _view_actions(state: AppState, shell: Shell, pages: Sequence[str]) -> list[A
             why_not_larger,
             ("Ctrl++", "Ctrl+="),
             menu="View",
-            also="zoom font size",
             begins_group=True,
         ),
-        Action(
-            "view.smaller",
-            "Smaller text",
-            partial(scale_text, -1),
-            why_not_smaller,
-            ("Ctrl+-",),
-            menu="View",
-            also="zoom font size",
-        ),
+        Action("view.smaller", "Smaller text", partial(scale_text, -1), why_not_smaller, ("Ctrl+-",), menu="View"),
         Action(
             "view.message",
             "Go to the message",
@@ -228,11 +201,10 @@ def _help_actions(state: AppState, shell: Shell) -> list[Action]:
             begins_group=True,
             title_now=stop_title,
         ),
-        Action("help.manual", "Manual", shell.show_manual, keys=("F1",), menu="Help", also="help documentation"),
-        Action("help.commands", "All commands", shell.show_palette, keys=("Ctrl+K",), menu="Help"),
+        Action("help.manual", "Manual", shell.show_manual, keys=("F1",), menu="Help"),
         Action("help.shortcuts", "Keyboard shortcuts", shell.show_shortcuts, keys=("?",), menu="Help"),
         Action("help.log", "Open the folder of the log", open_log, menu="Help", begins_group=True),
-        Action("help.report", "Copy report", shell.show_report, menu="Help", also="support bug versions"),
+        Action("help.report", "Copy report", shell.show_report, menu="Help"),
         Action("help.about", "About VisionFT", shell.show_about, menu="Help"),
     ]
 
@@ -268,36 +240,22 @@ def _project_actions(state: AppState, shell: Shell) -> list[Action]:
     add = partial(Action, menu="Project")
     open_one = partial(why_no_project, state)
     return [
-        add(
-            "project.split",
-            "Split into training, validation and test",
-            step("split"),
-            why_not_change,
-            also="divide proportions",
-        ),
+        add("project.split", "Split into training, validation and test", step("split"), why_not_change),
         add(
             "project.restore_images",
             "Restore removed images",
             careful(lambda care: care.restore_images()),
             why_nothing_removed,
-            also="deleted bring back",
         ),
-        add("project.relink", "Find missing images again", step("relink"), why_not_change, also="moved lost relink"),
+        add("project.relink", "Find missing images again", step("relink"), why_not_change),
         add(
             "project.export_labels",
             "Export labels",
             careful(lambda care: care.export_labels()),
             open_one,
             begins_group=True,
-            also="annotations CSV JSONL save",
         ),
-        add(
-            "project.window",
-            "Image values",
-            careful(lambda care: care.choose_window()),
-            why_no_image,
-            also="window level 16 bit stack channels DICOM histogram contrast",
-        ),
+        add("project.window", "Image values", careful(lambda care: care.choose_window()), why_no_image),
         add(
             "project.history",
             "History",
@@ -305,31 +263,11 @@ def _project_actions(state: AppState, shell: Shell) -> list[Action]:
             why_no_history,
             ("Ctrl+H",),
             begins_group=True,
-            also="undo to a point, changes",
         ),
-        add("project.back_up", "Back up now", careful(lambda care: care.back_up()), why_not_change, also="save backup"),
-        add("project.restore", "Restore a backup", step("restore"), open_one, also="go back"),
-        add("project.check", "Check and repair", step("check"), why_not_change, also="damaged verify"),
-        add(
-            "project.duplicate",
-            "Duplicate",
-            careful(lambda care: care.duplicate()),
-            open_one,
-            begins_group=True,
-            also="copy clone",
-        ),
-        add(
-            "project.folder",
-            "Open the project's folder",
-            careful(lambda care: care.open_folder()),
-            open_one,
-            also="file manager where",
-        ),
-        add(
-            "project.delete",
-            "Move to the trash",
-            careful(lambda care: care.delete()),
-            why_not_change,
-            also="delete remove",
-        ),
+        add("project.back_up", "Back up now", careful(lambda care: care.back_up()), why_not_change),
+        add("project.restore", "Restore a backup", step("restore"), open_one),
+        add("project.check", "Check and repair", step("check"), why_not_change),
+        add("project.duplicate", "Duplicate", careful(lambda care: care.duplicate()), open_one, begins_group=True),
+        add("project.folder", "Open the project's folder", careful(lambda care: care.open_folder()), open_one),
+        add("project.delete", "Move to the trash", careful(lambda care: care.delete()), why_not_change),
     ]

@@ -22,14 +22,10 @@ from gui.kit.toasts import Toasts
 from gui.kit.translation import tr
 from gui.next_steps import button_of
 from gui.page import Page, PageLink
-from gui.shell.commands import Commands
-from gui.shell.guide import Guide
-from gui.shell.job_bar import JobBar
+from gui.shell.bars import Guide, JobBar, Rail
+from gui.shell.commands import Commands, ShortcutSheet
 from gui.shell.messages import Messenger
-from gui.shell.palette import CommandPalette
-from gui.shell.rail import Rail
 from gui.shell.shell_actions import shell_actions
-from gui.shell.shortcut_sheet import ShortcutSheet
 from gui.state import AppState
 from gui.tasks import Lane, Task
 from visionft import __version__
@@ -181,10 +177,6 @@ class MainWindow(QMainWindow):
     def on_page(self, name: str, action: str, *inputs: object, **options: object) -> None:
         self.show_page(name)
         getattr(self.page(name), action)(*inputs, **options)
-
-    def show_palette(self) -> None:
-        self.palette_dialog = CommandPalette(self, self.commands.listed())
-        self.open_over(self.palette_dialog)
 
     def show_similar(self) -> None:
         """Show the images most similar to those selected on this page, on Curate."""

@@ -49,7 +49,6 @@ def train_actions(link: "PageLink[TrainPage]") -> list[Action]:
             lambda p: p.draft.advice.start(),
             lambda p: p.draft.advice.why_not(),
             menu="Run",
-            also="recommend, advice, more labels, need to train",
         ),
         add(
             "run.probe",
@@ -66,7 +65,6 @@ def train_actions(link: "PageLink[TrainPage]") -> list[Action]:
             lambda p: p.draft.why_not_measure_framing(),
             menu="Run",
             is_rare=True,
-            also="framing, image size, region, crop",
         ),
         add(
             "run.prompts",
@@ -90,14 +88,12 @@ def train_actions(link: "PageLink[TrainPage]") -> list[Action]:
             lambda p: p.jobs.pack(),
             before=why_not_pack,
             menu="Run",
-            also="another computer, remote, ssh, server, cluster, colab, slurm, gpu",
         ),
         add(
             "run.import_result",
             "Import a job result",
             lambda p: p.jobs.import_result(),
             menu="Run",
-            also="another computer, remote, ssh, server, cluster, colab, slurm, gpu",
         ),
         add("run.end", "Stop training", lambda p: p.stop(), before=why_not_stop, menu="Run"),
     ]

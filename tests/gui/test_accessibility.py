@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 from gui.app import create_window
 from gui.kit.translation import use_language
 from gui.preferences import Settings
-from gui.shell.project_dialogs import HistoryDialog, LabelExportDialog, RemovedDialog
+from gui.shell.project_care import HistoryDialog, LabelExportDialog, RemovedDialog
 from visionft.project.db.journal import Step
 from visionft.project.queries import ImageRow
 
@@ -86,8 +86,8 @@ def describe(widget: QWidget) -> str:
 
 def test_a_dialog_closes_by_escape_and_gives_the_focus_back(qtbot, window):
     window.rail.button("label").setFocus()
-    window.show_palette()
-    qtbot.keyClick(window.palette_dialog.field, Qt.Key.Key_Escape)
+    window.show_shortcuts()
+    qtbot.keyClick(window.shortcut_sheet, Qt.Key.Key_Escape)
     qtbot.waitUntil(lambda: QApplication.focusWidget() is window.rail.button("label"))
 
 

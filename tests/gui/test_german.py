@@ -12,7 +12,7 @@ from gui.home.recovery import RestoreDialog
 from gui.kit.translation import use_language
 from gui.preferences import Settings
 from gui.settings.weights_actions import WeightsDialog
-from gui.shell.project_dialogs import HistoryDialog, LabelExportDialog, RemovedDialog
+from gui.shell.project_care import HistoryDialog, LabelExportDialog, RemovedDialog
 from gui.state import AppState
 from gui.train.framing.region_dialog import RegionDialog
 from models.weights.records import weights_states

@@ -16,7 +16,7 @@ from gui.kit.banner import Banner
 from gui.kit.theme import apply_theme
 from gui.preferences import Settings
 from gui.settings.weights_actions import WeightsDialog
-from gui.shell.project_dialogs import HistoryDialog, LabelExportDialog, RemovedDialog
+from gui.shell.project_care import HistoryDialog, LabelExportDialog, RemovedDialog
 from gui.state import AppState
 from gui.train.framing.region_dialog import RegionDialog
 from models.weights.records import weights_states

@@ -1,9 +1,8 @@
-"""One table of commands: menus, palette, sheet and settings agree; keys never collide; undo names its step."""
+"""One table of commands: menus and sheet agree; keys never collide; undo names its step."""
 
 import pytest
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent
-from PySide6.QtWidgets import QMenu
 
 from gui.actions import EVERYWHERE, LABEL, VIEWER, Actions
 from gui.kit import drops
@@ -30,14 +29,6 @@ def test_a_class_cannot_have_a_key_that_the_label_page_takes(actions, window):
     taken = actions.letters_in_use()
     assert taken["n"] == actions["label.skip"].title and taken["?"] == actions["help.shortcuts"].title
     assert not {"0", "q"} & set(taken)
-
-
-def test_the_menus_hold_every_command_of_the_palette(window, project_dir):
-    window.state.open_project(project_dir)
-    menus = [menu for menu in window.menuBar().findChildren(QMenu) if menu.title()]
-    in_menus = {action.text().replace("&&", "&") for menu in menus for action in menu.actions() if action.isEnabled()}
-    assert {command.title for command in window.commands.listed() if not command.why_not} <= in_menus
-    assert len(in_menus) > 20
 
 
 def drop(window, *paths) -> None:

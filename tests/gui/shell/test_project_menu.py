@@ -13,7 +13,7 @@ from PySide6.QtCore import QFile, QPoint, Qt
 from gui.kit import dialogs
 from gui.kit.thumbnail_cache import shown_reading
 from gui.kit.thumbnails import load_thumbnail
-from gui.shell.project_dialogs import CSV, FOLDERS, JSONL, HistoryDialog, LabelExportDialog, RemovedDialog
+from gui.shell.project_care import HistoryDialog, LabelExportDialog, RemovedDialog
 from gui.shell.window_dialog import WindowDialog
 from visionft.cli import COMMANDS
 from visionft.data.image_reading import AS_STORED
@@ -75,7 +75,7 @@ def test_a_backup_is_made_and_stays(opened, finish):
     assert list_backups(opened.state.path)[0].is_own
 
 
-@pytest.mark.parametrize("kind", [CSV, JSONL, FOLDERS, "coco", "cvat", "huggingface"])
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "folders", "coco", "cvat", "huggingface"])
 def test_labels_are_exported_and_come_in_again(qtbot, opened, finish, tmp_path, monkeypatch, kind):
     file = f"labels{(FORMATS[kind].suffixes or ('',))[0]}"
     monkeypatch.setattr(dialogs, "ask_save_file", lambda *_args, **_options: tmp_path / file)
@@ -228,7 +228,7 @@ PLACES = {
     "project relink": "project.relink", "project copy": "project.duplicate", "label export": "project.export_labels",
     "doctor": "run.check", "demo": "file.sample",
     "weights fetch": "run.weights", "weights import": "run.weights", "weights remove": "run.weights",
-    "app": "page.project", "help": "help.commands",
+    "app": "page.project", "help": "help.manual",
     "job pack": "run.pack_job", "job run": "run.pack_job", "job import": "run.import_result",
 }  # fmt: skip
 

@@ -1,37 +1,18 @@
-"""The window as a whole: palette, shortcuts, settings, messages, bugs."""
+"""The window as a whole: shortcuts, settings, messages, bugs."""
 
 import logging
 import sys
 
-import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QApplication, QLabel, QLineEdit
+from PySide6.QtWidgets import QApplication, QLabel
 
 from gui import errors
 from gui.errors import BugDialog, BugReporter
 from gui.kit.theme import DARK, colours
 from gui.state import AppState
 
-LEFT, CONTROL = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.ControlModifier
-
-
-def test_the_palette_finds_a_command_and_enter_does_it(qtbot, window):
-    qtbot.keyClick(window, Qt.Key.Key_K, CONTROL)
-    palette = window.palette_dialog
-    qtbot.keyClick(palette.field, Qt.Key.Key_Down)
-    assert palette.list.currentRow() == 1
-    qtbot.keyClicks(palette.field, "go res")
-    qtbot.keyClick(palette.field, Qt.Key.Key_Return)
-    assert window.current_page.name == "results" and not window.findChildren(QLineEdit, "palette")
-
-
-@pytest.fixture
-def palette(window, project_dir):
-    window.state.open_project(project_dir)
-    window.show_palette()
-    yield window.palette_dialog
-    window.palette_dialog.reject()
+LEFT = Qt.MouseButton.LeftButton
 
 
 def test_the_question_mark_shows_all_keys_except_in_a_text_field(qtbot, window, open_page):
@@ -42,7 +23,7 @@ def test_the_question_mark_shows_all_keys_except_in_a_text_field(qtbot, window, 
     page.grid.setFocus()
     qtbot.keyClick(page.grid, Qt.Key.Key_Question)
     words = {label.text() for label in window.shortcut_sheet.findChildren(QLabel)}
-    assert {"Ctrl+K", *(window.state.actions[each].title for each in ("view.next_page", "viewer.real_pixels"))} <= words
+    assert {"F1", *(window.state.actions[each].title for each in ("view.next_page", "viewer.real_pixels"))} <= words
     window.shortcut_sheet.reject()
 
 
