@@ -32,7 +32,10 @@ class ImageEdits(QObject):
 
     def apply(self, change: Change, message: str = "") -> bool:
         """Apply a change, and show its message with Undo; return whether it was made."""
-        is_made = self.session is not None and self.session.apply(change)
+        session = self.session
+        if session is None:
+            return False
+        is_made = session.run(session.project.apply, change, is_slow=change.is_bulk) is not None
         if is_made and message:
             self.state.say(message, tone="good", command="edit.undo")
         return is_made

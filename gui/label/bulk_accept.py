@@ -1,5 +1,7 @@
 """Bulk acceptance of suggestions: a threshold, a random sample to check before where wanted, and *Accept*.
 
+The page asks for the view to show in place of the grid.
+
 The user's answers about the sample are kept as labels, whatever they say of the others, also after a cancelled check.
 """
 
@@ -9,14 +11,16 @@ from itertools import groupby, islice
 
 import numpy as np
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
+from PySide6.QtWidgets import QWidget
 
-from gui.kit.image_model import ImageModel
+from gui import actions
+from gui.kit.image_model import ImageModel, Section
 from gui.kit.thumbnails import ThumbnailStore
 from gui.kit.translation import tr
-from gui.label.accept_view import AcceptView, offer_text
-from gui.label.cell import Cell
+from gui.label.bulk_views import AcceptView, SampleView, offer_text
+from gui.label.image_search import Cell
 from gui.label.label_session import LabelSession
-from gui.label.rows_view import ImagesOfClass, Question, RowsView
+from gui.label.labeller import label_keys
 from visionft.analysis.suggestions import SAMPLE, Sample, current_suggestions, draw_sample, unlabelled_images
 from visionft.core.errors import VisionFTError
 from visionft.project.edits.changes import AcceptSuggestions, CheckSuggestions
@@ -25,22 +29,20 @@ SIZES = (30, 60, SAMPLE, 300)  # of a sample: without an error, 30 prove that 90
 
 
 class BulkAccept(QObject):
-    """The steps from a threshold to accepted labels."""
+    """The steps from a threshold to accepted labels, and the view of each, shown in place of the grid."""
 
-    view_wanted = Signal(object)  # the view to show in place of the previous one; None for the grid
+    changed = Signal()  # another view, or none
 
     def __init__(self, labels: LabelSession, thumbnails: ThumbnailStore, parent: QObject, *, side_px: int) -> None:
         super().__init__(parent)
         self._labels = labels
         self._images, self._least = ImageModel(self._tiles, self), ImageModel(labels.cells, self)
         self.accept_view = AcceptView(thumbnails, self._least, sizes=SIZES)
-        self.sample_view = RowsView(
-            thumbnails, self._images, name="Random sample", back="Cancel the check", back_icon="close", side_px=side_px
-        )
+        self.sample_view = SampleView(thumbnails, self._images, side_px=side_px)
+        self.views = (self.accept_view, self.sample_view)
+        self.view: QWidget | None = None  # the one shown; None for the grid
         self._threshold = 0.9  # of the shown offer
-        self._result: tuple[Sample, int] | None = (
-            None  # the checked sample, and the number of correct suggestions in it
-        )
+        self._result: tuple[Sample, int] | None = None  # the checked sample, and its number of correct suggestions
         self._pending: Sample | None = None
         self._order: list[int] = []  # the sample, class by class
         self._checked = 0  # images at its start
@@ -57,13 +59,31 @@ class BulkAccept(QObject):
         view.check_button.clicked.connect(self.draw)
         view.accept_button.clicked.connect(self.accept)
         sample.accepted.connect(self.accept_row)
-        sample.other_wanted.connect(self.back)
+        sample.previous_wanted.connect(self.back)
         sample.toggled.connect(self.toggle)
-        sample.refitted.connect(lambda: self._pending and sample.capacity() != self._width and self._show())
+        sample.refitted.connect(lambda: self._pending and sample.capacity() != self._width and self._show_rows())
         for changed in (labels.suggesting.changed, labels.classes_changed):  # labels may be given elsewhere meanwhile
             changed.connect(lambda: view.isVisible() and self._pause.start())
-        for each in (view, sample):
+        for each in self.views:
             each.closed.connect(self.close)
+        sample.grid.installEventFilter(label_keys(labels, self.assign, self, place=actions.SAMPLE))
+
+    @property
+    def focus(self) -> QWidget | None:
+        """The widget of the active view that takes the keys."""
+        if self.view is self.sample_view:
+            return self.sample_view.grid
+        return self.accept_view.slider if self.view is not None else None
+
+    @property
+    def has_sizes(self) -> bool:
+        """Whether the active view uses the image size chosen by the user."""
+        return self.view is self.sample_view
+
+    def _show(self, view: QWidget | None) -> None:
+        if view is not self.view:
+            self.view = view
+            self.changed.emit()
 
     def why_not(self) -> str:
         """Return the reason nothing can be accepted, translated; empty if something can."""
@@ -71,9 +91,9 @@ class BulkAccept(QObject):
 
     def begin(self) -> None:
         """Let the user choose the threshold for accepting suggestions."""
-        self._result = None
+        self.close()
         self._show_offer()
-        self.view_wanted.emit(self.accept_view)
+        self._show(self.accept_view)
 
     def _show_other_threshold(self) -> None:
         self._result = None  # it is about the suggestions of another threshold
@@ -123,7 +143,7 @@ class BulkAccept(QObject):
         elif not self._labels.apply(change, text):
             return
         self._result = None
-        self.view_wanted.emit(None)
+        self._show(None)
 
     def _from_threshold(self) -> AcceptSuggestions | None:
         """Return the change that accepts all suggestions from the threshold on; None after a reported failure."""
@@ -165,8 +185,8 @@ class BulkAccept(QObject):
         self._pending, self._checked, self._starts, self._wrong = pending, 0, [], {}
         place_of = {each.name: place for place, each in enumerate(self._labels.classes)}
         self._order = sorted(pending.images, key=lambda each: place_of.get(self._suggested(each), len(place_of)))
-        self.view_wanted.emit(self.sample_view)
-        self._show()
+        self._show(self.sample_view)
+        self._show_rows()
 
     def _suggested(self, image_id: int) -> str:
         return self._pending.suggested[image_id][0] if self._pending is not None else ""
@@ -189,13 +209,13 @@ class BulkAccept(QObject):
                 swatches=(colours.get(name, 0),) if name else (),
             )
 
-    def _rows(self) -> list[ImagesOfClass]:
-        """Return the rows to check: as many images of a class side by side as fit."""
+    def _rows(self) -> list[tuple[int, ...]]:
+        """Return the rows to check: as many images with one suggested class side by side as fit."""
         width = self.sample_view.capacity()
-        rows = list[ImagesOfClass]()
-        for name, group in groupby(self._order[self._checked :], key=self._suggested):
+        rows = list[tuple[int, ...]]()
+        for _name, group in groupby(self._order[self._checked :], key=self._suggested):
             ids = tuple(group)
-            rows += [ImagesOfClass(ids[start : start + width], name) for start in range(0, len(ids), width)]
+            rows += [ids[start : start + width] for start in range(0, len(ids), width)]
         return rows
 
     @property
@@ -203,32 +223,30 @@ class BulkAccept(QObject):
         """The marked image for the next class key: the newest without an answer; 0 for none."""
         return next((each for each, name in reversed(self._wrong.items()) if not name), 0)
 
-    def _show(self) -> None:
+    def _show_rows(self) -> None:
         rows, self._width = self._rows(), self.sample_view.capacity()
-        self.sample_view.show_rows(rows, self._labels.colours)
-        if rows:
-            self._show_question(rows[0])
+        sections: list[Section] = []
+        for place, ids in enumerate(rows):
+            name = self._suggested(ids[0])
+            title = tr("{name}?", name=name)
+            sections.append(Section(title, self._labels.colours.get(name), len(ids), is_current=not place))
+        self.sample_view.show_rows(tuple(self._order[self._checked :]), sections)
+        self._show_question(rows[0])
 
-    def _show_question(self, row: ImagesOfClass) -> None:
+    def _show_question(self, row: Sequence[int]) -> None:
         key = self._labels.state.actions.shown_keys
         is_marked = bool(self._unanswered)
         if is_marked:
             words = tr("What is the correct class of the marked image?")
             hint = tr("Press its key or choose it in the list. Click again to unmark.")
         else:
-            words = tr("Are these all “{name}”?", name=row.class_name)
+            words = tr("Are these all “{name}”?", name=self._suggested(row[0]))
             hint = tr("Click each wrong image.")
-        has_wrong = any(each in self._wrong for each in row.image_ids)
-        question = Question(
-            words=words,
-            hint=hint,
-            can_accept=not is_marked,
-            accept_key=key("sample.accept"),
-            accept=tr("The other labels are correct") if has_wrong else tr("All labels are correct"),
-            other=tr("Previous row") if self._starts and not is_marked else "",
-            other_key=key("sample.back"),
-        )
-        self.sample_view.show_question(question)
+        has_wrong = any(each in self._wrong for each in row)
+        accept = tr("The other labels are correct") if has_wrong else tr("All labels are correct")
+        previous = f"{tr('Previous row')}  ({key('sample.back')})" if self._starts and not is_marked else ""
+        accept = f"{accept}  ({key('sample.accept')})"
+        self.sample_view.show_question(words, hint, accept=accept, can_accept=not is_marked, previous=previous)
         total = len(self._order)
         words = tr("{done} of {total} checked", done=f"{self._checked:,}", total=f"{total:,}")
         marked = tr("{count} wrong", count=len(self._wrong))
@@ -238,15 +256,22 @@ class BulkAccept(QObject):
     def toggle(self, image_id: int) -> None:
         """Mark an image of the first row as wrong, or remove the mark."""
         rows = self._rows()
-        if rows and image_id in rows[0].image_ids:
+        if rows and image_id in rows[0]:
             self._mark(image_id, None if image_id in self._wrong else "")
 
-    def assign(self, class_name: str) -> None:
+    def toggle_current(self) -> None:
+        """Mark the current image of the sample as wrong, or remove the mark."""
+        if self.view is self.sample_view:
+            self.toggle(self.sample_view.grid.selection.current_id())
+
+    def assign(self, class_name: str) -> bool:
+        """Give the marked image of a sample its right class; return whether a view is active."""
         image_id = self._unanswered
-        if not image_id:
+        if self.view is self.sample_view and not image_id:
             self._labels.state.say(tr("Mark a wrong image first: click it."), tone="info")
-            return
-        self._mark(image_id, class_name if class_name != self._suggested(image_id) else None)
+        elif self.view is self.sample_view:
+            self._mark(image_id, class_name if class_name != self._suggested(image_id) else None)
+        return self.view is not None
 
     def _mark(self, image_id: int, right_class: str | None) -> None:
         if right_class is None:
@@ -263,9 +288,9 @@ class BulkAccept(QObject):
         if not rows or self._unanswered:
             return
         self._starts.append(self._checked)
-        self._checked += len(rows[0].image_ids)
+        self._checked += len(rows[0])
         if self._checked < len(self._order):
-            self._show()
+            self._show_rows()
             return
         project, pending = self._labels.project, self._pending
         if project is None or pending is None:
@@ -279,19 +304,19 @@ class BulkAccept(QObject):
             right = sum(name == pending.suggested[image_id][0] for image_id, name in answers.items())
             self._result = (pending, right)
             self._show_offer()
-            self.view_wanted.emit(self.accept_view)
+            self._show(self.accept_view)
         else:
             text = tr(
                 "The only suggestion was checked.", "All {count} suggestions were checked.", count=len(pending.images)
             )
             self._labels.state.say(text, tone="good", command="edit.undo")
-            self.view_wanted.emit(None)
+            self._show(None)
 
     @Slot()
     def back(self) -> None:
         if self._starts and not self._unanswered:
             self._checked = self._starts.pop()
-            self._show()
+            self._show_rows()
 
     def _answers(self) -> dict[int, str]:
         return {each: self._wrong.get(each) or self._suggested(each) for each in self._order[: self._checked]}
@@ -336,4 +361,4 @@ class BulkAccept(QObject):
             )
             self._labels.state.say(kept, tone="info", command="edit.undo")
         self._result = None
-        self.view_wanted.emit(None)
+        self._show(None)

@@ -4,8 +4,8 @@ A click shows the images of a class; dropping images on it labels them. Knows Qt
 user's requests, the page executes them.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QPoint, QRect, QRectF, QSignalBlocker, QSize, Qt, Signal
 from PySide6.QtGui import (
@@ -38,6 +38,7 @@ from gui.kit.pulling import IMAGES_MIME
 from gui.kit.theme import ClassColour
 from gui.kit.translation import tr
 from visionft.core.messages import Message
+from visionft.project.queries import ClassRow
 
 COLOUR_NAMES = (
     "Blue",
@@ -53,19 +54,10 @@ COLOUR_NAMES = (
     "Indigo",
     "Plum",
 )
-_ROLE = Qt.ItemDataRole.UserRole
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClassEntry:
-    """One class: colour, key, number of images, whether all selected ones have it, and whether it is the filter."""
-
-    name: str
-    colour: ClassColour
-    key: str
-    images: int
-    is_on: bool = False
-    is_shown: bool = False
+# The data of an item beside its name: colour, key, number of images, whether all selected images have the class, and
+# whether it is the filter.
+_ROLES = tuple(Qt.ItemDataRole.UserRole + place for place in range(5))
+_Looks = tuple[ClassColour, str, int, bool, bool]  # in this order
 
 
 class NameEdit(QLineEdit):
@@ -165,7 +157,7 @@ class _EntryDelegate(QStyledItemDelegate):
     def paint(
         self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
     ) -> None:
-        entry: ClassEntry = index.data(_ROLE)
+        colour, shortcut, images, is_on, is_shown = map(index.data, _ROLES)
         palette = theme.colours()
         box = option.rect
         painter.save()
@@ -173,32 +165,30 @@ class _EntryDelegate(QStyledItemDelegate):
         is_hovered = bool(option.state & QStyle.StateFlag.State_MouseOver)
         is_target = isinstance(option.widget, ClassList) and option.widget.is_target(index)
         painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(
-            QColor(palette.accent_soft if entry.is_on else palette.hover if is_hovered else palette.surface)
-        )
-        if entry.is_shown or is_target:
+        painter.setBrush(QColor(palette.accent_soft if is_on else palette.hover if is_hovered else palette.surface))
+        if is_shown or is_target:
             painter.setPen(QColor(palette.accent))
         painter.drawRoundedRect(QRectF(box).adjusted(0.5, 1.5, -0.5, -1.5), 6, 6)
         painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(theme.class_colour(entry.colour))
+        painter.setBrush(theme.class_colour(colour))
         painter.drawRoundedRect(QRectF(box.left() + 10, box.center().y() - 5, 11, 11), 3, 3)
         cap = QRectF(box.right() - 30, box.center().y() - 9, 22, 19)
-        if entry.key:
+        if shortcut:
             painter.setBrush(QColor(palette.sunken))
             painter.setPen(QColor(palette.border))
             painter.drawRoundedRect(cap, 4, 4)
             painter.setPen(QColor(palette.text))
-            painter.drawText(cap, int(Qt.AlignmentFlag.AlignCenter), entry.key.upper())
+            painter.drawText(cap, int(Qt.AlignmentFlag.AlignCenter), shortcut.upper())
         right = round(cap.left()) - 4
         painter.setPen(QColor(palette.muted))
-        count = f"{entry.images:,}"
+        count = f"{images:,}"
         width = painter.fontMetrics().horizontalAdvance(count) + 10
         vertical = Qt.AlignmentFlag.AlignVCenter
         room = QRect(right - width, box.top(), width - 4, box.height())
         painter.drawText(room, int(Qt.AlignmentFlag.AlignRight | vertical), count)
         painter.setPen(QColor(palette.text))
         room = QRect(box.left() + 30, box.top(), right - width - box.left() - 34, box.height())
-        name = ("✓ " if entry.is_on else "") + entry.name
+        name = ("✓ " if is_on else "") + index.data()
         elided = painter.fontMetrics().elidedText(name, Qt.TextElideMode.ElideMiddle, room.width())
         painter.drawText(room, int(vertical), elided)
         painter.restore()
@@ -232,34 +222,61 @@ class ClassPanel(Card):
         words = Message("Click a class to see its images. Its key, or images dragged onto it, label.")
         self.add(self.search_edit, self._hint, self._empty, self.list, text(words, "small", wrap=True))
         self.body.setStretchFactor(self.list, 1)
-        self._entries: list[ClassEntry] = []
+        self._classes: dict[str, _Looks] = {}  # by name, in their order
         self.search_edit.textChanged.connect(self._show_matches)
         self.search_edit.names_entered.connect(self._on_names_entered)
         self.search_edit.use_wanted.connect(self._on_use_wanted)
         self.search_edit.left.connect(self.naming_left)
-        self.list.entered_row.connect(lambda item: self.filter_wanted.emit(item.data(_ROLE).name))
-        self.list.dropped_on.connect(lambda item: self.class_chosen.emit(item.data(_ROLE).name))
+        self.list.entered_row.connect(lambda item: self.filter_wanted.emit(item.text()))
+        self.list.dropped_on.connect(lambda item: self.class_chosen.emit(item.text()))
         self.list.customContextMenuRequested.connect(self._on_menu_requested)
         self.list.model().rowsMoved.connect(lambda *_: self.reordered.emit(self.names()))
 
-    def show_entries(self, entries: list[ClassEntry]) -> None:
-        if entries == self._entries:
-            return
-        is_same_list = [entry.name for entry in entries] == [entry.name for entry in self._entries]
-        self._entries = entries
-        self._empty.setVisible(not entries)
-        if not is_same_list:
+    def show_classes(
+        self,
+        classes: Sequence[ClassRow],
+        colours: Mapping[str, ClassColour],
+        *,
+        keys: Mapping[str, str],
+        common: AbstractSet[str],
+        shown: str,
+    ) -> None:
+        """Show the classes.
+
+        Args:
+            classes: In their order.
+            colours: {class name: colour}.
+            keys: {key: class name}.
+            common: The classes that all selected images have.
+            shown: The class of the current filter; empty for none.
+        """
+        key_of = {name: key for key, name in keys.items()}
+        before, self._classes = (
+            self._classes,
+            {
+                row.name: (
+                    colours[row.name],
+                    key_of.get(row.name, ""),
+                    row.images,
+                    row.name in common,
+                    row.name == shown,
+                )
+                for row in classes
+            },
+        )
+        self._empty.setVisible(not classes)
+        if list(before) != list(self._classes):
             self._show_matches()
             return
-        for line, entry in enumerate(self._matches()):  # redraw nothing but the changed rows
-            item = self.list.item(line)
-            if item.data(_ROLE) != entry:
+        for line, name in enumerate(self._matches()):  # redraw nothing but the changed rows
+            if before[name] != self._classes[name]:
+                item = self.list.item(line)
                 with QSignalBlocker(self.list.model()):  # otherwise the list would lay out all its rows again
-                    _fill(item, entry)
+                    _fill(item, self._classes[name])
                 self.list.viewport().update(self.list.visualItemRect(item))
 
     def names(self) -> list[str]:
-        return [self.list.item(line).data(_ROLE).name for line in range(self.list.count())]
+        return [self.list.item(line).text() for line in range(self.list.count())]
 
     def menu_for(self, name: str) -> QMenu:
         menu = QMenu(self)
@@ -279,9 +296,9 @@ class ClassPanel(Card):
         add(colours, tr("Another colour"), lambda: self.colour_wanted.emit(name, "?"))
         add(colours, tr("The one of its place"), lambda: self.colour_wanted.emit(name, ""))
         into = menu.addMenu(tr("Merge into"))
-        for target in (entry.name for entry in self._entries if entry.name != name):
+        for target in (each for each in self._classes if each != name):
             add(into, target, lambda target=target: self.merge_wanted.emit(name, target))
-        into.setEnabled(len(self._entries) > 1)
+        into.setEnabled(len(self._classes) > 1)
         place = self.names().index(name)
         last = self.list.count() - 1
         for title, step in ((tr("Move up"), -1), (tr("Move down"), 1)):
@@ -297,32 +314,32 @@ class ClassPanel(Card):
         names.insert(place + step, names.pop(place))
         self.reordered.emit(names)
 
-    def _matches(self) -> list[ClassEntry]:
+    def _matches(self) -> list[str]:
         wanted = self.search_edit.text().strip().casefold()
-        return [entry for entry in self._entries if wanted in entry.name.casefold()]
+        return [name for name in self._classes if wanted in name.casefold()]
 
     def _show_matches(self, *_: object) -> None:
         wanted = self.search_edit.text().strip().casefold()
         self.list.clear()
-        for entry in self._matches():
-            item = QListWidgetItem(entry.name)
-            _fill(item, entry)
+        for name in self._matches():
+            item = QListWidgetItem(name)
+            _fill(item, self._classes[name])
             self.list.addItem(item)
         self.list.setDragEnabled(not wanted)
-        is_new = all(entry.name.casefold() != wanted for entry in self._entries)
+        is_new = all(name.casefold() != wanted for name in self._classes)
         words = tr("Enter adds it. Ctrl+Enter gives it to the selected images.")
         self._hint.setText(words if is_new else tr("This class exists. Ctrl+Enter gives it to the selected images."))
         self._hint.setVisible(bool(wanted))
 
     def _on_names_entered(self, names: list[str]) -> None:
-        known = {entry.name.casefold() for entry in self._entries}
+        known = {name.casefold() for name in self._classes}
         if new := [name for name in dict.fromkeys(names) if name.casefold() not in known]:
             self.classes_named.emit(new)
         else:
             self.search_edit.selectAll()  # the next name replaces it
 
     def _on_use_wanted(self, typed: str) -> None:
-        known = next((entry.name for entry in self._entries if entry.name.casefold() == typed.casefold()), typed)
+        known = next((name for name in self._classes if name.casefold() == typed.casefold()), typed)
         self.search_edit.clear()
         self.class_chosen.emit(known)
         self.naming_left.emit()
@@ -330,13 +347,15 @@ class ClassPanel(Card):
     def _on_menu_requested(self, place: QPoint) -> None:
         item = self.list.itemAt(place)
         if item is not None:
-            menu = self.menu_for(item.data(_ROLE).name)
+            menu = self.menu_for(item.text())
             menu.exec(self.list.mapToGlobal(place))
             menu.deleteLater()
 
 
-def _fill(item: QListWidgetItem, entry: ClassEntry) -> None:
-    item.setData(_ROLE, entry)
-    counted = tr("{name}: {count} image", "{name}: {count} images", name=entry.name, count=entry.images)
+def _fill(item: QListWidgetItem, looks: _Looks) -> None:
+    for role, value in zip(_ROLES, looks, strict=True):
+        item.setData(role, value)
+    _colour, shortcut, images, _is_on, _is_shown = looks
+    counted = tr("{name}: {count} image", "{name}: {count} images", name=item.text(), count=images)
     item.setToolTip(counted)
-    item.setData(Qt.ItemDataRole.AccessibleTextRole, f"{counted}\n{entry.key.upper()}".strip())
+    item.setData(Qt.ItemDataRole.AccessibleTextRole, f"{counted}\n{shortcut.upper()}".strip())

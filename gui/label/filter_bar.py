@@ -1,7 +1,6 @@
 """The bars around the grid: filter and sort order, and suggestions. Knows Qt and plain data only."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from PySide6.QtCore import QSignalBlocker, Qt, QTimer, Signal
 from PySide6.QtGui import QResizeEvent
@@ -13,54 +12,27 @@ from gui.kit.flow import Flow
 from gui.kit.parts import Button, Card, ElidedLabel, IconButton, IconLabel, row
 from gui.kit.theme import ClassColour
 from gui.kit.translation import tr
-from gui.label.cell import LEAST_LABELS
+from gui.label.image_search import (
+    ANY_STATE,
+    AS_IMPORTED,
+    BY_CLASS,
+    BY_NAME,
+    LABEL_STATES,
+    LEAST_LABELS,
+    MOST_USEFUL,
+    NEWEST_FIRST,
+    ORDERS,
+    SPLIT_KEYS,
+    SPLIT_NAMES,
+    SURE_FIRST,
+    UNLABELLED,
+    UNSURE_FIRST,
+    ImageQuery,
+)
 from visionft.core.messages import Message
 
 ANY_TAG, ANY_PREDICTION = Message("Any tag"), Message("Any suggestion")
-ANY_STATE, UNLABELLED, LABELLED, PUT_OFF, IN_CONFLICT = range(5)
-LABEL_STATES = (
-    Message("Any label"),
-    Message("Without label"),
-    Message("Labelled"),
-    Message("Put off"),
-    Message("In conflict"),
-)
-SPLIT_NAMES = (
-    Message("Any split"),
-    Message("Training"),
-    Message("Validation"),
-    Message("Test"),
-    Message("Not divided"),
-)
-SPLIT_KEYS = ("", "train", "val", "test", "unassigned")
-AS_IMPORTED, NEWEST_FIRST, BY_NAME, BY_CLASS, UNSURE_FIRST, SURE_FIRST, MOST_USEFUL = range(7)
-ORDERS = (
-    Message("As imported"),
-    Message("Newest first"),
-    Message("By name"),
-    Message("By class"),
-    Message("Unsure first"),
-    Message("Highest confidence first"),
-    Message("Most useful next"),
-)
 _ALWAYS = (AS_IMPORTED, NEWEST_FIRST, BY_NAME, BY_CLASS)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageQuery:
-    """The filter of the user; empty fields and zeros do not filter."""
-
-    text: str = ""
-    class_name: str = ""
-    tag: str = ""
-    prediction: str = ""  # images with this suggested class
-    label_state: int = ANY_STATE  # an index in `LABEL_STATES`
-    split: str = ""  # one of `SPLIT_KEYS`
-    order: int = AS_IMPORTED  # an index in `ORDERS`
-
-    @property
-    def narrows(self) -> bool:
-        return bool(self.text or self.class_name or self.tag or self.prediction or self.label_state or self.split)
 
 
 class FilterBar(QWidget):

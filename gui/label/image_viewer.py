@@ -18,7 +18,7 @@ from gui.kit.near_images import NearImages
 from gui.kit.parts import Button, ElidedLabel, IconButton, IconLabel, clear, column, pill, restyle, row, text, widget_of
 from gui.kit.thumbnails import ThumbnailStore
 from gui.kit.translation import tr
-from gui.label.cell import CandidateBadge, Cell, shortened
+from gui.label.image_search import Cell
 
 
 class CandidateBar(QWidget):
@@ -35,23 +35,26 @@ class CandidateBar(QWidget):
         self.setLayout(row(IconLabel("warning", tone="warn"), question, self._choices, None, spacing=theme.MEDIUM))
         self.hide()
 
-    def show_candidates(self, candidates: tuple[CandidateBadge, ...], keys: Mapping[str, str]) -> None:
+    def show_candidates(self, cell: Cell | None, keys: Mapping[str, str]) -> None:
+        candidates = cell.candidates if cell is not None else ()
         self.setVisible(bool(candidates))
         key_of = {name: key for key, name in keys.items()}
-        shown = tuple((each, key_of.get(each.name, "")) for each in candidates)
+        colours = cell.swatches if cell is not None else ()
+        pairs = zip(candidates, colours[: len(candidates)], strict=True)
+        shown = tuple((each, colour, key_of.get(each.class_name, "")) for each, colour in pairs)
         if shown == self._shown:
             return
         self._shown, self.buttons = shown, {}
         clear(self._choices)
-        for candidate, key in shown:
-            button = Button("", on_click=lambda name=candidate.name: self.class_chosen.emit(name))
-            name = shortened(candidate.name, 30)
+        for candidate, colour, key in shown:
+            button = Button("", on_click=lambda name=candidate.class_name: self.class_chosen.emit(name))
+            name = _shortened(candidate.class_name, 30)
             button.setText((f"{name}  ({key.upper()})" if key else name).replace("&", "&&"))
-            button.setIcon(swatch(theme.class_colour(candidate.colour).name()))
-            button.setToolTip(tr("“{name}”: from {file}", name=candidate.name, file=candidate.origin))
+            button.setIcon(swatch(theme.class_colour(colour).name()))
+            button.setToolTip(tr("“{name}”: from {file}", name=candidate.class_name, file=candidate.origin))
             file = ElidedLabel("/".join(Path(candidate.origin).parts[-2:]), "small")  # the folder may name the class
             file.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
-            self.buttons[candidate.name] = button
+            self.buttons[candidate.class_name] = button
             self._choices.addWidget(button)
             self._choices.addWidget(file)
 
@@ -117,16 +120,16 @@ class ImageViewer(QWidget):
         facts = (cell.size, cell.aside, cell.mark) if cell else ()
         self._facts.setToolTip(cell.note if cell else "")
         self._facts.setText("  ".join(fact for fact in facts if fact))
-        self.label_pill.setText(shortened(cell.title, 60) if cell else "")
+        self.label_pill.setText(_shortened(cell.title, 60) if cell else "")
         self.label_pill.setVisible(cell is not None)
         restyle(self.label_pill, tone="accent" if cell and cell.labels else "warn")
-        self.candidates.show_candidates(cell.candidates if cell else (), keys)
-        badge = cell.badge if cell else None
-        self.accept_button.setVisible(badge is not None)
-        if badge is None:
+        self.candidates.show_candidates(cell, keys)
+        suggested = cell.suggested if cell else ""
+        self.accept_button.setVisible(bool(suggested))
+        if not suggested:
             self.show_evidence(())
         else:
-            words = tr("Suggested: {ranked}", ranked=badge.ranking())
+            words = tr("Suggested: {ranked}", ranked=suggested)
             key = tr("{key} accepts it.", key=self.accept_key) if self.accept_key else ""
             self.accept_button.setToolTip(f"{key} {words}".strip())
         self._place_words()
@@ -139,3 +142,8 @@ class ImageViewer(QWidget):
     def close_workers(self) -> None:
         self.view.close_reader()
         self.evidence.close_workers()
+
+
+def _shortened(text: str, most: int) -> str:
+    """Return a text cut to a number of characters."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"

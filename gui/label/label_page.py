@@ -1,7 +1,10 @@
 """The label page: a grid and a viewer over all images, the class list, and labelling by keys.
 
 Above the images are two lines, the commands and the filters; everything else is below them. Every key press is one
-durable transaction before the screen shows it; undo reverts any of them.
+durable transaction before the screen shows it; undo reverts any of them. Its way to the disk: `ImageKeys.eventFilter`
+finds the class of the key, `Labeller.assign` takes the selection, `ImageEdits.relabel` makes the change `LabelImages`
+and `ImageEdits.apply` its message, `ProjectSession.run` tells the screens of the effects, `Project.apply` journals and
+backs up, `LabelImages.write` writes the rows, and `Database.transaction` commits.
 """
 
 from collections.abc import Sequence
@@ -25,15 +28,13 @@ from gui.kit.parts import (
 from gui.kit.side_by_side import divided
 from gui.kit.thumbnails import ThumbnailStore
 from gui.kit.translation import tr
-from gui.label.bulk import BulkLabelling
-from gui.label.cell import Cell
+from gui.label.bulk_accept import BulkAccept
 from gui.label.class_panel import ClassPanel
 from gui.label.filter_bar import FilterBar, SuggestionBar
-from gui.label.image_search import class_entries
+from gui.label.image_search import Cell
 from gui.label.image_viewer import ImageViewer
-from gui.label.label_keys import key_hint, label_keys
 from gui.label.label_session import LabelSession
-from gui.label.labeller import ClassActions, Labeller, image_menu
+from gui.label.labeller import ClassActions, Labeller, image_menu, key_hint, label_keys
 from gui.page import Page
 from gui.session import ProjectSession
 from gui.state import AppState, ChosenImages
@@ -70,7 +71,7 @@ class LabelPage(Page):
         self.panel = ClassPanel()
         self.class_actions = ClassActions(self.labels, self.panel, self)
         self.labeller = Labeller(self.labels, self)
-        self.bulk = BulkLabelling(self.labels, self.thumbnails, self, side_px=self.size_slider.value())
+        self.bulk = BulkAccept(self.labels, self.thumbnails, self, side_px=self.size_slider.value())
         self.suggestion_bar = SuggestionBar()
         self.suggest_button = Button("Suggest labels", "sample", on_click=self._offer_sources)
         self.suggest_button.setToolTip(tr("Have a class suggested for each image without one"))
@@ -237,7 +238,8 @@ class LabelPage(Page):
         labels = self.labels
         cells = self._cells(chosen)
         shown = labels.query.class_name if labels.only is None else ""
-        self.panel.show_entries(class_entries(labels.classes, cells, keys=labels.keys, shown=shown))
+        common = frozenset.intersection(*(frozenset(cell.labels) for cell in cells)) if cells else frozenset[str]()
+        self.panel.show_classes(labels.classes, labels.colours, keys=labels.keys, common=common, shown=shown)
         count = selection.selected_count() if is_grid else 0
         several = Message("{count} selected: a key labels them all, and so does dragging them onto a class")
         has_suggestions = bool(labels.suggesting.found)
@@ -351,7 +353,7 @@ class LabelPage(Page):
 
     def close_workers(self) -> None:
         """Wait for the images being decoded; called before the page is deleted."""
-        self.bulk.accepting.keep_answers()
+        self.bulk.keep_answers()
         self.thumbnails.close()
         self.viewer.close_workers()
         self.labeller.close()

@@ -5,6 +5,7 @@ The page, its keys and the actions depend on this and not on each other. It show
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import TypeVar
 
 from PySide6.QtCore import QObject, Signal, Slot
@@ -13,13 +14,11 @@ from gui.image_edits import ImageEdits
 from gui.kit.class_looks import class_colours, class_keys
 from gui.kit.image_model import ImageModel, ImageSelection, Tile
 from gui.kit.workers import BackgroundReader
-from gui.label.cell import LEAST_LABELS, Cell
-from gui.label.filter_bar import MOST_USEFUL, ImageQuery
-from gui.label.image_search import ImageFinder, cells
+from gui.label.image_search import LEAST_LABELS, MOST_USEFUL, Cell, ImageQuery, cells, matching_images
 from gui.label.suggesting import SuggestionController
 from gui.session import ProjectSession
 from gui.state import AppState
-from visionft.project.queries import ClassRow, common_tags, tag_names
+from visionft.project.queries import ALL, ClassRow, common_tags, find_images, name_order, tag_names
 from visionft.project.queries import class_rows as read_classes
 from visionft.project.store import Project
 from visionft.project.summary import ProjectSummary
@@ -58,7 +57,7 @@ class LabelSession(ImageEdits):
         self.query = ImageQuery()
         self.only: tuple[int, ...] | None = None  # exactly these images, instead of the query
         self.is_viewing = False
-        self._finder = ImageFinder(session.project) if session is not None else None
+        self.forget_names()
         self._counter = BackgroundReader(_read, self._take, parent=self)
         self._reader = BackgroundReader(self._read_all, self._take_all, parent=self)
         self._searcher = BackgroundReader(self._search, self._show, parent=self)
@@ -73,7 +72,7 @@ class LabelSession(ImageEdits):
 
     def read_all(self) -> None:
         """Read classes, counts and the images to show, in the background; `all_read` is emitted at the end."""
-        if self._finder is not None:
+        if self.project is not None:
             self._reader.ask((self.query, self.only))
         else:
             self.classes_changed.emit()
@@ -172,7 +171,7 @@ class LabelSession(ImageEdits):
 
     def _find(self, current: int = 0) -> None:
         """Find the images to show, in the background, and then make one current: 0 keeps it, `FIRST` is the first."""
-        if self._finder is not None:
+        if self.project is not None:
             self._searcher.ask((self.query, self.only), current)
 
     def _search(self, shown: _Shown, current: int) -> tuple[_Shown, tuple[int, ...], int]:
@@ -190,15 +189,17 @@ class LabelSession(ImageEdits):
             self.selection.set_current(image_ids.index(current))
 
     def _ids_of(self, query: ImageQuery, only: tuple[int, ...] | None) -> tuple[int, ...]:
-        assert self._finder is not None
+        assert self.project is not None
         if only is None:
-            return self._finder.find(query, self.suggesting.found, self.suggesting.queue)
-        present = set(self._finder.find(ImageQuery(), self.suggesting.found, ()))
+            suggesting = self.suggesting
+            return matching_images(self.project, query, suggesting.found, suggesting.queue, by_name=self._by_name)
+        present = set(find_images(self.project, limit=ALL))
         return tuple(image_id for image_id in only if image_id in present)
 
     def forget_names(self) -> None:
-        if self.project is not None:
-            self._finder = ImageFinder(self.project)
+        """Read the expensive order by name again when it is wanted: images came or went."""
+        project = self.project
+        self._by_name = cache(lambda: name_order(project) if project is not None else ())
 
     def view(self, is_on: bool) -> None:
         """Show the current image large, or the grid again."""

@@ -1,19 +1,19 @@
-"""The user's actions on the selected images and on the classes, each one durable change, and the context menu."""
+"""The user's actions on the selected images and on the classes, each one durable change; their keys and menus."""
 
-from collections.abc import Sized
+from collections.abc import Callable, Sized
 from typing import Literal
 
-from PySide6.QtCore import QObject, Slot
-from PySide6.QtGui import QAction, QColor
+from PySide6.QtCore import QObject, Qt, Slot
+from PySide6.QtGui import QAction, QColor, QKeyEvent
 from PySide6.QtWidgets import QColorDialog, QInputDialog, QMenu, QWidget
 
-from gui.image_commands import ImageMenu, add_entry
+from gui.actions import LABEL, VIEWER, Actions
+from gui.image_commands import ImageKeys, ImageMenu, add_entry
 from gui.kit import theme
 from gui.kit.translation import tr
 from gui.kit.workers import BackgroundReader
 from gui.label.class_panel import ClassPanel
-from gui.label.filter_bar import PUT_OFF, SPLIT_KEYS, SPLIT_NAMES
-from gui.label.image_search import UnlabelledImage, UnlabelledSearch, find_unlabelled
+from gui.label.image_search import PUT_OFF, SPLIT_KEYS, SPLIT_NAMES, find_unlabelled
 from gui.label.label_session import LabelSession
 from visionft.analysis.suggestions import current_suggestions
 from visionft.data.types import Split
@@ -29,6 +29,8 @@ from visionft.project.edits.class_changes import (
 from visionft.project.edits.image_changes import ReviewImages, WriteNote
 from visionft.project.store import Project
 
+_ARROWS = {Qt.Key.Key_Left: "label.previous", Qt.Key.Key_Right: "label.next"}
+
 
 class Labeller(QObject):
     """Acts on the selected images; a change to several is announced, with Undo. Then the next image is current."""
@@ -37,6 +39,8 @@ class Labeller(QObject):
         super().__init__(window)
         self._labels, self._selection, self._window = labels, labels.selection, window
         self._finder = BackgroundReader(find_unlabelled, self._go_to, parent=self)
+        self._searched: tuple[int, ...] = ()  # the images of the newest search for one without a label
+        self._is_told = False  # whether the user is told that there is none
 
     @Slot(str)
     def assign(self, class_name: str) -> None:
@@ -56,7 +60,7 @@ class Labeller(QObject):
             suggested = current_suggestions(project, suggested)
         elif suggested:
             cells = self._labels.cells(tuple(suggested))
-            suggested = {cell.image_id: suggested[cell.image_id] for cell in cells if cell.badge is not None}
+            suggested = {cell.image_id: suggested[cell.image_id] for cell in cells if cell.suggested}
         classes = {image_id: each.classes for image_id, each in suggested.items()}
         if not classes:
             self._labels.toggle_viewer()
@@ -109,22 +113,22 @@ class Labeller(QObject):
             self._find_unlabelled(self._labels.project, 1, "none", is_told=False)
 
     def _find_unlabelled(self, project: Project, step: int, review: Literal["none", "later"], *, is_told: bool) -> None:
-        ids, place = self._selection.ids, self._selection.place
-        search = UnlabelledSearch(ids=ids, place=place, step=step, review=review, is_told=is_told)
-        self._finder.ask(project, search)
+        self._searched, self._is_told = self._selection.ids, is_told
+        self._finder.ask(project, self._searched, self._selection.place, step, review)
 
-    def _go_to(self, found: UnlabelledImage) -> None:
+    def _go_to(self, found: tuple[int, bool]) -> None:
         """Make the image found current, unless it is not shown any more; say so where there is none."""
         ids = self._selection.ids
-        if found.image_id:
-            if found.image_id in ids:  # the list may have been read again: its filter leaves out what has a label now
-                self._selection.set_current(ids.index(found.image_id))
-        elif found.search.ids is not ids:
+        image_id, is_any = found
+        if image_id:
+            if image_id in ids:  # the list may have been read again: its filter leaves out what has a label now
+                self._selection.set_current(ids.index(image_id))
+        elif self._searched is not ids or not self._is_told:
             return
-        elif found.search.is_told and found.is_any:
+        elif is_any:
             hint = tr("Images without one were put off, or are hidden by the filter.")
             self._labels.state.say(tr("Every image shown has a label."), hint, tone="info")
-        elif found.search.is_told:
+        else:
             self._labels.state.say(tr("Every image has a label."), tone="good")
 
     def close(self) -> None:
@@ -238,3 +242,35 @@ def image_menu(labels: LabelSession, labeller: Labeller, parent: QWidget) -> QMe
     menu.addSeparator()
     menu.add_command("label.remove")
     return menu
+
+
+def label_keys(
+    labels: LabelSession, assign: Callable[[str], object], parent: QObject, *, place: str = LABEL
+) -> ImageKeys:
+    """Return the event filter of an image view; `place` is the scope of the keys: the viewer is part of the page's."""
+
+    def command_of(event: QKeyEvent) -> str:
+        is_viewing = labels.is_viewing and place == LABEL
+        found = labels.state.actions.pressed(event, (VIEWER, place) if is_viewing else (place,))
+        return found or (_ARROWS.get(Qt.Key(event.key()), "") if is_viewing else "")
+
+    return ImageKeys(labels, assign, parent, command_of=command_of)
+
+
+def key_hint(commands: Actions, *, has_suggestions: bool = False) -> str:
+    """Return a line of the most used keys, with those of suggestions if there are any; unassigned ones are left out."""
+    key = commands.shown_keys
+    accepts, back, forth = key("label.accept"), key("label.previous"), key("label.next")
+    clears, unlabelled = key("label.clear"), key("label.next_unlabelled")
+    removes, sheet = key("label.remove"), key("help.shortcuts")
+    parts = (
+        tr("0-9 and letters label"),
+        tr("{key} accepts", key=accepts) if accepts and has_suggestions else "",
+        tr("{key} clears", key=clears) if clears else "",
+        tr("{back} and {forth} move", back=back, forth=forth) if back and forth else "",
+        tr("{key} next without label", key=unlabelled) if unlabelled else "",
+        tr("{key} opens", key=accepts) if accepts and not has_suggestions else "",
+        tr("{key} removes", key=removes) if removes else "",
+        tr("{key} all keys", key=sheet) if sheet else "",
+    )
+    return ", ".join(filter(None, parts))

@@ -10,9 +10,9 @@ changed afterwards: a view of predictions stays the same when new ones are compu
 import logging
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from itertools import count
+from typing import Any, Literal
 
 from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtWidgets import QMenu, QWidget
@@ -23,7 +23,7 @@ from gui.kit.workers import BackgroundReader
 from gui.session import ProjectSession
 from gui.state import AppState
 from gui.tasks import Lane, Priority, Task
-from visionft.analysis.feature_suggester import FeatureSuggester, Need, Reason, labels_so_far, next_images
+from visionft.analysis.feature_suggester import FeatureSuggester, Reason, labels_so_far, next_images
 from visionft.analysis.suggestions import (
     Suggestions,
     current_suggestions,
@@ -46,37 +46,8 @@ logger = logging.getLogger(__name__)
 Reasons = tuple[Reason, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class LearnedSuggestions:
-    found: Suggestions
-    labelled: int  # number of training images
-    needs: Need  # missing prerequisite for suggestions; empty if there is none
-    missing: int  # images without features
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class LearnRequest:
-    def answer(self, suggester: FeatureSuggester, missing: int) -> LearnedSuggestions:
-        labelled = int(suggester.state.is_labelled.sum())
-        return LearnedSuggestions(suggester.suggestions, labelled, suggester.needs, missing)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ReasonsRequest:
-    image_id: int
-
-    def answer(self, suggester: FeatureSuggester, _missing: int) -> Reasons:
-        return suggester.reasons(self.image_id)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class QueueRequest:
-    def answer(self, suggester: FeatureSuggester, _missing: int) -> tuple[int, ...]:
-        return tuple(each.image_id for each in next_images(suggester, 24))
-
-
-Request = LearnRequest | ReasonsRequest | QueueRequest
-REQUEST_ORDER = (ReasonsRequest, LearnRequest, QueueRequest)  # visible results come first
+Request = tuple[Literal["reasons", "learn", "queue"], int, int]  # kind, image id of the reasons, serial number
+REQUEST_ORDER = ("reasons", "learn", "queue")  # visible results come first
 
 
 class Learner:
@@ -103,10 +74,23 @@ class Learner:
             self._is_stale = True
 
     def __call__(self, request: Request) -> Any:
-        """Return the answer to a request; None without features."""
+        """Return the answer to a request; None without features.
+
+        It is the similar labelled images (`Reasons`); the suggestions, the numbers of training images, of images with
+        features and of those without; or the ids of the most useful images to label.
+        """
+        kind, image_id, _number = request
         try:
             self._update()
-            return request.answer(self._suggester, self._missing) if self._suggester is not None else None
+            suggester = self._suggester
+            if suggester is None:
+                return None
+            if kind == "reasons":
+                return suggester.reasons(image_id)
+            if kind == "queue":
+                return tuple(each.image_id for each in next_images(suggester, 24))
+            state = suggester.state
+            return suggester.suggestions, int(state.is_labelled.sum()), len(state), self._missing
         except VisionFTError as error:  # the project was closed meanwhile, or its folder is gone
             logger.warning("Nothing is suggested: %s", error)
             return None
@@ -145,7 +129,8 @@ class SuggestionController(QObject):
         super().__init__(parent)
         self.found = NONE
         self.run_name = ""  # the run of the suggestions; empty for those from the labels so far
-        self.learnt: LearnedSuggestions | None = None
+        self.has_features = False
+        self._learned, self.labelled = NONE, 0  # the suggestions from the labels so far, and their training images
         self.reasons: dict[int, Reasons] = {}  # {image id: the most similar labelled images}
         self.queue: Sequence[int] = ()  # the images most useful to label next
         self._state, self._session, self._page = state, session, page
@@ -155,7 +140,8 @@ class SuggestionController(QObject):
         self._unreadable = -1  # images without features after the last computation
         self._reader = BackgroundReader(self._read_run, self._on_run_read, parent=self)
         self._learner = Learner(session.project) if session is not None else None
-        self._pending: dict[type[Request], Request] = {}
+        self._pending: dict[str, Request] = {}
+        self._numbers = count()
         self._answers = BackgroundReader(self._answer, self._on_answered, parent=self)
         self.reload()
 
@@ -170,7 +156,7 @@ class SuggestionController(QObject):
         if self._learner is not None and self._has_begun:
             if not isinstance(effects, Effects) or effects.has_new_images:
                 self._learner.note()
-            self._send(LearnRequest())
+            self._send("learn")
 
     def start(self, run: Run) -> None:
         if self._session is not None:
@@ -218,20 +204,19 @@ class SuggestionController(QObject):
 
     def source_text(self, count: int) -> str:
         """Return the number and the source of the suggestions, translated."""
-        if self.run_name or self.learnt is None:
+        if self.run_name:
             return tr("{count} suggestion by {run}", "{count} suggestions by {run}", count=count, run=self.run_name)
-        labelled = f"{self.learnt.labelled:,}"
         return tr(
             "{count} suggestion from your {labelled} labels",
             "{count} suggestions from your {labelled} labels",
             count=count,
-            labelled=labelled,
+            labelled=f"{self.labelled:,}",
         )
 
     @property
     def is_live(self) -> bool:
         """Whether the suggestions are those from the labels so far."""
-        return self.learnt is not None and self.found is self.learnt.found and bool(self.found)
+        return self.found is self._learned and bool(self.found)
 
     def current(self) -> Suggestions:
         """Return the suggestions for images still without a label; those from the labels so far are up to date."""
@@ -244,29 +229,25 @@ class SuggestionController(QObject):
         if image_id in self.reasons:
             self.reasons_found.emit(image_id)
         elif self.is_live and image_id in self.found:
-            self._send(ReasonsRequest(image_id))
+            self._send("reasons", image_id)
 
     def reject(self, image_ids: tuple[int, ...], class_name: str) -> None:
         """Stop suggesting a class for images after the user's rejection."""
         if self._learner is not None and image_ids and class_name:
             self._learner.reject(image_ids, class_name)
-            self._send(LearnRequest())
+            self._send("learn")
 
     def request_queue(self) -> None:
-        self._send(QueueRequest())
-
-    @property
-    def has_features(self) -> bool:
-        return self.learnt is not None and self.learnt.needs != "features"
+        self._send("queue")
 
     @property
     def is_busy(self) -> bool:
         return bool(self._pending)
 
-    def _send(self, request: Request) -> None:
-        """Send a request to the worker; only the last one of each type counts."""
+    def _send(self, kind: Literal["reasons", "learn", "queue"], image_id: int = 0) -> None:
+        """Send a request to the worker; only the last one of each kind counts."""
         if self._learner is not None:
-            self._pending[type(request)] = request
+            self._pending[kind] = (kind, image_id, next(self._numbers))
             self._answers.ask_each([self._pending[each] for each in REQUEST_ORDER if each in self._pending])
 
     def _answer(self, request: Request) -> tuple[Request, Any]:
@@ -276,17 +257,17 @@ class SuggestionController(QObject):
     def _on_answered(self, answered: tuple[Request, Any]) -> None:
         """Emit an answer; without features there is none."""
         request, answer = answered
-        if self._pending.get(type(request)) is request:
-            del self._pending[type(request)]
-        match request:
-            case LearnRequest():
-                self._on_learnt(answer)
-            case ReasonsRequest(image_id=image_id):
-                self.reasons[image_id] = answer or ()
-                self.reasons_found.emit(image_id)
-            case QueueRequest():
-                self.queue = answer or ()
-                self.queue_found.emit()
+        kind, image_id, _number = request
+        if self._pending.get(kind) == request:
+            del self._pending[kind]
+        if kind == "learn":
+            self._on_learned(*(answer or ()))
+        elif kind == "reasons":
+            self.reasons[image_id] = answer or ()
+            self.reasons_found.emit(image_id)
+        else:
+            self.queue = answer or ()
+            self.queue_found.emit()
 
     def hide(self) -> None:
         """Hide these suggestions until the project is opened again or others are requested."""
@@ -313,11 +294,13 @@ class SuggestionController(QObject):
         self._pending.clear()
         self._answers.close()
 
-    def _on_learnt(self, learnt: LearnedSuggestions | None) -> None:
-        self.learnt = learnt
+    def _on_learned(
+        self, found: Suggestions = NONE, labelled: int = 0, with_features: int = 0, missing: int = 0
+    ) -> None:
+        self._learned, self.labelled, self.has_features = found, labelled, with_features > 0
         self.reasons.clear()
-        if learnt is not None and learnt.missing not in (0, self._unreadable):
-            self._unreadable = learnt.missing
+        if missing not in (0, self._unreadable):
+            self._unreadable = missing
             self._compute_features(priority=Priority.UNREQUESTED)
         self._show_best()
 
@@ -327,8 +310,7 @@ class SuggestionController(QObject):
         if self._is_hidden:
             found, name = NONE, ""
         elif not found or self._prefers_labels:
-            found = self.learnt.found if self.learnt is not None else NONE
-            name = ""
+            found, name = self._learned, ""
         if found is not self.found and (found or self.found):
             self.found, self.run_name = found, name
             self.changed.emit()

@@ -15,7 +15,7 @@ SHIFT = Qt.KeyboardModifier.ShiftModifier
 def offer(qtbot, wait, page):
     """Return the view for choosing a threshold; all suggestions are above it."""
     qtbot.mouseClick(page.suggestion_bar.accept_button, LEFT)
-    view = page.bulk.accepting.accept_view
+    view = page.bulk.accept_view
     view.slider.setValue(0)
     wait(lambda: view.count_label.text() == "54 of 54 suggestions")
     return view

@@ -11,7 +11,7 @@ from gui.curate.conflicts_view import ConflictsView
 from gui.curate.curate_page import CuratePage
 from gui.home.home_page import ProjectPage
 from gui.home.import_report import LeftOutDialog
-from gui.label.filter_bar import IN_CONFLICT
+from gui.label.image_search import IN_CONFLICT
 from gui.label.label_page import LabelPage
 from gui.shell.window import MainWindow
 from visionft.project.store import Project
@@ -55,7 +55,10 @@ def test_a_key_decides_and_undo_brings_the_question_back(qtbot, page: LabelPage)
     labelled, conflicts = stored(page)
     cell = page.grid.tile(page.grid.selection.current_id())
     assert conflicts == 1 and not cell.labels
-    assert [(each.name, each.colour, Path(each.origin).name) for each in cell.candidates] == [
+    assert [
+        (each.class_name, colour, Path(each.origin).name)
+        for each, colour in zip(cell.candidates, cell.swatches, strict=True)
+    ] == [
         ("blue", 0, "zz again.png"),
         ("red", 2, "red_000.png"),
     ]

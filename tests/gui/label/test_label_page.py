@@ -15,7 +15,7 @@ from gui.label.label_page import LabelPage
 from gui.label.labeller import image_menu
 from visionft.core.errors import ProjectError
 from visionft.project.edits import changes
-from visionft.project.edits.changes import LabelImages, give_class
+from visionft.project.edits.changes import LabelImages
 
 LEFT, CONTROL, SHIFT = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
 
@@ -32,7 +32,7 @@ def press_escape(qtbot, page):
 def test_a_digit_labels_the_current_image_durably_and_goes_on(qtbot, press, stored, page, window):
     first = page.grid.selection.current_id()
     assert page.grid.count() == 25 and page.panel.names() == ["blue", "green", "red"]
-    assert [name for name, _ in page.grid.tile(first).labels] == ["blue"]
+    assert page.grid.tile(first).labels == ("blue",)
     press(page, Qt.Key.Key_3)
     assert stored(page)[first] == ["red"] and page.grid.selection.place == 1
     page.state.change_settings(auto_advance=False)
@@ -48,7 +48,7 @@ def test_backspace_clears_and_undo_brings_back_and_redo_clears_again(qtbot, pres
     assert stored(page)[first] == []
     qtbot.keyClick(page.grid, Qt.Key.Key_Z, CONTROL)
     assert stored(page)[first] == ["blue"]
-    assert [name for name, _ in page.grid.tile(first).labels] == ["blue"]
+    assert page.grid.tile(first).labels == ("blue",)
     assert "all labels" in page.redo_button.toolTip()
     qtbot.mouseClick(page.redo_button, LEFT)
     assert stored(page)[first] == []
@@ -272,23 +272,24 @@ def test_in_a_multi_label_project_keys_toggle(press, stored, open_label, images,
 def test_a_key_on_many_images_leaves_the_window_alive_and_later_keys_follow_it(press, stored, page, monkeypatch, fault):
     begun, seen = [], []
 
-    def give_slowly(connection, image_ids, name, source):
-        begun.append((name, threading.current_thread()))
-        if len(image_ids) > 1:
+    def write_slowly(change, connection):
+        begun.append((change.class_name, threading.current_thread()))
+        if len(change.image_ids) > 1:
             QMetaObject.invokeMethod(asked, "start", Qt.ConnectionType.QueuedConnection)
             assert is_seen.wait(10)
             if fault:
                 raise ProjectError(fault)
-        give_class(connection, image_ids, name, source)
+        write(change, connection)
 
     def while_writing():
         seen.append("painted")
         QTimer.singleShot(0, page, is_seen.set)
         page.labels.apply(LabelImages(page.labels.images.ids[:1], "green"))
 
+    write = LabelImages.write
     is_seen, asked = threading.Event(), QTimer(page, interval=0, singleShot=True)
     asked.timeout.connect(while_writing)
-    monkeypatch.setattr(changes, "give_class", give_slowly)
+    monkeypatch.setattr(LabelImages, "write", write_slowly)
     monkeypatch.setattr(changes, "BULK_IMAGES", 25)
     messages = []
     page.state.message_raised.connect(messages.append)

@@ -104,7 +104,7 @@ def test_tags_are_given_filtered_by_and_taken_off(press, choose_in, page, sugges
     page.grid.selection.set_current(7)
     press(page, Qt.Key.Key_T, CONTROL)
     chosen = page.grid.selection.current_id()
-    assert page.grid.tile(chosen).tags == ("blurred",)
+    assert page.grid.tile(chosen).mark == "#blurred"
     choose_in(page.filters.tag_chip.menu(), "blurred")
     assert shown_ids(page) == [chosen]
     press(page, Qt.Key.Key_T, CONTROL)

@@ -108,7 +108,18 @@ class LabelImages(ImagesEdit):
     source: LabelSource = "person"
 
     def write(self, connection: sqlite3.Connection) -> None:
-        give_class(connection, self.image_ids, self.class_name, self.source)
+        ids = picked(connection, self.image_ids)
+        class_id = ensure_class(connection, self.class_name)
+        if task_of(connection) == "single":
+            statement = "DELETE FROM label WHERE image_id IN (SELECT value FROM json_each(?)) AND class_id != ?"
+            connection.execute(statement, (ids, class_id))
+        connection.execute(
+            """INSERT INTO label (image_id, class_id, source, labelled_at)
+                SELECT value, ?, ?, ? FROM json_each(?) WHERE true
+                ON CONFLICT DO UPDATE SET source = excluded.source, labelled_at = excluded.labelled_at
+                WHERE source != excluded.source""",
+            (class_id, self.source, now_ms(), ids),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +138,7 @@ class AcceptSuggestions(Edit):
         most = 1 if task_of(connection) == "single" else None
         by_class = group_by_name((names[:most], image_id) for image_id, names in self.classes.items())
         for name, image_ids in by_class.items():
-            give_class(connection, image_ids, name, self.SOURCE)
+            LabelImages(tuple(image_ids), name, self.SOURCE).write(connection)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,22 +229,6 @@ def group_by_name(pairs: Iterable[tuple[Sequence[str], Key]]) -> dict[str, list[
         for name in names:
             groups[name].append(key)
     return groups
-
-
-def give_class(connection: sqlite3.Connection, image_ids: Sequence[int], class_name: str, source: LabelSource) -> None:
-    """Give images a class, created when it is new: their only one in a single-label project."""
-    ids = picked(connection, image_ids)
-    class_id = ensure_class(connection, class_name)
-    if task_of(connection) == "single":
-        statement = "DELETE FROM label WHERE image_id IN (SELECT value FROM json_each(?)) AND class_id != ?"
-        connection.execute(statement, (ids, class_id))
-    connection.execute(
-        """INSERT INTO label (image_id, class_id, source, labelled_at)
-            SELECT value, ?, ?, ? FROM json_each(?) WHERE true
-            ON CONFLICT DO UPDATE SET source = excluded.source, labelled_at = excluded.labelled_at
-            WHERE source != excluded.source""",
-        (class_id, source, now_ms(), ids),
-    )
 
 
 def insert_labels(connection: sqlite3.Connection, rows: Iterable[tuple[int, int, str]]) -> None:

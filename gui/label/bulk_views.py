@@ -1,21 +1,22 @@
-"""Bulk acceptance of suggestions: the threshold with its effect, and the accuracy that a checked sample proves.
+"""The views of bulk acceptance: the threshold with its effect, and the random sample to check before.
 
-`gui.label.bulk_accept` controls this view.
+`gui.label.bulk_accept` controls them.
 """
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QSlider, QVBoxLayout, QWidget
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QKeyEvent, QResizeEvent
+from PySide6.QtWidgets import QBoxLayout, QSlider, QVBoxLayout, QWidget
 
 from gui.kit import theme
 from gui.kit.flow import Flow
 from gui.kit.image_grid import ImageGrid
-from gui.kit.image_model import ImageModel
+from gui.kit.image_model import ImageModel, Section
 from gui.kit.parts import (
     Button,
     Card,
+    ElidedLabel,
     IconLabel,
     choice_box,
     column,
@@ -26,6 +27,7 @@ from gui.kit.parts import (
     verbatim,
     widget_of,
 )
+from gui.kit.progress import ProgressBar
 from gui.kit.thumbnails import ThumbnailStore
 from gui.kit.translation import tr
 from visionft.analysis.suggestions import CONFIDENCE, Sample, least_right
@@ -170,3 +172,95 @@ class AcceptView(QWidget):
         self.count_label.setText(counted)
         self.accuracy_label.setText(accuracy)
         self.proof_label.setText(proof)
+
+
+class SampleView(QWidget):
+    """Rows of images with one suggested class each, the question about the first row, and the progress.
+
+    Keys and buttons act on the first row.
+    """
+
+    closed = Signal()
+    accepted = Signal()
+    previous_wanted = Signal()
+    toggled = Signal(int)  # image id: a click on an image
+    refitted = Signal()  # its size or the tile size has settled: the number of images per row may have changed
+
+    def __init__(self, thumbnails: ThumbnailStore, images: ImageModel, *, side_px: int) -> None:
+        """Args: `images` are the rows, `side_px` the side of an image in logical pixels."""
+        super().__init__()
+        self.grid = ImageGrid(
+            thumbnails,
+            images,
+            name="Random sample",
+            side_px=side_px,
+            lines=0,
+            overlaid=True,
+            single_row=True,
+            selectable=False,
+        )
+        self.back_button = Button("Cancel the check", "close", on_click=self.closed.emit)
+        self.question_label = ElidedLabel("", "heading", mode=Qt.TextElideMode.ElideRight)
+        self._hint = ElidedLabel("", "small", mode=Qt.TextElideMode.ElideRight)
+        self.progress_label = ElidedLabel("", "small")
+        self._bar = ProgressBar(width=140)
+        self.accept_button = Button("Accept", "check", role="primary", on_click=self.accepted.emit)
+        self.previous_button = Button("", on_click=self.previous_wanted.emit)
+        self.grid.opened.connect(self.toggled)
+        self._refit = QTimer(self, singleShot=True, interval=120)
+        self._refit.timeout.connect(self.refitted)
+        above = row(self.back_button, self.progress_label, self._bar, spacing=theme.MEDIUM, grows=1)
+        card = Card(tone="info", margin=theme.SMALL)
+        self._line = QBoxLayout(QBoxLayout.Direction.LeftToRight)
+        self._line.setSpacing(theme.SMALL)
+        self._line.addLayout(column(self.question_label, self._hint, spacing=theme.HAIR), 1)
+        self._line.addLayout(Flow(self.previous_button, self.accept_button))
+        self._line.setContentsMargins(theme.TIGHT, 0, 0, 0)
+        card.body.addLayout(self._line)
+        self.setLayout(column(above, card, self.grid, grows=2))
+
+    def capacity(self) -> int:
+        return self.grid.layout_now.columns
+
+    def set_side(self, pixels: int) -> None:
+        self.grid.set_side(pixels)
+        self._refit.start()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._place_buttons()
+        self._refit.start()
+
+    def _place_buttons(self) -> None:
+        """Put the buttons next to the question, or below it if it would be too narrow."""
+        shown = [button for button in (self.previous_button, self.accept_button) if not button.isHidden()]
+        needed = sum(button.sizeHint().width() for button in shown) + theme.scaled(200)
+        is_wide = self.width() >= needed
+        self._line.setDirection(QBoxLayout.Direction.LeftToRight if is_wide else QBoxLayout.Direction.TopToBottom)
+
+    def show_rows(self, image_ids: tuple[int, ...], rows: Sequence[Section]) -> None:
+        """Show the images of these rows, the first row as current."""
+        self.grid.images.set_ids(image_ids, tuple(rows))
+        self.grid.selection.set_current(0)
+
+    def show_question(self, question: str, hint: str, *, accept: str, can_accept: bool, previous: str) -> None:
+        """Show the question about the first row; all texts are translated.
+
+        Args:
+            question: The question.
+            hint: The effect of keys and clicks.
+            accept: The text of the button that accepts the row.
+            can_accept: Whether it is enabled.
+            previous: The text of the button to the previous row; an empty one hides it.
+        """
+        self.question_label.setText(question)
+        self._hint.setText(hint)
+        self.accept_button.setText(accept)
+        self.accept_button.setEnabled(can_accept)
+        self.previous_button.setText(previous)
+        self.previous_button.setVisible(bool(previous))
+        self._place_buttons()
+
+    def show_progress(self, words: str, done: int, total: int) -> None:
+        self.progress_label.setText(words)
+        self._bar.show_progress(done, max(1, total))
