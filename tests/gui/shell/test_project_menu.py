@@ -75,7 +75,7 @@ def test_a_backup_is_made_and_stays(opened, finish):
     assert list_backups(opened.state.path)[0].is_own
 
 
-@pytest.mark.parametrize("kind", ["csv", "jsonl", "folders", "coco", "cvat", "huggingface"])
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "folders", "coco", "label_studio", "huggingface"])
 def test_labels_are_exported_and_come_in_again(qtbot, opened, finish, tmp_path, monkeypatch, kind):
     file = f"labels{(FORMATS[kind].suffixes or ('',))[0]}"
     monkeypatch.setattr(dialogs, "ask_save_file", lambda *_args, **_options: tmp_path / file)

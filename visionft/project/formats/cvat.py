@@ -7,20 +7,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from xml.sax.saxutils import quoteattr
 
 from visionft.core.errors import ProjectError
-from visionft.core.files import write_text
 from visionft.core.messages import Message
 from visionft.project.formats.annotated import Entry, ImageAnnotation, annotated_table, attempt
-from visionft.project.formats.handing_out import LabelSet, xml_text
 from visionft.project.formats.image_table import DEFAULTS, ImageTable, Interpretation, ReadOptions
 from visionft.project.formats.labels_file import ClassLook
 from visionft.project.formats.whole_files import Element, a_name, a_split, no_such_file, xml_elements
 
 _TITLE = "CVAT"
 _SHAPES = ("box", "polygon", "polyline", "points", "cuboid", "ellipse", "mask", "skeleton")
-_SUBSETS = {"train": "Train", "val": "Validation", "test": "Test"}  # as CVAT's format list names them
 
 
 def read_cvat(file: Path, options: ReadOptions = DEFAULTS) -> ImageTable:
@@ -101,23 +97,3 @@ def _declared(element: Element) -> Iterator[ClassLook]:
                 yield ClassLook(child.text_of("name"), color=child.text_of("color") or None)
         else:
             yield from _declared(child)
-
-
-def write_cvat(labels: LabelSet, target: Path) -> None:
-    """Write one file; splits are subsets."""
-    lines = ['<?xml version="1.0" encoding="utf-8"?>', "<annotations>", "  <version>1.1</version>"]
-    lines += ["  <meta>", "    <task>", f"      <name>{xml_text(labels.title)}</name>"]
-    lines += [f"      <size>{len(labels.records)}</size>", "      <mode>annotation</mode>", "      <labels>"]
-    for name in labels.classes:
-        lines.append(f"        <label><name>{xml_text(name)}</name><type>tag</type></label>")
-    lines += ["      </labels>", "    </task>", "  </meta>"]
-    for number, record in enumerate(labels.records):
-        values = {"id": number, "name": labels.name_of(record)}
-        values |= {"subset": _SUBSETS[record.split]} if record.split else {}
-        values |= dict(zip(("width", "height"), record.size, strict=True))
-        attributes = " ".join(f"{key}={quoteattr(xml_text(str(value), is_raw=True))}" for key, value in values.items())
-        lines.append(f"  <image {attributes}>")
-        for label in record.labels:
-            lines.append(f'    <tag label={quoteattr(xml_text(label, is_raw=True))} source="manual"></tag>')
-        lines.append("  </image>")
-    write_text(target, "\n".join([*lines, "</annotations>", ""]))

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from xml.sax.saxutils import escape
 
 from visionft.core.errors import NextStep, ProjectError
 from visionft.core.events import Progress
@@ -22,7 +21,6 @@ from visionft.project.formats.split_names import UNASSIGNED_FOLDER, is_split_nam
 _UNSAFE_CHARACTERS = re.compile(r'[<>:"/\\|?*%\x00-\x1f]')
 _BLANK_AT_EDGE = re.compile(r"^ | (?=\.[^.]*$)")  # of a name or its stem: lists of names lose it
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
-_NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _HIDDEN = re.compile("^_(?=_)")  # Hugging Face's data sets skip folders with this prefix
 _MAX_FOLDER_BYTES = 120  # of the name of a class: it leaves half of Windows' 260 for the path to it and the file in it
 
@@ -59,22 +57,18 @@ class Copier:
     missing: list[str] = field(default_factory=list[str])  # images without a file
     stopped: bool = False  # cancelled by the user; the folder is incomplete
 
-    def copies(
-        self, labels: LabelSet, place: Callable[[LabelRecord], str | None], *, has_own_stems: bool = False
-    ) -> Iterator[tuple[LabelRecord, str]]:
+    def copies(self, labels: LabelSet, place: Callable[[LabelRecord], str | None]) -> Iterator[tuple[LabelRecord, str]]:
         """Copy the images, and yield each with its name below the folder; ends early when cancelled.
 
-        `place` returns the folder of a copy, "" for the topmost, None to leave the image out. With `has_own_stems`,
-        names within a folder differ even without their suffixes.
+        `place` returns the folder of a copy, "" for the topmost, None to leave the image out.
         """
-        taken: set[str] = set()
         for done, record in enumerate(labels.records, 1):
             if self.job.is_cancelled:
                 self.stopped = True
                 return
             inner = place(record)
             if inner is not None:
-                name = self._copy(record, inner, taken if has_own_stems else set())
+                name = self._copy(record, inner)
                 if name is None:
                     self.missing.append(str(record.path))
                 else:
@@ -83,7 +77,7 @@ class Copier:
             if done % 100 == 0 or done == len(labels.records):
                 self.job.report(Progress(stage="Export", done=done, total=len(labels.records)))
 
-    def _copy(self, record: LabelRecord, inner: str, taken: set[str]) -> str | None:
+    def _copy(self, record: LabelRecord, inner: str) -> str | None:
         """Copy an image under its own name, made unique in its folder. Return None when its file is gone."""
         if not is_file(record.path):
             return None
@@ -93,9 +87,8 @@ class Copier:
         if Path(name).suffix.casefold() not in IMAGE_SUFFIXES:  # other tools recognise images by it
             name += ".jpg" if record.format in ("JPEG", "MPO") else f".{record.format.lower()}"
         name = Path(safe_name(name))
-        if (folder / name).exists() or f"{inner}/{name.stem}".casefold() in taken:
+        if (folder / name).exists():
             name = Path(f"{name.stem}-{record.sha256[:12]}{name.suffix}")
-        taken.add(f"{inner}/{name.stem}".casefold())
         with record.path.open("rb") as source, (folder / name).open("xb") as copy:
             shutil.copyfileobj(source, copy, 1 << 20)
         return (Path(inner) / name).as_posix()
@@ -128,14 +121,6 @@ def safe_name(name: str) -> str:
     if safe[-1:] in (".", " "):
         safe = f"{safe[:-1]}%{ord(safe[-1]):02X}"
     return f"_{safe}" if _RESERVED.fullmatch(safe) or safe.startswith(".") else safe
-
-
-def xml_text(text: str, *, is_raw: bool = False) -> str:
-    """Return text escaped for XML, or only checked (`is_raw`); a `ProjectError` where XML cannot hold it."""
-    if _NOT_IN_XML.search(text):
-        message = Message("XML cannot hold the name {name}.", name=f"{text!a}")
-        raise ProjectError(message, "Rename it, or export to another format.")
-    return text if is_raw else escape(text)
 
 
 def write_class_folders(labels: LabelSet, copier: Copier) -> None:

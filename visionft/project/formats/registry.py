@@ -10,14 +10,14 @@ from pathlib import Path
 from visionft.core.errors import NextStep, ProjectError
 from visionft.core.messages import Message
 from visionft.project.formats.coco import read_coco, write_coco
-from visionft.project.formats.cvat import read_cvat, write_cvat
+from visionft.project.formats.cvat import read_cvat
 from visionft.project.formats.handing_out import Copier, LabelSet, write_class_folders, write_yolo
 from visionft.project.formats.hugging_face import read_parquet, write_image_folder
 from visionft.project.formats.image_table import ImageTable, ReadOptions
 from visionft.project.formats.label_studio import read_label_studio, write_label_studio
 from visionft.project.formats.locating import data_folder
 from visionft.project.formats.readers import read_table
-from visionft.project.formats.voc import SETS, read_voc, write_voc
+from visionft.project.formats.voc import SETS, read_voc
 from visionft.project.formats.whole_files import glance, has_signs
 from visionft.project.formats.yolo import read_yolo
 
@@ -120,8 +120,7 @@ _ROWS = (
         title="CVAT",
         suffixes=(".xml",),
         read=read_cvat,
-        write=write_cvat,
-        words=Message("One file; the tags of each image, splits as subsets."),
+        is_export=False,
         signs=((r"<annotations>", r"<image\s|<track\s"),),
     ),
     Format(
@@ -145,8 +144,7 @@ _ROWS = (
         title="Pascal VOC",
         suffixes=(".xml",),
         read=read_voc,
-        write_folder=write_voc,
-        words=Message("Copies of the images, each with a file of the classes that are present."),
+        is_export=False,
         folder=SETS,
         is_per_image=True,
         signs=((r"<annotation\b", r"<filename>|<object>"),),

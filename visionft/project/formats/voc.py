@@ -18,11 +18,10 @@ from visionft.core.messages import Message
 from visionft.data.types import Split
 from visionft.project.formats.annotated import Entry, ImageAnnotation, annotated_table, attempt
 from visionft.project.formats.folders import walk
-from visionft.project.formats.handing_out import Copier, LabelSet, xml_text
 from visionft.project.formats.image_table import DEFAULTS, ImageTable, ReadOptions, RejectedFile
 from visionft.project.formats.labels_file import ClassLook
 from visionft.project.formats.locating import ImageFinder, data_folder
-from visionft.project.formats.split_names import UNASSIGNED_FOLDER, is_split_name, split_of
+from visionft.project.formats.split_names import is_split_name, split_of
 from visionft.project.formats.whole_files import Element, MemoryLimit, check_size, reading_errors, xml_elements
 
 _TITLE = "Pascal VOC"
@@ -172,28 +171,3 @@ def _lines_of(file: Path) -> Iterator[str]:
         for line in filter(None, (line.strip() for line in handle)):
             memory.add(300 + len(line))
             yield line
-
-
-def write_voc(labels: LabelSet, copier: Copier) -> None:
-    """Write images, a file for each, the lists of the splits, and the classes; objects are as large as images."""
-    sets: dict[str, list[str]] = {}
-    for record, name in copier.copies(labels, lambda _: _IMAGES, has_own_stems=True):
-        stem = Path(name).stem
-        file = copier.folder / _ANNOTATIONS / f"{stem}.xml"
-        file.parent.mkdir(exist_ok=True)
-        width, height = record.size
-        box = f"<bndbox><xmin>1</xmin><ymin>1</ymin><xmax>{width}</xmax><ymax>{height}</ymax></bndbox>"
-        lines = ["<annotation>", f"  <folder>{_IMAGES}</folder>", f"  <filename>{xml_text(Path(name).name)}</filename>"]
-        lines.append(f"  <size><width>{width}</width><height>{height}</height><depth>3</depth></size>")
-        for each in record.labels:
-            lines.append(f"  <object><name>{xml_text(each)}</name><difficult>0</difficult>{box}</object>")
-        file.write_text("\n".join([*lines, "</annotation>", ""]), encoding="utf-8", newline="\n")
-        # datumaro reads only listed images, and calls the list of all `default`
-        sets.setdefault(record.split or (UNASSIGNED_FOLDER if labels.has_splits else "default"), []).append(stem)
-    for split, stems in sets.items():
-        (copier.folder / SETS).mkdir(parents=True, exist_ok=True)
-        listed = "".join(f"{stem}\n" for stem in stems)
-        (copier.folder / SETS / f"{split}.txt").write_text(listed, encoding="utf-8", newline="\n")
-    names = [name for name in labels.classes if not name.startswith("#") and ":" not in name]
-    declared = "".join(f"{name}:::\n" for name in names)  # else datumaro and CVAT only know the classes of VOC 2012
-    (copier.folder / _CLASSES).write_text(declared, encoding="utf-8", newline="\n")
