@@ -49,7 +49,7 @@ def curate_actions(link: "PageLink[CuratePage]") -> list[Action]:
             "curate.toggle_viewer",
             "Show the image large, or the grid",
             lambda p: p.stage.toggle_viewer(),
-            keys=("Space"),
+            keys=("Space",),
             place=CURATE,
         ),
         add("curate.next_view", "Next view", lambda p: p.step_view(1), keys=("Ctrl+PgDown",), place=CURATE),

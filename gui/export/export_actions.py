@@ -1,4 +1,4 @@
-"""The commands of the export page."""
+"""The command of the export page."""
 
 from typing import TYPE_CHECKING
 
@@ -10,33 +10,5 @@ if TYPE_CHECKING:
 
 
 def export_actions(link: "PageLink[ExportPage]") -> list[Action]:
-    add = link.action
-    return [
-        add("run.export", "Export the selected run", lambda p: p.export(), lambda p: p.why_not_export(), menu="Run"),
-        add(
-            "export.folder",
-            "Open the export folder",
-            lambda p: p.follow_up.open_folder(),
-            lambda p: p.follow_up.why_not(),
-        ),
-        add(
-            "export.card",
-            "Read the model card",
-            lambda p: p.follow_up.show_card(),
-            lambda p: p.follow_up.why_no_card(),
-        ),
-        add(
-            "export.check",
-            "Verify the export again",
-            lambda p: p.follow_up.verify(),
-            lambda p: p.follow_up.why_not_verify(),
-        ),
-        add(
-            "export.publish",
-            "Publish the export to Hugging Face",
-            lambda p: p.publish(),
-            lambda p: p.why_not_publish(),
-            menu="Run",
-            is_rare=True,
-        ),
-    ]
+    title = "Export the selected run"
+    return [link.action("run.export", title, lambda p: p.export(), lambda p: p.why_not_export(), menu="Run")]

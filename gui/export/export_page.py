@@ -5,20 +5,18 @@ import re
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QTimer, Slot
+from PySide6.QtCore import QTimer, QUrl, Slot
+from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QStackedWidget
 
-from gui.export import exporting
-from gui.export.follow_up import ExportFollowUp
-from gui.export.measured_cards import VariantsCard
-from gui.export.parity_card import ParityCard
-from gui.export.publishing import Publisher
-from gui.export.target_card import TargetCard
-from gui.export.use_card import UseCard
+from gui.export.result_cards import ParityCard, VariantsCard, card_of
+from gui.export.target_cards import TargetCard, UseCard
 from gui.kit import theme
 from gui.kit.empty_state import EmptyState
+from gui.kit.folders import show_folder
+from gui.kit.lazy_function import lazy_function
 from gui.kit.parts import Button, Card, column, restyle, scrolling, text
 from gui.kit.run_table import RunTable, best_run, quality_words
 from gui.kit.side_by_side import SideBySide
@@ -29,14 +27,32 @@ from gui.state import AppState
 from gui.tasks import Lane, Task
 from visionft.core.errors import NextStep
 from visionft.core.events import Event, Notice, ResultStored
+from visionft.core.jobs import JobContext, load_libraries
 from visionft.core.messages import Message
 from visionft.export.contents import MODEL_FILE
 from visionft.export.export_result import ExportResult, read_export
-from visionft.export.options import TARGETS, is_made_with
+from visionft.export.options import TARGETS, ExportOptions, is_made_with
+from visionft.export.record import facts_of
+from visionft.export.verifying import Verification
+from visionft.project.store import Project
 from visionft.training.evaluation.unseen import unseen_evaluation
 from visionft.training.runs.run_folder import Run, list_runs
 
+if TYPE_CHECKING:
+    from visionft.data.types import Snapshot
+
 EXPORTS_FOLDER = "exports"
+verify_export = lazy_function("visionft.export.verifying:verify_export", uses_torch=False)
+
+
+def export_model(
+    run_dir: Path, images: "Snapshot", out_dir: Path, *, options: ExportOptions, project: Project, job: JobContext
+) -> ExportResult | None:
+    """Export a run with the facts about the project, in a task."""
+    load_libraries(job)
+    from visionft.export.exporter import export_run
+
+    return export_run(run_dir, images, out_dir, options=options, facts=facts_of(project), job=job)
 
 
 class ExportPage(Page):
@@ -46,6 +62,7 @@ class ExportPage(Page):
     def __init__(self, state: AppState, session: ProjectSession | None) -> None:
         super().__init__(state, session, scrolls=False)
         self._exporting: Task[Any] | None = None
+        self._export: ExportResult | None = None  # the displayed one
         self._offered: set[Path] = set()  # the models that can be tried already, of the present export
         self.subtitle.setText(tr("One self-contained ONNX file that predicts like the trained model"))
         self._runs: dict[str, Run] = {}
@@ -55,8 +72,6 @@ class ExportPage(Page):
         self.try_button = Button("Try it", "try", role="primary", on_click=lambda: state.page_requested.emit("try"))
         self.target_card, self.use_card = TargetCard(), UseCard()
         self.parity_card, self.variants_card = ParityCard(), VariantsCard()
-        self.follow_up = ExportFollowUp(state, self.parity_card, self)
-        self.publishing = Publisher(state, self)
         self.empty = EmptyState("train", "", "", "Train a model")
         self._lay_out()
         self._connect()
@@ -78,32 +93,20 @@ class ExportPage(Page):
         self.action_row.addWidget(self.try_button)
 
     def _connect(self) -> None:
-        """Connect the widgets, and attach a command to each button: its effect, and the reason where it is disabled."""
         leads_to = "train" if self.session is not None else "project"
         self.empty.button.clicked.connect(lambda _checked=False: self.state.page_requested.emit(leads_to))
         self.table.selection_changed.connect(self._on_selection_changed)
         self.target_card.changed.connect(self._show_target)
-        actions, card = self.state.actions, self.parity_card
-        for part in (self.follow_up, self.publishing):
-            part.changed.connect(actions.refresh)
+        self.state.actions.attach(self.export_button, "run.export", tr("Export the selected run to one file"))
+        card = self.parity_card
+        for button, act in (
+            (card.folder_button, self._open_folder),
+            (card.card_button, self._show_card),
+            (card.check_button, self._verify),
+        ):
+            button.clicked.connect(lambda _checked=False, act=act: act())
         if self.session is not None:
             self.session.runs_changed.connect(self._on_content_changed)
-        actions.attach(self.export_button, "run.export", tr("Export the selected run to one file"))
-        commands = {
-            card.folder_button: ("export.folder", ""),
-            card.card_button: ("export.card", tr("The model, its evaluation and its limitations")),
-            card.check_button: (
-                "export.check",
-                tr("Compare every file with its hash, and the predictions with those at export"),
-            ),
-            card.publish_button: (
-                "export.publish",
-                tr("Review the files and choose the repository before anything is sent"),
-            ),
-        }
-        for button, (name, words) in commands.items():
-            actions.attach(button, name, words)
-            button.clicked.connect(lambda _checked=False, name=name: actions.run(name))
 
     def refresh(self) -> None:
         known = list_runs(self.session.path) if self.session is not None else []
@@ -155,7 +158,7 @@ class ExportPage(Page):
         else:
             self.use_card.show_files(target, options)
         self.variants_card.show_variants(found.variants if found is not None else ())
-        self.follow_up.follow(found)
+        self._export = found
         self.try_button.setVisible(has_export)
         self.export_button.setText(tr("Export again") if has_export else tr("Export"))
         can_try = is_done or (has_export and self._exporting is not None)
@@ -202,7 +205,7 @@ class ExportPage(Page):
             return
         inputs = (run.path, session.snapshot(), folder)
         options = self.target_card.options()
-        work = partial(exporting.export_model, *inputs, options=options, project=session.project)
+        work = partial(export_model, *inputs, options=options, project=session.project)
         title = tr("Exporting {run}", run=run.title)
         task = Task(title=title, work=work, lane=Lane.COMPUTE, page=self.name, device=True, makes_files=True)
         tasks = self.state.tasks
@@ -238,12 +241,35 @@ class ExportPage(Page):
         if self.session is not None:
             self.session.exports_changed.emit(result.model)
 
-    def why_not_publish(self) -> str:
-        return self.follow_up.why_not() or self.publishing.why_not()
+    def _open_folder(self) -> None:
+        if self._export is not None:
+            show_folder(self._export.model.parent)
 
-    def publish(self) -> None:
-        if self.follow_up.folder is not None:
-            self.publishing.begin(self.follow_up.folder)
+    def _show_card(self) -> None:
+        """Open the model card with the system's program for Markdown, else the folder that holds it."""
+        path = card_of(self._export.model.parent) if self._export is not None else None
+        if path is not None and not QDesktopServices.openUrl(QUrl.fromLocalFile(str(path))):
+            show_folder(path.parent)
+
+    def _verify(self) -> None:
+        """Verify the files and predictions of the export against those recorded in it.
+
+        The result is dropped if the export was replaced meanwhile: then it may be of files of both.
+        """
+        export = self._export
+        if export is None:
+            return
+
+        def show(found: Verification) -> None:
+            now = self._export
+            if now is not None and (now.sha256, now.latency) == (export.sha256, export.latency):  # differ by export
+                self.parity_card.show_verification(found)
+
+        self.parity_card.check_button.setEnabled(False)
+        work = partial(verify_export, export.model.parent)
+        task = Task(title=tr("Verifying an export"), work=work, lane=Lane.DISK, page=self.name)
+        end = partial(self.parity_card.check_button.setEnabled, True)
+        self.state.tasks.run(task, owner=self, on_done=show, on_end=lambda _task: end())
 
 
 def _folder_name(run: Run, exports: Path, runs: Iterable[Run]) -> str:

@@ -25,7 +25,7 @@ def home_actions(link: "PageLink[ProjectPage]") -> list[Action]:
             "Open project",
             lambda p: p.choose_project(),
             needs_project=False,
-            keys=("Ctrl+O"),
+            keys=("Ctrl+O",),
             menu="File",
         ),
         add(
@@ -40,7 +40,7 @@ def home_actions(link: "PageLink[ProjectPage]") -> list[Action]:
             "file.import",
             "Import images",
             lambda p: p.choose_images(),
-            keys=("Ctrl+I"),
+            keys=("Ctrl+I",),
             menu="File",
             begins_group=True,
         ),

@@ -9,8 +9,7 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QDesktopServices, QGuiApplication
 
-from gui.export import exporting as export_work
-from gui.export import follow_up
+from gui.export import export_page as export_work
 from gui.kit import dialogs
 from visionft.core.events import Notice, ResultStored
 from visionft.core.files import sha256_file
@@ -110,7 +109,7 @@ def test_an_export_is_checked_again_and_what_is_wrong_is_named(qtbot, window, pa
     def check_export(folder, *, job):
         return Verification(folder=folder, checked=7, faults=tuple(faults), foreign=("mine.txt",), answers=())
 
-    monkeypatch.setattr(follow_up, "verify_export", check_export)
+    monkeypatch.setattr(export_work, "verify_export", check_export)
     export(qtbot, window, page)
     card = page.parity_card
     assert card.verification.isHidden()
@@ -235,3 +234,17 @@ def test_the_best_run_is_chosen_not_the_newest_unless_the_user_chose(window, pag
     write_run(project_dir, "003-middling", RESNET, accuracies=[0.7])
     window.state.session.runs_changed.emit()
     assert page.table.selected() == ["002-worse"]
+
+
+def test_the_card_of_the_export_is_opened_or_its_folder(qtbot, shown, exported, monkeypatch):
+    opened: list[str] = []
+    monkeypatch.setattr(QDesktopServices, "openUrl", lambda url: opened.append(url.toLocalFile()))  # no program
+    qtbot.mouseClick(shown.parity_card.card_button, LEFT)
+    assert opened == [str(exported / "README.md"), f"{exported}/"]
+
+
+def test_an_export_without_a_card_says_so(shown, exported):
+    (exported / "README.md").unlink()
+    shown.mark_stale()
+    button = shown.parity_card.card_button
+    assert not button.isEnabled() and button.toolTip()

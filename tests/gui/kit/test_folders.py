@@ -7,7 +7,7 @@ import pytest
 from PySide6.QtCore import QUrl
 from PySide6.QtGui import QDesktopServices
 
-from gui.export.follow_up import card_of
+from gui.export.result_cards import card_of
 from gui.kit.folders import show_folder
 
 

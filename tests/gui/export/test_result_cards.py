@@ -4,7 +4,7 @@ import dataclasses
 
 from PySide6.QtWidgets import QLabel
 
-from gui.export.measured_cards import VariantsCard, verdict_text
+from gui.export.result_cards import VariantsCard, verdict_text
 
 
 def badges_of(card: VariantsCard) -> list[str]:
