@@ -22,7 +22,6 @@ from visionft.project.store import Project
 if TYPE_CHECKING:
     from visionft.data.types import Snapshot
     from visionft.project.edits.changes import Change
-    from visionft.training.probing import Probe
 
 T = TypeVar("T")
 WRITING_THREAD = "visionft-writing"  # the name of it begins so
@@ -97,7 +96,6 @@ class ProjectSession(QObject):
         self._reading = threading.Lock()
         self._writer = ThreadPoolExecutor(1, WRITING_THREAD)  # of slow changes, in their order
         self._unwritten = 0  # number of changes given to it that have not returned
-        self._probed: tuple[Snapshot | None, tuple[Probe, ...]] = (None, ())
         self.runner = Runner(self.path, self.snapshot, tasks, parent=self)
         self.splitter = Splitter(project, tasks, parent=self)
         self.runner.run_ended.connect(self.runs_changed)
@@ -128,17 +126,6 @@ class ProjectSession(QObject):
         """The cached snapshot; None if there is none since the last change."""
         kept = self._snapshot
         return kept[1] if kept is not None and kept[0] == self._changes else None
-
-    @property
-    def probes(self) -> "tuple[Probe, ...]":
-        """The backbone probes of the current images; empty if there are none."""
-        looked_at, probes = self._probed
-        return probes if looked_at is not None and looked_at is self.kept_snapshot else ()
-
-    def keep_probes(self, snapshot: "Snapshot", probes: "tuple[Probe, ...]") -> None:
-        """Keep the probes measured on `snapshot`, if any, as long as images and labels are unchanged."""
-        if probes:
-            self._probed = (snapshot, probes)
 
     def apply(self, change: "Change") -> bool:
         """Apply a durable change; return whether it was made."""

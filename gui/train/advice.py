@@ -1,15 +1,14 @@
-"""The card “Do you need to train?” and its task: the compared models, the recommendation and the next steps."""
+"""The card “Do you need to train?”: compares models in a task, and shows the recommendation with the next steps."""
 
-from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QAbstractItemView
 
 from gui.kit import theme
 from gui.kit.flow import Flow
+from gui.kit.lazy_function import lazy_function
 from gui.kit.parts import Button, Card, column, row, text, widget_of
 from gui.kit.progress import progress_text
 from gui.kit.translation import tr
@@ -18,8 +17,7 @@ from gui.runner import TRAIN
 from gui.session import ProjectSession
 from gui.state import AppState
 from gui.tasks import Failure, Lane, Priority, Task
-from gui.train.training_images import TrainingImages
-from visionft.core.jobs import JobContext, load_libraries
+from gui.train.setup_measurements import TrainingImages
 from visionft.core.messages import Message, shortened
 from visionft.core.names import count_of
 from visionft.data.types import Snapshot
@@ -29,24 +27,32 @@ if TYPE_CHECKING:
     from visionft.analysis.advice import Recommendation
 
 _LONGEST_NAME = 28  # text of a button
+recommend = lazy_function("visionft.analysis.advice:recommend")
 QUESTION = Message("Compares models that need no training with your newest run, on the same held-out images.")
 
 
 class AdviceCard(Card):
     """One line until the recommendation is requested; then the compared models and what to do."""
 
-    requested = Signal()
+    used = Signal(object)  # Recommendation: take its settings
 
-    def __init__(self) -> None:
+    def __init__(self, state: AppState, session: ProjectSession | None) -> None:
         super().__init__(margin=theme.LARGE)
+        self._state, self._session = state, session
+        self._task: Task[Any] | None = None
+        self._images: Snapshot | None = None  # the snapshot behind the displayed recommendation
+        self._refusal = ""  # the reason why no recommendation is possible yet
         self.recommendation: Recommendation | None = None
         self.words = text(QUESTION, "muted", wrap=True)
         self.sentence = text("", "strong", wrap=True)
-        self.recommend_button = Button("Compare models", "gauge", on_click=self.requested.emit)
-        self.cancel_button = Button("Cancel", "stop")
-        self.use_button = Button("Use settings", "check-circle")
-        self.label_button = Button("Label more images", "label")
-        self.again_button = Button("Compare again", "refresh", role="quiet", on_click=self.requested.emit)
+        self.recommend_button = Button("Compare models", "gauge", on_click=self.start)
+        self.cancel_button = Button("Cancel", "stop", on_click=self.cancel)
+        self.use_button = Button("Use settings", "check-circle", on_click=self._use_recommended)
+        show_label = partial(state.page_requested.emit, "label")
+        self.label_button = Button("Label more images", "label", on_click=show_label)
+        self.again_button = Button("Compare again", "refresh", role="quiet", on_click=self.start)
+        for button in (self.recommend_button, self.again_button):
+            state.actions.attach(button, "run.advise", tr("Measure models on held-out images; nothing is trained"))
         headers = (Message("Model"), Message("Accuracy"), Message("95 % interval"))
         self.table = ValueTable(headers, name=Message("Compared models"), is_sortable=False)
         self.table.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
@@ -105,54 +111,16 @@ class AdviceCard(Card):
         for part in (self.sentence, self._result):
             part.setVisible(has_result)
 
-
-def recommend(
-    project_dir: Path, images: Snapshot, accepted: frozenset[int], *, device: str, job: JobContext
-) -> "Recommendation":
-    """Compute a recommendation."""
-    load_libraries(job)
-    from visionft.analysis.advice import recommend as compute
-
-    return compute(project_dir, images, accepted=accepted, device=device, job=job)
-
-
-class AdviceController(QObject):
-    """Runs the recommendation of one card and handles its buttons."""
-
-    def __init__(
-        self,
-        state: AppState,
-        session: ProjectSession | None,
-        card: AdviceCard,
-        *,
-        use: "Callable[[Recommendation], object]",
-        parent: QObject,
-    ) -> None:
-        """Args: `use` applies the recommended settings."""
-        super().__init__(parent)
-        self._state, self._session, self._card = state, session, card
-        self._use = use
-        self._task: Task[Any] | None = None
-        self._images: Snapshot | None = None  # the snapshot behind the displayed recommendation
-        self._refusal = ""  # the reason why no recommendation is possible yet
-        for button in (card.recommend_button, card.again_button):
-            state.actions.attach(button, "run.advise", tr("Measure models on held-out images; nothing is trained"))
-        card.requested.connect(self.start)
-        card.cancel_button.clicked.connect(lambda _checked=False: self.cancel())
-        card.use_button.clicked.connect(lambda _checked=False: self._use_recommended())
-        card.label_button.clicked.connect(lambda _checked=False: state.page_requested.emit("label"))
-
     def show_images(self, images: TrainingImages | None) -> None:
         """Take the current images: a recommendation is valid until they, their labels or splits change."""
-        card = self._card
-        card.setVisible(images is not None and bool(images.now.images))
+        self.setVisible(images is not None and bool(images.now.images))
         self._refusal = images.unadvisable if images is not None else ""
         if images is None or self._task is not None:
             return
-        if card.recommendation is None:
-            card.show_question(self._refusal, can_request=not self._refusal)
+        if self.recommendation is None:
+            self.show_question(self._refusal, can_request=not self._refusal)
         elif self._is_outdated:
-            card.show_recommendation(card.recommendation, is_outdated=True)
+            self.show_recommendation(self.recommendation, is_outdated=True)
 
     @property
     def _is_outdated(self) -> bool:
@@ -176,21 +144,20 @@ class AdviceController(QObject):
         if session is None or self.why_not():
             return
         images = session.snapshot()
-        card = self._card
         accepted = labels_so_far(session.project).accepted
         device = self._state.settings.device
-        work = partial(recommend, session.path, images, accepted, device=device)
+        work = partial(recommend, session.path, images, accepted=accepted, device=device)
         title = tr("Comparing models with and without training")
 
         def on_done(found: "Recommendation") -> None:
             self._images = images
-            card.show_recommendation(found, is_outdated=self._is_outdated)
+            self.show_recommendation(found, is_outdated=self._is_outdated)
 
         def on_failed(failure: Failure) -> None:
             if failure.details:
-                card.show_question(tr("A bug stopped this; the report of it is in the log."))
+                self.show_question(tr("A bug stopped this; the report of it is in the log."))
             elif not failure.is_stop:
-                card.show_question(f"{tr(failure.message)} {tr(failure.hint)}".strip())
+                self.show_question(f"{tr(failure.message)} {tr(failure.hint)}".strip())
 
         self._task = self._state.tasks.run(
             Task(title=title, work=work, lane=Lane.COMPUTE, page=TRAIN, device=True, priority=Priority.MEASUREMENT),
@@ -198,9 +165,9 @@ class AdviceController(QObject):
             on_done=on_done,
             on_failed=on_failed,
             on_end=self._on_ended,
-            on_progress=lambda progress: card.show_stage(progress_text(progress)),
+            on_progress=lambda progress: self.show_stage(progress_text(progress)),
         )
-        card.show_stage(title)
+        self.show_stage(title)
         self._state.actions.refresh()
 
     def cancel(self) -> None:
@@ -209,17 +176,16 @@ class AdviceController(QObject):
 
     def _on_ended(self, task: "Task[Recommendation]") -> None:
         self._task = None
-        card = self._card
         if task.result is None and task.was_stopped:
-            if card.recommendation is not None:
-                card.show_recommendation(card.recommendation, is_outdated=self._is_outdated)
+            if self.recommendation is not None:
+                self.show_recommendation(self.recommendation, is_outdated=self._is_outdated)
             else:
-                card.show_question()
+                self.show_question()
         self._state.actions.refresh()
 
     def _use_recommended(self) -> None:
-        found = self._card.recommendation
+        found = self.recommendation
         if found is not None and found.recommended.run and not found.is_training_worthwhile:
             self._state.page_requested.emit("results")
         elif found is not None:
-            self._use(found)
+            self.used.emit(found)

@@ -18,26 +18,22 @@ from gui.session import ProjectSession
 from gui.state import AppState
 from gui.tasks import Lane, Priority, Task, Work
 from gui.train import setup_measurements, train_choices
-from gui.train.advice import AdviceController
-from gui.train.framing.framing_controller import FramingController
 from gui.train.setup import SetupView
-from gui.train.train_choices import WeightsFact
-from gui.train.training_images import ImagesRequest, TrainingImages, read_training_images
+from gui.train.setup_measurements import TrainingImages, read_training_images
 from models.catalog import BACKBONES
-from models.methods.table import METHODS, supported_method
+from models.methods.table import supported_method
 from visionft.core.events import Progress
 from visionft.data.types import Snapshot
 from visionft.project.splits import as_divided, is_divided
 from visionft.training.config.checks import config_problems
 from visionft.training.config.presets import DEFAULT_PRESET, PRESETS, Circumstances, differs
-from visionft.training.config.train_config import TrainConfig
+from visionft.training.config.train_config import Framing, TrainConfig
 from visionft.training.estimate import Estimate, SetFacts, known_estimate
 from visionft.training.framing_choice import LEAST_IMAGES, choose_framing
 from visionft.training.probing import preset_configs
 
 if TYPE_CHECKING:
     from visionft.analysis.advice import Recommendation
-    from visionft.training.probing import Probe
 
 
 class TrainDraft(QObject):
@@ -50,7 +46,8 @@ class TrainDraft(QObject):
         self._state, self._session, self._view = state, session, view
         self._is_measuring = False
         self.cost_of_run: Estimate | None = None  # where it is measured
-        self._weights = {name: WeightsFact(is_here=bool(row.bundled)) for name, row in BACKBONES.items()}
+        self._here = frozenset(name for name, row in BACKBONES.items() if row.bundled)
+        self._sizes: dict[str, str] = {}  # of the weights of each network
         self._auto_device = "cpu"  # until the background thread has looked: a query of the GPU driver is slow
         self._is_closed = False
         self.preset = DEFAULT_PRESET
@@ -61,20 +58,13 @@ class TrainDraft(QObject):
         self._reader = BackgroundReader(read_training_images, self._take_images, parent=self)
         self._computer_reader = BackgroundReader(train_choices.read_computer, self._on_computer_read, parent=self)
         self.costs = setup_measurements.PresetCosts(state, session, parent=self)
-        self.framing = FramingController(
-            state,
-            session,
-            view.framing_card,
-            parent=self,
-            config=view.config,
-            take=self.take,
-            changed=self._follow_framing,
-        )
-        self.advice = AdviceController(state, session, view.advice_card, use=self.use, parent=self)
+        self.framing, self.advice = view.framing_card, view.advice_card
         self._circumstances = Circumstances()
-        self._probes: tuple[Probe, ...] = ()
         self._update_circumstances()
         self._baseline = self._preset_configs()[self.preset]
+        self.framing.changed.connect(self._follow_framing)
+        self.framing.chosen.connect(self._take_framing)
+        self.advice.used.connect(self.use)
         view.edited.connect(self.show)
         view.shown.connect(self.show)
         view.presets.chosen.connect(self.take_preset)
@@ -86,9 +76,7 @@ class TrainDraft(QObject):
         for button, act in (
             (view.reset_button, lambda: self.take_preset(self.preset)),
             (view.show_all_button, self.show),
-            (view.measure_button, lambda: self.measure(every_method=False)),
-            (view.measure_all_button, lambda: self.measure(every_method=True)),
-            (view.probe_button, self.probe),
+            (view.measure_button, self.measure),
             (view.framing_card.measure_button, self.measure_framing),
             (view.prompts_button, self.edit_prompts),
         ):
@@ -156,7 +144,7 @@ class TrainDraft(QObject):
             self.take(dataclasses.replace(config, **chosen))
 
     def _preset_configs(self) -> dict[str, TrainConfig]:
-        return preset_configs(self._circumstances, self._probes, device=self._state.settings.device)
+        return preset_configs(self._circumstances, (), device=self._state.settings.device)
 
     def refresh(self) -> None:
         """Update from the project; an unmodified draft follows with its preset."""
@@ -168,7 +156,7 @@ class TrainDraft(QObject):
             self._take_images(None)
         else:
             known = self._images.now if self._images is not None else None
-            self._reader.ask(ImagesRequest(self._session, self._view.split_card.wish, known))
+            self._reader.ask(self._session, self._view.split_card.wish, known)
 
     def _take_images(self, images: TrainingImages | None) -> None:
         was_modified = self.is_modified
@@ -205,7 +193,7 @@ class TrainDraft(QObject):
         return images is not None and session is not None and images.now is session.kept_snapshot
 
     def _inputs(self) -> tuple[object, ...]:
-        return self._facts, self._images and self._images.is_divided, self._circumstances, self._probes
+        return self._facts, self._images and self._images.is_divided, self._circumstances
 
     def _follow(self, was_modified: bool) -> None:
         if was_modified:
@@ -213,6 +201,12 @@ class TrainDraft(QObject):
         else:
             self.take_preset(self.preset)
 
+    @Slot()
+    def _take_framing(self) -> None:
+        """Take the framing that the user has chosen for the project."""
+        self.take(dataclasses.replace(self.config, **dataclasses.asdict(Framing(framing="auto"))))
+
+    @Slot()
     def _follow_framing(self) -> None:
         """Fit the epochs of the presets to the pixels that the network sees."""
         was_modified = self.is_modified
@@ -243,11 +237,10 @@ class TrainDraft(QObject):
         return known.divided if known and is_read else as_divided(now, wish)
 
     def _update_circumstances(self) -> None:
-        here = [name for name, fact in self._weights.items() if fact.is_here]
         wanted = self._state.settings.device
         device = self._auto_device if wanted == "auto" else wanted
         counted = self._images.circumstances if self._images is not None else Circumstances()
-        found = Circumstances.of(None, here=here, device=device)
+        found = Circumstances.of(None, here=self._here, device=device)
         known = self.framing.found.choice if self.framing.found is not None else None
         self._circumstances = dataclasses.replace(
             found,
@@ -256,7 +249,6 @@ class TrainDraft(QObject):
             framing=known and known.framing,
             backbone=known.backbone if known is not None else "",
         )
-        self._probes = self._session.probes if self._session is not None else ()
 
     @Slot()
     def show(self, config: TrainConfig | None = None) -> None:
@@ -264,8 +256,9 @@ class TrainDraft(QObject):
         config = config or self.config
         config = dataclasses.replace(config, method=supported_method(config.method, config.backbone_row))
         view, facts, images, device = self._view, self._facts, self._images, self._state.settings.device
+        is_measuring = self.costs.is_measuring
         presets = train_choices.preset_choices(
-            self._circumstances, self._known, self._probes, device=device, is_measuring=self.costs.is_measuring
+            self._circumstances, self._known, device=device, is_measuring=is_measuring
         )
         view.presets.show_choices(presets)
         view.presets.choose(self.preset)
@@ -274,17 +267,15 @@ class TrainDraft(QObject):
         if images is not None:
             needs = not images.is_divided and train_choices.needs_division(images.now, config)
             view.split_card.show_counts(images.counts, is_divided=not needs)
-        self.framing.show(config)
+        self.framing.show_framing(config)
         classes = max(2, facts.classes) if facts else 2
         methods = train_choices.method_choices(config, classes=classes, known=self._known)
         has_gpu = self._circumstances.device != "cpu"
         shows_all = view.show_all_button.isChecked()
         backbones = train_choices.backbone_choices(
-            self._weights, has_gpu=has_gpu, chosen=config.backbone, shows_all=shows_all
+            self._here, self._sizes, has_gpu=has_gpu, chosen=config.backbone, shows_all=shows_all
         )
         view.show_cards(methods, backbones, config)
-        if not self._is_measuring:
-            view.probes.show_probes(self._probes)
         some = tr("Show all {count}", count=len(BACKBONES))
         view.show_all_button.setText(tr("Show fewer") if shows_all else some)
         for part in (view.modified_pill, view.reset_button):
@@ -316,32 +307,21 @@ class TrainDraft(QObject):
         if self._view.isVisible() and not self._is_closed:
             self.show()
 
-    def _on_computer_read(self, found: tuple[dict[str, WeightsFact], str]) -> None:
-        if self._is_closed or found == (self._weights, self._auto_device):
+    def _on_computer_read(self, found: tuple[frozenset[str], dict[str, str], str]) -> None:
+        if self._is_closed or found == (self._here, self._sizes, self._auto_device):
             return
         was_modified = self.is_modified
-        self._weights, self._auto_device = found
+        self._here, self._sizes, self._auto_device = found
         self._update_circumstances()
         self._follow(was_modified)
 
-    def measure(self, *, every_method: bool) -> None:
+    def measure(self) -> None:
+        """Measure time and memory of the draft."""
         snapshot = self._snapshot()
         if snapshot is None or self.why_not_measure() or not self.is_ready():
             return
-        configs = [self.framing.applied(self.config)]
-        if every_method:
-            variants = [dataclasses.replace(configs[0], method=name) for name in METHODS]
-            configs = [config for config in variants if not config_problems(config, snapshot)]
-
-        def on_end(task: "Task[tuple[tuple[TrainConfig, Estimate | str], ...]]") -> None:
-            self.show()
-            found = task.result or ()
-            refused = [f"{tr(config.method_row.title)}: {why}" for config, why in found if type(why) is str]
-            if refused and not task.was_stopped:
-                self._state.say(" ".join(refused))
-
-        work = partial(setup_measurements.estimate_costs, configs, snapshot)
-        self._run_measurement(tr("Measuring time and memory"), work, on_end=on_end)
+        work = partial(setup_measurements.estimate_run, self.framing.applied(self.config), snapshot)
+        self._run_measurement(tr("Measuring time and memory"), work, on_end=lambda _task: self.show())
 
     def edit_prompts(self) -> None:
         if self._session is not None and self._session.project.status.class_names:
@@ -350,45 +330,15 @@ class TrainDraft(QObject):
             changed = edit_prompts(self._session, self.config, self._view)
             self.take(changed or self.config)
 
-    def why_not_probe(self) -> str:
-        """Return the reason why no backbone can be compared on the images now; empty when it is possible."""
+    def why_not_measure_framing(self) -> str:
+        """Return the reason why no framing can be measured now; empty when it is possible."""
         for task in self._state.tasks.requested:
             if task.lane in (Lane.COMPUTE, Lane.TRAINING):
                 return tr("“{task}” is computing: wait until it has ended.", task=task.title)
-        return self._images.untriable if self._images is not None else ""
-
-    def probe(self) -> None:
-        session = self._session
-        snapshot = self._snapshot()
-        if session is None or snapshot is None or self.why_not_probe():
-            return
-
-        def show_stage(progress: Progress) -> None:
-            self._view.probes.show_stage(progress_text(progress))
-
-        def on_end(task: "Task[tuple[Probe, ...]]") -> None:
-            was_modified = self.is_modified
-            self._update_circumstances()
-            if task.result and not self._probes:
-                self._state.say(tr("Images or labels changed meanwhile: compare the networks again."))
-            self._follow(was_modified)
-
-        config = TrainConfig(device=self._state.settings.device)
-        work = partial(
-            setup_measurements.probe_backbones,
-            session.project.path,
-            train_choices.backbones_to_try(self._circumstances),
-            config,
-            snapshot,
-        )
-        on_done = partial(session.keep_probes, session.snapshot())
-        title = tr("Comparing networks on your images")
-        self._run_measurement(title, work, on_done=on_done, on_progress=show_stage, on_end=on_end)
-
-    def why_not_measure_framing(self) -> str:
-        """Return the reason why no framing can be measured now; empty when it is possible."""
-        if (reason := self.why_not_probe()) or self.framing.can_measure:
-            return reason
+        if self._images is not None and self._images.untriable:
+            return self._images.untriable
+        if self.framing.can_measure:
+            return ""
         return tr("Fewer than {count} images have labels to measure on.", count=LEAST_IMAGES)
 
     def measure_framing(self) -> None:
@@ -441,6 +391,6 @@ class TrainDraft(QObject):
         self.advice.cancel()
         self.costs.timer.stop()
         self._state.draft = dataclasses.replace(self.config, start_from="") if self.is_modified else None
-        self.framing.close()
+        self.framing.close_workers()
         self._computer_reader.close()
         self._reader.close()

@@ -1,32 +1,183 @@
 """The draft of a training run: presets and the split of the images; everything else under *More choices*.
 
-Depends on Qt and settings, not on the state: the page fills it and listens.
+The page fills it and listens.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import groupby
 
 from PySide6.QtCore import QTimer, Signal
-from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtGui import QResizeEvent, QShowEvent
+from PySide6.QtWidgets import QButtonGroup, QGridLayout, QLabel, QStackedWidget, QVBoxLayout, QWidget
 
 from gui.kit import theme
 from gui.kit.banner import Banner
 from gui.kit.fold import FoldButton
 from gui.kit.forms import ConfigForm
-from gui.kit.parts import Button, Card, CopyButton, column, pill, row, scrolling, text, widget_of
+from gui.kit.parts import Button, Card, choice_box, column, number_box, pill, row, scrolling, text, verbatim, widget_of
 from gui.kit.side_by_side import SideBySide
+from gui.kit.split_bar import SplitBar
+from gui.kit.tiles import ActionTile
 from gui.kit.translation import capitalised, tr
 from gui.next_steps import way_of
+from gui.session import ProjectSession
+from gui.state import AppState
 from gui.train.advice import AdviceCard
-from gui.train.choice_grid import Choice, ChoiceGrid
-from gui.train.framing.framing_card import FramingCard
-from gui.train.probe_table import ProbeTable
-from gui.train.split_card import SplitCard
-from gui.train.train_choices import suited_backbone
+from gui.train.framing_card import FramingCard
+from gui.train.train_choices import Choice, suited_backbone
 from visionft.core.errors import Problem
-from visionft.core.messages import Message
+from visionft.core.messages import Message, Text
+from visionft.project.splits import SplitRequest
 from visionft.training.config.train_config import TrainConfig
+
+
+class ChoiceGrid(QWidget):
+    """Exclusive cards; arrow keys move between them. A card is built when it is first displayed."""
+
+    chosen = Signal(str)
+
+    def __init__(self, *, card_width: int = 205) -> None:
+        """Args: `card_width` is the least width of a card in pixels at the normal text size."""
+        super().__init__()
+        self._card_width = card_width
+        self._columns = 0
+        self._group = QButtonGroup(self)
+        self._choices: list[Choice] = []
+        self._headings: list[QLabel] = []
+        self.tiles: dict[str, ActionTile] = {}
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.setSpacing(theme.SMALL)
+
+    def show_choices(self, choices: Sequence[Choice]) -> None:
+        """Show these cards in this order; the selection stays while its card is among them."""
+        is_same_order = [(c.name, c.group) for c in choices] == [(c.name, c.group) for c in self._choices]
+        self._choices = list(choices)
+        for choice in choices:
+            if choice.name not in self.tiles:
+                tile = ActionTile(choice.title, choice.words, checkable=True)
+                self._group.addButton(tile)
+                tile.clicked.connect(lambda _checked=False, name=choice.name: self.chosen.emit(name))
+                self.tiles[choice.name] = tile
+            tile = self.tiles[choice.name]
+            tile.show_headline(choice.headline)
+            tile.show_words(choice.words)
+            tile.show_facts(choice.refusal or choice.facts)
+            tile.show_badge(choice.badge)
+            tile.setEnabled(not choice.refusal)
+            tile.setToolTip(tr(choice.refusal))
+        if not is_same_order:
+            self._arrange(max(1, self._columns or 3))
+
+    def choose(self, name: str) -> None:
+        """Select a card, without a signal."""
+        self.tiles[name].setChecked(True)
+
+    def choice(self) -> str:
+        return next((name for name, tile in self.tiles.items() if tile.isChecked()), "")
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        columns = max(1, event.size().width() // theme.scaled(self._card_width))
+        if columns != self._columns:
+            self._arrange(columns)
+        super().resizeEvent(event)
+
+    def _arrange(self, columns: int) -> None:
+        for old in range(self._columns):
+            self._grid.setColumnStretch(old, 0)
+        for heading in self._headings:
+            self._grid.removeWidget(heading)
+            heading.hide()
+            heading.deleteLater()
+        self._headings = []
+        for tile in self.tiles.values():
+            self._grid.removeWidget(tile)
+        self._columns, line = columns, 0
+        groups = [(group, list(cards)) for group, cards in groupby(self._choices, key=lambda each: each.group)]
+        columns = min(columns, max((len(cards) for _, cards in groups), default=1))  # few cards share the full width
+        for group, cards in groups:
+            if group:
+                heading = verbatim(tr(group), "caption")
+                self._headings.append(heading)
+                self._grid.addWidget(heading, line, 0, 1, columns)
+                line += 1
+            for index, choice in enumerate(cards):
+                self._grid.addWidget(self.tiles[choice.name], line + index // columns, index % columns)
+            line += -(-len(cards) // columns)
+        for place in range(columns):
+            self._grid.setColumnStretch(place, 1)
+        shown = {choice.name for choice in self._choices}
+        for name, tile in self.tiles.items():
+            tile.setVisible(name in shown)
+
+
+# Images of one group stay in one split; patterns as `assign_splits` matches them in the names.
+_GROUPS: dict[Text, str] = {
+    Message("nothing"): "",
+    Message("images with the same prefix (part7_a, part7_b)"): r"([^/]+)[_ -][^/_ -]*$",
+    Message("images of one folder"): r"^(.*)/",
+}
+
+
+class SplitCard(Card):
+    """Shows the split; edits a `SplitRequest`."""
+
+    changed = Signal()  # the requested split
+
+    def __init__(self) -> None:
+        super().__init__(margin=theme.LARGE)
+        self.wish: SplitRequest  # the requested split
+        self.words = text(role="muted", wrap=True)
+        self.bar = SplitBar(has_legend=False)
+        self.val_spin = number_box("Share for validation", 0, 45, unit=" %")
+        self.test_spin = number_box("Share for the test", 0, 45, unit=" %")
+        self.group_box = choice_box("Keep together", [tr(name) for name in _GROUPS], least=24)
+        self.again_button = Button("Split again", "split")
+        shares = row(text("Validation"), self.val_spin, theme.SMALL, text("Test"), self.test_spin, None)
+        groups = row(text("Keep together"), self.group_box, None, self.again_button)
+        fields = widget_of(column(shares, groups, spacing=theme.MEDIUM))
+        self.change_button = FoldButton("Change", fields)
+        head = row(column(text("Images", "heading"), self.words, spacing=theme.HAIR), self.change_button, grows=0)
+        self.body.addLayout(head)
+        self.body.addWidget(self.bar)
+        self.body.addWidget(fields)
+        for spin in (self.val_spin, self.test_spin):
+            spin.valueChanged.connect(self._on_edited)
+        self.group_box.currentIndexChanged.connect(self._on_edited)
+        self.set_wish(SplitRequest())
+        self.show_why_not("")
+
+    def set_wish(self, wish: SplitRequest) -> None:
+        """Show other shares, without a signal."""
+        self.wish = wish
+        for spin, share in ((self.val_spin, wish.val), (self.test_spin, wish.test)):
+            spin.blockSignals(True)
+            spin.setValue(round(100 * share))
+            spin.blockSignals(False)
+
+    def show_counts(self, counts: Mapping[str, int], *, is_divided: bool) -> None:
+        """Show the images by split; those without one are counted where Start will put them."""
+        self.bar.show_counts(dict(counts))
+        self.again_button.setVisible(is_divided)
+        train, val, test = (f"{counts.get(split, 0):,}" for split in ("train", "val", "test"))
+        now = Message("{train} training, {val} validation and {test} test images.")
+        then = Message("Start splits them into {train} training, {val} validation and {test} test images.")
+        self.words.setText(tr(now if is_divided else then, train=train, val=val, test=test))
+
+    def show_why_not(self, reason: str) -> None:
+        """Enable splitting again, or show the reason why it is impossible."""
+        self.again_button.setEnabled(not reason)
+        tip = tr("Split all images again; the accuracies of earlier runs are then not comparable")
+        self.again_button.setToolTip("\n".join(filter(None, (tip, reason))))
+
+    def _on_edited(self, *_: object) -> None:
+        group = list(_GROUPS.values())[self.group_box.currentIndex()]
+        self.wish = SplitRequest(
+            val=self.val_spin.value() / 100, test=self.test_spin.value() / 100, seed=self.wish.seed, group=group
+        )
+        self.changed.emit()
+
 
 _EXHAUSTED = Message(
     "As the last run showed, training longer is not expected to gain anything on these images. "
@@ -43,7 +194,7 @@ class SetupView(QWidget):
     step_wanted = Signal(object)  # NextStep: the action of a problem
     shown = Signal()
 
-    def __init__(self, config: TrainConfig) -> None:
+    def __init__(self, state: AppState, session: ProjectSession | None, config: TrainConfig) -> None:
         super().__init__()
         self._config = config
         self._chosen = {name: getattr(config, name) for name in _OWN_FIELDS}
@@ -51,21 +202,19 @@ class SetupView(QWidget):
         self.exhausted = text(_EXHAUSTED, "muted", wrap=True)
         self.exhausted.hide()
         self.methods, self.backbones = ChoiceGrid(), ChoiceGrid()
-        self.advice_card = AdviceCard()
+        self.advice_card = AdviceCard(state, session)
         self.split_card = SplitCard()
-        self.framing_card = FramingCard()
+        self.framing_card = FramingCard(state, session)
         names = [field.name for field in dataclasses.fields(TrainConfig) if field.metadata]
         self.form = ConfigForm(config, names=[name for name in names if name not in _OWN_FIELDS])
         self.method_forms: dict[str, ConfigForm] = {}
         self._default = config
-        self.probes = ProbeTable()
         self.problems = Banner()
         self._build_parts()
         self.area = scrolling(self._everything())
         self.setLayout(column(self.area))
         self.methods.chosen.connect(lambda name: self._choose("method", name))
         self.backbones.chosen.connect(lambda name: self._choose("backbone", name))
-        self.probes.used.connect(lambda name: self._choose("backbone", name))
         self.form.edited.connect(self.edited)
 
     def showEvent(self, event: QShowEvent) -> None:
@@ -80,12 +229,8 @@ class SetupView(QWidget):
         self.reset_button.setToolTip(tr("Restore the settings of the preset"))
         self.show_all_button = Button("Show all", role="quiet")
         self.show_all_button.setCheckable(True)
-        self.probe_button = Button("Compare on my images", "gauge", role="quiet")
         self.summary, self.cost = text(role="muted", wrap=True), text(role="strong", wrap=True)
         self.measure_button = Button("Measure", "gauge")
-        self.measure_all_button = Button("All methods", role="quiet")
-        self.command_button = CopyButton("Copy command", str, role="quiet")
-        self.command_button.setToolTip(tr("Copy the command line of this run"))
         self.pack_button = Button("Pack a job…", role="quiet")
         self.import_button = Button("Import a job result…", role="quiet")
         self.prompts_button = Button("Edit prompts", "edit")
@@ -96,7 +241,7 @@ class SetupView(QWidget):
 
     def _everything(self) -> QVBoxLayout:
         head = row(self.modified_pill, self.reset_button, None)
-        backbones = row(text("Backbone", "heading"), None, self.probe_button, self.show_all_button)
+        backbones = row(text("Backbone", "heading"), None, self.show_all_button)
         larger = Message("The pretrained network to start from. Larger ones are more accurate and slower.")
         left = column(
             row(text("Method", "heading"), None, self.prompts_button),
@@ -105,7 +250,6 @@ class SetupView(QWidget):
             theme.SMALL,
             backbones,
             text(larger, "muted", wrap=True),
-            self.probes,
             self.backbones,
             None,
         )
@@ -125,8 +269,7 @@ class SetupView(QWidget):
     def _right(self) -> QVBoxLayout:
         about, settings, own = (Card() for _ in range(3))
         for card, parts in (
-            (about, (row(text("This run", "heading"), None, self.command_button), self.summary, self.cost)),
-            (about, (row(self.measure_button, self.measure_all_button, None),)),
+            (about, (text("This run", "heading"), self.summary, self.cost, row(self.measure_button, None))),
             (settings, (text("Settings", "heading"), self.form)),
             (own, (self._method_title, self._method_box)),
         ):

@@ -1,62 +1,97 @@
-"""Measurements for the set-up of a run, as tasks: cost of settings, backbone, costs of the presets."""
+"""What the set-up of a run knows of the project: its images as a run uses them, and the measured costs of presets."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from gui.kit.lazy_function import lazy_function
-from gui.kit.translation import tr
+from gui.kit.translation import capitalised, tr
 from gui.runner import TRAIN
 from gui.session import ProjectSession
 from gui.state import AppState
 from gui.tasks import Lane, Priority, Task
+from visionft.core.errors import VisionFTError
 from visionft.core.events import Progress
-from visionft.core.jobs import JobContext, load_libraries
+from visionft.core.jobs import JobContext
 from visionft.core.messages import Message
 from visionft.data.types import Snapshot
+from visionft.project.splits import SplitRequest, as_divided, is_divided
 from visionft.training.config.checks import config_problems
+from visionft.training.config.presets import Circumstances
 from visionft.training.config.train_config import TrainConfig
+from visionft.training.estimate import SetFacts
 
-if TYPE_CHECKING:
-    from visionft.training.estimate import Estimate
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingImages:
+    """The images at one moment.
+
+    Attributes:
+        wish: The requested split of images without one.
+        divided: As a run uses them: Start splits the images without a split.
+        is_divided: Whether every image has a split.
+        counts: Labelled images by split, those of `divided`.
+        untriable: Why nothing can be measured on them, translated; empty where measuring is possible.
+        unadvisable: Why no recommendation is possible yet, translated; empty where one is.
+    """
+
+    now: Snapshot
+    wish: SplitRequest
+    divided: Snapshot
+    is_divided: bool
+    counts: Mapping[str, int]
+    facts: SetFacts
+    circumstances: Circumstances
+    untriable: str
+    unadvisable: str
+
+
+def read_training_images(session: ProjectSession, wish: SplitRequest, known: Snapshot | None) -> TrainingImages:
+    """Read and count the images; thread-safe. For another snapshot than `known` only the shares of `wish` count."""
+    from visionft.analysis.advice import check_labels
+
+    now = session.snapshot()
+    unadvisable = ""
+    try:
+        check_labels(session.path, now)
+    except VisionFTError as error:
+        unadvisable = " ".join(filter(None, (tr(error.message), tr(error.hint or ""))))
+    if now is not known and any(image.split for image in now.images):
+        wish = replace(SplitRequest.like(now), group=wish.group, seed=wish.seed)
+    divided = as_divided(now, wish)
+    problems = config_problems(TrainConfig(), divided)[:1]
+    return TrainingImages(
+        now=now,
+        wish=wish,
+        divided=divided,
+        is_divided=is_divided(now),
+        counts=Counter(image.split or "unassigned" for image in divided.images if image.labels),
+        facts=SetFacts.of(divided),
+        circumstances=Circumstances.of(divided, device="cpu"),
+        untriable=" ".join(f"{capitalised(tr(each.message))}. {tr(each.hint)}" for each in problems),
+        unadvisable=unadvisable,
+    )
+
 
 DELAY_MS = 600  # a page visible for less time measures no cost of presets
 ONE_MEASURED = Message("Measured")
-probe_backbones = lazy_function("visionft.training.probing:probe_backbones")
+estimate_run = lazy_function("visionft.training.estimate:estimate_run")
 measure_framing = lazy_function("visionft.training.framing_choice:measure_framing")
 
 
-def estimate_costs(
-    configs: Sequence[TrainConfig], images: Snapshot, *, is_quiet: bool = False, job: JobContext
-) -> "tuple[tuple[TrainConfig, Estimate | str], ...]":
-    """Measure a few steps of each of these settings; the measurements are stored for `known_estimate`.
-
-    Args:
-        configs: The settings.
-        images: The images of the training.
-        is_quiet: The user did not request it: settings that cannot be trained here are no failure of the task.
-
-    Returns:
-        For each config its estimate, or the reason why it cannot be trained here.
-    """
-    load_libraries(job)
-    from visionft.core.errors import VisionFTError
-    from visionft.training.estimate import estimate_run
-
-    found: list[tuple[TrainConfig, Estimate | str]] = []
-    for config in configs:
-        try:
-            found.append((config, estimate_run(config, images, job=job)))
-        except VisionFTError as error:
-            if len(configs) == 1 and not job.is_cancelled and not is_quiet:
-                raise
-            found.append((config, error.message))
-        job.report(Progress(stage=ONE_MEASURED, done=len(found), total=len(configs)))
+def estimate_costs(configs: Sequence[TrainConfig], images: Snapshot, *, job: JobContext) -> None:
+    """Measure a few steps of all settings that can be trained here; `known_estimate` returns what is stored."""
+    for number, config in enumerate(configs, 1):
+        with suppress(VisionFTError):
+            estimate_run(config, images, job=job)
+        job.report(Progress(stage=ONE_MEASURED, done=number, total=len(configs)))
         if job.is_cancelled:
             break
-    return tuple(found)
 
 
 class PresetCosts(QObject):
@@ -97,7 +132,7 @@ class PresetCosts(QObject):
                 self._tried -= set(configs)  # it yielded to a task: the missing ones are measured after that
             self._set_measuring(False)
 
-        work = partial(estimate_costs, configs, snapshot, is_quiet=True)
+        work = partial(estimate_costs, configs, snapshot)
         title = tr("Measuring how long training takes")
         task = Task(title=title, work=work, lane=Lane.COMPUTE, page=TRAIN, device=True, priority=Priority.UNREQUESTED)
         self._set_measuring(True)

@@ -1,11 +1,10 @@
 """The offer to fetch a stronger network and to compare it on the user's images: a quiet card on *Train*."""
 
 import dataclasses
-from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QObject, Signal, Slot
+from PySide6.QtCore import Signal, Slot
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QBoxLayout
 
@@ -32,24 +31,30 @@ fetch_and_compare = lazy_function("visionft.training.stronger:fetch_and_compare"
 
 
 class StrongerCard(Card):
-    """Shows one sentence with what can be done about it, or is hidden."""
+    """Offers a stronger network once a first answer is there; fetches and compares it when asked. Else it is hidden."""
 
-    wanted = Signal()
-    cancelled = Signal()
-    dismissed = Signal()
+    is_better = Signal()  # train with the draft, which takes the network
 
-    def __init__(self) -> None:
+    def __init__(self, state: AppState, session: ProjectSession | None, draft: "TrainDraft") -> None:
         super().__init__(margin=theme.MEDIUM)
+        self._state, self._session, self._draft = state, session, draft
+        self._task: Task[Any] | None = None
+        self._has_answer = self._has_result = self._is_dismissed = False
+        self._waits = False  # for the next stage of the run
         self.title, self.words = text("", "strong", wrap=True), text("", "muted", wrap=True)
-        self.fetch_button = Button("Fetch and compare", "import", on_click=self.wanted.emit)
-        self.cancel_button = Button("Cancel", "stop", on_click=self.cancelled.emit)
-        self.dismiss_button = Button("Not now", role="quiet", on_click=self.dismissed.emit)
+        self.fetch_button = Button("Fetch and compare", "import", on_click=self.fetch)
+        self.cancel_button = Button("Cancel", "stop", on_click=self._cancel)
+        self.dismiss_button = Button("Not now", role="quiet", on_click=self._dismiss)
         said = column(self.title, self.words, spacing=theme.HAIR)
         words = row(IconLabel("gauge", size=20), said, spacing=theme.MEDIUM, grows=1)
         buttons = row(self.fetch_button, self.cancel_button, self.dismiss_button, None)
         self._content = row(words, buttons, spacing=theme.MEDIUM, grows=0)
         self.body.addLayout(self._content)
         self.hide()
+        draft.changed.connect(self.refresh)
+        if session is not None:
+            session.runner.run_evaluated.connect(self._on_evaluated)
+            session.runner.run_ended.connect(self._on_run_ended)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Put the buttons where there is room for them."""
@@ -58,16 +63,6 @@ class StrongerCard(Card):
         direction = QBoxLayout.Direction
         self._content.setDirection(direction.TopToBottom if is_narrow else direction.LeftToRight)
 
-    def offer(self, title: str, words: str) -> None:
-        self._show(title, words, self.fetch_button, self.dismiss_button)
-
-    def show_stage(self, title: str, words: str, *, can_cancel: bool = True) -> None:
-        self._show(title, words, *((self.cancel_button,) if can_cancel else ()))
-
-    def show_result(self, title: str, words: str) -> None:
-        self._show(title, words, self.dismiss_button)
-        self.dismiss_button.setText(tr("Close"))
-
     def _show(self, title: str, words: str, *buttons: Button) -> None:
         self.title.setText(title)
         self.words.setText(words)
@@ -75,34 +70,6 @@ class StrongerCard(Card):
         for button in (self.fetch_button, self.cancel_button, self.dismiss_button):
             button.setVisible(button in buttons)
         self.show()
-
-
-class StrongerNetwork(QObject):
-    """Offers a stronger network once a first answer is there; fetches and compares it when asked."""
-
-    def __init__(
-        self,
-        state: AppState,
-        session: ProjectSession | None,
-        card: StrongerCard,
-        draft: "TrainDraft",
-        *,
-        goes_on: Callable[[], object],
-        parent: QObject,
-    ) -> None:
-        """Args: `goes_on` trains with the draft, where the network is better."""
-        super().__init__(parent)
-        self._state, self._session, self._card, self._draft, self._goes_on = state, session, card, draft, goes_on
-        self._task: Task[Any] | None = None
-        self._has_answer = self._has_result = self._is_dismissed = False
-        self._waits = False  # for the next stage of the run
-        card.wanted.connect(self.fetch)
-        card.cancelled.connect(self._cancel)
-        card.dismissed.connect(self._dismiss)
-        draft.changed.connect(self.refresh)
-        if session is not None:
-            session.runner.run_evaluated.connect(self._on_evaluated)
-            session.runner.run_ended.connect(self._on_run_ended)
 
     def network(self) -> "Backbone | None":
         """Return the network to offer; None where there is none, or nothing may be fetched."""
@@ -121,14 +88,14 @@ class StrongerNetwork(QObject):
         has_answer = self._has_answer or choice is not None
         is_own = choice is not None and choice.is_own  # what the network sees is not measured then
         if session is None or network is None or self._is_dismissed or not has_answer or is_own:
-            self._card.hide()
+            self.hide()
             return
         size = size_text(network.hub_bytes)
         time = rough_duration_text(comparison_s(network, session.snapshot()))
         title = tr("A stronger network may do better: {title}", title=tr(network.title))
         if self._waits:
             words = tr("It is fetched and compared before the next stage, else after this run.")
-            self._card.show_stage(title, words, can_cancel=False)
+            self._show(title, words)
             return
         words = tr(
             "{size} to fetch, licence {licence}; then about {time} on this computer to compare it on your images.",
@@ -136,7 +103,7 @@ class StrongerNetwork(QObject):
             licence=network.licence,
             time=time,
         )
-        self._card.offer(title, words)
+        self._show(title, words, self.fetch_button, self.dismiss_button)
 
     def fetch(self) -> None:
         """Fetch the network and compare it; while a run trains, as its next stage."""
@@ -154,22 +121,22 @@ class StrongerNetwork(QObject):
         task = Task(title=title, work=work, lane=Lane.COMPUTE, page=TRAIN, device=True, priority=Priority.MEASUREMENT)
 
         def show_stage(progress: Progress) -> None:
-            self._card.show_stage(title, progress_text(progress))
+            self._show(title, progress_text(progress), self.cancel_button)
 
         self._task = task
-        self._card.show_stage(title, "")
+        self._show(title, "", self.cancel_button)
         on_done = partial(self._on_compared, network)
         self._state.tasks.run(task, owner=self, on_done=on_done, on_progress=show_stage, on_end=self._on_end)
 
     def _on_compared(self, network: "Backbone", choice: FramingChoice) -> None:
-        self.show_comparison(network, choice)
+        self._show_comparison(network, choice)
         self._draft.framing.refresh()
         if choice.backbone == network.name:
             config = dataclasses.replace(self._draft.config, try_networks=True, framing="auto", image_size=0)
             self._draft.take(config)  # the user may have named another one
-            self._goes_on()
+            self.is_better.emit()
 
-    def show_comparison(self, network: "Backbone", choice: FramingChoice) -> None:
+    def _show_comparison(self, network: "Backbone", choice: FramingChoice) -> None:
         """Show what the network gains on the images."""
         words = comparison_text(choice, network.name)
         is_better = choice.backbone == network.name
@@ -180,7 +147,8 @@ class StrongerNetwork(QObject):
         )
         follows = tr("Training goes on with it.") if is_better else tr("Everything stays as it is.")
         self._has_result = True
-        self._card.show_result(title, " ".join((tr(words) if words is not None else "", follows)).strip())
+        self._show(title, " ".join((tr(words) if words is not None else "", follows)).strip(), self.dismiss_button)
+        self.dismiss_button.setText(tr("Close"))
 
     def _on_end(self, _task: "Task[Any]") -> None:
         self._task = None
@@ -200,7 +168,7 @@ class StrongerNetwork(QObject):
             self._waits = False
             choice = read_measured(session.path)
             if choice is not None and any(each.backbone == network.name for each in choice.trials):
-                self.show_comparison(network, choice)
+                self._show_comparison(network, choice)
             else:
                 self.fetch()
         self.refresh()
@@ -211,4 +179,4 @@ class StrongerNetwork(QObject):
 
     def _dismiss(self) -> None:
         self._is_dismissed, self._has_result = True, False
-        self._card.hide()
+        self.hide()

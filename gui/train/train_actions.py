@@ -1,13 +1,23 @@
-"""The commands of the train page: start, pause and stop a run."""
+"""The commands of the train page: start, pause and stop a run, measure, and train on another computer by files."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from gui.actions import TRAIN, Action
+from gui.kit import dialogs
+from gui.kit.lazy_function import lazy_function
 from gui.kit.translation import tr
 from gui.page import PageLink
+from gui.tasks import Lane, Task
+from visionft.core.messages import Message
 
 if TYPE_CHECKING:
     from gui.train.train_page import TrainPage
+    from visionft.training.remote.packed_file import PackedJob
+    from visionft.training.remote.results import ImportedResult
+
+job_file = lazy_function("visionft.training.remote.job_file:pack_job")
+import_result = lazy_function("visionft.training.remote.results:import_result")
 
 
 def train_actions(link: "PageLink[TrainPage]") -> list[Action]:
@@ -51,14 +61,6 @@ def train_actions(link: "PageLink[TrainPage]") -> list[Action]:
             menu="Run",
         ),
         add(
-            "run.probe",
-            "Compare networks on my images",
-            lambda p: p.draft.probe(),
-            lambda p: p.draft.why_not_probe(),
-            menu="Run",
-            is_rare=True,
-        ),
-        add(
             "run.measure_framing",
             "Measure what the network should see",
             lambda p: p.draft.measure_framing(),
@@ -77,7 +79,7 @@ def train_actions(link: "PageLink[TrainPage]") -> list[Action]:
         add(
             "run.measure",
             "Measure time and memory",
-            lambda p: p.draft.measure(every_method=False),
+            lambda p: p.draft.measure(),
             lambda p: p.draft.why_not_measure(),
             menu="Run",
             is_rare=True,
@@ -85,15 +87,64 @@ def train_actions(link: "PageLink[TrainPage]") -> list[Action]:
         add(
             "run.pack_job",
             "Pack a job",
-            lambda p: p.jobs.pack(),
+            pack_job,
             before=why_not_pack,
             menu="Run",
         ),
         add(
             "run.import_result",
             "Import a job result",
-            lambda p: p.jobs.import_result(),
+            import_job_result,
             menu="Run",
         ),
         add("run.end", "Stop training", lambda p: p.stop(), before=why_not_stop, menu="Run"),
     ]
+
+
+def pack_job(page: "TrainPage") -> None:
+    """Ask for a file and pack a job for another computer into it, with the settings of the draft."""
+    from visionft.training.remote.job_file import SUFFIX  # slow to import: not at the start
+
+    session, state = page.session, page.state
+    assert session is not None
+    start = session.path.with_name(f"{session.path.name}{SUFFIX}")
+    target = dialogs.ask_save_file(page.window(), tr("Pack a job"), f"VisionFT (*{SUFFIX})", start)
+    if target is None:
+        return
+    target = target if target.suffix == SUFFIX else target.with_name(f"{target.name}{SUFFIX}")
+
+    def begin(_runner: object) -> None:
+        def on_done(found: "PackedJob") -> None:
+            words = Message("On the other computer: {command}", command=f"visionft job run {target.name}")
+            done = tr("{count} images are in {path}.", count=found.images, path=target)
+            state.say(done, tr(words), tone="good")
+
+        work = partial(job_file, session.path, session.images, page.config(), target)
+        title = tr("Packing the job")
+        task = Task(title=title, work=work, lane=Lane.COMPUTE, page=page.name, device=True, makes_files=True)
+        state.tasks.run(task, owner=page, on_done=on_done)
+
+    page.when_ready(begin)
+
+
+def import_job_result(page: "TrainPage") -> None:
+    """Ask for the result of a job and take its run into the project."""
+    from visionft.training.remote.job_file import RESULT_SUFFIX
+    from visionft.training.runs.run_folder import RUNS_FOLDER, run_title
+
+    session, state = page.session, page.state
+    assert session is not None
+    chosen = dialogs.ask_files(page.window(), tr("Import a job result"), f"VisionFT (*{RESULT_SUFFIX})")
+    if not chosen:
+        return
+
+    def on_done(found: "ImportedResult") -> None:
+        session.runs_changed.emit()
+        title = run_title(session.path / RUNS_FOLDER / found.run)
+        words = tr("{run}, trained on {device}, is in the project.", run=title, device=found.device)
+        state.say(words, " ".join(map(tr, found.remarks)), tone="good")
+        state.page_requested.emit("results")
+
+    work = partial(import_result, session.path, session.images, chosen[0])
+    task = Task(title=tr("Taking in the result"), work=work, lane=Lane.COMPUTE, page=page.name, device=True)
+    state.tasks.run(task, owner=page, on_done=on_done)

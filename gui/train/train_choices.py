@@ -1,11 +1,9 @@
-"""The catalog's presets, backbones and methods as cards with their cost, and a config as a command line. No Qt."""
+"""The catalog's presets, backbones and methods as cards with their cost, and sentences about settings. No Qt."""
 
 import dataclasses
-import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 
 from gui.kit.translation import capitalised, tr
-from gui.train.choice_grid import Choice
 from models.catalog import BACKBONES, USUAL_BACKBONES, get_backbone
 from models.methods.method import ParameterCount, count_parameters
 from models.methods.table import METHODS
@@ -16,7 +14,7 @@ from visionft.training.config.presets import PRESETS, Circumstances, likely_devi
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.estimate import Estimate, SetFacts
 from visionft.training.evaluation.stored import Evaluation
-from visionft.training.probing import Probe, measured_backbone, preset_configs
+from visionft.training.probing import preset_configs
 
 HERE, ELSEWHERE = Message("On this computer"), Message("To download when first used")
 UNTRAINED, TRAINED = Message("Without training"), Message("Fine-tuning")
@@ -32,44 +30,56 @@ KnownCost = Callable[[TrainConfig], Estimate | None]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class WeightsFact:
-    """Whether a backbone's weights are on this computer, and their size in words."""
+class Choice:
+    """One card; disabled with a `refusal`. Cards of a `group` (a heading) follow each other.
 
-    is_here: bool
-    size: str = ""
+    Attributes:
+        facts: Shown at the foot of the card.
+        badge: A word behind the title, such as Recommended.
+        headline: The most important fact, in large letters.
+    """
+
+    name: str
+    title: str
+    words: str
+    facts: str = ""
+    refusal: str = ""
+    group: str = ""
+    badge: str = ""
+    headline: str = ""
 
 
-_NOWHERE = WeightsFact(is_here=False)
+def read_computer() -> tuple[frozenset[str], dict[str, str], str]:
+    """Return the backbones with weights on this computer, the sizes of all in words, and the device.
 
-
-def read_computer() -> tuple[dict[str, WeightsFact], str]:
-    """Return the available weights and the device; runs in a thread: reading the cache and the GPU driver is slow."""
+    It runs in a thread: reading the cache and the GPU driver is slow.
+    """
     from models.weights.records import weights_states
 
-    known = {each.backbone: WeightsFact(is_here=each.is_here, size=each.size_text) for each in weights_states()}
-    return known, likely_device()
+    states = weights_states()
+    here = frozenset(each.backbone for each in states if each.is_here)
+    return here, {each.backbone: each.size_text for each in states}, likely_device()
 
 
 def preset_choices(
     circumstances: Circumstances,
     known: KnownCost,
-    probes: Sequence[Probe] = (),
     *,
     device: str = "auto",
     is_measuring: bool = False,
 ) -> list[Choice]:
-    """Return a card per preset: its measured cost and accuracy, and the settings it would choose here.
+    """Return a card per preset: its measured cost, and the settings it would choose here.
 
     `known` returns the measured cost of settings, if any; `is_measuring`: the unknown ones are being measured.
     """
     waiting = tr("measuring the time") if is_measuring else tr("time not measured yet")
     choices = []
-    configs = preset_configs(circumstances, probes, device=device)
+    configs = preset_configs(circumstances, (), device=device)
     for name, config in configs.items():
         cost = cost_of_stages(name, configs, known)
         recipe = [config.backbone_row.title, tr(config.method_row.title), *epochs_words(config)]
         others = len(suited_backbones(circumstances)) - 1
-        if measured_backbone(circumstances, probes) or config.backbone == circumstances.backbone:
+        if config.backbone == circumstances.backbone:
             recipe.append(tr("best on your images"))
         elif others:
             recipe.append(tr("{count} other network is tried", "{count} other networks are tried", count=others))
@@ -84,7 +94,6 @@ def preset_choices(
                 name=name,
                 title=PRESETS[name].title,
                 headline=time,
-                badge=_expected_accuracy(config, probes),
                 words=tr(PRESETS[name].words),
                 facts="\n".join(facts),
             )
@@ -110,32 +119,20 @@ def cost_of_stages(preset: str, configs: Mapping[str, TrainConfig], known: Known
     return dataclasses.replace(cost, seconds=cost.seconds + seconds)
 
 
-def _expected_accuracy(config: TrainConfig, probes: Sequence[Probe]) -> str:
-    """Return the expected accuracy of a run, where a probe measured it; fine-tuning starts there."""
-    for probe in probes:
-        if probe.backbone == config.backbone and probe.accuracy is not None:
-            share = f"{probe.accuracy:.0%}"
-            if not config.total_epochs:
-                return tr("accuracy about {share}", share=share)
-            return tr("accuracy {share} or more", share=share)
-    return ""
-
-
-def backbones_to_try(circumstances: Circumstances) -> list[str]:
-    """Return the backbones to compare on the images: those suited to the presets and the bundled ones, at most five."""
-    bundled = [name for name, backbone in BACKBONES.items() if backbone.bundled]
-    return list(dict.fromkeys((*suited_backbones(circumstances), *bundled)))[:5]
-
-
 def backbone_choices(
-    weights: Mapping[str, WeightsFact], *, has_gpu: bool, chosen: str, shows_all: bool
+    here: Collection[str], sizes: Mapping[str, str], *, has_gpu: bool, chosen: str, shows_all: bool
 ) -> list[Choice]:
     """Return a card per backbone, those on this computer first, the recommended ones first in each group.
 
-    Without `shows_all` only a few of each group and the selected one.
+    Args:
+        here: The backbones with weights on this computer.
+        sizes: The size of the weights of each backbone in words, where it is known.
+        has_gpu: Whether the computer has a graphics card, for which others are recommended.
+        chosen: The selected backbone.
+        shows_all: Whether to return all of them, not only a few of each group and the selected one.
     """
     recommended = _RECOMMENDED_GPU if has_gpu else _RECOMMENDED_CPU
-    others = [name for name in {**weights, chosen: None} if name not in BACKBONES]
+    others = [name for name in {**sizes, chosen: ""} if name not in BACKBONES]
 
     def rank(name: str) -> tuple[bool, int]:
         return name in _TRY_OUT, recommended.index(name) if name in recommended else len(recommended)
@@ -143,15 +140,14 @@ def backbone_choices(
     order = sorted((*BACKBONES, *others), key=rank)
     choices = []
     for is_here, most in ((True, 6), (False, 3)):
-        names = [name for name in order if weights.get(name, _NOWHERE).is_here == is_here]
+        names = [name for name in order if (name in here) == is_here]
         first = [name for name in names[:most] if name not in _TRY_OUT]
         shown = names if shows_all else [name for name in names if name == chosen or name in first]
         for name in shown:
             backbone = get_backbone(name)
-            fact = weights.get(name, _NOWHERE)
             facts = tr("{count} parameters, {size} px", count=count_text(backbone.parameters), size=backbone.input_size)
-            if fact.size and not backbone.bundled:
-                facts += f", {fact.size}" if is_here else "; " + tr("download {size}", size=fact.size)
+            if (size := sizes.get(name)) and not backbone.bundled:
+                facts += f", {size}" if is_here else "; " + tr("download {size}", size=size)
             licence = tr("Of timm, by its own name. Licence of the weights: {licence}.", licence=backbone.licence)
             badge = Message("Suggested") if name == names[0] and name in recommended else ""
             choices.append(
@@ -254,29 +250,6 @@ def run_summary(config: TrainConfig, facts: SetFacts | None, classes: int) -> st
 def epochs_words(config: TrainConfig) -> list[str]:
     """Return the length of the training, in a word or two; empty for a closed-form head."""
     return [tr("{count} epoch", "{count} epochs", count=config.total_epochs)] if config.total_epochs else []
-
-
-def command_line(config: TrainConfig, project: str) -> str:
-    """Return the equivalent `visionft train` command of this config."""
-    words = ["visionft", "train", project, "--backbone", config.backbone, "--method", config.method]
-    if config.total_epochs:
-        words += ["--epochs", str(config.epochs)]
-    for name, value in setting_changes(config).items():
-        words += ["--set", f"{name}={value}"]
-    return shlex.join(words)
-
-
-def setting_changes(config: TrainConfig) -> dict[str, object]:
-    """Return the effective settings that differ from the defaults, besides backbone, method and epochs."""
-    options = config.method_options
-    groups = (("", config, TrainConfig()), (f"{config.method}.", options, type(options)()))
-    changes: dict[str, object] = {}
-    for prefix, settings, default in groups:
-        for field in dataclasses.fields(settings):
-            value = getattr(settings, field.name)
-            if field.metadata and value != getattr(default, field.name):
-                changes[prefix + field.name] = value
-    return {name: value for name, value in changes.items() if name not in ("backbone", "method", "epochs")}
 
 
 def start_words(cost: Estimate | None) -> str:

@@ -3,12 +3,14 @@
 import dataclasses
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Slot
+from PySide6.QtCore import QObject, QTimer, Slot
 from PySide6.QtWidgets import QStackedWidget, QVBoxLayout
 
 from gui.kit import theme
+from gui.kit.banner import Banner
 from gui.kit.class_looks import class_colours
 from gui.kit.parts import Button, Segments, column, widget_of
 from gui.kit.translation import tr
@@ -16,13 +18,10 @@ from gui.page import Page
 from gui.runner import RESULTS, TRAIN, Ending, Runner, offer_words
 from gui.session import ProjectSession
 from gui.state import AppState
-from gui.train.chart_loader import ChartLoader
 from gui.train.draft import TrainDraft
-from gui.train.job_files import JobFiles
-from gui.train.resume_card import ResumeCard
 from gui.train.setup import SetupView
-from gui.train.stronger_card import StrongerCard, StrongerNetwork
-from gui.train.train_choices import command_line, result_words, start_words
+from gui.train.stronger_card import StrongerCard
+from gui.train.train_choices import result_words, start_words
 from visionft.core.errors import NextStep, VisionFTError
 from visionft.core.events import EpochDone, Event, RunStarted
 from visionft.core.messages import Message
@@ -39,6 +38,41 @@ SETUP, LIVE = "setup", "live"
 _VIEWS = {SETUP: Message("Set up"), LIVE: Message("Live run")}
 
 
+_CHART_MODULES = ("pyqtgraph", "gui.train.run_monitor")
+_FIRST_MS, _PAUSE_MS = 1500, 100
+
+
+class ChartLoader(QObject):
+    """Loads the modules of the charts step by step, then builds the chart, before the user opens it.
+
+    pyqtgraph copies every name of Qt, and PySide creates a type on its first access; so these types are accessed
+    beforehand, module by module. All at once took 560 ms.
+    """
+
+    def __init__(self, build: Callable[[], object], parent: QObject) -> None:
+        super().__init__(parent)
+
+        def make_types(name: str) -> None:
+            qt = import_module(name)
+            for each in dir(qt):
+                getattr(qt, each)
+
+        types = [partial(make_types, f"PySide6.{name}") for name in ("QtCore", "QtGui", "QtWidgets")]
+        self._steps = iter([*types, *(partial(import_module, name) for name in _CHART_MODULES), build])
+        self._timer = QTimer(self, singleShot=True, interval=_FIRST_MS)
+        self._timer.timeout.connect(self._take_step)
+        self._timer.start()
+
+    def stop(self) -> None:
+        """Stop after the current step."""
+        self._timer.stop()
+
+    def _take_step(self) -> None:
+        if (step := next(self._steps, None)) is not None:
+            step()
+            self._timer.start(_PAUSE_MS)
+
+
 class TrainPage(Page):
     """Two views: *Set up* edits a draft config, *Live run* shows the run."""
 
@@ -48,18 +82,16 @@ class TrainPage(Page):
     def __init__(self, state: AppState, session: ProjectSession | None) -> None:
         super().__init__(state, session, scrolls=False)
         self.runner = session.runner if session is not None else None
-        self.setup = SetupView(TrainConfig())
+        self.setup = SetupView(state, session, TrainConfig())
         self.form = self.setup.form  # of the settings common to all methods
         self.draft = TrainDraft(state, session, self.setup)
-        self.jobs = JobFiles(state, session, config=self.config, when_ready=self._when_ready, parent=self)
-        self.resume_card, self.stronger_card = ResumeCard(), StrongerCard()
-        self.stronger = StrongerNetwork(
-            state, session, self.stronger_card, self.draft, goes_on=self.train_again, parent=self
-        )
+        self.resume_card = Banner()
+        self.resume_card.close_button.setToolTip(tr("Do not offer this run again; Results can still continue it"))
+        self.stronger_card = StrongerCard(state, session, self.draft)
         self._has_run = self._has_results = False  # in the live view
         self._run_name = ""  # of its folder, once it has one
         self._monitor: RunMonitor | None = None
-        self._chart_loader = ChartLoader("gui.train.run_monitor", lambda: self.monitor.show(), self)  # noqa: PLW0108
+        self._chart_loader = ChartLoader(lambda: self.monitor.show(), self)  # noqa: PLW0108
         self.start_button = Button("Start training", "play", role="primary", on_click=self.start)
         self.enqueue_button = Button("Train after it", "queue", role="primary", on_click=self.start)
         self.pause_button = Button("Pause", "pause", on_click=self.pause)
@@ -103,12 +135,6 @@ class TrainPage(Page):
             (self.stop_button, "run.end", tr("End the run after this step; the best checkpoint is kept")),
             (setup.measure_button, "run.measure", tr("Train a few steps to measure time and memory on this computer")),
             (
-                setup.measure_all_button,
-                "run.measure",
-                tr("Measure every method with these settings and show the cost on its card"),
-            ),
-            (setup.probe_button, "run.probe", tr("Measure the networks here on your images, without training")),
-            (
                 setup.framing_card.measure_button,
                 "run.measure_framing",
                 tr("Compare the centre square with the whole image, in several sizes, on your images"),
@@ -122,19 +148,18 @@ class TrainPage(Page):
         self.state.tasks.changed.connect(self._on_tasks_changed)
         self.draft.changed.connect(self._show_readiness)
         self.switch.chosen.connect(self.show_view)
-        setup.split_card.again_requested.connect(self.split_again)
-        setup.command_button.content = lambda: command_line(self.config(), str(self.state.path or "PROJECT"))
+        setup.split_card.again_button.clicked.connect(lambda _checked=False: self.split_again())
         setup.step_wanted.connect(self.state.step_requested)
-        setup.pack_button.clicked.connect(lambda _checked=False: self.jobs.pack())
-        setup.import_button.clicked.connect(lambda _checked=False: self.jobs.import_result())
-        self.resume_card.continued.connect(lambda: self.go_on_with(self.runner and self.runner.offer))
+        for button, action in ((setup.pack_button, "run.pack_job"), (setup.import_button, "run.import_result")):
+            button.clicked.connect(lambda _checked=False, action=action: self.state.actions.run(action))
+        self.stronger_card.is_better.connect(self.train_again)
         if (runner := self.runner) is not None:
             runner.run_begun.connect(self._on_run_begun)
             runner.run_reported.connect(self._on_run_reported)
             runner.run_ended.connect(self._on_run_ended)
             runner.runs_changed.connect(self._show_readiness)
             runner.offer_changed.connect(self._on_offer_changed)
-            self.resume_card.dismissed.connect(runner.dismiss_offer)
+            self.resume_card.close_button.clicked.connect(lambda _checked=False: runner.dismiss_offer())
         if self.session is not None:
             self.session.splitter.changed.connect(self._show_readiness)
 
@@ -205,8 +230,12 @@ class TrainPage(Page):
 
     @Slot(object)
     def _on_offer_changed(self, run: Run | None) -> None:
-        paused = self.runner.unfinished.paused if self.runner is not None else ""
-        self.resume_card.offer(offer_words(run, is_paused=run.name == paused) if run else "")
+        if run is None or self.runner is None:
+            self.resume_card.hide()
+            return
+        words = offer_words(run, is_paused=run.name == self.runner.unfinished.paused)
+        hint = Message("It continues at the step it had reached, with its images and settings.")
+        self.resume_card.show_message(words, hint, way=(Message("Continue"), lambda: self.go_on_with(run)))
 
     def start(self) -> None:
         """Check the draft, split the images without a split, and start the run or let it wait; or show every error."""
@@ -217,7 +246,7 @@ class TrainPage(Page):
             runner.start(self.config(), self.draft.budget)
 
         if self.runner is not None:
-            self._when_ready(start)
+            self.when_ready(start)
 
     def why_not_start(self) -> str:
         """Return the reason not to start a run: the live view shows one that trains; empty for none."""
@@ -230,7 +259,7 @@ class TrainPage(Page):
             self.draft.take_preset(self.runner.budget)
         self.start()
 
-    def _when_ready(self, act: Callable[[Runner], object]) -> None:
+    def when_ready(self, act: Callable[[Runner], object]) -> None:
         """Call `act` once the settings are valid and the images are split; else show the errors."""
         session = self.session
         assert session is not None
@@ -254,7 +283,6 @@ class TrainPage(Page):
 
         self.draft.when_read(act_or_split)
 
-    @Slot()
     def split_again(self) -> None:
         if self.session is not None:
             wish = self.setup.split_card.wish

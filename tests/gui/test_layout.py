@@ -18,7 +18,7 @@ from gui.preferences import Settings
 from gui.settings.weights_actions import WeightsDialog
 from gui.shell.project_care import HistoryDialog, LabelExportDialog, RemovedDialog
 from gui.state import AppState
-from gui.train.framing.region_dialog import RegionDialog
+from gui.train.region_dialog import RegionDialog
 from models.weights.records import weights_states
 from visionft.core.errors import NextStep
 from visionft.project.db.journal import Step

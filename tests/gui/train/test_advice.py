@@ -45,7 +45,7 @@ def engine(monkeypatch):
     """Return a list of the result: a recommendation, an error, or a function of the job."""
     results = [FOUND]
 
-    def recommend(_project_dir, _images, _accepted, *, device, job):
+    def recommend(_project_dir, _images, *, accepted, device, job):
         if isinstance(results[0], Exception):
             raise results[0]
         return results[0](job) if callable(results[0]) else results[0]

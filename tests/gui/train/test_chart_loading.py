@@ -5,14 +5,14 @@ import sys
 import pytest
 from PySide6.QtCore import QObject
 
-from gui.train.chart_loader import ChartLoader
+from gui.train.train_page import ChartLoader
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("stops", [False, True])
 def test_the_chart_is_built_last_and_in_a_turn_of_its_own(qtbot, stops):
     parent, built, turns = QObject(), [], []
-    loader = ChartLoader("gui.train.run_monitor", lambda: built.append("pyqtgraph" in sys.modules), parent)
+    loader = ChartLoader(lambda: built.append("pyqtgraph" in sys.modules), parent)
     if stops:
         loader.stop()
         qtbot.wait(2000)

@@ -1,21 +1,17 @@
-"""The train page: cards, invalid settings block the start, recorded events on the chart, Stop, the copied command."""
+"""The train page: cards, invalid settings block the start, recorded events on the chart, Stop."""
 
 import re
-import shlex
 from collections.abc import Callable
 from operator import attrgetter
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QGuiApplication
 from run_events import ended_run, epoch_done, started, step
 
 from gui import runner
 from gui.train.train_page import TrainPage
 from visionft.core.errors import WeightsError
 from visionft.core.events import Notice
-from visionft.training.config.presets import differs
-from visionft.training.config.train_config import TrainConfig
 
 LEFT = Qt.MouseButton.LeftButton
 
@@ -156,21 +152,6 @@ def test_a_failure_is_a_toast_and_that_of_a_bug_has_details(page, window, script
     assert str(error) in window.toasts.message()
     assert window.toasts.newest.details_button.isVisible() == isinstance(error, KeyError)
     assert page.monitor.state() == "Failed" and page.start_button.isEnabled()
-
-
-def test_the_copied_command_trains_the_same(qtbot, page, window):
-    qtbot.mouseClick(page.setup.methods.tiles["lora"], LEFT)
-    page.setup.method_form("lora").editor("rank").setValue(4)
-    page.form.editor("batch_size").setValue(8)
-    qtbot.mouseClick(page.setup.command_button, LEFT)
-    words = shlex.split(QGuiApplication.clipboard().text())
-    assert words[:3] == ["visionft", "train", str(window.state.path)]
-    settings = [words[i + 1] for i, word in enumerate(words) if word == "--set"]
-    rebuilt = TrainConfig(
-        backbone=words[words.index("--backbone") + 1], method="lora", epochs=int(words[words.index("--epochs") + 1])
-    )
-    rebuilt = rebuilt.with_settings(settings)
-    assert not differs(rebuilt, page.config()) and rebuilt.methods["lora"] == page.config().methods["lora"]
 
 
 def test_closing_while_a_job_runs_asks_and_stops_it(qtbot, page, window, scripted, monkeypatch):

@@ -7,8 +7,8 @@ import pytest
 from PySide6.QtCore import QPointF, Qt, QTimer
 from PySide6.QtWidgets import QApplication, QComboBox
 
-from gui.train.framing.framing_card import FRAMINGS, FramingCard
-from gui.train.framing.region_dialog import RegionDialog
+from gui.train.framing_card import FRAMINGS, FramingCard
+from gui.train.region_dialog import RegionDialog
 from gui.train.train_page import TrainPage
 from visionft.core.events import Progress
 from visionft.data.preprocess import parsed_region

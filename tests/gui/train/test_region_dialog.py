@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 from PySide6.QtCore import QPoint, QPointF, Qt
 
-from gui.train.framing.region_dialog import RegionDialog
+from gui.train.region_dialog import RegionDialog
 from visionft.training.config.train_config import TrainConfig
 
 LEFT = Qt.MouseButton.LeftButton
