@@ -16,7 +16,7 @@ from gui.kit.side_by_side import divided
 from gui.kit.thumbnails import ThumbnailStore
 from gui.kit.translation import tr
 from gui.kit.value_table import VALUE_ROLE, MarkDelegate, ValueTable
-from gui.results.fixable_grid import FixableGrid
+from gui.results.prediction_views import FixableGrid
 from visionft.core.amounts import FEW, share_text
 from visionft.core.messages import Message, shortened
 from visionft.training.evaluation.metrics import ClassScore

@@ -9,6 +9,7 @@ from functools import cached_property, partial
 
 from PySide6.QtCore import QObject, QSignalBlocker, Signal, Slot
 
+from gui.image_edits import ImageEdits
 from gui.kit.class_looks import class_keys
 from gui.kit.lazy_function import lazy_function
 from gui.kit.thumbnails import ThumbnailStore
@@ -16,10 +17,8 @@ from gui.kit.translation import tr
 from gui.kit.workers import BackgroundReader
 from gui.results import evaluations
 from gui.results.classes_view import ClassesView
-from gui.results.comparison_view import GROUPS, ComparisonView
 from gui.results.evaluations import Images
-from gui.results.explain_view import ExplainView
-from gui.results.fixable_grid import FixableGrid
+from gui.results.prediction_views import GROUPS, ComparisonView, ExplainView, FixableGrid
 from gui.runner import RESULTS
 from gui.session import ProjectSession
 from gui.state import AppState
@@ -27,7 +26,6 @@ from gui.tasks import Lane, Task
 from visionft.core.errors import RunError
 from visionft.core.messages import Message
 from visionft.data.types import Split
-from visionft.project.edits.changes import LabelImages, UnlabelImages
 from visionft.project.queries import class_rows
 from visionft.training.evaluation.comparison import PredictionChange, compare_models
 from visionft.training.evaluation.explanation import Explanation, ExplanationRequest
@@ -54,6 +52,8 @@ class ImageViews(QObject):
         self._state, self._session, self._split = state, session, split
         self._thumbnails = ThumbnailStore(self)
         self._images = Images(None)
+        self._edits = ImageEdits(state, session, self)
+        self._edits.told_from = 2
 
         def read(session: ProjectSession) -> Images:
             return Images(session.snapshot())
@@ -305,15 +305,9 @@ class ImageViews(QObject):
 
     def relabel(self, grid: FixableGrid, name: str) -> None:
         """Label the selected images, and move on; with several labels, remove a class common to all of them."""
-        session = self._session
         ids = tuple(item.image_id for item in grid.strip.chosen())
-        if session is None or not ids:
-            return
-        is_taken_off = session.project.task == "multi" and all(name in self._images.labels(each) for each in ids)
-        change = UnlabelImages(ids, name) if is_taken_off else LabelImages(ids, name)
-        if not session.apply(change):
-            self._show_label(grid)
-        elif len(ids) == 1:
+        was_changed = self._edits.relabel(ids, name)
+        if was_changed and len(ids) == 1:
             grid.strip.selection.step(1)
-        else:
-            self._state.say(tr(change.title), tone="good", command="edit.undo")
+        elif not was_changed:
+            self._show_label(grid)

@@ -12,13 +12,12 @@ from gui.kit.parts import Button, Card, column, scrolling
 from gui.kit.run_table import RunTable, can_continue
 from gui.kit.translation import tr
 from gui.page import Page
-from gui.results import accuracy_text, evaluations
+from gui.results import accuracy_card, evaluations
 from gui.results.accuracy_card import AccuracyCard
-from gui.results.details_view import DetailsView
-from gui.results.evaluation_controller import EvaluationController
+from gui.results.details_view import DetailsView, View, Views
+from gui.results.evaluations import EvaluationController
 from gui.results.image_views import ImageViews
 from gui.results.run_actions import RunActions, parts_words
-from gui.results.switching_views import View, Views
 from gui.runner import RESULTS
 from gui.session import ProjectSession
 from gui.state import AppState, ChosenImages
@@ -49,7 +48,6 @@ class ResultsPage(Page):
         super().__init__(state, session, scrolls=False)
         self._runs: dict[str, Run] = {}
         self._colours: dict[str, int] = {}
-        self._stored = evaluations.StoredEvaluations()
         self.evaluation: StoredEvaluation | None = None
         self._is_test_shown = False  # once, as soon as a run was evaluated on test: its headline
         self.measuring = EvaluationController(state, session, parent=self)
@@ -199,10 +197,10 @@ class ResultsPage(Page):
     @Slot()
     def _show_evaluation(self) -> None:
         run = self.run()
-        self.evaluation = self._stored.get(run, self.split()) if run else None
+        self.evaluation = self.measuring.stored(run, self.split()) if run else None
         chosen = self._chosen()
         self.images.take_run(run, self.evaluation, chosen=chosen, runs=list(self._runs.values()))
-        self.details.take_runs(chosen, self.evaluation, colours=self._colours)
+        self.details.take_runs(chosen, colours=self._colours)
         self._show_accuracy()
         mistakes = len(self.evaluation.mistakes()) if self.evaluation is not None else 0
         self.view_buttons.button(MISTAKES).setText(f"{tr('Mistakes')}  {mistakes:,}" if mistakes else tr("Images"))
@@ -220,20 +218,20 @@ class ResultsPage(Page):
             self.accuracy.show_accuracy("", "")
         elif found is None:
             failure = None if progress else self.measuring.failure(run, self.split())
-            title, words, button = accuracy_text.missing_words(
+            title, words, button = accuracy_card.missing_words(
                 run, failure, is_begun=progress is not None, is_training=self._is_training
             )
             stage = words if progress is None else tr(progress.stage)
             self.accuracy.show_accuracy(title, stage, made_of)
             self.missing.show_words(title, words, button)
         else:
-            changed = accuracy_text.changed_words(self.images.relabelled(), is_old=self.measuring.is_known_old(run))
+            changed = accuracy_card.changed_words(self.images.relabelled(), is_old=self.measuring.is_known_old(run))
             figures = " · ".join(filter(None, (made_of, changed, evaluations.figures(found))))
             leak_free = None  # the accuracy without leaked images; None before it is read too
             if self.session is not None:
                 self.leak_free.ask(self.session.project)
                 leak_free = self.leak_free.of(found.run, found.split)
-            sentence = accuracy_text.sentence(found, is_unseen=is_unseen(run, found))
+            sentence = accuracy_card.sentence(found, is_unseen=is_unseen(run, found))
             self.accuracy.show_accuracy(sentence, self._meaning(run, found, leak_free), figures)
         self._show_enabled()
 
@@ -242,7 +240,7 @@ class ResultsPage(Page):
         if not is_unseen(run, found):
             chosen = tr("They chose it, so this is likely too high.") if not found.seen else ""
             return f"{chosen} {tr(accuracy_sentence(unseen_evaluation(run)))}".strip()
-        return f"{accuracy_text.meaning(found, leak_free)} {accuracy_text.next_words(found)}".strip()
+        return f"{accuracy_card.meaning(found, leak_free)} {accuracy_card.next_words(found)}".strip()
 
     @property
     def _is_training(self) -> bool:

@@ -1,4 +1,4 @@
-"""The charts of runs: validation curves overlaid, and reliability diagrams. Depend on Qt, pyqtgraph and results."""
+"""The chart of runs: their validation curves overlaid. Depends on Qt, pyqtgraph and results."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,79 +10,7 @@ from gui.kit import theme
 from gui.kit.charts import Chart, LineSample, Plot
 from gui.kit.parts import ElidedLabel, clear, column, row, text, widget_of
 from gui.kit.translation import tr
-from visionft.core.messages import Message
-from visionft.training.evaluation.metrics import ReliabilityBin
-from visionft.training.evaluation.stored import StoredEvaluation
 from visionft.training.runs.run_folder import Run
-
-
-class ReliabilityChart(Chart):
-    """The diagrams before and after calibration, or the only one; a bar below the dashed line means overconfidence."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.bins: tuple[tuple[ReliabilityBin, ...], tuple[ReliabilityBin, ...]] = ((), ())
-        self.heads = (text("", "strong"), text("", "strong"))
-        self._notes = (text("", "small", wrap=True), text("", "small", wrap=True))
-        self._plots = (self._plot("Reliability before"), self._plot("Reliability after"))
-        charts = row(spacing=theme.HUGE)
-        parts = [
-            widget_of(column(*each, spacing=theme.TIGHT, grows=2))
-            for each in zip(self.heads, self._notes, self._plots, strict=True)
-        ]
-        for part in parts:
-            charts.addWidget(part, 1)
-        self._after = parts[1]
-        words = Message(
-            "A bar is the accuracy on images predicted with about this confidence; it should end at the dashed line. "
-            "Below the line the run is overconfident, above it underconfident."
-        )
-        self.setLayout(column(charts, text(words, "muted", wrap=True), spacing=theme.MEDIUM, grows=0))
-
-    def show_evaluation(self, found: StoredEvaluation) -> None:
-        self.bins = (found.reliability_before, found.reliability)
-        is_calibrated = found.temperature != 1
-        self._after.setVisible(is_calibrated)
-        before = Message("Before calibration: ECE {error}") if is_calibrated else Message("Not calibrated: ECE {error}")
-        self.heads[0].setText(tr(before, error=f"{found.ece_before:.1%}"))
-        self.heads[1].setText(tr("After calibration: ECE {error}", error=f"{found.ece:.1%}"))
-        kept = Message("Expected calibration error of the network's own probabilities; no temperature improves them")
-        own = Message("Expected calibration error of the network's own probabilities")
-        self._notes[0].setText(tr(own if is_calibrated else kept))
-        words = Message("Temperature {value}, as in an export")
-        if found.ece > found.ece_before:
-            words = Message("Temperature {value} from the validation images, as in an export; worse on these images")
-        self._notes[1].setText(tr(words, value=f"{found.temperature:.2f}"))
-        self.redraw()
-
-    def _plot(self, name: str) -> Plot:
-        plot = Plot(tr(name), least_height=160, grid=0)
-        for axis, title in ((plot.bottom, "Confidence"), (plot.left, "Accuracy")):
-            axis.setTicks([[(share, f"{share:.0%}") for share in (0, 0.25, 0.5, 0.75, 1)]])
-            axis.setLabel(tr(title))
-            axis.label.setFont(self.font())
-        plot.left.setWidth(None)  # room for its title
-        plot.item.setRange(xRange=(0, 1), yRange=(0, 1.02), padding=0.01)
-        return plot
-
-    def redraw(self) -> None:
-        palette = theme.colours()
-        for plot, bins in zip(self._plots, self.bins, strict=True):
-            plot.forget_lines()
-            largest = max((each.count for each in bins), default=1)
-            for each in bins:
-                colour = pg.mkColor(palette.train_line)
-                # A bar of few images is unreliable: it is drawn fainter, so that no tooltip is needed to see it.
-                colour.setAlphaF(0.35 + 0.65 * each.count / largest)
-                bar = pg.BarGraphItem(x=[each.confidence], height=[each.accuracy], width=0.052, brush=colour)
-                bar.setOpts(pen=pg.mkPen(palette.surface))
-                words = Message("{count} images, confidence {sure}, accuracy {right}")
-                bar.setToolTip(
-                    tr(words, count=f"{each.count:,}", sure=f"{each.confidence:.0%}", right=f"{each.accuracy:.0%}")
-                )
-                plot.item.addItem(bar)
-            plot.draw_line("right", [0, 1], [0, 1], pg.mkPen(palette.outline, width=1.5, style=Qt.PenStyle.DashLine))
-
 
 _STYLES = (Qt.PenStyle.SolidLine, Qt.PenStyle.DashLine, Qt.PenStyle.DotLine, Qt.PenStyle.DashDotLine)
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from PySide6.QtCore import Qt
 
-from gui.results.accuracy_text import changed_words
+from gui.results.accuracy_card import changed_words
 from gui.results.classes_view import FIRST
 from gui.results.results_page import CLASSES, COMPARE, MISTAKES
 from gui.shell.window import MainWindow

@@ -14,7 +14,7 @@ from gui.kit import dialogs, theme
 from gui.kit.run_table import ACCURACY, COLOUR_ROLE, FIRST_COST, RUN_ROLE
 from gui.kit.value_table import MARK_ROLE
 from gui.results.classes_view import FIRST
-from gui.results.details_view import CALIBRATION, CURVES, SETTINGS
+from gui.results.details_view import CURVES, SETTINGS
 from gui.results.results_page import CLASSES, COMPARE, DETAILS, MISTAKES
 from visionft.core.files import write_json
 from visionft.training.config.train_config import TrainConfig
@@ -138,10 +138,6 @@ def test_the_evaluation_of_a_run_is_read_back(page, show):
     show(CLASSES)
     assert page.images.classes.table.texts()[0][:FIRST] == ["blue", "4", "50.0%", "50.0%", "2 of 4"]
     assert "50.0%" in page.accuracy.words()[2]
-    show(DETAILS, CALIBRATION)
-    chart = page.details.calibration
-    assert "9.4%" in chart.heads[0].text() and "2.1%" in chart.heads[1].text()
-    assert [len(bins) for bins in chart.bins] == [1, 2]
 
 
 def test_the_headline_is_the_test_result_and_validation_is_called_what_chose(

@@ -6,7 +6,7 @@ import pytest
 from PySide6.QtCore import Qt
 
 from gui import runner
-from gui.results import evaluation_controller, results_page
+from gui.results import evaluations, results_page
 from gui.shell.window import MainWindow
 from visionft.core.errors import RunError
 from visionft.core.events import Progress
@@ -19,7 +19,7 @@ OLD, NEW = "001-resnet18-lora", "002-vit_tiny-linear"
 def page(window: MainWindow, image_ids: list[int], monkeypatch):
     """Return the page with its own pace; the newer run is measured already, the older one is not."""
     monkeypatch.setattr(results_page, "LOOK_MS", 1)
-    monkeypatch.setattr(evaluation_controller, "evaluate", lambda *_, **__: None)
+    monkeypatch.setattr(evaluations, "evaluate", lambda *_, **__: None)
     window.show_page("results")
     return window.page("results")
 
@@ -35,7 +35,7 @@ def test_a_run_without_a_result_is_measured_by_itself_with_its_progress(
         gate.wait(10)
         write_evaluation(project_dir, run_dir.name, image_ids, answers)
 
-    monkeypatch.setattr(evaluation_controller, "evaluate", evaluate)
+    monkeypatch.setattr(evaluations, "evaluate", evaluate)
     page.table.select([OLD])
     assert "%" not in page.accuracy.words()[0]  # what chose its epoch is no accuracy
     qtbot.waitUntil(begun.is_set)
@@ -53,7 +53,7 @@ def test_a_measurement_that_fails_is_told_in_its_place_and_not_tried_again_by_it
         asked.append(run_dir.name)
         raise RunError("No labels.", "Split the images.")
 
-    monkeypatch.setattr(evaluation_controller, "evaluate", failing)
+    monkeypatch.setattr(evaluations, "evaluate", failing)
     said = []
     window.state.message_raised.connect(said.append)
     page.table.select([OLD])
@@ -74,7 +74,7 @@ def test_while_a_run_trains_another_is_measured_only_when_asked(qtbot, page, mon
     def evaluate(run_dir, _images, split, **_hooks):
         asked.append((run_dir.name, split))
 
-    monkeypatch.setattr(evaluation_controller, "evaluate", evaluate)
+    monkeypatch.setattr(evaluations, "evaluate", evaluate)
     page.session.runner.start(page.run().config)
     page.table.select([OLD])
     qtbot.wait(50)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from gui.results import accuracy_text
+from gui.results import accuracy_card
 from visionft.analysis.leaks import LeakFreeAccuracy
 from visionft.training.evaluation.metrics import ClassScore, wilson_interval
 from visionft.training.evaluation.stored import StoredEvaluation, StoredPrediction
@@ -67,22 +67,22 @@ def plain(words: str) -> str:
 )
 def test_the_result_is_a_count_of_images_and_names_the_next_step(confusion, probability, counts, pair):
     evaluation = found(confusion, probability=probability)
-    words = plain(f"{accuracy_text.sentence(evaluation, is_unseen=True)}. {accuracy_text.next_words(evaluation)}")
+    words = plain(f"{accuracy_card.sentence(evaluation, is_unseen=True)}. {accuracy_card.next_words(evaluation)}")
     assert re.findall(r"\d[\d,]*", words) == counts and re.findall("“(.*?)”", words) == pair
 
 
 def test_images_that_chose_or_trained_a_run_are_never_called_unseen():
-    unseen = accuracy_text.sentence(found([[8, 2], [0, 10]], NAMES[:2]), is_unseen=True)
-    chose = accuracy_text.sentence(found([[8, 2], [0, 10]], NAMES[:2]), is_unseen=False)
-    trained = accuracy_text.sentence(replace(found([[8, 2], [0, 10]], NAMES[:2]), seen=3), is_unseen=False)
+    unseen = accuracy_card.sentence(found([[8, 2], [0, 10]], NAMES[:2]), is_unseen=True)
+    chose = accuracy_card.sentence(found([[8, 2], [0, 10]], NAMES[:2]), is_unseen=False)
+    trained = accuracy_card.sentence(replace(found([[8, 2], [0, 10]], NAMES[:2]), seen=3), is_unseen=False)
     assert len({unseen, chose, trained}) == 3 and re.findall(r"\d+", trained) == ["18", "20", "3"]
 
 
 def test_several_labels_name_the_class_that_is_missed_most():
     evaluation = found([[5, 1, 3, 1], [8, 1, 0, 1], [9, 0, 1, 0]], several=True)
     evaluation = replace(evaluation, predictions=found([[0, 1], [0, 0]], NAMES[:2]).predictions)
-    assert re.findall(r"\d+", accuracy_text.sentence(evaluation, is_unseen=True)) == ["7", "10"]
-    assert re.findall("“(.*?)”", plain(accuracy_text.next_words(evaluation))) == ["glass"]
+    assert re.findall(r"\d+", accuracy_card.sentence(evaluation, is_unseen=True)) == ["7", "10"]
+    assert re.findall("“(.*?)”", plain(accuracy_card.next_words(evaluation))) == ["glass"]
 
 
 def test_the_accuracy_without_leaked_images_is_shown():
@@ -98,7 +98,7 @@ def test_the_accuracy_without_leaked_images_is_shown():
         without_interval=(0.65, 0.83),
     )
     evaluation = found([[40, 10, 0], [0, 20, 0], [10, 0, 20]])
-    words = accuracy_text.meaning(evaluation, leak_free)
+    words = accuracy_card.meaning(evaluation, leak_free)
     assert words.startswith("20 ") and "75% (65% to 83%)" in words
     spoilt = replace(leak_free, leaked=100, without=None, without_interval=None)
-    assert re.findall(r"\d+", accuracy_text.meaning(evaluation, spoilt)) == ["100"]
+    assert re.findall(r"\d+", accuracy_card.meaning(evaluation, spoilt)) == ["100"]
