@@ -17,9 +17,8 @@ from gui.kit.thumbnails import ThumbnailStore
 from gui.kit.translation import tr
 from gui.page import Page
 from gui.predict import predicting
-from gui.predict.correcting import Corrections
 from gui.predict.model_choice import ModelChoice, exported_models
-from gui.predict.predicting import PredictionBatch
+from gui.predict.predicting import Corrections, PredictionBatch
 from gui.predict.predictions_panel import PredictionsPanel
 from gui.session import ProjectSession
 from gui.state import AppState, ChosenImages
@@ -47,7 +46,7 @@ class TryPage(Page):
         self.setAcceptDrops(True)
         self.subtitle.setText(tr("The exported file"))
         self.thumbnails = ThumbnailStore(self)
-        self.panel = PredictionsPanel(self.thumbnails, predicting.places_in(session))
+        self.panel = PredictionsPanel(self.thumbnails, partial(predicting.indexed_files, session))
         self.grid = self.panel.grid
         self.corrections = Corrections(state, session, self)
         self._lay_out()

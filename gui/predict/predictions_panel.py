@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtCore import QRect, QRectF, QSize, Qt, Signal, Slot
+from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QComboBox, QCompleter, QLabel, QLineEdit, QSizePolicy, QSplitter, QWidget
 
 from gui.kit import theme
@@ -12,28 +13,17 @@ from gui.kit.image_grid import ImageGrid
 from gui.kit.image_model import ImageModel, Tile
 from gui.kit.image_view import ImageView
 from gui.kit.near_images import NearImages
-from gui.kit.parts import Button, choice_box, column, row, scrolling, text, widget_of
+from gui.kit.parts import Button, Card, ElidedLabel, IconLabel, choice_box, column, row, scrolling, text, widget_of
 from gui.kit.theme import ClassColour
 from gui.kit.thumbnails import ThumbnailStore
 from gui.kit.translation import tr
 from gui.predict.predicting import PredictionBatch
-from gui.predict.prediction_card import PredictionCard, several, speed
 from visionft.core.messages import Message, Text
 from visionft.export.predictor import IndexEntry, Prediction
-from visionft.training.retrieval import Neighbour
+from visionft.training.retrieval import PROBABLE, Neighbour
 
-ORDERS = (
-    Message("Original order"),
-    Message("Lowest confidence first"),
-    Message("By class"),
-    Message("Highest distance first"),
-)
-
-
-SIDE_PX = 64
-MOST_NOTES = 3
-
-Places = Callable[[Mapping[int, IndexEntry]], Mapping[int, Path]]  # the files of these images in the project
+LINE_PX = 40
+MOST = 5
 
 
 class ClassPicker(QComboBox):
@@ -92,6 +82,99 @@ class ClassPicker(QComboBox):
             self.class_named.emit(name)
 
 
+class ProbabilityBars(QWidget):
+    """Up to a given number of bars, the first one strong unless all are doubtful."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bars: tuple[tuple[str, float], ...] = ()  # class and probability, the best first
+        self._most = MOST
+        self._is_doubtful = False
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+
+    def show_bars(self, bars: tuple[tuple[str, float], ...], *, is_doubtful: bool = False, most: int = MOST) -> None:
+        """Show (class, share of 1), best first; reserve room for `most` bars."""
+        self.bars, self._is_doubtful, self._most = bars[:most], is_doubtful, most
+        self.setAccessibleName("; ".join(f"{name} {share:.1%}" for name, share in self.bars))
+        self.updateGeometry()
+        self.update()
+
+    def sizeHint(self) -> QSize:
+        return QSize(220, self._most * theme.scaled(LINE_PX))
+
+    def minimumSizeHint(self) -> QSize:
+        return self.sizeHint()
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        palette = theme.colours()
+        painter = QPainter(self)
+        height = theme.scaled(LINE_PX)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        for index, (name, share) in enumerate(self.bars):
+            top, vertical = index * height, Qt.AlignmentFlag.AlignVCenter
+            words = QRect(0, top, self.width(), height - 14)
+            figure = f"{share:.1%}"
+            room = self.width() - painter.fontMetrics().horizontalAdvance(figure) - 12
+            font = painter.font()
+            is_strong = index == 0 and not self._is_doubtful
+            font.setBold(is_strong)
+            painter.setFont(font)
+            painter.setPen(QColor(palette.muted if self._is_doubtful else palette.text))
+            shown = painter.fontMetrics().elidedText(name, Qt.TextElideMode.ElideMiddle, room)
+            painter.drawText(words, int(Qt.AlignmentFlag.AlignLeft | vertical), shown)
+            painter.drawText(words, int(Qt.AlignmentFlag.AlignRight | vertical), figure)
+            painter.setPen(Qt.PenStyle.NoPen)
+            groove = QRectF(0, top + height - 13, self.width(), 7)
+            painter.setBrush(QColor(palette.sunken))
+            painter.drawRoundedRect(groove, 3.5, 3.5)
+            painter.setBrush(QColor(palette.accent if is_strong else palette.outline))
+            painter.drawRoundedRect(QRectF(0, groove.top(), max(3.0, groove.width() * share), 7), 3.5, 3.5)
+
+
+class PredictionCard(Card):
+    """Name, out-of-distribution warning, the five most probable classes, their correction, and the inference time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.name = ElidedLabel("", "heading")
+        self.bars = ProbabilityBars()
+        self.facts = text("", "small", wrap=True)
+        self.unlike = QWidget()  # the warning: the image is out of distribution
+        words = Message("The training images do not cover it: the prediction is a guess.")
+        said = column(text("Out of distribution", "strong"), text(words, "small", wrap=True), spacing=0)
+        self.unlike.setLayout(row(IconLabel("warning", tone="warn"), said, grows=1))
+        self.unlike.hide()
+        self.picker = ClassPicker("Correct the class")
+        self.note = text("", "small", wrap=True)
+        self.add(self.name, self.unlike, self.bars, self.picker, self.note, self.facts)
+
+    def show_prediction(self, prediction: Prediction | None, facts: Sequence[str]) -> None:
+        """Show a prediction; `facts` are sentences about its computation."""
+        title = prediction.path.name if prediction else ""
+        is_unlike = prediction is not None and prediction.is_unlike
+        self.unlike.setVisible(is_unlike)
+        # Classes with supporting and opposing images below: the room is theirs.
+        most = PROBABLE if prediction is not None and prediction.evidence is not None else MOST
+        self.bars.show_bars(prediction.top5 if prediction else (), is_doubtful=is_unlike, most=most)
+        fault = tr("Could not be decoded: {reason}", reason=prediction.error) if prediction and prediction.error else ""
+        self.name.setText(fault or title)
+        self.facts.setText(" ".join(facts))
+
+
+ORDERS = (
+    Message("Original order"),
+    Message("Lowest confidence first"),
+    Message("By class"),
+    Message("Highest distance first"),
+)
+
+
+SIDE_PX = 64
+MOST_NOTES = 3
+
+Places = Callable[[Mapping[int, IndexEntry]], Mapping[int, Path]]  # the files of these images in the project
+
+
 class EvidencePanel(QWidget):
     """The labelled images for and against a prediction, and their notes; hidden where it has none."""
 
@@ -147,8 +230,7 @@ class PredictionsPanel(QSplitter):
         self.view = ImageView(thumbnails)
         self.card, self.evidence = PredictionCard(), EvidencePanel()
         self._find_places = find_places
-        self.picker = ClassPicker("Correct the class")
-        self.note = text("", "small", wrap=True)
+        self.picker, self.note = self.card.picker, self.card.note
         self.tally = text("", "small", wrap=True)
         self.order_box = choice_box("Order of the predictions", map(tr, ORDERS))
         self.csv_button = Button("Save CSV", "export")
@@ -157,12 +239,8 @@ class PredictionsPanel(QSplitter):
         self.grid.selection_changed.connect(self._show_selected)
         self.order_box.activated.connect(lambda _place: self._show_ids())
         head = row(self.order_box, None, self.csv_button)
-        left_layout = column(self.tally, head, self.grid, grows=2)
-        left = widget_of(left_layout)
-        self.card.body.insertWidget(3, self.picker)
-        self.card.body.insertWidget(4, self.note)
-        right_layout = column(self.view, self.card, self.evidence, spacing=theme.LARGE, grows=0)
-        right = scrolling(right_layout)
+        left = widget_of(column(self.tally, head, self.grid, grows=2))
+        right = scrolling(column(self.view, self.card, self.evidence, spacing=theme.LARGE, grows=0))
         policy = QSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
         policy.setHeightForWidth(True)
         for label in right.findChildren(QLabel):  # else it scrolls for lines needed only in a narrow column
@@ -244,10 +322,15 @@ class PredictionsPanel(QSplitter):
         facts = list[str]()
         if prediction is not None and result is not None and not prediction.error:
             facts = [tr("Warning: {reason}.", reason=tr(each)) for each in prediction.warnings]
-            facts += [*several(prediction), speed(prediction, result.provider)]
+            if prediction.classes is not None:  # of a multi-label model, those above their threshold
+                names = ", ".join(prediction.classes)
+                facts.append(tr("Labels: {classes}.", classes=names) if names else tr("No label."))
+            provider = result.provider.removesuffix("ExecutionProvider")
+            time = f"{prediction.model_ms:.1f}"
+            facts.append(tr("{time} ms for inference, on {provider}.", time=time, provider=provider))
             facts += [tr("Stopped before the end.")] * result.was_stopped
         self.view.show_image(prediction.path if prediction else None, neighbours=[])
-        self.card.show_prediction(prediction, prediction.path.name if prediction else "", facts)
+        self.card.show_prediction(prediction, facts)
         self.evidence.show_evidence(prediction, result.images if result else {}, self._find_places)
 
     @Slot()

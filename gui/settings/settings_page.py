@@ -1,35 +1,92 @@
 """The settings page: appearance, labelling, computing, network, caches, and a check of this computer."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QCheckBox, QComboBox, QLabel, QLayout, QPlainTextEdit, QWidget
 
 from gui.kit import dialogs, theme
+from gui.kit.dialogs import Dialog
+from gui.kit.lazy_function import lazy_function
 from gui.kit.parts import Button, Card, ElidedLabel, Segments, choice_box, clear, column, row, text
 from gui.kit.side_by_side import SideBySide
 from gui.kit.thumbnail_cache import trim_cache
 from gui.kit.translation import tr
+from gui.kit.value_table import ValueTable
 from gui.kit.workers import BackgroundReader
 from gui.next_steps import button_of
 from gui.page import Page
 from gui.preferences import FONT_SCALES, WEIGHTS_VARIABLE, is_given, offline_is_given
 from gui.session import ProjectSession
-from gui.settings.weights_actions import WeightsActions
 from gui.state import AppState
-from gui.tasks import Lane, Task
+from gui.tasks import Lane, Task, Work
+from models.catalog import BACKBONES, get_backbone
 from models.weights.locations import weights_folder
+from models.weights.records import WeightsState, remove_weights, weights_states
 from visionft.core.amounts import size_text
 from visionft.core.devices import likely_kinds
-from visionft.core.errors import NextStep
+from visionft.core.errors import Action, NextStep, VisionFTError
 from visionft.core.installation import install_command, refusal
 from visionft.core.jobs import JobContext, load_libraries
 from visionft.core.messages import Message, Text, languages
 from visionft.core.settings import choices_of
 from visionft.data import image_cache, limits
 from visionft.training.config.train_config import TrainConfig
+
+if TYPE_CHECKING:
+    from models.weights.importing import ImportResult
+
+
+fetch = lazy_function("models.weights.fetching:fetch")
+import_weights = lazy_function("models.weights.importing:import_weights")
+
+
+_LOCATIONS = {
+    "bundled": Message("Ships with VisionFT"),
+    "folder": Message("In the weights folder"),
+    "hub cache": Message("In the hub's cache"),
+    "hub": Message("To be fetched"),
+    "nowhere": Message("Missing"),
+}
+
+
+class WeightsDialog(Dialog):
+    """All backbones and the place of their weights; on accept, the chosen action for the selected one."""
+
+    def __init__(self, parent: QWidget, states: Sequence[WeightsState]) -> None:
+        super().__init__(parent, Message("Pretrained weights"), width=720, height=480)
+        self.step: NextStep | None = None
+        self._states = list(states)
+        columns = (Message("Backbone"), Message("Weights"), Message("Size"), Message("Licence"))
+        self.table = ValueTable(columns, name="Pretrained weights", is_sortable=False, is_of_texts=True)
+        rows = [(each.backbone, tr(_LOCATIONS[each.location]), tr(each.size_text), tr(each.licence)) for each in states]
+        self.table.show_rows([[(word, word) for word in words] for words in rows])
+        self.fetch_button = Button("Fetch", "import", on_click=lambda: self._choose("fetch_weights"))
+        self.remove_button = Button("Remove", "trash", on_click=lambda: self._choose("remove_weights"))
+        self.import_button = Button("Import a file", "file", on_click=lambda: self._choose("import_weights"))
+        aside = (self.fetch_button, self.remove_button, self.import_button)
+        self.lay_out(self.table, aside=aside, spacing=theme.MEDIUM)
+        self.table.itemSelectionChanged.connect(self._show_possible)
+        self._show_possible()
+
+    def _marked(self) -> WeightsState | None:
+        rows = {item.row() for item in self.table.selectedItems()}
+        return self._states[min(rows)] if rows else None
+
+    def _show_possible(self) -> None:
+        marked = self._marked()
+        self.fetch_button.setEnabled(marked is not None and marked.location == "hub")
+        is_ours = marked is not None and (marked.location == "folder" or marked.partial_bytes > 0)
+        self.remove_button.setEnabled(is_ours)
+
+    def _choose(self, action: Action) -> None:
+        marked = self._marked()
+        self.step = NextStep(action, backbone=marked.backbone if marked is not None else "")
+        self.accept()
+
 
 THEMES = {"system": Message("System"), "light": Message("Light"), "dark": Message("Dark")}
 DEVICES = choices_of(TrainConfig, "device")
@@ -55,10 +112,10 @@ def check_computer(*, job: JobContext) -> tuple[str, tuple[NextStep, ...]]:
     return describe(diagnosis), tuple(fault.next_step for fault in diagnosis.problems if fault.next_step)
 
 
-class SettingCard(Card):
-    def __init__(self, title: Text, *items: QWidget | QLayout) -> None:
-        super().__init__()
-        self.body.addLayout(column(text(title, "heading"), *items, spacing=theme.MEDIUM))
+def setting_card(title: Text, *items: QWidget | QLayout) -> Card:
+    card = Card()
+    card.body.addLayout(column(text(title, "heading"), *items, spacing=theme.MEDIUM))
+    return card
 
 
 def line(name: Text, note: Text | QLabel, control: QWidget | QLayout) -> QLayout:
@@ -78,7 +135,6 @@ class SettingsPage(Page):
         self.subtitle.setText(tr("Every change takes effect immediately and is saved"))
         self._is_closed = self._is_checking = False
         self._boxes: list[tuple[QComboBox, str, list[Any]]] = []  # of settings with fixed choices
-        self._weights = WeightsActions(state, self)
         self._devices = BackgroundReader(lambda _none: likely_kinds(), self._show_devices, parent=self)
         first = SideBySide((self._looks(), self._labelling()), (self._computing(),))
         second = SideBySide((self._network(),), (self._disk(), self._computer()))
@@ -103,7 +159,7 @@ class SettingsPage(Page):
         self.font_box = self._choice("font_scale", "Text size", {scale: f"{scale:.0%}" for scale in FONT_SCALES})
         self.language_box = self._choice("language", "Language", languages())
         self.language_box.activated.connect(self._offer_restart)
-        return SettingCard(
+        return setting_card(
             "Appearance",
             line("Theme", "System follows the computer's own setting", self.theme_switch),
             line("Text size", "All texts and rows grow with it", self.font_box),
@@ -113,14 +169,14 @@ class SettingsPage(Page):
     def _labelling(self) -> Card:
         self.advance_box = QCheckBox(tr("Go on to the next image after labelling"))
         self.advance_box.clicked.connect(lambda is_on: self.state.change_settings(auto_advance=is_on))
-        return SettingCard("Labelling", self.advance_box)
+        return setting_card("Labelling", self.advance_box)
 
     def _computing(self) -> Card:
         self.device_box = self._choice("device", "Device", DEVICES)
         self._device_note = text(role="small", wrap=True)
         self.image_box = self._choice("image_mb", "Memory for an image", IMAGE_LIMITS_MB)
         note = Message("One that would take more is refused: 2 GB are enough for 100 megapixels")
-        return SettingCard(
+        return setting_card(
             "Computing",
             line("Device", self._device_note, self.device_box),
             line("Memory for an image", note, self.image_box),
@@ -130,14 +186,14 @@ class SettingsPage(Page):
         self.offline_box = QCheckBox(tr("Work offline"))
         self.offline_box.clicked.connect(lambda is_on: self.state.change_settings(is_offline=is_on))
         note = Message("Weights then come from this computer only. Nothing else ever connects.")
-        self.show_weights_button = Button("Show", on_click=self._weights.show)
+        self.show_weights_button = Button("Show", on_click=self._show_weights)
         self.weights_place = ElidedLabel("", "small")
         self.weights_button = Button("Change", on_click=self._move_weights)
         self.weights_reset = Button(
             "Reset", role="quiet", on_click=lambda: self.state.change_settings(weights_folder="")
         )
         buttons = row(self.weights_reset, self.weights_button, spacing=theme.TIGHT)
-        return SettingCard(
+        return setting_card(
             "Pretrained weights",
             column(self.offline_box, text(note, "small", wrap=True), spacing=theme.TIGHT),
             line("On this computer", "Fetch, import or remove the weights of each backbone", self.show_weights_button),
@@ -171,7 +227,7 @@ class SettingsPage(Page):
         note = Message(
             "Kept so that a photograph is read, and seen by a network, once; never more than half of the free space"
         )
-        return SettingCard(
+        return setting_card(
             "Decoded images, features and thumbnails",
             line("Taken now", self.size_label, self.clear_button),
             line("At most", note, self.decoded_box),
@@ -195,7 +251,7 @@ class SettingsPage(Page):
         self.report.hide()
         self.step_row = row()
         note = Message("Versions, graphics cards, and what is wrong with advice. Takes some seconds.")
-        return SettingCard("This computer", line("Check", note, self.check_button), self.report, self.step_row)
+        return setting_card("This computer", line("Check", note, self.check_button), self.report, self.step_row)
 
     # -- showing ------------------------------------------------------------------------------------------------
 
@@ -278,8 +334,16 @@ class SettingsPage(Page):
                 self.offline_box.setFocus()
             case "install":
                 self._offer_command(step)
+            case "list_weights":
+                self._show_weights()
+            case "fetch_weights":
+                self._fetch_weights(step.backbone)
+            case "remove_weights":
+                self._remove_weights(step.backbone)
+            case "import_weights":
+                self._import_weights(step.path, step.backbone)
             case _:
-                self._weights.take(step)
+                pass
 
     def _offer_command(self, step: NextStep) -> None:
         if refused := refusal(step.requirement):
@@ -287,6 +351,61 @@ class SettingsPage(Page):
             return
         QGuiApplication.clipboard().setText(install_command(step.requirement))
         self.state.say(tr("The command is on the clipboard."), tr("Run it in a terminal."), tone="good")
+
+    # -- weights -------------------------------------------------------------------------------------------------
+
+    def _show_weights(self) -> None:
+        dialog = WeightsDialog(self, weights_states())
+        dialog.ask()
+        if dialog.step is not None:
+            self.take_step(dialog.step)
+
+    def _fetch_weights(self, name: str) -> None:
+        title = tr("Fetching the weights of {backbone}", backbone=name)
+        self._run_on_weights(
+            title, partial(fetch, get_backbone(name)), lambda path: self._tell_present([name] if path else [])
+        )
+
+    def _run_on_weights(self, title: str, work: Work[Any], on_done: Callable[[Any], object]) -> None:
+        task = Task(title=title, work=work, lane=Lane.DISK, page=self.name, outlives_project=True, makes_files=True)
+        self.state.tasks.run(task, owner=self, on_done=on_done)
+
+    def _tell_present(self, names: Iterable[str]) -> None:
+        for name in names:
+            self.state.say(tr("The weights of {backbone} are on this computer now.", backbone=name), tone="good")
+
+    def _import_weights(self, path: Path | None, name: str) -> None:
+        """Copy a weights file into the weights folder; where it fits several backbones, ask for the right one."""
+        if path is not None and name:
+            choices = list(dict.fromkeys((*BACKBONES, name)))
+            title = tr("What is this file for?")
+            chosen = dialogs.ask_choice(self, title, path.name, choices, name)
+            if chosen is None:
+                return
+            name = chosen
+        if path is None:
+            pattern = "Weights (*.safetensors *.pth *.pt *.bin *.ckpt)"
+            path = next(iter(dialogs.ask_files(self, tr("Import a weights file"), pattern)), None)
+        if path is None:
+            return
+
+        def tell(result: "ImportResult") -> None:
+            self._tell_present(each.backbone for each in result.imported)
+
+        work = partial(import_weights, path, backbone=name or None)
+        self._run_on_weights(tr("Importing {name}", name=path.name), work, tell)
+
+    def _remove_weights(self, name: str) -> None:
+        title = tr("Remove the weights of {backbone}?", backbone=name)
+        if not dialogs.ask_yes(self, title, tr("They can be fetched or imported again."), yes=tr("Remove")):
+            return
+        try:
+            remove_weights(get_backbone(name))
+        except VisionFTError as error:
+            self.state.report(error)
+        else:
+            words = tr("The weights of {backbone} were removed.", backbone=name)
+            self.state.say(words, tone="good", next_step=NextStep("fetch_weights", backbone=name))
 
     def close_workers(self) -> None:
         """Wait for the background readers; called before the window is destroyed."""

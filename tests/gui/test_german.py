@@ -11,7 +11,7 @@ from gui.home.new_project import NewProjectDialog
 from gui.home.recovery import RestoreDialog
 from gui.kit.translation import use_language
 from gui.preferences import Settings
-from gui.settings.weights_actions import WeightsDialog
+from gui.settings.settings_page import WeightsDialog
 from gui.shell.project_care import HistoryDialog, LabelExportDialog, RemovedDialog
 from gui.state import AppState
 from gui.train.region_dialog import RegionDialog

@@ -15,7 +15,7 @@ from gui.kit import translation
 from gui.kit.banner import Banner
 from gui.kit.theme import apply_theme
 from gui.preferences import Settings
-from gui.settings.weights_actions import WeightsDialog
+from gui.settings.settings_page import WeightsDialog
 from gui.shell.project_care import HistoryDialog, LabelExportDialog, RemovedDialog
 from gui.state import AppState
 from gui.train.region_dialog import RegionDialog
