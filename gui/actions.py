@@ -134,27 +134,13 @@ class Actions(QObject):
 
         _Binding(self, name, button, show)
 
-    def bind(self, name: str, widget: QWidget) -> None:
-        """Enable the shortcuts of a command while `widget` has the focus."""
-        self._bind_keys(name, widget, Qt.ShortcutContext.WidgetShortcut)
-
     def refuse_by_keys(self, name: str, widget: QWidget, context: Qt.ShortcutContext) -> None:
         """Let the shortcut of an unavailable command show the reason: a disabled `QAction` is silent."""
-        self._bind_keys(name, widget, context, only_refuses=True)
-
-    def _bind_keys(
-        self, name: str, widget: QWidget, context: Qt.ShortcutContext, *, only_refuses: bool = False
-    ) -> None:
         shortcut = QShortcut(widget)
         shortcut.setContext(context)
         shortcut.activated.connect(lambda: self.run(name))
-
         shortcut.setKeys([QKeySequence(keys) for keys in self._actions[name].keys])
-
-        def show() -> None:
-            shortcut.setEnabled(not only_refuses or bool(self.why_not(name)))
-
-        _Binding(self, name, widget, show)
+        _Binding(self, name, widget, lambda: shortcut.setEnabled(bool(self.why_not(name))))
 
 
 class _Binding(QObject):

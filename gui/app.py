@@ -63,21 +63,16 @@ def main(project: Path | None = None) -> int:
     reporter.install()
     collector = MainThreadCollector(app)
     collector.start()
-    draft, status = None, None
-    while status is None:
-        state = AppState(app)
-        state.draft = draft
-        window = create_window(app, state)
-        window.restore_place()
-        window.show()
-        if project is not None:
-            state.open_project(project)
-        QTimer.singleShot(0, window, window.build_pages_when_idle)
-        status = app.exec()
-        if state.is_restarting:  # in another language
-            draft, project, status = state.draft, state.restart_project, None
-        window.deleteLater()
-        state.deleteLater()
+    state = AppState(app)
+    window = create_window(app, state)
+    window.restore_place()
+    window.show()
+    if project is not None:
+        state.open_project(project)
+    QTimer.singleShot(0, window, window.build_pages_when_idle)
+    status = app.exec()
+    window.deleteLater()
+    state.deleteLater()
     collector.stop()
     reporter.uninstall()
     logger.info("ends with %d", status)

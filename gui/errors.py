@@ -37,7 +37,7 @@ class BugReporter(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._previous = (sys.excepthook, threading.excepthook)
-        self._dialog: BugDialog | None = None
+        self._dialog: ReportDialog | None = None
         self._caught.connect(self._on_caught)
 
     def install(self) -> None:
@@ -64,23 +64,30 @@ class BugReporter(QObject):
     def _on_caught(self, trace: str) -> None:
         if self._dialog is not None and self._dialog.isVisible():
             return  # one dialog at a time: a bug in a paint event repeats sixty times a second
-        self._dialog = BugDialog(QApplication.activeWindow(), trace)
+        self._dialog = ReportDialog(QApplication.activeWindow(), trace)
         self._dialog.open()
 
 
 class ReportDialog(Dialog):
-    """Shows the text of "Copy report", from which the user takes out what is nobody else's business."""
+    """Shows the text of "Copy report", from which the user takes out what is nobody else's business.
 
-    title = Message("A report for whoever helps you")
-    about = Message(
-        "Versions, this computer and the newest lines of the log. They may name files and classes: delete here what is "
-        "not for others. Nothing is sent."
-    )
+    With the traceback of an internal error it says what happened: no data is lost.
+    """
 
     def __init__(self, parent: QWidget | None, trace: str = "") -> None:
-        """Args: `trace` is the traceback of the error, if any."""
-        super().__init__(parent, self.title, self.about, width=640, height=380)
-        from visionft.core.doctor import report_text
+        title = Message("A report for whoever helps you")
+        about = Message(
+            "Versions, this computer and the newest lines of the log. They may name files and classes: delete here "
+            "what is not for others. Nothing is sent."
+        )
+        if trace:
+            title = Message("Something went wrong inside VisionFT")
+            about = Message(
+                "This is a fault of the program, not yours. Your labels are saved; you can go on. "
+                "The report below helps whoever mends it."
+            )
+        super().__init__(parent, title, about, width=640, height=380)
+        from visionft.core.support import report_text
 
         self._report = QPlainTextEdit(report_text(trace, toolkit=f"Qt {qVersion()}"))
         self._report.setAccessibleName(tr("Report"))
@@ -89,13 +96,3 @@ class ReportDialog(Dialog):
 
     def report(self) -> str:
         return self._report.toPlainText()
-
-
-class BugDialog(ReportDialog):
-    """Reports an internal error without data loss, and offers the report."""
-
-    title = Message("Something went wrong inside VisionFT")
-    about = Message(
-        "This is a fault of the program, not yours. Your labels are saved; you can go on. "
-        "The report below helps whoever mends it."
-    )

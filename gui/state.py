@@ -70,7 +70,6 @@ class AppState(QObject):
     import_requested = Signal(object)  # Task with an ImportReport: the project page runs it and shows the report
 
     guide_requested = Signal()  # the guided first run, in the open sample
-    restart_requested = Signal()  # the window closes, to be opened again in another language
 
     _noticed = Signal(object)  # also from the thread of a backup
 
@@ -78,9 +77,6 @@ class AppState(QObject):
         super().__init__(parent)
         self._noticed.connect(self._warn)
         self.settings: Settings = stored_settings.load_settings()
-        self.shown_language = self.settings.language
-        self.is_restarting = False
-        self.restart_project: Path | None = None
         self.tasks = Tasks(self)
         self.actions = Actions(self)
         self.session: ProjectSession | None = None

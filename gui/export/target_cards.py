@@ -5,7 +5,7 @@ from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QFontDatabase
-from PySide6.QtWidgets import QButtonGroup, QCheckBox, QComboBox, QGridLayout, QLineEdit, QPlainTextEdit
+from PySide6.QtWidgets import QButtonGroup, QCheckBox, QGridLayout, QLineEdit, QPlainTextEdit
 
 from gui.kit import dialogs, theme
 from gui.kit.fold import Fold
@@ -17,7 +17,7 @@ from visionft.core.messages import Message
 from visionft.export.contents import MODEL_FILE
 from visionft.export.export_result import ExportResult
 from visionft.export.model_card import CARD_FILE
-from visionft.export.options import ARTEFACTS, OPSETS, TARGETS, ExportOptions, Target, option_metadata
+from visionft.export.options import TARGETS, ExportOptions, Target
 from visionft.export.sample_programs import SAMPLES
 
 _ICONS = {
@@ -37,9 +37,6 @@ class TargetCard(Card):
     def __init__(self) -> None:
         super().__init__(margin=theme.HUGE, spacing=theme.MEDIUM)
         self.name_edit, self.place_edit = QLineEdit(), QLineEdit()
-        self.opset_box = QComboBox()
-        for opset, title in OPSETS.items():
-            self.opset_box.addItem(tr(title), opset)
         self.boxes = {row.name: _box(row.title, row.about) for row in ARTEFACTS.values()}  # by the name of the artefact
         self.browse_button = Button("Browse", "folder-open", on_click=self._browse)
         self.note = text("", "small", wrap=True)
@@ -62,7 +59,6 @@ class TargetCard(Card):
             edit.textChanged.connect(lambda _words: self.changed.emit())
         for box in self.boxes.values():
             box.clicked.connect(lambda _checked: self.changed.emit())
-        self.opset_box.activated.connect(lambda _place: self.changed.emit())
         next(iter(self.tiles.values())).setChecked(True)
 
     def _form(self) -> QGridLayout:
@@ -74,16 +70,14 @@ class TargetCard(Card):
         fields = QGridLayout()
         fields.setHorizontalSpacing(theme.LARGE)
         fields.setVerticalSpacing(theme.MEDIUM)
-        for line, caption in enumerate((tr("Name"), tr("Place"), tr(option_metadata("opset")["label"]))):
+        for line, caption in enumerate((tr("Name"), tr("Place"))):
             fields.addWidget(verbatim(caption, "strong"), line, 0)
         fields.addWidget(self.name_edit, 0, 1)
         fields.addLayout(place, 1, 1)
-        fields.addWidget(self.opset_box, 2, 1)
-        fields.addLayout(boxes, 3, 1)
+        fields.addLayout(boxes, 2, 1)
         fields.setColumnStretch(1, 1)
         self.name_edit.setAccessibleName(tr("Name"))
         self.place_edit.setAccessibleName(tr("Folder to export into"))
-        self.opset_box.setAccessibleName(tr(option_metadata("opset")["label"]))
         return fields
 
     def target(self) -> Target:
@@ -102,7 +96,7 @@ class TargetCard(Card):
         return ExportOptions(
             target=target.name,
             artefacts=tuple(name for name, box in self.boxes.items() if box.isChecked()),
-            opset=self.opset_box.currentData(),
+            opset=target.opset,
         )
 
     def folder(self) -> Path | None:
@@ -116,7 +110,6 @@ class TargetCard(Card):
 
     def _take_options(self, target: Target) -> None:
         """Set the options of a target; what no target has, such as fp16, stays as the user left it."""
-        self.opset_box.setCurrentIndex(self.opset_box.findData(target.opset))
         for artefact in ARTEFACTS.values():
             if artefact.targets:
                 self.boxes[artefact.name].setChecked(target.name in artefact.targets)

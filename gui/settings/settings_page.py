@@ -158,7 +158,6 @@ class SettingsPage(Page):
         self.theme_switch.chosen.connect(lambda name: self.state.change_settings(theme=name))
         self.font_box = self._choice("font_scale", "Text size", {scale: f"{scale:.0%}" for scale in FONT_SCALES})
         self.language_box = self._choice("language", "Language", languages())
-        self.language_box.activated.connect(self._offer_restart)
         return setting_card(
             "Appearance",
             line("Theme", "System follows the computer's own setting", self.theme_switch),
@@ -291,13 +290,6 @@ class SettingsPage(Page):
             self.refresh()
 
     # -- acting -------------------------------------------------------------------------------------------------
-
-    def _offer_restart(self) -> None:
-        """Ask whether to open the window again in the language chosen, unless it already has that."""
-        if self.state.settings.language != self.state.shown_language:
-            words = tr("The window opens again in the new language, with the same project. Nothing is lost.")
-            if dialogs.ask_yes(self, tr("Restart VisionFT?"), words, yes=tr("Restart now"), no=tr("Later")):
-                self.state.restart_requested.emit()
 
     def check(self) -> None:
         if self.why_not_check():

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QObject, QTimer
 from PySide6.QtWidgets import QApplication, QWidget
 
-from gui.errors import BugDialog
+from gui.errors import ReportDialog
 from gui.kit.folders import show_folder
 from gui.kit.translation import tr
 from gui.next_steps import way_of
@@ -138,4 +138,4 @@ class Messenger(QObject):
         if ending is not None and not self._parent.isActiveWindow():
             QApplication.alert(self._parent)
         if failure is not None and failure.details:
-            window.open_over(BugDialog(self._parent, failure.details))
+            window.open_over(ReportDialog(self._parent, failure.details))

@@ -156,7 +156,6 @@ class MainWindow(QMainWindow):
         state.import_requested.connect(lambda task: self.on_page("project", "import_images", task))
         state.session_changed.connect(self._on_session_changed)
         state.step_requested.connect(self.take_step)
-        state.restart_requested.connect(self._restart)
         state.may_stop = self._may_stop
         state.tasks.changed.connect(self._show_tasks)
         state.tasks.reported.connect(self.job_bar.show_event)
@@ -304,12 +303,6 @@ class MainWindow(QMainWindow):
         self.state.close_project()
         self.state.session_changed.connect(self._on_session_changed)
         event.accept()
-
-    def _restart(self) -> None:
-        """Close the window, to be opened again with the same project (`gui.app`); not if the user keeps the tasks."""
-        self.state.is_restarting, self.state.restart_project = True, self.state.path
-        if not self.close():
-            self.state.is_restarting = False
 
     def _may_stop(self, tasks: Sequence[Task[Any]]) -> bool:
         if len(tasks) == 1:

@@ -6,30 +6,27 @@ Connects the session with the set-up view; its tasks only measure, they never tr
 import dataclasses
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from gui.kit.progress import progress_text
 from gui.kit.translation import tr
 from gui.kit.workers import BackgroundReader
 from gui.runner import TRAIN
 from gui.session import ProjectSession
 from gui.state import AppState
-from gui.tasks import Lane, Priority, Task, Work
-from gui.train import setup_measurements, train_choices
+from gui.tasks import Lane, Priority, Task
+from gui.train import train_choices
 from gui.train.setup import SetupView
-from gui.train.setup_measurements import TrainingImages, read_training_images
+from gui.train.setup_measurements import PresetCosts, TrainingImages, estimate_run, read_training_images
 from models.catalog import BACKBONES
 from models.methods.table import supported_method
-from visionft.core.events import Progress
 from visionft.data.types import Snapshot
 from visionft.project.splits import as_divided, is_divided
 from visionft.training.config.checks import config_problems
 from visionft.training.config.presets import DEFAULT_PRESET, PRESETS, Circumstances, differs
 from visionft.training.config.train_config import Framing, TrainConfig
 from visionft.training.estimate import Estimate, SetFacts, known_estimate
-from visionft.training.framing_choice import LEAST_IMAGES, choose_framing
 from visionft.training.probing import preset_configs
 
 if TYPE_CHECKING:
@@ -57,7 +54,7 @@ class TrainDraft(QObject):
         self._waiting: Callable[[], object] | None = None  # for the images as they are now
         self._reader = BackgroundReader(read_training_images, self._take_images, parent=self)
         self._computer_reader = BackgroundReader(train_choices.read_computer, self._on_computer_read, parent=self)
-        self.costs = setup_measurements.PresetCosts(state, session, parent=self)
+        self.costs = PresetCosts(state, session, parent=self)
         self.framing, self.advice = view.framing_card, view.advice_card
         self._circumstances = Circumstances()
         self._update_circumstances()
@@ -77,8 +74,6 @@ class TrainDraft(QObject):
             (view.reset_button, lambda: self.take_preset(self.preset)),
             (view.show_all_button, self.show),
             (view.measure_button, self.measure),
-            (view.framing_card.measure_button, self.measure_framing),
-            (view.prompts_button, self.edit_prompts),
         ):
             button.clicked.connect(lambda _checked=False, act=act: act())
         self.take_preset(self.preset)
@@ -320,70 +315,17 @@ class TrainDraft(QObject):
         snapshot = self._snapshot()
         if snapshot is None or self.why_not_measure() or not self.is_ready():
             return
-        work = partial(setup_measurements.estimate_run, self.framing.applied(self.config), snapshot)
-        self._run_measurement(tr("Measuring time and memory"), work, on_end=lambda _task: self.show())
-
-    def edit_prompts(self) -> None:
-        if self._session is not None and self._session.project.status.class_names:
-            from gui.train.prompts_dialog import edit_prompts  # slow to load
-
-            changed = edit_prompts(self._session, self.config, self._view)
-            self.take(changed or self.config)
-
-    def why_not_measure_framing(self) -> str:
-        """Return the reason why no framing can be measured now; empty when it is possible."""
-        for task in self._state.tasks.requested:
-            if task.lane in (Lane.COMPUTE, Lane.TRAINING):
-                return tr("“{task}” is computing: wait until it has ended.", task=task.title)
-        if self._images is not None and self._images.untriable:
-            return self._images.untriable
-        if self.framing.can_measure:
-            return ""
-        return tr("Fewer than {count} images have labels to measure on.", count=LEAST_IMAGES)
-
-    def measure_framing(self) -> None:
-        """Measure what the network should see, and keep it with the project in place of any choice."""
-        session = self._session
-        snapshot = self._snapshot()
-        if session is None or snapshot is None or self.why_not_measure_framing() or not self.is_ready():
-            return
-
-        def show_stage(progress: Progress) -> None:
-            self._view.framing_card.show_stage(progress_text(progress))
-
-        def on_done(_choice: object) -> None:
-            session.apply(choose_framing(None))
-
-        def on_end(_task: "Task[object]") -> None:
-            self.framing.refresh()
-            self.show()
-
-        work = partial(setup_measurements.measure_framing, session.path, snapshot, self.config)
-        self._view.more_button.setChecked(True)
-        title = tr("Trying what the network sees")
-        self._run_measurement(title, work, on_done=on_done, on_progress=show_stage, on_end=on_end)
-
-    def _run_measurement(
-        self,
-        title: str,
-        work: Work[Any],
-        *,
-        on_done: Callable[[Any], object] = lambda _result: None,
-        on_progress: Callable[[Progress], object] | None = None,
-        on_end: Callable[[Task[Any]], object] | None = None,
-    ) -> None:
-        def end(task: "Task[Any]") -> None:
-            self._set_measuring(False)
-            if on_end is not None:
-                on_end(task)
-
-        self._set_measuring(True)
+        work = partial(estimate_run, self.framing.applied(self.config), snapshot)
+        title = tr("Measuring time and memory")
         task = Task(title=title, work=work, lane=Lane.COMPUTE, page=TRAIN, device=True, priority=Priority.MEASUREMENT)
-        self._state.tasks.run(task, owner=self, on_done=on_done, on_progress=on_progress, on_end=end)
-
-    def _set_measuring(self, is_measuring: bool) -> None:
-        self._is_measuring = is_measuring
+        self._is_measuring = True
+        self._state.tasks.run(task, owner=self, on_end=self._on_measured)
         self._state.actions.refresh()
+
+    def _on_measured(self, _task: "Task[Estimate]") -> None:
+        self._is_measuring = False
+        self._state.actions.refresh()
+        self.show()
 
     def close(self) -> None:
         """Wait for background work; pass settings chosen by the user to the next project."""

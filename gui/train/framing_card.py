@@ -1,6 +1,6 @@
 """The card “What the network sees”: the choice of the project in a line with a picture, and its editor when unfolded.
 
-The choice and the facts about the images are read in the background; measuring is the draft's.
+The choice and the facts about the images are read in the background; a run measures it when it starts.
 """
 
 import dataclasses
@@ -132,9 +132,8 @@ class FramingCard(Card):
         tip = Message("Side of a square of as many pixels as the input has; larger shows finer detail, slower")
         self.size_box.setToolTip(tr(tip))
         self.region_button = Button("Draw region…", "edit", on_click=lambda: self._draw(self._wanted()))
-        self.measure_button = Button("Measure now", "gauge")
         self.detail, self.trials = text(role="small", wrap=True), text(role="small", wrap=True)
-        fields = Flow(self.framing_box, self.size_box, self.region_button, self.measure_button)
+        fields = Flow(self.framing_box, self.size_box, self.region_button)
         editor = widget_of(column(fields, self.detail, self.trials))
         self.change_button = FoldButton("Change", editor)
         title = column(None, text("What the network sees", "heading"), self.words, None, spacing=theme.HAIR)
@@ -188,16 +187,11 @@ class FramingCard(Card):
         self.framing_box.setCurrentIndex(list(FRAMINGS).index(own.framing if own is not None else "auto"))
         for part, is_shown in (
             (self.size_box, own is not None),
-            (self.measure_button, own is None),
             (self.detail, is_known),
             (self.region_button, own is not None and own.framing == "region"),
             (self.trials, own is None and is_known),
         ):
             part.setVisible(is_shown)
-        self.measure_button.setText(tr("Measure now") if choice is None else tr("Measure again"))
-
-    def show_stage(self, words: str) -> None:
-        self.words.setText(words)
 
     def _wanted(self) -> Framing:
         framing = list(FRAMINGS)[self.framing_box.currentIndex()]

@@ -81,7 +81,6 @@ def read_training_images(session: ProjectSession, wish: SplitRequest, known: Sna
 DELAY_MS = 600  # a page visible for less time measures no cost of presets
 ONE_MEASURED = Message("Measured")
 estimate_run = lazy_function("visionft.training.estimate:estimate_run")
-measure_framing = lazy_function("visionft.training.framing_choice:measure_framing")
 
 
 def estimate_costs(configs: Sequence[TrainConfig], images: Snapshot, *, job: JobContext) -> None:

@@ -1,13 +1,11 @@
 """The window follows its settings, and with the theme "system" the computer's own colours, while it runs."""
 
 import pytest
-from PySide6.QtCore import QEvent, Qt
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QStyleHints
 from PySide6.QtWidgets import QApplication
 
-from gui import app
 from gui.kit.theme import DARK, LIGHT, colours
-from gui.shell.window import MainWindow
 
 pytestmark = pytest.mark.usefixtures("styled")
 
@@ -33,22 +31,3 @@ def test_system_follows_the_computer_while_the_window_is_open(qtbot, window, cha
     change_scheme(Qt.ColorScheme.Light)
     QApplication.processEvents()
     assert colours() is DARK
-
-
-def test_a_restart_opens_the_window_again_with_the_same_project(monkeypatch, project_dir):
-    seen = []
-
-    def run(_app) -> int:
-        QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
-        (window,) = (each for each in QApplication.topLevelWidgets() if isinstance(each, MainWindow))
-        seen.append((window.state.path, window.rail.button("project").accessibleName()))  # a narrow rail has no text
-        if len(seen) == 1:
-            window.state.change_settings(language="de")
-            window.state.restart_requested.emit()
-        else:
-            window.close()
-        return 0
-
-    monkeypatch.setattr(QApplication, "exec", run)
-    assert app.main(project_dir) == 0
-    assert seen == [(project_dir, "Project"), (project_dir, "Projekt")]

@@ -8,7 +8,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 
 from gui.app import create_window
-from gui.errors import BugDialog
+from gui.errors import ReportDialog
 from gui.state import AppState
 from gui.tasks import Lane, Task
 from visionft.core.errors import ProjectError, RunError
@@ -123,7 +123,7 @@ def test_what_any_job_may_meet_is_a_banner_with_a_hint(qtbot, window, error, sai
 
     run_job(qtbot, window, work)
     assert said in window.toasts.message() and window.toasts.newest.hint()
-    assert not window.findChildren(BugDialog) and window.toasts.newest.details_button.isHidden()
+    assert not window.findChildren(ReportDialog) and window.toasts.newest.details_button.isHidden()
 
 
 def test_a_bug_in_a_job_opens_the_report_and_loses_nothing(qtbot, label, window, caplog):
@@ -131,7 +131,7 @@ def test_a_bug_in_a_job_opens_the_report_and_loses_nothing(qtbot, label, window,
         raise KeyError("lost key")
 
     run_job(qtbot, window, work)
-    (dialog,) = window.findChildren(BugDialog)
+    (dialog,) = window.findChildren(ReportDialog)
     qtbot.mouseClick(dialog.copy_button, LEFT)
     assert "KeyError" in QGuiApplication.clipboard().text()
     dialog.accept()

@@ -77,7 +77,6 @@ def test_options_reach_the_engine_and_the_report_says_what_was_measured(
 ):
     assert not page.parity_card.isVisible()
     assert page.export_button.property("role") == "primary" and not page.try_button.isVisible()
-    page.target_card.opset_box.setCurrentIndex(page.target_card.opset_box.findData(18))
     qtbot.mouseClick(page.target_card.more.button, LEFT)
     boxes = page.target_card.boxes
     for box in (boxes["fixed-size"], boxes["huggingface"]):
@@ -85,7 +84,7 @@ def test_options_reach_the_engine_and_the_report_says_what_was_measured(
     page.target_card.name_edit.setText("For the line")
     export(qtbot, window, page)
     target = project_dir / "exports" / "For the line"
-    options = ExportOptions.for_target(fixed_size=True, opset=18, huggingface=True)
+    options = ExportOptions.for_target(fixed_size=True, huggingface=True)
     inputs = {"options": options, "project": window.state.session.project}
     assert exporting == [(project_dir / "runs" / RUN, target, inputs)]
     card = page.parity_card
@@ -141,7 +140,6 @@ def test_a_place_to_run_chooses_all_options_in_one_click(qtbot, window, page, ex
     page.target_card.tiles[target.name].click()
     export(qtbot, window, page)
     assert exporting[0][2]["options"] == ExportOptions.for_target(target.name)
-    assert not page.target_card.opset_box.isVisible()
 
 
 def test_without_a_name_or_place_nothing_can_be_exported(page, monkeypatch, tmp_path):

@@ -84,16 +84,9 @@ def test_the_weights_folder_can_be_moved_and_moved_back(qtbot, page, tmp_path, m
     assert weights_folder() == before
 
 
-def test_another_language_offers_a_restart_once(page, monkeypatch):
-    asked, requested = [], []
-    monkeypatch.setattr(dialogs, "ask_yes", lambda *_args, **options: asked.append(options) or len(asked) > 1)
-    page.state.restart_requested.connect(lambda: requested.append(True))
+def test_another_language_is_kept_for_the_next_start(page):
     page.language_box.activated.emit(page.language_box.findText("Deutsch"))
-    assert load_settings().language == "de" and len(asked) == 1 and not requested
-    page.language_box.activated.emit(page.language_box.findText("English"))
-    assert load_settings().language == "en" and len(asked) == 1  # the language already shown
-    page.language_box.activated.emit(page.language_box.findText("Deutsch"))
-    assert len(asked) == 2 and requested == [True]
+    assert load_settings().language == "de"
 
 
 def test_caches_are_measured_limited_and_cleared(qtbot, page, images):

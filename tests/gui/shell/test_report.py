@@ -7,7 +7,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QPlainTextEdit
 
-from gui.errors import BugDialog, ReportDialog
+from gui.errors import ReportDialog
 from visionft.core.log import log_file
 
 LEFT = Qt.MouseButton.LeftButton
@@ -25,7 +25,7 @@ def test_the_menu_opens_the_report_and_the_button_copies_what_is_left_in_it(qtbo
     window.state.open_project(project_dir)
     window.commands.action("help.report").trigger()
     (dialog,) = window.findChildren(ReportDialog)
-    assert not isinstance(dialog, BugDialog) and told in dialog.report()
+    assert told in dialog.report()
     view = dialog.findChild(QPlainTextEdit)
     view.setPlainText(dialog.report().replace(told, ""))
     qtbot.mouseClick(dialog.copy_button, LEFT)
@@ -34,6 +34,6 @@ def test_the_menu_opens_the_report_and_the_button_copies_what_is_left_in_it(qtbo
 
 
 def test_the_report_of_a_bug_has_its_traceback(qtbot, window, told):
-    dialog = BugDialog(window, "Traceback\nOSError: [Errno 5] broken")
+    dialog = ReportDialog(window, "Traceback\nOSError: [Errno 5] broken")
     qtbot.addWidget(dialog)
     assert "broken" in dialog.report() and told in dialog.report()

@@ -8,7 +8,7 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication, QLabel
 
 from gui import errors
-from gui.errors import BugDialog, BugReporter
+from gui.errors import BugReporter, ReportDialog
 from gui.kit.theme import DARK, colours
 from gui.state import AppState
 
@@ -42,7 +42,7 @@ def test_a_bug_opens_one_dialog_whose_report_can_be_copied(qtbot, qapp, window, 
     try:
         for _ in range(3):
             sys.excepthook(ValueError, ValueError("lost"), None)
-        qtbot.waitUntil(lambda: isinstance(QApplication.activeModalWidget(), BugDialog))
+        qtbot.waitUntil(lambda: isinstance(QApplication.activeModalWidget(), ReportDialog))
         dialog = QApplication.activeModalWidget()
         qtbot.mouseClick(dialog.copy_button, LEFT)
         report = QGuiApplication.clipboard().text()

@@ -1,7 +1,6 @@
-"""The card of what the network sees: the stored choice, the user's own, its measurement, the draft that follows it."""
+"""The card of what the network sees: the stored choice, the user's own, the draft that follows it."""
 
 import re
-from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QPointF, Qt, QTimer
@@ -10,7 +9,6 @@ from PySide6.QtWidgets import QApplication, QComboBox
 from gui.train.framing_card import FRAMINGS, FramingCard
 from gui.train.region_dialog import RegionDialog
 from gui.train.train_page import TrainPage
-from visionft.core.events import Progress
 from visionft.data.preprocess import parsed_region
 from visionft.training.config.train_config import Framing
 from visionft.training.framing_choice import SIZES, FramingChoice, FramingTrial, read_framing, store_measured
@@ -87,14 +85,14 @@ def test_the_users_choice_is_kept_with_the_project_until_it_is_automatic_again(q
     own = stored_framing(window)
     assert own == FramingChoice(framing=Framing(framing="whole", image_size=320)) and own.is_own
     assert re.findall(r"\d+", card.words.text()) == ["352", "288"]  # of 1.2 : 1, as much as 320 x 320
-    assert not card.measure_button.isVisible() and card.detail.isVisible()
+    assert card.detail.isVisible()
     taken = page.draft.framing.applied(page.config())
     assert (taken.framing, taken.aspect, taken.image_size) == ("whole", 1.2, 320)
     window.commands.action("edit.undo").trigger()
     qtbot.waitUntil(lambda: card.size_box.currentIndex() == 0)
     assert stored_framing(window) == before and before.framing.framing == "whole"
     pick_framing(card, "auto")
-    assert stored_framing(window) is None and card.measure_button.isVisible()
+    assert stored_framing(window) is None and not card.size_box.isVisible()
 
 
 def test_a_region_is_drawn_on_the_images_and_may_be_left_undrawn(qtbot, card, page, window):
@@ -119,18 +117,3 @@ def test_a_region_is_drawn_on_the_images_and_may_be_left_undrawn(qtbot, card, pa
     in_dialog(lambda dialog: qtbot.mouseClick(dialog.use_button, LEFT))
     qtbot.mouseClick(card.region_button, LEFT)
     assert stored_framing(window) == own
-
-
-def test_measuring_shows_its_stages_and_keeps_what_it_found(qtbot, card, window, monkeypatch, finish):
-    asked = []
-
-    def measure_framing(project_dir: Path, images, config, *, job):
-        asked.append((len(images.images), config.framing))
-        job.report(Progress(stage="Trying it", done=0, total=0))
-        store_measured(project_dir, MEASURED)
-
-    monkeypatch.setattr("visionft.training.framing_choice.measure_framing", measure_framing)
-    qtbot.mouseClick(card.measure_button, LEFT)
-    finish()
-    assert asked == [(25, "auto")] and "88%" in card.words.text()
-    assert card.framing_box.currentIndex() == 0 and card.trials.isVisible()
