@@ -87,7 +87,7 @@ class ReportDialog(Dialog):
                 "The report below helps whoever mends it."
             )
         super().__init__(parent, title, about, width=640, height=380)
-        from visionft.core.support import report_text
+        from visionft.core.doctor import report_text
 
         self._report = QPlainTextEdit(report_text(trace, toolkit=f"Qt {qVersion()}"))
         self._report.setAccessibleName(tr("Report"))

@@ -17,7 +17,7 @@ from visionft.core.messages import Message
 from visionft.export.contents import MODEL_FILE
 from visionft.export.export_result import ExportResult
 from visionft.export.model_card import CARD_FILE
-from visionft.export.options import TARGETS, ExportOptions, Target
+from visionft.export.options import ARTEFACTS, TARGETS, ExportOptions, Target
 from visionft.export.sample_programs import SAMPLES
 
 _ICONS = {

@@ -74,6 +74,7 @@ class TrainDraft(QObject):
             (view.reset_button, lambda: self.take_preset(self.preset)),
             (view.show_all_button, self.show),
             (view.measure_button, self.measure),
+            (view.prompts_button, self.edit_prompts),
         ):
             button.clicked.connect(lambda _checked=False, act=act: act())
         self.take_preset(self.preset)
@@ -321,6 +322,13 @@ class TrainDraft(QObject):
         self._is_measuring = True
         self._state.tasks.run(task, owner=self, on_end=self._on_measured)
         self._state.actions.refresh()
+
+    def edit_prompts(self) -> None:
+        if self._session is not None and self._session.project.status.class_names:
+            from gui.train.prompts_dialog import edit_prompts  # slow to load
+
+            changed = edit_prompts(self._session, self.config, self._view)
+            self.take(changed or self.config)
 
     def _on_measured(self, _task: "Task[Estimate]") -> None:
         self._is_measuring = False

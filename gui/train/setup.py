@@ -233,6 +233,7 @@ class SetupView(QWidget):
         self.measure_button = Button("Measure", "gauge")
         self.pack_button = Button("Pack a job…", role="quiet")
         self.import_button = Button("Import a job result…", role="quiet")
+        self.prompts_button = Button("Edit prompts", "edit")
         self._no_settings = text("This method has no settings of its own.", "muted")
         self._method_box = QStackedWidget()
         self._method_box.addWidget(self._no_settings)
@@ -243,7 +244,7 @@ class SetupView(QWidget):
         backbones = row(text("Backbone", "heading"), None, self.show_all_button)
         larger = Message("The pretrained network to start from. Larger ones are more accurate and slower.")
         left = column(
-            text("Method", "heading"),
+            row(text("Method", "heading"), None, self.prompts_button),
             text("How much of the network is trained.", "muted", wrap=True),
             self.methods,
             theme.SMALL,
@@ -313,6 +314,7 @@ class SetupView(QWidget):
         self.methods.choose(config.method)
         self._method_title.setText(tr("{method} settings", method=tr(config.method_row.title)))
         self._method_box.setCurrentWidget(self.method_form(config.method) or self._no_settings)
+        self.prompts_button.setVisible(config.method_row.reads_prompts)
 
     def show_problems(self, problems: Sequence[Problem]) -> None:
         """Show every error beside its field, the others above the settings."""

@@ -34,6 +34,10 @@ def train_actions(link: "PageLink[TrainPage]") -> list[Action]:
             return tr("No run is training.")
         return tr("The run is ending already.") if runner.is_stopping else ""
 
+    def why_not_prompt() -> str:
+        has_classes = state.session is not None and state.session.project.status.class_names
+        return "" if has_classes else tr("The project has no classes yet: add some on the Label page.")
+
     def why_not_pack() -> str:
         has_classes = state.session is not None and len(state.session.project.status.class_names) > 1
         return "" if has_classes else tr("Training needs images of two classes.")
@@ -55,6 +59,14 @@ def train_actions(link: "PageLink[TrainPage]") -> list[Action]:
             lambda p: p.draft.advice.start(),
             lambda p: p.draft.advice.why_not(),
             menu="Run",
+        ),
+        add(
+            "run.prompts",
+            "Edit prompts",
+            lambda p: p.draft.edit_prompts(),
+            before=why_not_prompt,
+            menu="Run",
+            is_rare=True,
         ),
         add(
             "run.measure",

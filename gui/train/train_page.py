@@ -134,6 +134,7 @@ class TrainPage(Page):
             (self.pause_button, "run.pause", tr("Pause after this step and free the device; Resume continues there")),
             (self.stop_button, "run.end", tr("End the run after this step; the best checkpoint is kept")),
             (setup.measure_button, "run.measure", tr("Train a few steps to measure time and memory on this computer")),
+            (setup.prompts_button, "run.prompts", ""),
             (setup.pack_button, "run.pack_job", tr("Write a file with which another computer can train this run")),
             (setup.import_button, "run.import_result", tr("Take a run that another computer trained into the project")),
         ):

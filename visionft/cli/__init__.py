@@ -77,6 +77,7 @@ COMMANDS: Final[dict[str, str]] = {  # the name of a command, and its function
     "job run": "job_commands.run",
     "job import": "job_commands.import_result",
     "model export": "export_commands.export",
+    "model index": "export_commands.index",
     "model verify": "export_commands.verify",
     "model push": "export_commands.push",
     "predict": "predict_commands.predict",

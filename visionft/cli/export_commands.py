@@ -1,4 +1,4 @@
-"""`visionft model export`, `verify` and `push`: one verified file, and commands about it."""
+"""`visionft model export`, `index`, `verify` and `push`: one verified file, and commands about it."""
 
 import inspect
 import sys
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer import Argument, Option
 
-from visionft.cli.arguments import MOST, Json, ProjectDir, RunName
+from visionft.cli.arguments import MOST, Json, ModelPath, ProjectDir, RunName
 from visionft.cli.output import opened_project, print_result, running_job, table, write_err
 from visionft.core.amounts import size_text
 from visionft.core.errors import VisionFTError
@@ -140,6 +140,39 @@ def _variant_lines(variants: "Sequence[Variant]") -> list[str]:
         rows.append((name, size, judged_on, f"{answers.top1:.1%}", difference, faster, _VERDICTS[each.verdict]))
     header = ("smaller file", "size", "judged on", "top-1", "against fp32", "faster", "")
     return [table(header, rows)]
+
+
+def index(
+    model: ModelPath,
+    add: Annotated[
+        Path | None, Option(metavar="FOLDER", help="Images to add, in folders named after the model's classes.")
+    ] = None,
+    remove: Annotated[
+        list[str] | None,
+        Option(metavar="IMAGE", help="To remove: a file or a folder, by content, or a name in the index; repeatable."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """List, add or remove the labelled images of an export.
+
+    The classes are those that the model was exported with. For another class label images in the project, train a
+    retrieval run (seconds) and export again.
+    """
+    from visionft.export.index_editing import change_index
+    from visionft.export.predictor import Predictor
+
+    with running_job() as job:
+        held = change_index(Predictor(model), add, remove=remove or (), job=job)
+    known = ", ".join(f"{name} {count:,}" for name, count in held.per_class.items())
+    text = f"{count_of(held.images, 'labelled image')}: {known}."
+    if add is not None:
+        text = f"{count_of(held.added, 'image')} added, {held.known} were there already.\n{text}"
+        text += "".join(f"\nLeft out {path}: {reason}" for path, reason in held.left_out)
+    if remove:
+        text = f"{count_of(held.removed, 'image')} removed.\n{text}"
+    if empty := [name for name, count in held.per_class.items() if not count]:
+        text += f"\nNothing is like these classes any more, so they are never the answer: {', '.join(empty)}."
+    print_result(held, text, as_json=json)
 
 
 def verify(

@@ -153,6 +153,14 @@ def own_files(folder: Path) -> list[str]:
     return [*names, RECORD_FILE]
 
 
+def note_change(folder: Path, name: str, path: Path) -> None:
+    """Update the entry of the file `name` in an export's record, if listed; its new content is still at `path`."""
+    record = read_record(folder)
+    if record is not None and name in listed_files(record):
+        record["files"][name] = file_entry(path)
+        write_record(folder, record)
+
+
 def is_inside_folder(folder: Path, name: str) -> bool:
     """Return whether the file exists inside this folder; a link below the folder may point elsewhere."""
     path = folder / name

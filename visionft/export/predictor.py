@@ -23,7 +23,7 @@ from visionft.core.messages import Message
 from visionft.core.records import Record
 from visionft.data.decode import IMAGE_SUFFIXES, decode_open, open_image
 from visionft.data.image_reading import ImageReading
-from visionft.export.contents import INDEX_FILE, MODEL_FILE, settle
+from visionft.export.contents import INDEX_FILE, MODEL_FILE, note_change, settle
 from visionft.export.export_result import Border
 from visionft.export.model_file import check_model, open_session, read_model, refused
 from visionft.training.retrieval import Evidence, calibrated, find_evidence
@@ -62,7 +62,7 @@ class ExportedIndex:
         images: {image id: its description}.
         temperature: Of the calibration on validation.
         model: SHA-256 of the model's file.
-        added: Number of images that an earlier version added after the export; `removed` is that of images removed.
+        added: Number of images added after the export; `removed` is that of images removed.
         variants: SHA-256 of the smaller files exported with it; their embeddings are nearly the same.
     """
 
@@ -91,7 +91,7 @@ class ExportedIndex:
 
 
 def write_index(path: Path, index: ExportedIndex) -> None:
-    """Write an index atomically.
+    """Write an index atomically, and its new hash into the record of the export, where there is one beside it.
 
     Raises:
         VisionFTError: The disk is full or cannot be written.
@@ -109,8 +109,9 @@ def write_index(path: Path, index: ExportedIndex) -> None:
         "images": [list(astuple(index.images.get(each, IndexEntry("", "")))) for each in ids],
     }
     arrays = {name: np.require(value, requirements="C") for name, value in index.memory.arrays().items()}
-    with atomic_path(path) as whole:
+    with atomic_path(path) as whole:  # replaced after it is written and recorded
         whole.write_bytes(save(arrays, metadata={_ABOUT: json.dumps(about, ensure_ascii=False)}))
+        note_change(path.parent, path.name, whole)
 
 
 def read_index(model: Path) -> ExportedIndex | None:
