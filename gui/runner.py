@@ -1,23 +1,24 @@
-"""Training from the window: start, pause, resume and stop a run, evaluate it, then the run that waits.
+"""Training from the window: start, pause, resume and stop a run, evaluate it, then the run that waits; what to resume.
 
 The only module that starts training tasks. It knows the tasks and the runs of one project, no widget.
 """
 
 import contextlib
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from PySide6.QtCore import QObject, Signal
 
 from gui.kit.lazy_function import lazy_function
 from gui.kit.translation import tr
 from gui.tasks import Lane, Task, Tasks
-from gui.unfinished_runs import UnfinishedRuns
-from visionft.core.errors import RunError
+from visionft.core.errors import RunError, VisionFTError
 from visionft.core.events import Event, ResultStored
+from visionft.core.files import read_json, write_json
 from visionft.core.jobs import JobContext
 from visionft.training.budget import Budget
 from visionft.training.config.train_config import TrainConfig
@@ -26,6 +27,66 @@ from visionft.training.runs.run_titles import config_title
 
 if TYPE_CHECKING:
     from visionft.data.types import Snapshot
+
+
+logger = logging.getLogger(__name__)
+_FORMAT_VERSION = 1  # of the file
+UNFINISHED_FILE = "queue.json"  # earlier versions kept waiting runs there, too
+_LOOK_BACK = 10
+
+
+class UnfinishedRuns:
+    """The paused run and the dismissed ones of a project; every change is written at once."""
+
+    def __init__(self, project_dir: Path) -> None:
+        self._file = project_dir / UNFINISHED_FILE
+        try:
+            stored = read_json(self._file)
+        except FileNotFoundError:
+            stored = {}
+        except (OSError, ValueError) as error:
+            logger.warning("The file %s cannot be read: %s", self._file, error)
+            stored = {}
+        stored = stored if isinstance(stored, dict) else {}
+        self.paused: str = _stored_text(stored.get("paused"))
+        dismissed = stored.get("dismissed")
+        self.dismissed = frozenset(filter(None, map(_stored_text, dismissed if isinstance(dismissed, list) else [])))
+
+    def set_paused(self, name: str) -> None:
+        """Store `name` as the paused run; empty for none."""
+        if name != self.paused:
+            self.paused = name
+            self._write()
+
+    def dismiss(self, name: str) -> None:
+        """Do not offer a run again."""
+        self.dismissed |= {name}
+        self.paused = "" if self.paused == name else self.paused
+        self._write()
+
+    def newest(self) -> Run | None:
+        """Return the run to offer: the paused one, else the newest if it stopped or crashed before its end."""
+        folder = self._file.parent / RUNS_FOLDER
+        paths = sorted(folder.iterdir(), reverse=True) if folder.is_dir() else []
+        for path in paths[:_LOOK_BACK] if not self.paused else [folder / self.paused]:
+            try:
+                run = read_run(path)
+            except RunError:
+                continue
+            return run if run.name not in self.dismissed and run.is_unfinished else None
+        return None
+
+    def _write(self) -> None:
+        value = {"format_version": _FORMAT_VERSION, "paused": self.paused, "dismissed": sorted(self.dismissed)}
+        try:
+            write_json(self._file, value)
+        except VisionFTError as error:  # a full disk loses the mark, never the run
+            logger.warning("The paused run was not noted: %s", error)
+
+
+def _stored_text(stored: Any) -> str:
+    return stored if isinstance(stored, str) else ""
+
 
 resume_and_evaluate = lazy_function("visionft.training.evaluation.trained_run:resume_and_evaluate")
 train_and_evaluate = lazy_function("visionft.training.evaluation.trained_run:train_and_evaluate")

@@ -15,7 +15,7 @@ from gui.curate.curation import Curation
 from gui.curate.stage import Stage
 from gui.curate.view import Command, View
 from gui.curate.view_list import ViewList
-from gui.image_commands import ImageKeys, ImageMenu
+from gui.image_edits import ImageKeys, ImageMenu
 from gui.kit import theme
 from gui.kit.empty_state import EmptyState
 from gui.kit.parts import Button, Card, ElidedLabel, IconLabel, column, restyle, row, stacked, text, widget_of

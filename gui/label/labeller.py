@@ -8,7 +8,7 @@ from PySide6.QtGui import QAction, QColor, QKeyEvent
 from PySide6.QtWidgets import QColorDialog, QInputDialog, QMenu, QWidget
 
 from gui.actions import LABEL, VIEWER, Actions
-from gui.image_commands import ImageKeys, ImageMenu, add_entry
+from gui.image_edits import ImageKeys, ImageMenu, add_entry
 from gui.kit import theme
 from gui.kit.translation import tr
 from gui.kit.workers import BackgroundReader

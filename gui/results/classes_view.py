@@ -60,9 +60,8 @@ class ConfusionTable(ValueTable):
         self.has_matrix = False
         super().__init__(_SCORES, name=Message("Classes"))
         self.setHorizontalHeader(_Head(self))
-        self.setItemDelegate(_CellDelegate(self))
-        self._intervals = _RecallDelegate(self)
-        self.setItemDelegateForColumn(RECALL, self._intervals)
+        self._cells = _CellDelegate(self)
+        self.setItemDelegate(self._cells)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectItems)
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
@@ -81,7 +80,7 @@ class ConfusionTable(ValueTable):
             self.show_columns((*_SCORES, *further))
             self.show_rows(rows)
             self._dress()
-        self._intervals.fit_scale([cells[RECALL][1] for cells in rows if cells[RECALL][1][0] >= 0])
+        self._cells.fit_scale([cells[RECALL][1] for cells in rows if cells[RECALL][1][0] >= 0])
         self._fit()
         if not found.is_multilabel and self.names:
             self.choose(*(found.worst_pair() or (0, 0)))
@@ -220,12 +219,13 @@ class _Head(QHeaderView):
         painter.restore()
 
 
-class _RecallDelegate(MarkDelegate):
-    """The recall of a class, then a dot with whiskers for its 95 % interval, on the scale of all rows."""
+class _CellDelegate(MarkDelegate):
+    """Draws an interval behind each recall, and shades the cells of the matrix by their share of the row."""
 
-    def __init__(self, parent: "ConfusionTable") -> None:
-        super().__init__(parent)
-        self._low, self._high = 0.0, 1.0
+    def __init__(self, table: ConfusionTable) -> None:
+        super().__init__(table)
+        self._table = table
+        self._low, self._high = 0.0, 1.0  # the scale of the intervals
 
     def fit_scale(self, intervals: Sequence[tuple[float, ...]]) -> None:
         """Fit the scale to tens of percent around all (low, ..., high): from 0 on whiskers would be too small."""
@@ -234,11 +234,16 @@ class _RecallDelegate(MarkDelegate):
         self._low = max(0.0, low)
         self._high = min(1.0, max(high, low + 0.1))
 
-    def sizeHint(self, _option: QStyleOptionViewItem, _index: _Index) -> QSize:
-        return QSize(theme.scaled(140 + _RECALL_TEXT_PX), theme.scaled(30))
-
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: _Index) -> None:
+        if self._table.has_matrix and index.column() >= FIRST:
+            self._paint_cell(painter, option, index)
+            return
         super().paint(painter, option, index)
+        if index.column() == RECALL:
+            self._paint_interval(painter, option, index)
+
+    def _paint_interval(self, painter: QPainter, option: QStyleOptionViewItem, index: _Index) -> None:
+        """Draw a dot with whiskers for the 95 % interval, on the scale of all rows."""
         low, middle, high = index.data(VALUE_ROLE)
         palette = theme.colours()
         area = QRectF(option.rect).adjusted(11 + theme.scaled(_RECALL_TEXT_PX), 0, -12, 0)
@@ -246,9 +251,8 @@ class _RecallDelegate(MarkDelegate):
             return
 
         def at(share: float) -> QPointF:
-            return QPointF(
-                area.left() + area.width() * (share - self._low) / (self._high - self._low), area.center().y()
-            )
+            across = (share - self._low) / (self._high - self._low)
+            return QPointF(area.left() + area.width() * across, area.center().y())
 
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
@@ -261,19 +265,12 @@ class _RecallDelegate(MarkDelegate):
         painter.drawEllipse(at(middle), 5, 5)
         painter.restore()
 
-
-class _CellDelegate(MarkDelegate):
-    """Shades the cells of the matrix by their share of the row: correct ones in one hue, mistakes in another."""
-
-    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: _Index) -> None:
-        table = self.parent()
-        if not isinstance(table, ConfusionTable) or not table.has_matrix or index.column() < FIRST:
-            super().paint(painter, option, index)
-            return
-        true = table.true_at(index.row())
+    def _paint_cell(self, painter: QPainter, option: QStyleOptionViewItem, index: _Index) -> None:
+        """Shade a cell: correct ones in one hue, mistakes in another."""
+        true = self._table.true_at(index.row())
         count = index.data(VALUE_ROLE)
         palette = theme.colours()
-        share = count / (sum(table.counts[true]) or 1)
+        share = count / (sum(self._table.counts[true]) or 1)
         is_right = index.column() - FIRST == true
         box = QRectF(option.rect).adjusted(1, 1, -1, -1)
         painter.save()

@@ -24,10 +24,10 @@ from gui.kit.tiles import ActionTile
 from gui.kit.translation import tr
 from gui.kit.value_table import ValueTable
 from gui.preferences import without_recent
+from gui.runner import UNFINISHED_FILE
 from gui.shell.window_dialog import WindowDialog
 from gui.state import AppState
 from gui.tasks import Lane, Task, Work, short_work
-from gui.unfinished_runs import FILE_NAME as UNFINISHED_FILE
 from visionft.core.amounts import size_text
 from visionft.core.errors import NextStep, VisionFTError
 from visionft.core.files import write_error

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import run_events
 
-from gui.unfinished_runs import FILE_NAME, UnfinishedRuns
+from gui.runner import UNFINISHED_FILE, UnfinishedRuns
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.metrics_file import append_metrics
 from visionft.training.runs.run_folder import read_run
@@ -38,11 +38,11 @@ def test_a_restart_finds_everything_but_what_is_damaged(tmp_path):
     runs.dismiss("000-y")
     again = UnfinishedRuns(tmp_path)
     assert again.paused == "001-x" and again.dismissed == {"000-y"}
-    stored = json.loads((tmp_path / FILE_NAME).read_text())
-    (tmp_path / FILE_NAME).write_text(json.dumps(stored | {"paused": 7, "runs": ["of an earlier version"]}))
+    stored = json.loads((tmp_path / UNFINISHED_FILE).read_text())
+    (tmp_path / UNFINISHED_FILE).write_text(json.dumps(stored | {"paused": 7, "runs": ["of an earlier version"]}))
     again = UnfinishedRuns(tmp_path)
     assert again.paused == "" and again.dismissed == {"000-y"}
-    (tmp_path / FILE_NAME).write_text("{half")
+    (tmp_path / UNFINISHED_FILE).write_text("{half")
     assert UnfinishedRuns(tmp_path).dismissed == frozenset()
 
 
