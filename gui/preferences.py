@@ -17,8 +17,7 @@ from visionft.core import files
 from visionft.core.errors import VisionFTError
 from visionft.core.files import read_json
 from visionft.core.offline import offline_reason, set_offline
-from visionft.data import image_cache
-from visionft.data.limits import DEFAULT_LIMIT_MB, LIMIT_VARIABLE
+from visionft.data.limits import CACHE_LIMIT_VARIABLE, DEFAULT_CACHE_MB, DEFAULT_LIMIT_MB, LIMIT_VARIABLE
 
 logger = logging.getLogger(__name__)
 WEIGHTS_VARIABLE = "VISIONFT_WEIGHTS"
@@ -40,7 +39,7 @@ class Settings:
     thumbnail_px: int = 116
     language: str = "en"
     image_mb: int = DEFAULT_LIMIT_MB  # memory limit of one image
-    decoded_mb: int = image_cache.DEFAULT_LIMIT_MB  # disk limit of decoded images; 0 keeps none
+    decoded_mb: int = DEFAULT_CACHE_MB  # disk limit of decoded images; 0 keeps none
     weights_folder: str = ""  # empty: the program's data folder
     is_offline: bool = False
     shows_more_choices: bool = False  # in the setup of a run
@@ -107,7 +106,7 @@ def put_into_force(settings: Settings) -> None:
     for variable, value, default in (
         (WEIGHTS_VARIABLE, settings.weights_folder, ""),
         (LIMIT_VARIABLE, settings.image_mb, DEFAULT_LIMIT_MB),
-        (image_cache.LIMIT_VARIABLE, settings.decoded_mb, image_cache.DEFAULT_LIMIT_MB),
+        (CACHE_LIMIT_VARIABLE, settings.decoded_mb, DEFAULT_CACHE_MB),
     ):
         if not is_given(variable):
             _own[variable] = "" if value == default else str(value)

@@ -281,7 +281,7 @@ class SettingsPage(Page):
         self.offline_box.setEnabled(not is_offline)
         self.offline_box.setToolTip(tr("Given by a variable of the environment") if is_offline else "")
         self.image_box.setEnabled(not is_given(limits.LIMIT_VARIABLE))
-        self.decoded_box.setEnabled(not is_given(image_cache.LIMIT_VARIABLE))
+        self.decoded_box.setEnabled(not is_given(limits.CACHE_LIMIT_VARIABLE))
         has_own_weights = not is_given(WEIGHTS_VARIABLE)
         self.weights_place.setText(str(weights_folder()))
         self.weights_button.setEnabled(has_own_weights)

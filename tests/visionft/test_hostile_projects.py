@@ -81,7 +81,7 @@ STARTS = {  # who starts a program, gives a file to another one, or imports by a
     "subprocess.run": {"sample_programs.py"},
     "subprocess.Popen": {"running.py", "watched.py"},
     "QDesktopServices.openUrl": {"folders.py", "export_page.py", "manual.py"},
-    "import_module": {"doctor.py", "foreign_files.py", "lazy_function.py", "chart_loader.py"},
+    "import_module": {"doctor.py", "foreign_files.py", "lazy_function.py", "train_page.py"},
     "importlib.import_module": {"__init__.py", "doctor.py"},  # of `visionft`: its own modules alone
     "pkgutil.resolve_name": {"artefacts.py"},  # of names in the table of the source and of installed packages
     "shutil.rmtree": {

@@ -8,7 +8,7 @@ from typing import Final, Literal
 from visionft.analysis.check import CheckResult, current_images
 from visionft.core.errors import NextStep, VisionFTError
 from visionft.core.messages import Message
-from visionft.features.near_duplicates import linked
+from visionft.features.connected import linked
 from visionft.project.edits.image_changes import KeepOne
 from visionft.project.edits.verdicts import verdicts_of
 from visionft.project.queries import InProject

@@ -32,8 +32,9 @@ from visionft.data.decode import decode
 from visionft.data.image_cache import ImageCache
 from visionft.data.image_reading import ImageReading
 from visionft.data.types import SnapshotImage
+from visionft.features.connected import components
 from visionft.features.fingerprints import NEAR_SIDE, Fingerprints, fingerprints
-from visionft.features.near_duplicates import STAGE, components, pairs_by_hash
+from visionft.features.near_duplicates import STAGE, pairs_by_hash
 from visionft.features.neighbours import nearest
 from visionft.features.registration import (
     CoarseTemplate,

@@ -25,7 +25,7 @@ from visionft.core.events import Notice, Progress
 from visionft.core.jobs import SILENT, JobContext
 from visionft.core.messages import Message
 from visionft.data.types import SPLITS, Snapshot, Split
-from visionft.features.near_duplicates import components
+from visionft.features.connected import components
 from visionft.project.edits.changes import AssignSplits
 from visionft.project.edits.verdicts import Judged, verdicts_of
 from visionft.project.splits import SplitReport, SplitRequest, assign_splits, is_divided, missing_texts, together_texts

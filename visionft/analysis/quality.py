@@ -17,7 +17,7 @@ from visionft.analysis.check import FOLDER, Check, CheckResult, Inputs, Issue
 from visionft.analysis.quality_measures import MEASURES, ROW, VERSION, measure
 from visionft.core.errors import ImageError
 from visionft.core.messages import Message, load_message
-from visionft.data.image_reading import FEW_LEVELS, FIRST_PLANE
+from visionft.data.depth import FEW_LEVELS, FIRST_PLANE
 from visionft.data.types import SnapshotImage
 from visionft.features.row_store import RowStore, stored_rows
 

@@ -23,7 +23,8 @@ from visionft.core.errors import ImageError
 from visionft.core.files import sha256_file
 from visionft.core.messages import Message, store_message
 from visionft.data.decode import decode_open, in_memory, open_image
-from visionft.data.image_reading import AS_STORED, FEW_LEVELS, FIRST_PLANE, ImageReading
+from visionft.data.depth import FEW_LEVELS, FIRST_PLANE
+from visionft.data.image_reading import AS_STORED, ImageReading
 
 VERSION: Final = 4  # of the measures: rows of another version are measured again
 LARGE, SMALL = 640, 96  # pixels of the shorter side at which sharpness is measured; never enlarged

@@ -24,15 +24,8 @@ from PIL import Image, ImageCms, JpegImagePlugin, PngImagePlugin, TiffImagePlugi
 
 from visionft.core.errors import ImageError
 from visionft.core.messages import Message
-from visionft.data.image_reading import (
-    AS_STORED,
-    BAND_PIXELS,
-    ImageReading,
-    is_deep,
-    losses_of,
-    value_range_of,
-    windowed,
-)
+from visionft.data.depth import BAND_PIXELS, is_deep, losses_of, value_range_of
+from visionft.data.image_reading import AS_STORED, ImageReading, windowed
 from visionft.data.limits import check_file_size, check_image_size, check_values, image_limit
 from visionft.data.plane_files import DICOM_SUFFIXES, RAW_SUFFIXES, open_planes
 from visionft.data.planes import Planes

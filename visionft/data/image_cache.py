@@ -33,7 +33,7 @@ from visionft.core.errors import ImageError
 from visionft.core.files import from_home
 from visionft.data.decode import DecodedImage, decode_open, open_image
 from visionft.data.image_reading import AS_STORED, ImageReading
-from visionft.data.limits import image_limit
+from visionft.data.limits import CACHE_LIMIT_VARIABLE, DEFAULT_CACHE_MB, image_limit
 
 logger = logging.getLogger(__name__)
 
@@ -189,8 +189,6 @@ def _write(place: Path, decoded: DecodedImage, digest: str) -> None:
 
 
 FOLDER_VARIABLE: Final = "VISIONFT_CACHE"
-LIMIT_VARIABLE: Final = "VISIONFT_CACHE_MB"
-DEFAULT_LIMIT_MB: Final = 20_000  # 36,000 photographs of 12 megapixels at 224 px, of which 2,500 take 1.4 GB
 IN_USE_S: Final = 6 * 3600  # what was read this lately stays: a run reads all its images in every epoch
 _LEFT_BEHIND_S: Final = 3600  # a file that is being written is older only where its writer was killed
 _NAME = re.compile(r"[0-9a-f]{32}(\.\d+\.tmp)?")
@@ -222,10 +220,10 @@ def cache_folder() -> Path:
 def cache_limit() -> int:
     """Return the limit in bytes for decoded images, from `VISIONFT_CACHE_MB` (megabytes); 0 disables the cache."""
     try:
-        megabytes = float(os.environ.get(LIMIT_VARIABLE, ""))
+        megabytes = float(os.environ.get(CACHE_LIMIT_VARIABLE, ""))
     except ValueError:
         megabytes = -1.0
-    return int((megabytes if 0 <= megabytes < 1e9 else DEFAULT_LIMIT_MB) * 1e6)
+    return int((megabytes if 0 <= megabytes < 1e9 else DEFAULT_CACHE_MB) * 1e6)
 
 
 def cache_use(folder: Path) -> CacheUse:

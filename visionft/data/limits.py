@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 LIMIT_VARIABLE: Final = "VISIONFT_IMAGE_MB"
 DEFAULT_LIMIT_MB: Final = 2000  # a square photograph of 100 megapixels, at 20 bytes a pixel, or one of 4:3 of 127
+CACHE_LIMIT_VARIABLE: Final = "VISIONFT_CACHE_MB"  # of decoded images on disk (`visionft.data.image_cache`)
+DEFAULT_CACHE_MB: Final = 20_000  # 36,000 photographs of 12 megapixels at 224 px, of which 2,500 take 1.4 GB
 MAX_SIDE: Final = 1_000_000  # a JPEG has at most 65,535 and a WebP 16,383; a PNG or TIFF that states more is damaged
 MAX_FILE_BYTES: Final = 10**9  # the pixels of 100 megapixels take 300 MB uncompressed, and 600 MB with 16 bits
 

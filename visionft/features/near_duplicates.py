@@ -4,14 +4,11 @@ A pair is proposed by its hashes, in any orientation, and confirmed by the corre
 Nothing is read but the fingerprints, so that the result follows from the contents alone, and is stored by them: each
 evaluation asks for the same images again, 50,000 of which take 10 s to search. The duplicate check compares
 at 160 pixels and finds more: strong crops, and pairs that its features propose.
-
-`components` and `linked` find sets of images that are joined pair by pair.
 """
 
 import hashlib
 import logging
-from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -24,6 +21,7 @@ from visionft.core.files import read_json, write_json
 from visionft.core.jobs import SILENT, JobContext
 from visionft.core.messages import Message
 from visionft.data.types import Snapshot
+from visionft.features.connected import DisjointSets
 from visionft.features.fingerprints import FOLDER, Fingerprints, fingerprints
 from visionft.features.neighbours import MOST_EXACT
 from visionft.features.registration import CoarseTemplate, glance, places
@@ -176,42 +174,3 @@ def pairs_by_hash(hashes: np.ndarray, places: np.ndarray, *, most_exact: int, jo
         found.append(pairs[pairs[:, 0] != pairs[:, 1]])
         job.report(Progress(stage=STAGE, done=min(len(queries), start + _BLOCK), total=len(queries)))
     return np.concatenate(found)
-
-
-class DisjointSets:
-    """Sets of numbers, joined pair by pair; the lowest number of a set stands for it."""
-
-    def __init__(self) -> None:
-        self._parent: dict[int, int] = {}
-
-    def root(self, node: int) -> int:
-        """Return the lowest number of the set of `node`."""
-        parent = self._parent
-        while parent.setdefault(node, node) != node:
-            parent[node] = parent[parent[node]]
-            node = parent[node]
-        return node
-
-    def join(self, first: int, second: int) -> None:
-        low, high = sorted((self.root(first), self.root(second)))
-        self._parent[high] = low
-
-    def roots(self) -> dict[int, int]:
-        """Return {number: lowest number of its set} of all numbers that were asked for."""
-        return {node: self.root(node) for node in self._parent}
-
-
-def linked(pairs: Iterable[tuple[int, int]]) -> dict[int, int]:
-    """Return the lowest id of its connected component for each image of the pairs."""
-    sets = DisjointSets()
-    for first, second in pairs:
-        sets.join(first, second)
-    return sets.roots()
-
-
-def components(pairs: Iterable[tuple[int, int]]) -> list[tuple[int, ...]]:
-    """Return the connected components of pairs, ids rising."""
-    members: defaultdict[int, list[int]] = defaultdict(list)
-    for image_id, root in linked(pairs).items():
-        members[root].append(image_id)
-    return sorted(tuple(sorted(ids)) for ids in members.values())

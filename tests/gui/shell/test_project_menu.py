@@ -218,7 +218,7 @@ PLACES = {
     "project info": "page.project", "train": "run.start", "evaluate": "run.evaluate",
     "project set": "project.window",
     "model export": "run.export", "model verify": "page.export", "predict": "page.try",
-    "label prompts": "page.train",
+    "model index": "page.export", "label prompts": "run.prompts",
     "run combine": "run.combine", "run list": "page.results", "run compare": "page.results",
     "label suggest": "page.label",
     "recommend": "run.advise",

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from visionft.data.image_reading import FIRST_PLANE
+from visionft.data.depth import FIRST_PLANE
 
 COMMAND = [sys.executable, "-m", "visionft", "predict"]
 ON_POSIX = pytest.mark.skipif(os.name == "nt", reason="there are no such files there")

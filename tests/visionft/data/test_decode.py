@@ -13,7 +13,7 @@ from PIL import Image
 
 from visionft.core.errors import ImageError
 from visionft.data.decode import decode, decode_open, open_image, read_header
-from visionft.data.image_reading import FEW_LEVELS, FIRST_PLANE
+from visionft.data.depth import FEW_LEVELS, FIRST_PLANE
 
 ORIENTATION = 0x0112
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from small_features import embed
 
-from visionft.data import image_cache
 from visionft.data.image_cache import CacheUse
+from visionft.data.limits import CACHE_LIMIT_VARIABLE
 from visionft.features.embedding import embedded, features_under
 from visionft.features.feature_spec import FeatureSpec
 from visionft.features.feature_store import clear_features, current_kind, feature_use, load_features
@@ -50,7 +50,7 @@ def test_features_unused_for_hours_make_room_and_the_current_ones_stay(project: 
     embed(project.path, project.snapshot(), size=32)
     of_size(project, 64)
     of_size(project, 96)
-    monkeypatch.setenv(image_cache.LIMIT_VARIABLE, "0.05")
+    monkeypatch.setenv(CACHE_LIMIT_VARIABLE, "0.05")
     of_size(project, 128)
     assert feature_use(project.path).files == 4  # all are in use
     age(project, 24)

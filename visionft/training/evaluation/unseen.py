@@ -23,7 +23,7 @@ from visionft.core.jobs import SILENT, JobCancelled, JobContext
 from visionft.core.messages import Message
 from visionft.core.names import count_of
 from visionft.data.types import Snapshot, SnapshotImage, Split
-from visionft.features.near_duplicates import components
+from visionft.features.connected import components
 from visionft.training.evaluation.metrics import wilson_interval
 from visionft.training.evaluation.stored import Evaluation, stored_evaluations
 from visionft.training.retrieval import is_live, members_of, training_snapshot
