@@ -1,6 +1,6 @@
 """Reading for a page in background threads, and the thread of Python's garbage collector.
 
-`BackgroundReader` reads what a page shows; long work that the user sees and can cancel is a `Task` (`gui/tasks.py`).
+`BackgroundReader` reads what a page shows; long work that the user sees and can cancel is a `Job` (`gui/jobs.py`).
 Both run plain functions in threads of the standard library; their results arrive on the main thread as plain data. No
 live objects (tensors, exceptions, widgets) cross. docs/decisions/0073 compares this with superqt and QtConcurrent.
 """
@@ -13,7 +13,7 @@ import sys
 import weakref
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from functools import partial
+from functools import cache, partial
 from typing import Any, Generic, TypeVar
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
@@ -54,14 +54,35 @@ def leave(status: int) -> int:
     return status
 
 
+class _Announcer(QObject):
+    """Takes the ends of readings to the main thread, for all readers.
+
+    It outlives them: a thread that emitted a signal of a reader, which is being destroyed meanwhile, would crash Qt.
+    """
+
+    ended = Signal(object, object)  # BackgroundReader, the key of its request
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ended.connect(self._deliver)
+
+    @Slot(object, object)
+    def _deliver(self, reader: "BackgroundReader[Any]", key: Hashable) -> None:
+        reader.deliver(key)
+
+
+@cache
+def _announcer() -> _Announcer:
+    """Return the announcer; made by the first reader, on the main thread."""
+    return _Announcer()
+
+
 class BackgroundReader(QObject, Generic[_Result]):
     """Reads data in background threads and delivers it on the main thread; a new request replaces the previous ones.
 
     `ask` is for a page that shows one thing, `ask_each` for one that shows many, such as thumbnails. Requests that are
     replaced before they have begun are never read. A reading that fails, or returns None, delivers nothing.
     """
-
-    _ended = Signal(object)  # the key of a request
 
     def __init__(
         self,
@@ -77,7 +98,7 @@ class BackgroundReader(QObject, Generic[_Result]):
         self._executor: ThreadPoolExecutor | None = None
         self._requests: dict[Hashable, Future[_Result | None]] = {}  # by key; not yet delivered
         self._unwanted: set[Hashable] = set()  # of these, replaced by a newer one
-        self._ended.connect(self._deliver)
+        self._announcer = _announcer()
         self.destroyed.connect(partial(_close_destroyed, weakref.ref(self)))
 
     def ask(self, *inputs: Any, patience_s: float | None = None) -> bool:
@@ -92,7 +113,7 @@ class BackgroundReader(QObject, Generic[_Result]):
         request = self._submit(key, inputs)
         is_answered = not wait([request], PATIENCE_S if patience_s is None else patience_s).not_done
         if is_answered:
-            self._deliver(key)
+            self.deliver(key)
         return is_answered
 
     def ask_each(self, keys: Sequence[Hashable]) -> None:
@@ -145,10 +166,10 @@ class BackgroundReader(QObject, Generic[_Result]):
     def _announce(self, key: Hashable, request: "Future[_Result | None]") -> None:
         """Announce the end of a request, in the thread that has read it."""
         if self._executor is not None and not request.cancelled():
-            self._ended.emit(key)
+            self._announcer.ended.emit(self, key)
 
-    @Slot(object)
-    def _deliver(self, key: Hashable) -> None:
+    def deliver(self, key: Hashable) -> None:
+        """Hand the result of an ended request on, unless it was delivered or replaced."""
         request = self._requests.get(key)
         if request is None or not request.done():  # delivered already; or closed since, and requested again
             return
