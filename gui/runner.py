@@ -1,6 +1,6 @@
 """Training from the window: start, pause, resume and stop a run, evaluate it, then the run that waits; what to resume.
 
-The only module that starts training tasks. It knows the tasks and the runs of one project, no widget.
+The only module that starts training jobs. It knows the jobs and the runs of one project, no widget.
 """
 
 import contextlib
@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from PySide6.QtCore import QObject, Signal
 
+from gui.jobs import Job, Jobs, Lane
 from gui.kit.lazy_function import lazy_function
 from gui.kit.translation import tr
-from gui.tasks import Lane, Task, Tasks
 from visionft.core.errors import RunError, VisionFTError
 from visionft.core.events import Event, ResultStored
 from visionft.core.files import read_json, write_json
@@ -98,9 +98,9 @@ Ending = Literal["finished", "stopped", "paused", "failed"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Entry:
-    """A training task, and what is told of it when it begins."""
+    """A training job, and what is told of it when it begins."""
 
-    task: "Task[Run]"
+    job: "Job[Run]"
     title: str
     config: TrainConfig
     budget: Budget
@@ -115,7 +115,7 @@ def _train(
 
 
 class Runner(QObject):
-    """Starts the training runs of one project one after the other; further ones wait in the task bar."""
+    """Starts the training runs of one project one after the other; further ones wait in the job bar."""
 
     runs_changed = Signal()  # a run begins, ends or waits
     # title, TrainConfig; Run of a run that goes on, or None; its preset, empty for settings of the user's own
@@ -128,10 +128,10 @@ class Runner(QObject):
     offer_changed = Signal(object)  # Run to resume, or None
 
     def __init__(
-        self, project_dir: Path, snapshot: "Callable[[], Snapshot]", tasks: Tasks, *, parent: QObject | None = None
+        self, project_dir: Path, snapshot: "Callable[[], Snapshot]", jobs: Jobs, *, parent: QObject | None = None
     ) -> None:
         super().__init__(parent)
-        self._project_dir, self._snapshot, self._tasks = project_dir, snapshot, tasks
+        self._project_dir, self._snapshot, self._jobs = project_dir, snapshot, jobs
         self._is_pausing = self._is_closing = False
         self._entries: list[_Entry] = []  # the current run first, then the waiting ones
         self._budget = Budget()  # of the current or last run
@@ -139,21 +139,21 @@ class Runner(QObject):
         self.offer: Run | None = self.unfinished.newest()
 
     @property
-    def _task(self) -> "Task[Run] | None":
-        return self._entries[0].task if self._entries else None
+    def _job(self) -> "Job[Run] | None":
+        return self._entries[0].job if self._entries else None
 
     @property
     def is_training(self) -> bool:
-        return self._task is not None
+        return self._job is not None
 
     @property
     def is_stopping(self) -> bool:
-        return self._task is not None and self._task.is_stopping
+        return self._job is not None and self._job.is_stopping
 
     @property
     def waits_for(self) -> str:
         """Return the reason a run is still waiting, in words; empty once it has started."""
-        return self._task.waits_for if self._task is not None else ""
+        return self._job.waits_for if self._job is not None else ""
 
     def start(self, config: TrainConfig, preset: str = "") -> None:
         """Train now, or after the runs that train or wait.
@@ -175,7 +175,7 @@ class Runner(QObject):
 
     def change_budget(self, preset: str) -> None:
         """Let the current run end earlier, or go on further: with the stages of another preset."""
-        if self._task is not None and self._budget.preset:
+        if self._job is not None and self._budget.preset:
             self._budget.preset = preset
 
     def allow_fetch(self) -> None:
@@ -200,11 +200,11 @@ class Runner(QObject):
         *,
         earlier: Run | None = None,
     ) -> None:
-        task_title = tr("Going on with {run}", run=title) if earlier else tr("Training {run}", run=title)
-        task = Task(title=task_title, work=work, lane=Lane.TRAINING, page=TRAIN, device=config.device != "cpu")
-        self._entries.append(_Entry(task=task, title=title, config=config, budget=budget, earlier=earlier))
-        self._tasks.run(task, owner=self, on_event=self._on_event, on_end=self._on_ended)
-        if self._task is task:
+        job_title = tr("Going on with {run}", run=title) if earlier else tr("Training {run}", run=title)
+        job = Job(title=job_title, work=work, lane=Lane.TRAINING, page=TRAIN, device=config.device != "cpu")
+        self._entries.append(_Entry(job=job, title=title, config=config, budget=budget, earlier=earlier))
+        self._jobs.run(job, owner=self, on_event=self._on_event, on_end=self._on_ended)
+        if self._job is job:
             self._tell_begin()
         self.runs_changed.emit()
 
@@ -221,15 +221,15 @@ class Runner(QObject):
 
     def pause(self) -> None:
         """Stop the run after this step, to be resumed from there."""
-        if self._task is not None:
+        if self._job is not None:
             self._is_pausing = True
-            self._task.stop()
+            self._job.stop()
 
     def stop(self) -> None:
         """End the run after this step, or a paused run for good."""
-        if self._task is not None:
+        if self._job is not None:
             self._is_pausing = False
-            self._task.stop()
+            self._job.stop()
         elif (run := self.paused_run()) is not None:
             self.unfinished.dismiss(run.name)
             self._set_offer(None)
@@ -240,15 +240,15 @@ class Runner(QObject):
         """Drop the waiting runs. Called before the project closes."""
         self._is_closing = True
         for each in self._entries[1:]:
-            each.task.stop()
+            each.job.stop()
 
-    def _on_ended(self, task: "Task[Run]") -> None:
-        place = next(number for number, each in enumerate(self._entries) if each.task is task)
+    def _on_ended(self, job: "Job[Run]") -> None:
+        place = next(number for number, each in enumerate(self._entries) if each.job is job)
         entry = self._entries.pop(place)
         if place:  # it was cancelled while it waited
             self.runs_changed.emit()
             return
-        trained, failure = task.result, task.failure
+        trained, failure = job.result, job.failure
         result = trained and trained.result
         is_whole = trained is not None and result is not None and not result.stopped and not trained.is_unfinished
         how: Ending = "failed" if failure else "finished" if is_whole else "stopped"
@@ -265,7 +265,7 @@ class Runner(QObject):
             self.runs_changed.emit()
 
     def _tell_end(self, how: Ending, run: Run | None, message: str = "") -> None:
-        """Announce the end; evaluate a stopped run in a separate task: stopping must not take longer because of it."""
+        """Announce the end; evaluate a stopped run in a separate job: stopping must not take longer because of it."""
         unseen = None
         if run is not None and run.evaluations:
             from visionft.training.evaluation.unseen import unseen_evaluation  # slow to import: not at the start
@@ -277,8 +277,8 @@ class Runner(QObject):
         if run.result is not None and run.result.best is not None and run.path.is_dir():
             work = partial(evaluate_held_out, run.path, self._snapshot())
             title = tr("Evaluating {run}", run=run.title)
-            task = Task(title=title, work=work, lane=Lane.COMPUTE, page=RESULTS, device=True)
-            self._tasks.run(task, owner=self, on_done=lambda _none: self.run_evaluated.emit())
+            job = Job(title=title, work=work, lane=Lane.COMPUTE, page=RESULTS, device=True)
+            self._jobs.run(job, owner=self, on_done=lambda _none: self.run_evaluated.emit())
 
     def paused_run(self) -> Run | None:
         """Return the paused run, if it is still readable."""

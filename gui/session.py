@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from PySide6.QtCore import QEventLoop, QObject, Signal
 
+from gui.jobs import Job, Jobs, Lane
 from gui.kit.thumbnail_cache import show_images_as
 from gui.kit.translation import tr
 from gui.runner import Runner
-from gui.tasks import Lane, Task, Tasks
 from visionft.core.errors import VisionFTError
 from visionft.core.events import Event, Notice
 from visionft.core.jobs import JobContext
@@ -28,21 +28,21 @@ WRITING_THREAD = "visionft-writing"  # the name of it begins so
 
 
 def split_images(project: Project, wish: SplitRequest, *, or_without_test: bool, job: JobContext) -> SplitReport:
-    """Do `split_without_leaks` in a task."""
+    """Do `split_without_leaks` in a job."""
     from visionft.analysis.leaks import split_without_leaks  # slow to import
 
     return split_without_leaks(project, wish, or_without_test=or_without_test, job=job)
 
 
 class Splitter(QObject):
-    """Splits the images of one project, one task at a time."""
+    """Splits the images of one project, one job at a time."""
 
     changed = Signal()  # whether a split is running
     told = Signal(object)  # Notice: which groups of near-duplicates were kept together
 
-    def __init__(self, project: Project, tasks: Tasks, *, parent: QObject | None = None) -> None:
+    def __init__(self, project: Project, jobs: Jobs, *, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._project, self._tasks = project, tasks
+        self._project, self._jobs = project, jobs
         self.is_splitting = False
 
     def split(
@@ -53,18 +53,18 @@ class Splitter(QObject):
         or_without_test: bool = False,
         then: Callable[[SplitReport], object] = lambda _report: None,
     ) -> None:
-        """Split the images in a task; `then` is called afterwards. `page` is linked from the task bar."""
+        """Split the images in a job; `then` is called afterwards. `page` is linked from the job bar."""
         if self.is_splitting:
             return
         work = partial(split_images, self._project, wish, or_without_test=or_without_test)
-        task = Task(title=tr("Splitting the images"), work=work, lane=Lane.DISK, page=page, writes=True)
+        job = Job(title=tr("Splitting the images"), work=work, lane=Lane.DISK, page=page, writes=True)
         self._set_splitting(True)
-        self._tasks.run(
-            task,
+        self._jobs.run(
+            job,
             owner=self,
             on_done=then,
             on_event=self._on_event,
-            on_end=lambda _task: self._set_splitting(False),
+            on_end=lambda _job: self._set_splitting(False),
         )
 
     def _on_event(self, event: Event) -> None:
@@ -86,21 +86,21 @@ class ProjectSession(QObject):
 
     _written = Signal()  # from the thread of changes
 
-    def __init__(self, project: Project, tasks: Tasks, parent: QObject | None = None) -> None:
+    def __init__(self, project: Project, jobs: Jobs, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.project, self.path = project, project.path
-        self.tasks = tasks
+        self.jobs = jobs
         show_images_as(project.image_reading)
         self._changes = 0
         self._snapshot: tuple[int, Snapshot] | None = None  # the change count at the snapshot
         self._reading = threading.Lock()
         self._writer = ThreadPoolExecutor(1, WRITING_THREAD)  # of slow changes, in their order
         self._unwritten = 0  # number of changes given to it that have not returned
-        self.runner = Runner(self.path, self.snapshot, tasks, parent=self)
-        self.splitter = Splitter(project, tasks, parent=self)
+        self.runner = Runner(self.path, self.snapshot, jobs, parent=self)
+        self.splitter = Splitter(project, jobs, parent=self)
         self.runner.run_ended.connect(self.runs_changed)
         self.runner.run_evaluated.connect(self.runs_changed)
-        tasks.written.connect(self._note_change)
+        jobs.written.connect(self._note_change)
 
     def snapshot(self) -> "Snapshot":
         """Return a snapshot of the project's images, labels and splits, cached until they change; thread-safe.
@@ -118,7 +118,7 @@ class ProjectSession(QObject):
 
     @property
     def images(self) -> "Callable[[], Snapshot]":
-        """The snapshot at the start of a task, as an input of its `lazy_function`."""
+        """The snapshot at the start of a job, as an input of its `lazy_function`."""
         return self.snapshot
 
     @property
@@ -178,7 +178,7 @@ class ProjectSession(QObject):
         return self.run(self.project.go_to, step_id, is_slow=True) is not None
 
     def close(self) -> None:
-        """Close the project. Its tasks have ended and its pages are deleted by now."""
+        """Close the project. Its jobs have ended and its pages are deleted by now."""
         self._writer.shutdown()
         self.project.close()
         self.deleteLater()

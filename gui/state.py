@@ -1,4 +1,4 @@
-"""The state of the window beyond a project: settings, tasks, messages, navigation; and the open project."""
+"""The state of the window beyond a project: settings, jobs, messages, navigation; and the open project."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -10,10 +10,10 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from gui import preferences as stored_settings
 from gui.actions import Actions
+from gui.jobs import Job, Jobs
 from gui.kit.thumbnail_cache import show_images_as
 from gui.kit.translation import tr
 from gui.preferences import Settings
-from gui.tasks import Task, Tasks
 from visionft.core.errors import NextStep, VisionFTError
 from visionft.core.events import Notice
 from visionft.core.log import log_expected
@@ -53,8 +53,8 @@ class ChosenImages:
         return bool(self.image_ids or self.paths)
 
 
-def _is_of_project(task: Task[Any]) -> bool:
-    return not task.outlives_project
+def _is_of_project(job: Job[Any]) -> bool:
+    return not job.outlives_project
 
 
 class AppState(QObject):
@@ -67,7 +67,7 @@ class AppState(QObject):
     run_duplicate_requested = Signal(object)  # Run: the train page copies its settings, to change and start anew
     images_requested = Signal(object, str, int)  # image ids, title, current one or 0: Label shows exactly these
     similar_requested = Signal(object)  # ChosenImages: Curate shows the most similar images
-    import_requested = Signal(object)  # Task with an ImportReport: the project page runs it and shows the report
+    import_requested = Signal(object)  # Job with an ImportReport: the project page runs it and shows the report
 
     guide_requested = Signal()  # the guided first run, in the open sample
 
@@ -77,11 +77,11 @@ class AppState(QObject):
         super().__init__(parent)
         self._noticed.connect(self._warn)
         self.settings: Settings = stored_settings.load_settings()
-        self.tasks = Tasks(self)
+        self.jobs = Jobs(self)
         self.actions = Actions(self)
         self.session: ProjectSession | None = None
         self.draft: TrainConfig | None = None  # settings of a run chosen by the user: kept for the next project
-        self.may_stop: Callable[[Sequence[Task[Any]]], bool] = lambda _tasks: True  # asks, if there is a window
+        self.may_stop: Callable[[Sequence[Job[Any]]], bool] = lambda _jobs: True  # asks, if there is a window
         self._is_ending = False
 
     @property
@@ -103,23 +103,23 @@ class AppState(QObject):
         return self._take(path, lambda: Project.create(path, task=task))
 
     def close_project(self) -> bool:
-        """Close the project and show the welcome screen. Return whether it is closed: the user may keep its tasks."""
+        """Close the project and show the welcome screen. Return whether it is closed: the user may keep its jobs."""
         if self.session is not None:
-            if not self._may_end_tasks():
+            if not self._may_end_jobs():
                 return False
-            self._end_tasks()
+            self._end_jobs()
             self._change_session(None)
         return True
 
     def _take(self, path: Path, opener: "Callable[[], Project]") -> bool:
-        if not self._may_end_tasks():
+        if not self._may_end_jobs():
             return False
         try:
             project = opener()
         except VisionFTError as error:
             self.report(error, path)
             return False
-        self._end_tasks()
+        self._end_jobs()
         self.change_settings(stored_settings.with_recent(self.settings, project.path))
         self._change_session(project)
         project.tell_notices(self._noticed.emit)
@@ -147,34 +147,34 @@ class AppState(QObject):
         if project is not None:
             from gui.session import ProjectSession
 
-            self.session = ProjectSession(project, self.tasks, parent=self)
+            self.session = ProjectSession(project, self.jobs, parent=self)
             self.session.refused.connect(self.report)
             self.session.splitter.told.connect(self._tell)
         self.session_changed.emit()  # the pages of the previous project are deleted now
         if left is not None:
             left.close()
 
-    def may_end_all_tasks(self) -> bool:
-        """Ask whether to stop the tasks that would lose something, before the window closes."""
-        return self._may_end_tasks(lambda _task: True)
+    def may_end_all_jobs(self) -> bool:
+        """Ask whether to stop the jobs that would lose something, before the window closes."""
+        return self._may_end_jobs(lambda _job: True)
 
-    def end_all_tasks(self) -> None:
-        """Stop all tasks; wait for the end of those that must end."""
-        self._end_tasks(lambda _task: True)
+    def end_all_jobs(self) -> None:
+        """Stop all jobs; wait for the end of those that must end."""
+        self._end_jobs(lambda _job: True)
 
-    def _may_end_tasks(self, ending: "Callable[[Task[Any]], bool]" = _is_of_project) -> bool:
+    def _may_end_jobs(self, ending: "Callable[[Job[Any]], bool]" = _is_of_project) -> bool:
         if self._is_ending:
             return False
-        tasks = [task for task in self.tasks.pending if ending(task) and task.asks_to_close]
-        return not tasks or self.may_stop(tasks)
+        jobs = [job for job in self.jobs.pending if ending(job) and job.asks_to_close]
+        return not jobs or self.may_stop(jobs)
 
-    def _end_tasks(self, ending: "Callable[[Task[Any]], bool]" = _is_of_project) -> None:
-        """Stop tasks and wait. Their results still reach their session, because it is open until then."""
+    def _end_jobs(self, ending: "Callable[[Job[Any]], bool]" = _is_of_project) -> None:
+        """Stop jobs and wait. Their results still reach their session, because it is open until then."""
         self._is_ending = True
         try:
             if self.session is not None:
                 self.session.runner.close()
-            self.tasks.end(ending)
+            self.jobs.end(ending)
         finally:
             self._is_ending = False
 

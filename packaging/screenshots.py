@@ -64,7 +64,7 @@ class Studio:
         """Press the visible button with this text."""
         buttons = page.findChildren(QAbstractButton)
         next(each for each in buttons if each.text() == tr(words) and each.isVisible()).click()
-        self.wait_for_tasks()
+        self.wait_for_jobs()
 
     def rest(self, milliseconds: int) -> None:
         """Let thumbnails and layouts settle."""
@@ -80,9 +80,9 @@ class Studio:
             if time.monotonic() > deadline:
                 raise SystemExit("Nothing more happened for an hour.")
 
-    def wait_for_tasks(self) -> None:
-        """Wait for the end of all tasks."""
-        self.wait_until(lambda: not self.state.tasks.pending)
+    def wait_for_jobs(self) -> None:
+        """Wait for the end of all jobs."""
+        self.wait_until(lambda: not self.state.jobs.pending)
 
     def photograph(self, target: Path) -> None:
         """Write a picture of the window, with `~` for the temporary home."""
@@ -97,7 +97,7 @@ class Studio:
 
     def close(self) -> None:
         """Close the window."""
-        self.state.tasks.end(lambda _task: True)
+        self.state.jobs.end(lambda _job: True)
         self.window.close()
         self.window.deleteLater()
         self.app.processEvents()
@@ -109,7 +109,7 @@ def make_project(studio: Studio, config: TrainConfig | None) -> None:
     from visionft.training.evaluation.report import evaluate_run
 
     studio.show("project").try_sample()
-    studio.wait_for_tasks()
+    studio.wait_for_jobs()
     snapshot, folder, ended = studio.session.snapshot(), studio.session.path, []
     preset = "" if config else "balanced"
     chosen = config or preset_of_project(preset, snapshot, folder, backbone=DEFAULT_BACKBONE)
@@ -118,7 +118,7 @@ def make_project(studio: Studio, config: TrainConfig | None) -> None:
     studio.session.runner.start(chosen, preset)
     studio.press(page, "Live run")
     studio.wait_until(lambda: bool(ended))
-    studio.wait_for_tasks()
+    studio.wait_for_jobs()
     if ended[0][0] != "finished":
         raise SystemExit(f"The run {ended[0][0]}: {ended[0][1]}")
     studio.press(page, "Details")  # its accuracy over time
@@ -141,7 +141,7 @@ def pose(studio: Studio, name: str) -> None:
             page.grid.selection.set_current(place + 2, extend=True)
         case "curate":
             page.show_view("map")
-            studio.wait_for_tasks()
+            studio.wait_for_jobs()
         case "results":
             page.table.select([run.name])
             page.images.explain.strip.selection.set_current(0)
@@ -151,7 +151,7 @@ def pose(studio: Studio, name: str) -> None:
         case "try":
             page.classify([image.path for image in studio.session.snapshot().labelled("test")])
     studio.rest(3000)
-    studio.wait_for_tasks()
+    studio.wait_for_jobs()
 
 
 def main(out: Path, config: TrainConfig | None = None) -> None:

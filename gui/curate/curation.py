@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QWidget
 
 from gui.curate.result_reader import CurationData, LoadedIssues, ResultReader, issues_after
 from gui.image_edits import ImageEdits
+from gui.jobs import Failure, Job, Lane
 from gui.kit.class_looks import class_colours, class_keys
 from gui.kit.image_model import ImageModel, ImageSelection, Tile
 from gui.kit.lazy_function import lazy_function
@@ -17,7 +18,6 @@ from gui.kit.translation import tr
 from gui.kit.workers import BackgroundReader
 from gui.session import ProjectSession
 from gui.state import AppState
-from gui.tasks import Failure, Lane, Task
 from visionft.analysis.check import Issue
 from visionft.analysis.scan import CHECKS
 from visionft.core.events import Event, Progress, ResultStored
@@ -34,7 +34,7 @@ run_checks = lazy_function("visionft.analysis.scan:run_checks")
 
 
 class IssueScan(QObject):
-    """The single task for checks, with the last task of each check."""
+    """The single job for checks, with the last job of each check."""
 
     changed = Signal()  # progress
     stored = Signal()  # a check has stored its result, and the others go on
@@ -43,12 +43,12 @@ class IssueScan(QObject):
     def __init__(self, state: AppState, session: ProjectSession | None, *, page: str, parent: QObject) -> None:
         super().__init__(parent)
         self._state, self._session, self._page = state, session, page
-        self._task: Task[Any] | None = None
-        self.progress: Progress | None = None  # None while no task runs
+        self._job: Job[Any] | None = None
+        self.progress: Progress | None = None  # None while no job runs
         self.share = JobShare()
-        self.checks: frozenset[str] = frozenset()  # running or queued in this task
+        self.checks: frozenset[str] = frozenset()  # running or queued in this job
         self.skipped: dict[str, SkippedCheck] = {}  # checks that could not run last time
-        self.failure: Failure | None = None  # error of the last task
+        self.failure: Failure | None = None  # error of the last job
         self.was_stopped = False
 
     @property
@@ -57,7 +57,7 @@ class IssueScan(QObject):
 
     @property
     def is_stopping(self) -> bool:
-        return self._task is not None and self._task.is_stopping
+        return self._job is not None and self._job.is_stopping
 
     def start(self, checks: Iterable[str] = ()) -> None:
         """Run the given checks; without any, all of them."""
@@ -70,8 +70,8 @@ class IssueScan(QObject):
         self.checks = frozenset(names or CHECKS)
         self.failure, self.was_stopped = None, False
         work = partial(run_checks, session.path, session.images, names)
-        self._task = self._state.tasks.run(
-            Task(title=tr("Finding issues"), work=work, lane=Lane.COMPUTE, page=self._page, device=True),
+        self._job = self._state.jobs.run(
+            Job(title=tr("Finding issues"), work=work, lane=Lane.COMPUTE, page=self._page, device=True),
             owner=self,
             on_failed=self._on_failed,
             on_event=self._on_event,
@@ -80,9 +80,9 @@ class IssueScan(QObject):
         self.changed.emit()
 
     def stop(self) -> None:
-        """Cancel the task; results so far are kept."""
-        if self._task is not None:
-            self._task.stop()
+        """Cancel the job; results so far are kept."""
+        if self._job is not None:
+            self._job.stop()
             self.changed.emit()
 
     def _on_failed(self, failure: Failure) -> None:
@@ -97,13 +97,13 @@ class IssueScan(QObject):
             self.checks -= {event.name}
             self.stored.emit()
 
-    def _on_ended(self, task: "Task[ScanReport]") -> None:
-        self._task = self.progress = None
+    def _on_ended(self, job: "Job[ScanReport]") -> None:
+        self._job = self.progress = None
         self.checks = frozenset()
-        self.was_stopped = task.was_stopped
-        if task.result is not None:
-            skipped = {name: each for name, each in self.skipped.items() if name not in task.result.results}
-            self.skipped = skipped | task.result.skipped
+        self.was_stopped = job.was_stopped
+        if job.result is not None:
+            skipped = {name: each for name, each in self.skipped.items() if name not in job.result.results}
+            self.skipped = skipped | job.result.skipped
         self.ended.emit()
 
 
@@ -114,7 +114,7 @@ class Curation(ImageEdits):
     view_wanted = Signal(str)  # request to show another view, by its name
 
     def __init__(self, state: AppState, session: ProjectSession | None, *, page: str, window: QWidget) -> None:
-        """Args: `page` is the page opened from tasks, `window` the parent of dialogs."""
+        """Args: `page` is the page opened from jobs, `window` the parent of dialogs."""
         super().__init__(state, session, window)
         self.window = window
         self.load_tiles: Callable[[Sequence[int]], Iterable[Tile]] = lambda _ids: ()  # of the active view

@@ -5,7 +5,7 @@ current image is shown, the buttons, the class box and the keys. A view provides
 the page; its widgets (`build_controls`, `build_panel`) on first display.
 
 Whenever the view is active and something has changed, the page calls `fill()`, which reads the current state from
-`self.curation` and must be quick at 100,000 images (longer work is a task or a `BackgroundReader`, and then emits
+`self.curation` and must be quick at 100,000 images (longer work is a job or a `BackgroundReader`, and then emits
 `changed`); then `sentence()`, `empty()`, `shown()`, and `reason(image_id)` of the current image. `tiles` is called for
 visible images only.
 

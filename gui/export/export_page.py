@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QStackedWidget
 
 from gui.export.result_cards import ParityCard, VariantsCard, card_of
 from gui.export.target_cards import TargetCard, UseCard
+from gui.jobs import Job, Lane
 from gui.kit import theme
 from gui.kit.empty_state import EmptyState
 from gui.kit.folders import show_folder
@@ -24,7 +25,6 @@ from gui.kit.translation import tr
 from gui.page import Page
 from gui.session import ProjectSession
 from gui.state import AppState
-from gui.tasks import Lane, Task
 from visionft.core.errors import NextStep
 from visionft.core.events import Event, Notice, ResultStored
 from visionft.core.jobs import JobContext, load_libraries
@@ -48,7 +48,7 @@ verify_export = lazy_function("visionft.export.verifying:verify_export", uses_to
 def export_model(
     run_dir: Path, images: "Snapshot", out_dir: Path, *, options: ExportOptions, project: Project, job: JobContext
 ) -> ExportResult | None:
-    """Export a run with the facts about the project, in a task."""
+    """Export a run with the facts about the project, in a job."""
     load_libraries(job)
     from visionft.export.exporter import export_run
 
@@ -61,7 +61,7 @@ class ExportPage(Page):
 
     def __init__(self, state: AppState, session: ProjectSession | None) -> None:
         super().__init__(state, session, scrolls=False)
-        self._exporting: Task[Any] | None = None
+        self._exporting: Job[Any] | None = None
         self._export: ExportResult | None = None  # the displayed one
         self._offered: set[Path] = set()  # the models that can be tried already, of the present export
         self.subtitle.setText(tr("One self-contained ONNX file that predicts like the trained model"))
@@ -207,9 +207,9 @@ class ExportPage(Page):
         options = self.target_card.options()
         work = partial(export_model, *inputs, options=options, project=session.project)
         title = tr("Exporting {run}", run=run.title)
-        task = Task(title=title, work=work, lane=Lane.COMPUTE, page=self.name, device=True, makes_files=True)
-        tasks = self.state.tasks
-        self._exporting = tasks.run(task, owner=self, on_event=self._on_event, on_end=self._on_export_ended)
+        job = Job(title=title, work=work, lane=Lane.COMPUTE, page=self.name, device=True, makes_files=True)
+        jobs = self.state.jobs
+        self._exporting = jobs.run(job, owner=self, on_event=self._on_event, on_end=self._on_export_ended)
         self._show_enabled()
 
     def _on_event(self, event: Event) -> None:
@@ -224,11 +224,11 @@ class ExportPage(Page):
                 self._offered.add(model)
                 self.session.exports_changed.emit(model)
 
-    def _on_export_ended(self, task: Task[ExportResult | None]) -> None:
+    def _on_export_ended(self, job: Job[ExportResult | None]) -> None:
         self._exporting = None
         self._offered.clear()
         self._show_enabled()
-        result = task.result
+        result = job.result
         if result is None:
             self.mark_stale()  # the run's folder may be gone, or its weights
             return
@@ -267,9 +267,9 @@ class ExportPage(Page):
 
         self.parity_card.check_button.setEnabled(False)
         work = partial(verify_export, export.model.parent)
-        task = Task(title=tr("Verifying an export"), work=work, lane=Lane.DISK, page=self.name)
+        job = Job(title=tr("Verifying an export"), work=work, lane=Lane.DISK, page=self.name)
         end = partial(self.parity_card.check_button.setEnabled, True)
-        self.state.tasks.run(task, owner=self, on_done=show, on_end=lambda _task: end())
+        self.state.jobs.run(job, owner=self, on_done=show, on_end=lambda _job: end())
 
 
 def _folder_name(run: Run, exports: Path, runs: Iterable[Run]) -> str:

@@ -15,6 +15,7 @@ from gui.home.import_flow import ImportFlow
 from gui.home.new_project import NewProjectDialog, free_path
 from gui.home.recovery import Recovery
 from gui.home.welcome import Welcome
+from gui.jobs import Job, Lane
 from gui.kit import dialogs, drops, theme
 from gui.kit.drops import DropContent
 from gui.kit.lazy_function import lazy_function
@@ -24,7 +25,6 @@ from gui.kit.workers import BackgroundReader
 from gui.page import Page
 from gui.preferences import without_recent
 from gui.state import AppState
-from gui.tasks import Lane, Task
 from visionft.core.errors import NextStep
 from visionft.core.messages import Message
 
@@ -173,11 +173,11 @@ class ProjectPage(Page):
         assert self.state.session is not None
         work = partial(import_files, self.state.session.project, images)
         title = tr("Importing {count} image", "Importing {count} images", count=len(images))
-        self.state.import_requested.emit(Task(title=title, work=work, lane=Lane.DISK, page=self.name, writes=True))
+        self.state.import_requested.emit(Job(title=title, work=work, lane=Lane.DISK, page=self.name, writes=True))
 
-    def import_images(self, task: "Task[ImportReport | None]") -> None:
+    def import_images(self, job: "Job[ImportReport | None]") -> None:
         """Run a confirmed import, possibly on the page's state from before there was a project."""
-        self.imports.run_import(task)
+        self.imports.run_import(job)
 
     def ask_new_project(self, *, name: str = "", folder: Path | None = None) -> bool:
         """Ask for a new project and create it; return whether it is open now."""
@@ -224,7 +224,7 @@ class ProjectPage(Page):
         if self.state.create_project(path) and self.state.session is not None:
             work = partial(fill_with_sample, self.state.session.project)
             title = tr("Making the sample project")
-            self.state.import_requested.emit(Task(title=title, work=work, lane=Lane.DISK, page=self.name, writes=True))
+            self.state.import_requested.emit(Job(title=title, work=work, lane=Lane.DISK, page=self.name, writes=True))
             self.state.guide_requested.emit()
 
     @Slot(Path)

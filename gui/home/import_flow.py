@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal, Slot
 
+from gui.jobs import Job, Lane, Work, short_work
 from gui.kit.lazy_function import lazy_function
 from gui.kit.thumbnail_cache import show_images_as
 from gui.kit.translation import tr
 from gui.state import AppState
-from gui.tasks import Lane, Task, Work, short_work
 from visionft.core.events import Event, Progress
 from visionft.core.jobs import JobContext
 from visionft.data.image_reading import AS_STORED
@@ -61,7 +61,7 @@ class ImportFlow(QObject):
         self._shown_choice: LabelChoice  # of the preview
         self._source: Source | None = None  # with the table that the user chose among those of the preview
         self._unpacked: TemporaryDirectory[str] | None = None
-        self._task: Task[Any] | None = None
+        self._job: Job[Any] | None = None
         self._is_leaving = self._is_outdated = False
 
     @cached_property
@@ -101,11 +101,11 @@ class ImportFlow(QObject):
 
     def _look_again(self) -> None:
         assert self._preview is not None
-        if self._task is None:
+        if self._job is None:
             self._look(self._preview.path, is_shown=True)
         else:
             self._is_outdated = True
-            self._task.stop()
+            self._job.stop()
 
     def _look(self, source: Path, *, is_shown: bool = False) -> None:
         project = self._session.project if self._session is not None else None
@@ -120,11 +120,11 @@ class ImportFlow(QObject):
         else:
             unpacked = Path(self._unpacked.name) if self._unpacked is not None else None
             work = partial(preview_source, source, project, choice=self._choice, unpacked=unpacked, known_facts=facts)
-        self._run(self._new_task(tr("Looking at {name}", name=source.name), work), self._on_scanned, is_shown=is_shown)
+        self._run(self._new_job(tr("Looking at {name}", name=source.name), work), self._on_scanned, is_shown=is_shown)
 
-    def run_import(self, task: "Task[ImportReport | None]") -> None:
+    def run_import(self, job: "Job[ImportReport | None]") -> None:
         self._preview = None
-        self._run(task, lambda report: self.imported.emit(report) if report is not None else None)
+        self._run(job, lambda report: self.imported.emit(report) if report is not None else None)
 
     @Slot()
     def confirm(self) -> None:
@@ -149,38 +149,38 @@ class ImportFlow(QObject):
             replaces_labels=self.panel.replaces_labels,
         )
         self._unpacked = None  # deleted by the import
-        task = self._new_task(tr("Importing {name}", name=preview.path.name), work, writes=True)
-        self._state.import_requested.emit(task)  # to the page of the session that is open now: it may be a new one
+        job = self._new_job(tr("Importing {name}", name=preview.path.name), work, writes=True)
+        self._state.import_requested.emit(job)  # to the page of the session that is open now: it may be a new one
 
     @Slot()
     def cancel(self) -> None:
-        """Leave the preview and cancel any running task. Images imported so far stay."""
-        if self._task is not None:
+        """Leave the preview and cancel any running job. Images imported so far stay."""
+        if self._job is not None:
             self._is_leaving = True
             self.panel.progress.show_stopping()
-            self._task.stop()
+            self._job.stop()
         else:
             self._leave()
 
     def is_free(self) -> bool:
-        """Return whether a task can begin, or say that an import is under way."""
-        if self._task is not None:
+        """Return whether a job can begin, or say that an import is under way."""
+        if self._job is not None:
             words = tr("Wait for its end, or cancel it, before the next one.")
             self._state.say(tr("An import is under way."), words)
-        return self._task is None
+        return self._job is None
 
-    def _new_task(self, title: str, work: Work[Any], **fields: Any) -> Task[Any]:
-        return Task(title=title, work=work, lane=Lane.DISK, page="project", **fields)
+    def _new_job(self, title: str, work: Work[Any], **fields: Any) -> Job[Any]:
+        return Job(title=title, work=work, lane=Lane.DISK, page="project", **fields)
 
-    def _run(self, task: Task[Any], on_done: Callable[[Any], object], *, is_shown: bool = False) -> None:
+    def _run(self, job: Job[Any], on_done: Callable[[Any], object], *, is_shown: bool = False) -> None:
         """Args: `is_shown` leaves the preview in view."""
         self._is_leaving = False
-        self.panel.progress.show_title(task.title)
+        self.panel.progress.show_title(job.title)
         if not is_shown:
             self.panel.setCurrentWidget(self.panel.progress)
         self._set_active(True)
-        self._task = self._state.tasks.run(
-            task, owner=self, on_done=on_done, on_event=self._show_event, on_end=self._on_ended
+        self._job = self._state.jobs.run(
+            job, owner=self, on_done=on_done, on_event=self._show_event, on_end=self._on_ended
         )
 
     def _leave(self) -> None:
@@ -194,8 +194,8 @@ class ImportFlow(QObject):
         self._preview = None
         if self._has_unpacked() and self._unpacked is not None:
             work = short_work("Delete temporary files", self._unpacked.cleanup)
-            task = self._new_task(tr("Deleting temporary files"), work, outlives_project=True)
-            self._state.tasks.run(task, owner=self)
+            job = self._new_job(tr("Deleting temporary files"), work, outlives_project=True)
+            self._state.jobs.run(job, owner=self)
             self._unpacked = None
         self.close()
 
@@ -248,13 +248,13 @@ class ImportFlow(QObject):
             is_changed=any(Path(each.source) == preview.path for each in changed),
         )
 
-    def _on_ended(self, task: Task[object]) -> None:
-        self._task = None
+    def _on_ended(self, job: Job[object]) -> None:
+        self._job = None
         is_outdated, self._is_outdated = self._is_outdated, False
         if is_outdated and self._preview is not None and not self._is_leaving:
             self._look(self._preview.path, is_shown=True)
-        elif self._preview is None or task.was_stopped:
+        elif self._preview is None or job.was_stopped:
             self._leave()
-        elif task.failure is not None:  # the source cannot be read with the new choice: the last preview stays
+        elif job.failure is not None:  # the source cannot be read with the new choice: the last preview stays
             self._source, self._choice = self._preview.source, self._shown_choice
             self._show(self._preview)

@@ -171,7 +171,7 @@ class ImportPreviewPanel(QStackedWidget):
             (self.choice.class_box if self.choice.fault() else self.import_button).setFocus()
 
     def _propose_project(self) -> None:
-        """Name the project after the source, once; its task follows the labels."""
+        """Name the project after the source, once; its job follows the labels."""
         preview = self.preview
         folder = new_project.projects_folder()
         source = preview.path

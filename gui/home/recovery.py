@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtWidgets import QListWidget, QWidget
 
+from gui.jobs import Job, Lane, Work, short_work
 from gui.kit import dialogs
 from gui.kit.dialogs import Dialog
 from gui.kit.lazy_function import lazy_function
 from gui.kit.parts import Button
 from gui.kit.translation import tr
 from gui.state import AppState
-from gui.tasks import Lane, Task, Work, short_work
 from visionft.core.amounts import size_text
 from visionft.core.errors import NextStep
 from visionft.core.messages import Message
@@ -88,8 +88,8 @@ class Recovery:
             self._run(title, partial(relink_images, self._session.project, folder), self._on_relinked)
 
     def _run(self, title: str, work: Work[Any], on_done: Callable[[Any], object]) -> None:
-        task = Task(title=title, work=work, lane=Lane.DISK, page="project", writes=True)
-        self._state.tasks.run(task, owner=self._parent, on_done=on_done)
+        job = Job(title=title, work=work, lane=Lane.DISK, page="project", writes=True)
+        self._state.jobs.run(job, owner=self._parent, on_done=on_done)
 
     def _on_checked(self, report: "CheckReport") -> None:
         missing, repaired = len(report.missing), len(report.repaired)
@@ -130,5 +130,5 @@ def _restore(state: AppState, path: Path, backup: Backup) -> None:
 
     title = tr("Restoring {project}", project=path.name)
     work = short_work(Message("Restoring"), partial(restore_backup, path, backup.name))
-    task = Task(title=title, work=work, lane=Lane.DISK, page="project", outlives_project=True, writes=True)
-    state.tasks.run(task, owner=state, on_done=reopen)
+    job = Job(title=title, work=work, lane=Lane.DISK, page="project", outlives_project=True, writes=True)
+    state.jobs.run(job, owner=state, on_done=reopen)

@@ -47,7 +47,7 @@ class LabelSession(ImageEdits):
     common_tags_read = Signal(object)  # frozenset of the tags that all selected images have
 
     def __init__(self, state: AppState, session: ProjectSession | None, *, page: str, parent: QObject) -> None:
-        """Args: `page` is the page linked from this session's tasks."""
+        """Args: `page` is the page linked from this session's jobs."""
         super().__init__(state, session, parent)
         self.images = ImageModel(self.cells, self)
         self.selection = ImageSelection(self.images, self)

@@ -1,7 +1,7 @@
 """The suggestions of the label page and their source: the labels so far, or a run. Torch-free.
 
 Suggestions from the labels so far appear automatically once the images have features; those of a run are computed in a
-task and read in the background. The source requested last is shown.
+job and read in the background. The source requested last is shown.
 
 `SuggestionController` belongs to the window, `Learner` to its one worker thread. Objects passed between them are never
 changed afterwards: a view of predictions stays the same when new ones are computed.
@@ -17,12 +17,12 @@ from typing import Any, Literal
 from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtWidgets import QMenu, QWidget
 
+from gui.jobs import Job, Lane, Priority
 from gui.kit.lazy_function import lazy_function
 from gui.kit.translation import tr
 from gui.kit.workers import BackgroundReader
 from gui.session import ProjectSession
 from gui.state import AppState
-from gui.tasks import Lane, Priority, Task
 from visionft.analysis.feature_suggester import FeatureSuggester, Reason, labels_so_far, next_images
 from visionft.analysis.suggestions import (
     Suggestions,
@@ -163,8 +163,8 @@ class SuggestionController(QObject):
             self._is_hidden = self._prefers_labels = False
             title = tr("Suggesting labels with {run}", run=run.title)
             work = partial(suggest_labels, run.path, self._session.images)
-            task = Task(title=title, work=work, lane=Lane.COMPUTE, page=self._page, device=True)
-            self._state.tasks.run(task, owner=self, on_done=lambda _result: self.reload())
+            job = Job(title=title, work=work, lane=Lane.COMPUTE, page=self._page, device=True)
+            self._state.jobs.run(job, owner=self, on_done=lambda _result: self.reload())
 
     def start_from_labels(self) -> None:
         """Suggest from the labels so far; compute features first if there are none."""
@@ -183,8 +183,8 @@ class SuggestionController(QObject):
             return
         work = partial(embedded, session.path, session.images)
         title = tr("Looking at the images")
-        task = Task(title=title, work=work, lane=Lane.COMPUTE, page=self._page, device=True, priority=priority)
-        self._state.tasks.run(task, owner=self, on_end=lambda _task: self.follow())
+        job = Job(title=title, work=work, lane=Lane.COMPUTE, page=self._page, device=True, priority=priority)
+        self._state.jobs.run(job, owner=self, on_end=lambda _job: self.follow())
 
     def menu(self, parent: QWidget) -> QMenu:
         """Return the menu of sources: the labels so far, or a run, the newest first."""

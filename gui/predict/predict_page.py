@@ -9,6 +9,7 @@ from PySide6.QtCore import Slot
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication
 from PySide6.QtWidgets import QStackedWidget
 
+from gui.jobs import Job, Lane, Work
 from gui.kit import dialogs, drops, theme
 from gui.kit.drops import DropZone
 from gui.kit.empty_state import EmptyState
@@ -22,7 +23,6 @@ from gui.predict.predicting import Corrections, PredictionBatch
 from gui.predict.predictions_panel import PredictionsPanel
 from gui.session import ProjectSession
 from gui.state import AppState, ChosenImages
-from gui.tasks import Lane, Task, Work
 from visionft.core.errors import NextStep, VisionFTError
 from visionft.core.messages import Message
 from visionft.data.decode import IMAGE_SUFFIXES
@@ -165,7 +165,7 @@ class TryPage(Page):
 
     def _run(self, title: str, work: Work[T], on_done: Callable[[T], object]) -> None:
         has_gpu = self.state.settings.device != "cpu"
-        task = Task(title=title, work=work, lane=Lane.PREDICTION, page=self.name, device=has_gpu)
+        job = Job(title=title, work=work, lane=Lane.PREDICTION, page=self.name, device=has_gpu)
 
         def end(_outcome: object) -> None:
             self._is_classifying = False
@@ -173,7 +173,7 @@ class TryPage(Page):
 
         self._is_classifying = True
         self._show_enabled()
-        self.state.tasks.run(task, owner=self, on_done=on_done, on_end=end)
+        self.state.jobs.run(job, owner=self, on_done=on_done, on_end=end)
 
     def paste(self) -> None:
         data = QGuiApplication.clipboard().mimeData()

@@ -12,13 +12,13 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QWidget
 
+from gui.jobs import Job, Lane
 from gui.kit import dialogs
 from gui.kit.class_looks import class_colours
 from gui.kit.theme import ClassColour
 from gui.kit.translation import tr
 from gui.session import ProjectSession
 from gui.state import AppState
-from gui.tasks import Lane, Task
 from visionft.core.events import Progress
 from visionft.core.jobs import JobContext
 from visionft.core.messages import listed
@@ -85,7 +85,7 @@ def _pasted_folder() -> Path:
 
 
 def put_into_project(project: "Project", class_name: str, paths: Sequence[Path], *, job: JobContext) -> LabellingReport:
-    """Import images into a project under a class, in a short task: pasted ones are copied into it."""
+    """Import images into a project under a class, in a short job: pasted ones are copied into it."""
     from visionft.project.labelling import take_in
 
     job.report(Progress(stage="Labelling", done=0, total=0))
@@ -93,7 +93,7 @@ def put_into_project(project: "Project", class_name: str, paths: Sequence[Path],
 
 
 def predict(model: Path, sources: Sequence[Path], *, device: str, job: JobContext) -> PredictionBatch:
-    """Classify images (or all images of folders) in ONNX Runtime, in a task."""
+    """Classify images (or all images of folders) in ONNX Runtime, in a job."""
     job.report(Progress(stage="Opening the model", done=0, total=0))
     from visionft.export.predictor import Predictor, expand_folders
 
@@ -163,8 +163,8 @@ class Corrections(QObject):
             return
         work = partial(put_into_project, self._session.project, class_name, tuple(paths))
         title = tr("Labelling “{name}”", name=class_name)
-        task = Task(title=title, work=work, lane=Lane.DISK, page="try", writes=True)
-        self._state.tasks.run(task, owner=self, on_done=lambda report: self._on_labelled(class_name, report))
+        job = Job(title=title, work=work, lane=Lane.DISK, page="try", writes=True)
+        self._state.jobs.run(job, owner=self, on_done=lambda report: self._on_labelled(class_name, report))
 
     def current(self) -> dict[Path, str]:
         """Return the corrected class of each image, as far as it is in the project with this label now."""

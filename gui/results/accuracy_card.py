@@ -2,11 +2,11 @@
 
 from PySide6.QtCore import Qt
 
+from gui.jobs import Failure
 from gui.kit import theme
 from gui.kit.parts import Card, ElidedLabel, row, text
 from gui.kit.progress import ProgressBar
 from gui.kit.translation import tr
-from gui.tasks import Failure
 from visionft.analysis.leaks import LeakFreeAccuracy
 from visionft.core.events import Progress
 from visionft.core.messages import Message, shortened

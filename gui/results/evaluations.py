@@ -8,6 +8,7 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
+from gui.jobs import Failure, Job, Lane, Priority
 from gui.kit.forms import value_words
 from gui.kit.image_model import Tile
 from gui.kit.lazy_function import lazy_function
@@ -15,7 +16,6 @@ from gui.kit.translation import tr
 from gui.runner import RESULTS
 from gui.session import ProjectSession
 from gui.state import AppState
-from gui.tasks import Failure, Lane, Priority, Task
 from visionft.core.events import Progress
 from visionft.core.jobs import LOADING
 from visionft.core.messages import Message
@@ -92,13 +92,13 @@ class EvaluationController(QObject):
         return self._session.snapshot() if self._session is not None and (run.parts or is_live(run)) else None
 
     def start(self, run: Run, split: Split, *, by_itself: bool = False) -> None:
-        """Evaluate a run; started `by_itself`, it yields to every other task and stores an error, without a message."""
+        """Evaluate a run; started `by_itself`, it yields to every other job and stores an error, without a message."""
         session, key = self._session, (run.name, split)
         if session is None or key in self._under_way:
             return
         work = partial(evaluate, run.path, session.images, split)
         title = tr("Evaluating {run}", run=run.title)
-        task = Task(
+        job = Job(
             title=title,
             work=work,
             lane=Lane.COMPUTE,
@@ -114,16 +114,16 @@ class EvaluationController(QObject):
             self._under_way[key] = progress
             self.changed.emit()
 
-        def on_end(task: Task[object]) -> None:
+        def on_end(job: Job[object]) -> None:
             self._under_way.pop(key, None)
             unread, stopped = Message("The evaluation cannot be read."), Message("Evaluation was stopped.")
-            failure = task.failure or Failure(message=tr(stopped if task.was_stopped else unread))
-            if not (by_itself and task.was_stopped):  # else it is tried again
+            failure = job.failure or Failure(message=tr(stopped if job.was_stopped else unread))
+            if not (by_itself and job.was_stopped):  # else it is tried again
                 self._tried[key] = (last_epoch, images, failure)
             self.ended.emit()
 
         on_failed = (lambda _failure: None) if by_itself else None
-        self._state.tasks.run(task, owner=self, on_failed=on_failed, on_progress=on_progress, on_end=on_end)
+        self._state.jobs.run(job, owner=self, on_failed=on_failed, on_progress=on_progress, on_end=on_end)
         self.changed.emit()
 
 

@@ -10,6 +10,7 @@ from functools import cached_property, partial
 from PySide6.QtCore import QObject, QSignalBlocker, Signal, Slot
 
 from gui.image_edits import ImageEdits
+from gui.jobs import Job, Lane
 from gui.kit.class_looks import class_keys
 from gui.kit.lazy_function import lazy_function
 from gui.kit.thumbnails import ThumbnailStore
@@ -22,7 +23,6 @@ from gui.results.prediction_views import GROUPS, ComparisonView, ExplainView, Fi
 from gui.runner import RESULTS
 from gui.session import ProjectSession
 from gui.state import AppState
-from gui.tasks import Lane, Task
 from visionft.core.errors import RunError
 from visionft.core.messages import Message
 from visionft.data.types import Split
@@ -33,7 +33,7 @@ from visionft.training.evaluation.stored import StoredEvaluation, StoredPredicti
 from visionft.training.runs.run_folder import Run
 
 _Key = tuple[str, int, int, str | None]  # run, its best epoch, image, requested class
-MOST_EXPLAINED = 24  # limit of one task: an image takes a second or two without a GPU
+MOST_EXPLAINED = 24  # limit of one job: an image takes a second or two without a GPU
 
 explain_images = lazy_function("visionft.training.evaluation.explain:explain_images")
 
@@ -254,18 +254,16 @@ class ImageViews(QObject):
         title = tr("Explaining {count} image", "Explaining {count} images", count=len(requests))
         images = session.snapshot()
 
-        def on_end(task: Task[object]) -> None:
+        def on_end(job: Job[object]) -> None:
             self._is_explaining = False
             self._show_chosen()
-            if task.failure is not None:
+            if job.failure is not None:
                 self.run_failed.emit()
 
         work = partial(explain_images, run.path, requests, task=images.task, images=images)
-        task = Task(title=title, work=work, lane=Lane.COMPUTE, page=RESULTS, device=True)
+        job = Job(title=title, work=work, lane=Lane.COMPUTE, page=RESULTS, device=True)
         self._is_explaining = True
-        self._state.tasks.run(
-            task, owner=self, on_done=lambda found: self.take_explanations(found, keys), on_end=on_end
-        )
+        self._state.jobs.run(job, owner=self, on_done=lambda found: self.take_explanations(found, keys), on_end=on_end)
         self._show_chosen()
 
     def _target(self, image_id: int) -> str | None:
@@ -281,7 +279,7 @@ class ImageViews(QObject):
         return (run.name if run else "", epoch, image_id, self._target(image_id))
 
     def take_explanations(self, found: Sequence[Explanation], keys: Mapping[int, _Key] | None = None) -> None:
-        """Store the explanations of a task and show them; `keys` hold the run and class requested for each image."""
+        """Store the explanations of a job and show them; `keys` hold the run and class requested for each image."""
         for each in found:
             self._explanations[(keys or {}).get(each.image_id) or self._key(each.image_id)] = each
         self._show_chosen()

@@ -121,7 +121,7 @@ class ResultsPage(Page):
         train_or_open = "train" if self.session is not None else "project"
         self.empty.button.clicked.connect(lambda _checked=False: self.state.page_requested.emit(train_or_open))
         self.missing.button.clicked.connect(lambda _checked=False: self.evaluate())
-        self.state.tasks.changed.connect(self._show_enabled)
+        self.state.jobs.changed.connect(self._show_enabled)
         self.measuring.changed.connect(self._show_accuracy)
         self.measuring.ended.connect(self.mark_stale)  # the run's folder may be gone, or its weights
         self._look.timeout.connect(self._measure_by_itself)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QMenu, QWidget
 
+from gui.jobs import Job, Lane
 from gui.kit import dialogs
 from gui.kit.folders import show_folder
 from gui.kit.lazy_function import lazy_function
@@ -15,7 +16,6 @@ from gui.kit.translation import tr
 from gui.runner import RESULTS
 from gui.session import ProjectSession
 from gui.state import AppState
-from gui.tasks import Lane, Task
 from visionft.core.amounts import size_text
 from visionft.core.errors import VisionFTError
 from visionft.core.messages import Message
@@ -114,7 +114,7 @@ class RunActions(QObject):
     def menu(self, run: Run, parent: QWidget, *, edit_name: Any) -> QMenu:
         """Return the menu of a run; `edit_name` lets the user type its new name in place."""
         menu = QMenu(parent)
-        is_free = not self._state.tasks.is_busy(Lane.COMPUTE, Lane.TRAINING)
+        is_free = not self._state.jobs.is_busy(Lane.COMPUTE, Lane.TRAINING)
         again = Message("Retrain from these weights") if run.config.total_epochs else Message("Fit again")
         can_train_on = run.has_weights and run.best is not None and not run.parts
         entries: list[tuple[str, Any, bool]] = [
@@ -153,17 +153,17 @@ class RunActions(QObject):
             return
         work = partial(combine, session.path, [run.name for run in runs], session.images)
         title = tr("Combining {runs} runs", runs=len(runs))
-        task = Task(title=title, work=work, lane=Lane.COMPUTE, page=RESULTS, device=True, makes_files=True)
+        job = Job(title=title, work=work, lane=Lane.COMPUTE, page=RESULTS, device=True, makes_files=True)
         self._is_combining = True
         titles = {run.name: run.title for run in runs}
 
-        def on_end(task: "Task[Combination]") -> None:
+        def on_end(job: "Job[Combination]") -> None:
             self._is_combining = False
             session.runs_changed.emit()
-            if (found := task.result) is not None:
+            if (found := job.result) is not None:
                 self.combined.emit(found.run)
                 tone = "good" if found.is_worth_it else "warn"
                 made = run_title(session.path / RUNS_FOLDER / found.run)
                 self._state.say(tr("{run} was made.", run=made), verdict_words(found, titles), tone=tone)
 
-        self._state.tasks.run(task, owner=self, on_end=on_end)
+        self._state.jobs.run(job, owner=self, on_end=on_end)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QCheckBox, QComboBox, QLabel, QLayout, QPlainTextEdit, QWidget
 
+from gui.jobs import Job, Lane, Work
 from gui.kit import dialogs, theme
 from gui.kit.dialogs import Dialog
 from gui.kit.lazy_function import lazy_function
@@ -22,7 +23,6 @@ from gui.page import Page
 from gui.preferences import FONT_SCALES, WEIGHTS_VARIABLE, is_given, offline_is_given
 from gui.session import ProjectSession
 from gui.state import AppState
-from gui.tasks import Lane, Task, Work
 from models.catalog import BACKBONES, get_backbone
 from models.weights.locations import weights_folder
 from models.weights.records import WeightsState, remove_weights, weights_states
@@ -104,7 +104,7 @@ DECODED_LIMITS_MB = {
 
 
 def check_computer(*, job: JobContext) -> tuple[str, tuple[NextStep, ...]]:
-    """Check versions, devices and providers in a task; return the doctor's text, and the possible actions."""
+    """Check versions, devices and providers in a job; return the doctor's text, and the possible actions."""
     load_libraries(job)
     from visionft.core.doctor import describe, diagnose
 
@@ -295,12 +295,12 @@ class SettingsPage(Page):
         if self.why_not_check():
             return
         title = tr("Checking this computer")
-        task = Task(title=title, work=check_computer, lane=Lane.COMPUTE, page=self.name, outlives_project=True)
+        job = Job(title=title, work=check_computer, lane=Lane.COMPUTE, page=self.name, outlives_project=True)
         self._is_checking = True
-        self.state.tasks.run(task, owner=self, on_done=self._show_report, on_end=self._on_checked)
+        self.state.jobs.run(job, owner=self, on_done=self._show_report, on_end=self._on_checked)
         self.state.actions.refresh()
 
-    def _on_checked(self, _task: Task[tuple[str, tuple[NextStep, ...]]]) -> None:
+    def _on_checked(self, _job: Job[tuple[str, tuple[NextStep, ...]]]) -> None:
         self._is_checking = False
         self.state.actions.refresh()
 
@@ -359,8 +359,8 @@ class SettingsPage(Page):
         )
 
     def _run_on_weights(self, title: str, work: Work[Any], on_done: Callable[[Any], object]) -> None:
-        task = Task(title=title, work=work, lane=Lane.DISK, page=self.name, outlives_project=True, makes_files=True)
-        self.state.tasks.run(task, owner=self, on_done=on_done)
+        job = Job(title=title, work=work, lane=Lane.DISK, page=self.name, outlives_project=True, makes_files=True)
+        self.state.jobs.run(job, owner=self, on_done=on_done)
 
     def _tell_present(self, names: Iterable[str]) -> None:
         for name in names:

@@ -1,4 +1,4 @@
-"""The bars around the pages: the navigation rail on the left; below, the guide and the bar of the running tasks."""
+"""The bars around the pages: the navigation rail on the left; below, the guide and the bar of the running jobs."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,13 +8,13 @@ from PySide6.QtCore import QTimer, Signal
 from PySide6.QtGui import QHideEvent
 from PySide6.QtWidgets import QButtonGroup, QFrame, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
+from gui.jobs import Job
 from gui.kit import theme
 from gui.kit.icons import pixmap
 from gui.kit.parts import Button, ElidedLabel, IconButton, IconLabel, column, row, text, widget_of
 from gui.kit.progress import JobShare, ProgressBar, progress_text
 from gui.kit.translation import tr
 from gui.page import Page
-from gui.tasks import Task
 from visionft.core.events import Event, Progress, RunStarted, StepDone
 from visionft.core.messages import Message, Text
 
@@ -144,45 +144,45 @@ def _is_next(button: QPushButton) -> bool:
     return button.property("role") == "primary" and button.isVisible() and button.isEnabled()
 
 
-MAX_LINES = 4  # further tasks are only counted
+MAX_LINES = 4  # further jobs are only counted
 LINE_PX = 36
 
 
-class TaskLine(QWidget):
-    """The line of a task: its title, a link to its page, its progress or the reason to wait, and Stop."""
+class JobLine(QWidget):
+    """The line of a job: its title, a link to its page, its progress or the reason to wait, and Stop."""
 
-    def __init__(self, task: Task[Any]) -> None:
+    def __init__(self, job: Job[Any]) -> None:
         super().__init__()
-        self.task = task
+        self.job = job
         self.setFixedHeight(theme.scaled(LINE_PX))
         self._epochs = 0
         self._share = JobShare()
         self._icon = IconLabel("clock", size=16, tone="accent")
         self.job_button = Button("", role="quiet")
-        self.job_button.setText(task.title)
-        self.job_button.setToolTip(tr("Show the page of this task"))
+        self.job_button.setText(job.title)
+        self.job_button.setToolTip(tr("Show the page of this job"))
         self._progress = ProgressBar(width=200)
-        self._progress.setAccessibleName(tr("Progress of {task}", task=task.title))
+        self._progress.setAccessibleName(tr("Progress of {job}", job=job.title))
         self._progress.show_share(None)
         self._stage = ElidedLabel(tr("Starting"), "small")
         self._stage.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self.stop_button = Button("Stop", "stop", on_click=task.stop)
-        self.stop_button.setToolTip(tr("Stop the task; its results so far are kept"))
+        self.stop_button = Button("Stop", "stop", on_click=job.stop)
+        self.stop_button.setToolTip(tr("Stop the job; its results so far are kept"))
         parts = (self._icon, self.job_button, self._progress, self._stage, self.stop_button)
         self.setLayout(row(*parts, spacing=theme.MEDIUM, grows=3))
         self._was_waiting = False
 
     def show_state(self) -> None:
-        task = self.task
-        self._progress.setVisible(not task.waits_for)
-        self._icon.show_icon("queue" if task.waits_for else "clock", "muted" if task.waits_for else "accent")
-        if task.waits_for:
-            self._stage.setText(task.waits_for)
+        job = self.job
+        self._progress.setVisible(not job.waits_for)
+        self._icon.show_icon("queue" if job.waits_for else "clock", "muted" if job.waits_for else "accent")
+        if job.waits_for:
+            self._stage.setText(job.waits_for)
         elif self._was_waiting:
             self._stage.setText(tr("Starting"))
-        self._was_waiting = bool(task.waits_for)
-        self.stop_button.setEnabled(not task.is_stopping)
-        self.stop_button.setText(tr("Stopping") if task.is_stopping else tr("Stop"))
+        self._was_waiting = bool(job.waits_for)
+        self.stop_button.setEnabled(not job.is_stopping)
+        self.stop_button.setText(tr("Stopping") if job.is_stopping else tr("Stop"))
 
     def show_event(self, event: Event) -> None:
         match event:
@@ -205,14 +205,14 @@ class TaskLine(QWidget):
 
 
 class JobBar(QFrame):
-    """Facts about the project, or a line for each task."""
+    """Facts about the project, or a line for each job."""
 
-    task_chosen = Signal(object)  # Task
+    job_chosen = Signal(object)  # Job
 
     def __init__(self) -> None:
         super().__init__()
         self.setObjectName("jobBar")
-        self.lines: list[TaskLine] = []
+        self.lines: list[JobLine] = []
         self._icon = IconLabel("check-circle", size=16, tone="muted")
         self.idle = ElidedLabel("", "small")
         self._idle_line = widget_of(row(self._icon, self.idle, spacing=theme.MEDIUM, grows=1))
@@ -231,14 +231,14 @@ class JobBar(QFrame):
         self._icon.setVisible(bool(message))
         self._icon.show_icon(icon_name, "muted")
 
-    def show_tasks(self, tasks: Sequence[Task[Any]]) -> None:
-        shown = tasks[:MAX_LINES]
-        kept = {line.task: line for line in self.lines}
+    def show_jobs(self, jobs: Sequence[Job[Any]]) -> None:
+        shown = jobs[:MAX_LINES]
+        kept = {line.job: line for line in self.lines}
         self.lines = []
-        for place, task in enumerate(shown):
-            if (line := kept.pop(task, None)) is None:
-                line = TaskLine(task)
-                line.job_button.clicked.connect(lambda _checked=False, task=task: self.task_chosen.emit(task))
+        for place, job in enumerate(shown):
+            if (line := kept.pop(job, None)) is None:
+                line = JobLine(job)
+                line.job_button.clicked.connect(lambda _checked=False, job=job: self.job_chosen.emit(job))
             self.lines.append(line)
             self._layout.insertWidget(place, line)
             line.show_state()
@@ -250,12 +250,12 @@ class JobBar(QFrame):
         widest = max((line.job_button.sizeHint().width() for line in self.lines), default=0)
         for line in self.lines:
             line.job_button.setMinimumWidth(widest)  # aligns the progress bars
-        more = len(tasks) - len(shown)
+        more = len(jobs) - len(shown)
         self._more.setText(tr("and {count} more wait", count=more))
         self._more.setVisible(more > 0)
-        self._idle_line.setVisible(not tasks)
+        self._idle_line.setVisible(not jobs)
 
-    def show_event(self, task: Task[Any], event: Event) -> None:
+    def show_event(self, job: Job[Any], event: Event) -> None:
         for line in self.lines:
-            if line.task is task:
+            if line.job is job:
                 line.show_event(event)

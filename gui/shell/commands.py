@@ -90,7 +90,7 @@ class Commands(QObject):
                 else:
                     action.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
         state.session_changed.connect(self._on_session_changed)
-        state.tasks.changed.connect(state.actions.refresh)
+        state.jobs.changed.connect(state.actions.refresh)
         state.settings_changed.connect(state.actions.refresh)
         state.actions.changed.connect(lambda: self._show(state.actions.altered))
         state.actions.refused.connect(state.say)

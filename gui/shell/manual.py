@@ -1,4 +1,4 @@
-"""The user's manual: one page a task, opened at the page in front."""
+"""The user's manual: one page for each task of the user, opened at the page in front."""
 
 from pathlib import Path
 from typing import Any

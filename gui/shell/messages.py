@@ -1,6 +1,6 @@
 """The messages over the pages.
 
-They come from the state, from tasks (notices and results), and from interrupted runs to resume.
+They come from the state, from jobs (notices and results), and from interrupted runs to resume.
 """
 
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from PySide6.QtCore import QObject, QTimer
 from PySide6.QtWidgets import QApplication, QWidget
 
 from gui.errors import ReportDialog
+from gui.jobs import Job
 from gui.kit.folders import show_folder
 from gui.kit.translation import tr
 from gui.next_steps import way_of
 from gui.shell.shell_actions import Shell
 from gui.state import ToastContent
-from gui.tasks import Task
 from visionft.core.amounts import rough_duration_text
 from visionft.core.events import Event, Notice
 from visionft.core.messages import Message
@@ -28,8 +28,8 @@ _OFFER, _UNDO = "offer", "edit.undo"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TaskSummary:
-    """The end of a task, in words; `action` is the button to its `page`."""
+class JobSummary:
+    """The end of a job, in words; `action` is the button to its `page`."""
 
     title: str
     words: str
@@ -37,21 +37,21 @@ class TaskSummary:
     action: str
 
 
-def ending_of(task: Task[Any]) -> TaskSummary | None:
-    """Return the message about an ended task; None for a cancelled one."""
+def ending_of(job: Job[Any]) -> JobSummary | None:
+    """Return the message about an ended job; None for a cancelled one."""
     from visionft.training.runs.run_folder import Run, TrainResult  # slow to import: not at the start
 
-    if task.was_stopped:
+    if job.was_stopped:
         return None
-    failure = task.failure
-    title = tr("{job}: done", job=task.title) if failure is None else tr("{job}: failed", job=task.title)
-    match task.result:
+    failure = job.failure
+    title = tr("{job}: done", job=job.title) if failure is None else tr("{job}: failed", job=job.title)
+    match job.result:
         case Run(result=TrainResult() as result) as run if failure is None:  # training has ended
             words = _accuracy_in_words(run, result)
-            return TaskSummary(title=title, words=words, page="results", action=tr("See results"))
-    took = rough_duration_text(task.seconds)
+            return JobSummary(title=title, words=words, page="results", action=tr("See results"))
+    took = rough_duration_text(job.seconds)
     words = tr(failure.message if failure else Message("It took {time}.", time=took))
-    return TaskSummary(title=title, words=words, page=task.page, action=tr("Show"))
+    return JobSummary(title=title, words=words, page=job.page, action=tr("Show"))
 
 
 def _accuracy_in_words(run: "Run", result: "TrainResult") -> str:
@@ -69,7 +69,7 @@ def _accuracy_in_words(run: "Run", result: "TrainResult") -> str:
 
 
 class Messenger(QObject):
-    """Shows events as toasts; the window asks for attention when a task ends while another program is in front."""
+    """Shows events as toasts; the window asks for attention when a job ends while another program is in front."""
 
     def __init__(self, window: Shell, parent: QWidget) -> None:
         """Args: `window` and `parent` are the same object, as interface and as widget."""
@@ -79,9 +79,9 @@ class Messenger(QObject):
         state = window.state
         window.toasts.changed.connect(state.actions.refresh)
         state.message_raised.connect(self._on_message_raised)
-        state.tasks.added.connect(self._on_task_added)
-        state.tasks.reported.connect(self._on_task_reported)
-        state.tasks.ended.connect(self._on_task_ended)
+        state.jobs.added.connect(self._on_job_added)
+        state.jobs.reported.connect(self._on_job_reported)
+        state.jobs.ended.connect(self._on_job_ended)
 
     def follow_session(self) -> None:
         """Drop the messages of the previous project; offer to resume its interrupted run."""
@@ -100,7 +100,7 @@ class Messenger(QObject):
         """Offer to resume an interrupted run, on every page except the train page with its own card."""
         session, window = self._state.session, self._window
         offer = session.runner.offer if session is not None else None
-        is_free = not self._state.tasks.requested and self._toasts.newest is None
+        is_free = not self._state.jobs.requested and self._toasts.newest is None
         if offer is not None and is_free and window.current_page.name != "train":
             words = tr("A training run can be continued: {run}", run=offer.title)
             self._toasts.say(words, way=(tr("Show it"), lambda: window.show_page("train")), about=_OFFER)
@@ -115,19 +115,19 @@ class Messenger(QObject):
         tone, details = content.tone, content.details
         self._toasts.say(content.message, content.hint, tone=tone, details=details, way=way, about=command)
 
-    def _on_task_added(self, task: Task[Any]) -> None:
-        if task.page == self._window.current_page.name:  # errors about the previous attempt
+    def _on_job_added(self, job: Job[Any]) -> None:
+        if job.page == self._window.current_page.name:  # errors about the previous attempt
             self._toasts.drop(lambda toast: toast.tone in ("bad", "warn"))
 
-    def _on_task_reported(self, _task: Task[Any], event: Event) -> None:
+    def _on_job_reported(self, _job: Job[Any], event: Event) -> None:
         if isinstance(event, Notice) and event.level == "warning":
             self._toasts.say(event.message, tone="warn", way=way_of(event.next_step, self._window.take_step))
 
-    def _on_task_ended(self, task: Task[Any], is_told: bool) -> None:
+    def _on_job_ended(self, job: Job[Any], is_told: bool) -> None:
         window = self._window
-        ending = ending_of(task)
-        failure = task.failure
-        is_shown = ending is not None and (task.tells_result or window.current_page.name == ending.page)
+        ending = ending_of(job)
+        failure = job.failure
+        is_shown = ending is not None and (job.tells_result or window.current_page.name == ending.page)
         if failure is not None and not is_told:
             way = way_of(failure.next_step, window.take_step)
             tone = "info" if failure.is_stop else "bad"

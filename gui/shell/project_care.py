@@ -15,6 +15,7 @@ from PySide6.QtWidgets import QAbstractItemView, QButtonGroup, QGridLayout, QHea
 
 from gui.export.export_page import EXPORTS_FOLDER
 from gui.home.new_project import free_path
+from gui.jobs import Job, Lane, Work, short_work
 from gui.kit import dialogs, theme
 from gui.kit.dialogs import Dialog
 from gui.kit.folders import show_folder
@@ -27,7 +28,6 @@ from gui.preferences import without_recent
 from gui.runner import UNFINISHED_FILE
 from gui.shell.window_dialog import WindowDialog
 from gui.state import AppState
-from gui.tasks import Lane, Task, Work, short_work
 from visionft.core.amounts import size_text
 from visionft.core.errors import NextStep, VisionFTError
 from visionft.core.files import write_error
@@ -309,8 +309,8 @@ class ProjectCare:
         self._state.say(tr("{project} is in the trash.", project=path.name), hint, tone="good")
 
     def _run(self, title: str, work: Work[Any], on_done: Callable[[Any], object]) -> None:
-        task = Task(title=title, work=work, lane=Lane.DISK, page="project", makes_files=True, tells_result=True)
-        self._state.tasks.run(task, owner=self._state, on_done=on_done)
+        job = Job(title=title, work=work, lane=Lane.DISK, page="project", makes_files=True, tells_result=True)
+        self._state.jobs.run(job, owner=self._state, on_done=on_done)
 
 
 def move_to_trash(path: Path) -> bool:

@@ -1,4 +1,4 @@
-"""The commands of the window itself: window, open project, pages, running tasks, help."""
+"""The commands of the window itself: window, open project, pages, running jobs, help."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 from PySide6.QtWidgets import QDialog
 
 from gui.actions import Action
+from gui.jobs import Job, Jobs
 from gui.kit.folders import show_folder
 from gui.kit.toasts import Toasts
 from gui.kit.translation import tr
 from gui.page import Page, why_no_project
 from gui.preferences import FONT_SCALES
 from gui.state import AppState
-from gui.tasks import Task, Tasks
 from visionft.core.errors import Action as StepAction
 from visionft.core.errors import NextStep
 from visionft.core.log import log_folder
@@ -177,15 +177,15 @@ def _view_actions(state: AppState, shell: Shell, pages: Sequence[str]) -> list[A
 
 def _help_actions(state: AppState, shell: Shell) -> list[Action]:
     def stop() -> None:
-        if (task := stoppable(state.tasks)) is not None:
-            task.stop()
+        if (job := stoppable(state.jobs)) is not None:
+            job.stop()
 
     def stop_title() -> str:
-        task = stoppable(state.tasks)
-        return tr("Stop: {job}", job=task.title) if task is not None else tr("Stop the running job")
+        job = stoppable(state.jobs)
+        return tr("Stop: {job}", job=job.title) if job is not None else tr("Stop the running job")
 
     def why_not_stop() -> str:
-        return "" if stoppable(state.tasks) is not None else tr("Nothing is running.")
+        return "" if stoppable(state.jobs) is not None else tr("Nothing is running.")
 
     def open_log() -> None:
         show_folder(log_folder())
@@ -209,9 +209,9 @@ def _help_actions(state: AppState, shell: Shell) -> list[Action]:
     ]
 
 
-def stoppable(tasks: Tasks) -> Task[Any] | None:
-    """Return the task that Stop cancels: the newest one not yet stopping."""
-    return next((task for task in reversed(tasks.pending) if not task.is_stopping), None)
+def stoppable(jobs: Jobs) -> Job[Any] | None:
+    """Return the job that Stop cancels: the newest one not yet stopping."""
+    return next((job for job in reversed(jobs.pending) if not job.is_stopping), None)
 
 
 def _project_actions(state: AppState, shell: Shell) -> list[Action]:

@@ -1,4 +1,4 @@
-"""The window: menus, the rail, the pages, the messages and the task bar; drag and drop; closing while tasks run.
+"""The window: menus, the rail, the pages, the messages and the job bar; drag and drop; closing while jobs run.
 
 The project pages are rebuilt whenever another project is opened, so that no state of the previous one is left.
 """
@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QDialog, QMainWindow, QMessageBox, QStackedWidget,
 
 from gui.actions import Action
 from gui.errors import ReportDialog
+from gui.jobs import Job, Lane
 from gui.kit import dialogs, drops, theme
 from gui.kit.icons import app_icon
 from gui.kit.lazy_function import import_name
@@ -27,7 +28,6 @@ from gui.shell.commands import Commands, ShortcutSheet
 from gui.shell.messages import Messenger
 from gui.shell.shell_actions import shell_actions
 from gui.state import AppState
-from gui.tasks import Lane, Task
 from visionft import __version__
 from visionft.core.errors import NextStep
 from visionft.core.messages import Message
@@ -122,7 +122,7 @@ class MainWindow(QMainWindow):
     def _show_one_stop(self) -> None:
         """Hide a line's Stop on a page with its own."""
         for line in self.job_bar.lines:
-            has_own = line.task.lane is Lane.TRAINING and self.current_page.name == line.task.page
+            has_own = line.job.lane is Lane.TRAINING and self.current_page.name == line.job.page
             line.stop_button.setVisible(not has_own)
 
     @property
@@ -142,7 +142,7 @@ class MainWindow(QMainWindow):
     def _connect(self) -> None:
         state = self.state
         self.rail.page_chosen.connect(self.show_page)
-        self.job_bar.task_chosen.connect(lambda task: self.show_page(task.page))
+        self.job_bar.job_chosen.connect(lambda job: self.show_page(job.page))
         state.page_requested.connect(self.show_page)
         state.guide_requested.connect(self.guide.begin)
         self.guide.page_chosen.connect(self.show_page)
@@ -153,12 +153,12 @@ class MainWindow(QMainWindow):
             lambda image_ids, title, current: self.on_page("label", "show_only", image_ids, title, current=current)
         )
         state.similar_requested.connect(lambda chosen: self.on_page("curate", "show_similar", chosen))
-        state.import_requested.connect(lambda task: self.on_page("project", "import_images", task))
+        state.import_requested.connect(lambda job: self.on_page("project", "import_images", job))
         state.session_changed.connect(self._on_session_changed)
         state.step_requested.connect(self.take_step)
         state.may_stop = self._may_stop
-        state.tasks.changed.connect(self._show_tasks)
-        state.tasks.reported.connect(self.job_bar.show_event)
+        state.jobs.changed.connect(self._show_jobs)
+        state.jobs.reported.connect(self.job_bar.show_event)
 
     # -- commands -----------------------------------------------------------------------------------------------
 
@@ -214,7 +214,7 @@ class MainWindow(QMainWindow):
     def _show_guide(self) -> None:
         if self.state.path is not None and not self.guide.isHidden():
             titles = {name: tr(entry.title) for name, entry in self.entries.items()}
-            is_busy = bool(self.state.tasks.requested)
+            is_busy = bool(self.state.jobs.requested)
             self.guide.show_step(self.state.path, self.current_page, titles, is_busy=is_busy)
 
     # -- project and messages -----------------------------------------------------------------------------------
@@ -250,10 +250,10 @@ class MainWindow(QMainWindow):
         """Show the page for the next step of an error, and start the step there."""
         self.on_page(button_of(step).page, "take_step", step)
 
-    # -- tasks --------------------------------------------------------------------------------------------------
+    # -- jobs --------------------------------------------------------------------------------------------------
 
-    def _show_tasks(self) -> None:
-        self.job_bar.show_tasks(self.state.tasks.requested)
+    def _show_jobs(self) -> None:
+        self.job_bar.show_jobs(self.state.jobs.requested)
         self._show_one_stop()
 
     # -- drops --------------------------------------------------------------------------------------------------
@@ -285,15 +285,15 @@ class MainWindow(QMainWindow):
         super().resizeEvent(event)
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        """Ask where a task would lose something; stop all. The window is seen as long as one must end first."""
-        if not self.state.may_end_all_tasks():
+        """Ask where a job would lose something; stop all. The window is seen as long as one must end first."""
+        if not self.state.may_end_all_jobs():
             event.ignore()
             return
-        if any(task.must_end for task in self.state.tasks.pending):
+        if any(job.must_end for job in self.state.jobs.pending):
             self.setCursor(Qt.CursorShape.BusyCursor)
         else:
             self.hide()
-        self.state.end_all_tasks()
+        self.state.end_all_jobs()
         self.unsetCursor()
         for page in self._pages.values():
             page.close_workers()
@@ -304,12 +304,12 @@ class MainWindow(QMainWindow):
         self.state.session_changed.connect(self._on_session_changed)
         event.accept()
 
-    def _may_stop(self, tasks: Sequence[Task[Any]]) -> bool:
-        if len(tasks) == 1:
-            title = tr("“{job}” is running", job=tasks[0].title)
+    def _may_stop(self, jobs: Sequence[Job[Any]]) -> bool:
+        if len(jobs) == 1:
+            title = tr("“{job}” is running", job=jobs[0].title)
             question = tr("Results so far are kept; a training run can be continued later.")
         else:
-            title = tr("{count} tasks are running or waiting", count=len(tasks))
+            title = tr("{count} jobs are running or waiting", count=len(jobs))
             question = tr("What they have done so far is kept; a training run can be continued later.")
-            question += "\n\n" + "\n".join(task.title for task in tasks)
+            question += "\n\n" + "\n".join(job.title for job in jobs)
         return dialogs.ask_yes(self, title, question, yes=tr("Stop and close"), no=tr("Keep running"))

@@ -1,4 +1,4 @@
-"""The card “Do you need to train?”: compares models in a task, and shows the recommendation with the next steps."""
+"""The card “Do you need to train?”: compares models in a job, and shows the recommendation with the next steps."""
 
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QAbstractItemView
 
+from gui.jobs import Failure, Job, Lane, Priority
 from gui.kit import theme
 from gui.kit.flow import Flow
 from gui.kit.lazy_function import lazy_function
@@ -16,7 +17,6 @@ from gui.kit.value_table import ValueTable
 from gui.runner import TRAIN
 from gui.session import ProjectSession
 from gui.state import AppState
-from gui.tasks import Failure, Lane, Priority, Task
 from gui.train.setup_measurements import TrainingImages
 from visionft.core.messages import Message, shortened
 from visionft.core.names import count_of
@@ -39,7 +39,7 @@ class AdviceCard(Card):
     def __init__(self, state: AppState, session: ProjectSession | None) -> None:
         super().__init__(margin=theme.LARGE)
         self._state, self._session = state, session
-        self._task: Task[Any] | None = None
+        self._job: Job[Any] | None = None
         self._images: Snapshot | None = None  # the snapshot behind the displayed recommendation
         self._refusal = ""  # the reason why no recommendation is possible yet
         self.recommendation: Recommendation | None = None
@@ -115,7 +115,7 @@ class AdviceCard(Card):
         """Take the current images: a recommendation is valid until they, their labels or splits change."""
         self.setVisible(images is not None and bool(images.now.images))
         self._refusal = images.unadvisable if images is not None else ""
-        if images is None or self._task is not None:
+        if images is None or self._job is not None:
             return
         if self.recommendation is None:
             self.show_question(self._refusal, can_request=not self._refusal)
@@ -129,11 +129,11 @@ class AdviceCard(Card):
 
     def why_not(self) -> str:
         """Return the reason why no recommendation can be requested now; empty when it can."""
-        if self._task is not None:
+        if self._job is not None:
             return tr("Models are being compared already.")
-        for task in self._state.tasks.requested:
-            if task.lane is Lane.TRAINING:
-                return tr("“{task}” is computing: wait until it has ended.", task=task.title)
+        for job in self._state.jobs.requested:
+            if job.lane is Lane.TRAINING:
+                return tr("“{job}” is computing: wait until it has ended.", job=job.title)
         return self._refusal
 
     def start(self) -> None:
@@ -159,8 +159,8 @@ class AdviceCard(Card):
             elif not failure.is_stop:
                 self.show_question(f"{tr(failure.message)} {tr(failure.hint)}".strip())
 
-        self._task = self._state.tasks.run(
-            Task(title=title, work=work, lane=Lane.COMPUTE, page=TRAIN, device=True, priority=Priority.MEASUREMENT),
+        self._job = self._state.jobs.run(
+            Job(title=title, work=work, lane=Lane.COMPUTE, page=TRAIN, device=True, priority=Priority.MEASUREMENT),
             owner=self,
             on_done=on_done,
             on_failed=on_failed,
@@ -171,12 +171,12 @@ class AdviceCard(Card):
         self._state.actions.refresh()
 
     def cancel(self) -> None:
-        if self._task is not None:
-            self._task.stop()
+        if self._job is not None:
+            self._job.stop()
 
-    def _on_ended(self, task: "Task[Recommendation]") -> None:
-        self._task = None
-        if task.result is None and task.was_stopped:
+    def _on_ended(self, job: "Job[Recommendation]") -> None:
+        self._job = None
+        if job.result is None and job.was_stopped:
             if self.recommendation is not None:
                 self.show_recommendation(self.recommendation, is_outdated=self._is_outdated)
             else:

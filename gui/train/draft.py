@@ -1,6 +1,6 @@
 """The draft of a run: presets that follow the project, cards with costs, the preview, the tests.
 
-Connects the session with the set-up view; its tasks only measure, they never train a run.
+Connects the session with the set-up view; its jobs only measure, they never train a run.
 """
 
 import dataclasses
@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal, Slot
 
+from gui.jobs import Job, Lane, Priority
 from gui.kit.translation import tr
 from gui.kit.workers import BackgroundReader
 from gui.runner import TRAIN
 from gui.session import ProjectSession
 from gui.state import AppState
-from gui.tasks import Lane, Priority, Task
 from gui.train import train_choices
 from gui.train.setup import SetupView
 from gui.train.setup_measurements import PresetCosts, TrainingImages, estimate_run, read_training_images
@@ -69,7 +69,7 @@ class TrainDraft(QObject):
         view.more_toggled.connect(lambda is_open: state.change_settings(shows_more_choices=is_open))
         view.more_button.setChecked(state.settings.shows_more_choices)
         self.costs.changed.connect(self.show)
-        state.tasks.ended.connect(self._on_task_ended)
+        state.jobs.ended.connect(self._on_job_ended)
         for button, act in (
             (view.reset_button, lambda: self.take_preset(self.preset)),
             (view.show_all_button, self.show),
@@ -298,7 +298,7 @@ class TrainDraft(QObject):
         return self._images.untriable if self._images is not None else ""
 
     @Slot()
-    def _on_task_ended(self) -> None:
+    def _on_job_ended(self) -> None:
         """Show again, which measures the costs that are still unknown: nothing else computes now, perhaps."""
         if self._view.isVisible() and not self._is_closed:
             self.show()
@@ -318,9 +318,9 @@ class TrainDraft(QObject):
             return
         work = partial(estimate_run, self.framing.applied(self.config), snapshot)
         title = tr("Measuring time and memory")
-        task = Task(title=title, work=work, lane=Lane.COMPUTE, page=TRAIN, device=True, priority=Priority.MEASUREMENT)
+        job = Job(title=title, work=work, lane=Lane.COMPUTE, page=TRAIN, device=True, priority=Priority.MEASUREMENT)
         self._is_measuring = True
-        self._state.tasks.run(task, owner=self, on_end=self._on_measured)
+        self._state.jobs.run(job, owner=self, on_end=self._on_measured)
         self._state.actions.refresh()
 
     def edit_prompts(self) -> None:
@@ -330,7 +330,7 @@ class TrainDraft(QObject):
             changed = edit_prompts(self._session, self.config, self._view)
             self.take(changed or self.config)
 
-    def _on_measured(self, _task: "Task[Estimate]") -> None:
+    def _on_measured(self, _job: "Job[Estimate]") -> None:
         self._is_measuring = False
         self._state.actions.refresh()
         self.show()

@@ -9,12 +9,12 @@ from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
+from gui.jobs import Job, Lane, Priority
 from gui.kit.lazy_function import lazy_function
 from gui.kit.translation import capitalised, tr
 from gui.runner import TRAIN
 from gui.session import ProjectSession
 from gui.state import AppState
-from gui.tasks import Lane, Priority, Task
 from visionft.core.errors import VisionFTError
 from visionft.core.events import Progress
 from visionft.core.jobs import JobContext
@@ -94,7 +94,7 @@ def estimate_costs(configs: Sequence[TrainConfig], images: Snapshot, *, job: Job
 
 
 class PresetCosts(QObject):
-    """Measures settings in a task that yields to every other one; each setting is tried only once."""
+    """Measures settings in a job that yields to every other one; each setting is tried only once."""
 
     changed = Signal()  # whether it measures, and the known costs
 
@@ -114,7 +114,7 @@ class PresetCosts(QObject):
             self.timer.start()
 
     def _measure(self) -> None:
-        if self._wanted is None or self._session is None or self._state.tasks.is_busy(Lane.TRAINING, Lane.COMPUTE):
+        if self._wanted is None or self._session is None or self._state.jobs.is_busy(Lane.TRAINING, Lane.COMPUTE):
             return
         configs, snapshot = self._wanted
         configs = [config for config in configs if not config_problems(config)]
@@ -126,16 +126,16 @@ class PresetCosts(QObject):
             if progress.stage == ONE_MEASURED:
                 self.changed.emit()
 
-        def on_end(task: "Task[Any]") -> None:
-            if task.was_stopped:
-                self._tried -= set(configs)  # it yielded to a task: the missing ones are measured after that
+        def on_end(job: "Job[Any]") -> None:
+            if job.was_stopped:
+                self._tried -= set(configs)  # it yielded to a job: the missing ones are measured after that
             self._set_measuring(False)
 
         work = partial(estimate_costs, configs, snapshot)
         title = tr("Measuring how long training takes")
-        task = Task(title=title, work=work, lane=Lane.COMPUTE, page=TRAIN, device=True, priority=Priority.UNREQUESTED)
+        job = Job(title=title, work=work, lane=Lane.COMPUTE, page=TRAIN, device=True, priority=Priority.UNREQUESTED)
         self._set_measuring(True)
-        self._state.tasks.run(task, owner=self, on_progress=on_progress, on_end=on_end)
+        self._state.jobs.run(job, owner=self, on_progress=on_progress, on_end=on_end)
 
     def _set_measuring(self, is_measuring: bool) -> None:
         self.is_measuring = is_measuring

@@ -8,6 +8,7 @@ from PySide6.QtCore import Signal, Slot
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QBoxLayout
 
+from gui.jobs import Job, Lane, Priority
 from gui.kit import theme
 from gui.kit.lazy_function import lazy_function
 from gui.kit.parts import Button, Card, IconLabel, column, row, text
@@ -16,7 +17,6 @@ from gui.kit.translation import tr
 from gui.runner import TRAIN
 from gui.session import ProjectSession
 from gui.state import AppState
-from gui.tasks import Lane, Priority, Task
 from visionft.core.amounts import rough_duration_text, size_text
 from visionft.core.events import Progress
 from visionft.core.offline import offline_reason
@@ -38,7 +38,7 @@ class StrongerCard(Card):
     def __init__(self, state: AppState, session: ProjectSession | None, draft: "TrainDraft") -> None:
         super().__init__(margin=theme.MEDIUM)
         self._state, self._session, self._draft = state, session, draft
-        self._task: Task[Any] | None = None
+        self._job: Job[Any] | None = None
         self._has_answer = self._has_result = self._is_dismissed = False
         self._waits = False  # for the next stage of the run
         self.title, self.words = text("", "strong", wrap=True), text("", "muted", wrap=True)
@@ -80,7 +80,7 @@ class StrongerCard(Card):
 
     def refresh(self) -> None:
         """Show the offer after the first answer of a preset, unless the user has declined it."""
-        if self._task is not None or self._has_result:
+        if self._job is not None or self._has_result:
             return
         session, network = self._session, self.network()
         found = self._draft.framing.found
@@ -108,7 +108,7 @@ class StrongerCard(Card):
     def fetch(self) -> None:
         """Fetch the network and compare it; while a run trains, as its next stage."""
         session, network = self._session, self.network()
-        if session is None or network is None or self._task is not None:
+        if session is None or network is None or self._job is not None:
             return
         if session.runner.is_training:
             session.runner.allow_fetch()
@@ -118,15 +118,15 @@ class StrongerCard(Card):
         self._waits = False
         title = tr("Comparing {title} on your images", title=tr(network.title))
         work = partial(fetch_and_compare, session.path, session.images, self._draft.config, network.name)
-        task = Task(title=title, work=work, lane=Lane.COMPUTE, page=TRAIN, device=True, priority=Priority.MEASUREMENT)
+        job = Job(title=title, work=work, lane=Lane.COMPUTE, page=TRAIN, device=True, priority=Priority.MEASUREMENT)
 
         def show_stage(progress: Progress) -> None:
             self._show(title, progress_text(progress), self.cancel_button)
 
-        self._task = task
+        self._job = job
         self._show(title, "", self.cancel_button)
         on_done = partial(self._on_compared, network)
-        self._state.tasks.run(task, owner=self, on_done=on_done, on_progress=show_stage, on_end=self._on_end)
+        self._state.jobs.run(job, owner=self, on_done=on_done, on_progress=show_stage, on_end=self._on_end)
 
     def _on_compared(self, network: "Backbone", choice: FramingChoice) -> None:
         self._show_comparison(network, choice)
@@ -150,8 +150,8 @@ class StrongerCard(Card):
         self._show(title, " ".join((tr(words) if words is not None else "", follows)).strip(), self.dismiss_button)
         self.dismiss_button.setText(tr("Close"))
 
-    def _on_end(self, _task: "Task[Any]") -> None:
-        self._task = None
+    def _on_end(self, _job: "Job[Any]") -> None:
+        self._job = None
         self._draft.refresh()
         self.refresh()
 
@@ -174,8 +174,8 @@ class StrongerCard(Card):
         self.refresh()
 
     def _cancel(self) -> None:
-        if self._task is not None:
-            self._task.stop()
+        if self._job is not None:
+            self._job.stop()
 
     def _dismiss(self) -> None:
         self._is_dismissed, self._has_result = True, False

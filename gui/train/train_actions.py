@@ -4,11 +4,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gui.actions import TRAIN, Action
+from gui.jobs import Job, Lane
 from gui.kit import dialogs
 from gui.kit.lazy_function import lazy_function
 from gui.kit.translation import tr
 from gui.page import PageLink
-from gui.tasks import Lane, Task
 from visionft.core.messages import Message
 
 if TYPE_CHECKING:
@@ -113,8 +113,8 @@ def pack_job(page: "TrainPage") -> None:
 
         work = partial(job_file, session.path, session.images, page.config(), target)
         title = tr("Packing the job")
-        task = Task(title=title, work=work, lane=Lane.COMPUTE, page=page.name, device=True, makes_files=True)
-        state.tasks.run(task, owner=page, on_done=on_done)
+        job = Job(title=title, work=work, lane=Lane.COMPUTE, page=page.name, device=True, makes_files=True)
+        state.jobs.run(job, owner=page, on_done=on_done)
 
     page.when_ready(begin)
 
@@ -138,5 +138,5 @@ def import_job_result(page: "TrainPage") -> None:
         state.page_requested.emit("results")
 
     work = partial(import_result, session.path, session.images, chosen[0])
-    task = Task(title=tr("Taking in the result"), work=work, lane=Lane.COMPUTE, page=page.name, device=True)
-    state.tasks.run(task, owner=page, on_done=on_done)
+    job = Job(title=tr("Taking in the result"), work=work, lane=Lane.COMPUTE, page=page.name, device=True)
+    state.jobs.run(job, owner=page, on_done=on_done)

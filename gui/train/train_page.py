@@ -140,7 +140,7 @@ class TrainPage(Page):
         ):
             self.state.actions.attach(button, action, tip)
         self.state.settings_changed.connect(self.mark_stale)  # the device to train on
-        self.state.tasks.changed.connect(self._on_tasks_changed)
+        self.state.jobs.changed.connect(self._on_jobs_changed)
         self.draft.changed.connect(self._show_readiness)
         self.switch.chosen.connect(self.show_view)
         setup.split_card.again_button.clicked.connect(lambda _checked=False: self.split_again())
@@ -218,7 +218,7 @@ class TrainPage(Page):
         self.state.actions.refresh()
 
     @Slot()
-    def _on_tasks_changed(self) -> None:
+    def _on_jobs_changed(self) -> None:
         if self.runner is not None and self.runner.waits_for:
             self.monitor.show_waiting(self.runner.waits_for)
         self._show_readiness()

@@ -18,9 +18,9 @@ from bench import CLASSES, Times, linked_project, memory_mb, open_window, percen
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtTest import QTest
 
+from gui.jobs import Job, Lane
 from gui.kit.thumbnails import MEMORY_MB
 from gui.label.label_page import LabelPage
-from gui.tasks import Lane, Task
 
 CONTROL = Qt.KeyboardModifier.ControlModifier
 
@@ -118,9 +118,9 @@ def measure(project: Path) -> None:
         page.grid.setFocus()
         percentiles("key to stored and painted", label_keys(app, page, 300))
         print(f"key for ten thousand images: {label_many(app, page)}")
-        task = Task(title="Busy", work=busy, lane=Lane.COMPUTE, page="label")
-        state.tasks.run(task, owner=window, on_done=lambda _result: None)
-        percentiles("the same beside a busy task", label_keys(app, page, 300))
+        job = Job(title="Busy", work=busy, lane=Lane.COMPUTE, page="label")
+        state.jobs.run(job, owner=window, on_done=lambda _result: None)
+        percentiles("the same beside a busy job", label_keys(app, page, 300))
         skip = partial(QTest.keyClick, page.grid, Qt.Key.Key_D, Qt.KeyboardModifier.ControlModifier)
         print(f"next without a label: {timed(skip)}")
         print(f"select all: {timed(lambda: (page.labels.selection.select_all(), page.grid.viewport().repaint()))}")

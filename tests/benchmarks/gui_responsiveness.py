@@ -112,13 +112,13 @@ def measure(project: Path, seconds: float) -> None:
         page.draft.take(replace(page.config(), method="lora", epochs=40, batch_size=8, workers=0))
         percentiles("delay, idle", spin(3))
         page.start()
-        assert state.tasks.pending, config_problems(page.config(), state.session.snapshot())
+        assert state.jobs.pending, config_problems(page.config(), state.session.snapshot())
         delays = spin(0.2)
-        while state.tasks.pending and not len(page.monitor.chart.steps):
+        while state.jobs.pending and not len(page.monitor.chart.steps):
             delays += spin(0.2)
         percentiles("delay while the learning libraries load", delays)
         percentiles("delay while training", spin(seconds))
-        state.tasks.end(lambda _task: True)
+        state.jobs.end(lambda _job: True)
         print(f"the run ended as {page.monitor.state()} after {len(page.monitor.chart.steps)} steps")
 
 

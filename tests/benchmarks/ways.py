@@ -30,7 +30,7 @@ PACKAGES = {
     "train": (
         "gui.train",
         "gui.runner",
-        "gui.tasks",
+        "gui.jobs",
         "gui.session",
         "gui.kit.workers",
         "gui.kit.lazy_function",
@@ -142,7 +142,7 @@ def train(folder: Path, count: Count) -> None:
             page.start_button.click()
             wait_until(app, lambda: ended)
             window.show_page("results")
-            wait_until(app, lambda: not state.tasks.pending)
+            wait_until(app, lambda: not state.jobs.pending)
         state.close_project()
 
 

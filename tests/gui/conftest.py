@@ -22,12 +22,12 @@ from PySide6.QtWidgets import (
 )
 
 from gui.app import create_window
+from gui.jobs import JOB_THREAD
 from gui.kit import theme, workers
 from gui.kit.theme import apply_theme
 from gui.results import results_page
 from gui.shell.window import MainWindow
 from gui.state import AppState
-from gui.tasks import TASK_THREAD
 from gui.train import setup_measurements
 from visionft.export.export_result import Variant, VariantAgreement, VariantLatency
 from visionft.training.config.train_config import TrainConfig
@@ -69,7 +69,7 @@ def _nothing_left_over(qapp: QApplication, _undressed: None) -> Iterator[None]:
     living = gc.get_objects()
     active = [each for each in living if issubclass(type(each), QThread | QTimer) and _is_active(each)]
     del living
-    threads = [each for each in threading.enumerate() if each.name.startswith((TASK_THREAD, workers.READING_THREAD))]
+    threads = [each for each in threading.enumerate() if each.name.startswith((JOB_THREAD, workers.READING_THREAD))]
     for thread in threads:
         thread.join(1)  # one that has just been told to end
     visible = [widget for widget in qapp.topLevelWidgets() if widget.isVisible()]
@@ -146,7 +146,7 @@ def state(qapp: QApplication) -> Iterator[AppState]:
     """Return a fresh state, closed afterwards."""
     state = AppState()
     yield state
-    state.tasks.end(lambda _task: True)
+    state.jobs.end(lambda _job: True)
     state.close_project()
     state.deleteLater()
 
@@ -161,9 +161,9 @@ def window(qtbot, qapp: QApplication, state: AppState) -> Iterator[MainWindow]:
     qtbot.waitUntil(window.isActiveWindow, timeout=5000)
     yield window
     try:
-        qtbot.waitUntil(lambda: not state.tasks.pending, timeout=20_000)
+        qtbot.waitUntil(lambda: not state.jobs.pending, timeout=20_000)
     finally:
-        state.may_stop = lambda _tasks: True  # nobody is there to answer
+        state.may_stop = lambda _jobs: True  # nobody is there to answer
         window.close()
 
 
@@ -181,8 +181,8 @@ def open_page(window: MainWindow, request: pytest.FixtureRequest) -> Callable[..
 
 @pytest.fixture
 def finish(qtbot, state: AppState) -> Callable[[], None]:
-    """Return a function to wait for the end of all tasks."""
-    return lambda: qtbot.waitUntil(lambda: not state.tasks.pending, timeout=60_000)
+    """Return a function to wait for the end of all jobs."""
+    return lambda: qtbot.waitUntil(lambda: not state.jobs.pending, timeout=60_000)
 
 
 class Current:

@@ -46,7 +46,7 @@ def test_an_import_of_such_names_is_previewed(qtbot, window, broken_folder, tmp_
     window.show_page("project")
     page = window.page("project")
     page.take_source(broken_folder)
-    qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=20_000)
+    qtbot.waitUntil(lambda: not window.state.jobs.pending, timeout=20_000)
     window.grab()
     assert page.imports.panel.isVisible()
     page.imports.panel.left_out.show_button.click()

@@ -48,7 +48,7 @@ def test_every_step_leads_to_its_page_also_without_facts(
     if action in ("create_project", "list_weights") or (action == "restore" and is_open):
         answer(object, lambda dialog: dialog.reject())
     if action in ("fetch_weights", "diagnose", "find_issues"):
-        monkeypatch.setattr(window.state.tasks, "run", lambda *_args, **_options: None)
+        monkeypatch.setattr(window.state.jobs, "run", lambda *_args, **_options: None)
     step = NextStep(action, backbone="resnet18", requirement="timm>=1", columns=("a", "b"))
     window.state.say("Something is wrong.", next_step=step)
     press(qtbot, window, action)

@@ -37,7 +37,7 @@ def test_a_paused_run_frees_its_memory_and_goes_on_where_it_was(qtbot, window: M
     qtbot.waitUntil(lambda: len(page.monitor.chart.epochs) >= 2, timeout=200_000)
     assert live_numbers() > before
     page.pause()
-    qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=60_000)
+    qtbot.waitUntil(lambda: not window.state.jobs.pending, timeout=60_000)
     assert live_numbers() == before
     run_dir = project_dir / "runs" / window.state.session.runner.unfinished.paused
     place = json.loads((run_dir / "last" / "state.json").read_text())["progress"]
@@ -47,7 +47,7 @@ def test_a_paused_run_frees_its_memory_and_goes_on_where_it_was(qtbot, window: M
     page.resume()
     qtbot.waitUntil(lambda: len(page.monitor.chart.epochs) >= done + 2, timeout=200_000)
     page.stop()
-    qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=60_000)
+    qtbot.waitUntil(lambda: not window.state.jobs.pending, timeout=60_000)
     run = read_run(run_dir)
     numbers = [epoch.epoch for epoch in run.epochs]
     assert numbers == list(range(len(numbers))) and len(numbers) >= done + 2

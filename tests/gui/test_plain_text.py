@@ -182,12 +182,12 @@ def test_no_preview_and_report_of_an_import_reads_a_name_as_markup(walk, opened,
     opened.show_page("project")
     page = opened.page("project")
     page.take_source(more)  # type: ignore[attr-defined]
-    qtbot.waitUntil(lambda: not opened.state.tasks.pending, timeout=20_000)
+    qtbot.waitUntil(lambda: not opened.state.jobs.pending, timeout=20_000)
     walk.look(opened, "preview")
     assert walk.saw(more.name) and walk.saw("<i>class")
     look_at_left_out(walk, page.imports.panel.left_out.show_button)  # type: ignore[attr-defined]
     page.imports.panel.import_button.click()  # type: ignore[attr-defined]
-    qtbot.waitUntil(lambda: not opened.state.tasks.pending, timeout=20_000)
+    qtbot.waitUntil(lambda: not opened.state.jobs.pending, timeout=20_000)
     walk.look(opened, "report")
     walk.hovered.clear()
     look_at_left_out(walk, page.overview.report.details_button)  # type: ignore[attr-defined]

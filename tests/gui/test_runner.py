@@ -138,12 +138,12 @@ def start_another(qtbot, page: TrainPage, epochs: int) -> None:
 def test_runs_that_wait_are_trained_in_order_and_past_a_failure(qtbot, page, window, engine, finish):
     engine.fails_at = {3}
     told: list[str] = []
-    window.state.tasks.ended.connect(lambda task, _is_told: told.append(task.failure.message if task.failure else ""))
+    window.state.jobs.ended.connect(lambda job, _is_told: told.append(job.failure.message if job.failure else ""))
     draft(page, 2)
     qtbot.mouseClick(page.start_button, LEFT)
     for epochs in (3, 4):
         start_another(qtbot, page, epochs)
-    assert len(window.state.tasks.pending) == 3 and page.switch.value() == SETUP
+    assert len(window.state.jobs.pending) == 3 and page.switch.value() == SETUP
     engine.is_slow = False
     engine.step.set()
     finish()
@@ -152,11 +152,11 @@ def test_runs_that_wait_are_trained_in_order_and_past_a_failure(qtbot, page, win
     assert len(list((window.state.path / "runs").glob("0*"))) == 2
 
 
-def test_a_run_that_waits_is_cancelled_in_the_task_bar(qtbot, page, window, engine, finish):
+def test_a_run_that_waits_is_cancelled_in_the_job_bar(qtbot, page, window, engine, finish):
     start_run(qtbot, page, engine)
     start_another(qtbot, page, 2)
-    window.state.tasks.waiting[0].stop()
-    assert len(window.state.tasks.pending) == 1 and page.runner.is_training
+    window.state.jobs.waiting[0].stop()
+    assert len(window.state.jobs.pending) == 1 and page.runner.is_training
     engine.is_slow = False
     engine.step.set()
     finish()
@@ -179,7 +179,7 @@ def test_pause_keeps_the_place_and_resume_goes_on_with_one_curve(qtbot, page, wi
     start_run(qtbot, page, engine, ends_epoch=True)
     qtbot.mouseClick(page.pause_button, LEFT)
     assert page.monitor.state() == "Pausing"
-    qtbot.waitUntil(lambda: not window.state.tasks.pending)
+    qtbot.waitUntil(lambda: not window.state.jobs.pending)
     assert page.monitor.state() == "Paused" and page.resume_button.isVisible()
     assert not page.pause_button.isVisible() and not page.start_button.isVisible()
     engine.is_slow = False
@@ -198,7 +198,7 @@ def test_stop_ends_the_run_and_the_next_begins(qtbot, page, window, engine, fini
     qtbot.mouseClick(page.stop_button, LEFT)
     qtbot.waitUntil(lambda: engine.trained == [4, 2] and page.monitor.state() == "Running")
     qtbot.mouseClick(page.stop_button, LEFT)
-    qtbot.waitUntil(lambda: not window.state.tasks.pending)
+    qtbot.waitUntil(lambda: not window.state.jobs.pending)
     assert page.monitor.state() == "Stopped"
     assert not page.results_button.isVisible()  # not one epoch had ended
     assert page.start_button.isVisible() and not page.resume_button.isVisible()

@@ -9,8 +9,8 @@ from PySide6.QtGui import QGuiApplication
 
 from gui.app import create_window
 from gui.errors import ReportDialog
+from gui.jobs import Job, Lane
 from gui.state import AppState
-from gui.tasks import Lane, Task
 from visionft.core.errors import ProjectError, RunError
 from visionft.project.edits.changes import AddClass
 from visionft.project.edits.class_changes import DeleteClass
@@ -33,13 +33,13 @@ def label(qtbot, open_page):
 
 
 def start(window, work, *, title="A job", lane=Lane.TRAINING):
-    task = Task(title=title, work=work, lane=lane, page="train")
-    return window.state.tasks.run(task, owner=window, on_done=lambda _result: None)
+    job = Job(title=title, work=work, lane=lane, page="train")
+    return window.state.jobs.run(job, owner=window, on_done=lambda _result: None)
 
 
 def run_job(qtbot, window, work, *, lane=Lane.TRAINING):
     start(window, work, lane=lane)
-    qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=20_000)
+    qtbot.waitUntil(lambda: not window.state.jobs.pending, timeout=20_000)
 
 
 @pytest.mark.parametrize("way", ["removed", "moved"])

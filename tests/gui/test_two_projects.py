@@ -12,10 +12,10 @@ from PySide6.QtCore import QCoreApplication, QEvent, Qt
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QApplication, QWidget
 
+from gui.jobs import Job, Lane
 from gui.kit import dialogs
 from gui.results.results_page import DETAILS
 from gui.shell.window import MainWindow
-from gui.tasks import Lane, Task
 from visionft.training.config.train_config import TrainConfig
 
 LEFT, CONTROL = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.ControlModifier
@@ -42,7 +42,7 @@ def draw(folder: Path, names: tuple[str, ...], count: int) -> Path:
 
 
 def wait(qtbot, window: MainWindow) -> None:
-    qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=200_000)
+    qtbot.waitUntil(lambda: not window.state.jobs.pending, timeout=200_000)
 
 
 @pytest.fixture
@@ -167,10 +167,8 @@ def late(window: MainWindow, project_dir: Path, monkeypatch) -> Callable[[Lane],
     def start(lane: Lane) -> list[tuple[str, object]]:
         heard: list[tuple[str, object]] = []
         state, work = window.state, Late()
-        task = Task(title="Taking its time", work=work, lane=lane, page="project")
-        state.tasks.run(
-            task, owner=window.page("project"), on_done=lambda result: heard.append((result, state.session))
-        )
+        job = Job(title="Taking its time", work=work, lane=lane, page="project")
+        state.jobs.run(job, owner=window.page("project"), on_done=lambda result: heard.append((result, state.session)))
         assert work.begun.wait(5)
         return heard
 
@@ -181,12 +179,12 @@ def late(window: MainWindow, project_dir: Path, monkeypatch) -> Callable[[Lane],
 def test_a_late_result_never_reaches_another_project(qtbot, window, late, tmp_path, lane):
     heard, session = late(lane), window.state.session
     window.state.create_project(tmp_path / "second")
-    assert window.state.path == tmp_path / "second" and not window.state.tasks.pending
+    assert window.state.path == tmp_path / "second" and not window.state.jobs.pending
     qtbot.wait(50)
     assert heard == [("a late result", session)]
 
 
-def test_opening_another_project_while_a_task_runs_asks_first(qtbot, window, late, tmp_path, monkeypatch):
+def test_opening_another_project_while_a_job_runs_asks_first(qtbot, window, late, tmp_path, monkeypatch):
     asked, answers = [], [False, False, True]
     monkeypatch.setattr(dialogs, "ask_yes", lambda *inputs, **_: asked.append(inputs[1]) or answers.pop(0))
     late(Lane.DISK)
@@ -194,7 +192,7 @@ def test_opening_another_project_while_a_task_runs_asks_first(qtbot, window, lat
     session = window.state.session
     assert not window.state.create_project(tmp_path / "second") and not (tmp_path / "second").exists()
     window.commands.action("file.close").trigger()
-    assert window.state.session is session and len(window.state.tasks.running) == 2
+    assert window.state.session is session and len(window.state.jobs.running) == 2
     window.commands.action("file.close").trigger()
-    assert window.state.session is None and not window.state.tasks.pending
+    assert window.state.session is None and not window.state.jobs.pending
     assert len(asked) == 3 and not any("2" in question for question in asked)  # only the training would lose anything

@@ -27,7 +27,7 @@ print(json.dumps(session.run(["probabilities"], {"image": pixels})[0][0].tolist(
 
 
 def wait_for_job(qtbot, window: MainWindow, *, seconds: int = 120) -> None:
-    qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=seconds * 1000)
+    qtbot.waitUntil(lambda: not window.state.jobs.pending, timeout=seconds * 1000)
 
 
 MOST_CLICKS = 8

@@ -11,9 +11,9 @@ from gui.curate.curation import Curation
 from gui.curate.map.map_panel import MapControls, MapPanel
 from gui.curate.map.map_reader import BY_CLASS, MAX_POINTS, MapData, read_map_data
 from gui.curate.view import EmptyContent, View, ViewContent
+from gui.jobs import Failure, Job, Lane
 from gui.kit.translation import tr
 from gui.kit.workers import BackgroundReader
-from gui.tasks import Failure, Lane, Task
 from visionft.analysis.image_map import Method, draw_map
 from visionft.core.jobs import JobContext, load_libraries
 from visionft.core.messages import Message
@@ -24,7 +24,7 @@ _SETTLE_MS = 200  # after the last move of the map the grid shows the visible im
 
 
 def draw(project_dir: Path, images: Snapshot, method: Method, *, again: bool, job: JobContext) -> None:
-    """Compute the map, or place new images on it, in a task."""
+    """Compute the map, or place new images on it, in a job."""
     if current_kind(project_dir, images.image_reading) is None or load_features(project_dir, images).missing:
         load_libraries(job)  # slow; only needed to compute features: a map of known features appears at once
     draw_map(project_dir, images, method=method, again=again, job=job)
@@ -46,7 +46,7 @@ class MapView(View):
         self._by = BY_CLASS  # the attribute for the colours
         self._read: MapData | None = None
         self._is_dirty = True
-        self._task: Task[Any] | None = None
+        self._job: Job[Any] | None = None
         self._drawing: Method | None = None
         self._has_placed, self._unplaceable = False, 0  # images without a position after a drawing are not tried again
         self.failure: Failure | None = None
@@ -103,7 +103,7 @@ class MapView(View):
         self.controls.show_ways(read.ways)
         if self._has_placed:
             self._has_placed, self._unplaceable = False, read.without
-        new = read.without - self._unplaceable if read.map is not None and self._task is None else 0
+        new = read.without - self._unplaceable if read.map is not None and self._job is None else 0
         self.controls.show_without(max(0, new))
         if read.map is not None:
             self.panel.show_map(read)
@@ -112,7 +112,7 @@ class MapView(View):
 
     def _begin_by_itself(self, read: MapData) -> None:
         """Compute a missing map: principal axes at once, then t-SNE; only where features already exist."""
-        if not read.has_features or self._task is not None:
+        if not read.has_features or self._job is not None:
             return
         wanted = read.method if read.map is not None else "pca"
         if (read.map is None or read.map.method != wanted) and wanted not in self._refused:
@@ -121,12 +121,12 @@ class MapView(View):
     def draw(self, method: Method | None = None, *, again: bool = False) -> None:
         """Compute the map, or place new images on it."""
         session, chosen = self.curation.session, method or self._method
-        if session is None or self._task is not None:
+        if session is None or self._job is not None:
             return
         self.failure, self._drawing = None, chosen
         work = partial(draw, session.path, session.snapshot(), chosen, again=again)
-        self._task = self.curation.state.tasks.run(
-            Task(title=tr("Drawing the map"), work=work, lane=Lane.COMPUTE, page="curate"),
+        self._job = self.curation.state.jobs.run(
+            Job(title=tr("Drawing the map"), work=work, lane=Lane.COMPUTE, page="curate"),
             owner=self,
             on_failed=self._on_failed,
             on_end=self._on_ended,
@@ -134,18 +134,18 @@ class MapView(View):
         self.changed.emit()
 
     def stop(self) -> None:
-        if self._task is not None:
-            self._task.stop()
+        if self._job is not None:
+            self._job.stop()
 
     def _on_failed(self, failure: Failure) -> None:
         self.failure = None if failure.is_stop else failure
 
-    def _on_ended(self, task) -> None:
-        if self._drawing is not None and (task.was_stopped or task.failure is not None):
+    def _on_ended(self, job) -> None:
+        if self._drawing is not None and (job.was_stopped or job.failure is not None):
             self._refused.add(self._drawing)
         else:
             self._has_placed = True
-        self._task = self._drawing = None
+        self._job = self._drawing = None
         self._dirty()
 
     def sentence(self) -> str:
@@ -189,7 +189,7 @@ class MapView(View):
                 button=tr("Draw the map"),
                 act=act,
             )
-        if self._task is not None or read is None:
+        if self._job is not None or read is None:
             words = tr("Embeddings are computed once for each image; then the map takes seconds.")
             return EmptyContent(
                 title=tr("The map is being drawn"), words=words, icon="map", button=tr("Stop"), act=self.stop

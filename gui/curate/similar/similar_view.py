@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QFileDialog, QSizePolicy, QWidget
 
 from gui.curate.curation import Curation
 from gui.curate.view import Command, EmptyContent, View, ViewContent, plain_tile
+from gui.jobs import Failure, Job, Lane
 from gui.kit import theme
 from gui.kit.grid_geometry import GAP
 from gui.kit.image_grid import ImageGrid
@@ -23,7 +24,6 @@ from gui.kit.thumbnails import ThumbnailStore
 from gui.kit.translation import tr
 from gui.kit.workers import BackgroundReader
 from gui.state import ChosenImages
-from gui.tasks import Failure, Lane, Task
 from visionft.analysis.similar import RankedImage, Ranking, examples_from_files, query_images, ranking_of
 from visionft.core.errors import VisionFTError
 from visionft.core.messages import Message
@@ -175,7 +175,7 @@ class SimilarView(View):
         self.examples = Examples()
         self._ranked: RankResult | None = None
         self._requested: tuple[object, ...] = ()
-        self._task: Task[Any] | None = None
+        self._job: Job[Any] | None = None
         self.failure: Failure | None = None
         self._reader = BackgroundReader(RankReader(), self._on_ranked, parent=self)
         curation.scan.ended.connect(self._rank_again)
@@ -245,19 +245,19 @@ class SimilarView(View):
 
     def _on_ranked(self, ranked: RankResult) -> None:
         self._ranked = ranked
-        if ranked.unseen and self._task is None and self.failure is None:
+        if ranked.unseen and self._job is None and self.failure is None:
             self._compute_features(ranked.unseen)
         self.changed.emit()
         self.curation.selection.set_current(0)
 
     def _compute_features(self, files: Sequence[Path]) -> None:
         session = self.curation.session
-        if session is None or self._task is not None:
+        if session is None or self._job is not None:
             return
         self.failure = None
         work = partial(compute_features, session.path, session.images, tuple(files))
-        self._task = self.curation.state.tasks.run(
-            Task(title=tr("Looking at the images"), work=work, lane=Lane.COMPUTE, page="curate", device=True),
+        self._job = self.curation.state.jobs.run(
+            Job(title=tr("Looking at the images"), work=work, lane=Lane.COMPUTE, page="curate", device=True),
             owner=self,
             on_failed=self._on_failed,
             on_end=self._on_ended,
@@ -267,8 +267,8 @@ class SimilarView(View):
     def _on_failed(self, failure: Failure) -> None:
         self.failure = failure
 
-    def _on_ended(self, _task: object) -> None:
-        self._task = None
+    def _on_ended(self, _job: object) -> None:
+        self._job = None
         self._rank_again()
 
     def sentence(self) -> str:
@@ -284,10 +284,10 @@ class SimilarView(View):
             return EmptyContent(
                 title=tr("No example yet"), words=words, icon="search", button=button, act=self.ask_file
             )
-        if self._task is not None:
+        if self._job is not None:
             words = tr("Embeddings are computed once for each image; then a search takes no time.")
             return EmptyContent(
-                title=tr("Looking at the images"), words=words, icon="search", button=tr("Stop"), act=self._task.stop
+                title=tr("Looking at the images"), words=words, icon="search", button=tr("Stop"), act=self._job.stop
             )
         if self.failure is not None:
             act = partial(self._compute_features, self._ranked.unseen if self._ranked is not None else ())

@@ -159,7 +159,7 @@ def test_a_project_never_checked_offers_it(qtbot, window, open_curate, grey_dir,
 @pytest.mark.slow
 def test_newer_images_are_counted_and_one_check_runs_again(qtbot, page, tmp_path, draw_folder, finish):
     import_source(page.session.project, draw_folder(tmp_path / "more", {"bird": 3}))
-    page.state.tasks.written.emit()
+    page.state.jobs.written.emit()
     qtbot.waitUntil(lambda: page.scan_line.words().startswith("3 "))
     qtbot.mouseClick(page.scan_line.run_button, LEFT)
     finish()

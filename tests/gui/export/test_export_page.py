@@ -69,7 +69,7 @@ def exporting(monkeypatch):
 
 def export(qtbot, window, page) -> None:
     qtbot.mouseClick(page.export_button, LEFT)
-    qtbot.waitUntil(lambda: not window.state.tasks.pending)
+    qtbot.waitUntil(lambda: not window.state.jobs.pending)
 
 
 def test_options_reach_the_engine_and_the_report_says_what_was_measured(
@@ -114,7 +114,7 @@ def test_an_export_is_checked_again_and_what_is_wrong_is_named(qtbot, window, pa
     assert card.verification.isHidden()
     for role in ("fault", "small"):
         qtbot.mouseClick(card.check_button, LEFT)
-        qtbot.waitUntil(lambda: not window.state.tasks.pending)
+        qtbot.waitUntil(lambda: not window.state.jobs.pending)
         words = card.verification.text()
         assert card.verification.property("role") == role and "mine.txt" in words
         assert ("labels.txt" in words) == bool(faults) and card.check_button.isEnabled()
@@ -193,9 +193,9 @@ def test_the_model_is_tried_while_further_files_are_made(
     monkeypatch.setattr(dialogs, "ask_files", lambda *_args, **_kwargs: [images / "green" / "green_000.png"])
     qtbot.mouseClick(tried.drop_zone.choose_button, LEFT)
     qtbot.waitUntil(lambda: [each.class_name for each in tried.predictions] == ["green"], timeout=20_000)
-    assert window.state.tasks.pending  # the export goes on
+    assert window.state.jobs.pending  # the export goes on
     goes_on.set()
-    qtbot.waitUntil(lambda: not window.state.tasks.pending)
+    qtbot.waitUntil(lambda: not window.state.jobs.pending)
     window.show_page("export")
     assert page.try_button.property("role") == "primary" and page.export_button.isEnabled()
     assert read_export(page.target_card.folder()).artefacts == ("fixed-size",)
@@ -217,9 +217,9 @@ def test_an_export_stopped_at_a_further_file_is_shown_and_can_be_completed(qtbot
     page.target_card.boxes["fixed-size"].click()
     qtbot.mouseClick(page.export_button, LEFT)
     qtbot.waitUntil(page.try_button.isVisible)
-    (task,) = window.state.tasks.running
-    task.stop()
-    qtbot.waitUntil(lambda: not window.state.tasks.pending)
+    (job,) = window.state.jobs.running
+    job.stop()
+    qtbot.waitUntil(lambda: not window.state.jobs.pending)
     assert page.parity_card.isVisible() and page.try_button.isVisible()
     assert page.export_button.isEnabled() and page.export_button.property("role") == "primary"
 

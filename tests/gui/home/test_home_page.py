@@ -125,7 +125,7 @@ def test_the_new_project_dialog_checks_the_name(qtbot, tmp_path, name, is_allowe
 @pytest.mark.usefixtures("styled")  # without it the tiles have no height to be clicked at
 def test_a_sample_project_is_ready_to_train(qtbot, window, page):
     qtbot.mouseClick(page.welcome.sample_tile, LEFT)
-    qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=120_000)
+    qtbot.waitUntil(lambda: not window.state.jobs.pending, timeout=120_000)
     assert is_ready(page)
     assert len(window.state.session.snapshot().class_names) == 5
 
@@ -144,7 +144,7 @@ def test_a_label_file_that_has_changed_is_offered_with_its_differences(
     window.show_page("project")
     qtbot.waitUntil(page.overview.changed.isVisible)
     qtbot.mouseClick(page.overview.changed.way_button, LEFT)
-    qtbot.waitUntil(lambda: not window.state.tasks.pending)
+    qtbot.waitUntil(lambda: not window.state.jobs.pending)
     assert [each.classes for each in page.imports.panel.preview.conflicts] == [("cat", "dog")]
     assert page.imports.panel.replaces_labels and page.imports.panel.replace_box.isVisible()
     assert "1" in page.imports.panel.import_button.text()

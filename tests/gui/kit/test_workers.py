@@ -1,46 +1,48 @@
 """Work in threads: one outcome, events on the main thread, cancelling, bugs turned into reports; and reading."""
 
 import gc
+import sys
 import threading
 import time
 
 import pytest
+import shiboken6
 from PySide6.QtCore import QCoreApplication, QEvent, QObject, QThread, Slot
 from PySide6.QtWidgets import QWidget
 
+from gui.jobs import Failure, Job, Lane
 from gui.kit import workers
 from gui.kit.workers import BackgroundReader, MainThreadCollector
-from gui.tasks import Failure, Lane, Task
 from visionft.core.errors import NextStep, VisionFTError
 from visionft.core.events import Notice
 
 
 class Listener(QObject):
-    """Runs a task and records its events and its end, and the receiving threads."""
+    """Runs a job and records its events and its end, and the receiving threads."""
 
     def __init__(self, qtbot, work, *, stops: bool = False) -> None:
         super().__init__()
         self.heard, self.threads = [], set()
-        task = Task(title="A task", work=work, lane=Lane.DISK, page="settings")
-        task.reported.connect(self.on_event)
-        task.ended.connect(self.on_end)
-        with qtbot.waitSignal(task.ended, timeout=5000):
-            task.begin()
+        job = Job(title="A job", work=work, lane=Lane.DISK, page="settings")
+        job.reported.connect(self.on_event)
+        job.ended.connect(self.on_end)
+        with qtbot.waitSignal(job.ended, timeout=5000):
+            job.begin()
             if stops:
-                task.stop()
+                job.stop()
 
     @Slot(object, object)
-    def on_event(self, _task, event):
+    def on_event(self, _job, event):
         self.heard.append(event)
         self.threads.add(QThread.currentThread())
 
     @Slot(object)
-    def on_end(self, task):
-        self.heard.append(task.failure or task.result)
+    def on_end(self, job):
+        self.heard.append(job.failure or job.result)
         self.threads.add(QThread.currentThread())
 
 
-def test_a_task_delivers_its_result_and_its_events_on_the_main_thread(qtbot, qapp):
+def test_a_job_delivers_its_result_and_its_events_on_the_main_thread(qtbot, qapp):
     def work(*, job):
         job.report(Notice(message="hello"))
         assert QThread.currentThread() is not qapp.thread()
@@ -190,3 +192,23 @@ def test_a_window_is_destroyed_beside_its_working_reader(qtbot, qapp):
     qtbot.waitUntil(lambda: not workers.work_let_go())
     qapp.processEvents()
     assert answers == []
+
+
+@pytest.mark.slow
+def test_a_reader_is_destroyed_at_the_moment_a_reading_ends(qapp, caplog, monkeypatch):
+    """A thread that emits a signal of a destroyed reader logs an error, or crashes the process."""
+    interval = sys.getswitchinterval()
+    monkeypatch.setattr(workers, "LET_GO_S", 1.0)
+    sys.setswitchinterval(1e-5)
+    try:
+        for turn in range(3000):
+            owner = QObject()
+            BackgroundReader(lambda place: place, lambda _: None, threads=2, parent=owner).ask_each(range(3))
+            end = time.perf_counter() + turn % 300 * 1e-6
+            while time.perf_counter() < end:
+                pass
+            shiboken6.delete(owner)
+    finally:
+        sys.setswitchinterval(interval)
+    qapp.processEvents()
+    assert not caplog.records

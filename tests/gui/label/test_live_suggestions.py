@@ -71,8 +71,8 @@ def test_without_features_the_menu_computes_them_and_then_suggests(wait, window,
     page = open_label(project_dir)
     assert not page.suggestion_bar.isVisible()
     page.labels.suggesting.menu(page).actions()[0].trigger()
-    assert window.state.tasks.pending
-    wait(lambda: not window.state.tasks.pending)
+    assert window.state.jobs.pending
+    wait(lambda: not window.state.jobs.pending)
     with Project.open(project_dir, read_only=True) as project:
         assert current_kind(project_dir, project.image_reading) is not None
     wait(page.suggestion_bar.isVisible)

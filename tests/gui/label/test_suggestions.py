@@ -130,7 +130,7 @@ def test_a_real_run_suggests_for_every_unlabelled_image(qtbot, choose_in, window
         project.apply(UnlabelImages(tuple(image.image_id for image in project.snapshot().labelled("test"))))
     page = open_label(folder)
     choose_in(page.labels.suggesting.menu(page), "001-tiny")
-    qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=60_000)
+    qtbot.waitUntil(lambda: not window.state.jobs.pending, timeout=60_000)
     qtbot.waitUntil(lambda: len(page.labels.suggesting.found) > 0, timeout=10_000)
     summary = window.state.session.project.summary()
     assert len(page.labels.suggesting.found) == summary.images - summary.labelled

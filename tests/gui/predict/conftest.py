@@ -19,7 +19,7 @@ def classify(qtbot, window, page) -> Callable[..., None]:
 
     def run(*sources: Path) -> None:
         page.classify(list(sources))
-        qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=20_000)
+        qtbot.waitUntil(lambda: not window.state.jobs.pending, timeout=20_000)
         page.grid.selection.set_current(0)
 
     return run

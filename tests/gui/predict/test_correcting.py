@@ -17,7 +17,7 @@ def say(qtbot, window, page, name):
     page.panel.picker.setFocus()
     qtbot.keyClicks(page.panel.picker.lineEdit(), name)
     qtbot.keyClick(page.panel.picker.lineEdit(), ENTER)
-    qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=20_000)
+    qtbot.waitUntil(lambda: not window.state.jobs.pending, timeout=20_000)
 
 
 def labels(window, path: Path) -> tuple[str, ...]:

@@ -43,12 +43,12 @@ def test_the_user_chooses_which_file_answers(qtbot, window, folder, images):
     assert box.isVisible()
     assert all(name in box.itemText(place) for place, name in enumerate(("fp32", "fp16", "int8")))
     page.classify([images / "red" / "red_000.png"])
-    qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=20_000)
+    qtbot.waitUntil(lambda: not window.state.jobs.pending, timeout=20_000)
     asked = []
-    window.state.tasks.added.connect(lambda handle: asked.append(handle.work.args[0]))
+    window.state.jobs.added.connect(lambda handle: asked.append(handle.work.args[0]))
     box.setCurrentIndex(2)
     box.activated.emit(2)
-    qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=20_000)
+    qtbot.waitUntil(lambda: not window.state.jobs.pending, timeout=20_000)
     assert asked == [page.model()] == [folder / "model_int8.onnx"] and page.predictions[0].class_name == "red"
 
 

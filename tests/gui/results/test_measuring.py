@@ -63,7 +63,7 @@ def test_a_measurement_that_fails_is_told_in_its_place_and_not_tried_again_by_it
     qtbot.wait(50)
     assert asked == [OLD] and not said
     qtbot.mouseClick(page.missing.button, LEFT)
-    qtbot.waitUntil(lambda: len(asked) == 2 and not window.state.tasks.pending)
+    qtbot.waitUntil(lambda: len(asked) == 2 and not window.state.jobs.pending)
 
 
 @pytest.mark.slow

@@ -6,8 +6,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
 from run_events import ended_run, epoch_done
 
+from gui.jobs import Job, Lane
 from gui.shell.messages import ending_of
-from gui.tasks import Lane, Task
 from visionft.core.errors import VisionFTError
 from visionft.project.edits.changes import AddClass
 from visionft.training.evaluation.stored import Evaluation
@@ -37,7 +37,7 @@ def test_the_keyboard_reaches_a_message_and_comes_back(qtbot, window):
     assert not window.toasts.isVisible() and window.isAncestorOf(QApplication.focusWidget())
 
 
-TASK = Task(title="Training ResNet-18", work=lambda **_: None, lane=Lane.TRAINING, page="train")
+JOB = Job(title="Training ResNet-18", work=lambda **_: None, lane=Lane.TRAINING, page="train")
 BEST = epoch_done(epoch=7, epochs=9, val_accuracy=0.934)
 TESTED = Evaluation(
     run="001-run",
@@ -57,28 +57,28 @@ RESULT = dataclasses.replace(RUN, evaluations={"test": TESTED})
 
 
 def finish(qtbot, window, result, *, page="train"):
-    task = Task(title="Training ResNet-18", work=lambda **_: result, lane=Lane.TRAINING, page=page)
-    window.state.tasks.run(task, owner=window)
-    qtbot.waitUntil(lambda: not window.state.tasks.pending)
+    job = Job(title="Training ResNet-18", work=lambda **_: result, lane=Lane.TRAINING, page=page)
+    window.state.jobs.run(job, owner=window)
+    qtbot.waitUntil(lambda: not window.state.jobs.pending)
 
 
 def test_a_finished_run_leads_to_its_results(qtbot, window, project_dir):
     window.state.open_project(project_dir)
     window.show_page("label")
     finish(qtbot, window, RESULT)
-    assert TASK.title in window.toasts.message()
+    assert JOB.title in window.toasts.message()
     assert all(each in window.toasts.newest.hint() for each in ("69.4%", "60", "1 min"))
     assert not any(each in window.toasts.newest.hint() for each in ("93.4%", " s."))
     window.toasts.newest.way_button.click()
     assert window.current_page.name == "results" and not window.toasts.message()
 
 
-def ended(work) -> Task:
-    """Return a task after its end."""
-    task = Task(title=TASK.title, work=work, lane=Lane.TRAINING, page="train")
-    task.begin()
-    task.wait()
-    return task
+def ended(work) -> Job:
+    """Return a job after its end."""
+    job = Job(title=JOB.title, work=work, lane=Lane.TRAINING, page="train")
+    job.begin()
+    job.wait()
+    return job
 
 
 def test_a_failure_is_told_as_well_and_a_stop_is_not(qapp):
@@ -86,7 +86,7 @@ def test_a_failure_is_told_as_well_and_a_stop_is_not(qapp):
         raise VisionFTError("E1", "Close others.")
 
     failed = ending_of(ended(fail))
-    assert failed is not None and TASK.title in failed.title and failed.words == "E1"
+    assert failed is not None and JOB.title in failed.title and failed.words == "E1"
     stopped = ended(lambda **_: RESULT)
     stopped.was_stopped = True
     assert ending_of(stopped) is None

@@ -57,7 +57,7 @@ def engine(monkeypatch):
 def request(qtbot, window, page) -> AdviceCard:
     card = page.setup.advice_card
     qtbot.mouseClick(card.recommend_button, LEFT)
-    qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=10_000)
+    qtbot.waitUntil(lambda: not window.state.jobs.pending, timeout=10_000)
     return card
 
 
@@ -87,7 +87,7 @@ def test_training_takes_the_preset_balanced_and_a_run_leads_to_the_results(qtbot
     assert page.draft.preset == "balanced"
     engine[0] = recommendation(model("full", 0.9, run="001-full"), model("linear", 0.8))
     qtbot.mouseClick(card.again_button, LEFT)
-    qtbot.waitUntil(lambda: not window.state.tasks.pending, timeout=10_000)
+    qtbot.waitUntil(lambda: not window.state.jobs.pending, timeout=10_000)
     for button, name in ((card.use_button, "results"), (card.label_button, "label")):
         with qtbot.waitSignal(window.state.page_requested) as requested:
             qtbot.mouseClick(button, LEFT)

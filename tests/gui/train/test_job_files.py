@@ -50,7 +50,7 @@ def test_a_job_is_packed_trained_elsewhere_and_its_result_imported(qtbot, window
     job, session = tmp_path / "there" / "a.vftjob", window.state.session
     job.parent.mkdir()
     press(qtbot, drafted.setup.pack_button, job)
-    qtbot.waitUntil(lambda: job.exists() and not window.state.tasks.pending, timeout=60_000)
+    qtbot.waitUntil(lambda: job.exists() and not window.state.jobs.pending, timeout=60_000)
     run_job(job)
     press(qtbot, drafted.setup.import_button, result_file(job))
     qtbot.waitUntil(lambda: window.current_page.name == "results", timeout=60_000)

@@ -70,7 +70,7 @@ def test_a_fault_is_shown_beside_its_field_and_nothing_starts(qtbot, page, windo
     qtbot.keyClicks(editor, "fast")
     attrgetter(button)(page).click()
     assert editor.property("fault") == "true"
-    assert scripted[0] == [] and not window.state.tasks.pending
+    assert scripted[0] == [] and not window.state.jobs.pending
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def test_start_divides_the_images_as_it_said_and_trains(qtbot, unsplit, scripted
 
 def test_too_few_images_for_a_test_set_are_trained_without_one_and_it_is_said(window, unsplit, scripted, qtbot, finish):
     page, told = unsplit(red=2, blue=4), []
-    window.state.tasks.reported.connect(lambda _task, event: told.append(event))
+    window.state.jobs.reported.connect(lambda _job, event: told.append(event))
     qtbot.mouseClick(page.start_button, LEFT)
     qtbot.waitUntil(lambda: bool(scripted[0]), timeout=10_000)
     finish()
@@ -161,7 +161,7 @@ def test_closing_while_a_job_runs_asks_and_stops_it(qtbot, page, window, scripte
     page.start()
     monkeypatch.setattr(dialogs, "ask_yes", lambda *args, **kwargs: False)
     window.close()
-    assert window.isVisible() and window.state.tasks.pending
+    assert window.isVisible() and window.state.jobs.pending
     monkeypatch.setattr(dialogs, "ask_yes", lambda *args, **kwargs: True)
     window.close()
-    assert not window.isVisible() and not window.state.tasks.pending and window.state.session is None
+    assert not window.isVisible() and not window.state.jobs.pending and window.state.session is None

@@ -1,7 +1,7 @@
-"""Long work in the background: running tasks, waiting tasks with their reasons, and callbacks at the end.
+"""Long work in the background: running jobs, waiting jobs with their reasons, and callbacks at the end.
 
-A screen describes its work as a `Task` and hands it to `Tasks.run` with callbacks; they arrive on the main thread. Each
-task belongs to a lane; the lanes run in parallel, one task of each at a time. `reason_to_wait` alone decides all
+A screen describes its work as a `Job` and hands it to `Jobs.run` with callbacks; they arrive on the main thread. Each
+job belongs to a lane; the lanes run in parallel, one job of each at a time. `reason_to_wait` alone decides all
 further conflicts.
 """
 
@@ -30,14 +30,14 @@ from visionft.core.messages import Message, Text
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
-TASK_THREAD = "visionft-task"  # the name of each
+JOB_THREAD = "visionft-job"  # the name of each
 NEEDED_GPU_MB = 2048  # upper estimate for evaluation or export alongside a run, including the libraries
 LOOK_AGAIN_MS = 2000
-_LET_GO_S = 0.3  # the end of a stopped task is awaited so long where nothing depends on it
+_LET_GO_S = 0.3  # the end of a stopped job is awaited so long where nothing depends on it
 
 
 class Work(Protocol[T_co]):
-    """The callable of a task: long work already bound to its inputs."""
+    """The callable of a job: long work already bound to its inputs."""
 
     def __call__(self, *, job: JobContext) -> T_co: ...
 
@@ -69,7 +69,7 @@ class Failure:
     def of(cls, error: BaseException) -> "Failure":
         """Return the failure of work that raised `error`, and write it to the log."""
         if (expected := as_expected(error)) is None:
-            logger.error("A task failed unexpectedly", exc_info=error)
+            logger.error("A job failed unexpectedly", exc_info=error)
             message = Message("Unexpected error: {name}: {error}", name=type(error).__name__, error=error)
             return cls(message=message, details="".join(traceback.format_exception(error)))
         log_expected(logger, error)
@@ -79,7 +79,7 @@ class Failure:
 
 
 class Lane(Enum):
-    """The resource of a task. One task of each lane runs at a time."""
+    """The resource of a job. One job of each lane runs at a time."""
 
     TRAINING = "training"
     COMPUTE = "compute"
@@ -88,17 +88,17 @@ class Lane(Enum):
 
 
 class Priority(IntEnum):
-    """The order in which tasks give way: a waiting one stops those of a lower priority that it must not run beside."""
+    """The order in which jobs give way: a waiting one stops those of a lower priority that it must not run beside."""
 
-    UNREQUESTED = 0  # an estimate that nobody requested: stopped for every other task, and not in the task bar
+    UNREQUESTED = 0  # an estimate that nobody requested: stopped for every other job, and not in the job bar
     MEASUREMENT = 1  # measures time: never runs alongside a training run, and is stopped for one
     REGULAR = 2
 
 
-class Task(QObject, Generic[T]):
+class Job(QObject, Generic[T]):
     """Long work with a name, which the user sees and can cancel: its description, its thread and its end.
 
-    `Tasks.run` starts it, at once or later. Signals and callbacks arrive on the main thread; the callbacks are not
+    `Jobs.run` starts it, at once or later. Signals and callbacks arrive on the main thread; the callbacks are not
     called once their owner is deleted.
 
     Attributes:
@@ -106,23 +106,23 @@ class Task(QObject, Generic[T]):
         work: Bound to its inputs; its libraries are imported inside. None once it has begun.
         lane: The resource that it needs.
         page: Linked from the status bar.
-        writes: It changes the project: one such task runs at a time.
+        writes: It changes the project: one such job runs at a time.
         device: It computes on the graphics card if there is one.
         priority: Decides what gives way.
         makes_files: Files that the user keeps: incomplete if it is stopped.
         outlives_project: It continues when another project is opened.
         tells_result: Its owner shows the result on any page.
         waits_for: The reason to wait, in words; empty once it runs.
-        has_begun: False for a task that was stopped while it waited.
+        has_begun: False for a job that was stopped while it waited.
         was_stopped: Whether its end was requested.
-        result: There once it has ended, also the partial one of a cancelled task; None without one.
+        result: There once it has ended, also the partial one of a cancelled job; None without one.
         failure: There in place of a result; None as well if it was stopped before it began, or let go.
         seconds: From its start to its end.
     """
 
-    reported = Signal(object, object)  # Task, Event
-    stop_requested = Signal(object)  # Task
-    ended = Signal(object)  # Task
+    reported = Signal(object, object)  # Job, Event
+    stop_requested = Signal(object)  # Job
+    ended = Signal(object)  # Job
 
     _event_arrived = Signal(object)  # Event, from the thread
     _work_ended = Signal()  # from the thread
@@ -157,7 +157,7 @@ class Task(QObject, Generic[T]):
         self._on_failed: Callable[[Failure], object] | None = None
         self._on_event: Callable[[Event], object] | None = None
         self._on_progress: Callable[[Progress], object] | None = None
-        self._on_end: Callable[[Task[T]], object] | None = None
+        self._on_end: Callable[[Job[T]], object] | None = None
         self._cancelled = threading.Event()
         self._thread: threading.Thread | None = None
         self._outcome: Future[T | Failure] = Future()
@@ -176,7 +176,7 @@ class Task(QObject, Generic[T]):
         """Whether stopping it loses something; anything else is stopped without a question."""
         return self.must_end or self.makes_files
 
-    def yields_to(self, other: "Task[Any]") -> bool:
+    def yields_to(self, other: "Job[Any]") -> bool:
         """Return whether it is stopped where `other` waits for it."""
         if self.priority is Priority.UNREQUESTED:
             return other.priority > Priority.UNREQUESTED
@@ -203,9 +203,9 @@ class Task(QObject, Generic[T]):
         on_failed: Callable[[Failure], object] | None,
         on_event: Callable[[Event], object] | None,
         on_progress: Callable[[Progress], object] | None,
-        on_end: "Callable[[Task[T]], object] | None",
+        on_end: "Callable[[Job[T]], object] | None",
     ) -> None:
-        """Set what to call; `Tasks.run` says when."""
+        """Set what to call; `Jobs.run` says when."""
         self._owner, self._on_done, self._on_failed = owner, on_done, on_failed
         self._on_event, self._on_progress, self._on_end = on_event, on_progress, on_end
 
@@ -216,11 +216,11 @@ class Task(QObject, Generic[T]):
         self.waits_for = ""
         self.has_begun = True
         self._began_s = time.monotonic()
-        self._thread = threading.Thread(target=self._do, args=(work,), name=TASK_THREAD, daemon=True)
+        self._thread = threading.Thread(target=self._do, args=(work,), name=JOB_THREAD, daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """Request cancellation: running work ends at its next check, a waiting task at once, an ended one stays so."""
+        """Request cancellation: running work ends at its next check, a waiting job at once, an ended one stays so."""
         if not self.was_stopped and not self._is_over:
             self.was_stopped = True
             self._cancelled.set()
@@ -239,7 +239,7 @@ class Task(QObject, Generic[T]):
             self._on_work_ended()
 
     def call_back(self) -> None:
-        """Call the callbacks of the end; for `Tasks`."""
+        """Call the callbacks of the end; for `Jobs`."""
         if not shiboken6.isValid(self._owner):
             return
         if self.failure is not None and self._on_failed is not None:
@@ -295,90 +295,90 @@ class Task(QObject, Generic[T]):
         self.ended.emit(self)
 
 
-def reason_to_wait(task: Task[Any], running: Iterable[Task[Any]], *, free_mb: int | None = None) -> str:
-    """Return the reason a task has to wait, in words; empty when it can start. The only place that decides conflicts.
+def reason_to_wait(job: Job[Any], running: Iterable[Job[Any]], *, free_mb: int | None = None) -> str:
+    """Return the reason a job has to wait, in words; empty when it can start. The only place that decides conflicts.
 
     `free_mb` is the free memory of the graphics card in MiB; None if there is none.
     """
     for other in running:
-        if other.lane is task.lane:
-            return tr("waits for “{task}”", task=other.title)
-        if task.priority < Priority.REGULAR and other.lane in (Lane.TRAINING, Lane.PREDICTION):
-            return tr("waits for “{task}”: beside it the measurement would be wrong", task=other.title)
-        if other.priority < Priority.REGULAR and task.lane in (Lane.TRAINING, Lane.PREDICTION):
-            return tr("waits until “{task}” has stopped", task=other.title)
-        if other.writes and task.writes:
-            return tr("waits for “{task}”: it is changing the project", task=other.title)
-        if other.device and task.device and free_mb is not None and free_mb < NEEDED_GPU_MB:
-            words = Message("waits for “{task}”: only {free} MB of the graphics card's memory are free")
-            return tr(words, task=other.title, free=f"{free_mb:,}")
+        if other.lane is job.lane:
+            return tr("waits for “{job}”", job=other.title)
+        if job.priority < Priority.REGULAR and other.lane in (Lane.TRAINING, Lane.PREDICTION):
+            return tr("waits for “{job}”: beside it the measurement would be wrong", job=other.title)
+        if other.priority < Priority.REGULAR and job.lane in (Lane.TRAINING, Lane.PREDICTION):
+            return tr("waits until “{job}” has stopped", job=other.title)
+        if other.writes and job.writes:
+            return tr("waits for “{job}”: it is changing the project", job=other.title)
+        if other.device and job.device and free_mb is not None and free_mb < NEEDED_GPU_MB:
+            words = Message("waits for “{job}”: only {free} MB of the graphics card's memory are free")
+            return tr(words, job=other.title, free=f"{free_mb:,}")
     return ""
 
 
-class Tasks(QObject):
-    changed = Signal()  # running or waiting tasks, or a reason to wait
-    added = Signal(object)  # Task
-    reported = Signal(object, object)  # Task, Event
-    written = Signal()  # a task that changes the project has ended: read it again
-    ended = Signal(object, bool)  # Task; whether its owner already shows its failure
+class Jobs(QObject):
+    changed = Signal()  # running or waiting jobs, or a reason to wait
+    added = Signal(object)  # Job
+    reported = Signal(object, object)  # Job, Event
+    written = Signal()  # a job that changes the project has ended: read it again
+    ended = Signal(object, bool)  # Job; whether its owner already shows its failure
 
     def __init__(self, parent: QObject | None = None, *, free_mb: Callable[[], int | None] = free_gpu_mb) -> None:
         super().__init__(parent)
         self._free_mb = free_mb
-        self.running: list[Task[Any]] = []  # in the order of their start
-        self.waiting: list[Task[Any]] = []
+        self.running: list[Job[Any]] = []  # in the order of their start
+        self.waiting: list[Job[Any]] = []
         self._look_again = QTimer(self, interval=LOOK_AGAIN_MS)
         self._look_again.timeout.connect(self._begin_possible)
 
     def run(
         self,
-        task: Task[T],
+        job: Job[T],
         *,
         owner: QObject,
         on_done: Callable[[T], object] | None = None,
         on_failed: Callable[[Failure], object] | None = None,
         on_event: Callable[[Event], object] | None = None,
         on_progress: Callable[[Progress], object] | None = None,
-        on_end: Callable[[Task[T]], object] | None = None,
-    ) -> Task[T]:
-        """Run long work in the background, at once or as soon as no conflict remains; return `task`.
+        on_end: Callable[[Job[T]], object] | None = None,
+    ) -> Job[T]:
+        """Run long work in the background, at once or as soon as no conflict remains; return `job`.
 
         Args:
-            task: The work; run it once.
+            job: The work; run it once.
             owner: The owner of the callbacks: once it is deleted, none is called any more.
-            on_done: Receives the result, also the partial one of a cancelled task.
+            on_done: Receives the result, also the partial one of a cancelled job.
             on_failed: Receives the reason, in place of the toast over the page.
             on_event: Receives each event of the work, about ten steps a second at most.
             on_progress: Receives those that are a `Progress`.
-            on_end: Is called last, after any kind of end; also for a task cancelled while it waited.
+            on_end: Is called last, after any kind of end; also for a job cancelled while it waited.
         """
-        task.set_callbacks(
+        job.set_callbacks(
             owner, on_done=on_done, on_failed=on_failed, on_event=on_event, on_progress=on_progress, on_end=on_end
         )
-        task.setParent(self)
-        task.reported.connect(self.reported)
-        task.stop_requested.connect(self._on_stop_requested)
-        task.ended.connect(self._on_ended)
-        self.waiting.append(task)
-        self.added.emit(task)
+        job.setParent(self)
+        job.reported.connect(self.reported)
+        job.stop_requested.connect(self._on_stop_requested)
+        job.ended.connect(self._on_ended)
+        self.waiting.append(job)
+        self.added.emit(job)
         self._begin_possible()
-        return task
+        return job
 
     @property
-    def pending(self) -> tuple[Task[Any], ...]:
+    def pending(self) -> tuple[Job[Any], ...]:
         return (*self.running, *self.waiting)
 
     @property
-    def requested(self) -> tuple[Task[Any], ...]:
-        """The running and waiting tasks, without the estimates that nobody requested."""
-        return tuple(task for task in self.pending if task.priority > Priority.UNREQUESTED)
+    def requested(self) -> tuple[Job[Any], ...]:
+        """The running and waiting jobs, without the estimates that nobody requested."""
+        return tuple(job for job in self.pending if job.priority > Priority.UNREQUESTED)
 
     def is_busy(self, *lanes: Lane) -> bool:
-        """Return whether a requested task runs or waits in one of these lanes."""
-        return any(task.lane in lanes for task in self.requested)
+        """Return whether a requested job runs or waits in one of these lanes."""
+        return any(job.lane in lanes for job in self.requested)
 
-    def end(self, ending: Callable[[Task[Any]], bool]) -> None:
-        """Stop these tasks and return after their callbacks; the window paints but takes no input.
+    def end(self, ending: Callable[[Job[Any]], bool]) -> None:
+        """Stop these jobs and return after their callbacks; the window paints but takes no input.
 
         Work whose end nothing depends on is let go after a moment: it ends at its next check, unheard.
         """
@@ -388,60 +388,60 @@ class Tasks(QObject):
         patience.timeout.connect(loop.quit)
         patience.start()
         try:
-            while tasks := [task for task in self.pending if ending(task)]:
-                for task in tasks:
-                    task.stop()
+            while jobs := [job for job in self.pending if ending(job)]:
+                for job in jobs:
+                    job.stop()
                 if not patience.isActive():
-                    for task in [each for each in tasks if each.is_running and not each.must_end]:
-                        task.let_go()
-                if any(task.is_running for task in tasks):
+                    for job in [each for each in jobs if each.is_running and not each.must_end]:
+                        job.let_go()
+                if any(job.is_running for job in jobs):
                     loop.exec(QEventLoop.ProcessEventsFlag.ExcludeUserInputEvents)
         finally:
             self.changed.disconnect(loop.quit)
 
     @Slot(object)
-    def _on_stop_requested(self, task: Task[Any]) -> None:
-        """Handle a stop request; a waiting task ends now, as does an estimate that nobody requested."""
-        if task in self.waiting or task.priority is Priority.UNREQUESTED:
-            task.let_go()
+    def _on_stop_requested(self, job: Job[Any]) -> None:
+        """Handle a stop request; a waiting job ends now, as does an estimate that nobody requested."""
+        if job in self.waiting or job.priority is Priority.UNREQUESTED:
+            job.let_go()
         else:
             self.changed.emit()
 
     @Slot(object)
-    def _on_ended(self, task: Task[Any]) -> None:
-        """Report the end of a task, then start the tasks waiting for it; an exception in a callback blocks neither."""
-        if task in self.waiting:
-            self.waiting.remove(task)
+    def _on_ended(self, job: Job[Any]) -> None:
+        """Report the end of a job, then start the jobs waiting for it; an exception in a callback blocks neither."""
+        if job in self.waiting:
+            self.waiting.remove(job)
         else:
-            self.running.remove(task)
-            if task.writes:
+            self.running.remove(job)
+            if job.writes:
                 self.written.emit()
-        is_told = task.handles_failure
+        is_told = job.handles_failure
         try:
-            task.call_back()
+            job.call_back()
         finally:
             self._begin_possible()
-            self.ended.emit(task, is_told)
+            self.ended.emit(job, is_told)
 
     def _begin_possible(self) -> None:
-        """Start the tasks without a conflict, training first; stop those that yield to a waiting one."""
+        """Start the jobs without a conflict, training first; stop those that yield to a waiting one."""
         is_scarce = False
         order = sorted(self.waiting, key=lambda each: (each.lane is not Lane.TRAINING, -each.priority))
-        for task in order:
-            if task not in self.waiting:  # begun or stopped by the end of another one
+        for job in order:
+            if job not in self.waiting:  # begun or stopped by the end of another one
                 continue
             # The driver is queried only where it matters: that takes a moment.
-            needs_memory = task.device and any(other.device for other in self.running)
+            needs_memory = job.device and any(other.device for other in self.running)
             free_mb = self._free_mb() if needs_memory else None
-            task.waits_for = reason_to_wait(task, self.running, free_mb=free_mb)
-            is_scarce = is_scarce or (free_mb is not None and bool(task.waits_for))
-            if not task.waits_for:
-                self.waiting.remove(task)
-                self.running.append(task)
-                task.begin()
+            job.waits_for = reason_to_wait(job, self.running, free_mb=free_mb)
+            is_scarce = is_scarce or (free_mb is not None and bool(job.waits_for))
+            if not job.waits_for:
+                self.waiting.remove(job)
+                self.running.append(job)
+                job.begin()
                 continue
-            for other in [each for each in self.running if each.yields_to(task)]:
-                if reason_to_wait(task, [other], free_mb=free_mb):
+            for other in [each for each in self.running if each.yields_to(job)]:
+                if reason_to_wait(job, [other], free_mb=free_mb):
                     other.stop()
         if is_scarce:
             self._look_again.start()
