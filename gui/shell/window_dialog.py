@@ -19,7 +19,7 @@ from gui.kit.translation import tr
 from gui.kit.workers import BackgroundReader
 from visionft.core.jobs import JobCancelled, JobContext
 from visionft.core.messages import Message, Text
-from visionft.data.image_reading import AS_STORED, FIRST, MAXIMUM, MIDDLE, ImageReading, Window, window_text
+from visionft.data.image_reading import AS_STORED, FIRST, MAXIMUM, MIDDLE, ImageReading, IntensityWindow, window_text
 from visionft.project.image_window import Histogram, WindowChoice, measure_window, reading_text
 
 SHOWN = 6  # images
@@ -45,11 +45,11 @@ class HistogramView(QWidget):
     def sizeHint(self) -> QSize:
         return QSize(theme.scaled(560), theme.scaled(120))
 
-    def show_values(self, histogram: Histogram, window: Window) -> None:
+    def show_values(self, histogram: Histogram, window: IntensityWindow) -> None:
         self._histogram, self._window = histogram, window
         self.update()
 
-    def _span(self) -> Window:
+    def _span(self) -> IntensityWindow:
         """Return the values at both borders: those of the images and of the window."""
         low, high = min(self._histogram.low, self._window[0]), max(self._histogram.high, self._window[1])
         return low, high if high > low else low + 1.0
@@ -133,7 +133,7 @@ class WindowDialog(Dialog):
         self._is_closed = False
         self._shown: Sequence[Path] = ()
         self._first, self.choice = choice, choice
-        self._windows: list[Window] = []
+        self._windows: list[IntensityWindow] = []
         self.words = text(role="muted", wrap=True)
         self.histogram = HistogramView()
         self.low_box, self.high_box = value_box("Low value"), value_box("High value")

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from visionft.core.messages import Message
-from visionft.data.image_reading import ImageReading, Window, above, is_window
+from visionft.data.image_reading import ImageReading, IntensityWindow, above, is_window
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ def _finite(values: np.ndarray) -> np.ndarray:
     return np.nan_to_num(values.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
 
 
-def value_range_of(image: Image.Image, reading: ImageReading) -> Window | None:
+def value_range_of(image: Image.Image, reading: ImageReading) -> IntensityWindow | None:
     """Return the values that become black and white; None where the mode has 8 bits.
 
     They are the window of the reading. Without one, integers keep the range of their type, so that a dark image stays

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Self
 if TYPE_CHECKING:
     import numpy as np
 
-Window = tuple[float, float]  # the values that become black and white
+IntensityWindow = tuple[float, float]  # the values that become black and white
 FIRST, MIDDLE, MAXIMUM = "first", "middle", "max"
 _VALUES_AT_ONCE = 4_000_000  # converted at a time: 16 MB as float32, instead of a copy of the whole image
 # float32 divides a window whose ends are this many times its width from 0 into 1,024 steps, and no window farther off:
@@ -38,7 +38,7 @@ class ImageReading:
     channels: str = ""
 
     @property
-    def windows(self) -> tuple[Window, ...]:
+    def windows(self) -> tuple[IntensityWindow, ...]:
         """Return no window, one, or one for each of red, green and blue (ValueError: it is no window)."""
         return parsed_windows(self.window)
 
@@ -80,9 +80,9 @@ class ImageReading:
 AS_STORED: Final = ImageReading()
 
 
-def parsed_windows(text: str) -> tuple[Window, ...]:
+def parsed_windows(text: str) -> tuple[IntensityWindow, ...]:
     """Return the windows of a text such as `400,1300` (ValueError: it is none, or low is not below high)."""
-    found = list[Window]()
+    found = list[IntensityWindow]()
     for part in text.split(";") if text else ():
         low, high = (float(value) for value in part.split(","))
         if not is_window((low, high)):
@@ -91,7 +91,7 @@ def parsed_windows(text: str) -> tuple[Window, ...]:
     return tuple(found)
 
 
-def is_window(window: Window) -> bool:
+def is_window(window: IntensityWindow) -> bool:
     """Tell whether both ends are numbers, the low one below the high one, apart enough to divide grey levels by."""
     low, high = window
     return high - low > _NARROWEST and math.isfinite(high - low)
@@ -102,7 +102,7 @@ def above(value: float) -> float:
     return value + max(1.0, abs(value) * 1e-6)
 
 
-def window_text(windows: "tuple[Window, ...] | list[Window]") -> str:
+def window_text(windows: "tuple[IntensityWindow, ...] | list[IntensityWindow]") -> str:
     """Return windows as the text that `parsed_windows` reads, with as few digits as tell both ends well.
 
     Six do for most. A window that is narrow for its offset needs more: of 4000000.2 to 4000001.7 six digits would make
@@ -111,7 +111,7 @@ def window_text(windows: "tuple[Window, ...] | list[Window]") -> str:
     return ";".join(map(_ends_text, windows))
 
 
-def _ends_text(window: Window) -> str:
+def _ends_text(window: IntensityWindow) -> str:
     """Return the ends of a window, each rounded by at most a thousandth of its width."""
     low, high = window
     most = (high - low) / 1000
@@ -122,7 +122,7 @@ def _ends_text(window: Window) -> str:
     return f"{low!r},{high!r}"
 
 
-def windowed(values: "np.ndarray", window: Window) -> "np.ndarray":
+def windowed(values: "np.ndarray", window: IntensityWindow) -> "np.ndarray":
     """Map values (H, W) of any type to uint8 grey levels; NaN and infinite ones count as 0."""
     import numpy as np
 

@@ -17,7 +17,7 @@ from PIL import Image, UnidentifiedImageError
 
 from visionft.core.errors import ImageError
 from visionft.core.messages import Message
-from visionft.data.image_reading import AS_STORED, ImageReading, Window, above, is_window
+from visionft.data.image_reading import AS_STORED, ImageReading, IntensityWindow, above, is_window
 from visionft.data.limits import TIFF_MARKS, check_size, image_limit
 from visionft.data.planes import Planes, deep_rgb
 
@@ -153,10 +153,10 @@ class DicomPlanes(Planes):
         if not is_window(self._range):
             raise ImageError("damaged: its values have no scale", "Save it again, or leave it out.")
 
-    def range_of(self, values: np.ndarray) -> Window:
+    def range_of(self, values: np.ndarray) -> IntensityWindow:
         return self._range
 
-    def _named_window(self) -> Window | None:
+    def _named_window(self) -> IntensityWindow | None:
         """Return the first window that the file names, in its values as they are here."""
         centre, width = (_first(self._data.get(name)) for name in ("WindowCenter", "WindowWidth"))
         if centre is None or width is None or not width > 1:

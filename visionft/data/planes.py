@@ -11,7 +11,7 @@ import numpy as np
 
 from visionft.core.errors import ImageError
 from visionft.core.messages import Message
-from visionft.data.image_reading import FIRST, MAXIMUM, MIDDLE, ImageReading, Window, windowed
+from visionft.data.image_reading import FIRST, MAXIMUM, MIDDLE, ImageReading, IntensityWindow, windowed
 from visionft.data.limits import check_size
 
 # Of all planes of a projection: 1,000 planes of 2,000 x 2,000 pixels, each read once.
@@ -57,7 +57,7 @@ class Planes(ABC):
     format: ClassVar[str]
     width: int
     height: int
-    file_window: Window | None = None
+    file_window: IntensityWindow | None = None
     count: int = 1
     has_depth: bool = False
     channels: tuple[Channel, ...] = ()
@@ -69,7 +69,7 @@ class Planes(ABC):
     def plane(self, number: int, channel: int) -> np.ndarray:
         """Return the values (H, W), or (H, W, 3) RGB, of a plane."""
 
-    def range_of(self, values: np.ndarray) -> Window:
+    def range_of(self, values: np.ndarray) -> IntensityWindow:
         """Return the values that are black and white without a window."""
         return 0.0, 65535.0
 
@@ -109,7 +109,7 @@ class Planes(ABC):
         none = np.zeros((0, 0))
         return [self._projected(reading.plane, each) if each >= 0 else none for each in shown]
 
-    def _grey(self, values: np.ndarray, window: Window) -> np.ndarray:
+    def _grey(self, values: np.ndarray, window: IntensityWindow) -> np.ndarray:
         return windowed(values, window) if self.is_deep else values.astype(np.uint8)
 
     def _projected(self, plane: str, channel: int) -> np.ndarray:

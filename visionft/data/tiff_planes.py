@@ -15,7 +15,7 @@ from PIL import Image
 
 from visionft.core.errors import ImageError
 from visionft.core.messages import Message
-from visionft.data.image_reading import FIRST, ImageReading, Window, above, is_window
+from visionft.data.image_reading import FIRST, ImageReading, IntensityWindow, above, is_window
 from visionft.data.limits import check_directories, image_limit, largest_chunk
 from visionft.data.planes import MOST_PLANES, Channel, Planes, deep_rgb
 
@@ -109,7 +109,7 @@ class TiffPlanes(Planes):
     def _is_compressed(self) -> bool:
         return int(self._pages.keyframe.compression) != 1
 
-    def range_of(self, values: np.ndarray) -> Window:
+    def range_of(self, values: np.ndarray) -> IntensityWindow:
         """Return the range of unsigned integers of 8 and 16 bits; others are taken as `decode` takes them."""
         if self.dtype.kind == "u" and self.dtype.itemsize <= 2:
             return 0.0, float(np.iinfo(self.dtype).max)

@@ -26,7 +26,7 @@ from visionft.data.image_reading import (
     MAXIMUM,
     MIDDLE,
     ImageReading,
-    Window,
+    IntensityWindow,
     above,
     is_window,
     window_text,
@@ -85,7 +85,7 @@ class _Layout:
     has_depth: bool = False
     is_volume: bool = False  # of DICOM
     channels: Counter[tuple[Any, ...]] = field(default_factory=Counter[tuple[Any, ...]])
-    windows: Counter[Window] = field(default_factory=Counter[Window])
+    windows: Counter[IntensityWindow] = field(default_factory=Counter[IntensityWindow])
 
     def note(self, found: "Planes") -> None:
         if found.count > 1 and (found.is_deep or found.channels or found.has_depth):
@@ -140,7 +140,7 @@ def measure_window(
         job.report(Progress(stage="Measuring the values of the images", done=done, total=len(deep)))
     if not values and base == AS_STORED and layout.planes == 1 and not layout.channels:
         return None
-    merged, windows = _merged(values), list[Window]()
+    merged, windows = _merged(values), list[IntensityWindow]()
     named, times = (layout.windows.most_common(1) or [((0.0, 0.0), 0)])[0]
     if times and 2 * layout.windows.total() >= len(values):
         windows = [named]
@@ -174,7 +174,7 @@ def _merged(values: "list[list[np.ndarray]]") -> "list[np.ndarray]":
     return [np.concatenate([each[place] for each in values if len(each) == count]) for place in range(count)]
 
 
-def _window_of(values: "np.ndarray") -> Window:
+def _window_of(values: "np.ndarray") -> IntensityWindow:
     import numpy as np
 
     if not len(values):
@@ -234,7 +234,7 @@ def reading_text(reading: ImageReading) -> Message:
     return sentences(*parts) if parts else Message("Images are read as they are stored.")
 
 
-def _window_words(window: Window) -> Message:
+def _window_words(window: IntensityWindow) -> Message:
     """Return a window with its centre and width, as DICOM names them."""
     low, high = window
     values = {"low": low, "high": high, "level": (low + high) / 2, "width": high - low}

@@ -3,15 +3,15 @@
 from pathlib import Path
 
 from gui.results.evaluations import Images, predicted_items
-from visionft.data.types import Job, Snapshot, SnapshotImage
+from visionft.data.types import Snapshot, SnapshotImage, Task
 from visionft.training.evaluation.stored import StoredPrediction
 
 NAMES = ("tench, Tinca tinca", "tench", "Tinca tinca")
 
 
-def images_of(job: Job, *labels: tuple[int, ...]) -> Images:
+def images_of(task: Task, *labels: tuple[int, ...]) -> Images:
     images = (SnapshotImage(number, Path(f"{number}.png"), "", each, "val") for number, each in enumerate(labels))
-    return Images(Snapshot(job, NAMES, tuple(images)))
+    return Images(Snapshot(task, NAMES, tuple(images)))
 
 
 def said(image_id: int, true: tuple[str, ...], predicted: tuple[str, ...]) -> StoredPrediction:
