@@ -28,7 +28,7 @@ _TITLE_PX = 200  # of a title without the buttons below it, at the normal text s
 CONTENT_WIDTH = 2400  # fills a window of 2560; beyond that, lines would be too long to read
 
 
-class Header(QWidget):
+class PageHeader(QWidget):
     """Title and subtitle beside the actions, or above them where the title would be cut."""
 
     def __init__(self, heading: QLabel, subtitle: QLabel, *, is_compact: bool) -> None:
@@ -96,7 +96,7 @@ class Page(QWidget):
         end = Qt.TextElideMode.ElideRight
         self.heading = verbatim(name, "title") if is_compact else ElidedLabel(name, "title", mode=end)
         self.subtitle = ElidedLabel(role="muted")
-        self.header = Header(self.heading, self.subtitle, is_compact=is_compact)
+        self.header = PageHeader(self.heading, self.subtitle, is_compact=is_compact)
         self.action_row = self.header.action_row
         self.body = QVBoxLayout()
         self.body.setSpacing(theme.LARGE)

@@ -97,7 +97,7 @@ Ending = Literal["finished", "stopped", "paused", "failed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Entry:
+class _QueuedRun:
     """A training job, and what is told of it when it begins."""
 
     job: "Job[Run]"
@@ -133,7 +133,7 @@ class Runner(QObject):
         super().__init__(parent)
         self._project_dir, self._snapshot, self._jobs = project_dir, snapshot, jobs
         self._is_pausing = self._is_closing = False
-        self._entries: list[_Entry] = []  # the current run first, then the waiting ones
+        self._entries: list[_QueuedRun] = []  # the current run first, then the waiting ones
         self._budget = Budget()  # of the current or last run
         self.unfinished = UnfinishedRuns(project_dir)
         self.offer: Run | None = self.unfinished.newest()
@@ -202,7 +202,7 @@ class Runner(QObject):
     ) -> None:
         job_title = tr("Going on with {run}", run=title) if earlier else tr("Training {run}", run=title)
         job = Job(title=job_title, work=work, lane=Lane.TRAINING, page=TRAIN, device=config.device != "cpu")
-        self._entries.append(_Entry(job=job, title=title, config=config, budget=budget, earlier=earlier))
+        self._entries.append(_QueuedRun(job=job, title=title, config=config, budget=budget, earlier=earlier))
         self._jobs.run(job, owner=self, on_event=self._on_event, on_end=self._on_ended)
         if self._job is job:
             self._tell_begin()

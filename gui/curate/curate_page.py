@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QMenu, QWidget
 from gui.actions import CURATE
 from gui.curate.curate_views import all_views
 from gui.curate.curation import Curation
-from gui.curate.stage import Stage
+from gui.curate.stage import ViewBody
 from gui.curate.view import Command, View
 from gui.curate.view_list import ViewList
 from gui.image_edits import ImageKeys, ImageMenu
@@ -101,7 +101,7 @@ class CuratePage(Page):
             self.list.add(view.name, tr(view.title), view.icon)
             view.changed.connect(partial(self._on_view_changed, view))
         self.list.chosen.connect(self.show_view)
-        self.stage = Stage(curation)
+        self.stage = ViewBody(curation)
         self.grid, self.viewer = self.stage.grid, self.stage.viewer
         self.focus_target = self.grid
         keys = ImageKeys(

@@ -13,7 +13,7 @@ from gui.kit.parts import Button, Card, clear, column, row, scrolling, text, ver
 from gui.kit.translation import tr
 from gui.kit.workers import BackgroundReader
 from visionft.analysis.check import APPROXIMATE_TEXT
-from visionft.analysis.report import CheckSummary, DatasetReport, Recommendation, read_report
+from visionft.analysis.report import CheckSummary, DatasetReport, RecommendedAction, read_report
 from visionft.core.amounts import share_text
 from visionft.core.messages import Message
 
@@ -116,7 +116,7 @@ class ReportCard(Card):
 class NextStepLine(Card):
     """A recommended action, its evidence, and a button to the page where it is done."""
 
-    def __init__(self, number: int, step: Recommendation, on_open: Open) -> None:
+    def __init__(self, number: int, step: RecommendedAction, on_open: Open) -> None:
         super().__init__(margin=theme.MEDIUM)
         self.setMaximumWidth(theme.scaled(1200))  # else the button is far from the text
         self.step = step

@@ -53,7 +53,7 @@ class ImageLine(QWidget):
         return self._name.text(), self._reason.text()
 
 
-class Stage(QWidget):
+class ViewBody(QWidget):
     """Everything below the sentence of a view."""
 
     class_chosen = Signal(str)  # in the box, for the selection

@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from gui.home.import_report import ImportReportCard
-from gui.home.readiness import Checklist, ClassRow, class_rows, conditions, next_step
+from gui.home.readiness import Checklist, ClassReadiness, class_rows, conditions, next_step
 from gui.kit import theme
 from gui.kit.banner import Banner
 from gui.kit.class_looks import class_colours
@@ -71,7 +71,7 @@ def read_alike(project: Project, image_id: int) -> tuple[tuple[int, ...], str, i
     return queries.find_images(project, wanted, limit=queries.ALL), title, image_id
 
 
-class ClassTable(ValueTable):
+class ClassSummaryTable(ValueTable):
     """All classes of the project; as tall as its rows, up to twelve."""
 
     def __init__(self) -> None:
@@ -82,7 +82,7 @@ class ClassTable(ValueTable):
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.horizontalHeader().setSortIndicator(-1, Qt.SortOrder.AscendingOrder)  # in the order of the class list
 
-    def show_classes(self, rows: list[ClassRow]) -> None:
+    def show_classes(self, rows: list[ClassReadiness]) -> None:
         cells = []
         for each in rows:
             counts = [(f"{count:,}", count) for count in (each.total, each.train, each.val, each.test)]
@@ -145,7 +145,7 @@ class OverviewView(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.report, self.checklist = ImportReportCard(), Checklist()
-        self.class_table, self.split_bar, self.sheet = ClassTable(), SplitBar(), ContactSheet()
+        self.class_table, self.split_bar, self.sheet = ClassSummaryTable(), SplitBar(), ContactSheet()
         self.changed = Banner()
         hint = Message("Drop a folder with one sub-folder per class here, or loose images to label by hand.")
         empty = EmptyState("pictures", "No images yet", hint)

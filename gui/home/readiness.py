@@ -21,7 +21,7 @@ _MOST_NAMES = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClassRow:
+class ClassReadiness:
     """One class: its colour, and the number of its labelled images in each split."""
 
     colour: ClassColour
@@ -44,7 +44,7 @@ class Condition:
     icon_name: str = ""
 
 
-def next_step(summary: "ProjectSummary", rows: list[ClassRow]) -> tuple[str, Text, str]:
+def next_step(summary: "ProjectSummary", rows: list[ClassReadiness]) -> tuple[str, Text, str]:
     """Return the primary action (as in `Checklist.action_chosen`, or `train`), its title and its icon."""
     if not summary.images:
         return "import", Message("Import images"), "import"
@@ -53,16 +53,18 @@ def next_step(summary: "ProjectSummary", rows: list[ClassRow]) -> tuple[str, Tex
     return "train", Message("Train"), "train"
 
 
-def class_rows(class_splits: Mapping[str, Mapping[str, int]], colours: Mapping[str, ClassColour]) -> list[ClassRow]:
+def class_rows(
+    class_splits: Mapping[str, Mapping[str, int]], colours: Mapping[str, ClassColour]
+) -> list[ClassReadiness]:
     """Return one row per class with its labelled images per split; `class_splits` as `ProjectOverview` has them."""
     rows = []
     for index, (name, counts) in enumerate(class_splits.items()):
         splits = {split: counts.get(split, 0) for split in SPLITS}
-        rows.append(ClassRow(colour=colours.get(name, index), name=name, total=sum(counts.values()), **splits))
+        rows.append(ClassReadiness(colour=colours.get(name, index), name=name, total=sum(counts.values()), **splits))
     return rows
 
 
-def conditions(summary: "ProjectSummary", rows: list[ClassRow]) -> list[Condition]:
+def conditions(summary: "ProjectSummary", rows: list[ClassReadiness]) -> list[Condition]:
     """Return the conditions of training, in the order of the workflow."""
     count = summary.images
     note = Message("{count} image", "{count} images", count=count) if count else Message("The project is empty.")
@@ -89,7 +91,7 @@ def _labels(summary: "ProjectSummary") -> Condition:
     return Condition(Message("Labels"), note, summary.labelled > 0, "label", button, "label")
 
 
-def _classes(rows: list[ClassRow]) -> Condition:
+def _classes(rows: list[ClassReadiness]) -> Condition:
     empty = [row.name for row in rows if not row.total]
     used = len(rows) - len(empty)
     note = Message("{count} class", "{count} classes", count=used)
@@ -101,7 +103,7 @@ def _classes(rows: list[ClassRow]) -> Condition:
     return Condition(Message("Classes"), note, used >= 2 and not empty, "label", button, "label")
 
 
-def _splits(summary: "ProjectSummary", rows: list[ClassRow]) -> Condition:
+def _splits(summary: "ProjectSummary", rows: list[ClassReadiness]) -> Condition:
     assigned = summary.images - summary.splits["unassigned"]
     missing = [row.name for row in rows if row.total and not (row.train and row.val)]
     waiting = sum(row.total - row.train - row.val - row.test for row in rows)

@@ -21,7 +21,7 @@ from gui.label.bulk_views import AcceptView, SampleView, offer_text
 from gui.label.image_search import Cell
 from gui.label.label_session import LabelSession
 from gui.label.labeller import label_keys
-from visionft.analysis.suggestions import SAMPLE, Sample, current_suggestions, draw_sample, unlabelled_images
+from visionft.analysis.suggestions import SAMPLE, AuditSample, current_suggestions, draw_sample, unlabelled_images
 from visionft.core.errors import VisionFTError
 from visionft.project.edits.changes import AcceptSuggestions, CheckSuggestions
 
@@ -42,8 +42,8 @@ class BulkAccept(QObject):
         self.views = (self.accept_view, self.sample_view)
         self.view: QWidget | None = None  # the one shown; None for the grid
         self._threshold = 0.9  # of the shown offer
-        self._result: tuple[Sample, int] | None = None  # the checked sample, and its number of correct suggestions
-        self._pending: Sample | None = None
+        self._result: tuple[AuditSample, int] | None = None  # the checked sample, and its number of correct suggestions
+        self._pending: AuditSample | None = None
         self._order: list[int] = []  # the sample, class by class
         self._checked = 0  # images at its start
         self._starts: list[int] = []  # of the finished rows
@@ -158,7 +158,7 @@ class BulkAccept(QObject):
             return None
         return AcceptSuggestions({image_id: each.classes for image_id, each in found.items()})
 
-    def _remaining(self, sample: Sample) -> AcceptSuggestions | None:
+    def _remaining(self, sample: AuditSample) -> AcceptSuggestions | None:
         """Return the change that accepts the suggestions beside a checked sample; None after a reported failure.
 
         Images labelled or removed meanwhile keep their state.

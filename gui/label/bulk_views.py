@@ -30,7 +30,7 @@ from gui.kit.parts import (
 from gui.kit.progress import ProgressBar
 from gui.kit.thumbnails import ThumbnailStore
 from gui.kit.translation import tr
-from visionft.analysis.suggestions import CONFIDENCE, Sample, least_right
+from visionft.analysis.suggestions import CONFIDENCE, AuditSample, least_right
 from visionft.core.messages import Message
 
 _SIDE_PX = 92
@@ -56,7 +56,7 @@ def offer_text(suggestions: int, sample: int, *, expected: float) -> str:
     )
 
 
-def result_text(sample: Sample, right: int) -> str:
+def result_text(sample: AuditSample, right: int) -> str:
     """Return what a checked sample with so many correct suggestions says of all of them, translated."""
     checked = len(sample.images)
     return tr(
@@ -158,7 +158,7 @@ class AcceptView(QWidget):
         self.accept_button.setText(tr("Accept {count}", count=f"{count:,}"))
         self.accept_button.setEnabled(count > 0)
 
-    def show_result(self, sample: Sample, right: int, *, count: int) -> None:
+    def show_result(self, sample: AuditSample, right: int, *, count: int) -> None:
         """Show what the checked sample says of the suggestions, `count` of which are left to accept."""
         counted = tr("{count} suggestion left", "{count} suggestions left", count=count)
         self._show(counted=counted, accuracy=result_text(sample, right), proof=tr("Your corrections are kept."))

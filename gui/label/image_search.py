@@ -12,7 +12,7 @@ from gui.kit.translation import tr
 from visionft.analysis.feature_suggester import Reason
 from visionft.analysis.suggestions import Suggestion, Suggestions
 from visionft.core.messages import Message
-from visionft.project.edits.conflicts import Candidate
+from visionft.project.edits.conflicts import CandidateLabel
 from visionft.project.queries import ALL, ImageFilter, class_order, find_images, image_rows
 from visionft.project.store import Project
 
@@ -69,7 +69,7 @@ class Cell(Tile):
     labels: tuple[str, ...]
     size: str = ""
     suggested: str = ""  # the best few classes with their probabilities; empty without a suggestion
-    candidates: tuple[Candidate, ...] = ()  # the classes of a label conflict
+    candidates: tuple[CandidateLabel, ...] = ()  # the classes of a label conflict
     is_put_off: bool = False
     note: str = ""
     why: str = ""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class View:
+class ResultView:
     """A view: `build` makes its widget, once; `fill` shows the current content in it.
 
     Without an evaluation, a view that needs one has no button, and neither has one that has nothing to show.
@@ -42,7 +42,7 @@ class View:
 class Views(QWidget):
     """Buttons to switch views, and the view; `missing` is shown in place of a chosen view without its evaluation."""
 
-    def __init__(self, views: Sequence[View], missing: EmptyState | None = None) -> None:
+    def __init__(self, views: Sequence[ResultView], missing: EmptyState | None = None) -> None:
         super().__init__()
         self._views, self._missing = views, missing
         self._built: dict[int, QWidget] = {}
@@ -136,8 +136,10 @@ class DetailsView(QWidget):
         self.kept = ElidedLabel("", "small", mode=Qt.TextElideMode.ElideRight)
         self.views = Views(
             (
-                View(title="Curves", build=self._build_curves, fill=self._show_curves, has_content=self._has_curve),
-                View(title="Settings", build=self._build_settings, fill=self._show_settings),
+                ResultView(
+                    title="Curves", build=self._build_curves, fill=self._show_curves, has_content=self._has_curve
+                ),
+                ResultView(title="Settings", build=self._build_settings, fill=self._show_settings),
             )
         )
         head = row(self.kept, self.split_box, self.evaluate_button, spacing=theme.MEDIUM, grows=0)

@@ -14,7 +14,7 @@ from gui.kit.translation import tr
 from gui.page import Page
 from gui.results import accuracy_card, evaluations
 from gui.results.accuracy_card import AccuracyCard
-from gui.results.details_view import DetailsView, View, Views
+from gui.results.details_view import DetailsView, ResultView, Views
 from gui.results.evaluations import EvaluationController
 from gui.results.image_views import ImageViews
 from gui.results.run_actions import RunActions, parts_words
@@ -79,15 +79,19 @@ class ResultsPage(Page):
         images, details = self.images, self.details
         self.views = Views(
             (  # in the order of `MISTAKES` and the constants next to it
-                View(title="Mistakes", build=lambda: images.explain, fill=images.show_ordered, needs_evaluation=True),
-                View(title="Classes", build=lambda: images.classes, fill=images.show_classes, needs_evaluation=True),
-                View(
+                ResultView(
+                    title="Mistakes", build=lambda: images.explain, fill=images.show_ordered, needs_evaluation=True
+                ),
+                ResultView(
+                    title="Classes", build=lambda: images.classes, fill=images.show_classes, needs_evaluation=True
+                ),
+                ResultView(
                     title="Compare",
                     build=lambda: images.comparison,
                     has_content=lambda: len(self._runs) > 1,
                     fill=images.show_comparison,
                 ),
-                View(title="Details", build=lambda: details, fill=details.refill, is_last=True),
+                ResultView(title="Details", build=lambda: details, fill=details.refill, is_last=True),
             ),
             self.missing,
         )

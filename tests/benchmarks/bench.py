@@ -126,7 +126,7 @@ def linked_project(folder: Path, count: int, class_of: Callable[[int], str] | No
     from PIL import Image
 
     from visionft.project.edits.import_changes import AddImages, FileFacts, FileLocation, ImportedImage
-    from visionft.project.formats.image_table import ImageRow
+    from visionft.project.formats.image_table import ImportRow
     from visionft.project.store import Project
 
     class_of = class_of or (lambda number: CLASSES[number % len(CLASSES)] if number % 10 else "")
@@ -145,7 +145,7 @@ def linked_project(folder: Path, count: int, class_of: Callable[[int], str] | No
         (place / name).hardlink_to(folder / f"{number % 60}.jpg")
         file = FileFacts(sha256=f"{number:064x}", bytes=1, mtime_ns=1, width=640, height=480, format="JPEG")
         name_of_class = class_of(number)
-        record = ImageRow(place / name, name, (name_of_class,) if name_of_class else (), "train")
+        record = ImportRow(place / name, name, (name_of_class,) if name_of_class else (), "train")
         location = FileLocation(place, name)
         images.append(ImportedImage(source=record, sha256=file.sha256, file=file, place=location))
     with Project.create(folder / "project") as project:

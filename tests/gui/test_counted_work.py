@@ -22,7 +22,7 @@ from gui.label.label_page import LabelPage
 from gui.shell.window import MainWindow
 from visionft.project.edits.image_changes import TagImages
 from visionft.project.edits.import_changes import AddImages, FileFacts, FileLocation, ImportedImage
-from visionft.project.formats.image_table import ImageRow
+from visionft.project.formats.image_table import ImportRow
 from visionft.project.store import Project
 
 CLASSES = ("red", "green", "blue")
@@ -66,7 +66,7 @@ def make_project(folder: Path, count: int) -> Path:
         file = FileFacts(sha256=f"{number:064x}", bytes=1, mtime_ns=1, width=64, height=48, format="PNG")
         labels, split = (CLASSES[number % 3],) if number % 10 else (), "train" if number % 5 else "val"
         name = f"{number:06d}.png"
-        source, place = ImageRow(folder / name, name, labels, split), FileLocation(folder, name)
+        source, place = ImportRow(folder / name, name, labels, split), FileLocation(folder, name)
         images.append(ImportedImage(source=source, sha256=file.sha256, file=file, place=place))
     with Project.create(folder) as project:
         project.apply(AddImages(images=tuple(images), title="Import"))

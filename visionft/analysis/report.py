@@ -127,7 +127,7 @@ class EvaluatedRun:
 
 
 @dataclass(frozen=True, slots=True)
-class Recommendation:
+class RecommendedAction:
     """A recommended action and its evidence, a sentence each, with example images.
 
     `view` is the view or screen where it is done; empty where it is done with a camera.
@@ -155,7 +155,7 @@ class DatasetReport:
     splits: Mapping[str, int]  # images by split, and under "unassigned"
     checks: tuple[CheckSummary, ...]  # every check of the table
     run: EvaluatedRun | None  # none where no run was evaluated
-    recommendations: tuple[Recommendation, ...] = ()  # the most urgent first
+    recommendations: tuple[RecommendedAction, ...] = ()  # the most urgent first
     paths: Mapping[int, Path]  # of all images in the report, by id
 
     def check(self, name: str) -> CheckSummary | None:
@@ -168,35 +168,35 @@ _WEAK: Final = 0.05  # below the run's accuracy by this much, and significantly
 _MOST: Final = 3  # classes named per kind of recommendation
 
 
-def recommend_actions(report: DatasetReport) -> tuple[Recommendation, ...]:
+def recommend_actions(report: DatasetReport) -> tuple[RecommendedAction, ...]:
     if not report.images:
-        return (Recommendation(Message("Import images."), Message("There are none yet."), view="home"),)
+        return (RecommendedAction(Message("Import images."), Message("There are none yet."), view="home"),)
     return (*_labels(report), *_issues(report), *_images(report), *_confused(report), *_missing(report))
 
 
-def _labels(report: DatasetReport) -> Iterator[Recommendation]:
+def _labels(report: DatasetReport) -> Iterator[RecommendedAction]:
     if report.conflicts:
         counted = count_of(report.conflicts, "image")
-        yield Recommendation(
+        yield RecommendedAction(
             Message("Resolve the label conflicts."),
             Message("{counted} came in several classes and count as not labelled.", counted=counted),
             view="conflicts",
         )
     if missing := report.images - report.labelled - report.conflicts:
         counted = count_of(report.images, "image")
-        yield Recommendation(
+        yield RecommendedAction(
             Message("Label the images without a label."),
             Message("{missing} of {counted} have none.", missing=f"{missing:,}", counted=counted),
             view="label",
         )
 
 
-def _issues(report: DatasetReport) -> Iterator[Recommendation]:
+def _issues(report: DatasetReport) -> Iterator[RecommendedAction]:
     """Recommend a review for each check with flagged issues; leaks come first, because they spoil the test."""
     leak_free = report.run.leak_free if report.run is not None else None
     if leak_free is not None and leak_free.is_inflated and leak_free.without is not None and leak_free.without_interval:
         low, high = leak_free.without_interval
-        yield Recommendation(
+        yield RecommendedAction(
             Message("Remove the leaks, then train again: the accuracy of the newest run is inflated."),
             Message(
                 "“{title}” has an accuracy of {all} on {split}, but {without} ({low} to {high}) "
@@ -217,7 +217,7 @@ def _issues(report: DatasetReport) -> Iterator[Recommendation]:
             flagged = f"{check.flagged:,}"
             counted = count_of(check.checked, "image")
             share = Message("{flagged} of {counted} are flagged.", flagged=flagged, counted=counted)
-            yield Recommendation(
+            yield RecommendedAction(
                 Message("Review the issues of “{what}”.", what=check.title),
                 sentences(share, check.summary),
                 view=check.name,
@@ -225,7 +225,7 @@ def _issues(report: DatasetReport) -> Iterator[Recommendation]:
             )
 
 
-def _images(report: DatasetReport) -> Iterator[Recommendation]:
+def _images(report: DatasetReport) -> Iterator[RecommendedAction]:
     """Recommend images of classes with few of them, and of those with the lowest recall in the newest run."""
     classes = sorted(report.classes, key=lambda each: each.images)
     if len(classes) < 2:
@@ -234,7 +234,7 @@ def _images(report: DatasetReport) -> Iterator[Recommendation]:
     small = [each for each in classes if each.images * 3.0 <= middle]
     for each in (small or [each for each in classes if each.images < _FEW_OF_A_CLASS])[:_MOST]:
         usual = f"{middle:,.0f}"
-        yield Recommendation(
+        yield RecommendedAction(
             Message("Collect more images of “{name}”.", name=each.name),
             Message("It has {few}, the median class has {usual}.", few=f"{each.images:,}", usual=usual),
         )
@@ -254,7 +254,7 @@ def _images(report: DatasetReport) -> Iterator[Recommendation]:
         mistaken = Message(
             "Most are predicted as “{name}” ({times}).", name=each.mistaken_for, times=f"{each.mistaken:,}"
         )
-        yield Recommendation(
+        yield RecommendedAction(
             Message("Collect images of “{name}” similar to the misclassified ones.", name=each.name),
             sentences(evidence, mistaken) if each.mistaken_for else evidence,
             view="results",
@@ -262,7 +262,7 @@ def _images(report: DatasetReport) -> Iterator[Recommendation]:
         )
 
 
-def _confused(report: DatasetReport) -> Iterator[Recommendation]:
+def _confused(report: DatasetReport) -> Iterator[RecommendedAction]:
     """Recommend clearer definitions of classes confused with each other, both ways, the most confused first."""
     by_name = {each.name: each for each in (report.run.classes if report.run else ())}
     pairs: list[tuple[int, WeakClass, WeakClass]] = []
@@ -274,7 +274,7 @@ def _confused(report: DatasetReport) -> Iterator[Recommendation]:
                 pairs.append((both, each, other))
     for both, each, other in sorted(pairs, key=lambda pair: -pair[0])[:_MOST]:
         images = f"{each.images + other.images:,}"
-        yield Recommendation(
+        yield RecommendedAction(
             Message("Define “{first}” and “{second}” more clearly, or merge them.", first=each.name, second=other.name),
             Message("{both} of their {all} images are predicted as the other class.", both=f"{both:,}", all=images),
             view="results",
@@ -282,15 +282,15 @@ def _confused(report: DatasetReport) -> Iterator[Recommendation]:
         )
 
 
-def _missing(report: DatasetReport) -> Iterator[Recommendation]:
+def _missing(report: DatasetReport) -> Iterator[RecommendedAction]:
     if titles := [check.title for check in report.checks if check.state == "never"]:
-        yield Recommendation(
+        yield RecommendedAction(
             Message("Find issues in the images."),
             Message("Checks that have not run yet: {titles}.", titles=sentences(*titles, joint=", ")),
             view="curate",
         )
     if report.run is None and report.labelled:
-        yield Recommendation(
+        yield RecommendedAction(
             Message("Train a run and evaluate it: it shows which classes are weak."),
             Message("No run was evaluated yet."),
             view="train",

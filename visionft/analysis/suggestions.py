@@ -28,7 +28,7 @@ CONFIDENCE = 0.95  # of the bound
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class AuditSample:
     """Suggestions that may be accepted, and the random sample of them to check.
 
     Attributes:
@@ -40,11 +40,13 @@ class Sample:
     images: tuple[int, ...]
 
 
-def draw_sample(suggested: Mapping[int, tuple[str, ...]], *, size: int = SAMPLE, seed: int | None = None) -> Sample:
+def draw_sample(
+    suggested: Mapping[int, tuple[str, ...]], *, size: int = SAMPLE, seed: int | None = None
+) -> AuditSample:
     """Return a random sample of so many suggestions, or of all where there are no more."""
     ids = np.array(sorted(suggested))
     images = np.random.default_rng(seed).choice(ids, min(size, len(ids)), replace=False)
-    return Sample(suggested, tuple(images.tolist()))
+    return AuditSample(suggested, tuple(images.tolist()))
 
 
 def least_right(right: int, checked: int) -> float:

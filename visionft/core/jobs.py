@@ -79,7 +79,7 @@ def _ignore(_event: Event) -> None:
 
 
 @dataclass(slots=True)
-class _Stages:
+class _StageProgress:
     """Reports the progress of the stages of a job, one after the other, as a share of the whole, which never falls."""
 
     report: Callable[[Event], None]
@@ -127,7 +127,7 @@ class JobContext:
             total: The sum of the weights of all stages, above 0. Where more are needed than were expected, the share
                 stays at 1.
         """
-        return self.with_report(_Stages(self.report, total))
+        return self.with_report(_StageProgress(self.report, total))
 
     @contextmanager
     def stage(self, name: Text = "", *, weight: float = 0.0) -> Generator[None]:
@@ -139,7 +139,7 @@ class JobContext:
             name: For the user; reported at once. Empty where the work reports its own.
             weight: Its relative time, of the total of `in_stages`.
         """
-        stages = self.report if isinstance(self.report, _Stages) else None
+        stages = self.report if isinstance(self.report, _StageProgress) else None
         if stages is not None:
             stages.weight, stages.done = weight, 0.0
         if name:

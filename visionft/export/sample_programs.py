@@ -39,7 +39,7 @@ ROOT = Path(resources.__file__).parent
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sample:
+class SampleProgram:
     """A sample program.
 
     Attributes:
@@ -72,14 +72,14 @@ class Sample:
         return lines.replace("{file}", model)
 
 
-PYTHON = Sample(
+PYTHON = SampleProgram(
     name="python",
     title="Python",
     file="predict.py",
     needs=Message("It needs Python."),
     commands=("pip install onnxruntime numpy pillow", "python predict.py{model} image.jpg"),
 )
-NODE = Sample(
+NODE = SampleProgram(
     name="node",
     title="JavaScript",
     file="samples/node/predict.mjs",
@@ -89,7 +89,7 @@ NODE = Sample(
 SAMPLES = (
     PYTHON,
     NODE,
-    Sample(
+    SampleProgram(
         name="web",
         title="Browser",
         file="samples/web/page.mjs",
@@ -104,7 +104,7 @@ SAMPLES = (
         ),
         installed="samples/web/runtime/ort.wasm.bundle.min.mjs",
     ),
-    Sample(
+    SampleProgram(
         name="server",
         title="Server",
         file="samples/server/app.py",
@@ -115,7 +115,7 @@ SAMPLES = (
             "curl -F file=@image.jpg http://127.0.0.1:8000/predict",
         ),
     ),
-    Sample(
+    SampleProgram(
         name="cpp",
         title="C++",
         file="samples/cpp/predict.cpp",

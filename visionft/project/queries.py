@@ -13,7 +13,7 @@ from visionft.core.foreign_text import printable
 from visionft.core.names import name_key, natural_key
 from visionft.data.types import Split
 from visionft.project.edits.changes import LabelSource, find_class
-from visionft.project.edits.conflicts import BOTH_ORIGINS, Candidate
+from visionft.project.edits.conflicts import BOTH_ORIGINS, CandidateLabel
 from visionft.project.edits.image_changes import Review
 from visionft.project.store import Project
 
@@ -59,7 +59,7 @@ class ImageRow:
     review: str | None
     note: str | None
     tags: tuple[str, ...]
-    candidates: tuple[Candidate, ...] = ()
+    candidates: tuple[CandidateLabel, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +67,7 @@ class Conflict:
     """An image with several classes from sources, for a person to choose one."""
 
     path: str  # printable path
-    candidates: tuple[Candidate, ...]  # the classes in the order of the class list
+    candidates: tuple[CandidateLabel, ...]  # the classes in the order of the class list
     image_id: int = 0  # 0 in a preview, for an image not yet in the project
 
     @property
@@ -174,7 +174,7 @@ def find_conflicts(project: Project, contents: Sequence[str] | None = None) -> t
     )
 
 
-def sides_of(candidates: Iterable[Candidate], *, is_multilabel: bool = False) -> tuple[LabelSide, ...]:
+def sides_of(candidates: Iterable[CandidateLabel], *, is_multilabel: bool = False) -> tuple[LabelSide, ...]:
     """Return the sides of a conflict, by origin: of one label each, or with several labels one for each origin."""
     candidates = sorted(candidates, key=lambda each: natural_key(each.origin))
     if not is_multilabel:
@@ -282,14 +282,14 @@ def _names(connection: sqlite3.Connection, links: str, names: str, image_ids: st
     return _by_image(rows.fetchall())
 
 
-def _candidates(connection: sqlite3.Connection, image_ids: str) -> dict[int, tuple[Candidate, ...]]:
+def _candidates(connection: sqlite3.Connection, image_ids: str) -> dict[int, tuple[CandidateLabel, ...]]:
     """Return the candidate classes of images in conflict (a JSON array of ids), in the order of the class list."""
     rows = connection.execute(
         """SELECT image_id, class.name, origin FROM conflict JOIN class ON class.id = class_id
             WHERE image_id IN (SELECT value FROM json_each(?)) ORDER BY position, class_id""",
         (image_ids,),
     )
-    return _by_image((image_id, Candidate(name, origin)) for image_id, name, origin in rows.fetchall())
+    return _by_image((image_id, CandidateLabel(name, origin)) for image_id, name, origin in rows.fetchall())
 
 
 def _by_image(pairs: Iterable[tuple[int, Value]]) -> dict[int, tuple[Value, ...]]:

@@ -61,7 +61,7 @@ from visionft.training.runs.run_folder import (
     rename_run,
     require_weights,
 )
-from visionft.training.runs.run_model import FittedHead, columns_of, load_run_model
+from visionft.training.runs.run_model import ReplacementHead, columns_of, load_run_model
 from visionft.training.runs.run_snapshot import read_snapshot, spread, write_snapshot
 
 PRIOR = 2.0  # images
@@ -189,7 +189,7 @@ class Member:
     run: Run
     trained_on: frozenset[str]
     held_out: HeldOutPredictions | None
-    head: FittedHead | None = None
+    head: ReplacementHead | None = None
 
     @classmethod
     def of(cls, run: Run, images: Snapshot, job: JobContext) -> "Member":

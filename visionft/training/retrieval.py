@@ -35,7 +35,7 @@ from visionft.training.runs.run_folder import LIVE_INDEX_FILE, Run, project_of_r
 from visionft.training.runs.run_snapshot import read_snapshot
 
 if TYPE_CHECKING:
-    from visionft.training.runs.run_model import FittedHead, RunModel
+    from visionft.training.runs.run_model import ReplacementHead, RunModel
 
 SHOWN: Final = 5  # images on each side
 PROBABLE: Final = 3  # classes with evidence: the predicted one and the next ones
@@ -356,10 +356,12 @@ def training_snapshot(run: Run, images: Snapshot) -> Snapshot:
     return images if is_live(run) else read_snapshot(run.path)
 
 
-def fitted_head(run: Run, index: Index) -> "FittedHead":
+def fitted_head(run: Run, index: Index) -> "ReplacementHead":
     """Return the classifier head of a k-NN run for an index."""
     from models.heads.solutions import state_of
-    from visionft.training.runs.run_model import FittedHead
+    from visionft.training.runs.run_model import ReplacementHead
 
     head = run.config.backbone_row.head
-    return FittedHead(index.class_names, {f"{head}.{name}": value for name, value in state_of(index.memory).items()})
+    return ReplacementHead(
+        index.class_names, {f"{head}.{name}": value for name, value in state_of(index.memory).items()}
+    )

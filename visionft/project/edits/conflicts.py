@@ -15,22 +15,22 @@ from visionft.core.foreign_text import printable
 from visionft.core.names import name_key, natural_key
 from visionft.project.db.roots import folder_of
 from visionft.project.edits.changes import ensure_class, insert_labels, now_ms
-from visionft.project.formats.image_table import ImageRow
+from visionft.project.formats.image_table import ImportRow
 
 DISPLAYED = "coalesce(image.name, root.path || '/' || image.path, image.path)"  # an image's name, or its recorded path
 BOTH_ORIGINS = " | "  # between the origins of a candidate class that two sides gave, each with others
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class CandidateLabel:
     """A candidate class of an image, from a file. `origin` is the printable name of the file."""
 
     class_name: str
     origin: str
 
 
-Classes = dict[str, Candidate]  # of one image, by the key of the class's name
-Statements = dict[str, list[Candidate]]  # the classes that a source gives to the images, by content
+Classes = dict[str, CandidateLabel]  # of one image, by the key of the class's name
+Statements = dict[str, list[CandidateLabel]]  # the classes that a source gives to the images, by content
 
 
 class ImportedClasses(NamedTuple):
@@ -42,7 +42,7 @@ class ImportedClasses(NamedTuple):
     classes: Classes
 
 
-def join_classes(known: Classes, stated: Iterable[Candidate], aliases: Mapping[str, str]) -> Classes:
+def join_classes(known: Classes, stated: Iterable[CandidateLabel], aliases: Mapping[str, str]) -> Classes:
     """Return the imported classes of an image after a source stated some: several are in conflict.
 
     A stated class is the known one of this name, or the one that had this name before. `aliases`: the key of a former
@@ -56,9 +56,9 @@ def join_classes(known: Classes, stated: Iterable[Candidate], aliases: Mapping[s
     return joined
 
 
-def group_statements(statements: Iterable[tuple[str, Candidate]]) -> Statements:
+def group_statements(statements: Iterable[tuple[str, CandidateLabel]]) -> Statements:
     """Return the stated classes of each content, in natural order, each once and with its first origin."""
-    grouped: dict[str, dict[str, Candidate]] = {}
+    grouped: dict[str, dict[str, CandidateLabel]] = {}
     for sha256, stated in statements:
         grouped.setdefault(sha256, {}).setdefault(stated.class_name, stated)
     return {
@@ -96,7 +96,7 @@ def imported_classes(
         if source is None or source == "import":
             path = printable(places.get(image_id, displayed))
             found[image_id] = ImportedClasses(
-                image_id, sha256, path, {} if source is None else {key: Candidate(name, path)}
+                image_id, sha256, path, {} if source is None else {key: CandidateLabel(name, path)}
             )
     rows = connection.execute(
         """SELECT image_id, name_key, name, origin FROM conflict JOIN class ON class.id = class_id
@@ -104,7 +104,7 @@ def imported_classes(
         (json.dumps([*found]),),
     ).fetchall()
     for image_id, key, name, origin in rows:
-        found[image_id].classes[key] = Candidate(name, origin)
+        found[image_id].classes[key] = CandidateLabel(name, origin)
     return list(found.values())
 
 
@@ -145,7 +145,7 @@ def origin_of(project_folder: Path) -> str:
     return printable("/".join(project_folder.parts[-2:]))
 
 
-def contest_labels(connection: sqlite3.Connection, sha256: str, stated: ImageRow, origin: str) -> None:
+def contest_labels(connection: sqlite3.Connection, sha256: str, stated: ImportRow, origin: str) -> None:
     """Turn labels that differ from those that a person gave in another project into a conflict, with both as sides.
 
     Imported labels are no side. A verdict remembers the labels of the other project by their time, so that importing

@@ -15,10 +15,16 @@ from visionft.core.names import name_key, natural_key
 from visionft.project.db.roots import ensure_roots
 from visionft.project.edits import changes
 from visionft.project.edits.class_changes import COLOR, shortcut_of
-from visionft.project.edits.conflicts import DISPLAYED, Candidate, apply_statements, contest_labels, group_statements
+from visionft.project.edits.conflicts import (
+    DISPLAYED,
+    CandidateLabel,
+    apply_statements,
+    contest_labels,
+    group_statements,
+)
 from visionft.project.edits.image_changes import tag_images
 from visionft.project.edits.setting_changes import ChooseWindow
-from visionft.project.formats.image_table import ImageRow
+from visionft.project.formats.image_table import ImportRow
 from visionft.project.formats.labels_file import ClassLook
 
 
@@ -58,7 +64,7 @@ class ImportedImage(NamedTuple):
         replaces_labels: Whether its labels take the place of imported ones.
     """
 
-    source: ImageRow
+    source: ImportRow
     sha256: str
     file: FileFacts | None = None
     image_id: int = 0
@@ -204,7 +210,7 @@ def _complete_labels(
     replaced = {each.sha256: each.source.labels for each in known if each.replaces_labels and each.source.labels}
     replaced |= corrected
     if changes.task_of(connection) == "single":
-        stated = [(image.sha256, Candidate(name, image.origin)) for image in known for name in image.source.labels]
+        stated = [(image.sha256, CandidateLabel(name, image.origin)) for image in known for name in image.source.labels]
         apply_statements(connection, group_statements(stated), previous_paths, replaced=replaced)
         return
     imported_only = """(SELECT 1 FROM label WHERE image_id = image.id AND source != 'import'

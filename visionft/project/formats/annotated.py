@@ -12,8 +12,8 @@ from typing import Any
 from visionft.core.foreign_text import printable
 from visionft.data.types import Split
 from visionft.project.formats.image_table import (
-    ImageRow,
     ImageTable,
+    ImportRow,
     Interpretation,
     LabelChoice,
     ReadOptions,
@@ -77,14 +77,14 @@ def annotated_table(
     """
     finder = finder or ImageFinder.of(file, options)
     choice = options.choice
-    files: list[ImageRow] = []
+    files: list[ImportRow] = []
     unusable: list[RejectedFile] = []
     marked = 0
     memory = MemoryLimit(file)
     for entry in entries:
         marked += isinstance(entry, ImageAnnotation) and bool(entry.marked)
         located = _located(file, entry, finder, choice)
-        if isinstance(located, ImageRow):
+        if isinstance(located, ImportRow):
             files.append(located)
         else:
             unusable.append(located)
@@ -113,7 +113,7 @@ def annotated_table(
     )
 
 
-def _located(file: Path, entry: Entry, finder: ImageFinder, choice: LabelChoice) -> ImageRow | RejectedFile:
+def _located(file: Path, entry: Entry, finder: ImageFinder, choice: LabelChoice) -> ImportRow | RejectedFile:
     """Return the image of an entry with its chosen labels; a rejection for a name without a usable path."""
     if isinstance(entry, RejectedFile):
         return entry
@@ -123,4 +123,4 @@ def _located(file: Path, entry: Entry, finder: ImageFinder, choice: LabelChoice)
         return rejected(file, entry.place, str(error))
     labels = entry.labels + (entry.marked if choice.takes_marks else ())
     labels = () if choice.is_unlabelled else tuple(dict.fromkeys(labels))
-    return ImageRow(path, entry.name, labels, entry.split, tuple(dict.fromkeys(entry.tags)))
+    return ImportRow(path, entry.name, labels, entry.split, tuple(dict.fromkeys(entry.tags)))

@@ -37,7 +37,7 @@ class GivenLabels(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class ImageRow:
+class ImportRow:
     """A possible image file, with its labels from the source."""
 
     path: Path
@@ -127,7 +127,7 @@ class ImageTable:
     HIDDEN: ClassVar = ("rows", "skipped", "unreadable", "declared", "interpretations", "label_files")
     COMPUTED: ClassVar = ("classes", "unlabelled", "class_splits")
 
-    rows: tuple[ImageRow, ...]
+    rows: tuple[ImportRow, ...]
     skipped: tuple[RejectedFile, ...] = ()
     unreadable: tuple[RejectedFile, ...] = ()
     declared: tuple[ClassLook, ...] = ()  # classes that the source lists, also without images

@@ -16,7 +16,7 @@ from visionft.project.formats.locating import ImageFinder
 from visionft.project.formats.nested import Entry
 from visionft.project.formats.readers import image_table_of
 from visionft.project.formats.registry import format_of
-from visionft.project.formats.tables import TABLE_SUFFIXES, Table, open_table, table_of, table_of_entries
+from visionft.project.formats.tables import TABLE_SUFFIXES, SourceTable, open_table, table_of, table_of_entries
 from visionft.project.formats.whole_files import MemoryLimit, read_label_json
 
 _MOST_FILES = 500  # that are opened
@@ -34,7 +34,7 @@ _OF_ROW = 200  # bytes of memory of a joined row, beside its cells
 class _Opened:
     """The first rows of a table, and its finder; `names_images` where a column leads to images."""
 
-    table: Table
+    table: SourceTable
     finder: ImageFinder
     names_images: bool
 
@@ -120,7 +120,7 @@ def _keyed(opened: _Opened, options: ReadOptions) -> ImageTable | None:
     return None
 
 
-def _rows_by_key(table: Table, key: str) -> dict[str, dict[str, Any]]:
+def _rows_by_key(table: SourceTable, key: str) -> dict[str, dict[str, Any]]:
     """Return the rows of a table by their cell in a column; empty where such a cell recurs."""
     memory = MemoryLimit(table.file)
     rows = dict[str, dict[str, Any]]()
@@ -132,7 +132,9 @@ def _rows_by_key(table: Table, key: str) -> dict[str, dict[str, Any]]:
     return rows
 
 
-def _table_of_images(table: Table, key: str, rows: Mapping[str, dict[str, Any]], found: Mapping[Path, str]) -> Table:
+def _table_of_images(
+    table: SourceTable, key: str, rows: Mapping[str, dict[str, Any]], found: Mapping[Path, str]
+) -> SourceTable:
     """Return a table with a row for each image found by a key, and the names of the images instead of the keys."""
     titles = [_OF_FILE, *(title for title in table.titles if title != key)]
     names = {path: Path(os.path.relpath(path, table.file.parent)).as_posix() for path in found}
@@ -158,7 +160,7 @@ def _opened(file: Path, options: ReadOptions) -> _Opened | None:
     return _Opened(head, finder, names_images)
 
 
-def _whole(opened: _Opened) -> Table:
+def _whole(opened: _Opened) -> SourceTable:
     return open_table(opened.table.file, opened.finder)
 
 

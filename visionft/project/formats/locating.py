@@ -13,7 +13,7 @@ from visionft.core.files import list_folder
 from visionft.core.foreign_text import is_unicode
 from visionft.core.messages import Message
 from visionft.project.formats.folders import CONTAINERS, ImageIndex, folder_of
-from visionft.project.formats.image_table import DEFAULTS, ImageRow, ReadOptions
+from visionft.project.formats.image_table import DEFAULTS, ImportRow, ReadOptions
 from visionft.project.formats.split_names import is_split_name, name_words, split_of
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
@@ -174,7 +174,7 @@ class ImageFinder:
     def _inner(self, folder: Path) -> tuple[str, ...]:
         return folder.relative_to(self.root).parts if folder.is_relative_to(self.root) else (folder.name,)
 
-    def settled(self, files: Sequence[ImageRow]) -> tuple[list[ImageRow], int]:
+    def settled(self, files: Sequence[ImportRow]) -> tuple[list[ImportRow], int]:
         """Return the entries without wrong guesses (images also named otherwise), and how many were relocated."""
         if not self._guesses:
             return list(files), 0

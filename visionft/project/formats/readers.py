@@ -22,8 +22,8 @@ from visionft.project.formats.columns import Columns, name_in, recognise, shown_
 from visionft.project.formats.image_table import (
     AUTOMATIC,
     DEFAULTS,
-    ImageRow,
     ImageTable,
+    ImportRow,
     Interpretation,
     LabelChoice,
     ReadOptions,
@@ -33,7 +33,7 @@ from visionft.project.formats.label_columns import label_of_parts
 from visionft.project.formats.labels_file import classes_file, read_classes_file
 from visionft.project.formats.locating import AmbiguousNameError, ImageFinder, data_folder
 from visionft.project.formats.split_names import is_split_name, split_of
-from visionft.project.formats.tables import Row, Table, open_table, table_of
+from visionft.project.formats.tables import Row, SourceTable, open_table, table_of
 from visionft.project.formats.whole_files import MemoryLimit
 
 _LEAST_PIXELS = 64  # numbers in a row that are rather pixels: 784 of the Digit Recognizer, 64 of 8 x 8 digits
@@ -64,7 +64,7 @@ def image_table_of_rows(
     return image_table_of(table_of(file, titles, rows), finder, choice)
 
 
-def image_table_of(table: Table, finder: ImageFinder, choice: LabelChoice = AUTOMATIC) -> ImageTable:
+def image_table_of(table: SourceTable, finder: ImageFinder, choice: LabelChoice = AUTOMATIC) -> ImageTable:
     """Return the image_table of a table's images; a `ProjectError` where no column names images.
 
     It has no interpretation where all rows of the sample are malformed.
@@ -91,7 +91,7 @@ def image_table_of(table: Table, finder: ImageFinder, choice: LabelChoice = AUTO
     return replace(image_table, interpretations=(interpretation,))
 
 
-def _columns_of(table: Table, finder: ImageFinder, choice: LabelChoice) -> tuple[Columns, str]:
+def _columns_of(table: SourceTable, finder: ImageFinder, choice: LabelChoice) -> tuple[Columns, str]:
     """Return the meaning of the columns, and the title with the class of a part of an image; empty for none."""
     columns = recognise(table.titles, table.good, choice, images=finder)
     if columns is None and table.good:
@@ -107,7 +107,7 @@ def _columns_of(table: Table, finder: ImageFinder, choice: LabelChoice) -> tuple
     return columns, part
 
 
-def _interpretation(table: Table, columns: Columns, choice: LabelChoice) -> Interpretation:
+def _interpretation(table: SourceTable, columns: Columns, choice: LabelChoice) -> Interpretation:
     """Return the interpretation of the columns for a person."""
     cells = [str(row.get(columns.labels[0]) or "") for row in table.good] if columns.signs and columns.labels else []
     return Interpretation(
@@ -131,7 +131,7 @@ def _with_marks(found: Interpretation, marked: int, *, is_used: bool) -> Interpr
     return replace(found, marked=marked, has_only_marks=is_all)
 
 
-def _no_names(table: Table, finder: ImageFinder) -> ProjectError:
+def _no_names(table: SourceTable, finder: ImageFinder) -> ProjectError:
     """Return the error for a table without names of images."""
     file, first = table.file, table.good[0]
     numbers = sum(is_number(str(cell)) for cell in first.values())
@@ -154,8 +154,8 @@ def _no_names(table: Table, finder: ImageFinder) -> ProjectError:
 
 
 def _with_class_names(
-    files: list[ImageRow], columns: Columns, table: Path, root: Path
-) -> tuple[list[ImageRow], Path | None]:
+    files: list[ImportRow], columns: Columns, table: Path, root: Path
+) -> tuple[list[ImportRow], Path | None]:
     """Return the entries with the names of their class ids, and the file beside the table that gives these, if any."""
     around = [table.parent, root, table.parent.parent, table.parent.parent / "metadata"]
     folders = [folder for folder in around if folder.is_relative_to(root) or folder == data_folder(table)]
@@ -167,7 +167,7 @@ def _with_class_names(
     return [replace(file, labels=tuple(name_of(each, names) for each in file.labels)) for file in files], place
 
 
-def _is_submission(file: Path, files: Sequence[ImageRow]) -> bool:
+def _is_submission(file: Path, files: Sequence[ImportRow]) -> bool:
     """Return whether a table is a form for predictions: by its name, or with one label for all of a test folder."""
     if _SUBMISSION.search(file.stem):
         return True
@@ -188,12 +188,12 @@ def _is_submission(file: Path, files: Sequence[ImageRow]) -> bool:
 class ImageRows:
     """The images of a table's rows, and the rows without one."""
 
-    files: list[ImageRow] = field(default_factory=list[ImageRow])
+    files: list[ImportRow] = field(default_factory=list[ImportRow])
     rejected: list[RejectedFile] = field(default_factory=list[RejectedFile])
     marked: int = 0  # rows with the class of a part of an image
 
 
-def read_rows(table: Table, columns: Columns, finder: ImageFinder, part: str) -> ImageRows:
+def read_rows(table: SourceTable, columns: Columns, finder: ImageFinder, part: str) -> ImageRows:
     """Return the images of all rows; `part` is the title with the class of a part of an image, empty for none."""
     found = ImageRows()
     memory = MemoryLimit(table.file)
@@ -211,7 +211,7 @@ def read_rows(table: Table, columns: Columns, finder: ImageFinder, part: str) ->
     return found
 
 
-def _files_of(row: Row, columns: Columns, finder: ImageFinder) -> Iterator[ImageRow]:
+def _files_of(row: Row, columns: Columns, finder: ImageFinder) -> Iterator[ImportRow]:
     """Yield the image of a row, and its further views."""
     if isinstance(row, str):
         raise ValueError(row)
@@ -225,13 +225,13 @@ def _rejected(file: Path, line: int, error: ValueError) -> RejectedFile:
     return RejectedFile(f"{printable(file)}:{line}", str(error))
 
 
-def _of_present_classes(files: list[ImageRow]) -> list[ImageRow]:
+def _of_present_classes(files: list[ImportRow]) -> list[ImportRow]:
     """Return the entries without those of absent classes; an image of absent classes alone has no label."""
     labelled = {each.path for each in files if each.labels}
     return [each for each in files if each.labels or each.path not in labelled]
 
 
-def _image_row(row: dict[str, Any], columns: Columns, finder: ImageFinder) -> ImageRow:
+def _image_row(row: dict[str, Any], columns: Columns, finder: ImageFinder) -> ImportRow:
     """Return the image of a row, at the place where its name leads."""
     own = {key: row.get(title) for key, title in columns.own.items()}
     name = _name_of(row, columns)
@@ -245,7 +245,7 @@ def _image_row(row: dict[str, Any], columns: Columns, finder: ImageFinder) -> Im
         if not sha256:
             raise
         path = error.meant
-    return ImageRow(
+    return ImportRow(
         path=path,
         name=name,
         labels=labels,

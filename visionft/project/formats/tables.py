@@ -39,7 +39,7 @@ Rows = Iterator[tuple[int, Row]]  # with their lines, or numbers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
+class SourceTable:
     """The rows of a table; `rest` is read once."""
 
     file: Path
@@ -64,17 +64,17 @@ class Table:
         return [row for _, row in self.sample if isinstance(row, dict)]
 
 
-def open_table(file: Path, images: ImageNames) -> Table:
+def open_table(file: Path, images: ImageNames) -> SourceTable:
     """Return the table in a file; a `ProjectError` where there is none."""
     check_size(file)
     return _OPENERS.get(file.suffix.casefold(), _delimited)(file, images)
 
 
-def table_of(file: Path, titles: Sequence[str], rows: Rows, parts: Sequence[str] = ()) -> Table:
+def table_of(file: Path, titles: Sequence[str], rows: Rows, parts: Sequence[str] = ()) -> SourceTable:
     """Return a table of rows by title; a `ProjectError` for more columns than are read."""
     check_columns(file, len(titles))
     sample = list(islice(rows, min(SAMPLE_ROWS, _MAX_SAMPLED // max(1, len(titles)))))
-    return Table(file=file, titles=tuple(titles), parts=tuple(parts), sample=sample, rest=rows)
+    return SourceTable(file=file, titles=tuple(titles), parts=tuple(parts), sample=sample, rest=rows)
 
 
 def check_columns(file: Path, count: int) -> None:
@@ -89,14 +89,14 @@ def check_columns(file: Path, count: int) -> None:
         raise ProjectError(message, "Divide it.")
 
 
-def _delimited(file: Path, images: ImageNames) -> Table:
+def _delimited(file: Path, images: ImageNames) -> SourceTable:
     def is_known(cell: str) -> bool:
         return is_file_title(cell) or is_label_title(cell) or images.has(cell)
 
     return _table_of_cells(file, csv_rows(file, is_known), images)
 
 
-def _table_of_cells(file: Path, source: CellRows, images: ImageNames) -> Table:
+def _table_of_cells(file: Path, source: CellRows, images: ImageNames) -> SourceTable:
     """Return a table of cells; the first row is the header, unless it describes an image."""
     rows = _from_header(source, images)
     header = next((cells for _, cells in rows), None)
@@ -176,7 +176,7 @@ def _named(titles: Sequence[str], cells: Sequence[str] | str) -> Row:
     return dict(row)
 
 
-def _with_objects(table: Table) -> Table:
+def _with_objects(table: SourceTable) -> SourceTable:
     """Return a table whose columns of JSON (VGG Image Annotator's, Zooniverse's) are divided into their values."""
     first = table.good[:20]
     nested = [title for title in table.titles if first and all(_object(row.get(title)) is not None for row in first)]
@@ -200,7 +200,7 @@ def _object(cell: Any) -> dict[str, Any] | list[Any] | None:
     return cast("dict[str, Any] | list[Any]", value) if isinstance(value, (dict, list)) else None
 
 
-def table_of_entries(file: Path, entries: Iterable[tuple[int, Entry]]) -> Table:
+def table_of_entries(file: Path, entries: Iterable[tuple[int, Entry]]) -> SourceTable:
     """Return a table of JSON objects and arrays."""
     parts: set[str] = set()
 
@@ -225,10 +225,10 @@ def table_of_entries(file: Path, entries: Iterable[tuple[int, Entry]]) -> Table:
             break
     inner = [title for title in titles if title in parts]
     outer = tuple(title for title in titles if title not in parts)
-    return Table(file=file, titles=outer, parts=tuple(inner), sample=sample, rest=rows)
+    return SourceTable(file=file, titles=outer, parts=tuple(inner), sample=sample, rest=rows)
 
 
-def _json_lines(file: Path, _images: ImageNames) -> Table:
+def _json_lines(file: Path, _images: ImageNames) -> SourceTable:
     return table_of_entries(file, _lines_of_json(file))
 
 
@@ -253,7 +253,7 @@ def _lines_of_json(file: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
                     yield line, cast("dict[str, Any]", value) if isinstance(value, dict) else "not a JSON object"
 
 
-def _json(file: Path, images: ImageNames) -> Table:
+def _json(file: Path, images: ImageNames) -> SourceTable:
     entries = json_rows(read_label_json(file), images.has)
 
     def placed(entry: Entry, split: str) -> Entry:
@@ -267,7 +267,7 @@ def _json(file: Path, images: ImageNames) -> Table:
     return table_of_entries(file, numbered)
 
 
-def _spreadsheet(file: Path, images: ImageNames) -> Table:
+def _spreadsheet(file: Path, images: ImageNames) -> SourceTable:
     return _table_of_cells(file, _rows_of_spreadsheet(file), images)
 
 
@@ -279,7 +279,7 @@ def _rows_of_spreadsheet(file: Path) -> CellRows:
             yield number, cells
 
 
-_OPENERS: dict[str, Callable[[Path, ImageNames], Table]] = {
+_OPENERS: dict[str, Callable[[Path, ImageNames], SourceTable]] = {
     ".jsonl": _json_lines,
     ".ndjson": _json_lines,
     ".manifest": _json_lines,

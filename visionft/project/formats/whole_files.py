@@ -19,7 +19,7 @@ from visionft.core.errors import ProjectError
 from visionft.core.files import json_memory, open_regular, parse_json
 from visionft.core.messages import Message
 from visionft.data.types import Split
-from visionft.project.formats.image_table import ImageRow, RejectedFile
+from visionft.project.formats.image_table import ImportRow, RejectedFile
 from visionft.project.formats.split_names import is_split_name, split_of
 
 MAX_BYTES = 200 * 2**20  # of a label file
@@ -213,7 +213,7 @@ class MemoryLimit:
             )
             raise ProjectError(message, _DIVIDE)
 
-    def add_entry(self, entry: ImageRow | RejectedFile) -> None:
+    def add_entry(self, entry: ImportRow | RejectedFile) -> None:
         """Count an image, or a rejected entry, of the file."""
         if isinstance(entry, RejectedFile):
             self.add(_OF_REJECTED + len(entry.reason))

@@ -16,8 +16,8 @@ from visionft.project.formats.class_names import are_ids, class_names_for, name_
 from visionft.project.formats.folders import ImageIndex
 from visionft.project.formats.image_table import (
     AUTOMATIC,
-    ImageRow,
     ImageTable,
+    ImportRow,
     Interpretation,
     LabelChoice,
     ReadOptions,
@@ -263,7 +263,7 @@ class _FolderReader:
             return replace(tree, interpretations=(*first, replace(around, unread=self._unread(()))))
         placed = {str(each.path): each for each in tree.rows}
         splits = _splits_in(source, placed)
-        entries: list[ImageRow] = []
+        entries: list[ImportRow] = []
         for entry in source.table.rows:
             place = placed.get(path := str(entry.path))
             labels = entry.labels
@@ -376,7 +376,7 @@ def _splits_of_lists(sources: Sequence[LabelSource]) -> dict[str, Split]:
     return {path: split for path, split in found.items() if path not in several}
 
 
-def _splits_in(source: LabelSource, placed: Mapping[str, ImageRow]) -> dict[str, Split]:
+def _splits_in(source: LabelSource, placed: Mapping[str, ImportRow]) -> dict[str, Split]:
     """Return the splits: of the label file, of its name, or of the folder where the file tells none."""
     found: dict[str, Split] = {}
     has_splits = any(each.split_column for each in source.table.interpretations)

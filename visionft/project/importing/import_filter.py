@@ -27,7 +27,7 @@ from visionft.data.types import Task
 from visionft.project.edits.conflicts import origin_of
 from visionft.project.edits.image_changes import clean_note
 from visionft.project.edits.import_changes import FileFacts, ImportedImage
-from visionft.project.formats.image_table import ImageRow, ImageWarning, RejectedFile
+from visionft.project.formats.image_table import ImageWarning, ImportRow, RejectedFile
 from visionft.project.formats.labels_file import ClassLook
 from visionft.project.importing.sources import Source
 from visionft.project.store import Project
@@ -74,7 +74,7 @@ _AT_ONCE = 20  # files that a thread takes at a time
 _MOST_NAMES = 4096  # sets of labels, tags and note kept at a time: most images of a class share theirs
 
 
-class Batch(NamedTuple):
+class ImportBatch(NamedTuple):
     """Accepted images of a source; `done` counts its files up to the end of this batch."""
 
     new: list[ImportedImage]
@@ -127,7 +127,7 @@ class ImportFilter:
                     classes.append(replace(look, name=name))
         return tuple(classes)
 
-    def batches(self, job: JobContext) -> Generator[Batch]:
+    def batches(self, job: JobContext) -> Generator[ImportBatch]:
         """Yield the images of the source, batch by batch; ends early when cancelled, with the images until then.
 
         A batch must be recorded before the next one is taken: in the project, or for a preview in `seen`.
@@ -138,11 +138,11 @@ class ImportFilter:
             accepted = list(self._accepted(some, job))
             new, known = self._sort_out([image for image in accepted if not image.image_id])
             edited = {image.image_id: image.file for image in accepted if image.image_id and image.file}
-            yield Batch(new, known, edited, start + len(some))
+            yield ImportBatch(new, known, edited, start + len(some))
             if self.is_stopped:
                 return
 
-    def _accepted(self, batch: Sequence[ImageRow], job: JobContext) -> Iterator[ImportedImage]:
+    def _accepted(self, batch: Sequence[ImportRow], job: JobContext) -> Iterator[ImportedImage]:
         """Yield the accepted images of a batch and its edited ones, and record the rejected files."""
         with closing(self._outcomes(batch, self._recorded_places(batch))) as outcomes:
             for file in batch:
@@ -158,10 +158,10 @@ class ImportFilter:
                 rejected, reason = outcome
                 rejected.append(RejectedFile(self.source.shown(file.path), reason))
 
-    def _outcomes(self, batch: Sequence[ImageRow], recorded: Mapping[Path, _Recorded]) -> Generator[_Outcome]:
+    def _outcomes(self, batch: Sequence[ImportRow], recorded: Mapping[Path, _Recorded]) -> Generator[_Outcome]:
         """Yield the outcome for each file, in order, read by several threads."""
 
-        def of_some(files: Sequence[ImageRow]) -> list[_Outcome]:
+        def of_some(files: Sequence[ImportRow]) -> list[_Outcome]:
             return [self._examine(file, recorded.get(file.path)) for file in files]
 
         parts = [batch[start : start + _AT_ONCE] for start in range(0, len(batch), _AT_ONCE)]
@@ -175,7 +175,7 @@ class ImportFilter:
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def _recorded_places(self, batch: Sequence[ImageRow]) -> dict[Path, _Recorded]:
+    def _recorded_places(self, batch: Sequence[ImportRow]) -> dict[Path, _Recorded]:
         if self.project is None or not self.looks_at_places:
             return {}
         roots = self.project.roots()
@@ -192,7 +192,7 @@ class ImportFilter:
                 result[places[root_id, path]] = image_id, sha256, (size, time)
         return result
 
-    def _examine(self, file: ImageRow, recorded: _Recorded | None) -> _Outcome:
+    def _examine(self, file: ImportRow, recorded: _Recorded | None) -> _Outcome:
         """Return an accepted image, or the reason for its rejection; runs in any thread."""
         try:
             source = self._with_project_names(file)
@@ -210,7 +210,7 @@ class ImportFilter:
         except OSError as error:
             return self.unreadable, Message("cannot be read: {reason}", reason=error.strerror or error)
 
-    def _read(self, source: ImageRow, recorded: _Recorded | None) -> ImportedImage:
+    def _read(self, source: ImportRow, recorded: _Recorded | None) -> ImportedImage:
         """Return an image with its content; its file is read unless the project or a preview knows it unchanged."""
         status = status_of(source.path)
         if source.sha256 is not None and (status is None or source.sha256 in self._own_contents):
@@ -227,7 +227,7 @@ class ImportFilter:
         edited = image_id if before != file.sha256 else 0
         return ImportedImage(source=source, sha256=file.sha256, file=file, image_id=edited)
 
-    def _with_project_names(self, file: ImageRow) -> ImageRow:
+    def _with_project_names(self, file: ImportRow) -> ImportRow:
         """Return a file's record with the names that the project uses, after a check of these."""
         labels, tags, note = self._cleaned(file.labels, file.tags, file.note)
         if (labels, tags, note) == (file.labels, file.tags, file.note):

@@ -29,7 +29,7 @@ from visionft.project.edits.import_changes import AddImages, FileFacts, FileLoca
 from visionft.project.edits.setting_changes import ChooseWindow
 from visionft.project.formats import image_table
 from visionft.project.image_window import choice_text
-from visionft.project.importing.import_filter import Batch, ClassMap, ImportFilter
+from visionft.project.importing.import_filter import ClassMap, ImportBatch, ImportFilter
 from visionft.project.importing.other_project import Agreement, measure_agreement
 from visionft.project.importing.sources import Source, opened_source, require_understood, window_of_files
 from visionft.project.label_files import keep_label_files
@@ -199,7 +199,7 @@ def import_files(
 ) -> ImportReport:
     """Import single image files from any folder, without labels; known images stay as they are."""
     base = paths[0].parent
-    table = image_table.ImageTable(tuple(image_table.ImageRow(path, path.name) for path in paths))
+    table = image_table.ImageTable(tuple(image_table.ImportRow(path, path.name) for path in paths))
     source = Source(base, base, (table,), table)
     reading, window = _window_of_import(project, source, job)
     examiner = ImportFilter(
@@ -317,7 +317,7 @@ class _Import:
             text = Message("{counted} already had another class that a person gave, which was kept.", counted=counted)
             job.report(Notice(message=text, level="warning"))
 
-    def _commit(self, batch: Batch) -> None:
+    def _commit(self, batch: ImportBatch) -> None:
         """Write a batch as part of this import's one step in the history."""
         if not (batch.new or batch.known or batch.edited):
             return
@@ -340,7 +340,7 @@ class _Import:
         self.window = None
         self._count(new, known)
 
-    def _placed(self, batch: Batch) -> tuple[list[ImportedImage], list[ImportedImage]]:
+    def _placed(self, batch: ImportBatch) -> tuple[list[ImportedImage], list[ImportedImage]]:
         """Return the new and the known images with their places to record; copies are made."""
         if self.root_folders != (roots := {*self.project.roots().ids(), *self.source.roots}):
             self.root_folders, self.folders = roots, {}

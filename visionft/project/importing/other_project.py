@@ -25,7 +25,7 @@ from visionft.project.db.roots import IMAGES_FOLDER, Roots
 from visionft.project.db.sqlite_errors import damage_error
 from visionft.project.edits.changes import LabelSource, now_ms
 from visionft.project.edits.conflicts import read_aliases
-from visionft.project.formats.image_table import GivenLabels, ImageRow, ImageTable
+from visionft.project.formats.image_table import GivenLabels, ImageTable, ImportRow
 from visionft.project.importing.ranking import Proposal
 from visionft.project.safety.backups import list_backups
 from visionft.project.store import Project
@@ -79,14 +79,14 @@ def read_project(folder: Path, known_classes: Collection[str], job: JobContext) 
         tags: defaultdict[int, list[str]] = defaultdict(list)
         for image_id, tag in connection.execute("SELECT image_id, name FROM image_tag JOIN tag ON tag.id = tag_id"):
             tags[image_id].append(tag)
-        files: list[ImageRow] = []
+        files: list[ImportRow] = []
         for image_id, root_id, path, name, sha256, split, review, note in connection.execute(
             """SELECT id, root_id, path, name, sha256, split, review, note FROM image
                 WHERE removed_at IS NULL ORDER BY id"""
         ):
             place = Path(os.path.normpath(roots.path_of(root_id, path)))
             files.append(
-                ImageRow(
+                ImportRow(
                     path=place,
                     name=printable(name or place.name),
                     labels=tuple(dict.fromkeys(label for label, _, _ in labels[image_id])),
@@ -146,7 +146,7 @@ def _opened(folder: Path, job: JobContext) -> Generator[sqlite3.Connection]:
 
 
 def measure_agreement(
-    project: Project, files: Sequence[ImageRow], class_map: Mapping[str, str | None]
+    project: Project, files: Sequence[ImportRow], class_map: Mapping[str, str | None]
 ) -> Agreement | None:
     """Return the agreement of a project and the files of another one; None where they have no labels in common."""
     rows = project.fetch(

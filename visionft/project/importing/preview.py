@@ -18,14 +18,14 @@ from visionft.project.edits import conflicts
 from visionft.project.edits.import_changes import FileFacts
 from visionft.project.formats.image_table import (
     AUTOMATIC,
-    ImageRow,
     ImageTable,
     ImageWarning,
+    ImportRow,
     Interpretation,
     LabelChoice,
     RejectedFile,
 )
-from visionft.project.importing.import_filter import Batch, ClassMap, ImportFilter
+from visionft.project.importing.import_filter import ClassMap, ImportBatch, ImportFilter
 from visionft.project.importing.other_project import measure_agreement
 from visionft.project.importing.sources import Source, image_reading_of_files, opened_source
 from visionft.project.queries import Conflict, class_names
@@ -158,10 +158,10 @@ class _NewImages:
 
     def __init__(self, project: Project | None) -> None:
         self._task = project.task if project is not None else None
-        self.sources: dict[Path, ImageRow] = {}
+        self.sources: dict[Path, ImportRow] = {}
         self.files: dict[Path, FileFacts] = {}
 
-    def add(self, batch: Batch) -> None:
+    def add(self, batch: ImportBatch) -> None:
         self.sources.update((image.source.path, image.source) for image in batch.new)
         self.files.update((image.source.path, image.file) for image in batch.new if image.file)
         for image in batch.known:
@@ -169,7 +169,7 @@ class _NewImages:
             if place is not None and (first := self.sources.get(place)):
                 self.sources[place] = self._completed(first, image.source)
 
-    def _completed(self, first: ImageRow, other: ImageRow) -> ImageRow:
+    def _completed(self, first: ImportRow, other: ImportRow) -> ImportRow:
         """Return an image with what another file says of it; without a project, rows of one file add their labels."""
         joins = self._task == "multi" or (self._task is None and other.path == first.path)
         labels = tuple(dict.fromkeys((*first.labels, *other.labels))) if joins else first.labels or other.labels
@@ -204,7 +204,7 @@ def _preview_of(examiner: ImportFilter, images: _NewImages, search: "_ConflictSe
     )
 
 
-def _class_splits(sources: Sequence[ImageRow]) -> dict[str, dict[str, int]]:
+def _class_splits(sources: Sequence[ImportRow]) -> dict[str, dict[str, int]]:
     counts: dict[str, dict[str, int]] = {}
     placed = ((label, each.split) for each in sources if each.split for label in each.labels or ("",))
     for (label, split), count in Counter(placed).items():
@@ -227,12 +227,12 @@ class _ConflictSearch:
             self._add_classes(class_names(project))
         self._add_classes(look.name for look in examiner.classes())
 
-    def add(self, batch: Batch) -> None:
+    def add(self, batch: ImportBatch) -> None:
         """Record the new images of a batch, and the conflicts of its known ones."""
         self._add_images(batch)
         recorded = {image.sha256: image.recorded for image in batch.known}
         stated = conflicts.group_statements(
-            (image.sha256, conflicts.Candidate(label, image.origin))
+            (image.sha256, conflicts.CandidateLabel(label, image.origin))
             for image in batch.known
             for label in image.source.labels[:1]
         )
@@ -241,15 +241,17 @@ class _ConflictSearch:
             content = image.sha256
             classes = conflicts.join_classes(image.classes, stated.get(content, ()), self._aliases)
             if len(classes) == 1:  # a label, which has no origin of its own
-                classes = {key: conflicts.Candidate(each.class_name, image.path) for key, each in classes.items()}
+                classes = {key: conflicts.CandidateLabel(each.class_name, image.path) for key, each in classes.items()}
             self._images[content] = image._replace(classes=classes)
             self._add_classes(each.class_name for key, each in classes.items() if key not in self._classes)
             if len(classes) > 1 and (place := recorded[content]) is not None:
                 ordered = sorted(classes, key=lambda key: self._classes[key])
-                candidates = tuple(conflicts.Candidate(self._classes[key][1], classes[key].origin) for key in ordered)
+                candidates = tuple(
+                    conflicts.CandidateLabel(self._classes[key][1], classes[key].origin) for key in ordered
+                )
                 self.conflicts[content] = Conflict(path=printable(place), candidates=candidates)
 
-    def _add_images(self, batch: Batch) -> None:
+    def _add_images(self, batch: ImportBatch) -> None:
         """Add the images of a batch with their classes until now, in the order of the import's ids."""
         contents = [image.sha256 for image in batch.known if image.sha256 not in self._images]
         if self._project is not None and contents:
@@ -259,7 +261,7 @@ class _ConflictSearch:
         self._add_classes(sorted({label for image in batch.new for label in image.source.labels}, key=natural_key))
         for image in batch.new:
             shown = printable(image.source.name if self._is_copied else image.source.path)
-            classes = {name_key(name): conflicts.Candidate(name, shown) for name in image.source.labels[:1]}
+            classes = {name_key(name): conflicts.CandidateLabel(name, shown) for name in image.source.labels[:1]}
             image_id = _FIRST_NEW + len(self._images)
             self._images[image.sha256] = conflicts.ImportedClasses(image_id, image.sha256, shown, classes)
 

@@ -23,7 +23,7 @@ from visionft.core.jobs import SILENT, JobContext
 from visionft.core.messages import Message
 from visionft.data.decode import IMAGE_SUFFIXES, decode
 from visionft.project.formats.folders import walk
-from visionft.project.formats.image_table import ImageRow, RejectedFile
+from visionft.project.formats.image_table import ImportRow, RejectedFile
 
 _EQUAL_NAMES = 0.8  # share of the names of the larger folder that are in both
 _PAIRS = 20  # of images of two folders that are compared
@@ -110,7 +110,7 @@ _MOST_CHECKS = 200  # groups of files without the name of masks whose pixels are
 _FEW_LETTERS = 3  # of a name that may be part of the names of folders by chance
 _MOST_LEVELS = 32  # colours of a mask
 _SAMPLE_SIDE = 256  # pixels in a row and column that are counted
-_Pair = tuple[ImageRow, ImageRow]  # a possible mask and its image
+_Pair = tuple[ImportRow, ImportRow]  # a possible mask and its image
 _Group = tuple[str, str, str]  # folder, suffix, ending of a mask
 # Of a mask of black and white that was saved as JPEG: how far levels may be from these two, and the share of such ones.
 _BLUR = 24
@@ -124,8 +124,8 @@ class Folder:
     name: str
     parent: "Folder | None" = None
     folders: list["Folder"] = field(default_factory=list["Folder"])
-    files: list[ImageRow] = field(default_factory=list[ImageRow])  # directly in it, in natural order; no masks
-    images: list[ImageRow] = field(default_factory=list["ImageRow"])  # of those files
+    files: list[ImportRow] = field(default_factory=list[ImportRow])  # directly in it, in natural order; no masks
+    images: list[ImportRow] = field(default_factory=list["ImportRow"])  # of those files
     count: int = 0  # images at any depth
 
     @property
@@ -161,7 +161,7 @@ class Survey:
     skipped: list[RejectedFile]
     unreadable: list[RejectedFile]
 
-    def files(self) -> Iterator[ImageRow]:
+    def files(self) -> Iterator[ImportRow]:
         """Yield all files but masks, without labels, in natural order."""
         for folder in self.root.within():
             yield from folder.files
@@ -172,7 +172,7 @@ class Survey:
         return [file.path for file in self.files() if not is_image(file)]
 
 
-def is_image(file: ImageRow) -> bool:
+def is_image(file: ImportRow) -> bool:
     """Return whether a file is an image by its name."""
     return file.suffix in IMAGE_SUFFIXES
 
@@ -187,7 +187,7 @@ def survey_folder(source: Path, *, job: JobContext = SILENT) -> Survey:
     for number, path in enumerate(walk(source, skipped, unreadable), 1):
         text = str(path)
         folder = folders.get(text[: text.rfind(os.sep)]) or _added(folders, os.path.dirname(text))  # noqa: PTH120
-        folder.files.append(file := ImageRow(path, text[start:].replace(os.sep, "/")))
+        folder.files.append(file := ImportRow(path, text[start:].replace(os.sep, "/")))
         if is_image(file):
             folder.images.append(file)
         if number % 1000 == 0:
@@ -235,7 +235,7 @@ def _take_masks(root: Folder) -> list[_Pair]:
     return found
 
 
-def _possible_masks(name: str, files: Sequence[ImageRow]) -> Iterator[tuple[_Group, _Pair]]:
+def _possible_masks(name: str, files: Sequence[ImportRow]) -> Iterator[tuple[_Group, _Pair]]:
     """Yield images that share a name with another one, each with its group and that image: the one beside it first."""
     image = min(files, key=lambda file: (_is_called_mask(file), len(_stem(file))))
     own = _group(image, name)
@@ -249,10 +249,10 @@ def _possible_masks(name: str, files: Sequence[ImageRow]) -> Iterator[tuple[_Gro
         yield group, (file, next(beside, image if group != own else others[0]))
 
 
-def _files_by_shared_name(root: Folder) -> dict[str, list[ImageRow]]:
+def _files_by_shared_name(root: Folder) -> dict[str, list[ImportRow]]:
     """Return images of equal stem, but for the ending of a mask, that differ in folder, suffix or ending."""
-    first: dict[str, ImageRow] = {}
-    shared: dict[str, list[ImageRow]] = {}
+    first: dict[str, ImportRow] = {}
+    shared: dict[str, list[ImportRow]] = {}
     for folder in root.within():
         listed = list(map(_stem, folder.images))
         stems = set(listed)
@@ -274,12 +274,12 @@ def _without_suffix(name: str) -> str:
     return stem if f".{suffix.casefold()}" in IMAGE_SUFFIXES else name
 
 
-def _stem(file: ImageRow) -> str:
+def _stem(file: ImportRow) -> str:
     stem, dot, suffix = file.name[file.name.rfind("/") + 1 :].rpartition(".")  # quicker than `os.path`
     return stem if dot else suffix
 
 
-def _group(file: ImageRow, name: str) -> _Group:
+def _group(file: ImportRow, name: str) -> _Group:
     """Return the folder of a file, its suffix, and what follows the shared name."""
     stem, suffix = os.path.splitext(file.name)  # noqa: PTH122
     folder, stem = os.path.split(stem)
@@ -288,7 +288,7 @@ def _group(file: ImageRow, name: str) -> _Group:
     return folder, suffix.casefold(), re.sub(r"\d+", "", stem[len(name) :])
 
 
-def _is_called_mask(file: ImageRow) -> bool:
+def _is_called_mask(file: ImportRow) -> bool:
     folder = os.path.dirname(file.name)  # noqa: PTH120
     return bool(_MASK_ENDING.search(_stem(file)) or _MASK_FOLDER.search(folder))
 

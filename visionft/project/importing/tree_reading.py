@@ -15,7 +15,7 @@ from visionft.core.foreign_text import printable
 from visionft.core.messages import Message
 from visionft.core.names import name_key
 from visionft.data.types import Split
-from visionft.project.formats.image_table import ImageRow, ImageTable, Interpretation, RejectedFile
+from visionft.project.formats.image_table import ImageTable, ImportRow, Interpretation, RejectedFile
 from visionft.project.formats.labels_file import CLASSES_FILE, ClassLook, read_classes_file
 from visionft.project.formats.split_names import is_split_name, name_words, split_in, split_of
 from visionft.project.importing.folder_names import (
@@ -75,7 +75,7 @@ def plan_of(survey: Survey, known_classes: Collection[str] = ()) -> TreePlan:
 
 def tree_table(survey: Survey, plan: TreePlan) -> ImageTable:
     """Return the files of a source with the classes and splits of a plan."""
-    files: list[ImageRow] = []
+    files: list[ImportRow] = []
     inherited: dict[Folder | None, tuple[tuple[str, ...], Split | None]] = {None: ((), None)}
     folders = list(survey.root.within(without=plan.ignored))
     for folder in folders:
@@ -86,7 +86,7 @@ def tree_table(survey: Survey, plan: TreePlan) -> ImageTable:
         split = plan.splits.get(folder, split)
         inherited[folder] = labels, split
         for file in _without_class_list(folder) if plan.looks else folder.files:
-            files.append(ImageRow(file.path, file.name, labels, split) if labels or split else file)
+            files.append(ImportRow(file.path, file.name, labels, split) if labels or split else file)
     unlabelled = dict.fromkeys(each.name for each in folders if is_unlabelled(each.name))
     reason = Message("lies beside the classes or splits and is none")
     beside = (RejectedFile(printable(survey.source / each.path), reason) for each in plan.ignored)
@@ -110,7 +110,7 @@ def _interpretation_of(plan: TreePlan, source: Path) -> Interpretation:
     )
 
 
-def _without_class_list(folder: Folder) -> list[ImageRow]:
+def _without_class_list(folder: Folder) -> list[ImportRow]:
     """Return the files of a folder but this program's list of classes."""
     return [file for file in folder.files if file.path.name != CLASSES_FILE]
 

@@ -82,7 +82,7 @@ def train_and_evaluate(
     Raises:
         ConfigError, RunError, WeightsError: As `train`.
     """
-    return _Stages(config, images, run_dir, budget or Budget(), job).run_all()
+    return _RunStages(config, images, run_dir, budget or Budget(), job).run_all()
 
 
 def resume_and_evaluate(run_dir: Path, *, budget: Budget | None = None, job: JobContext = SILENT) -> Run:
@@ -106,10 +106,10 @@ def resume_and_evaluate(run_dir: Path, *, budget: Budget | None = None, job: Job
             return _evaluated(result, found.config, run_dir, images, job)
     budget = budget or Budget()
     budget.preset = budget.preset or found.plan.preset
-    return _Stages(found.plan.config, images, run_dir, budget, job, own=found.plan.preset, earlier=found).run_all()
+    return _RunStages(found.plan.config, images, run_dir, budget, job, own=found.plan.preset, earlier=found).run_all()
 
 
-class _Stages:
+class _RunStages:
     """The stages of a run under way; `run_all` reads as its table of contents.
 
     The stage under way is trained in the folder `next` of the run, which thus keeps what it has.

@@ -88,14 +88,16 @@ class RunModel:
 
 
 @dataclass(frozen=True)
-class FittedHead:
+class ReplacementHead:
     """A head that replaces the checkpoint's: the trainable state of a run whose predictions follow the labels."""
 
     class_names: tuple[str, ...]
     state: Mapping[str, Tensor]
 
 
-def load_run_model(run: Run, heads: Mapping[str, FittedHead] | None = None, *, job: JobContext = SILENT) -> RunModel:
+def load_run_model(
+    run: Run, heads: Mapping[str, ReplacementHead] | None = None, *, job: JobContext = SILENT
+) -> RunModel:
     """Load the model of a run; `heads` replaces those of runs by name (RunError: weights are missing or damaged)."""
     require_weights(run)
     heads = heads or {}
@@ -115,7 +117,7 @@ def load_run_model(run: Run, heads: Mapping[str, FittedHead] | None = None, *, j
     return RunModel(run=run, factors=factors, columns=columns, members=members)
 
 
-def _load_network(run: Run, head: FittedHead | None = None, *, job: JobContext = SILENT) -> RunModel:
+def _load_network(run: Run, head: ReplacementHead | None = None, *, job: JobContext = SILENT) -> RunModel:
     """Rebuild the best classifier of a run, with `head` in place of its own (RunError: its weights cannot be used)."""
     require_weights(run)
     if head is not None:

@@ -23,7 +23,7 @@ from visionft.core.errors import VisionFTError
 from visionft.project.db import schema
 from visionft.project.db.journal import JOURNALED_TABLES
 from visionft.project.edits.import_changes import AddImages, ImportedImage
-from visionft.project.formats.image_table import ImageRow
+from visionft.project.formats.image_table import ImportRow
 from visionft.project.importing.importer import import_source
 from visionft.project.safety import backups
 from visionft.project.store import Project
@@ -216,7 +216,7 @@ def script(generator: random.Random, images: Path):
 def contradiction(project: Project, image_ids: tuple[int, ...], name: str) -> AddImages:
     """Return an import with other labels for known images: conflicts, where their labels were imported."""
     contents = [image.sha256 for image in project.snapshot().images if image.image_id in image_ids]
-    source = ImageRow(Path("list.csv"), "list.csv", (name,))
+    source = ImportRow(Path("list.csv"), "list.csv", (name,))
     return AddImages(known=[ImportedImage(sha256=each, source=source) for each in contents])
 
 
