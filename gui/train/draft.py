@@ -24,10 +24,9 @@ from models.methods.table import supported_method
 from visionft.data.types import Snapshot
 from visionft.project.splits import as_divided, is_divided
 from visionft.training.config.checks import config_problems
-from visionft.training.config.presets import DEFAULT_PRESET, PRESETS, Circumstances, differs
+from visionft.training.config.presets import DEFAULT_PRESET, PRESETS, Circumstances, differs, preset_config
 from visionft.training.config.train_config import Framing, TrainConfig
 from visionft.training.estimate import Estimate, SetFacts, known_estimate
-from visionft.training.probing import preset_configs
 
 if TYPE_CHECKING:
     from visionft.analysis.advice import Recommendation
@@ -140,7 +139,8 @@ class TrainDraft(QObject):
             self.take(dataclasses.replace(config, **chosen))
 
     def _preset_configs(self) -> dict[str, TrainConfig]:
-        return preset_configs(self._circumstances, (), device=self._state.settings.device)
+        device = self._state.settings.device
+        return {name: preset_config(name, self._circumstances, device=device) for name in PRESETS}
 
     def refresh(self) -> None:
         """Update from the project; an unmodified draft follows with its preset."""

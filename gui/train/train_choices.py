@@ -10,11 +10,10 @@ from models.methods.table import METHODS
 from visionft.core.amounts import count_text, memory_text
 from visionft.core.messages import Message
 from visionft.data.types import Snapshot
-from visionft.training.config.presets import PRESETS, Circumstances, likely_device, suited_backbones
+from visionft.training.config.presets import PRESETS, Circumstances, likely_device, preset_config, suited_backbones
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.estimate import Estimate, SetFacts
 from visionft.training.evaluation.stored import Evaluation
-from visionft.training.probing import preset_configs
 
 HERE, ELSEWHERE = Message("On this computer"), Message("To download when first used")
 UNTRAINED, TRAINED = Message("Without training"), Message("Fine-tuning")
@@ -74,7 +73,7 @@ def preset_choices(
     """
     waiting = tr("measuring the time") if is_measuring else tr("time not measured yet")
     choices = []
-    configs = preset_configs(circumstances, (), device=device)
+    configs = {name: preset_config(name, circumstances, device=device) for name in PRESETS}
     for name, config in configs.items():
         cost = cost_of_stages(name, configs, known)
         recipe = [config.backbone_row.title, tr(config.method_row.title), *epochs_words(config)]

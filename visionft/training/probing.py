@@ -1,4 +1,4 @@
-"""Choosing a backbone, or a framing, for the user's images by the held-out loss of closed-form heads, in seconds.
+"""Measuring a backbone at one framing on the user's images by the held-out loss of a closed-form head, in seconds.
 
 The held-out accuracy of a linear head on frozen features nearly always ranks pretrained networks as fine-tuning does
 (Kornblith et al. 2019, arXiv:1805.08974), at a hundredth of the cost.
@@ -13,17 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
-from models.catalog import get_backbone
 from models.heads.calibration import are_right, cross_entropies, is_worse_for_classes
 from models.shapes import InputShape
-from visionft.core.errors import RunError, nothing_readable
+from visionft.core.errors import nothing_readable
 from visionft.core.events import Progress
-from visionft.core.jobs import SILENT, JobCancelled, JobContext
-from visionft.core.messages import Message
+from visionft.core.jobs import JobContext
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.features.feature_spec import with_aspect
-from visionft.training.config.checks import check_config
-from visionft.training.config.presets import PRESETS, Circumstances, preset_config, suited_backbones
 from visionft.training.config.train_config import CENTRE, Framing, TrainConfig
 from visionft.training.runs.run_snapshot import spread_by_class
 
@@ -47,12 +43,6 @@ class Probe:
     classes: tuple[int, ...] = ()  # its class; empty for several labels
     predicted: tuple[int, ...] = ()  # the class that it is given; likewise
     image_ids: tuple[int, ...] = ()
-
-    @property
-    def standard_error(self) -> float:
-        """Return the standard error of `accuracy`, from the binomial distribution."""
-        share = self.accuracy or 0.0
-        return math.sqrt(max(share * (1 - share), 0.25 / self.images) / self.images)
 
     def gain_over(self, other: "Probe") -> float:
         """Return how much lower the mean held-out loss is than another probe's, in standard errors of the difference.
@@ -87,29 +77,6 @@ class Probe:
         found = {name: getattr(self, name) for name in per_image}
         some = {name: tuple(values[place] for place in places) for name, values in found.items() if values}
         return replace(self, **some)
-
-
-def probe_backbones(
-    project_dir: Path, names: Sequence[str], config: TrainConfig, images: Snapshot, *, job: JobContext = SILENT
-) -> tuple[Probe, ...]:
-    """Measure each backbone on the same training images, about 400, in the order of `names`.
-
-    Features are those of the project in `project_dir`. `config` gives device, precision, seed and framing. A cancelled
-    job returns the finished probes.
-    """
-    check_config(config, images)
-    chosen = probed_images(images)
-    found: list[Probe] = []
-    job = job.in_stages(max(1, len(names)))
-    for name in names:
-        settings = replace(config, backbone=name, image_size=0, weights="pretrained")
-        stage = Message("Trying {title}", title=get_backbone(name).title)
-        try:
-            with job.stage(weight=1):
-                found.append(probe(project_dir, settings, images, chosen, stage=stage, job=job))
-        except JobCancelled:
-            break
-    return tuple(found)
 
 
 def probed_images(images: Snapshot) -> tuple[SnapshotImage, ...]:
@@ -184,46 +151,3 @@ def probe(
         milliseconds=speed_of(project_dir, features.kind),
         seconds=time.perf_counter() - began,
     )
-
-
-def best_probe(probes: Sequence[Probe]) -> Probe:
-    """Return the chosen probe: the first, unless a later one is better by more than a standard error.
-
-    The order is one of preference, and of cost.
-    """
-    if not probes:
-        raise RunError("No backbone was tried.", "Start again, or name one yourself.")
-    best = probes[0]
-    for each in probes[1:]:
-        if each.gain_over(best) > 1:
-            best = each
-    return best
-
-
-def preset_configs(circumstances: Circumstances, probes: Sequence[Probe], *, device: str) -> dict[str, TrainConfig]:
-    """Return the settings of each preset by name, as `resolve_preset`."""
-    return {name: resolve_preset(name, circumstances, probes, device=device) for name in PRESETS}
-
-
-def resolve_preset(
-    preset: str, circumstances: Circumstances, probes: Sequence[Probe] = (), *, backbone: str = "", device: str = "auto"
-) -> TrainConfig:
-    """Return the settings of a preset in some circumstances; the only place that turns a preset into settings.
-
-    Args:
-        probes: Measurements of backbones on the images; without any, a run measures them.
-        backbone: A backbone to take in any case; empty for the one measured best.
-        device: The device of the settings.
-
-    Raises:
-        ConfigError: There is no such preset.
-    """
-    chosen = backbone or measured_backbone(circumstances, probes)
-    return replace(preset_config(preset, circumstances, backbone=chosen), device=device)
-
-
-def measured_backbone(circumstances: Circumstances, probes: Sequence[Probe]) -> str:
-    """Return the best measured backbone among those suited; empty where there was no choice."""
-    suited = suited_backbones(circumstances)
-    tried = [probe for name in suited for probe in probes if probe.backbone == name]
-    return best_probe(tried).backbone if len(tried) > 1 else ""

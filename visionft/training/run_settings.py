@@ -18,10 +18,9 @@ from visionft.core.jobs import SILENT, JobCancelled, JobContext
 from visionft.data.types import Snapshot
 from visionft.training.base_weights import ensure_weights
 from visionft.training.config.checks import check_config
-from visionft.training.config.presets import Circumstances
+from visionft.training.config.presets import Circumstances, preset_config
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.framing_choice import read_framing
-from visionft.training.probing import resolve_preset
 from visionft.training.recipe import read_recipe, require_same_weights
 
 
@@ -171,4 +170,4 @@ def preset_of_project(
         ConfigError: There is no such preset.
     """
     circumstances = project_circumstances(images, project_dir, device=trains_on or device)
-    return resolve_preset(preset, circumstances, backbone=backbone, device=device)
+    return preset_config(preset, circumstances, backbone=backbone, device=device)

@@ -123,7 +123,7 @@ def suited_backbones(circumstances: Circumstances) -> tuple[str, ...]:
     return tuple(backbone for backbone in suited if backbone in circumstances.here) or (DEFAULT_BACKBONE,)
 
 
-def preset_config(name: str, circumstances: Circumstances, *, backbone: str = "") -> TrainConfig:
+def preset_config(name: str, circumstances: Circumstances, *, backbone: str = "", device: str = "auto") -> TrainConfig:
     """Return the settings of a preset.
 
     Args:
@@ -131,6 +131,7 @@ def preset_config(name: str, circumstances: Circumstances, *, backbone: str = ""
         circumstances: Of the project on this computer.
         backbone: The network to take. Empty for the one that was measured best on the images, else the first that is
             suited; a run tries the others then.
+        device: The device of the settings.
 
     Raises:
         ConfigError: There is no such preset.
@@ -142,6 +143,7 @@ def preset_config(name: str, circumstances: Circumstances, *, backbone: str = ""
     measured = circumstances.backbone if circumstances.backbone in suited else ""
     config = TrainConfig(
         backbone=backbone or measured or suited[0],
+        device=device,
         try_networks=not backbone,
         framing="auto",
         batch_size=_batch_size(circumstances),

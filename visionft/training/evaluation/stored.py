@@ -218,15 +218,6 @@ def stored_evaluations(run_dir: Path) -> dict[Split, Evaluation]:
     return found
 
 
-@none_if_unreadable
-def read_probabilities(run_dir: Path, split: str) -> dict[int, dict[str, float]] | None:
-    """Return the calibrated probability of every class, by image id; None without a readable file."""
-    if not _metrics(run_dir, split):
-        return None
-    parsed = (parse_json(line) for line in read_lines(run_dir / predictions_file(split)) if line)
-    return {int(line["image_id"]): dict(line["probabilities"]) for line in parsed if "probabilities" in line}
-
-
 def temperature_of(run_dir: Path) -> float:
     """Return the temperature fitted on validation; 1 for a run without evaluation."""
     try:

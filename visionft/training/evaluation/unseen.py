@@ -61,14 +61,6 @@ def count_seen(run: Run, split: Split, images: Iterable[SnapshotImage]) -> int:
     return sum(image.sha256 in seen for image in images)
 
 
-def learned_images(run: Run) -> frozenset[str]:
-    """Return the SHA-256 of all images that a run, as it was trained, learned from or was chosen on.
-
-    Raises RunError: its list of images is lost.
-    """
-    return frozenset[str]().union(*(_learned(each, ("train", "val")) for each in _trained(run)))
-
-
 def _learned(run: Run, roles: Iterable[Split]) -> frozenset[str]:
     images = read_snapshot(run.path)
     return frozenset(image.sha256 for role in roles for image in images.labelled(role))
