@@ -81,12 +81,17 @@ class Count:
             self.modules.add(name)
         if code.co_name == "__init__" and code.co_varnames:
             made = type(frame.f_locals.get(code.co_varnames[0]))
-            if (code, made) not in self._seen and self._is_on_way(made.__module__):
+            if (code, made) not in self._seen and self._is_on_way(made.__module__) and _is_defined(made):
                 self.types.add(f"{made.__module__}.{made.__qualname__}")
             self._seen.add((code, made))
 
     def _is_on_way(self, module: str) -> bool:
         return any(module == each or module.startswith(f"{each}.") for each in self._packages)
+
+
+def _is_defined(made: type) -> bool:
+    """Whether the module of a class defines it; PySide makes enumerations in the module that imports it."""
+    return hasattr(sys.modules[made.__module__], made.__qualname__.split(".")[0])
 
 
 def draw_images(folder: Path, count: int = 24) -> Path:
