@@ -89,8 +89,9 @@ def step_of(run):
     return step_of
 
 
-def test_the_commands_that_errors_print_run(step_of, image_folder: Path, tmp_path: Path) -> None:
+def test_the_commands_that_errors_print_run(step_of, image_folder: Path, tmp_path: Path, monkeypatch) -> None:
     """A project with a space in its name is made and restored by the printed steps, word for word."""
+    monkeypatch.chdir(tmp_path)  # one of the steps writes a recipe where it runs
     project = tmp_path / "my birds"
     code, step = step_of("project", "info", project)
     assert code == 2 and step_of(*step) == (0, [])  # new
