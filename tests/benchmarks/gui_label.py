@@ -82,6 +82,7 @@ def label_many(app: Any, page: LabelPage) -> str:
         app.processEvents()
         found.append(f"{whole}, longest pause {1000 * max(np.diff(ticks)):.0f} ms")
     clock.stop()
+    page.labels.selection.select_places([0])
     return ", undone ".join(found)
 
 
