@@ -16,13 +16,13 @@ from PySide6.QtWidgets import QAbstractButton, QWidget
 from gui.kit.translation import language, tr
 from visionft.core.messages import Message, Text
 
-PLACES: tuple[Text, ...] = ("Everywhere", "Label", "Viewer", "Curate", "Train", "Try")
-EVERYWHERE, LABEL, VIEWER, CURATE, TRAIN, TRY = PLACES
+SCOPES: tuple[Text, ...] = ("Everywhere", "Label", "Viewer", "Curate", "Train", "Try")
+EVERYWHERE, LABEL, VIEWER, CURATE, TRAIN, TRY = SCOPES
 # Of the label page, where neither grid nor viewer is visible.
 SAMPLE = Message("Check of a sample")
 MENUS: tuple[Text, ...] = ("File", "Edit", "View", "Project", "Run", "Help")
 _PORTABLE = QKeySequence.SequenceFormat.PortableText
-_CLASS_PLACES = (LABEL, VIEWER, SAMPLE, CURATE)  # letters without a command may be class keys there
+_CLASS_KEY_SCOPES = (LABEL, VIEWER, SAMPLE, CURATE)  # letters without a command may be class keys there
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Action:
     act: Callable[[], object]
     why_not: Callable[[], str] = lambda: ""  # the reason it is unavailable, empty if it is available
     keys: tuple[str, ...] = ()  # the shortcuts; the first one is shown
-    place: str = EVERYWHERE  # the scope of the shortcuts; `EVERYWHERE` shares a key with no other place
+    scope: str = EVERYWHERE  # where the shortcuts work; a key of `EVERYWHERE` cannot be reused in another scope
     menu: Text = ""
     begins_group: bool = False  # with a separator before it in the menu
     is_rare: bool = False  # in the submenu "More" of its menu
@@ -51,7 +51,7 @@ class Actions(QObject):
         super().__init__(parent)
         self._actions: dict[str, Action] = {}
         self._drawn: Mapping[str, tuple[object, ...]] = {}
-        self.altered: set[str] = set()  # the commands changed in `changed`
+        self.changed_names: set[str] = set()  # the commands changed in `changed`
 
     def declare(self, actions: Iterable[Action]) -> None:
         self._actions |= {action.id: action for action in actions}
@@ -62,9 +62,9 @@ class Actions(QObject):
         now = {
             name: (words, each.title_now and each.title_now(), each.why_not()) for name, each in self._actions.items()
         }
-        self.altered = {name for name, looks in now.items() if self._drawn.get(name) != looks}
+        self.changed_names = {name for name, looks in now.items() if self._drawn.get(name) != looks}
         self._drawn = now
-        if self.altered:
+        if self.changed_names:
             self.changed.emit()
 
     def __getitem__(self, name: str) -> Action:
@@ -79,7 +79,7 @@ class Actions(QObject):
         """Return the commands by menu, those without one by the place of their shortcuts."""
         groups: dict[str, list[Action]] = {}
         for action in self:
-            groups.setdefault(action.menu or action.place, []).append(action)
+            groups.setdefault(action.menu or action.scope, []).append(action)
         return groups
 
     def title(self, name: str) -> str:
@@ -101,21 +101,21 @@ class Actions(QObject):
     def shown_keys(self, name: str) -> str:
         """Return a command's first shortcut in native format; empty if it has none."""
         keys = self._actions[name].keys
-        return native(keys[0]) if keys else ""
+        return native_keys(keys[0]) if keys else ""
 
     def letters_in_use(self) -> dict[str, str]:
         """Return {single key, lower case: title} of commands where class keys work: unavailable as class keys."""
-        places = (*_CLASS_PLACES, EVERYWHERE)
-        found = ((key, action) for action in self if action.place in places for key in action.keys)
+        places = (*_CLASS_KEY_SCOPES, EVERYWHERE)
+        found = ((key, action) for action in self if action.scope in places for key in action.keys)
         return {key.casefold(): action.title for key, action in found if len(key) == 1}
 
-    def pressed(self, event: QKeyEvent, places: tuple[str, ...]) -> str:
+    def command_for_key(self, event: QKeyEvent, places: tuple[str, ...]) -> str:
         """Return the id of the command in these places for a key press; empty for none."""
-        keys = pressed(event)
-        fitting = (action.id for action in self if action.place in places and keys in action.keys)
+        keys = key_sequence(event)
+        fitting = (action.id for action in self if action.scope in places and keys in action.keys)
         return next(fitting, "")
 
-    def tip(self, name: str, words: str = "") -> str:
+    def tooltip(self, name: str, words: str = "") -> str:
         """Return a tooltip: a command's title, its shortcut, and the reason it is unavailable."""
         keys, reason = self.shown_keys(name), self.why_not(name)
         named = words or self.title(name)
@@ -128,13 +128,13 @@ class Actions(QObject):
         """
 
         def show() -> None:
-            button.setToolTip(self.tip(name, words))
+            button.setToolTip(self.tooltip(name, words))
             if enables:
                 button.setEnabled(not self.why_not(name))
 
         _Binding(self, name, button, show)
 
-    def refuse_by_keys(self, name: str, widget: QWidget, context: Qt.ShortcutContext) -> None:
+    def explain_by_shortcut(self, name: str, widget: QWidget, context: Qt.ShortcutContext) -> None:
         """Let the shortcut of an unavailable command show the reason: a disabled `QAction` is silent."""
         shortcut = QShortcut(widget)
         shortcut.setContext(context)
@@ -154,11 +154,11 @@ class _Binding(QObject):
 
     @Slot()
     def _on_changed(self) -> None:
-        if self._name in self._actions.altered:
+        if self._name in self._actions.changed_names:
             self._show()
 
 
-def native(keys: str) -> str:
+def native_keys(keys: str) -> str:
     return _native(keys, language())
 
 
@@ -167,7 +167,7 @@ def _native(keys: str, _language: str) -> str:
     return QKeySequence(keys, _PORTABLE).toString(QKeySequence.SequenceFormat.NativeText)
 
 
-def pressed(event: QKeyEvent) -> str:
+def key_sequence(event: QKeyEvent) -> str:
     """Return an event's key sequence in portable format, without Shift for characters typed with it, such as `+`."""
     modifiers = event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
     key = Qt.Key(event.key())

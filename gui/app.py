@@ -20,10 +20,10 @@ from gui.export.export_actions import export_actions
 from gui.home.home_actions import home_actions
 from gui.kit.icons import app_icon
 from gui.kit.theme import ThemeName, apply_theme
-from gui.kit.workers import MainThreadCollector, leave, share_interpreter
+from gui.kit.workers import MainThreadCollector, exit_process, share_interpreter
 from gui.label.label_actions import label_actions
 from gui.predict.predict_actions import try_actions
-from gui.preferences import put_into_force
+from gui.preferences import apply_settings
 from gui.results.results_actions import results_actions
 from gui.settings.settings_actions import settings_actions
 from gui.shell.window import MainWindow, PageEntry
@@ -76,12 +76,12 @@ def main(project: Path | None = None) -> int:
     collector.stop()
     reporter.uninstall()
     logger.info("ends with %d", status)
-    return leave(status)
+    return exit_process(status)
 
 
 def create_application() -> QApplication:
     """Return the application object with the program's name, version and icon."""
-    own_taskbar_button()
+    set_taskbar_identity()
     app = QApplication.instance() or QApplication(sys.argv[:1])
     assert isinstance(app, QApplication)
     share_interpreter()
@@ -92,7 +92,7 @@ def create_application() -> QApplication:
     return app
 
 
-def own_taskbar_button() -> None:
+def set_taskbar_identity() -> None:
     """Give the window its own taskbar button and icon on Windows, where windows are grouped by program: here Python."""
     if sys.platform == "win32":
         ctypes.windll.shell32.SetCurrentProcessExplicitAppUserModelID("VisionFT")
@@ -100,11 +100,11 @@ def own_taskbar_button() -> None:
 
 def create_window(app: QApplication, state: AppState) -> MainWindow:
     """Return the window over `state`; theme, text size, folders and language follow the settings."""
-    SettingsKeeper(app, state)
+    SettingsApplier(app, state)
     return MainWindow(state, PAGES, bottom_pages=("settings",))
 
 
-class SettingsKeeper(QObject):
+class SettingsApplier(QObject):
     """Applies the settings, at the start and whenever they or the system's colour scheme change."""
 
     def __init__(self, app: QApplication, state: AppState) -> None:
@@ -115,12 +115,12 @@ class SettingsKeeper(QObject):
         self._soon.timeout.connect(self._apply_theme)
         state.settings_changed.connect(self._on_changed)
         app.styleHints().colorSchemeChanged.connect(self._on_changed)  # the theme "system" follows at once
-        put_into_force(state.settings)
+        apply_settings(state.settings)
         self._apply_theme()
 
     @Slot()
     def _on_changed(self) -> None:
-        put_into_force(self._state.settings)
+        apply_settings(self._state.settings)
         self._soon.start()
 
     @Slot()

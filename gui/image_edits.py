@@ -24,7 +24,7 @@ from visionft.project.store import Project
 class ImageEdits(QObject):
     """Durable changes of one project; without a project they do nothing."""
 
-    told_from = 1  # images in a change of labels or tags that is announced
+    announce_min_images = 1  # images in a change of labels or tags that is announced
 
     def __init__(self, state: AppState, session: ProjectSession | None, parent: QObject) -> None:
         super().__init__(parent)
@@ -41,12 +41,12 @@ class ImageEdits(QObject):
             return False
         is_made = session.run(session.project.apply, change, is_slow=change.is_bulk) is not None
         if is_made and message:
-            self.state.say(message, tone="good", command="edit.undo")
+            self.state.show_message(message, tone="good", command="edit.undo")
         return is_made
 
-    def told(self, message: Message, image_ids: Sequence[int], **values: object) -> str:
-        """Return the message about a change of images; empty for fewer than `told_from`."""
-        return tr(message, count=len(image_ids), **values) if len(image_ids) >= self.told_from else ""
+    def announcement(self, message: Message, image_ids: Sequence[int], **values: object) -> str:
+        """Return the message about a change of images; empty for fewer than `announce_min_images`."""
+        return tr(message, count=len(image_ids), **values) if len(image_ids) >= self.announce_min_images else ""
 
     def remove(self, image_ids: Sequence[int]) -> None:
         """Remove images from the project; undo brings them back."""
@@ -58,7 +58,7 @@ class ImageEdits(QObject):
 
     def unlabel(self, image_ids: Sequence[int], name: str) -> None:
         message = Message("“{name}” was removed from {count} image.", "“{name}” was removed from {count} images.")
-        self.apply(UnlabelImages(tuple(image_ids), name), self.told(message, image_ids, name=name))
+        self.apply(UnlabelImages(tuple(image_ids), name), self.announcement(message, image_ids, name=name))
 
     def relabel(self, image_ids: Sequence[int], name: str) -> bool:
         """Give images a class; in a multi-label project take it off if all have it. Return whether it was given."""
@@ -70,7 +70,7 @@ class ImageEdits(QObject):
             self.unlabel(chosen, name)
             return False
         message = Message("{count} image is labelled “{name}” now.", "{count} images are labelled “{name}” now.")
-        return self.apply(LabelImages(chosen, name), self.told(message, chosen, name=name))
+        return self.apply(LabelImages(chosen, name), self.announcement(message, chosen, name=name))
 
     def ask_tag(self, image_ids: Sequence[int], window: QWidget) -> None:
         """Ask for a tag of images; one that all of them have is taken off."""
@@ -90,11 +90,11 @@ class ImageEdits(QObject):
         else:
             change = TagImages(chosen, tag)
             message = Message("{count} image has the tag “{tag}” now.", "{count} images have the tag “{tag}” now.")
-        self.apply(change, self.told(message, chosen, tag=tag))
+        self.apply(change, self.announcement(message, chosen, tag=tag))
 
 
-MOST_CLASSES = 30  # in a menu: with more the list of classes is quicker
-_HARMLESS = Qt.KeyboardModifier.KeypadModifier | Qt.KeyboardModifier.ShiftModifier
+MAX_MENU_CLASSES = 30  # in a menu: with more the list of classes is quicker
+_IGNORED_MODIFIERS = Qt.KeyboardModifier.KeypadModifier | Qt.KeyboardModifier.ShiftModifier
 
 
 class ImageKeys(QObject):
@@ -117,7 +117,7 @@ class ImageKeys(QObject):
             return super().eventFilter(watched, event)
         typed = event.text().casefold()
         keys = self._edits.keys
-        if typed and typed in keys and not event.modifiers() & ~_HARMLESS:
+        if typed and typed in keys and not event.modifiers() & ~_IGNORED_MODIFIERS:
             self._assign(keys[typed])
         elif name := self._command_of(event):
             self._edits.state.actions.run(name)
@@ -138,7 +138,7 @@ class ImageMenu(QMenu):
         menu = self.addMenu(tr("Label as"))
         menu.setEnabled(bool(edits.classes))
         key_of = {name: key for key, name in edits.keys.items()}
-        for row in edits.classes[:MOST_CLASSES]:
+        for row in edits.classes[:MAX_MENU_CLASSES]:
             keys = key_of.get(row.name, "").upper()
             action = add_entry(menu, row.name, lambda name=row.name: assign(name), keys)
             action.setIcon(swatch(theme.class_colour(edits.colours[row.name]).name()))

@@ -19,7 +19,7 @@ import shiboken6
 from PySide6.QtCore import QCoreApplication, QEventLoop, QObject, QTimer, Signal, Slot
 
 from gui.kit.translation import tr
-from gui.kit.workers import let_go
+from gui.kit.workers import detach
 from visionft.core.devices import free_gpu_mb
 from visionft.core.errors import NextStep, as_expected
 from visionft.core.events import Event, Progress
@@ -30,10 +30,10 @@ from visionft.core.messages import Message, Text
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
-JOB_THREAD = "visionft-job"  # the name of each
-NEEDED_GPU_MB = 2048  # upper estimate for evaluation or export alongside a run, including the libraries
-LOOK_AGAIN_MS = 2000
-_LET_GO_S = 0.3  # the end of a stopped job is awaited so long where nothing depends on it
+JOB_THREAD_NAME = "visionft-job"  # the name of each
+MIN_FREE_GPU_MB = 2048  # upper estimate for evaluation or export alongside a run, including the libraries
+GPU_MEMORY_POLL_MS = 2000
+_DETACH_AFTER_SECONDS = 0.3  # the end of a stopped job is awaited so long where nothing depends on it
 
 
 class Work(Protocol[T_co]):
@@ -56,14 +56,14 @@ def short_work(stage: Text, call: Callable[[], T]) -> Work[T]:
 class Failure:
     """The reason for a missing result; `details` is the bug report, empty for an expected failure.
 
-    With `is_stop`, the user cancelled work without a usable partial result: not an error.
+    With `is_cancelled`, the user cancelled work without a usable partial result: not an error.
     """
 
     message: str
     hint: str = ""
     details: str = ""
     next_step: NextStep | None = None
-    is_stop: bool = False
+    is_cancelled: bool = False
 
     @classmethod
     def of(cls, error: BaseException) -> "Failure":
@@ -73,9 +73,9 @@ class Failure:
             message = Message("Unexpected error: {name}: {error}", name=type(error).__name__, error=error)
             return cls(message=message, details="".join(traceback.format_exception(error)))
         log_expected(logger, error)
-        is_stop = isinstance(expected, JobCancelled)
+        is_cancelled = isinstance(expected, JobCancelled)
         step = expected.next_step
-        return cls(message=expected.message, hint=expected.hint, next_step=step, is_stop=is_stop)
+        return cls(message=expected.message, hint=expected.hint, next_step=step, is_cancelled=is_cancelled)
 
 
 class Lane(Enum):
@@ -90,7 +90,7 @@ class Lane(Enum):
 class Priority(IntEnum):
     """The order in which jobs give way: a waiting one stops those of a lower priority that it must not run beside."""
 
-    UNREQUESTED = 0  # an estimate that nobody requested: stopped for every other job, and not in the job bar
+    BACKGROUND = 0  # an estimate that nobody requested: stopped for every other job, and not in the job bar
     MEASUREMENT = 1  # measures time: never runs alongside a training run, and is stopped for one
     REGULAR = 2
 
@@ -111,8 +111,8 @@ class Job(QObject, Generic[T]):
         priority: Decides what gives way.
         makes_files: Files that the user keeps: incomplete if it is stopped.
         outlives_project: It continues when another project is opened.
-        tells_result: Its owner shows the result on any page.
-        waits_for: The reason to wait, in words; empty once it runs.
+        owner_shows_result: Its owner shows the result on any page.
+        wait_reason: The reason it has to wait, as text; empty once it runs.
         has_begun: False for a job that was stopped while it waited.
         was_stopped: Whether its end was requested.
         result: There once it has ended, also the partial one of a cancelled job; None without one.
@@ -139,15 +139,15 @@ class Job(QObject, Generic[T]):
         priority: Priority = Priority.REGULAR,
         makes_files: bool = False,
         outlives_project: bool = False,
-        tells_result: bool = False,
+        owner_shows_result: bool = False,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
         self.title, self.lane, self.page, self.priority = title, lane, page, priority
         self.work: Work[T] | None = work
         self.writes, self.device, self.makes_files = writes, device, makes_files
-        self.outlives_project, self.tells_result = outlives_project, tells_result
-        self.waits_for = ""
+        self.outlives_project, self.owner_shows_result = outlives_project, owner_shows_result
+        self.wait_reason = ""
         self.has_begun = self.was_stopped = False
         self.result: T | None = None
         self.failure: Failure | None = None
@@ -162,7 +162,7 @@ class Job(QObject, Generic[T]):
         self._thread: threading.Thread | None = None
         self._outcome: Future[T | Failure] = Future()
         self._began_s = 0.0
-        self._is_over = self._is_let_go = False
+        self._is_over = self._is_detached = False
         self._event_arrived.connect(self._on_event_arrived)
         self._work_ended.connect(self._on_work_ended)
 
@@ -172,14 +172,14 @@ class Job(QObject, Generic[T]):
         return self.writes or self.lane is Lane.TRAINING
 
     @property
-    def asks_to_close(self) -> bool:
+    def needs_stop_confirmation(self) -> bool:
         """Whether stopping it loses something; anything else is stopped without a question."""
         return self.must_end or self.makes_files
 
     def yields_to(self, other: "Job[Any]") -> bool:
         """Return whether it is stopped where `other` waits for it."""
-        if self.priority is Priority.UNREQUESTED:
-            return other.priority > Priority.UNREQUESTED
+        if self.priority is Priority.BACKGROUND:
+            return other.priority > Priority.BACKGROUND
         return self.priority < other.priority and other.lane is Lane.TRAINING
 
     @property
@@ -213,10 +213,10 @@ class Job(QObject, Generic[T]):
         """Start the work in its thread."""
         work, self.work = self.work, None
         assert work is not None
-        self.waits_for = ""
+        self.wait_reason = ""
         self.has_begun = True
         self._began_s = time.monotonic()
-        self._thread = threading.Thread(target=self._do, args=(work,), name=JOB_THREAD, daemon=True)
+        self._thread = threading.Thread(target=self._do, args=(work,), name=JOB_THREAD_NAME, daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
@@ -226,9 +226,9 @@ class Job(QObject, Generic[T]):
             self._cancelled.set()
             self.stop_requested.emit(self)
 
-    def let_go(self) -> None:
+    def detach(self) -> None:
         """End it for its owner now: work that still runs ends at its next check, and nobody hears of that."""
-        self.was_stopped = self._is_let_go = True
+        self.was_stopped = self._is_detached = True
         self._cancelled.set()
         self._end()
 
@@ -244,7 +244,7 @@ class Job(QObject, Generic[T]):
             return
         if self.failure is not None and self._on_failed is not None:
             self._on_failed(self.failure)
-        elif self.failure is None and self.has_begun and not self._is_let_go and self._on_done is not None:
+        elif self.failure is None and self.has_begun and not self._is_detached and self._on_done is not None:
             self._on_done(cast("T", self.result))
         if shiboken6.isValid(self._owner) and self._on_end is not None:
             self._on_end(self)
@@ -288,7 +288,7 @@ class Job(QObject, Generic[T]):
         if self._thread is not None:
             self.seconds = time.monotonic() - self._began_s
         if self._thread is not None and self._thread.is_alive():  # it still emits, even with its outcome
-            let_go(self._outcome)
+            detach(self._outcome)
             self.setParent(QCoreApplication.instance())  # it lives until its thread has ended
         else:
             self.deleteLater()
@@ -309,7 +309,7 @@ def reason_to_wait(job: Job[Any], running: Iterable[Job[Any]], *, free_mb: int |
             return tr("waits until “{job}” has stopped", job=other.title)
         if other.writes and job.writes:
             return tr("waits for “{job}”: it is changing the project", job=other.title)
-        if other.device and job.device and free_mb is not None and free_mb < NEEDED_GPU_MB:
+        if other.device and job.device and free_mb is not None and free_mb < MIN_FREE_GPU_MB:
             words = Message("waits for “{job}”: only {free} MB of the graphics card's memory are free")
             return tr(words, job=other.title, free=f"{free_mb:,}")
     return ""
@@ -327,8 +327,8 @@ class Jobs(QObject):
         self._free_mb = free_mb
         self.running: list[Job[Any]] = []  # in the order of their start
         self.waiting: list[Job[Any]] = []
-        self._look_again = QTimer(self, interval=LOOK_AGAIN_MS)
-        self._look_again.timeout.connect(self._begin_possible)
+        self._memory_poll_timer = QTimer(self, interval=GPU_MEMORY_POLL_MS)
+        self._memory_poll_timer.timeout.connect(self._begin_possible)
 
     def run(
         self,
@@ -371,19 +371,19 @@ class Jobs(QObject):
     @property
     def requested(self) -> tuple[Job[Any], ...]:
         """The running and waiting jobs, without the estimates that nobody requested."""
-        return tuple(job for job in self.pending if job.priority > Priority.UNREQUESTED)
+        return tuple(job for job in self.pending if job.priority > Priority.BACKGROUND)
 
     def is_busy(self, *lanes: Lane) -> bool:
         """Return whether a requested job runs or waits in one of these lanes."""
         return any(job.lane in lanes for job in self.requested)
 
-    def end(self, ending: Callable[[Job[Any]], bool]) -> None:
+    def stop_and_wait(self, ending: Callable[[Job[Any]], bool]) -> None:
         """Stop these jobs and return after their callbacks; the window paints but takes no input.
 
         Work whose end nothing depends on is let go after a moment: it ends at its next check, unheard.
         """
         loop = QEventLoop()
-        patience = QTimer(singleShot=True, interval=round(1000 * _LET_GO_S))
+        patience = QTimer(singleShot=True, interval=round(1000 * _DETACH_AFTER_SECONDS))
         self.changed.connect(loop.quit)
         patience.timeout.connect(loop.quit)
         patience.start()
@@ -393,7 +393,7 @@ class Jobs(QObject):
                     job.stop()
                 if not patience.isActive():
                     for job in [each for each in jobs if each.is_running and not each.must_end]:
-                        job.let_go()
+                        job.detach()
                 if any(job.is_running for job in jobs):
                     loop.exec(QEventLoop.ProcessEventsFlag.ExcludeUserInputEvents)
         finally:
@@ -402,8 +402,8 @@ class Jobs(QObject):
     @Slot(object)
     def _on_stop_requested(self, job: Job[Any]) -> None:
         """Handle a stop request; a waiting job ends now, as does an estimate that nobody requested."""
-        if job in self.waiting or job.priority is Priority.UNREQUESTED:
-            job.let_go()
+        if job in self.waiting or job.priority is Priority.BACKGROUND:
+            job.detach()
         else:
             self.changed.emit()
 
@@ -433,9 +433,9 @@ class Jobs(QObject):
             # The driver is queried only where it matters: that takes a moment.
             needs_memory = job.device and any(other.device for other in self.running)
             free_mb = self._free_mb() if needs_memory else None
-            job.waits_for = reason_to_wait(job, self.running, free_mb=free_mb)
-            is_scarce = is_scarce or (free_mb is not None and bool(job.waits_for))
-            if not job.waits_for:
+            job.wait_reason = reason_to_wait(job, self.running, free_mb=free_mb)
+            is_scarce = is_scarce or (free_mb is not None and bool(job.wait_reason))
+            if not job.wait_reason:
                 self.waiting.remove(job)
                 self.running.append(job)
                 job.begin()
@@ -444,7 +444,7 @@ class Jobs(QObject):
                 if reason_to_wait(job, [other], free_mb=free_mb):
                     other.stop()
         if is_scarce:
-            self._look_again.start()
+            self._memory_poll_timer.start()
         else:
-            self._look_again.stop()
+            self._memory_poll_timer.stop()
         self.changed.emit()

@@ -198,7 +198,7 @@ class PageLink(Generic[P]):
         def do() -> None:
             page = self.show()
             if against := why_not(page):  # known only now
-                self.state.say(against)
+                self.state.show_message(against)
             else:
                 act(page)
 

@@ -87,20 +87,20 @@ def without_recent(settings: Settings, project: Path) -> Settings:
     return replace(settings, recent_projects=kept)
 
 
-def is_given(variable: str) -> bool:
+def is_set_in_environment(variable: str) -> bool:
     """Return whether the environment sets a variable, and thereby overrides the setting."""
     return os.environ.get(variable, "") not in ("", _own.get(variable, ""))
 
 
-def offline_is_given() -> bool:
+def is_offline_in_environment() -> bool:
     """Return whether the environment forbids the network, and thereby overrides the setting."""
     return not _own.get("offline") and bool(offline_reason())
 
 
-def put_into_force(settings: Settings) -> None:
+def apply_settings(settings: Settings) -> None:
     """Apply the settings; may be called repeatedly."""
     use_language(settings.language)
-    if not offline_is_given():
+    if not is_offline_in_environment():
         set_offline(settings.is_offline)
         _own["offline"] = "1" if settings.is_offline else ""
     for variable, value, default in (
@@ -108,7 +108,7 @@ def put_into_force(settings: Settings) -> None:
         (LIMIT_VARIABLE, settings.image_mb, DEFAULT_LIMIT_MB),
         (CACHE_LIMIT_VARIABLE, settings.decoded_mb, DEFAULT_CACHE_MB),
     ):
-        if not is_given(variable):
+        if not is_set_in_environment(variable):
             _own[variable] = "" if value == default else str(value)
             os.environ.pop(variable, None)
             if _own[variable]:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 _FORMAT_VERSION = 1  # of the file
 UNFINISHED_FILE = "queue.json"  # earlier versions kept waiting runs there, too
-_LOOK_BACK = 10
+_MAX_RUNS_TO_CHECK = 10
 
 
 class UnfinishedRuns:
@@ -68,7 +68,7 @@ class UnfinishedRuns:
         """Return the run to offer: the paused one, else the newest if it stopped or crashed before its end."""
         folder = self._file.parent / RUNS_FOLDER
         paths = sorted(folder.iterdir(), reverse=True) if folder.is_dir() else []
-        for path in paths[:_LOOK_BACK] if not self.paused else [folder / self.paused]:
+        for path in paths[:_MAX_RUNS_TO_CHECK] if not self.paused else [folder / self.paused]:
             try:
                 run = read_run(path)
             except RunError:
@@ -151,9 +151,9 @@ class Runner(QObject):
         return self._job is not None and self._job.is_stopping
 
     @property
-    def waits_for(self) -> str:
+    def wait_reason(self) -> str:
         """Return the reason a run is still waiting, in words; empty once it has started."""
-        return self._job.waits_for if self._job is not None else ""
+        return self._job.wait_reason if self._job is not None else ""
 
     def start(self, config: TrainConfig, preset: str = "") -> None:
         """Train now, or after the runs that train or wait.
@@ -205,10 +205,10 @@ class Runner(QObject):
         self._entries.append(_QueuedRun(job=job, title=title, config=config, budget=budget, earlier=earlier))
         self._jobs.run(job, owner=self, on_event=self._on_event, on_end=self._on_ended)
         if self._job is job:
-            self._tell_begin()
+            self._announce_start()
         self.runs_changed.emit()
 
-    def _tell_begin(self) -> None:
+    def _announce_start(self) -> None:
         """Announce the current run."""
         current = self._entries[0]
         self._is_pausing, self._budget = False, current.budget
@@ -234,7 +234,7 @@ class Runner(QObject):
             self.unfinished.dismiss(run.name)
             self._set_offer(None)
             self.runs_changed.emit()
-            self._tell_end("stopped", run if run.result is not None else None)
+            self._announce_end("stopped", run if run.result is not None else None)
 
     def close(self) -> None:
         """Drop the waiting runs. Called before the project closes."""
@@ -259,12 +259,12 @@ class Runner(QObject):
                 how = "paused"
         self._is_pausing = False
         self.runs_changed.emit()
-        self._tell_end(how, trained, failure.message if failure else "")
+        self._announce_end(how, trained, failure.message if failure else "")
         if self._entries and not self._is_closing:
-            self._tell_begin()
+            self._announce_start()
             self.runs_changed.emit()
 
-    def _tell_end(self, how: Ending, run: Run | None, message: str = "") -> None:
+    def _announce_end(self, how: Ending, run: Run | None, message: str = "") -> None:
         """Announce the end; evaluate a stopped run in a separate job: stopping must not take longer because of it."""
         unseen = None
         if run is not None and run.evaluations:
@@ -290,7 +290,7 @@ class Runner(QObject):
             self.unfinished.dismiss(self.offer.name)
             self._set_offer(None)
 
-    def earlier_runs(self, most: int) -> list[Run]:
+    def recent_runs(self, most: int) -> list[Run]:
         """Return the newest runs of the project with a training curve, the newest first."""
         folder = self._project_dir / RUNS_FOLDER
         found: list[Run] = []
@@ -308,7 +308,7 @@ class Runner(QObject):
             self.offer_changed.emit(run)
 
 
-def offer_words(run: Run, *, is_paused: bool) -> str:
+def describe_offer(run: Run, *, is_paused: bool) -> str:
     """Return the state of a resumable run in words: `Weather 3 was interrupted at epoch 4 of 10.`"""
     stage = run.next or run
     epochs = stage.config.total_epochs

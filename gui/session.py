@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from PySide6.QtCore import QEventLoop, QObject, Signal
 
 from gui.jobs import Job, Jobs, Lane
-from gui.kit.thumbnail_cache import show_images_as
+from gui.kit.thumbnail_cache import set_image_reading
 from gui.kit.translation import tr
 from gui.runner import Runner
 from visionft.core.errors import VisionFTError
@@ -24,21 +24,21 @@ if TYPE_CHECKING:
     from visionft.project.edits.changes import Change
 
 T = TypeVar("T")
-WRITING_THREAD = "visionft-writing"  # the name of it begins so
+WRITER_THREAD_NAME = "visionft-writing"  # the name of it begins so
 
 
-def split_images(project: Project, wish: SplitRequest, *, or_without_test: bool, job: JobContext) -> SplitReport:
+def split_images(project: Project, request: SplitRequest, *, or_without_test: bool, job: JobContext) -> SplitReport:
     """Do `split_without_leaks` in a job."""
     from visionft.analysis.leaks import split_without_leaks  # slow to import
 
-    return split_without_leaks(project, wish, or_without_test=or_without_test, job=job)
+    return split_without_leaks(project, request, or_without_test=or_without_test, job=job)
 
 
 class Splitter(QObject):
     """Splits the images of one project, one job at a time."""
 
     changed = Signal()  # whether a split is running
-    told = Signal(object)  # Notice: which groups of near-duplicates were kept together
+    notice_raised = Signal(object)  # Notice: the groups of near-duplicates that were not separated
 
     def __init__(self, project: Project, jobs: Jobs, *, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -47,7 +47,7 @@ class Splitter(QObject):
 
     def split(
         self,
-        wish: SplitRequest,
+        request: SplitRequest,
         *,
         page: str,
         or_without_test: bool = False,
@@ -56,7 +56,7 @@ class Splitter(QObject):
         """Split the images in a job; `then` is called afterwards. `page` is linked from the job bar."""
         if self.is_splitting:
             return
-        work = partial(split_images, self._project, wish, or_without_test=or_without_test)
+        work = partial(split_images, self._project, request, or_without_test=or_without_test)
         job = Job(title=tr("Splitting the images"), work=work, lane=Lane.DISK, page=page, writes=True)
         self._set_splitting(True)
         self._jobs.run(
@@ -69,7 +69,7 @@ class Splitter(QObject):
 
     def _on_event(self, event: Event) -> None:
         if isinstance(event, Notice) and event.level == "info":
-            self.told.emit(event)
+            self.notice_raised.emit(event)
 
     def _set_splitting(self, is_splitting: bool) -> None:
         self.is_splitting = is_splitting
@@ -90,11 +90,11 @@ class ProjectSession(QObject):
         super().__init__(parent)
         self.project, self.path = project, project.path
         self.jobs = jobs
-        show_images_as(project.image_reading)
+        set_image_reading(project.image_reading)
         self._changes = 0
         self._snapshot: tuple[int, Snapshot] | None = None  # the change count at the snapshot
         self._reading = threading.Lock()
-        self._writer = ThreadPoolExecutor(1, WRITING_THREAD)  # of slow changes, in their order
+        self._writer = ThreadPoolExecutor(1, WRITER_THREAD_NAME)  # of slow changes, in their order
         self._unwritten = 0  # number of changes given to it that have not returned
         self.runner = Runner(self.path, self.snapshot, jobs, parent=self)
         self.splitter = Splitter(project, jobs, parent=self)
@@ -106,23 +106,23 @@ class ProjectSession(QObject):
         """Return a snapshot of the project's images, labels and splits, cached until they change; thread-safe.
 
         Reading 100,000 takes half a second: pages read in the background (`BackgroundReader`), jobs begin with
-        `images`.
+        `snapshot_getter`.
         """
-        if (kept := self.kept_snapshot) is None:
+        if (kept := self.cached_snapshot) is None:
             with self._reading:  # concurrent callers wait for the same snapshot
-                if (kept := self.kept_snapshot) is None:
+                if (kept := self.cached_snapshot) is None:
                     changes = self._changes
                     kept = self.project.snapshot()
                     self._snapshot = (changes, kept)
         return kept
 
     @property
-    def images(self) -> "Callable[[], Snapshot]":
+    def snapshot_getter(self) -> "Callable[[], Snapshot]":
         """The snapshot at the start of a job, as an input of its `lazy_function`."""
         return self.snapshot
 
     @property
-    def kept_snapshot(self) -> "Snapshot | None":
+    def cached_snapshot(self) -> "Snapshot | None":
         """The cached snapshot; None if there is none since the last change."""
         kept = self._snapshot
         return kept[1] if kept is not None and kept[0] == self._changes else None
@@ -160,7 +160,7 @@ class ProjectSession(QObject):
         self._unwritten -= 1
         return written.result()
 
-    def check_place(self) -> None:
+    def check_project_folder(self) -> None:
         """Report a project folder that is gone, as that of a disk that was pulled out."""
         try:
             self.project.database.check_place()
@@ -187,6 +187,6 @@ class ProjectSession(QObject):
         self._changes += 1
         self._snapshot = None
         if effects is None or effects.has_new_settings:  # what each screen shows of the images may be another
-            show_images_as(self.project.image_reading)
+            set_image_reading(self.project.image_reading)
             effects = None
         self.content_changed.emit(effects)

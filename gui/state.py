@@ -11,7 +11,7 @@ from PySide6.QtCore import QObject, Signal, Slot
 from gui import preferences as stored_settings
 from gui.actions import Actions
 from gui.jobs import Job, Jobs
-from gui.kit.thumbnail_cache import show_images_as
+from gui.kit.thumbnail_cache import set_image_reading
 from gui.kit.translation import tr
 from gui.preferences import Settings
 from visionft.core.errors import NextStep, VisionFTError
@@ -81,7 +81,7 @@ class AppState(QObject):
         self.actions = Actions(self)
         self.session: ProjectSession | None = None
         self.draft: TrainConfig | None = None  # settings of a run chosen by the user: kept for the next project
-        self.may_stop: Callable[[Sequence[Job[Any]]], bool] = lambda _jobs: True  # asks, if there is a window
+        self.confirm_stop: Callable[[Sequence[Job[Any]]], bool] = lambda _jobs: True  # asks, if there is a window
         self._is_ending = False
 
     @property
@@ -128,28 +128,28 @@ class AppState(QObject):
         if project.is_read_only:
             hint = f"{tr('Close it there, then open it again.')} {words}".rstrip()
             message = tr("This project can only be read: {reason}.", reason=project.read_only_reason)
-            self.say(message, hint, next_step=step)
+            self.show_message(message, hint, next_step=step)
         elif words:
-            self.say(words, next_step=step)
+            self.show_message(words, next_step=step)
         return True
 
     @Slot(object)
     def _warn(self, notice: Notice) -> None:
-        self.say(notice.message, next_step=notice.next_step)
+        self.show_message(notice.message, next_step=notice.next_step)
 
     @Slot(object)
     def _tell(self, notice: Notice) -> None:
-        self.say(notice.message, tone="good")
+        self.show_message(notice.message, tone="good")
 
     def _change_session(self, project: "Project | None") -> None:
         left, self.session = self.session, None
-        show_images_as(AS_STORED)
+        set_image_reading(AS_STORED)
         if project is not None:
             from gui.session import ProjectSession
 
             self.session = ProjectSession(project, self.jobs, parent=self)
             self.session.refused.connect(self.report)
-            self.session.splitter.told.connect(self._tell)
+            self.session.splitter.notice_raised.connect(self._tell)
         self.session_changed.emit()  # the pages of the previous project are deleted now
         if left is not None:
             left.close()
@@ -165,8 +165,8 @@ class AppState(QObject):
     def _may_end_jobs(self, ending: "Callable[[Job[Any]], bool]" = _is_of_project) -> bool:
         if self._is_ending:
             return False
-        jobs = [job for job in self.jobs.pending if ending(job) and job.asks_to_close]
-        return not jobs or self.may_stop(jobs)
+        jobs = [job for job in self.jobs.pending if ending(job) and job.needs_stop_confirmation]
+        return not jobs or self.confirm_stop(jobs)
 
     def _end_jobs(self, ending: "Callable[[Job[Any]], bool]" = _is_of_project) -> None:
         """Stop jobs and wait. Their results still reach their session, because it is open until then."""
@@ -174,7 +174,7 @@ class AppState(QObject):
         try:
             if self.session is not None:
                 self.session.runner.close()
-            self.jobs.end(ending)
+            self.jobs.stop_and_wait(ending)
         finally:
             self._is_ending = False
 
@@ -192,9 +192,9 @@ class AppState(QObject):
         """Show an expected error as a toast, its next step as a button; `project` is its subject if not open."""
         log_expected(logger, error)
         step = error.next_step.on(project) if error.next_step is not None else None
-        self.say(error.message, error.hint, tone="bad", next_step=step)
+        self.show_message(error.message, error.hint, tone="bad", next_step=step)
 
-    def say(
+    def show_message(
         self,
         message: str,
         hint: str = "",

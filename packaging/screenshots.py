@@ -97,7 +97,7 @@ class Studio:
 
     def close(self) -> None:
         """Close the window."""
-        self.state.jobs.end(lambda _job: True)
+        self.state.jobs.stop_and_wait(lambda _job: True)
         self.window.close()
         self.window.deleteLater()
         self.app.processEvents()

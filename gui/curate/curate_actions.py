@@ -20,7 +20,7 @@ def curate_actions(link: "PageLink[CuratePage]") -> list[Action]:
     def of_view(name: str, title: Text, *keys: str, **fields: Any) -> Action:
         """Return a command handled by the active view, if the view supports it."""
         act, why_not = (lambda p: p.do(name)), (lambda p: p.why_not(name))
-        return add(name, title, act, why_not, keys=keys, place=CURATE, **fields)
+        return add(name, title, act, why_not, keys=keys, scope=CURATE, **fields)
 
     return [
         add(
@@ -50,8 +50,8 @@ def curate_actions(link: "PageLink[CuratePage]") -> list[Action]:
             "Show the image large, or the grid",
             lambda p: p.stage.toggle_viewer(),
             keys=("Space",),
-            place=CURATE,
+            scope=CURATE,
         ),
-        add("curate.next_view", "Next view", lambda p: p.step_view(1), keys=("Ctrl+PgDown",), place=CURATE),
-        add("curate.previous_view", "Previous view", lambda p: p.step_view(-1), keys=("Ctrl+PgUp",), place=CURATE),
+        add("curate.next_view", "Next view", lambda p: p.step_view(1), keys=("Ctrl+PgDown",), scope=CURATE),
+        add("curate.previous_view", "Previous view", lambda p: p.step_view(-1), keys=("Ctrl+PgUp",), scope=CURATE),
     ]

@@ -105,7 +105,7 @@ class CuratePage(Page):
         self.grid, self.viewer = self.stage.grid, self.stage.viewer
         self.focus_target = self.grid
         keys = ImageKeys(
-            curation, self._accept_class, self, command_of=lambda event: state.actions.pressed(event, (CURATE,))
+            curation, self._accept_class, self, command_of=lambda event: state.actions.command_for_key(event, (CURATE,))
         )
         for watched in (self.grid, self.viewer, self.stage.panels):
             watched.installEventFilter(keys)

@@ -69,7 +69,7 @@ class IssueScan(QObject):
         self.share = JobShare()
         self.checks = frozenset(names or CHECKS)
         self.failure, self.was_stopped = None, False
-        work = partial(run_checks, session.path, session.images, names)
+        work = partial(run_checks, session.path, session.snapshot_getter, names)
         self._job = self._state.jobs.run(
             Job(title=tr("Finding issues"), work=work, lane=Lane.COMPUTE, page=self._page, device=True),
             owner=self,
@@ -86,7 +86,7 @@ class IssueScan(QObject):
             self.changed.emit()
 
     def _on_failed(self, failure: Failure) -> None:
-        self.failure = None if failure.is_stop else failure
+        self.failure = None if failure.is_cancelled else failure
 
     def _on_event(self, event: Event) -> None:
         if isinstance(event, Progress):

@@ -215,7 +215,7 @@ class ExportPage(Page):
     def _on_event(self, event: Event) -> None:
         """Show an export whose model is finished, while further files are made."""
         if isinstance(event, Notice) and event.level == "info":
-            self.state.say(event.message, tone="good")
+            self.state.show_message(event.message, tone="good")
         if isinstance(event, ResultStored) and self.session is not None:
             model = Path(event.name)
             if model.parent == self.target_card.folder():
@@ -237,7 +237,7 @@ class ExportPage(Page):
             self._show_found(result)
             QTimer.singleShot(0, self, lambda: self._area.ensureWidgetVisible(self.parity_card, 0, theme.HUGE))
         else:  # another run, or another place, was selected meanwhile
-            self.state.say(tr("Exported to {path}.", path=result.model.parent), tone="good")
+            self.state.show_message(tr("Exported to {path}.", path=result.model.parent), tone="good")
         if self.session is not None:
             self.session.exports_changed.emit(result.model)
 

@@ -162,7 +162,7 @@ class ProjectPage(Page):
         if len(dropped.paths) > 1:
             words = Message("{count} items were dropped, and one can be imported at a time: this is {name}.")
             hint = tr("Untick the classes that are not to come in.") if dropped.path not in dropped.paths else ""
-            self.state.say(tr(words, count=len(dropped.paths), name=dropped.path.name), hint)
+            self.state.show_message(tr(words, count=len(dropped.paths), name=dropped.path.name), hint)
 
     def _take_images(self, images: Sequence[Path]) -> None:
         """Import loose images, without labels."""

@@ -13,7 +13,7 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from gui.jobs import Job, Lane, Work, short_work
 from gui.kit.lazy_function import lazy_function
-from gui.kit.thumbnail_cache import show_images_as
+from gui.kit.thumbnail_cache import set_image_reading
 from gui.kit.translation import tr
 from gui.state import AppState
 from visionft.core.events import Event, Progress
@@ -166,7 +166,7 @@ class ImportFlow(QObject):
         """Return whether a job can begin, or say that an import is under way."""
         if self._job is not None:
             words = tr("Wait for its end, or cancel it, before the next one.")
-            self._state.say(tr("An import is under way."), words)
+            self._state.show_message(tr("An import is under way."), words)
         return self._job is None
 
     def _new_job(self, title: str, work: Work[Any], **fields: Any) -> Job[Any]:
@@ -190,7 +190,7 @@ class ImportFlow(QObject):
     def _forget(self) -> None:
         """Drop the preview, and the unpacked files of an archive."""
         if self._preview is not None:
-            show_images_as(self._session.project.image_reading if self._session is not None else AS_STORED)
+            set_image_reading(self._session.project.image_reading if self._session is not None else AS_STORED)
         self._preview = None
         if self._has_unpacked() and self._unpacked is not None:
             work = short_work("Delete temporary files", self._unpacked.cleanup)
@@ -229,7 +229,7 @@ class ImportFlow(QObject):
         if preview is None or self._is_leaving or self._is_outdated:
             return
         self._preview, self._shown_choice = preview, self._choice
-        show_images_as(preview.image_reading)
+        set_image_reading(preview.image_reading)
         self._show(preview)
 
     def _show(self, preview: "ImportPreview") -> None:

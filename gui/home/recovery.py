@@ -68,7 +68,7 @@ class Recovery:
         found = list_backups(path)
         if not found:
             words = tr("{project} has no backups.", project=path)
-            self._state.say(words, tr("Import the images and their labels into a new project."), tone="bad")
+            self._state.show_message(words, tr("Import the images and their labels into a new project."), tone="bad")
             return
         dialog = RestoreDialog(self._parent, path, found)
         if dialog.ask():
@@ -106,7 +106,7 @@ class Recovery:
         step = NextStep("relink") if missing else NextStep("restore") if is_changed else None
         message = tr("The project was checked.") if facts else tr("The project is in order.")
         tone = "warn" if step or report.closed else "good"
-        self._state.say(message, " ".join(facts), tone=tone, details="\n".join(lines), next_step=step)
+        self._state.show_message(message, " ".join(facts), tone=tone, details="\n".join(lines), next_step=step)
 
     def _on_relinked(self, report: "RelinkReport") -> None:
         left = len(report.missing)
@@ -114,7 +114,9 @@ class Recovery:
         gone = tr("The file of {count} image is gone.", "The files of {count} images are gone.", count=left)
         details = "\n".join(str(each.path) for each in report.missing[:_NAMED])
         step = NextStep("relink") if left else None
-        self._state.say(words, gone if left else "", tone="warn" if left else "good", details=details, next_step=step)
+        self._state.show_message(
+            words, gone if left else "", tone="warn" if left else "good", details=details, next_step=step
+        )
 
 
 def _restore(state: AppState, path: Path, backup: Backup) -> None:
@@ -126,7 +128,7 @@ def _restore(state: AppState, path: Path, backup: Backup) -> None:
     def reopen(restored: Backup) -> None:
         if state.open_project(path):
             words = tr("The project is as it was on {when}.", when=_when(restored))
-            state.say(words, tr("Its previous content is kept among its backups."), tone="good")
+            state.show_message(words, tr("Its previous content is kept among its backups."), tone="good")
 
     title = tr("Restoring {project}", project=path.name)
     work = short_work(Message("Restoring"), partial(restore_backup, path, backup.name))

@@ -15,7 +15,7 @@ def import_name(target: str) -> Any:
 def lazy_function(target: str, *, uses_torch: bool = True) -> Callable[..., Any]:
     """Return a function `module:name` of the shape `work(inputs, *, job) -> Result`, imported in its job's thread.
 
-    An input that is itself a function is called there, and its result passed on: `session.images` reads the images of
+    An input that is itself a function is called there, and its result passed on: `session.snapshot_getter` reads the images of
     the project, which takes a second for 100,000. With `uses_torch`, the learning libraries are preloaded first, with a
     progress event.
     """

@@ -22,7 +22,7 @@ class _Cache:
     written: int = 0
 
 
-def show_images_as(reading: ImageReading) -> None:
+def set_image_reading(reading: ImageReading) -> None:
     """Set how images are read for the screen: that of the open project."""
     _Cache.reading = reading
 

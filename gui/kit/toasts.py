@@ -96,7 +96,7 @@ class Toasts(QWidget):
         over.installEventFilter(self)
         self.hide()
 
-    def say(
+    def show_message(
         self,
         message: str,
         hint: str = "",

@@ -29,7 +29,7 @@ _Result = TypeVar("_Result")
 _unowned: set[Future[Any]] = set()  # work that was let go, until it has ended
 
 
-def let_go(work: Future[Any]) -> None:
+def detach(work: Future[Any]) -> None:
     """Let work end without an owner that waits for it; nobody hears of its end."""
     _unowned.difference_update([each for each in _unowned if each.done()])
     _unowned.add(work)
@@ -40,7 +40,7 @@ def work_let_go() -> tuple[Future[Any], ...]:
     return tuple(each for each in _unowned if not each.done())
 
 
-def leave(status: int) -> int:
+def exit_process(status: int) -> int:
     """Return the exit status; where work that was let go still runs, end the process here and now.
 
     All that such work writes is atomic, and Python would wait at its own end for a running thread, or crash beside it.
@@ -137,7 +137,7 @@ class BackgroundReader(QObject, Generic[_Result]):
         if executor is not None:
             late = wait(begun, LET_GO_S).not_done
             for request in late:
-                let_go(request)
+                detach(request)
             executor.shutdown(wait=not late)  # a thread that has just read still announces it
 
     def _submit(self, key: Hashable, inputs: Sequence[Any]) -> "Future[_Result | None]":

@@ -139,7 +139,7 @@ class BulkAccept(QObject):
         count = len(change.classes)
         text = tr("{count} suggestion was accepted.", "{count} suggestions were accepted.", count=count)
         if not count:
-            self._labels.state.say(tr("There are no suggestions."), tone="info")
+            self._labels.state.show_message(tr("There are no suggestions."), tone="info")
         elif not self._labels.apply(change, text):
             return
         self._result = None
@@ -179,7 +179,7 @@ class BulkAccept(QObject):
         if change is None:
             return
         if not change.classes:
-            self._labels.state.say(tr("There are no suggestions."), tone="info")
+            self._labels.state.show_message(tr("There are no suggestions."), tone="info")
             return
         pending = draw_sample(change.classes, size=SIZES[self.accept_view.size_box.currentIndex()])
         self._pending, self._checked, self._starts, self._wrong = pending, 0, [], {}
@@ -268,7 +268,7 @@ class BulkAccept(QObject):
         """Give the marked image of a sample its right class; return whether a view is active."""
         image_id = self._unanswered
         if self.view is self.sample_view and not image_id:
-            self._labels.state.say(tr("Mark a wrong image first: click it."), tone="info")
+            self._labels.state.show_message(tr("Mark a wrong image first: click it."), tone="info")
         elif self.view is self.sample_view:
             self._mark(image_id, class_name if class_name != self._suggested(image_id) else None)
         return self.view is not None
@@ -309,7 +309,7 @@ class BulkAccept(QObject):
             text = tr(
                 "The only suggestion was checked.", "All {count} suggestions were checked.", count=len(pending.images)
             )
-            self._labels.state.say(text, tone="good", command="edit.undo")
+            self._labels.state.show_message(text, tone="good", command="edit.undo")
             self._show(None)
 
     @Slot()
@@ -359,6 +359,6 @@ class BulkAccept(QObject):
                 "The check was cancelled. {count} answers are kept as labels.",
                 count=count,
             )
-            self._labels.state.say(kept, tone="info", command="edit.undo")
+            self._labels.state.show_message(kept, tone="info", command="edit.undo")
         self._result = None
         self._show(None)

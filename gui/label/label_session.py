@@ -39,7 +39,7 @@ def _read(project: Project) -> Counts:
 class LabelSession(ImageEdits):
     """The state of labelling in one project; empty without a project or images."""
 
-    told_from = 2  # a change of one image is visible
+    announce_min_images = 2  # a change of one image is visible
     classes_changed = Signal()  # classes and tags, or their image counts
     shown_changed = Signal()  # the images shown
     all_read = Signal()  # the results of `read_all`

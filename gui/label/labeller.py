@@ -127,9 +127,9 @@ class Labeller(QObject):
             return
         elif is_any:
             hint = tr("Images without one were put off, or are hidden by the filter.")
-            self._labels.state.say(tr("Every image shown has a label."), hint, tone="info")
+            self._labels.state.show_message(tr("Every image shown has a label."), hint, tone="info")
         else:
-            self._labels.state.say(tr("Every image has a label."), tone="good")
+            self._labels.state.show_message(tr("Every image has a label."), tone="good")
 
     def close(self) -> None:
         self._finder.close()
@@ -197,7 +197,7 @@ class ClassActions(QObject):
         use = self._labels.state.actions.letters_in_use().get(key.casefold())
         if is_accepted and use is not None:
             fault = tr("“{key}” is the key of “{title}”.", key=key, title=tr(use))
-            self._labels.state.say(fault, tr("Choose another key, or give that command another one."))
+            self._labels.state.show_message(fault, tr("Choose another key, or give that command another one."))
         elif is_accepted:
             self._labels.apply(SetShortcut(name, key or None))
 
@@ -251,7 +251,7 @@ def label_keys(
 
     def command_of(event: QKeyEvent) -> str:
         is_viewing = labels.is_viewing and place == LABEL
-        found = labels.state.actions.pressed(event, (VIEWER, place) if is_viewing else (place,))
+        found = labels.state.actions.command_for_key(event, (VIEWER, place) if is_viewing else (place,))
         return found or (_ARROWS.get(Qt.Key(event.key()), "") if is_viewing else "")
 
     return ImageKeys(labels, assign, parent, command_of=command_of)

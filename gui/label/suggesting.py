@@ -162,7 +162,7 @@ class SuggestionController(QObject):
         if self._session is not None:
             self._is_hidden = self._prefers_labels = False
             title = tr("Suggesting labels with {run}", run=run.title)
-            work = partial(suggest_labels, run.path, self._session.images)
+            work = partial(suggest_labels, run.path, self._session.snapshot_getter)
             job = Job(title=title, work=work, lane=Lane.COMPUTE, page=self._page, device=True)
             self._state.jobs.run(job, owner=self, on_done=lambda _result: self.reload())
 
@@ -181,7 +181,7 @@ class SuggestionController(QObject):
         session = self._session
         if session is None or session.project.is_read_only:
             return
-        work = partial(embedded, session.path, session.images)
+        work = partial(embedded, session.path, session.snapshot_getter)
         title = tr("Looking at the images")
         job = Job(title=title, work=work, lane=Lane.COMPUTE, page=self._page, device=True, priority=priority)
         self._state.jobs.run(job, owner=self, on_end=lambda _job: self.follow())
@@ -301,7 +301,7 @@ class SuggestionController(QObject):
         self.reasons.clear()
         if missing not in (0, self._unreadable):
             self._unreadable = missing
-            self._compute_features(priority=Priority.UNREQUESTED)
+            self._compute_features(priority=Priority.BACKGROUND)
         self._show_best()
 
     def _show_best(self) -> None:

@@ -19,7 +19,7 @@ def try_actions(link: "PageLink[TryPage]") -> list[Action]:
             lambda p: p.why_not_classify(),
             needs_project=False,
             keys=("Ctrl+V",),
-            place=TRY,
+            scope=TRY,
             menu="Run",
             is_rare=True,
         ),

@@ -155,10 +155,10 @@ class TryPage(Page):
     def classify(self, sources: list[Path]) -> None:
         if (model := self.model()) is None:
             hint = Message("Export a run first, or open a model.onnx with Other file.")
-            self.state.say(Message("There is no exported model to try."), hint, next_step=NextStep("export"))
+            self.state.show_message(Message("There is no exported model to try."), hint, next_step=NextStep("export"))
         elif sources and self._is_classifying:
             words = tr("Wait until it ends, or cancel it.")
-            self.state.say(tr("Images are being classified already."), words)
+            self.state.show_message(tr("Images are being classified already."), words)
         elif sources:
             work = partial(predicting.predict, model, sources, device=self.state.settings.device)
             self._run(tr("Classifying images"), work, self.show_predictions)
@@ -183,7 +183,7 @@ class TryPage(Page):
             files = predicting.keep_pasted(image)
         if not files:
             hint = Message("Copy an image, or image files, then paste again.")
-            self.state.say(Message("There is no image on the clipboard."), hint)
+            self.state.show_message(Message("There is no image on the clipboard."), hint)
         self.classify(files)
 
     def show_predictions(self, result: PredictionBatch) -> None:
@@ -226,7 +226,7 @@ class TryPage(Page):
         except VisionFTError as error:
             self.state.report(error)
         else:
-            self.state.say(_written_text(len(self.predictions), target), tone="good")
+            self.state.show_message(_written_text(len(self.predictions), target), tone="good")
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if event.mimeData().hasUrls() and not self._is_classifying:

@@ -155,7 +155,7 @@ class Corrections(QObject):
     def correct(self, paths: Sequence[Path], name: str) -> None:
         """Import images into the project under a class; one missing there needs a confirmation."""
         if self._session is None or self.why_not():
-            self._state.say(self.why_not())
+            self._state.show_message(self.why_not())
             return
         known = {each.casefold(): each for each, _ in self.classes()}
         class_name = known.get(name.casefold(), name)
@@ -190,4 +190,4 @@ class Corrections(QObject):
             name=class_name,
         )
         hint = tr("The next run trains on it.") if report.split == "train" else ""
-        self._state.say(words, hint, tone="good", command="edit.undo")
+        self._state.show_message(words, hint, tone="good", command="edit.undo")

@@ -83,7 +83,7 @@ class EvaluationController(QObject):
         if run.name not in self._old or self._session is None:
             return False
         (images, compared, _), is_old = self._old[run.name]
-        return is_old and compared is run and images is self._session.kept_snapshot
+        return is_old and compared is run and images is self._session.cached_snapshot
 
     def _labels_of(self, run: Run) -> Snapshot | None:
         """Return the current images if the run's predictions may depend on their labels."""
@@ -96,7 +96,7 @@ class EvaluationController(QObject):
         session, key = self._session, (run.name, split)
         if session is None or key in self._under_way:
             return
-        work = partial(evaluate, run.path, session.images, split)
+        work = partial(evaluate, run.path, session.snapshot_getter, split)
         title = tr("Evaluating {run}", run=run.title)
         job = Job(
             title=title,
@@ -104,7 +104,7 @@ class EvaluationController(QObject):
             lane=Lane.COMPUTE,
             page=RESULTS,
             device=True,
-            priority=Priority.UNREQUESTED if by_itself else Priority.REGULAR,
+            priority=Priority.BACKGROUND if by_itself else Priority.REGULAR,
         )
         self._under_way[key] = LOADING
         last_epoch = run.last_epoch

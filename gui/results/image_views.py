@@ -53,7 +53,7 @@ class ImageViews(QObject):
         self._thumbnails = ThumbnailStore(self)
         self._images = Images(None)
         self._edits = ImageEdits(state, session, self)
-        self._edits.told_from = 2
+        self._edits.announce_min_images = 2
 
         def read(session: ProjectSession) -> Images:
             return Images(session.snapshot())

@@ -98,7 +98,7 @@ class RunActions(QObject):
             return
         if self._try(lambda: delete_weights(run)):
             done = tr("The weights of {run} were deleted.", run=run.title)
-            self._state.say(done, tr("{size} are free again.", size=size), tone="good")
+            self._state.show_message(done, tr("{size} are free again.", size=size), tone="good")
         self._tell_changed()
 
     def train_again(self, run: Run) -> None:
@@ -151,7 +151,7 @@ class RunActions(QObject):
         session = self._session
         if session is None or self.why_not_combine(runs):
             return
-        work = partial(combine, session.path, [run.name for run in runs], session.images)
+        work = partial(combine, session.path, [run.name for run in runs], session.snapshot_getter)
         title = tr("Combining {runs} runs", runs=len(runs))
         job = Job(title=title, work=work, lane=Lane.COMPUTE, page=RESULTS, device=True, makes_files=True)
         self._is_combining = True
@@ -164,6 +164,6 @@ class RunActions(QObject):
                 self.combined.emit(found.run)
                 tone = "good" if found.is_worth_it else "warn"
                 made = run_title(session.path / RUNS_FOLDER / found.run)
-                self._state.say(tr("{run} was made.", run=made), verdict_words(found, titles), tone=tone)
+                self._state.show_message(tr("{run} was made.", run=made), verdict_words(found, titles), tone=tone)
 
         self._state.jobs.run(job, owner=self, on_end=on_end)

@@ -20,7 +20,7 @@ from gui.kit.value_table import ValueTable
 from gui.kit.workers import BackgroundReader
 from gui.next_steps import button_of
 from gui.page import Page
-from gui.preferences import FONT_SCALES, WEIGHTS_VARIABLE, is_given, offline_is_given
+from gui.preferences import FONT_SCALES, WEIGHTS_VARIABLE, is_offline_in_environment, is_set_in_environment
 from gui.session import ProjectSession
 from gui.state import AppState
 from models.catalog import BACKBONES, get_backbone
@@ -276,13 +276,13 @@ class SettingsPage(Page):
         self.font_box.setCurrentIndex(FONT_SCALES.index(nearest))
         self.theme_switch.buttons[settings.theme].setChecked(True)
         self.advance_box.setChecked(settings.auto_advance)
-        is_offline = offline_is_given()
+        is_offline = is_offline_in_environment()
         self.offline_box.setChecked(settings.is_offline or is_offline)
         self.offline_box.setEnabled(not is_offline)
         self.offline_box.setToolTip(tr("Given by a variable of the environment") if is_offline else "")
-        self.image_box.setEnabled(not is_given(limits.LIMIT_VARIABLE))
-        self.decoded_box.setEnabled(not is_given(limits.CACHE_LIMIT_VARIABLE))
-        has_own_weights = not is_given(WEIGHTS_VARIABLE)
+        self.image_box.setEnabled(not is_set_in_environment(limits.LIMIT_VARIABLE))
+        self.decoded_box.setEnabled(not is_set_in_environment(limits.CACHE_LIMIT_VARIABLE))
+        has_own_weights = not is_set_in_environment(WEIGHTS_VARIABLE)
         self.weights_place.setText(str(weights_folder()))
         self.weights_button.setEnabled(has_own_weights)
         self.weights_reset.setVisible(bool(settings.weights_folder) and has_own_weights)
@@ -342,7 +342,7 @@ class SettingsPage(Page):
             self.state.report(refused)
             return
         QGuiApplication.clipboard().setText(install_command(step.requirement))
-        self.state.say(tr("The command is on the clipboard."), tr("Run it in a terminal."), tone="good")
+        self.state.show_message(tr("The command is on the clipboard."), tr("Run it in a terminal."), tone="good")
 
     # -- weights -------------------------------------------------------------------------------------------------
 
@@ -364,7 +364,9 @@ class SettingsPage(Page):
 
     def _tell_present(self, names: Iterable[str]) -> None:
         for name in names:
-            self.state.say(tr("The weights of {backbone} are on this computer now.", backbone=name), tone="good")
+            self.state.show_message(
+                tr("The weights of {backbone} are on this computer now.", backbone=name), tone="good"
+            )
 
     def _import_weights(self, path: Path | None, name: str) -> None:
         """Copy a weights file into the weights folder; where it fits several backbones, ask for the right one."""
@@ -397,7 +399,7 @@ class SettingsPage(Page):
             self.state.report(error)
         else:
             words = tr("The weights of {backbone} were removed.", backbone=name)
-            self.state.say(words, tone="good", next_step=NextStep("fetch_weights", backbone=name))
+            self.state.show_message(words, tone="good", next_step=NextStep("fetch_weights", backbone=name))
 
     def close_workers(self) -> None:
         """Wait for the background readers; called before the window is destroyed."""

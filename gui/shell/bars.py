@@ -174,13 +174,13 @@ class JobLine(QWidget):
 
     def show_state(self) -> None:
         job = self.job
-        self._progress.setVisible(not job.waits_for)
-        self._icon.show_icon("queue" if job.waits_for else "clock", "muted" if job.waits_for else "accent")
-        if job.waits_for:
-            self._stage.setText(job.waits_for)
+        self._progress.setVisible(not job.wait_reason)
+        self._icon.show_icon("queue" if job.wait_reason else "clock", "muted" if job.wait_reason else "accent")
+        if job.wait_reason:
+            self._stage.setText(job.wait_reason)
         elif self._was_waiting:
             self._stage.setText(tr("Starting"))
-        self._was_waiting = bool(job.waits_for)
+        self._was_waiting = bool(job.wait_reason)
         self.stop_button.setEnabled(not job.is_stopping)
         self.stop_button.setText(tr("Stopping") if job.is_stopping else tr("Stop"))
 

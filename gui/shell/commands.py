@@ -84,24 +84,24 @@ class Commands(QObject):
             if record.menu:
                 self._actions[record.id] = action = QAction(self)
                 action.triggered.connect(lambda _checked=False, record=record: record.act())
-                if record.place == actions.EVERYWHERE:
+                if record.scope == actions.EVERYWHERE:
                     window.addAction(action)
-                    state.actions.refuse_by_keys(record.id, window, Qt.ShortcutContext.WindowShortcut)
+                    state.actions.explain_by_shortcut(record.id, window, Qt.ShortcutContext.WindowShortcut)
                 else:
                     action.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
         state.session_changed.connect(self._on_session_changed)
         state.jobs.changed.connect(state.actions.refresh)
         state.settings_changed.connect(state.actions.refresh)
-        state.actions.changed.connect(lambda: self._show(state.actions.altered))
-        state.actions.refused.connect(state.say)
+        state.actions.changed.connect(lambda: self._show(state.actions.changed_names))
+        state.actions.refused.connect(state.show_message)
         self._show(self._actions)
 
     def attach(self, page_name: str, page: QWidget) -> None:
         pages, context = {actions.TRAIN: "train", actions.TRY: "try"}, Qt.ShortcutContext.WidgetWithChildrenShortcut
         for name, action in self._actions.items():
-            if pages.get(self._state.actions[name].place) == page_name:
+            if pages.get(self._state.actions[name].scope) == page_name:
                 page.addAction(action)
-                self._state.actions.refuse_by_keys(name, page, context)
+                self._state.actions.explain_by_shortcut(name, page, context)
 
     def fill(self, bar: QMenuBar) -> None:
         menus: dict[str, QMenu] = {}
@@ -152,6 +152,6 @@ class Commands(QObject):
         groups: list[Group] = []
         for title, found in records.by_group().items():
             lines = [("1 / … / 9 / 0", tr("Give the class"))] if title in (actions.LABEL, actions.CURATE) else []
-            caps = ((" / ".join(map(actions.native, each.keys)), tr(each.title)) for each in found)
+            caps = ((" / ".join(map(actions.native_keys, each.keys)), tr(each.title)) for each in found)
             groups.append((tr(title), [*lines, *(line for line in caps if line[0])]))
         return groups

@@ -227,7 +227,7 @@ class ProjectCare:
         )
         notes = [tr(message, count=count) for count, message in counted if count]
         done = Message("The labels of {count} image were exported.", "The labels of {count} images were exported.")
-        self._state.say(
+        self._state.show_message(
             tr(done, count=export.images),
             " ".join((str(export.path), *notes)),
             tone="warn" if notes else "good",
@@ -240,14 +240,14 @@ class ProjectCare:
         chosen = dialog.chosen() if dialog.ask() else ()
         if chosen and self._state.session is not None and self._state.session.apply(RestoreImages(chosen)):
             words = tr("Images that are back in the project: {count}.", count=f"{len(chosen):,}")
-            self._state.say(words, tone="good", command="edit.undo")
+            self._state.show_message(words, tone="good", command="edit.undo")
 
     def show_history(self) -> None:
         dialog = HistoryDialog(self._parent, self._project.history(_STEPS))
         if dialog.ask() and self._state.session is not None and self._state.session.go_to(dialog.chosen()):
             title = self._project.undo_title
             words = tr("The newest change is now: {change}.", change=tr(title)) if title else ""
-            self._state.say(words or tr("All known changes are undone."), tone="good")
+            self._state.show_message(words or tr("All known changes are undone."), tone="good")
 
     def choose_window(self) -> None:
         """Let the user see and change how the images are read: window, plane and channels."""
@@ -259,7 +259,9 @@ class ProjectCare:
             return
         if session.apply(ChooseWindow(dialog.choice)):
             hint = tr("Runs and exports keep the reading that they were trained with. Train again to use this one.")
-            self._state.say(tr("The images are read in another way now."), hint, tone="good", command="edit.undo")
+            self._state.show_message(
+                tr("The images are read in another way now."), hint, tone="good", command="edit.undo"
+            )
 
     def back_up(self) -> None:
         """Make a manual backup; it stays until the user deletes it."""
@@ -267,7 +269,7 @@ class ProjectCare:
         def on_done(backup: Backup) -> None:
             size = size_text(folder_bytes(self._project.path, backup))
             hint = tr("{size}; it stays until you delete it. The images are not in it.", size=size)
-            self._state.say(tr("The project is backed up."), hint, tone="good")
+            self._state.show_message(tr("The project is backed up."), hint, tone="good")
 
         work = short_work(Message("Backing up"), self._project.back_up)
         self._run(tr("Backing up {project}", project=self._project.path.name), work, on_done)
@@ -276,7 +278,7 @@ class ProjectCare:
         def on_done(copy: "Duplicate") -> None:
             if not copy.stopped:
                 words = tr("The project is duplicated: {path}", path=copy.path)
-                self._state.say(words, tone="good", next_step=NextStep("open_project", project=copy.path))
+                self._state.show_message(words, tone="good", next_step=NextStep("open_project", project=copy.path))
 
         path = self._project.path
         if (parent := dialogs.ask_folder(self._parent, tr("Make the duplicate in"), path.parent)) is not None:
@@ -306,10 +308,10 @@ class ProjectCare:
             return
         self._state.change_settings(without_recent(self._state.settings, path))
         hint = tr("What is not the program's stays in {folder}.", folder=path) if left else ""
-        self._state.say(tr("{project} is in the trash.", project=path.name), hint, tone="good")
+        self._state.show_message(tr("{project} is in the trash.", project=path.name), hint, tone="good")
 
     def _run(self, title: str, work: Work[Any], on_done: Callable[[Any], object]) -> None:
-        job = Job(title=title, work=work, lane=Lane.DISK, page="project", makes_files=True, tells_result=True)
+        job = Job(title=title, work=work, lane=Lane.DISK, page="project", makes_files=True, owner_shows_result=True)
         self._state.jobs.run(job, owner=self._state, on_done=on_done)
 
 

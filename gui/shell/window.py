@@ -117,7 +117,7 @@ class MainWindow(QMainWindow):
         self._show_guide()
         self._show_one_stop()
         if self.state.session is not None:
-            self.state.session.check_place()
+            self.state.session.check_project_folder()
 
     def _show_one_stop(self) -> None:
         """Hide a line's Stop on a page with its own."""
@@ -156,7 +156,7 @@ class MainWindow(QMainWindow):
         state.import_requested.connect(lambda job: self.on_page("project", "import_images", job))
         state.session_changed.connect(self._on_session_changed)
         state.step_requested.connect(self.take_step)
-        state.may_stop = self._may_stop
+        state.confirm_stop = self._confirm_stop
         state.jobs.changed.connect(self._show_jobs)
         state.jobs.reported.connect(self.job_bar.show_event)
 
@@ -182,7 +182,7 @@ class MainWindow(QMainWindow):
         if chosen := self.current_page.chosen_images():
             self.state.similar_requested.emit(chosen)
         else:
-            self.state.say(Message("Choose an image first."))
+            self.state.show_message(Message("Choose an image first."))
 
     def show_shortcuts(self) -> None:
         self.shortcut_sheet = ShortcutSheet(self, self.commands.groups())
@@ -304,7 +304,7 @@ class MainWindow(QMainWindow):
         self.state.session_changed.connect(self._on_session_changed)
         event.accept()
 
-    def _may_stop(self, jobs: Sequence[Job[Any]]) -> bool:
+    def _confirm_stop(self, jobs: Sequence[Job[Any]]) -> bool:
         if len(jobs) == 1:
             title = tr("“{job}” is running", job=jobs[0].title)
             question = tr("Results so far are kept; a training run can be continued later.")

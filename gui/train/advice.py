@@ -125,7 +125,7 @@ class AdviceCard(Card):
     @property
     def _is_outdated(self) -> bool:
         """Whether images, labels or splits have changed since the displayed recommendation was requested."""
-        return self._session is not None and self._images is not self._session.kept_snapshot
+        return self._session is not None and self._images is not self._session.cached_snapshot
 
     def why_not(self) -> str:
         """Return the reason why no recommendation can be requested now; empty when it can."""
@@ -156,7 +156,7 @@ class AdviceCard(Card):
         def on_failed(failure: Failure) -> None:
             if failure.details:
                 self.show_question(tr("A bug stopped this; the report of it is in the log."))
-            elif not failure.is_stop:
+            elif not failure.is_cancelled:
                 self.show_question(f"{tr(failure.message)} {tr(failure.hint)}".strip())
 
         self._job = self._state.jobs.run(

@@ -186,7 +186,7 @@ class TrainDraft(QObject):
 
     def _is_read(self) -> bool:
         images, session = self._images, self._session
-        return images is not None and session is not None and images.now is session.kept_snapshot
+        return images is not None and session is not None and images.now is session.cached_snapshot
 
     def _inputs(self) -> tuple[object, ...]:
         return self._facts, self._images and self._images.is_divided, self._circumstances

@@ -213,7 +213,7 @@ class FramingCard(Card):
             return
         if session.project.is_read_only:
             reason = session.project.read_only_reason
-            self._state.say(tr("This project can only be read: {reason}.", reason=reason))
+            self._state.show_message(tr("This project can only be read: {reason}.", reason=reason))
         elif session.apply(choose_framing(framing)):
             self.chosen.emit()
             self.refresh()

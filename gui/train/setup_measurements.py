@@ -133,7 +133,7 @@ class PresetCosts(QObject):
 
         work = partial(estimate_costs, configs, snapshot)
         title = tr("Measuring how long training takes")
-        job = Job(title=title, work=work, lane=Lane.COMPUTE, page=TRAIN, device=True, priority=Priority.UNREQUESTED)
+        job = Job(title=title, work=work, lane=Lane.COMPUTE, page=TRAIN, device=True, priority=Priority.BACKGROUND)
         self._set_measuring(True)
         self._state.jobs.run(job, owner=self, on_progress=on_progress, on_end=on_end)
 

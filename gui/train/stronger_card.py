@@ -117,7 +117,7 @@ class StrongerCard(Card):
             return
         self._waits = False
         title = tr("Comparing {title} on your images", title=tr(network.title))
-        work = partial(fetch_and_compare, session.path, session.images, self._draft.config, network.name)
+        work = partial(fetch_and_compare, session.path, session.snapshot_getter, self._draft.config, network.name)
         job = Job(title=title, work=work, lane=Lane.COMPUTE, page=TRAIN, device=True, priority=Priority.MEASUREMENT)
 
         def show_stage(progress: Progress) -> None:

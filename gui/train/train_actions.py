@@ -49,7 +49,7 @@ def train_actions(link: "PageLink[TrainPage]") -> list[Action]:
             lambda p: p.start(),
             lambda p: p.why_not_start(),
             keys=("Ctrl+Enter", "Ctrl+Return"),
-            place=TRAIN,
+            scope=TRAIN,
             menu="Run",
         ),
         add("run.pause", "Pause training", lambda p: p.pause(), before=why_not_pause, menu="Run"),
@@ -109,9 +109,9 @@ def pack_job(page: "TrainPage") -> None:
         def on_done(found: "PackedJob") -> None:
             words = Message("On the other computer: {command}", command=f"visionft job run {target.name}")
             done = tr("{count} images are in {path}.", count=found.images, path=target)
-            state.say(done, tr(words), tone="good")
+            state.show_message(done, tr(words), tone="good")
 
-        work = partial(job_file, session.path, session.images, page.config(), target)
+        work = partial(job_file, session.path, session.snapshot_getter, page.config(), target)
         title = tr("Packing the job")
         job = Job(title=title, work=work, lane=Lane.COMPUTE, page=page.name, device=True, makes_files=True)
         state.jobs.run(job, owner=page, on_done=on_done)
@@ -134,9 +134,9 @@ def import_job_result(page: "TrainPage") -> None:
         session.runs_changed.emit()
         title = run_title(session.path / RUNS_FOLDER / found.run)
         words = tr("{run}, trained on {device}, is in the project.", run=title, device=found.device)
-        state.say(words, " ".join(map(tr, found.remarks)), tone="good")
+        state.show_message(words, " ".join(map(tr, found.remarks)), tone="good")
         state.page_requested.emit("results")
 
-    work = partial(import_result, session.path, session.images, chosen[0])
+    work = partial(import_result, session.path, session.snapshot_getter, chosen[0])
     job = Job(title=tr("Taking in the result"), work=work, lane=Lane.COMPUTE, page=page.name, device=True)
     state.jobs.run(job, owner=page, on_done=on_done)

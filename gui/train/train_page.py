@@ -15,7 +15,7 @@ from gui.kit.class_looks import class_colours
 from gui.kit.parts import Button, Segments, column, widget_of
 from gui.kit.translation import tr
 from gui.page import Page
-from gui.runner import RESULTS, TRAIN, Ending, Runner, offer_words
+from gui.runner import RESULTS, TRAIN, Ending, Runner, describe_offer
 from gui.session import ProjectSession
 from gui.state import AppState
 from gui.train.draft import TrainDraft
@@ -219,8 +219,8 @@ class TrainPage(Page):
 
     @Slot()
     def _on_jobs_changed(self) -> None:
-        if self.runner is not None and self.runner.waits_for:
-            self.monitor.show_waiting(self.runner.waits_for)
+        if self.runner is not None and self.runner.wait_reason:
+            self.monitor.show_waiting(self.runner.wait_reason)
         self._show_readiness()
 
     @Slot(object)
@@ -228,7 +228,7 @@ class TrainPage(Page):
         if run is None or self.runner is None:
             self.resume_card.hide()
             return
-        words = offer_words(run, is_paused=run.name == self.runner.unfinished.paused)
+        words = describe_offer(run, is_paused=run.name == self.runner.unfinished.paused)
         hint = Message("It continues at the step it had reached, with its images and settings.")
         self.resume_card.show_message(words, hint, way=(Message("Continue"), lambda: self.go_on_with(run)))
 
@@ -355,7 +355,7 @@ class TrainPage(Page):
             for epoch in stage.epochs:
                 self.monitor.handle(epoch)
             self.monitor.show_accuracies(read_accuracies(earlier.path))
-        runs = self.runner.earlier_runs(5) if self.runner is not None else []
+        runs = self.runner.recent_runs(5) if self.runner is not None else []
         others = [run for run in runs if run.title != title]
         chart.set_context([run for run in others if any(each.figures for each in run.epochs)])
 

@@ -173,7 +173,7 @@ def open_window() -> Iterator[tuple[Any, Any, Any]]:
         window.resize(1440, 900)
         window.show()
         yield app, state, window
-        state.jobs.end(lambda _job: True)
+        state.jobs.stop_and_wait(lambda _job: True)
         collector.stop()
         window.close()
         wait(work_let_go())

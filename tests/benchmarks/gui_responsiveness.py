@@ -118,7 +118,7 @@ def measure(project: Path, seconds: float) -> None:
             delays += spin(0.2)
         percentiles("delay while the learning libraries load", delays)
         percentiles("delay while training", spin(seconds))
-        state.jobs.end(lambda _job: True)
+        state.jobs.stop_and_wait(lambda _job: True)
         print(f"the run ended as {page.monitor.state()} after {len(page.monitor.chart.steps)} steps")
 
 

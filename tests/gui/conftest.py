@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
 )
 
 from gui.app import create_window
-from gui.jobs import JOB_THREAD
+from gui.jobs import JOB_THREAD_NAME
 from gui.kit import theme, workers
 from gui.kit.theme import apply_theme
 from gui.results import results_page
@@ -69,7 +69,9 @@ def _nothing_left_over(qapp: QApplication, _undressed: None) -> Iterator[None]:
     living = gc.get_objects()
     active = [each for each in living if issubclass(type(each), QThread | QTimer) and _is_active(each)]
     del living
-    threads = [each for each in threading.enumerate() if each.name.startswith((JOB_THREAD, workers.READING_THREAD))]
+    threads = [
+        each for each in threading.enumerate() if each.name.startswith((JOB_THREAD_NAME, workers.READING_THREAD))
+    ]
     for thread in threads:
         thread.join(1)  # one that has just been told to end
     visible = [widget for widget in qapp.topLevelWidgets() if widget.isVisible()]
@@ -146,7 +148,7 @@ def state(qapp: QApplication) -> Iterator[AppState]:
     """Return a fresh state, closed afterwards."""
     state = AppState()
     yield state
-    state.jobs.end(lambda _job: True)
+    state.jobs.stop_and_wait(lambda _job: True)
     state.close_project()
     state.deleteLater()
 
@@ -163,7 +165,7 @@ def window(qtbot, qapp: QApplication, state: AppState) -> Iterator[MainWindow]:
     try:
         qtbot.waitUntil(lambda: not state.jobs.pending, timeout=20_000)
     finally:
-        state.may_stop = lambda _jobs: True  # nobody is there to answer
+        state.confirm_stop = lambda _jobs: True  # nobody is there to answer
         window.close()
 
 

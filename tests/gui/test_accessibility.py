@@ -92,7 +92,7 @@ def test_a_dialog_closes_by_escape_and_gives_the_focus_back(qtbot, window):
 
 
 def test_the_tab_key_reaches_a_message(qtbot, window):
-    window.state.say("Full.", "Free some.", tone="bad", details="why", command="help.report")
+    window.state.show_message("Full.", "Free some.", tone="bad", details="why", command="help.report")
     window.rail.button("project").setFocus(Qt.FocusReason.TabFocusReason)
     toast, reached = window.toasts.newest, tab_through(qtbot, window)
     assert {toast.way_button, toast.details_button, toast.close_button} <= set(reached)

@@ -30,7 +30,7 @@ def test_closing_asks_nothing_and_waits_for_nothing_that_is_no_training(qtbot, w
     page = open_page("train")
     qtbot.waitUntil(lambda: bool(reports), timeout=20_000)  # nobody requested this measurement
     measuring = jobs.running[0]
-    assert measuring.priority is Priority.UNREQUESTED and not window.job_bar.lines
+    assert measuring.priority is Priority.BACKGROUND and not window.job_bar.lines
 
     page.setup.advice_card.recommend_button.click()
     assert not measuring.is_running and jobs.running[0] in jobs.requested  # it took the place at once

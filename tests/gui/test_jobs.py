@@ -47,7 +47,7 @@ def owner(qapp) -> Iterator[QObject]:
 def jobs(qapp) -> Iterator[Jobs]:
     jobs = Jobs()
     yield jobs
-    jobs.end(lambda _job: True)
+    jobs.stop_and_wait(lambda _job: True)
     jobs.deleteLater()
 
 
@@ -75,11 +75,11 @@ def test_a_second_job_of_a_lane_waits_its_turn_and_says_for_what(qtbot, jobs, ru
     first, second, third, results = Gate(1), Gate(2), Gate(3), []
     run(first, Lane.COMPUTE, "Evaluating", on_done=results.append)
     waiting = [run(gate, Lane.COMPUTE, "Next", on_done=results.append) for gate in (second, third)]
-    assert all("Evaluating" in handle.waits_for for handle in waiting)
+    assert all("Evaluating" in handle.wait_reason for handle in waiting)
     assert first.begun.wait(5) and not second.begun.is_set()
     first.open.set()
     qtbot.waitUntil(lambda: waiting[0].is_running)
-    assert waiting[0].waits_for == "" and not third.begun.is_set()
+    assert waiting[0].wait_reason == "" and not third.begun.is_set()
     second.open.set()
     third.open.set()
     qtbot.waitUntil(lambda: not jobs.pending)
@@ -91,25 +91,25 @@ def test_two_jobs_that_change_the_project_wait_for_each_other_across_lanes(qtbot
     run(importing, Lane.DISK, "Importing", writes=True)
     second = run(changing, Lane.COMPUTE, "Cleaning", writes=True)
     reading = run(Gate(), Lane.TRAINING, "Training")
-    assert "Importing" in second.waits_for and reading.is_running
+    assert "Importing" in second.wait_reason and reading.is_running
     importing.open.set()
     qtbot.waitUntil(lambda: second.is_running)
 
 
 def test_a_job_waits_for_memory_of_the_graphics_card_and_begins_when_there_is_enough(qtbot, qapp, owner, monkeypatch):
-    monkeypatch.setattr(jobs_module, "LOOK_AGAIN_MS", 10)
+    monkeypatch.setattr(jobs_module, "GPU_MEMORY_POLL_MS", 10)
     free = [500]
     jobs = Jobs(free_mb=lambda: free[0])
     jobs.run(job(Gate(), Lane.TRAINING, "Training", device=True), owner=owner, on_done=lambda _: None)
     evaluating = jobs.run(job(Gate(), Lane.COMPUTE, device=True), owner=owner, on_done=lambda _: None)
     importing = jobs.run(job(Gate(), Lane.DISK), owner=owner, on_done=lambda _: None)
-    assert "500" in evaluating.waits_for and importing.is_running
+    assert "500" in evaluating.wait_reason and importing.is_running
     assert reason_to_wait(evaluating, jobs.running[:1], free_mb=None) == ""
     qtbot.wait(40)
     assert not evaluating.is_running
     free[0] = 9000
     qtbot.waitUntil(lambda: evaluating.is_running)
-    jobs.end(lambda _job: True)
+    jobs.stop_and_wait(lambda _job: True)
     jobs.deleteLater()
 
 
@@ -151,7 +151,7 @@ def test_ending_stops_all_and_waits_until_they_have_told_so(jobs, run):
     lanes = (Lane.TRAINING, Lane.COMPUTE, Lane.COMPUTE, Lane.DISK)
     for gate, lane in zip(gates, lanes, strict=True):
         run(gate, lane, on_end=ends.append)
-    jobs.end(lambda _job: True)
+    jobs.stop_and_wait(lambda _job: True)
     assert not jobs.pending and len(ends) == 4 and all(job.was_stopped for job in ends)
     assert [gate.was_stopped for gate in gates] == [True, True, False, True]
 
@@ -174,5 +174,5 @@ def test_the_bar_shows_every_job_with_its_own_stop_and_what_waits(qtbot, window)
     qtbot.waitUntil(gates[3].begun.is_set)
     assert gates[1].was_stopped and not gates[0].was_stopped and not gates[2].was_stopped
     bar.lines[3].stop_button.click()
-    window.state.jobs.end(lambda _job: True)
+    window.state.jobs.stop_and_wait(lambda _job: True)
     assert not bar.lines and bar.idle.isVisible() and bar.idle.text()

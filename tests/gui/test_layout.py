@@ -92,7 +92,7 @@ def test_no_text_is_cut_on_any_page(window, project_dir, look):
         titles = (page.heading, page.subtitle) if name == "label" else (page.heading,)  # with the number of images
         clipped += [f"{name}: {each.text()!r} is elided" for each in titles if is_elided(each)]
     step = NextStep("import_weights")
-    window.state.say(
+    window.state.show_message(
         "The disk is full.", "Free some space and try again.", tone="bad", details="Traceback", next_step=step
     )
     clipped += look(window.toasts, "toasts", window)

@@ -50,7 +50,7 @@ def test_every_step_leads_to_its_page_also_without_facts(
     if action in ("fetch_weights", "diagnose", "find_issues"):
         monkeypatch.setattr(window.state.jobs, "run", lambda *_args, **_options: None)
     step = NextStep(action, backbone="resnet18", requirement="timm>=1", columns=("a", "b"))
-    window.state.say("Something is wrong.", next_step=step)
+    window.state.show_message("Something is wrong.", next_step=step)
     press(qtbot, window, action)
     assert window.current_page.name == STEPS[action].page
     finish()

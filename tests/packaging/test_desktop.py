@@ -42,9 +42,9 @@ def test_windows_shows_the_programs_icon_and_not_pythons(monkeypatch: pytest.Mon
     told: list[str] = []
     shell = SimpleNamespace(SetCurrentProcessExplicitAppUserModelID=told.append)
     monkeypatch.setattr(gui.app.ctypes, "windll", SimpleNamespace(shell32=shell), raising=False)
-    gui.app.own_taskbar_button()
+    gui.app.set_taskbar_identity()
     monkeypatch.setattr(sys, "platform", "win32")
-    gui.app.own_taskbar_button()
+    gui.app.set_taskbar_identity()
     assert told == ["VisionFT"]
 
 

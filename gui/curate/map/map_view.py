@@ -138,7 +138,7 @@ class MapView(View):
             self._job.stop()
 
     def _on_failed(self, failure: Failure) -> None:
-        self.failure = None if failure.is_stop else failure
+        self.failure = None if failure.is_cancelled else failure
 
     def _on_ended(self, job) -> None:
         if self._drawing is not None and (job.was_stopped or job.failure is not None):

@@ -255,7 +255,7 @@ class SimilarView(View):
         if session is None or self._job is not None:
             return
         self.failure = None
-        work = partial(compute_features, session.path, session.images, tuple(files))
+        work = partial(compute_features, session.path, session.snapshot_getter, tuple(files))
         self._job = self.curation.state.jobs.run(
             Job(title=tr("Looking at the images"), work=work, lane=Lane.COMPUTE, page="curate", device=True),
             owner=self,

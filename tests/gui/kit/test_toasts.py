@@ -38,7 +38,7 @@ def soon(monkeypatch):
 
 def test_a_message_lies_over_the_corner_and_moves_nothing(qtbot, over):
     before = over.page.geometry()
-    over.toasts.say("Saved", tone="good")
+    over.toasts.show_message("Saved", tone="good")
     QApplication.processEvents()
     assert over.page.geometry() == before
     assert over.toasts.geometry().bottomRight() == over.page.geometry().bottomRight()
@@ -49,9 +49,9 @@ def test_a_message_lies_over_the_corner_and_moves_nothing(qtbot, over):
 
 
 def test_good_news_goes_and_what_went_wrong_stays(qtbot, over, soon):
-    over.toasts.say("Full", tone="bad")
-    over.toasts.say("Choose", tone="warn", way=("Open Train", lambda: None))
-    over.toasts.say("Saved", tone="good")
+    over.toasts.show_message("Full", tone="bad")
+    over.toasts.show_message("Choose", tone="warn", way=("Open Train", lambda: None))
+    over.toasts.show_message("Saved", tone="good")
     qtbot.waitUntil(lambda: "Saved" not in over.toasts.messages())
     qtbot.wait(60)
     assert over.toasts.messages() == ["Full", "Choose"]
@@ -60,8 +60,8 @@ def test_good_news_goes_and_what_went_wrong_stays(qtbot, over, soon):
 def test_it_takes_no_focus_and_escape_gives_it_back(qtbot, over):
     left = []
     over.toasts.focus_left.connect(lambda: left.append(True))
-    over.toasts.say("First", tone="bad")
-    toast = over.toasts.say("Second", tone="bad", details="Traceback", way=("Try again", lambda: None))
+    over.toasts.show_message("First", tone="bad")
+    toast = over.toasts.show_message("Second", tone="bad", details="Traceback", way=("Try again", lambda: None))
     assert QApplication.focusWidget() is over.page
     over.toasts.take_focus()
     assert QApplication.focusWidget() is toast.way_button
@@ -74,5 +74,5 @@ def test_it_takes_no_focus_and_escape_gives_it_back(qtbot, over):
 def test_a_screen_reader_is_told(over, monkeypatch):
     told = []
     monkeypatch.setattr(QAccessible, "updateAccessibility", lambda event: told.append((event.message(), event.type())))
-    over.toasts.say("Full", "Clean", tone="bad")
+    over.toasts.show_message("Full", "Clean", tone="bad")
     assert ("Full Clean", QAccessible.Event.Announcement) in told

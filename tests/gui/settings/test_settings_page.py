@@ -24,7 +24,7 @@ LEFT, CONTROL = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.ControlModifier
 def _places_as_before(monkeypatch):
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     yield
-    preferences.put_into_force(Settings())
+    preferences.apply_settings(Settings())
 
 
 @pytest.fixture
@@ -58,9 +58,9 @@ def test_working_offline_reaches_the_engine(qtbot, page):
 def test_the_environment_is_stronger_than_the_setting(monkeypatch, tmp_path):
     monkeypatch.setenv("VISIONFT_OFFLINE", "1")
     monkeypatch.setenv("VISIONFT_WEIGHTS", str(tmp_path / "given"))
-    preferences.put_into_force(Settings(is_offline=False, weights_folder=str(tmp_path / "chosen")))
+    preferences.apply_settings(Settings(is_offline=False, weights_folder=str(tmp_path / "chosen")))
     assert offline_reason() and weights_folder() == tmp_path / "given"
-    assert preferences.offline_is_given() and preferences.is_given("VISIONFT_WEIGHTS")
+    assert preferences.is_offline_in_environment() and preferences.is_set_in_environment("VISIONFT_WEIGHTS")
 
 
 @pytest.mark.slow

@@ -20,9 +20,9 @@ def test_no_two_commands_share_a_key_where_both_work(actions):
     for action in actions:
         for keys in action.keys:
             for other in taken.get(keys, []):
-                places = {action.place, other}
+                places = {action.scope, other}
                 assert len(places) == 2 and EVERYWHERE not in places and places != {LABEL, VIEWER}, keys
-            taken.setdefault(keys, []).append(action.place)
+            taken.setdefault(keys, []).append(action.scope)
 
 
 def test_a_class_cannot_have_a_key_that_the_label_page_takes(actions, window):

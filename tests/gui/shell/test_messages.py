@@ -19,18 +19,18 @@ def test_undo_in_a_toast_takes_back_just_what_it_names(qtbot, window, project_di
     window.state.open_project(project_dir)
     session = window.state.session
     session.apply(AddClass("one"))
-    window.state.say("Added one class.", tone="good", command="edit.undo")
+    window.state.show_message("Added one class.", tone="good", command="edit.undo")
     qtbot.mouseClick(window.toasts.newest.way_button, LEFT)
     assert "one" not in session.snapshot().class_names
     session.apply(AddClass("one"))
-    window.state.say("Added one class.", tone="good", command="edit.undo")
+    window.state.show_message("Added one class.", tone="good", command="edit.undo")
     session.apply(AddClass("two"))
     assert window.toasts.message() == ""  # it would take back the second class
 
 
 def test_the_keyboard_reaches_a_message_and_comes_back(qtbot, window):
     window.show_page("settings")
-    window.state.say("The disk is full.", tone="bad")
+    window.state.show_message("The disk is full.", tone="bad")
     qtbot.keyClick(window, Qt.Key.Key_F6)
     assert window.toasts.newest.has_focus()
     qtbot.keyClick(QApplication.focusWidget(), Qt.Key.Key_Escape)
