@@ -1,8 +1,8 @@
-"""The start of the window; the only place where its parts are connected.
+"""Start the window; the only module that connects its parts.
 
-The order: first the necessary preparations (worker processes of a frozen program, the log, the crash trace), then Qt
-with the theme, then the state with the requested project, then the window, shown at once; last, in idle moments, the
-pages not yet opened. No learning library is loaded: a job does so at its start.
+The order: first the preparations (worker processes of a frozen program, the log, the crash trace), then Qt with the
+theme, then the state with the requested project, then the window, shown at once; last, in idle moments, the pages that
+are not yet open. Learning libraries are imported by the jobs that need them.
 """
 
 import ctypes
@@ -34,7 +34,7 @@ from visionft.core.log import start_log
 
 logger = logging.getLogger(__name__)
 
-# Modules and classes by name: a page is imported when it is first shown, or in an idle moment after the start.
+# Pages are given as `module:class`, imported when first shown or in an idle moment after the start.
 PAGES = (
     PageEntry("project", "Project", "project", "gui.home.home_page:ProjectPage", home_actions),
     PageEntry("label", "Label", "label", "gui.label.label_page:LabelPage", label_actions),
@@ -75,7 +75,7 @@ def main(project: Path | None = None) -> int:
     state.deleteLater()
     collector.stop()
     reporter.uninstall()
-    logger.info("ends with %d", status)
+    logger.info("The window ends with status %d", status)
     return exit_process(status)
 
 
@@ -93,41 +93,41 @@ def create_application() -> QApplication:
 
 
 def set_taskbar_identity() -> None:
-    """Give the window its own taskbar button and icon on Windows, where windows are grouped by program: here Python."""
+    """Set the taskbar identity on Windows: otherwise the window shares the button and icon of Python."""
     if sys.platform == "win32":
         ctypes.windll.shell32.SetCurrentProcessExplicitAppUserModelID("VisionFT")
 
 
 def create_window(app: QApplication, state: AppState) -> MainWindow:
-    """Return the window over `state`; theme, text size, folders and language follow the settings."""
+    """Return the main window for `state`, with the settings applied."""
     SettingsApplier(app, state)
     return MainWindow(state, PAGES, bottom_pages=("settings",))
 
 
 class SettingsApplier(QObject):
-    """Applies the settings, at the start and whenever they or the system's colour scheme change."""
+    """Applies the settings at the start, and whenever they or the colour scheme of the system change."""
 
     def __init__(self, app: QApplication, state: AppState) -> None:
         super().__init__(state)
         self._app, self._state = app, state
-        self._in_force: tuple[object, ...] = ()
-        self._soon = QTimer(self, singleShot=True)  # repeated keys and clicks end in one change
-        self._soon.timeout.connect(self._apply_theme)
+        self._applied: tuple[object, ...] = ()  # theme, font scale and colour scheme
+        self._theme_timer = QTimer(self, singleShot=True)  # merges repeated changes into one restyling
+        self._theme_timer.timeout.connect(self._apply_theme)
         state.settings_changed.connect(self._on_changed)
-        app.styleHints().colorSchemeChanged.connect(self._on_changed)  # the theme "system" follows at once
+        app.styleHints().colorSchemeChanged.connect(self._on_changed)  # the theme "system" follows it at once
         apply_settings(state.settings)
         self._apply_theme()
 
     @Slot()
     def _on_changed(self) -> None:
         apply_settings(self._state.settings)
-        self._soon.start()
+        self._theme_timer.start()
 
     @Slot()
     def _apply_theme(self) -> None:
         theme: ThemeName = self._state.settings.theme  # type: ignore[assignment]
         scheme = self._app.styleHints().colorScheme() if theme == "system" else None
-        wanted = (theme, self._state.settings.font_scale, scheme)
-        if self._in_force != wanted:  # other settings change too, and a new style sheet restyles every widget
-            self._in_force = wanted
+        requested = (theme, self._state.settings.font_scale, scheme)
+        if self._applied != requested:  # a new style sheet restyles every widget, so other settings do not cause one
+            self._applied = requested
             apply_theme(self._app, theme, font_scale=self._state.settings.font_scale)

@@ -1,6 +1,6 @@
 """Handling of bugs: logged, and shown in a dialog with a report to copy. No data is lost.
 
-Installs the hooks of Python, of threads and of Qt. Knows nothing of projects or pages.
+Installs the exception hooks of Python and of threads and the message handler of Qt. Independent of projects and pages.
 """
 
 import logging
@@ -32,7 +32,7 @@ _LEVELS = {
 class BugReporter(QObject):
     """Handles every unexpected exception, from any thread, and shows it on the main thread."""
 
-    _caught = Signal(str)  # from any thread
+    _caught = Signal(str)  # traceback; emitted from any thread
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -53,7 +53,7 @@ class BugReporter(QObject):
         if issubclass(kind, KeyboardInterrupt):
             QApplication.quit()
             return
-        logger.error("A bug", exc_info=(kind, error, trace))
+        logger.error("Unexpected exception", exc_info=(kind, error, trace))
         self._caught.emit("".join(traceback.format_exception(kind, error, trace)))
 
     def _on_thread_exception(self, caught: threading.ExceptHookArgs) -> None:
@@ -63,15 +63,15 @@ class BugReporter(QObject):
     @Slot(str)
     def _on_caught(self, trace: str) -> None:
         if self._dialog is not None and self._dialog.isVisible():
-            return  # one dialog at a time: a bug in a paint event repeats sixty times a second
+            return  # one dialog at a time: a bug in a paint event occurs sixty times a second
         self._dialog = ReportDialog(QApplication.activeWindow(), trace)
         self._dialog.open()
 
 
 class ReportDialog(Dialog):
-    """Shows the text of "Copy report", from which the user takes out what is nobody else's business.
+    """Shows the text of "Copy report" for editing: the user can delete private details before copying it.
 
-    With the traceback of an internal error it says what happened: no data is lost.
+    With the traceback of an internal error, the heading explains that no data is lost.
     """
 
     def __init__(self, parent: QWidget | None, trace: str = "") -> None:

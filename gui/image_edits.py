@@ -1,4 +1,4 @@
-"""Changes of images on the pages Label and Curate, announced with Undo; their keys and their context menu."""
+"""Image changes shared by the pages Label and Curate: labels, tags and removal, with keys and a context menu."""
 
 from collections.abc import Callable, Sequence
 
@@ -22,9 +22,9 @@ from visionft.project.store import Project
 
 
 class ImageEdits(QObject):
-    """Durable changes of one project; without a project they do nothing."""
+    """Applies durable changes to the open project; does nothing without a project."""
 
-    announce_min_images = 1  # images in a change of labels or tags that is announced
+    announce_min_images = 1  # changes of labels or tags are announced from this number of images on
 
     def __init__(self, state: AppState, session: ProjectSession | None, parent: QObject) -> None:
         super().__init__(parent)
@@ -35,17 +35,17 @@ class ImageEdits(QObject):
         self.keys: dict[str, str] = {}  # {key: class name}
 
     def apply(self, change: Change, message: str = "") -> bool:
-        """Apply a change, and show its message with Undo; return whether it was made."""
+        """Apply a change and show its message with an Undo button; return whether it succeeded."""
         session = self.session
         if session is None:
             return False
-        is_made = session.run(session.project.apply, change, is_slow=change.is_bulk) is not None
-        if is_made and message:
+        is_applied = session.run(session.project.apply, change, is_slow=change.is_bulk) is not None
+        if is_applied and message:
             self.state.show_message(message, tone="good", command="edit.undo")
-        return is_made
+        return is_applied
 
     def announcement(self, message: Message, image_ids: Sequence[int], **values: object) -> str:
-        """Return the message about a change of images; empty for fewer than `announce_min_images`."""
+        """Return the translated message about a change; empty for fewer than `announce_min_images` images."""
         return tr(message, count=len(image_ids), **values) if len(image_ids) >= self.announce_min_images else ""
 
     def remove(self, image_ids: Sequence[int]) -> None:
@@ -61,7 +61,7 @@ class ImageEdits(QObject):
         self.apply(UnlabelImages(tuple(image_ids), name), self.announcement(message, image_ids, name=name))
 
     def relabel(self, image_ids: Sequence[int], name: str) -> bool:
-        """Give images a class; in a multi-label project take it off if all have it. Return whether it was given."""
+        """Assign a class; in a multi-label project remove it if all images have it. Return whether it was assigned."""
         project = self.project
         chosen = tuple(image_ids)
         if project is None or not chosen:
@@ -73,14 +73,14 @@ class ImageEdits(QObject):
         return self.apply(LabelImages(chosen, name), self.announcement(message, chosen, name=name))
 
     def ask_tag(self, image_ids: Sequence[int], window: QWidget) -> None:
-        """Ask for a tag of images; one that all of them have is taken off."""
+        """Ask for a tag and toggle it: a tag that all images have is removed."""
         if self.project is None or not image_ids:
             return
         if tag := ask_tag(window, len(image_ids), tag_names(self.project)):
             self.toggle_tag(image_ids, tag)
 
     def toggle_tag(self, image_ids: Sequence[int], tag: str) -> None:
-        """Give images a tag; take it off if all have it."""
+        """Add a tag to images; remove it if all of them have it."""
         chosen = tuple(image_ids)
         if self.project is not None and tag in common_tags(self.project, chosen):
             change = UntagImages(chosen, tag)
@@ -93,12 +93,12 @@ class ImageEdits(QObject):
         self.apply(change, self.announcement(message, chosen, tag=tag))
 
 
-MAX_MENU_CLASSES = 30  # in a menu: with more the list of classes is quicker
+MAX_MENU_CLASSES = 30  # in longer lists the search field of the class list is quicker
 _IGNORED_MODIFIERS = Qt.KeyboardModifier.KeypadModifier | Qt.KeyboardModifier.ShiftModifier
 
 
 class ImageKeys(QObject):
-    """An event filter of widgets with images: class keys give the class, other keys run the commands."""
+    """An event filter for widgets with images: class keys assign the class, other keys run commands."""
 
     def __init__(
         self,
@@ -108,7 +108,7 @@ class ImageKeys(QObject):
         *,
         command_of: Callable[[QKeyEvent], str],
     ) -> None:
-        """Args: `assign` gives a class; `command_of` returns the command of a key here, empty for none."""
+        """Args: `assign` assigns a class; `command_of` returns the command id of a key press, or an empty string."""
         super().__init__(parent)
         self._edits, self._assign, self._command_of = edits, assign, command_of
 
@@ -127,14 +127,14 @@ class ImageKeys(QObject):
 
 
 class ImageMenu(QMenu):
-    """A context menu of the selected images."""
+    """The context menu of the selected images."""
 
     def __init__(self, actions: Actions, parent: QWidget) -> None:
         super().__init__(parent)
         self._actions = actions
 
     def add_classes(self, edits: ImageEdits, assign: Callable[[str], object]) -> None:
-        """Append a menu of the classes, each with its colour and key."""
+        """Append a submenu of the classes, each with its colour and key."""
         menu = self.addMenu(tr("Label as"))
         menu.setEnabled(bool(edits.classes))
         key_of = {name: key for key, name in edits.keys.items()}
@@ -143,15 +143,15 @@ class ImageMenu(QMenu):
             action = add_entry(menu, row.name, lambda name=row.name: assign(name), keys)
             action.setIcon(swatch(theme.class_colour(edits.colours[row.name]).name()))
 
-    def add_command(self, name: str, words: str = "") -> None:
-        """Append a command, under its title or other words."""
+    def add_command(self, name: str, title: str = "") -> None:
+        """Append a command; `title` replaces its own title."""
         actions = self._actions
-        action = add_entry(self, words or actions.title(name), lambda: actions.run(name), actions.shown_keys(name))
+        action = add_entry(self, title or actions.title(name), lambda: actions.run(name), actions.shown_keys(name))
         action.setEnabled(not actions.why_not(name))
 
 
 def add_entry(menu: QMenu, title: str, act: Callable[[], object], keys: str = "") -> QAction:
-    words = title.replace("&", "&&")
-    action = menu.addAction(f"{words}\t{keys}" if keys else words)
+    caption = title.replace("&", "&&")
+    action = menu.addAction(f"{caption}\t{keys}" if keys else caption)
     action.triggered.connect(lambda _checked=False: act())
     return action

@@ -1,8 +1,8 @@
-"""Long work in the background: running jobs, waiting jobs with their reasons, and callbacks at the end.
+"""The job queue of the window: running jobs, waiting jobs with the reason they wait, and callbacks at the end.
 
-A screen describes its work as a `Job` and hands it to `Jobs.run` with callbacks; they arrive on the main thread. Each
-job belongs to a lane; the lanes run in parallel, one job of each at a time. `reason_to_wait` alone decides all
-further conflicts.
+A screen describes its work as a `Job` and passes it to `Jobs.run` with callbacks, which are called on the main thread.
+Each job belongs to a lane; lanes run in parallel, one job of each at a time. All further conflicts are decided by
+`reason_to_wait`.
 """
 
 import logging
@@ -30,20 +30,20 @@ from visionft.core.messages import Message, Text
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
-JOB_THREAD_NAME = "visionft-job"  # the name of each
+JOB_THREAD_NAME = "visionft-job"
 MIN_FREE_GPU_MB = 2048  # upper estimate for evaluation or export alongside a run, including the libraries
 GPU_MEMORY_POLL_MS = 2000
-_DETACH_AFTER_SECONDS = 0.3  # the end of a stopped job is awaited so long where nothing depends on it
+_DETACH_AFTER_SECONDS = 0.3  # a stopped job that still runs then is detached, unless its end matters
 
 
 class Work(Protocol[T_co]):
-    """The callable of a job: long work already bound to its inputs."""
+    """The callable of a job, with its inputs already bound."""
 
     def __call__(self, *, job: JobContext) -> T_co: ...
 
 
 def short_work(stage: Text, call: Callable[[], T]) -> Work[T]:
-    """Return the work of a moment, which cannot be cancelled: a call without a job, reported as one stage."""
+    """Return `call` as the work of a job: reported as one stage, too short to be cancelled."""
 
     def work(*, job: JobContext) -> T:
         with job.stage(stage):
@@ -54,9 +54,9 @@ def short_work(stage: Text, call: Callable[[], T]) -> Work[T]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """The reason for a missing result; `details` is the bug report, empty for an expected failure.
+    """The reason a job has no result; `details` is the bug report, empty for an expected failure.
 
-    With `is_cancelled`, the user cancelled work without a usable partial result: not an error.
+    `is_cancelled` means that the user cancelled the job before it had a usable partial result: not an error.
     """
 
     message: str
@@ -67,7 +67,7 @@ class Failure:
 
     @classmethod
     def of(cls, error: BaseException) -> "Failure":
-        """Return the failure of work that raised `error`, and write it to the log."""
+        """Return the failure for an exception, and log the exception."""
         if (expected := as_expected(error)) is None:
             logger.error("A job failed unexpectedly", exc_info=error)
             message = Message("Unexpected error: {name}: {error}", name=type(error).__name__, error=error)
@@ -79,53 +79,53 @@ class Failure:
 
 
 class Lane(Enum):
-    """The resource of a job. One job of each lane runs at a time."""
+    """The resource that a job needs. One job of each lane runs at a time."""
 
     TRAINING = "training"
     COMPUTE = "compute"
-    PREDICTION = "prediction"  # an exported model on images: also while the other files of its export are made
+    PREDICTION = "prediction"  # an exported model classifies images, even while further files of its export are written
     DISK = "disk"
 
 
 class Priority(IntEnum):
-    """The order in which jobs give way: a waiting one stops those of a lower priority that it must not run beside."""
+    """Decides conflicts: a waiting job stops running jobs of lower priority that conflict with it (`Job.yields_to`)."""
 
-    BACKGROUND = 0  # an estimate that nobody requested: stopped for every other job, and not in the job bar
-    MEASUREMENT = 1  # measures time: never runs alongside a training run, and is stopped for one
+    BACKGROUND = 0  # an automatic estimate: stopped for every other job, and hidden from the job bar
+    MEASUREMENT = 1  # a timing: never runs alongside a training run, and is stopped for one
     REGULAR = 2
 
 
 class Job(QObject, Generic[T]):
-    """Long work with a name, which the user sees and can cancel: its description, its thread and its end.
+    """Long work that the user sees and can cancel: its description, its thread and its outcome.
 
-    `Jobs.run` starts it, at once or later. Signals and callbacks arrive on the main thread; the callbacks are not
-    called once their owner is deleted.
+    `Jobs.run` starts it, at once or later. Signals and callbacks arrive on the main thread; callbacks are not called
+    after their owner is deleted.
 
     Attributes:
-        title: In the status bar: `Evaluating 001-resnet18`.
-        work: Bound to its inputs; its libraries are imported inside. None once it has begun.
+        title: Its text in the job bar: `Evaluating 001-resnet18`.
+        work: The callable, which imports its libraries itself. None once it has begun.
         lane: The resource that it needs.
-        page: Linked from the status bar.
-        writes: It changes the project: one such job runs at a time.
-        device: It computes on the graphics card if there is one.
-        priority: Decides what gives way.
-        makes_files: Files that the user keeps: incomplete if it is stopped.
-        outlives_project: It continues when another project is opened.
-        owner_shows_result: Its owner shows the result on any page.
+        page: The page that the job bar links to.
+        writes: Whether it changes the project; one such job runs at a time.
+        device: Whether it computes on the graphics card, if there is one.
+        priority: Decides which of two conflicting jobs is stopped.
+        makes_files: Whether it writes files for the user, which would be incomplete if it were stopped.
+        outlives_project: Whether it continues when another project is opened.
+        owner_shows_result: Whether its owner announces the result, so that no toast is needed.
         wait_reason: The reason it has to wait, as text; empty once it runs.
         has_begun: False for a job that was stopped while it waited.
-        was_stopped: Whether its end was requested.
-        result: There once it has ended, also the partial one of a cancelled job; None without one.
-        failure: There in place of a result; None as well if it was stopped before it began, or let go.
-        seconds: From its start to its end.
+        was_stopped: Whether cancellation was requested.
+        result: The result once it has ended, possibly the partial result of a cancelled job; else None.
+        failure: The failure if it ended without a result; None if it was stopped before it began, or detached.
+        seconds: Its duration.
     """
 
     reported = Signal(object, object)  # Job, Event
     stop_requested = Signal(object)  # Job
     ended = Signal(object)  # Job
 
-    _event_arrived = Signal(object)  # Event, from the thread
-    _work_ended = Signal()  # from the thread
+    _event_arrived = Signal(object)  # Event; emitted by the thread
+    _work_ended = Signal()  # emitted by the thread
 
     def __init__(
         self,
@@ -168,16 +168,16 @@ class Job(QObject, Generic[T]):
 
     @property
     def must_end(self) -> bool:
-        """Whether closing waits for its end: a training run is saved, a change of the project completed."""
+        """Whether closing waits for its end: a training run must be saved, a change of the project completed."""
         return self.writes or self.lane is Lane.TRAINING
 
     @property
     def needs_stop_confirmation(self) -> bool:
-        """Whether stopping it loses something; anything else is stopped without a question."""
+        """Whether stopping it loses something, so that the user must confirm it."""
         return self.must_end or self.makes_files
 
     def yields_to(self, other: "Job[Any]") -> bool:
-        """Return whether it is stopped where `other` waits for it."""
+        """Return whether this job is stopped when `other` waits for it."""
         if self.priority is Priority.BACKGROUND:
             return other.priority > Priority.BACKGROUND
         return self.priority < other.priority and other.lane is Lane.TRAINING
@@ -192,7 +192,7 @@ class Job(QObject, Generic[T]):
 
     @property
     def handles_failure(self) -> bool:
-        """Whether the owner of the callbacks shows a failure itself."""
+        """Whether a callback of the owner shows the failure."""
         return self._on_failed is not None and shiboken6.isValid(self._owner)
 
     def set_callbacks(
@@ -205,7 +205,7 @@ class Job(QObject, Generic[T]):
         on_progress: Callable[[Progress], object] | None,
         on_end: "Callable[[Job[T]], object] | None",
     ) -> None:
-        """Set what to call; `Jobs.run` says when."""
+        """Set the callbacks, documented at `Jobs.run`."""
         self._owner, self._on_done, self._on_failed = owner, on_done, on_failed
         self._on_event, self._on_progress, self._on_end = on_event, on_progress, on_end
 
@@ -220,26 +220,26 @@ class Job(QObject, Generic[T]):
         self._thread.start()
 
     def stop(self) -> None:
-        """Request cancellation: running work ends at its next check, a waiting job at once, an ended one stays so."""
+        """Request cancellation: running work ends at its next check, a waiting job at once. Safe to call again."""
         if not self.was_stopped and not self._is_over:
             self.was_stopped = True
             self._cancelled.set()
             self.stop_requested.emit(self)
 
     def detach(self) -> None:
-        """End it for its owner now: work that still runs ends at its next check, and nobody hears of that."""
+        """End the job now and discard its result; work that still runs ends at its next check."""
         self.was_stopped = self._is_detached = True
         self._cancelled.set()
         self._end()
 
     def wait(self) -> None:
-        """Wait for the end of the work, and tell of it."""
+        """Block until the work has ended, and emit `ended`."""
         if self._thread is not None and not self._is_over:
             self._thread.join()
             self._on_work_ended()
 
     def call_back(self) -> None:
-        """Call the callbacks of the end; for `Jobs`."""
+        """Call `on_done` or `on_failed`, then `on_end`; used by `Jobs`."""
         if not shiboken6.isValid(self._owner):
             return
         if self.failure is not None and self._on_failed is not None:
@@ -250,11 +250,11 @@ class Job(QObject, Generic[T]):
             self._on_end(self)
 
     def _do(self, work: Work[T]) -> None:
-        """Do the work, in its thread; the one broad catch of the window (design: errors)."""
+        """Do the work in its thread; the only place that catches every exception."""
         throttle = EventThrottle(self._event_arrived.emit)
         try:
             outcome = work(job=JobContext(throttle, self._cancelled.is_set))
-        except BaseException as error:  # it stays in this thread, because it keeps its frames alive
+        except BaseException as error:  # it keeps its frames alive, so it must not leave this thread
             outcome = Failure.of(error)
         throttle.flush()
         self._outcome.set_result(outcome)
@@ -272,9 +272,9 @@ class Job(QObject, Generic[T]):
     @Slot()
     def _on_work_ended(self) -> None:
         assert self._thread is not None
-        self._thread.join()  # a moment: the thread must not be the last to refer to this object
+        self._thread.join()  # takes a moment: the thread must not hold the last reference to this object
         if self._is_over:
-            self.deleteLater()  # it was let go
+            self.deleteLater()  # it was detached
             return
         outcome = self._outcome.result()
         if isinstance(outcome, Failure):
@@ -287,18 +287,18 @@ class Job(QObject, Generic[T]):
         self._is_over = True
         if self._thread is not None:
             self.seconds = time.monotonic() - self._began_s
-        if self._thread is not None and self._thread.is_alive():  # it still emits, even with its outcome
+        if self._thread is not None and self._thread.is_alive():  # it still emits signals
             detach(self._outcome)
-            self.setParent(QCoreApplication.instance())  # it lives until its thread has ended
+            self.setParent(QCoreApplication.instance())  # keeps it alive until its thread has ended
         else:
             self.deleteLater()
         self.ended.emit(self)
 
 
 def reason_to_wait(job: Job[Any], running: Iterable[Job[Any]], *, free_mb: int | None = None) -> str:
-    """Return the reason a job has to wait, in words; empty when it can start. The only place that decides conflicts.
+    """Return the reason a job has to wait, as text; empty if it can start. The only place that decides conflicts.
 
-    `free_mb` is the free memory of the graphics card in MiB; None if there is none.
+    `free_mb` is the free memory of the graphics card in MiB, None without a graphics card.
     """
     for other in running:
         if other.lane is job.lane:
@@ -316,16 +316,18 @@ def reason_to_wait(job: Job[Any], running: Iterable[Job[Any]], *, free_mb: int |
 
 
 class Jobs(QObject):
-    changed = Signal()  # running or waiting jobs, or a reason to wait
+    """The running and waiting jobs of the window."""
+
+    changed = Signal()  # the running or waiting jobs, or a reason to wait
     added = Signal(object)  # Job
     reported = Signal(object, object)  # Job, Event
-    written = Signal()  # a job that changes the project has ended: read it again
-    ended = Signal(object, bool)  # Job; whether its owner already shows its failure
+    written = Signal()  # a job that changes the project has ended
+    ended = Signal(object, bool)  # Job; whether its owner shows the failure
 
     def __init__(self, parent: QObject | None = None, *, free_mb: Callable[[], int | None] = free_gpu_mb) -> None:
         super().__init__(parent)
         self._free_mb = free_mb
-        self.running: list[Job[Any]] = []  # in the order of their start
+        self.running: list[Job[Any]] = []  # in order of start
         self.waiting: list[Job[Any]] = []
         self._memory_poll_timer = QTimer(self, interval=GPU_MEMORY_POLL_MS)
         self._memory_poll_timer.timeout.connect(self._begin_possible)
@@ -341,16 +343,16 @@ class Jobs(QObject):
         on_progress: Callable[[Progress], object] | None = None,
         on_end: Callable[[Job[T]], object] | None = None,
     ) -> Job[T]:
-        """Run long work in the background, at once or as soon as no conflict remains; return `job`.
+        """Run a job in the background, at once or as soon as no conflict remains; return `job`.
 
         Args:
-            job: The work; run it once.
-            owner: The owner of the callbacks: once it is deleted, none is called any more.
-            on_done: Receives the result, also the partial one of a cancelled job.
-            on_failed: Receives the reason, in place of the toast over the page.
-            on_event: Receives each event of the work, about ten steps a second at most.
-            on_progress: Receives those that are a `Progress`.
-            on_end: Is called last, after any kind of end; also for a job cancelled while it waited.
+            job: The job; it can run once.
+            owner: Callbacks are no longer called once this object is deleted.
+            on_done: Receives the result, possibly the partial result of a cancelled job.
+            on_failed: Receives the failure; without it, a toast shows the failure.
+            on_event: Receives each event of the work, at most about ten steps a second.
+            on_progress: Receives each event that is a `Progress`.
+            on_end: Called last after any kind of end, also for a job cancelled while it waited.
         """
         job.set_callbacks(
             owner, on_done=on_done, on_failed=on_failed, on_event=on_event, on_progress=on_progress, on_end=on_end
@@ -370,30 +372,30 @@ class Jobs(QObject):
 
     @property
     def requested(self) -> tuple[Job[Any], ...]:
-        """The running and waiting jobs, without the estimates that nobody requested."""
+        """The running and waiting jobs, without background estimates."""
         return tuple(job for job in self.pending if job.priority > Priority.BACKGROUND)
 
     def is_busy(self, *lanes: Lane) -> bool:
-        """Return whether a requested job runs or waits in one of these lanes."""
+        """Return whether a job of these lanes runs or waits, background estimates aside."""
         return any(job.lane in lanes for job in self.requested)
 
-    def stop_and_wait(self, ending: Callable[[Job[Any]], bool]) -> None:
-        """Stop these jobs and return after their callbacks; the window paints but takes no input.
+    def stop_and_wait(self, is_affected: Callable[[Job[Any]], bool]) -> None:
+        """Stop the affected jobs and return after their callbacks; meanwhile the window paints but takes no input.
 
-        Work whose end nothing depends on is let go after a moment: it ends at its next check, unheard.
+        A job that need not complete (`must_end` is false) is detached after `_DETACH_AFTER_SECONDS`.
         """
         loop = QEventLoop()
-        patience = QTimer(singleShot=True, interval=round(1000 * _DETACH_AFTER_SECONDS))
+        detach_timer = QTimer(singleShot=True, interval=round(1000 * _DETACH_AFTER_SECONDS))
         self.changed.connect(loop.quit)
-        patience.timeout.connect(loop.quit)
-        patience.start()
+        detach_timer.timeout.connect(loop.quit)
+        detach_timer.start()
         try:
-            while jobs := [job for job in self.pending if ending(job)]:
+            while jobs := [job for job in self.pending if is_affected(job)]:
                 for job in jobs:
                     job.stop()
-                if not patience.isActive():
-                    for job in [each for each in jobs if each.is_running and not each.must_end]:
-                        job.detach()
+                if not detach_timer.isActive():
+                    for running in [job for job in jobs if job.is_running and not job.must_end]:
+                        running.detach()
                 if any(job.is_running for job in jobs):
                     loop.exec(QEventLoop.ProcessEventsFlag.ExcludeUserInputEvents)
         finally:
@@ -401,7 +403,7 @@ class Jobs(QObject):
 
     @Slot(object)
     def _on_stop_requested(self, job: Job[Any]) -> None:
-        """Handle a stop request; a waiting job ends now, as does an estimate that nobody requested."""
+        """Handle a stop request; waiting jobs and background estimates end now, other jobs at their next check."""
         if job in self.waiting or job.priority is Priority.BACKGROUND:
             job.detach()
         else:
@@ -409,41 +411,41 @@ class Jobs(QObject):
 
     @Slot(object)
     def _on_ended(self, job: Job[Any]) -> None:
-        """Report the end of a job, then start the jobs waiting for it; an exception in a callback blocks neither."""
+        """Report the end of a job, then start the jobs that waited for it, even after an exception in a callback."""
         if job in self.waiting:
             self.waiting.remove(job)
         else:
             self.running.remove(job)
             if job.writes:
                 self.written.emit()
-        is_told = job.handles_failure
+        is_failure_shown = job.handles_failure
         try:
             job.call_back()
         finally:
             self._begin_possible()
-            self.ended.emit(job, is_told)
+            self.ended.emit(job, is_failure_shown)
 
     def _begin_possible(self) -> None:
-        """Start the jobs without a conflict, training first; stop those that yield to a waiting one."""
-        is_scarce = False
-        order = sorted(self.waiting, key=lambda each: (each.lane is not Lane.TRAINING, -each.priority))
+        """Start the waiting jobs without a conflict, training first; stop running jobs that yield to a waiting job."""
+        waits_for_memory = False
+        order = sorted(self.waiting, key=lambda job: (job.lane is not Lane.TRAINING, -job.priority))
         for job in order:
-            if job not in self.waiting:  # begun or stopped by the end of another one
+            if job not in self.waiting:  # started or stopped by a callback of this loop
                 continue
-            # The driver is queried only where it matters: that takes a moment.
+            # Querying the driver takes a moment, so it is queried only if the result matters.
             needs_memory = job.device and any(other.device for other in self.running)
             free_mb = self._free_mb() if needs_memory else None
             job.wait_reason = reason_to_wait(job, self.running, free_mb=free_mb)
-            is_scarce = is_scarce or (free_mb is not None and bool(job.wait_reason))
+            waits_for_memory = waits_for_memory or (free_mb is not None and bool(job.wait_reason))
             if not job.wait_reason:
                 self.waiting.remove(job)
                 self.running.append(job)
                 job.begin()
                 continue
-            for other in [each for each in self.running if each.yields_to(job)]:
+            for other in [running for running in self.running if running.yields_to(job)]:
                 if reason_to_wait(job, [other], free_mb=free_mb):
                     other.stop()
-        if is_scarce:
+        if waits_for_memory:
             self._memory_poll_timer.start()
         else:
             self._memory_poll_timer.stop()

@@ -1,6 +1,6 @@
-"""The next step of an error as a button: its title, and its page (`Page.take_step`).
+"""The next step of an error as a button: its title, and the page that takes the step (`Page.take_step`).
 
-The command line states the same steps as commands (`visionft.cli.next_steps`).
+The command line prints the same steps as commands (`visionft.cli.next_steps`).
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from visionft.core.messages import Text
 
 
 class StepButton(NamedTuple):
-    """A button; pressing it shows `page` for the step."""
+    """The button of a step; pressing it shows `page`."""
 
     title: Text
     page: str
@@ -52,12 +52,12 @@ STEPS: dict[Action, StepButton] = {
 
 
 def button_of(step: NextStep) -> StepButton:
-    """Return the button of a step; a standalone program without Python offers help in place of an installation."""
+    """Return the button of a step; a standalone program cannot install packages and offers help instead."""
     if step.action == "install" and refusal(step.requirement):
         return StepButton("What to do instead", "settings")
     return STEPS[step.action]
 
 
-def way_of(step: NextStep | None, take: Callable[[NextStep], object]) -> tuple[str, Callable[[], object]] | None:
-    """Return a step as the title and callback of a toast's button; None if there is no step."""
+def step_action(step: NextStep | None, take: Callable[[NextStep], object]) -> tuple[str, Callable[[], object]] | None:
+    """Return the title and callback of the button for a step; None without a step."""
     return None if step is None else (button_of(step).title, lambda: take(step))

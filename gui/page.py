@@ -1,7 +1,6 @@
-"""The base of every screen: a title line with its actions, a scrolling body, and a refresh only while visible.
+"""The base class of all screens: a title line with actions, a scrolling body, and a refresh only while visible.
 
-A page belongs to one session for its whole life: when another project is opened, the window builds new pages and
-deletes the old ones.
+A page belongs to one session: when another project is opened, the window deletes the pages and builds new ones.
 """
 
 from collections.abc import Callable
@@ -23,13 +22,13 @@ from visionft.core.messages import Text
 if TYPE_CHECKING:
     from gui.session import ProjectSession
 
-_ACROSS, _DOWN = QBoxLayout.Direction.LeftToRight, QBoxLayout.Direction.TopToBottom
-_TITLE_PX = 200  # of a title without the buttons below it, at the normal text size
-CONTENT_WIDTH = 2400  # fills a window of 2560; beyond that, lines would be too long to read
+_HORIZONTAL, _VERTICAL = QBoxLayout.Direction.LeftToRight, QBoxLayout.Direction.TopToBottom
+_MAX_TITLE_PX = 200  # reserved for the title next to the buttons, at the normal text size
+MAX_CONTENT_PX = 2400  # fills a window of 2560 pixels; longer lines would be hard to read
 
 
 class PageHeader(QWidget):
-    """Title and subtitle beside the actions, or above them where the title would be cut."""
+    """The title and subtitle next to the action buttons, or above them where the title would be elided."""
 
     def __init__(self, heading: QLabel, subtitle: QLabel, *, is_compact: bool) -> None:
         super().__init__()
@@ -39,7 +38,7 @@ class PageHeader(QWidget):
         titles = column(heading, subtitle, spacing=theme.HAIR)
         if is_compact:
             titles = row(heading, subtitle, spacing=theme.MEDIUM, grows=1)
-        self._line = QBoxLayout(_ACROSS, self)
+        self._line = QBoxLayout(_HORIZONTAL, self)
         self._line.addLayout(titles, 1)
         self._line.addLayout(self.action_row)
         self._line.setAlignment(self.action_row, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
@@ -56,18 +55,18 @@ class PageHeader(QWidget):
         return super().event(event)
 
     def _arrange(self) -> None:
-        title = min(self._heading.sizeHint().width(), theme.scaled(_TITLE_PX))  # a project's name is long
+        title = min(self._heading.sizeHint().width(), theme.scaled(_MAX_TITLE_PX))  # a long project name is elided
         needed = title + self.action_row.minimumSize().width() + theme.LARGE + 2 * theme.HUGE
         is_one_line = needed <= self.width()
         if is_one_line is self._is_one_line:
             return
         self._is_one_line = is_one_line
-        self._line.setDirection(_ACROSS if is_one_line else _DOWN)
+        self._line.setDirection(_HORIZONTAL if is_one_line else _VERTICAL)
         self._line.setSpacing(theme.LARGE if is_one_line else theme.SMALL)
 
 
 class Page(QWidget):
-    """A screen of the window. Subclasses fill `body` and override `refresh`."""
+    """A screen of the window. Subclasses add widgets to `body` and override `refresh`."""
 
     name: ClassVar[str]
     title: ClassVar[str]
@@ -78,20 +77,20 @@ class Page(QWidget):
         session: "ProjectSession | None",
         *,
         scrolls: bool = True,
-        max_width: int = CONTENT_WIDTH,
+        max_width: int = MAX_CONTENT_PX,
         is_compact: bool = False,
     ) -> None:
-        """Make a page for a project, or without one.
+        """Build a page for a project, or without one.
 
-        A compact page has title and subtitle in one line. Without `scrolls` the body takes the height of the page, and
-        scrolls only below its minimum height.
+        A compact page has title and subtitle in one line. Without `scrolls` the body fills the height of the page and
+        scrolls only if its minimum height does not fit.
         """
         super().__init__()
         self.state, self.session = state, session
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self.focus_target: QWidget | None = None  # receives the focus of the page; a focus proxy would break Tab
         self.is_stale = True  # needs a refresh
-        # Next to others in its line it keeps its width; alone it shrinks for the buttons: a project's name is long.
+        # A title on its own line is elided if the buttons need the space, because project names can be long.
         name = tr(self.title)
         end = Qt.TextElideMode.ElideRight
         self.heading = verbatim(name, "title") if is_compact else ElidedLabel(name, "title", mode=end)
@@ -118,23 +117,23 @@ class Page(QWidget):
             self.state.actions.attach(button, action)
 
     def refresh(self) -> None:
-        """Show the current state of the project; called when the page is visible and something changed."""
+        """Show the current state of the project; called when the page is visible after a change."""
 
     def chosen_images(self) -> ChosenImages:
-        """Return the selected images of a page with images: the target of window commands."""
+        """Return the selected images, the target of window commands; empty on pages without images."""
         return ChosenImages()
 
     def take_step(self, step: NextStep) -> None:
-        """Take the next step of an error, if this page handles it (`gui.next_steps`); showing the page may suffice."""
+        """Take the next step of an error (`gui.next_steps`); by default, showing the page is enough."""
 
     def close_workers(self) -> None:
-        """Wait for the page's own background work; called before the page is deleted."""
+        """Wait for the background work of the page; called before the page is deleted."""
 
     def _on_content_changed(self, _effects: object = None) -> None:
         self.mark_stale()
 
     def mark_stale(self) -> None:
-        """Refresh now if the page is visible, else when it is next shown."""
+        """Refresh the page now if it is visible, otherwise when it is next shown."""
         self.is_stale = True
         if self.isVisible():
             self.is_stale = False
@@ -158,15 +157,15 @@ P = TypeVar("P", bound=Page)
 
 
 def why_no_project(state: AppState) -> str:
-    """Return the reason against commands that need a project; empty when one is open."""
+    """Return the reason commands that need a project are unavailable; empty if a project is open."""
     return "" if state.session is not None else tr("Open a project first.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageLink(Generic[P]):
-    """A page as seen by its commands: it may not be built yet, and differs for each project.
+    """Access to a page for its commands: the page may not be built yet, and each project has its own.
 
-    `show` brings the page to the front, building it if necessary; `built` returns it if it has been built.
+    `show` brings the page to the front and builds it if necessary; `built` returns the page, or None before that.
     """
 
     state: AppState
@@ -184,22 +183,29 @@ class PageLink(Generic[P]):
         needs_project: bool = True,
         **fields: Any,
     ) -> Action:
-        """Return a command that shows the page and runs `act` on it; `fields` are further fields of the `Action`.
+        """Return a command that shows the page and calls `act` with it.
 
-        `why_not` is the page's reason against it, asked of an up-to-date page only; `before` is independent of it.
+        Args:
+            name: The id of the command.
+            title: Its title.
+            act: Receives the page.
+            why_not: Returns the reason the command is unavailable; called only with an up-to-date page.
+            before: Returns a reason that does not depend on the page.
+            needs_project: Whether the command is unavailable without a project.
+            **fields: Further fields of the `Action`.
         """
 
         def reason() -> str:
-            found = why_no_project(self.state) if needs_project else ""
-            found = found or (before() if before is not None else "")
+            general = why_no_project(self.state) if needs_project else ""
+            general = general or (before() if before is not None else "")
             page = self.built()
-            return found or (why_not(page) if page is not None and not page.is_stale else "")
+            return general or (why_not(page) if page is not None and not page.is_stale else "")
 
-        def do() -> None:
+        def run() -> None:
             page = self.show()
-            if against := why_not(page):  # known only now
-                self.state.show_message(against)
+            if late_reason := why_not(page):  # an up-to-date page may refuse only now
+                self.state.show_message(late_reason)
             else:
                 act(page)
 
-        return Action(name, title, do, reason, **fields)
+        return Action(name, title, run, reason, **fields)

@@ -1,6 +1,6 @@
-"""Training from the window: start, pause, resume and stop a run, evaluate it, then the run that waits; what to resume.
+"""Start, pause, resume, stop and evaluate the training runs of one project, and offer an unfinished run.
 
-The only module that starts training jobs. It knows the jobs and the runs of one project, no widget.
+The only module that starts training jobs. It uses the jobs and runs of the project, and no widgets.
 """
 
 import contextlib
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 
 
 logger = logging.getLogger(__name__)
-_FORMAT_VERSION = 1  # of the file
-UNFINISHED_FILE = "queue.json"  # earlier versions kept waiting runs there, too
+_FORMAT_VERSION = 1  # format version of `UNFINISHED_FILE`
+UNFINISHED_FILE = "queue.json"  # earlier versions also stored waiting runs there
 _MAX_RUNS_TO_CHECK = 10
 
 
 class UnfinishedRuns:
-    """The paused run and the dismissed ones of a project; every change is written at once."""
+    """The names of the paused run and the dismissed runs of a project; every change is written at once."""
 
     def __init__(self, project_dir: Path) -> None:
         self._file = project_dir / UNFINISHED_FILE
@@ -53,19 +53,19 @@ class UnfinishedRuns:
         self.dismissed = frozenset(filter(None, map(_stored_text, dismissed if isinstance(dismissed, list) else [])))
 
     def set_paused(self, name: str) -> None:
-        """Store `name` as the paused run; empty for none."""
+        """Store the name of the paused run; empty if no run is paused."""
         if name != self.paused:
             self.paused = name
             self._write()
 
     def dismiss(self, name: str) -> None:
-        """Do not offer a run again."""
+        """Store that a run must not be offered again."""
         self.dismissed |= {name}
         self.paused = "" if self.paused == name else self.paused
         self._write()
 
     def newest(self) -> Run | None:
-        """Return the run to offer: the paused one, else the newest if it stopped or crashed before its end."""
+        """Return the run to offer: the paused run, else the newest run if it ended before its last epoch."""
         folder = self._file.parent / RUNS_FOLDER
         paths = sorted(folder.iterdir(), reverse=True) if folder.is_dir() else []
         for path in paths[:_MAX_RUNS_TO_CHECK] if not self.paused else [folder / self.paused]:
@@ -80,8 +80,8 @@ class UnfinishedRuns:
         value = {"format_version": _FORMAT_VERSION, "paused": self.paused, "dismissed": sorted(self.dismissed)}
         try:
             write_json(self._file, value)
-        except VisionFTError as error:  # a full disk loses the mark, never the run
-            logger.warning("The paused run was not noted: %s", error)
+        except VisionFTError as error:  # on a full disk only this entry is lost, not the run
+            logger.warning("The paused and dismissed runs were not saved: %s", error)
 
 
 def _stored_text(stored: Any) -> str:
@@ -93,37 +93,38 @@ train_and_evaluate = lazy_function("visionft.training.evaluation.trained_run:tra
 evaluate_held_out = lazy_function("visionft.training.evaluation.trained_run:evaluate_held_out")
 
 TRAIN, RESULTS = "train", "results"
-Ending = Literal["finished", "stopped", "paused", "failed"]
+RunOutcome = Literal["finished", "stopped", "paused", "failed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _QueuedRun:
-    """A training job, and what is told of it when it begins."""
+    """A training job with the data of its `run_begun` signal."""
 
     job: "Job[Run]"
     title: str
     config: TrainConfig
     budget: Budget
-    earlier: Run | None = None  # a run that goes on
+    resumed: Run | None = None  # the run to resume
 
 
 def _train(
     project_dir: Path, config: TrainConfig, snapshot: "Callable[[], Snapshot]", *, budget: Budget, job: JobContext
 ) -> Run:
-    """Train a new run on the images of now; its folder is named when it begins."""
+    """Train a new run on the current images; its folder is named when it begins."""
     return train_and_evaluate(config, snapshot(), new_run_dir(project_dir, config), budget=budget, job=job)
 
 
 class Runner(QObject):
-    """Starts the training runs of one project one after the other; further ones wait in the job bar."""
+    """Starts the training runs of one project, one at a time; further runs wait in the job bar."""
 
-    runs_changed = Signal()  # a run begins, ends or waits
-    # title, TrainConfig; Run of a run that goes on, or None; its preset, empty for settings of the user's own
+    runs_changed = Signal()  # a run began, ended or was queued
+    # Title, TrainConfig, the resumed Run or None, and the preset (empty for custom settings).
     run_begun = Signal(str, object, object, str)
     run_reported = Signal(object)  # Event
-    # Ending; Run, or None if it did not begin or failed; its Evaluation on unseen images, or None; Message
+    # RunOutcome; Run, or None if it failed or did not begin; its Evaluation on held-out images, or None; the failure.
     run_ended = Signal(str, object, object, object)
-    # A stopped run, or the first answer of a run that goes on; a finished one is evaluated before `run_ended`.
+    # An evaluation was stored after a run was stopped, or early in a run that continues; a finished run is evaluated
+    # before `run_ended`.
     run_evaluated = Signal()
     offer_changed = Signal(object)  # Run to resume, or None
 
@@ -133,8 +134,8 @@ class Runner(QObject):
         super().__init__(parent)
         self._project_dir, self._snapshot, self._jobs = project_dir, snapshot, jobs
         self._is_pausing = self._is_closing = False
-        self._entries: list[_QueuedRun] = []  # the current run first, then the waiting ones
-        self._budget = Budget()  # of the current or last run
+        self._entries: list[_QueuedRun] = []  # the current run, then the waiting runs
+        self._budget = Budget()  # the budget of the current or last run
         self.unfinished = UnfinishedRuns(project_dir)
         self.offer: Run | None = self.unfinished.newest()
 
@@ -152,15 +153,15 @@ class Runner(QObject):
 
     @property
     def wait_reason(self) -> str:
-        """Return the reason a run is still waiting, in words; empty once it has started."""
+        """The reason the current run is still waiting, as text; empty once it has started."""
         return self._job.wait_reason if self._job is not None else ""
 
     def start(self, config: TrainConfig, preset: str = "") -> None:
-        """Train now, or after the runs that train or wait.
+        """Start a run now, or after the current and waiting runs.
 
         Args:
-            config: The settings.
-            preset: The budget that they are of: the run goes through its stages. Empty for settings of the user's own.
+            config: The training settings.
+            preset: The budget preset whose stages the run goes through; empty for custom settings.
         """
         budget = Budget(preset)
         self._set_offer(None)
@@ -170,26 +171,26 @@ class Runner(QObject):
 
     @property
     def budget(self) -> str:
-        """Return the preset of the current or last run; empty for settings of the user's own."""
+        """The budget preset of the current or last run; empty for custom settings."""
         return self._budget.preset
 
     def change_budget(self, preset: str) -> None:
-        """Let the current run end earlier, or go on further: with the stages of another preset."""
+        """Change the preset of the current run, so that it ends after fewer or continues for more stages."""
         if self._job is not None and self._budget.preset:
             self._budget.preset = preset
 
     def allow_fetch(self) -> None:
-        """Let the current run fetch a stronger network before its next stage."""
+        """Allow the current run to download a stronger backbone before its next stage."""
         self._budget.fetches = True
 
     def resume(self, run: Run) -> None:
-        """Resume a paused, stopped or killed run: the same images, settings and curve."""
+        """Resume a paused, stopped or killed run with the same images and settings, continuing its training curve."""
         self.unfinished.set_paused("")
         self._set_offer(None)
         budget = Budget(run.plan.preset if run.plan is not None else "")
         work = partial(resume_and_evaluate, run.path, budget=budget)
         config = run.plan.config if run.plan is not None else run.config
-        self._run(work, run.title, config, budget, earlier=run)
+        self._run(work, run.title, config, budget, resumed=run)
 
     def _run(
         self,
@@ -198,35 +199,35 @@ class Runner(QObject):
         config: TrainConfig,
         budget: Budget,
         *,
-        earlier: Run | None = None,
+        resumed: Run | None = None,
     ) -> None:
-        job_title = tr("Going on with {run}", run=title) if earlier else tr("Training {run}", run=title)
+        job_title = tr("Going on with {run}", run=title) if resumed else tr("Training {run}", run=title)
         job = Job(title=job_title, work=work, lane=Lane.TRAINING, page=TRAIN, device=config.device != "cpu")
-        self._entries.append(_QueuedRun(job=job, title=title, config=config, budget=budget, earlier=earlier))
+        self._entries.append(_QueuedRun(job=job, title=title, config=config, budget=budget, resumed=resumed))
         self._jobs.run(job, owner=self, on_event=self._on_event, on_end=self._on_ended)
         if self._job is job:
             self._announce_start()
         self.runs_changed.emit()
 
     def _announce_start(self) -> None:
-        """Announce the current run."""
+        """Emit `run_begun` for the current run."""
         current = self._entries[0]
         self._is_pausing, self._budget = False, current.budget
-        self.run_begun.emit(current.title, current.config, current.earlier, current.budget.preset)
+        self.run_begun.emit(current.title, current.config, current.resumed, current.budget.preset)
 
     def _on_event(self, event: Event) -> None:
         self.run_reported.emit(event)
-        if isinstance(event, ResultStored):  # a first answer, while more is tried
+        if isinstance(event, ResultStored):  # an early evaluation of a run that continues
             self.run_evaluated.emit()
 
     def pause(self) -> None:
-        """Stop the run after this step, to be resumed from there."""
+        """Stop the run after this training step, to be resumed from there."""
         if self._job is not None:
             self._is_pausing = True
             self._job.stop()
 
     def stop(self) -> None:
-        """End the run after this step, or a paused run for good."""
+        """End the run after this training step; a paused run is no longer offered."""
         if self._job is not None:
             self._is_pausing = False
             self._job.stop()
@@ -237,42 +238,42 @@ class Runner(QObject):
             self._announce_end("stopped", run if run.result is not None else None)
 
     def close(self) -> None:
-        """Drop the waiting runs. Called before the project closes."""
+        """Cancel the waiting runs. Called before the project closes."""
         self._is_closing = True
-        for each in self._entries[1:]:
-            each.job.stop()
+        for entry in self._entries[1:]:
+            entry.job.stop()
 
     def _on_ended(self, job: "Job[Run]") -> None:
-        place = next(number for number, each in enumerate(self._entries) if each.job is job)
-        entry = self._entries.pop(place)
-        if place:  # it was cancelled while it waited
+        position = next(index for index, entry in enumerate(self._entries) if entry.job is job)
+        entry = self._entries.pop(position)
+        if position:  # it was cancelled while it waited
             self.runs_changed.emit()
             return
         trained, failure = job.result, job.failure
         result = trained and trained.result
-        is_whole = trained is not None and result is not None and not result.stopped and not trained.is_unfinished
-        how: Ending = "failed" if failure else "finished" if is_whole else "stopped"
-        if how == "stopped" and self._is_pausing:
-            name = result.run if result is not None else entry.earlier.name if entry.earlier is not None else ""
+        is_complete = trained is not None and result is not None and not result.stopped and not trained.is_unfinished
+        outcome: RunOutcome = "failed" if failure else "finished" if is_complete else "stopped"
+        if outcome == "stopped" and self._is_pausing:
+            name = result.run if result is not None else entry.resumed.name if entry.resumed is not None else ""
             if name and (self._project_dir / RUNS_FOLDER / name).is_dir():
                 self.unfinished.set_paused(name)
-                how = "paused"
+                outcome = "paused"
         self._is_pausing = False
         self.runs_changed.emit()
-        self._announce_end(how, trained, failure.message if failure else "")
+        self._announce_end(outcome, trained, failure.message if failure else "")
         if self._entries and not self._is_closing:
             self._announce_start()
             self.runs_changed.emit()
 
-    def _announce_end(self, how: Ending, run: Run | None, message: str = "") -> None:
-        """Announce the end; evaluate a stopped run in a separate job: stopping must not take longer because of it."""
+    def _announce_end(self, outcome: RunOutcome, run: Run | None, message: str = "") -> None:
+        """Emit `run_ended`; evaluate a stopped run in a separate job, so that stopping is quick."""
         unseen = None
         if run is not None and run.evaluations:
-            from visionft.training.evaluation.unseen import unseen_evaluation  # slow to import: not at the start
+            from visionft.training.evaluation.unseen import unseen_evaluation  # slow to import
 
             unseen = unseen_evaluation(run)
-        self.run_ended.emit(how, run, unseen, message)
-        if how != "stopped" or run is None or run.evaluations or self._is_closing:
+        self.run_ended.emit(outcome, run, unseen, message)
+        if outcome != "stopped" or run is None or run.evaluations or self._is_closing:
             return
         if run.result is not None and run.result.best is not None and run.path.is_dir():
             work = partial(evaluate_held_out, run.path, self._snapshot())
@@ -281,26 +282,26 @@ class Runner(QObject):
             self._jobs.run(job, owner=self, on_done=lambda _none: self.run_evaluated.emit())
 
     def paused_run(self) -> Run | None:
-        """Return the paused run, if it is still readable."""
+        """Return the paused run; None if no run is paused or its folder is unreadable."""
         return self.unfinished.newest() if self.unfinished.paused else None
 
     def dismiss_offer(self) -> None:
-        """Do not offer this run again; Results can still resume it."""
+        """Stop offering the run; the results page can still resume it."""
         if self.offer is not None:
             self.unfinished.dismiss(self.offer.name)
             self._set_offer(None)
 
-    def recent_runs(self, most: int) -> list[Run]:
-        """Return the newest runs of the project with a training curve, the newest first."""
+    def recent_runs(self, limit: int) -> list[Run]:
+        """Return at most `limit` runs with a training curve, the newest first."""
         folder = self._project_dir / RUNS_FOLDER
-        found: list[Run] = []
+        runs: list[Run] = []
         for path in sorted(folder.iterdir(), reverse=True) if folder.is_dir() else []:
             with contextlib.suppress(RunError):
                 run = read_run(path)
-                found += [run] if run.last_epoch else []  # not runs solved in closed form
-            if len(found) == most:
+                runs += [run] if run.last_epoch else []  # heads solved in closed form have no epochs
+            if len(runs) == limit:
                 break
-        return found
+        return runs
 
     def _set_offer(self, run: Run | None) -> None:
         if run is not self.offer:
@@ -309,7 +310,7 @@ class Runner(QObject):
 
 
 def describe_offer(run: Run, *, is_paused: bool) -> str:
-    """Return the state of a resumable run in words: `Weather 3 was interrupted at epoch 4 of 10.`"""
+    """Return a sentence about a resumable run: `Weather 3 was interrupted at epoch 4 of 10.`"""
     stage = run.next or run
     epochs = stage.config.total_epochs
     if not epochs and run.result is not None:

@@ -1,4 +1,4 @@
-"""The state of the open project, created when it opens, dropped with its pages when it closes; and its splitting."""
+"""The state of the open project, created when it opens and deleted with its pages when it closes."""
 
 import threading
 from collections.abc import Callable
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from visionft.project.edits.changes import Change
 
 T = TypeVar("T")
-WRITER_THREAD_NAME = "visionft-writing"  # the name of it begins so
+WRITER_THREAD_NAME = "visionft-writing"  # prefix of the thread name
 
 
 def split_images(project: Project, request: SplitRequest, *, or_without_test: bool, job: JobContext) -> SplitReport:
-    """Do `split_without_leaks` in a job."""
+    """Call `split_without_leaks` in a job."""
     from visionft.analysis.leaks import split_without_leaks  # slow to import
 
     return split_without_leaks(project, request, or_without_test=or_without_test, job=job)
@@ -37,7 +37,7 @@ def split_images(project: Project, request: SplitRequest, *, or_without_test: bo
 class Splitter(QObject):
     """Splits the images of one project, one job at a time."""
 
-    changed = Signal()  # whether a split is running
+    changed = Signal()  # a split has begun or ended
     notice_raised = Signal(object)  # Notice: the groups of near-duplicates that were not separated
 
     def __init__(self, project: Project, jobs: Jobs, *, parent: QObject | None = None) -> None:
@@ -53,7 +53,7 @@ class Splitter(QObject):
         or_without_test: bool = False,
         then: Callable[[SplitReport], object] = lambda _report: None,
     ) -> None:
-        """Split the images in a job; `then` is called afterwards. `page` is linked from the job bar."""
+        """Split the images in a job and call `then` with the report. The job bar links to `page`."""
         if self.is_splitting:
             return
         work = partial(split_images, self._project, request, or_without_test=or_without_test)
@@ -77,25 +77,25 @@ class Splitter(QObject):
 
 
 class ProjectSession(QObject):
-    """The open project with its runs, while it is open."""
+    """The open project and its runs."""
 
-    content_changed = Signal(object)  # images, labels, classes or splits: Effects, or None when all may have changed
+    content_changed = Signal(object)  # Effects of the change, or None if anything may have changed
     runs_changed = Signal()
     exports_changed = Signal(object)  # Path of the exported file
-    refused = Signal(object)  # VisionFTError: a failed change
+    refused = Signal(object)  # VisionFTError of a failed change
 
-    _written = Signal()  # from the thread of changes
+    _written = Signal()  # emitted by the writer thread
 
     def __init__(self, project: Project, jobs: Jobs, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.project, self.path = project, project.path
         self.jobs = jobs
         set_image_reading(project.image_reading)
-        self._changes = 0
-        self._snapshot: tuple[int, Snapshot] | None = None  # the change count at the snapshot
-        self._reading = threading.Lock()
-        self._writer = ThreadPoolExecutor(1, WRITER_THREAD_NAME)  # of slow changes, in their order
-        self._unwritten = 0  # number of changes given to it that have not returned
+        self._change_count = 0
+        self._snapshot: tuple[int, Snapshot] | None = None  # with the change count when it was read
+        self._snapshot_lock = threading.Lock()
+        self._writer = ThreadPoolExecutor(1, WRITER_THREAD_NAME)  # runs slow changes in order
+        self._unwritten = 0  # number of changes submitted to the writer that have not returned
         self.runner = Runner(self.path, self.snapshot, jobs, parent=self)
         self.splitter = Splitter(project, jobs, parent=self)
         self.runner.run_ended.connect(self.runs_changed)
@@ -105,37 +105,38 @@ class ProjectSession(QObject):
     def snapshot(self) -> "Snapshot":
         """Return a snapshot of the project's images, labels and splits, cached until they change; thread-safe.
 
-        Reading 100,000 takes half a second: pages read in the background (`BackgroundReader`), jobs begin with
-        `snapshot_getter`.
+        Reading 100,000 images takes half a second: pages read it in the background (`BackgroundReader`), jobs call
+        `snapshot_getter` first.
         """
-        if (kept := self.cached_snapshot) is None:
-            with self._reading:  # concurrent callers wait for the same snapshot
-                if (kept := self.cached_snapshot) is None:
-                    changes = self._changes
-                    kept = self.project.snapshot()
-                    self._snapshot = (changes, kept)
-        return kept
+        if (snapshot := self.cached_snapshot) is None:
+            with self._snapshot_lock:  # concurrent callers wait for the same snapshot
+                if (snapshot := self.cached_snapshot) is None:
+                    change_count = self._change_count
+                    snapshot = self.project.snapshot()
+                    self._snapshot = (change_count, snapshot)
+        return snapshot
 
     @property
     def snapshot_getter(self) -> "Callable[[], Snapshot]":
-        """The snapshot at the start of a job, as an input of its `lazy_function`."""
+        """The function `snapshot`, as an input that a `lazy_function` calls at the start of its job."""
         return self.snapshot
 
     @property
     def cached_snapshot(self) -> "Snapshot | None":
-        """The cached snapshot; None if there is none since the last change."""
-        kept = self._snapshot
-        return kept[1] if kept is not None and kept[0] == self._changes else None
+        """The cached snapshot; None if the project has changed since it was read."""
+        cached = self._snapshot
+        return cached[1] if cached is not None and cached[0] == self._change_count else None
 
     def apply(self, change: "Change") -> bool:
-        """Apply a durable change; return whether it was made."""
+        """Apply a durable change; return whether it succeeded."""
         return self.run(self.project.apply, change, is_slow=change.is_bulk) is not None
 
     def run(self, act: "Callable[..., T]", *inputs: Any, is_slow: bool = False) -> "T | None":
-        """Run an action that changes the project, notify the screens, and return its result.
+        """Run an action that changes the project, emit `content_changed`, and return its result.
 
-        The screens are told of the `Effects` that it returns, or that all may have changed; None after a reported
-        failure. A slow action runs in a thread while the window paints; keys and clicks follow it, in their order.
+        `content_changed` carries the `Effects` that the action returned, or None if anything may have changed. Returns
+        None after a failure, which is reported. A slow action runs in the writer thread while the window paints; keys
+        and clicks are handled afterwards, in order.
         """
         try:
             result = self._wait_for(partial(act, *inputs)) if is_slow or self._unwritten else act(*inputs)
@@ -149,19 +150,19 @@ class ProjectSession(QObject):
         return result
 
     def _wait_for(self, act: "Callable[[], T]") -> "T":
-        """Run an action after those before it in the thread of changes; return its result, or raise its error."""
+        """Run an action in the writer thread, after earlier ones; return its result or raise its error."""
         loop = QEventLoop()
         self._written.connect(loop.quit)
         self._unwritten += 1
-        written: Future[T] = self._writer.submit(act)
-        written.add_done_callback(lambda _written: self._written.emit())
-        while not written.done():
+        future: Future[T] = self._writer.submit(act)
+        future.add_done_callback(lambda _future: self._written.emit())
+        while not future.done():
             loop.exec(QEventLoop.ProcessEventsFlag.ExcludeUserInputEvents)
         self._unwritten -= 1
-        return written.result()
+        return future.result()
 
     def check_project_folder(self) -> None:
-        """Report a project folder that is gone, as that of a disk that was pulled out."""
+        """Report a project folder that no longer exists, such as on an unplugged disk."""
         try:
             self.project.database.check_place()
         except VisionFTError as error:
@@ -174,19 +175,19 @@ class ProjectSession(QObject):
         return self.run(self.project.redo, is_slow=True) is not None
 
     def go_to(self, step_id: int) -> bool:
-        """Undo or redo to a point of the history."""
+        """Undo or redo up to a step of the history."""
         return self.run(self.project.go_to, step_id, is_slow=True) is not None
 
     def close(self) -> None:
-        """Close the project. Its jobs have ended and its pages are deleted by now."""
+        """Close the project. Called after its jobs have ended and its pages are deleted."""
         self._writer.shutdown()
         self.project.close()
         self.deleteLater()
 
     def _note_change(self, effects: Effects | None = None) -> None:
-        self._changes += 1
+        self._change_count += 1
         self._snapshot = None
-        if effects is None or effects.has_new_settings:  # what each screen shows of the images may be another
+        if effects is None or effects.has_new_settings:  # every screen may have to show the images differently
             set_image_reading(self.project.image_reading)
             effects = None
         self.content_changed.emit(effects)

@@ -1,4 +1,4 @@
-"""The state of the window beyond a project: settings, jobs, messages, navigation; and the open project."""
+"""The state of the window: settings, jobs, messages, navigation requests and the open project."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ToastContent:
-    """The text of a toast; its button runs the command of that id, opens the folder, or takes the `next_step`."""
+    """The text of a toast; its button runs the command with the id `command`, opens `folder` or takes `next_step`."""
 
     message: str
     hint: str
@@ -44,7 +44,7 @@ class ToastContent:
 
 @dataclass(frozen=True, slots=True)
 class ChosenImages:
-    """The selected images of a page: project images by id, others by file."""
+    """The selected images of a page: images of the project by id, other images by file."""
 
     image_ids: tuple[int, ...] = ()
     paths: tuple[Path, ...] = ()
@@ -58,30 +58,33 @@ def _is_of_project(job: Job[Any]) -> bool:
 
 
 class AppState(QObject):
-    session_changed = Signal()  # another project, or none
+    """The state shared by all screens, and the signals by which they request actions of the window."""
+
+    session_changed = Signal()  # another project was opened, or the project was closed
     settings_changed = Signal()
     message_raised = Signal(object)  # ToastContent
-    step_requested = Signal(object)  # NextStep: the window shows its page
+    step_requested = Signal(object)  # NextStep: the window shows the page of the step
     page_requested = Signal(str)
     run_continue_requested = Signal(object)  # Run: the train page resumes it
-    run_duplicate_requested = Signal(object)  # Run: the train page copies its settings, to change and start anew
-    images_requested = Signal(object, str, int)  # image ids, title, current one or 0: Label shows exactly these
+    run_duplicate_requested = Signal(object)  # Run: the train page copies its settings for a new run
+    images_requested = Signal(object, str, int)  # image ids, title, current id or 0: Label shows these images
     similar_requested = Signal(object)  # ChosenImages: Curate shows the most similar images
     import_requested = Signal(object)  # Job with an ImportReport: the project page runs it and shows the report
 
-    guide_requested = Signal()  # the guided first run, in the open sample
+    guide_requested = Signal()  # starts the guided first run in the open sample project
 
-    _noticed = Signal(object)  # also from the thread of a backup
+    _noticed = Signal(object)  # Notice; emitted by the backup thread, too
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._noticed.connect(self._warn)
+        self._noticed.connect(self._on_noticed)
         self.settings: Settings = stored_settings.load_settings()
         self.jobs = Jobs(self)
         self.actions = Actions(self)
         self.session: ProjectSession | None = None
-        self.draft: TrainConfig | None = None  # settings of a run chosen by the user: kept for the next project
-        self.confirm_stop: Callable[[Sequence[Job[Any]]], bool] = lambda _jobs: True  # asks, if there is a window
+        self.draft: TrainConfig | None = None  # training settings edited by the user, kept for the next project
+        # The window replaces this function by one that asks the user.
+        self.confirm_stop: Callable[[Sequence[Job[Any]]], bool] = lambda _jobs: True
         self._is_ending = False
 
     @property
@@ -89,21 +92,22 @@ class AppState(QObject):
         return self.session.path if self.session is not None else None
 
     def open_project(self, path: Path) -> bool:
-        """Open a project in place of the current one; on failure report the reason and keep the current one."""
+        """Open a project in place of the current one; on failure report the error and keep the current project."""
         session = self.session
         if session and session.path.resolve() == path.resolve() and not session.project.is_read_only:
-            return True  # opened a second time, it would be read-only
-        from visionft.project.store import Project  # slow to import: the window is visible meanwhile
+            return True  # opening it a second time would make it read-only
+        from visionft.project.store import Project  # slow to import, so only once the window is visible
 
-        return self._take(path, lambda: Project.open(path))
+        return self._switch_to(path, lambda: Project.open(path))
 
     def create_project(self, path: Path, *, task: "ProjectTask" = "single") -> bool:
+        """Create a project and open it; return whether that succeeded."""
         from visionft.project.store import Project
 
-        return self._take(path, lambda: Project.create(path, task=task))
+        return self._switch_to(path, lambda: Project.create(path, task=task))
 
     def close_project(self) -> bool:
-        """Close the project and show the welcome screen. Return whether it is closed: the user may keep its jobs."""
+        """Close the project and show the welcome screen; return False if the user keeps its jobs running."""
         if self.session is not None:
             if not self._may_end_jobs():
                 return False
@@ -111,7 +115,7 @@ class AppState(QObject):
             self._change_session(None)
         return True
 
-    def _take(self, path: Path, opener: "Callable[[], Project]") -> bool:
+    def _switch_to(self, path: Path, opener: "Callable[[], Project]") -> bool:
         if not self._may_end_jobs():
             return False
         try:
@@ -123,63 +127,63 @@ class AppState(QObject):
         self.change_settings(stored_settings.with_recent(self.settings, project.path))
         self._change_session(project)
         project.tell_notices(self._noticed.emit)
-        words = " ".join(tr(notice.message) for notice in project.notices)
+        notices = " ".join(tr(notice.message) for notice in project.notices)
         step = project.notices[0].next_step if project.notices else None
         if project.is_read_only:
-            hint = f"{tr('Close it there, then open it again.')} {words}".rstrip()
+            hint = f"{tr('Close it there, then open it again.')} {notices}".rstrip()
             message = tr("This project can only be read: {reason}.", reason=project.read_only_reason)
             self.show_message(message, hint, next_step=step)
-        elif words:
-            self.show_message(words, next_step=step)
+        elif notices:
+            self.show_message(notices, next_step=step)
         return True
 
     @Slot(object)
-    def _warn(self, notice: Notice) -> None:
+    def _on_noticed(self, notice: Notice) -> None:
         self.show_message(notice.message, next_step=notice.next_step)
 
     @Slot(object)
-    def _tell(self, notice: Notice) -> None:
+    def _on_split_notice_raised(self, notice: Notice) -> None:
         self.show_message(notice.message, tone="good")
 
     def _change_session(self, project: "Project | None") -> None:
-        left, self.session = self.session, None
+        previous, self.session = self.session, None
         set_image_reading(AS_STORED)
         if project is not None:
             from gui.session import ProjectSession
 
             self.session = ProjectSession(project, self.jobs, parent=self)
             self.session.refused.connect(self.report)
-            self.session.splitter.notice_raised.connect(self._tell)
+            self.session.splitter.notice_raised.connect(self._on_split_notice_raised)
         self.session_changed.emit()  # the pages of the previous project are deleted now
-        if left is not None:
-            left.close()
+        if previous is not None:
+            previous.close()
 
     def may_end_all_jobs(self) -> bool:
-        """Ask whether to stop the jobs that would lose something, before the window closes."""
+        """Return whether the window may close: ask about the jobs that would lose something."""
         return self._may_end_jobs(lambda _job: True)
 
     def end_all_jobs(self) -> None:
-        """Stop all jobs; wait for the end of those that must end."""
+        """Stop all jobs; wait for the jobs that must complete."""
         self._end_jobs(lambda _job: True)
 
-    def _may_end_jobs(self, ending: "Callable[[Job[Any]], bool]" = _is_of_project) -> bool:
+    def _may_end_jobs(self, is_affected: "Callable[[Job[Any]], bool]" = _is_of_project) -> bool:
         if self._is_ending:
             return False
-        jobs = [job for job in self.jobs.pending if ending(job) and job.needs_stop_confirmation]
+        jobs = [job for job in self.jobs.pending if is_affected(job) and job.needs_stop_confirmation]
         return not jobs or self.confirm_stop(jobs)
 
-    def _end_jobs(self, ending: "Callable[[Job[Any]], bool]" = _is_of_project) -> None:
-        """Stop jobs and wait. Their results still reach their session, because it is open until then."""
+    def _end_jobs(self, is_affected: "Callable[[Job[Any]], bool]" = _is_of_project) -> None:
+        """Stop jobs and wait for them; the session stays open meanwhile, so that it receives their results."""
         self._is_ending = True
         try:
             if self.session is not None:
                 self.session.runner.close()
-            self.jobs.stop_and_wait(ending)
+            self.jobs.stop_and_wait(is_affected)
         finally:
             self._is_ending = False
 
     def change_settings(self, changed: Settings | None = None, /, **values: Any) -> None:
-        """Replace the settings, or some fields of them, and write them."""
+        """Replace the settings or some of their fields, and save them."""
         updated = replace(changed or self.settings, **values)
         if updated == self.settings:
             return
@@ -189,7 +193,7 @@ class AppState(QObject):
 
     @Slot(object)
     def report(self, error: VisionFTError, project: Path | None = None) -> None:
-        """Show an expected error as a toast, its next step as a button; `project` is its subject if not open."""
+        """Show an expected error as a toast with a button for its next step; `project` is the affected folder."""
         log_expected(logger, error)
         step = error.next_step.on(project) if error.next_step is not None else None
         self.show_message(error.message, error.hint, tone="bad", next_step=step)
@@ -205,5 +209,5 @@ class AppState(QObject):
         command: str = "",
         folder: Path | None = None,
     ) -> None:
-        """Show a message; its button runs the command of that id (`edit.undo`), opens a folder or takes a step."""
+        """Show a toast; its button runs the command with this id (`edit.undo`), opens `folder` or takes `next_step`."""
         self.message_raised.emit(ToastContent(message, hint, tone, details, next_step, command, folder))

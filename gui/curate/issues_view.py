@@ -24,7 +24,7 @@ from gui.kit.image_model import Section, Tile
 from gui.kit.parts import IconButton, row, text, widget_of
 from gui.kit.theme import ClassColour
 from gui.kit.translation import tr
-from gui.next_steps import way_of
+from gui.next_steps import step_action
 from visionft.analysis.check import APPROXIMATE_TEXT, Issue
 from visionft.analysis.duplicate_groups import DuplicateGroup, are_look_alikes
 from visionft.analysis.leaks import Leak
@@ -184,7 +184,7 @@ class IssuesView(View):
             words = tr("Issues are shown here when the check is finished.")
             return EmptyContent(title=tr("The check is running"), words=words, icon="search")
         if skipped is not None and (loaded is None or not is_running):
-            button, act = way_of(skipped.next_step, self.curation.state.step_requested.emit) or ("", None)
+            button, act = step_action(skipped.next_step, self.curation.state.step_requested.emit) or ("", None)
             return EmptyContent(
                 title=tr(skipped.message),
                 words=tr(skipped.hint),

@@ -145,7 +145,7 @@ class ProjectPage(Page):
 
     def take_source(self, source: Path) -> None:
         """Open `source` when it is a project; else show the preview of a folder, a zip or a file of labels."""
-        dropped = drops.meaning([source])
+        dropped = drops.recognise_drop([source])
         if dropped is not None and dropped.kind == "project":
             self.state.open_project(source)
         else:
@@ -283,5 +283,5 @@ class ProjectPage(Page):
 
 
 def _source_of(event: QDropEvent) -> DropContent | None:
-    dropped = drops.meaning(drops.local_paths(event.mimeData()))
+    dropped = drops.recognise_drop(drops.local_paths(event.mimeData()))
     return dropped if dropped is not None and dropped.kind != "model" else None

@@ -151,7 +151,7 @@ class OverviewView(QWidget):
         empty = EmptyState("pictures", "No images yet", hint)
         self.file_button = Button("Import zip or list", "file")
         self.file_button.setToolTip(tr("A zip of images, or a CSV or JSONL file that lists images with their classes"))
-        empty.add_way(self.file_button)
+        empty.add_button(self.file_button)
         self._empty = Card()
         self._empty.body.addWidget(empty)
         self._classes, self._splits = Card(margin=theme.LARGE), Card(margin=theme.LARGE)
@@ -197,7 +197,7 @@ class OverviewView(QWidget):
             words = tr("{name} has changed since its import.", name=Path(files[0].path).name)
             hint = Message("Show the changes: nothing is imported before you confirm it.")
             source = Path(files[0].source)
-            self.changed.show_message(words, hint, way=(tr("Show changes"), lambda: self.import_wanted.emit(source)))
+            self.changed.show_message(words, hint, action=(tr("Show changes"), lambda: self.import_wanted.emit(source)))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Put the side column below the classes where there is no room beside them."""

@@ -13,12 +13,12 @@ from gui.kit.parts import Button, Card, IconButton, IconLabel, Tone, column, res
 from gui.kit.translation import tr
 
 _ICONS = {"bad": "error", "warn": "warning", "good": "check-circle", "info": "info"}
-_BESIDE_PX = 110  # maximum width of buttons next to the text of a narrow banner
-Way = tuple[str, Callable[[], object]]  # a button's title and callback
+_MAX_BUTTONS_PX = 110  # wider buttons are placed below the text of a narrow banner
+ButtonAction = tuple[str, Callable[[], object]]  # a button's title and callback
 
 
 class Banner(Card):
-    """One message at a time; hidden until `show_message`. A narrow banner has its buttons below the text."""
+    """Shows one message at a time; hidden until `show_message`. A narrow banner has wide buttons below the text."""
 
     dismissed = Signal()
 
@@ -34,37 +34,44 @@ class Banner(Card):
         self._details.setMinimumHeight(160)
         self.details_button = Button("Details", role="quiet")
         self.details_button.clicked.connect(lambda: self._details.setVisible(self._details.isHidden()))
-        self.way_button = Button("", on_click=self._go)
-        self.way_button.hide()
-        self._way: Callable[[], object] | None = None
+        self.action_button = Button("", on_click=self._on_action_clicked)
+        self.action_button.hide()
+        self._action: Callable[[], object] | None = None
         self.close_button = IconButton("close", "Dismiss", on_click=self.dismiss)
         self._is_narrow = is_narrow
-        words = column(self._message, self._hint, None, spacing=theme.HAIR)
-        words.setContentsMargins(0, theme.TIGHT, 0, theme.TIGHT)  # aligns the first line with the buttons
-        self._buttons = widget_of(row(None, self.details_button, self.way_button))
+        texts = column(self._message, self._hint, None, spacing=theme.HAIR)
+        texts.setContentsMargins(0, theme.TIGHT, 0, theme.TIGHT)  # aligns the first line with the buttons
+        self._buttons = widget_of(row(None, self.details_button, self.action_button))
         icon = column(theme.TIGHT, self._icon, None)
         close = column(self.close_button, None)
-        self._top = row(icon, words, self._buttons, close, spacing=theme.MEDIUM, grows=1)
+        self._top = row(icon, texts, self._buttons, close, spacing=theme.MEDIUM, grows=1)
         self.add(self._top, self._details)
         self.hide()
 
     def show_message(
-        self, message: str, hint: str = "", *, tone: Tone = "info", details: str = "", way: Way | None = None
+        self,
+        message: str,
+        hint: str = "",
+        *,
+        tone: Tone = "info",
+        details: str = "",
+        action: ButtonAction | None = None,
     ) -> None:
-        """Show a message; `details` stay collapsed at first, `way` is the title and callback of an action button."""
+        """Show a message; `details` stay collapsed at first, `action` is the title and callback of an action button."""
         self.tone = tone
-        self._way = way[1] if way else None
-        self.way_button.setText(tr(way[0]) if way else "")
-        self.way_button.setVisible(way is not None)
+        self._action = action[1] if action else None
+        self.action_button.setText(tr(action[0]) if action else "")
+        self.action_button.setVisible(action is not None)
         self._message.setText(tr(message))
         self._hint.setText(tr(hint))
         self._hint.setVisible(bool(hint))
         self._details.setPlainText(details)
         self._details.hide()
         self.details_button.setVisible(bool(details))
-        wanted = sum(each.sizeHint().width() for each in (self.way_button, self.details_button) if not each.isHidden())
-        self._buttons.setVisible(wanted > 0)
-        if self._is_narrow and wanted > theme.scaled(_BESIDE_PX):
+        buttons = (self.action_button, self.details_button)
+        buttons_px = sum(button.sizeHint().width() for button in buttons if not button.isHidden())
+        self._buttons.setVisible(buttons_px > 0)
+        if self._is_narrow and buttons_px > theme.scaled(_MAX_BUTTONS_PX):
             self.body.insertWidget(1, self._buttons)
         else:
             self._top.insertWidget(2, self._buttons, 0, Qt.AlignmentFlag.AlignTop)
@@ -84,8 +91,8 @@ class Banner(Card):
         self.hide()
         self.dismissed.emit()
 
-    def _go(self) -> None:
-        way = self._way
+    def _on_action_clicked(self) -> None:
+        action = self._action
         self.dismiss()
-        if way is not None:
-            way()
+        if action is not None:
+            action()

@@ -1,4 +1,4 @@
-"""Chips: small rounded buttons for filters and choices; they shrink on a short line. Know Qt only."""
+"""Chips: small rounded buttons for filters and choices that shrink if space is short. Depends on Qt only."""
 
 from collections.abc import Sequence
 
@@ -11,21 +11,21 @@ from gui.kit.icons import swatch
 from gui.kit.parts import Button, restyle
 from gui.kit.theme import ClassColour
 
-_LEAST_PX, _WIDEST_PX, _ICON_PX = 48, 220, 12
+_MIN_WIDTH_PX, _MAX_WIDTH_PX, _ICON_PX = 48, 220, 12
 
 
 class Chip(Button):
-    """A button that elides its text to the available width; an active filter is highlighted."""
+    """A button that elides its text to the available width; highlighted while its filter is active."""
 
     def __init__(self) -> None:
         super().__init__("", role="chip")
         self._words = ""
-        self.setMaximumWidth(theme.scaled(_WIDEST_PX))
+        self.setMaximumWidth(theme.scaled(_MAX_WIDTH_PX))
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self.setIconSize(QSize(theme.scaled(_ICON_PX), theme.scaled(_ICON_PX)))
 
     def show_words(self, words: str, *, is_on: bool = False, colour: ClassColour | None = None) -> None:
-        """Show text, with a class colour before it."""
+        """Show a text, with a class colour before it if given."""
         self._words = words
         self.setAccessibleName(words)
         if colour is not None:
@@ -40,13 +40,13 @@ class Chip(Button):
 
     def sizeHint(self) -> QSize:
         metrics, size = self.fontMetrics(), super().sizeHint()
-        wider = metrics.horizontalAdvance(self._words) - metrics.horizontalAdvance(self.text().replace("&&", "&"))
-        return QSize(min(size.width() + wider, theme.scaled(_WIDEST_PX)), size.height())
+        elided_px = metrics.horizontalAdvance(self._words) - metrics.horizontalAdvance(self.text().replace("&&", "&"))
+        return QSize(min(size.width() + elided_px, theme.scaled(_MAX_WIDTH_PX)), size.height())
 
     def minimumSizeHint(self) -> QSize:
-        """Return the width of a few letters, twice as much for an active filter: it shrinks last."""
-        least = theme.scaled(_LEAST_PX if not self.property("chosen") else 2 * _LEAST_PX)
-        return QSize(min(least, self.sizeHint().width()), super().minimumSizeHint().height())
+        """Return the width of a few letters, doubled for an active filter, so that it shrinks last."""
+        min_width = theme.scaled(_MIN_WIDTH_PX if not self.property("chosen") else 2 * _MIN_WIDTH_PX)
+        return QSize(min(min_width, self.sizeHint().width()), super().minimumSizeHint().height())
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -54,28 +54,31 @@ class Chip(Button):
 
     def _fit(self, width: int) -> None:
         metrics = self.fontMetrics()
-        around = super().sizeHint().width() - metrics.horizontalAdvance(self.text().replace("&&", "&"))
-        shown = metrics.elidedText(self._words, Qt.TextElideMode.ElideRight, max(0, width - around) + 1)
-        self.setText(shown.replace("&", "&&"))
-        self.setToolTip("" if shown == self._words else self._words)
+        margins = super().sizeHint().width() - metrics.horizontalAdvance(self.text().replace("&&", "&"))
+        elided = metrics.elidedText(self._words, Qt.TextElideMode.ElideRight, max(0, width - margins) + 1)
+        self.setText(elided.replace("&", "&&"))
+        self.setToolTip("" if elided == self._words else self._words)
 
 
 class ChoiceChip(Chip):
-    """A chip with a menu. The first choice means no filter: then the chip shows its own name, unless it `names_all`."""
+    """A chip with a menu of choices; `place` is the index of the selected choice.
+
+    The first choice means no filter; the chip then shows its own name, unless `names_all` is set.
+    """
 
     changed = Signal()
 
     def __init__(self, name: str, choices: Sequence[str], *, names_all: bool = False) -> None:
-        """Args: all texts are already translated."""
+        """Args: `name` and `choices` are translated texts."""
         super().__init__()
         self._name, self._names_all, self.place = name, names_all, 0
         self.choices: tuple[str, ...] = ()
         self.setProperty("opens", True)
         self.setMenu(QMenu(self))
-        self.offer(choices)
+        self.set_choices(choices)
 
-    def offer(self, choices: Sequence[str]) -> None:
-        """Set the choices; the selected one stays selected if it is still among them."""
+    def set_choices(self, choices: Sequence[str]) -> None:
+        """Set the choices; the selected choice stays selected if it is still offered."""
         if tuple(choices) == self.choices:
             return
         chosen = self.chosen()
@@ -91,13 +94,14 @@ class ChoiceChip(Chip):
             self.changed.emit()
 
     def chosen(self) -> str:
-        """Return the selected choice; empty for the first one."""
+        """Return the selected choice; empty for the first choice."""
         return self.choices[self.place] if self.place else ""
 
     def choose(self, place: int) -> None:
-        is_other, self.place = place != self.place, place
+        """Select the choice at index `place`."""
+        is_changed, self.place = place != self.place, place
         self._show()
-        if is_other:
+        if is_changed:
             self.changed.emit()
 
     def _show(self) -> None:

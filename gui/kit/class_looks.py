@@ -1,4 +1,4 @@
-"""The looks of classes: the colour and the keyboard key of each. Plain data."""
+"""The colour and the keyboard key of each class. Independent of widgets."""
 
 from collections.abc import Container, Sequence
 from string import ascii_lowercase
@@ -10,25 +10,25 @@ DIGITS = "1234567890"
 
 
 def class_colours(classes: Sequence[ClassRow]) -> dict[str, ClassColour]:
-    """Return each class's colour: the user's choice, else its index in the list."""
-    return {row.name: row.color or place for place, row in enumerate(classes)}
+    """Return {class name: colour}: the user's choice, else the index of the class in the list."""
+    return {row.name: row.color or index for index, row in enumerate(classes)}
 
 
 def class_keys(classes: Sequence[ClassRow], taken: Container[str]) -> dict[str, str]:
-    """Return {key: class name}: a class's own key, else a digit, else (from the eleventh class on) a free letter.
+    """Return {key: class name}: the key set by the user, else a digit, else a free letter.
 
-    The digits go to the first ten classes in list order. A letter comes from the class name where possible.
+    The first ten classes get the digits. Later classes get a letter, from the class name where possible.
 
     Args:
-        classes: In list order.
-        taken: Letters with another meaning where these keys work: `Actions.letters_in_use`.
+        classes: The classes in list order.
+        taken: Letters that are shortcuts of commands: `Actions.letters_in_use`.
     """
     keys = {row.shortcut: row.name for row in classes if row.shortcut}
-    for place, row in enumerate(classes):
+    for index, row in enumerate(classes):
         letters = (*row.name.casefold(), *ascii_lowercase)
         free = (letter for letter in letters if letter in ascii_lowercase and letter not in taken)
-        wishes = DIGITS[place : place + 1] or free
+        candidates = DIGITS[index : index + 1] or free
         if len(keys) < len(DIGITS + ascii_lowercase) and not row.shortcut:
-            key = next((wish for wish in wishes if wish not in keys), "")
+            key = next((candidate for candidate in candidates if candidate not in keys), "")
             keys |= {key: row.name} if key else {}
     return keys

@@ -1,4 +1,7 @@
-"""Modal dialogs: their frame, and the few questions (folder, file, text, yes or no), so that tests can answer them."""
+"""The base class of dialogs, and functions that ask for a folder, files, a choice or a confirmation.
+
+Tests replace these functions to answer the questions.
+"""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -11,24 +14,25 @@ from gui.kit.parts import SCROLLBAR_WIDTH, Button, column, row, scrolling, text,
 from gui.kit.translation import tr
 from visionft.core.messages import Message, Text
 
-_LEAST_PX = 120  # height of a scrolling content, at the normal text size
+_MIN_SCROLLED_PX = 120  # minimum height of scrolled content, at the normal text size
 
 
 class Dialog(QDialog):
-    """A heading, a sentence about it, the content and the buttons; `width` and `height` are its minimum in pixels.
+    """A dialog with a heading, an explanation, content and buttons.
 
-    It never exceeds the window that it belongs to: all above the last row, its buttons, scrolls then.
+    It never exceeds the size of its window: if the content is too high, everything above the buttons scrolls.
     """
 
     def __init__(
         self, parent: QWidget | None, title: Text, about: Text = "", *, width: int = 0, height: int = 0
     ) -> None:
+        """Args: `about` explains the heading; `width` and `height` are minimum sizes in pixels."""
         super().__init__(parent)
         self.setWindowTitle(tr(title))
         self._about: Text = about
-        self._room = (parent.window() if parent is not None else self.screen()).size()
+        self._max_size = (parent.window() if parent is not None else self.screen()).size()
         self._scrolls = False
-        self.setMinimumSize(QSize(theme.scaled(width), theme.scaled(height)).boundedTo(self._room))
+        self.setMinimumSize(QSize(theme.scaled(width), theme.scaled(height)).boundedTo(self._max_size))
 
     def lay_out(
         self,
@@ -37,13 +41,13 @@ class Dialog(QDialog):
         aside: Sequence[QWidget] = (),
         spacing: int = theme.SMALL,
     ) -> None:
-        """Lay the items below each other, as `column` does, between the heading and the buttons.
+        """Arrange the items in a column between the heading and the buttons.
 
         Args:
-            *items: The content.
-            accept: The button that accepts the dialog, beside one to cancel; without it there is one to close.
+            *items: The content, as in `column`.
+            accept: The button that accepts the dialog, next to Cancel; without it there is only Close.
             aside: Further buttons, at the left.
-            spacing: Between the items, in pixels.
+            spacing: The distance between items in pixels.
         """
         if accept is not None:
             ends = (Button("Cancel", on_click=self.reject), accept)
@@ -61,33 +65,33 @@ class Dialog(QDialog):
         if event.type() in (QEvent.Type.Show, QEvent.Type.LayoutRequest):
             if not self._scrolls:
                 self._fit()
-            self.resize(self.size().boundedTo(self._room))
+            self.resize(self.size().boundedTo(self._max_size))
         return super().event(event)
 
     def _fit(self) -> None:
-        """Let the content scroll if its minimum height exceeds that of the window."""
+        """Make the content scroll if the minimum height of the dialog exceeds the height of its window."""
         layout = self.layout()
         if not isinstance(layout, QVBoxLayout):
             return
-        too_much = layout.minimumSize().height() - self._room.height()
-        if too_much <= 0:
+        excess_px = layout.minimumSize().height() - self._max_size.height()
+        if excess_px <= 0:
             return
         self._scrolls = True
         content = column(spacing=layout.spacing())
         buttons = column()
         last = layout.count() - 1
-        for place in range(last + 1):
+        for index in range(last + 1):
             stretch = layout.stretch(0)
-            part = content if place < last else buttons
+            part = content if index < last else buttons
             if (item := layout.takeAt(0)) is not None:
                 part.addItem(item)
                 part.setStretch(part.count() - 1, stretch)
         area = scrolling(content, shrinks=True)
-        least = content.minimumSize()
-        width = min(least.width() + SCROLLBAR_WIDTH, self._room.width() - 2 * theme.HUGE)
-        area.setMinimumSize(width, max(theme.scaled(_LEAST_PX), least.height() - too_much))
+        min_size = content.minimumSize()
+        width = min(min_size.width() + SCROLLBAR_WIDTH, self._max_size.width() - 2 * theme.HUGE)
+        area.setMinimumSize(width, max(theme.scaled(_MIN_SCROLLED_PX), min_size.height() - excess_px))
         layout.addWidget(area, 1)
-        layout.addWidget(widget_of(buttons))  # after the content in the order of Tab, too
+        layout.addWidget(widget_of(buttons))  # added last, so that Tab reaches the buttons after the content
 
     def ask(self) -> bool:
         """Show the dialog until it is closed, and delete it; return whether it was accepted."""
@@ -115,7 +119,7 @@ def ask_save_file(parent: QWidget, title: str, pattern: str, start: Path | None 
 
 
 def ask_yes(parent: QWidget, title: str, question: str, *, yes: str, no: str = Message("Cancel")) -> bool:
-    """Ask for confirmation; the safe answer is the default."""
+    """Return whether the user confirms; `no` is the default button."""
     box = QMessageBox(QMessageBox.Icon.NoIcon, title, title, parent=parent)
     box.setInformativeText(question)
     accept = box.addButton(yes, QMessageBox.ButtonRole.AcceptRole)
@@ -130,17 +134,17 @@ def ask_yes(parent: QWidget, title: str, question: str, *, yes: str, no: str = M
 
 def ask_choice(parent: QWidget, title: str, question: str, choices: Sequence[str], chosen: str = "") -> str | None:
     """Let the user choose one of several texts; None if cancelled."""
-    place = choices.index(chosen) if chosen in choices else 0
-    answer, is_given = QInputDialog.getItem(parent, title, question, list(choices), place, False)
-    return answer if is_given else None
+    index = choices.index(chosen) if chosen in choices else 0
+    answer, is_accepted = QInputDialog.getItem(parent, title, question, list(choices), index, False)
+    return answer if is_accepted else None
 
 
-def ask_tag(parent: QWidget, count: int, known: Iterable[str]) -> str:
-    """Ask for a tag of images, new or one of the `known`; return it, empty if cancelled."""
+def ask_tag(parent: QWidget, count: int, tags: Iterable[str]) -> str:
+    """Ask for a tag, new or one of `tags`, for `count` images; return an empty string if cancelled."""
     question = tr(
         "Tag {count} image (a tag it has is taken off)",
         "Tag {count} images (a tag that all have is taken off)",
         count=count,
     )
-    tag, is_accepted = QInputDialog.getItem(parent, tr("Tag"), question, list(known), -1, True)
+    tag, is_accepted = QInputDialog.getItem(parent, tr("Tag"), question, list(tags), -1, True)
     return tag.strip() if is_accepted else ""

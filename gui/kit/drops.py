@@ -23,8 +23,8 @@ class DropContent:
     """Dropped items: a project folder, a source of images (folder, zip, list), loose images, or an exported model."""
 
     kind: DropKind
-    path: Path  # the first one; the folder of several sources, where they lie in one
-    paths: tuple[Path, ...]  # all of this kind
+    path: Path  # the first path; the common folder of several sources, if there is one
+    paths: tuple[Path, ...]  # all dropped paths of this kind
 
 
 def source_pattern() -> str:
@@ -39,15 +39,15 @@ def local_paths(data: QMimeData) -> list[Path]:
     return [Path(url.toLocalFile()) for url in data.urls() if url.isLocalFile()]
 
 
-def meaning(paths: list[Path]) -> DropContent | None:
-    """Return the items of the first kind among these that the window can open; None if there is none."""
+def recognise_drop(paths: list[Path]) -> DropContent | None:
+    """Return the dropped paths of the kind of the first supported path; None if no path is supported."""
     kinds: list[DropKind] = [kind for path in paths if (kind := _kind(path)) is not None]
     if not kinds:
         return None
     kind = kinds[0]
     chosen = tuple(path for path in paths if _kind(path) == kind)
-    is_together = kind == "source" and len({path.parent for path in chosen}) == 1 < len(chosen)
-    return DropContent(kind, chosen[0].parent if is_together else chosen[0], chosen)
+    has_common_folder = kind == "source" and len({path.parent for path in chosen}) == 1 < len(chosen)
+    return DropContent(kind, chosen[0].parent if has_common_folder else chosen[0], chosen)
 
 
 def _kind(path: Path) -> DropKind | None:
@@ -66,7 +66,7 @@ def _kind(path: Path) -> DropKind | None:
 
 
 class DropZone(QFrame):
-    """Shows a drop target; the page itself handles the drop. `file_button` chooses a zip or a list instead."""
+    """The visible drop target of a page, which handles the drop. `file_button` chooses a zip or a list instead."""
 
     def __init__(self, title: Text, words: Text, button: Text, *, takes_lists: bool = False) -> None:
         super().__init__()
@@ -83,7 +83,7 @@ class DropZone(QFrame):
         layout = column(None, image, heading, self._words, theme.SMALL, buttons, None)
         layout.setContentsMargins(theme.HUGE, theme.HUGE, theme.HUGE, theme.HUGE)
         self.setLayout(layout)
-        self.file_button.setVisible(takes_lists)  # only with a parent: without one it would be a window
+        self.file_button.setVisible(takes_lists)  # after it has a parent: without one it would be a window
         self.setMinimumHeight(theme.scaled(230))
 
     def show_words(self, words: str) -> None:

@@ -1,4 +1,4 @@
-"""The empty state of a page: the reason, and a button for the next step. Knows Qt only."""
+"""The empty state of a page: the reason, and a button for the next step. Depends on Qt only."""
 
 from PySide6.QtCore import QEvent, Qt
 from PySide6.QtWidgets import QWidget
@@ -10,7 +10,7 @@ from visionft.core.messages import Text
 
 
 class EmptyState(QWidget):
-    """An icon, a title, plain text and one button, rarely two, in the middle of the page."""
+    """An icon, a title, a text and one or more buttons in the middle of the page."""
 
     def __init__(self, icon_name: str, title: Text, words: Text, button: Text = "") -> None:
         super().__init__()
@@ -21,7 +21,7 @@ class EmptyState(QWidget):
         self.button = Button(button, role="primary")
         if not button:
             self.button.hide()  # never `setVisible(True)` without a parent: that opens a window
-        self._ways = column(row(None, self.button, None))
+        self._buttons = column(row(None, self.button, None))
         layout = column(
             None,
             row(None, self._icon, None),
@@ -29,7 +29,7 @@ class EmptyState(QWidget):
             self._title,
             row(None, self._words, None),
             theme.SMALL,
-            self._ways,
+            self._buttons,
             None,
         )
         layout.setStretch(0, 2)
@@ -37,8 +37,8 @@ class EmptyState(QWidget):
         self.setLayout(layout)
         self._fit_words()
 
-    def add_way(self, button: Button) -> None:
-        self._ways.addLayout(row(None, button, None))
+    def add_button(self, button: Button) -> None:
+        self._buttons.addLayout(row(None, button, None))
 
     def changeEvent(self, event: QEvent) -> None:
         if event.type() == QEvent.Type.FontChange:
@@ -60,4 +60,4 @@ class EmptyState(QWidget):
         self.button.setText(tr(button))
         self.button.setVisible(bool(button))
         if (layout := self.layout()) is not None:
-            layout.activate()  # before the next paint: the old title had less room
+            layout.activate()  # before the next paint, because the new title may need more space

@@ -1,4 +1,4 @@
-"""A layout that wraps to the next line when the current one is full. Knows Qt only."""
+"""A layout that wraps to the next line when the current one is full. Depends on Qt only."""
 
 from PySide6.QtCore import QPoint, QRect, QSize, Qt
 from PySide6.QtWidgets import QLayout, QLayoutItem, QWidget
@@ -7,10 +7,10 @@ from gui.kit import theme
 
 
 class Flow(QLayout):
-    """Widgets side by side at their size hints, in as many lines as needed; hidden ones take no space."""
+    """Arranges widgets side by side at their size hints and wraps lines; hidden widgets take no space."""
 
     def __init__(self, *widgets: QWidget, spacing: int = theme.SMALL, outset: int = 0) -> None:
-        """Args: `outset` pixels are subtracted at the left, to align inset widgets with the text above."""
+        """Args: `outset` shifts the widgets left by some pixels, to align padded widgets with the text above."""
         super().__init__()
         self._outset = outset
         self._items: list[QLayoutItem] = []
@@ -25,7 +25,7 @@ class Flow(QLayout):
     def count(self) -> int:
         return len(self._items)
 
-    def itemAt(self, index: int) -> QLayoutItem | None:  # type: ignore[override]  (None ends Qt's own loops)
+    def itemAt(self, index: int) -> QLayoutItem | None:  # type: ignore[override]  (None ends the loops of Qt)
         return self._items[index] if 0 <= index < len(self._items) else None
 
     def takeAt(self, index: int) -> QLayoutItem | None:  # type: ignore[override]
@@ -46,28 +46,28 @@ class Flow(QLayout):
         return QSize(sum(size.width() for size in sizes) + gaps, max((size.height() for size in sizes), default=0))
 
     def minimumSize(self) -> QSize:
-        least = QSize(0, 0)
+        size = QSize(0, 0)
         for item in self._items:
-            least = least if item.isEmpty() else least.expandedTo(item.minimumSize())
-        return least
+            size = size if item.isEmpty() else size.expandedTo(item.minimumSize())
+        return size
 
     def setGeometry(self, rect: QRect) -> None:
         super().setGeometry(rect)
         self._arrange(rect.adjusted(-self._outset, 0, 0, 0), moves=True)
 
     def _arrange(self, rect: QRect, *, moves: bool) -> int:
-        """Place the items line by line, each vertically centred; return the height."""
+        """Arrange the items in vertically centred lines, if `moves` is set; return the total height."""
         lines: list[list[tuple[QLayoutItem, QSize]]] = []
-        room = -1
+        free_px = -1
         for item in self._items:
             if item.isEmpty():
                 continue
             size = item.sizeHint().boundedTo(QSize(max(rect.width(), 1), 1 << 20))
-            if size.width() > room:
+            if size.width() > free_px:
                 lines.append([])
-                room = rect.width()
+                free_px = rect.width()
             lines[-1].append((item, size))
-            room -= size.width() + self.spacing()
+            free_px -= size.width() + self.spacing()
         top = rect.top()
         for line in lines:
             height = max(size.height() for _, size in line)

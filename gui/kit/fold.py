@@ -1,4 +1,4 @@
-"""Content that is shown on request, and the button that opens it. Knows Qt only."""
+"""Collapsible content and the button that opens it. Depends on Qt only."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ from visionft.core.messages import Text
 
 
 class FoldButton(Button):
-    """A button with a chevron that shows and hides content; closed at first."""
+    """A button with a chevron that shows and hides content; initially closed."""
 
     def __init__(self, title: Text, *content: QWidget, on_click: Callable[[], object] | None = None) -> None:
         super().__init__(title, "chevron-right", role="fold", on_click=on_click)
@@ -21,12 +21,12 @@ class FoldButton(Button):
 
     def _show(self, is_open: bool) -> None:
         self.set_icon_name("chevron-down" if is_open else "chevron-right")
-        for each in self._content:
-            each.setVisible(is_open)
+        for widget in self._content:
+            widget.setVisible(is_open)
 
 
 class Fold(QWidget):
-    """A fold button over its content."""
+    """A fold button above its content."""
 
     def __init__(self, title: Text, *content: QWidget | QLayout | int | None, spacing: int = theme.SMALL) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Folders shown in the file manager of the system. A project may come from others, so nothing of it must start."""
+"""Show folders in the file manager. A project may come from a stranger, so none of its files may be started."""
 
 from pathlib import Path
 from typing import Final
@@ -6,8 +6,8 @@ from typing import Final
 from PySide6.QtCore import QUrl
 from PySide6.QtGui import QDesktopServices
 
-# Folders that macOS opens as programs or installs.
-_BUNDLES: Final = frozenset(
+# Suffixes of folders that macOS would start or install.
+_BUNDLE_SUFFIXES: Final = frozenset(
     f".{kind}"
     for kind in (
         "action", "app", "appex", "bundle", "kext", "mdimporter", "mpkg", "pkg", "plugin", "prefpane", "qlgenerator",
@@ -17,11 +17,11 @@ _BUNDLES: Final = frozenset(
 
 
 def show_folder(folder: Path) -> None:
-    """Show a folder in the file manager; of one that the system would start, or of a file, the folder that holds it.
+    """Show a folder in the file manager; for a file, or a folder that the system would start, its parent folder.
 
-    The address ends with a slash: without one, Windows starts `runs/1.exe` in place of the folder `runs/1`.
+    The address ends with a slash: otherwise Windows would start `runs/1.exe` instead of opening the folder `runs/1`.
     """
-    place = folder.resolve()
-    while (not place.is_dir() or place.suffix.casefold() in _BUNDLES) and place != place.parent:
-        place = place.parent
-    QDesktopServices.openUrl(QUrl.fromLocalFile(f"{place.as_posix().rstrip('/')}/"))
+    target = folder.resolve()
+    while (not target.is_dir() or target.suffix.casefold() in _BUNDLE_SUFFIXES) and target != target.parent:
+        target = target.parent
+    QDesktopServices.openUrl(QUrl.fromLocalFile(f"{target.as_posix().rstrip('/')}/"))

@@ -11,12 +11,12 @@ from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QColor, QHi
 from PySide6.QtWidgets import QApplication, QGraphicsDropShadowEffect, QVBoxLayout, QWidget
 
 from gui.kit import theme
-from gui.kit.banner import Banner, Way
+from gui.kit.banner import Banner, ButtonAction
 from gui.kit.parts import Tone
 
 WIDTH = 420
 MOST = 4
-LEAST_MS, LETTER_MS, WAY_MS = 4000, 60, 4000  # 17 letters a second is fast reading
+LEAST_MS, LETTER_MS, ACTION_MS = 4000, 60, 4000  # 17 letters a second is fast reading
 AGAIN_MS = 1500  # after the pointer or the focus has left
 
 
@@ -38,12 +38,18 @@ class Toast(Banner):
         self.setGraphicsEffect(shadow)
 
     def show_message(
-        self, message: str, hint: str = "", *, tone: Tone = "info", details: str = "", way: Way | None = None
+        self,
+        message: str,
+        hint: str = "",
+        *,
+        tone: Tone = "info",
+        details: str = "",
+        action: ButtonAction | None = None,
     ) -> None:
         """Show a message, permanently or for its reading time."""
-        self.stays = tone == "bad" or bool(details) or (tone != "good" and way is not None)
-        self._clock.setInterval(LEAST_MS + LETTER_MS * len(message + hint) + (WAY_MS if way else 0))
-        super().show_message(message, hint, tone=tone, details=details, way=way)
+        self.stays = tone == "bad" or bool(details) or (tone != "good" and action is not None)
+        self._clock.setInterval(LEAST_MS + LETTER_MS * len(message + hint) + (ACTION_MS if action else 0))
+        super().show_message(message, hint, tone=tone, details=details, action=action)
 
     def has_focus(self) -> bool:
         now = QApplication.focusWidget()
@@ -54,7 +60,7 @@ class Toast(Banner):
         super().dismiss()
 
     def take_focus(self) -> None:
-        buttons = (self.way_button, self.details_button, self.close_button)
+        buttons = (self.action_button, self.details_button, self.close_button)
         next(each for each in buttons if not each.isHidden()).setFocus(Qt.FocusReason.TabFocusReason)
 
     def _on_clock_timeout(self) -> None:
@@ -103,13 +109,13 @@ class Toasts(QWidget):
         *,
         tone: Tone = "info",
         details: str = "",
-        way: Way | None = None,
+        action: ButtonAction | None = None,
         about: str = "",
     ) -> Toast:
         """Show another message; a repeated one moves to the newest position."""
         toast = Toast(about)
         self._stack.addWidget(toast)
-        toast.show_message(message, hint, tone=tone, details=details, way=way)
+        toast.show_message(message, hint, tone=tone, details=details, action=action)
         toast.dismissed.connect(lambda: self._take_away(toast))
         self.drop(lambda each: each.accessibleName() == toast.accessibleName() and each.tone == tone)
         self._shown.append(toast)

@@ -115,7 +115,7 @@ class FilterBar(QWidget):
 
     def show_tags(self, names: list[str]) -> None:
         """Offer these tags; hidden if there are none."""
-        self.tag_chip.offer([tr(ANY_TAG), *names])
+        self.tag_chip.set_choices([tr(ANY_TAG), *names])
         self.tag_chip.setVisible(bool(names))
 
     def show_predictions(self, names: list[str], *, has_queue: bool = False) -> None:
@@ -123,11 +123,11 @@ class FilterBar(QWidget):
 
         With `has_queue` the order by usefulness for labelling is offered.
         """
-        self.prediction_chip.offer([tr(ANY_PREDICTION), *names])
+        self.prediction_chip.set_choices([tr(ANY_PREDICTION), *names])
         self.prediction_chip.setVisible(bool(names))
         by_suggestion = (UNSURE_FIRST, SURE_FIRST) if names else ()
         self._orders = (*_ALWAYS, *((MOST_USEFUL,) if has_queue else ()), *by_suggestion)
-        self.order_chip.offer([tr(ORDERS[order]) for order in self._orders])
+        self.order_chip.set_choices([tr(ORDERS[order]) for order in self._orders])
 
     def clear(self) -> None:
         for chip in self._choices:

@@ -25,7 +25,7 @@ class CompareChart(Chart):
         self._legend = QHBoxLayout()
         self._legend.setSpacing(theme.LARGE)
         names = (tr("Validation loss"), tr("Validation accuracy"))
-        self._plots = tuple(Plot(name, least_height=150, zooms=True) for name in names)
+        self._plots = tuple(Plot(name, min_height=150, zooms=True) for name in names)
         self._plots[1].setXLink(self._plots[0])
         charts = row(
             column(text("Validation loss", "strong"), self._plots[0]),
@@ -42,7 +42,7 @@ class CompareChart(Chart):
     def redraw(self) -> None:
         clear(self._legend)
         for plot in self._plots:
-            plot.forget_lines()
+            plot.clear_lines()
         for place, run in enumerate(self.runs):
             epochs = [each.epoch for each in run.epochs if each.figures]
             colour = theme.class_colour(self._colours[run.name])

@@ -14,7 +14,7 @@ from gui.errors import ReportDialog
 from gui.jobs import Job
 from gui.kit.folders import show_folder
 from gui.kit.translation import tr
-from gui.next_steps import way_of
+from gui.next_steps import step_action
 from gui.shell.shell_actions import Shell
 from gui.state import ToastContent
 from visionft.core.amounts import rough_duration_text
@@ -103,17 +103,19 @@ class Messenger(QObject):
         is_free = not self._state.jobs.requested and self._toasts.newest is None
         if offer is not None and is_free and window.current_page.name != "train":
             words = tr("A training run can be continued: {run}", run=offer.title)
-            self._toasts.show_message(words, way=(tr("Show it"), lambda: window.show_page("train")), about=_OFFER)
+            self._toasts.show_message(words, action=(tr("Show it"), lambda: window.show_page("train")), about=_OFFER)
 
     def _on_message_raised(self, content: ToastContent) -> None:
         actions, command = self._state.actions, content.command
-        way = way_of(content.next_step, self._window.take_step)
+        action = step_action(content.next_step, self._window.take_step)
         if command:
-            way = (actions[command].title, partial(actions.run, command))
+            action = (actions[command].title, partial(actions.run, command))
         elif content.folder is not None:
-            way = (tr("Open folder"), partial(show_folder, content.folder))
+            action = (tr("Open folder"), partial(show_folder, content.folder))
         tone, details = content.tone, content.details
-        self._toasts.show_message(content.message, content.hint, tone=tone, details=details, way=way, about=command)
+        self._toasts.show_message(
+            content.message, content.hint, tone=tone, details=details, action=action, about=command
+        )
 
     def _on_job_added(self, job: Job[Any]) -> None:
         if job.page == self._window.current_page.name:  # errors about the previous attempt
@@ -121,7 +123,9 @@ class Messenger(QObject):
 
     def _on_job_reported(self, _job: Job[Any], event: Event) -> None:
         if isinstance(event, Notice) and event.level == "warning":
-            self._toasts.show_message(event.message, tone="warn", way=way_of(event.next_step, self._window.take_step))
+            self._toasts.show_message(
+                event.message, tone="warn", action=step_action(event.next_step, self._window.take_step)
+            )
 
     def _on_job_ended(self, job: Job[Any], is_told: bool) -> None:
         window = self._window
@@ -129,12 +133,12 @@ class Messenger(QObject):
         failure = job.failure
         is_shown = ending is not None and (job.owner_shows_result or window.current_page.name == ending.page)
         if failure is not None and not is_told:
-            way = way_of(failure.next_step, window.take_step)
+            action = step_action(failure.next_step, window.take_step)
             tone = "info" if failure.is_cancelled else "bad"
-            self._toasts.show_message(failure.message, failure.hint, tone=tone, details=failure.details, way=way)
+            self._toasts.show_message(failure.message, failure.hint, tone=tone, details=failure.details, action=action)
         elif failure is None and ending is not None and not is_shown:
-            way = (ending.action, lambda: window.show_page(ending.page))
-            self._toasts.show_message(ending.title, ending.words, tone="good", way=way)
+            action = (ending.action, lambda: window.show_page(ending.page))
+            self._toasts.show_message(ending.title, ending.words, tone="good", action=action)
         if ending is not None and not self._parent.isActiveWindow():
             QApplication.alert(self._parent)
         if failure is not None and failure.details:

@@ -260,12 +260,12 @@ class MainWindow(QMainWindow):
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Accept drops valid on any page; pages handle others themselves."""
-        if drops.meaning(drops.local_paths(event.mimeData())) is not None:
+        if drops.recognise_drop(drops.local_paths(event.mimeData())) is not None:
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
         """Open, import or try the dropped item, on the page for it."""
-        dropped = drops.meaning(drops.local_paths(event.mimeData()))
+        dropped = drops.recognise_drop(drops.local_paths(event.mimeData()))
         if dropped is None:
             return
         event.acceptProposedAction()

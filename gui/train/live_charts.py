@@ -50,7 +50,7 @@ class FigurePlot(QWidget):
     ) -> None:
         super().__init__()
         self._form, self._of = form, {"train": train_of, "val": val_of}
-        self.plot = Plot(tr(name), least_height=100, zooms=True)
+        self.plot = Plot(tr(name), min_height=100, zooms=True)
         self.plot.item.getViewBox().disableAutoRange()
         self._best, self._pointer = pg.InfiniteLine(angle=90), pg.InfiniteLine(angle=90)
         for line in (self._best, self._pointer):
@@ -128,7 +128,7 @@ class LiveChart(Chart):
             train_of=lambda each: each.train_accuracy,
             val_of=lambda each: each.val_accuracy,
         )
-        self._share.plot.show_shares()
+        self._share.plot.set_percent_axis()
         self._share.plot.setXLink(self._loss.plot)
         self._view = self._loss.plot.item.getViewBox()
         for each in (self._loss, self._share):
@@ -304,7 +304,7 @@ class AccuracyChart(Chart):
     def __init__(self) -> None:
         super().__init__()
         self.points: list[AccuracyPoint] = []
-        self._plot = Plot(tr("Accuracy over time"), least_height=theme.scaled(120))
+        self._plot = Plot(tr("Accuracy over time"), min_height=theme.scaled(120))
         grid = QGridLayout()
         grid.setHorizontalSpacing(theme.MEDIUM)
         grid.setVerticalSpacing(theme.TIGHT)
@@ -344,7 +344,7 @@ class AccuracyChart(Chart):
             times, accuracies = [each.at_s for each in shown], [each.accuracy for each in shown]
             plot.draw_dots(name, times, accuracies, pen.color())
         low = min((point.accuracy for point in points), default=0.0)
-        plot.show_shares(max(0.0, min(0.9, round(low - 0.1, 1))))
+        plot.set_percent_axis(max(0.0, min(0.9, round(low - 0.1, 1))))
         plot.item.setXRange(0, 1.08 * max(last, 1.0), padding=0)
         plot.bottom.setTicks([[(at_s, duration_text(at_s).removesuffix(" 00 s")) for at_s in _seconds(1.08 * last)]])
         shown = stage_lines(points)[-_MOST_LINES:]

@@ -20,7 +20,7 @@ from gui.kit.side_by_side import SideBySide
 from gui.kit.split_bar import SplitBar
 from gui.kit.tiles import ActionTile
 from gui.kit.translation import capitalised, tr
-from gui.next_steps import way_of
+from gui.next_steps import step_action
 from gui.session import ProjectSession
 from gui.state import AppState
 from gui.train.advice import AdviceCard
@@ -329,8 +329,8 @@ class SetupView(QWidget):
             message = "; ".join(tr(problem.message) for problem in shown) + "."
             hint = next((problem.hint for problem in shown if problem.hint), "")
             step = next((problem.next_step for problem in shown if problem.next_step), None)
-            way = way_of(step, self.step_wanted.emit)
-            self.problems.show_message(capitalised(message), hint, tone="warn", way=way)
+            action = step_action(step, self.step_wanted.emit)
+            self.problems.show_message(capitalised(message), hint, tone="warn", action=action)
         first = next(filter(None, (form.first_fault() for form in (self.form, *self.method_forms.values()))), None)
         if first is not None:
             self.more_button.setChecked(True)

@@ -15,7 +15,7 @@ from gui.kit.class_looks import class_colours
 from gui.kit.parts import Button, Segments, column, widget_of
 from gui.kit.translation import tr
 from gui.page import Page
-from gui.runner import RESULTS, TRAIN, Ending, Runner, describe_offer
+from gui.runner import RESULTS, TRAIN, Runner, RunOutcome, describe_offer
 from gui.session import ProjectSession
 from gui.state import AppState
 from gui.train.draft import TrainDraft
@@ -230,7 +230,7 @@ class TrainPage(Page):
             return
         words = describe_offer(run, is_paused=run.name == self.runner.unfinished.paused)
         hint = Message("It continues at the step it had reached, with its images and settings.")
-        self.resume_card.show_message(words, hint, way=(Message("Continue"), lambda: self.go_on_with(run)))
+        self.resume_card.show_message(words, hint, action=(Message("Continue"), lambda: self.go_on_with(run)))
 
     def start(self) -> None:
         """Check the draft, split the images without a split, and start the run or let it wait; or show every error."""
@@ -360,7 +360,7 @@ class TrainPage(Page):
         chart.set_context([run for run in others if any(each.figures for each in run.epochs)])
 
     @Slot(str, object, object, object)
-    def _on_run_ended(self, how: Ending, run: Run | None, unseen: "Evaluation | None", message: str) -> None:
+    def _on_run_ended(self, how: RunOutcome, run: Run | None, unseen: "Evaluation | None", message: str) -> None:
         if how == "failed":
             self.monitor.fail(message)
         elif run is None or run.result is None:

@@ -95,7 +95,7 @@ def test_the_tab_key_reaches_a_message(qtbot, window):
     window.state.show_message("Full.", "Free some.", tone="bad", details="why", command="help.report")
     window.rail.button("project").setFocus(Qt.FocusReason.TabFocusReason)
     toast, reached = window.toasts.newest, tab_through(qtbot, window)
-    assert {toast.way_button, toast.details_button, toast.close_button} <= set(reached)
+    assert {toast.action_button, toast.details_button, toast.close_button} <= set(reached)
     assert spoken(toast.close_button) and "Full." in spoken(toast) and "Free some." in spoken(toast)
 
 

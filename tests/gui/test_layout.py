@@ -121,7 +121,7 @@ def test_no_page_is_wider_than_its_view_with_the_longest_messages(window, projec
         window.show_page(name)
         page = window.page(name)
         for banner in page.findChildren(Banner):
-            banner.show_message(words, words, details="Traceback", way=("Show changes", lambda: None))
+            banner.show_message(words, words, details="Traceback", action=("Show changes", lambda: None))
         for card in page.findChildren(ImportReportCard):
             card.show_report(report)
         for size in sizes:

@@ -27,7 +27,7 @@ def refuse_all(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def press(qtbot, window: MainWindow, action: Action) -> None:
     """Press the banner's button of a step."""
-    button = window.toasts.newest.way_button
+    button = window.toasts.newest.action_button
     assert button.isVisible() and button.text() == STEPS[action].title, window.toasts.message()
     qtbot.mouseClick(button, LEFT)
 

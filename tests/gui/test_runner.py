@@ -245,12 +245,12 @@ def test_after_a_crash_the_run_is_offered_and_goes_on(qtbot, page, window, engin
     window.show_page("project")
     window.state.open_project(project_dir)
     qtbot.waitUntil(lambda: run_dir.name in window.toasts.message())
-    qtbot.mouseClick(window.toasts.newest.way_button, LEFT)
+    qtbot.mouseClick(window.toasts.newest.action_button, LEFT)
     page = window.page("train")
     assert window.current_page is page
     assert all(words in page.resume_card.message() for words in (run_dir.name, "4", "5"))
     engine.is_slow = False
-    qtbot.mouseClick(page.resume_card.way_button, LEFT)
+    qtbot.mouseClick(page.resume_card.action_button, LEFT)
     finish()
     assert page.resume_card.message() == "" and (len(page.monitor.chart.steps), len(page.monitor.chart.epochs)) == (
         2,

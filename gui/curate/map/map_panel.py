@@ -94,13 +94,13 @@ def mark_icon(colour: str, shape: int, *, is_hollow: bool = False) -> QIcon:
 class MapControls(QWidget):
     """The projection method, the colouring, and the mouse tool of the map."""
 
-    way_chosen = Signal(str)
+    colouring_chosen = Signal(str)
 
     def __init__(self, *, on_again: Callable[[], object], on_place: Callable[[], object]) -> None:
         super().__init__()
-        self.way_chip = ChoiceChip(tr("Colour"), (tr("Class"),), names_all=True)
-        self.way_chip.changed.connect(self._on_way_changed)
-        self._ways: tuple[str, ...] = ()
+        self.colouring_chip = ChoiceChip(tr("Colour"), (tr("Class"),), names_all=True)
+        self.colouring_chip.changed.connect(self._on_colouring_changed)
+        self._colourings: tuple[str, ...] = ()
         self.methods = Segments({"tsne": tr("t-SNE"), "pca": tr("PCA")}, tr("Map"))
         self.methods.buttons["tsne"].setToolTip(tr("Neighbours are similar; distances between groups mean little"))
         self.methods.buttons["pca"].setToolTip(tr("The two directions in which the images differ most"))
@@ -110,20 +110,20 @@ class MapControls(QWidget):
         self.again_button = IconButton("refresh", "Draw the map again", on_click=on_again)
         self.place_button = Button("", "pin", on_click=on_place)
         self.place_button.hide()
-        left = text("Colour", "small"), self.way_chip, theme.SMALL, self.methods, theme.SMALL, self.tools
+        left = text("Colour", "small"), self.colouring_chip, theme.SMALL, self.methods, theme.SMALL, self.tools
         self.setLayout(row(*left, None, self.place_button, self.again_button))
 
-    def show_ways(self, ways: Mapping[str, str]) -> None:
-        self._ways = tuple(ways)
-        self.way_chip.offer(tuple(ways.values()))
+    def show_colourings(self, colourings: Mapping[str, str]) -> None:
+        self._colourings = tuple(colourings)
+        self.colouring_chip.set_choices(tuple(colourings.values()))
 
     def show_without(self, count: int) -> None:
         self.place_button.setText(tr("Place {count} new image", "Place {count} new images", count=count))
         self.place_button.setVisible(count > 0)
 
-    def _on_way_changed(self) -> None:
-        if self.way_chip.place < len(self._ways):
-            self.way_chosen.emit(self._ways[self.way_chip.place])
+    def _on_colouring_changed(self) -> None:
+        if self.colouring_chip.place < len(self._colourings):
+            self.colouring_chosen.emit(self._colourings[self.colouring_chip.place])
 
 
 class MapPanel(QWidget):

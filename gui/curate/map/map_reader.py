@@ -56,7 +56,7 @@ class MapData:
     entries: tuple[MapGroup, ...]  # the groups; only classes may be empty
     without: int  # number of images of the project without a place on the map
     has_features: bool  # whether at least some images have features
-    ways: Mapping[str, str]  # {way to colour the map: its words}
+    colourings: Mapping[str, str]  # {way to colour the map: its words}
 
 
 def read_map_data(project: Project, method: Method, by: str) -> MapData:
@@ -64,18 +64,26 @@ def read_map_data(project: Project, method: Method, by: str) -> MapData:
     images = project.snapshot()
     found = read_map(project.path, images, method=method) or read_map(project.path, images, method="pca")
     has_features = current_kind(project.path, images.image_reading) is not None
-    ways = {BY_CLASS: tr("Class"), BY_SPLIT: tr("Split"), BY_ERROR: tr("Label error"), BY_DATE: tr("Date added")}
+    colourings = {BY_CLASS: tr("Class"), BY_SPLIT: tr("Split"), BY_ERROR: tr("Label error"), BY_DATE: tr("Date added")}
     runs = [
         run for run in list_runs(project.path) if any((run.path / evaluation_file(split)).exists() for split in SPLITS)
     ]
-    ways |= {f"{BY_RUN}{run.name}": tr("Predicted by {run}", run=run.title) for run in reversed(runs[-5:])}
+    colourings |= {f"{BY_RUN}{run.name}": tr("Predicted by {run}", run=run.title) for run in reversed(runs[-5:])}
     if found is None or not len(found):
         nothing = np.zeros(0, np.intp)
-        return MapData(method, by, None, nothing, nothing, (), len(images.images), has_features, ways)
+        return MapData(method, by, None, nothing, nothing, (), len(images.images), has_features, colourings)
     ids = found.image_ids.tolist()
     groups, entries = _coloured(project, images, ids, by)
     return MapData(
-        method, by, found, groups, _sample(found.image_ids), entries, len(images.images) - len(ids), has_features, ways
+        method,
+        by,
+        found,
+        groups,
+        _sample(found.image_ids),
+        entries,
+        len(images.images) - len(ids),
+        has_features,
+        colourings,
     )
 
 

@@ -70,7 +70,7 @@ class MapView(View):
     def controls(self) -> MapControls:
         controls = MapControls(on_again=partial(self.draw, again=True), on_place=self.draw)
         controls.methods.chosen.connect(lambda name: self._choose("pca" if name == "pca" else "tsne", self._by))
-        controls.way_chosen.connect(lambda name: self._choose(self._method, name))
+        controls.colouring_chosen.connect(lambda name: self._choose(self._method, name))
         controls.tools.chosen.connect(self.panel.canvas.set_tool)
         return controls
 
@@ -100,7 +100,7 @@ class MapView(View):
 
     def _on_read(self, read: MapData) -> None:
         self._read = read
-        self.controls.show_ways(read.ways)
+        self.controls.show_colourings(read.colourings)
         if self._has_placed:
             self._has_placed, self._unplaceable = False, read.without
         new = read.without - self._unplaceable if read.map is not None and self._job is None else 0
@@ -212,7 +212,7 @@ class MapView(View):
         if read is None or read.map is None or read.by == BY_CLASS:
             return ""
         groups = read.groups[read.map.image_ids == image_id]
-        return f"{read.ways.get(read.by, '')}: {read.entries[groups[0]].words}" if len(groups) else ""
+        return f"{read.colourings.get(read.by, '')}: {read.entries[groups[0]].words}" if len(groups) else ""
 
     def _on_caught(self) -> None:
         self._settled.stop()

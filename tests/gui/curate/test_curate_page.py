@@ -65,7 +65,7 @@ def test_images_are_taken_out_by_key_or_button_and_undo_brings_them_back(qtbot, 
     assert page.grid.selection.place == 1 and page.list.buttons["dull"].count() == 7
     toast = page.window().toasts
     assert toast.newest.tone == "good" and toast.message().startswith("1 ")
-    qtbot.mouseClick(toast.newest.way_button, LEFT)
+    qtbot.mouseClick(toast.newest.action_button, LEFT)
     assert page.grid.images.ids[1] == gone and page.list.buttons["dull"].count() == 8
     click(qtbot, page, 0)
     click(qtbot, page, 2, held=Qt.KeyboardModifier.ShiftModifier)

@@ -170,7 +170,7 @@ def test_the_map_draws_itself_and_a_lasso_fills_the_grid_and_labels(qtbot, map_p
 @pytest.mark.slow
 def test_colours_and_methods_can_be_chosen(qtbot, map_page):
     view = map_page.views["map"]
-    legend, chip = view.panel.legend, view.controls.way_chip
+    legend, chip = view.panel.legend, view.controls.colouring_chip
     for way, expected in ((1, {"train 8", "val 2", "test 2"}), (2, {"no label issue 12"}), (0, None)):
         chip.choose(way)
         if expected:

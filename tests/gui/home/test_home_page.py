@@ -143,7 +143,7 @@ def test_a_label_file_that_has_changed_is_offered_with_its_differences(
     window.show_page("label")
     window.show_page("project")
     qtbot.waitUntil(page.overview.changed.isVisible)
-    qtbot.mouseClick(page.overview.changed.way_button, LEFT)
+    qtbot.mouseClick(page.overview.changed.action_button, LEFT)
     qtbot.waitUntil(lambda: not window.state.jobs.pending)
     assert [each.classes for each in page.imports.panel.preview.conflicts] == [("cat", "dog")]
     assert page.imports.panel.replaces_labels and page.imports.panel.replace_box.isVisible()

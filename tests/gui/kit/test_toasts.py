@@ -31,7 +31,7 @@ def over(qtbot):
 @pytest.fixture
 def soon(monkeypatch):
     """Let good news go at once."""
-    for name in ("LEAST_MS", "LETTER_MS", "WAY_MS"):
+    for name in ("LEAST_MS", "LETTER_MS", "ACTION_MS"):
         monkeypatch.setattr(module, name, 0)
     monkeypatch.setattr(module, "AGAIN_MS", 10)
 
@@ -50,7 +50,7 @@ def test_a_message_lies_over_the_corner_and_moves_nothing(qtbot, over):
 
 def test_good_news_goes_and_what_went_wrong_stays(qtbot, over, soon):
     over.toasts.show_message("Full", tone="bad")
-    over.toasts.show_message("Choose", tone="warn", way=("Open Train", lambda: None))
+    over.toasts.show_message("Choose", tone="warn", action=("Open Train", lambda: None))
     over.toasts.show_message("Saved", tone="good")
     qtbot.waitUntil(lambda: "Saved" not in over.toasts.messages())
     qtbot.wait(60)
@@ -61,11 +61,11 @@ def test_it_takes_no_focus_and_escape_gives_it_back(qtbot, over):
     left = []
     over.toasts.focus_left.connect(lambda: left.append(True))
     over.toasts.show_message("First", tone="bad")
-    toast = over.toasts.show_message("Second", tone="bad", details="Traceback", way=("Try again", lambda: None))
+    toast = over.toasts.show_message("Second", tone="bad", details="Traceback", action=("Try again", lambda: None))
     assert QApplication.focusWidget() is over.page
     over.toasts.take_focus()
-    assert QApplication.focusWidget() is toast.way_button
-    qtbot.keyClick(toast.way_button, Qt.Key.Key_Escape)
+    assert QApplication.focusWidget() is toast.action_button
+    qtbot.keyClick(toast.action_button, Qt.Key.Key_Escape)
     assert over.toasts.messages() == ["First"] and over.toasts.newest.has_focus()
     qtbot.keyClick(QApplication.focusWidget(), Qt.Key.Key_Escape)
     assert not over.toasts.isVisible() and left == [True]

@@ -34,7 +34,7 @@ def test_a_correction_goes_into_the_project_and_undo_reverts_it(qtbot, window, p
     assert labels(window, new) == ("green",) and len(find_images(window.state.session.project)) == before + 1
     assert "green" in page.grid.tile(1).mark and page.panel.picker.currentText() == ""
     assert "green" in window.toasts.message()
-    qtbot.mouseClick(window.toasts.newest.way_button, LEFT)  # Undo
+    qtbot.mouseClick(window.toasts.newest.action_button, LEFT)  # Undo
     assert len(find_images(window.state.session.project)) == before
     assert page.grid.tile(1).mark == ""
 

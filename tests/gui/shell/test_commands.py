@@ -39,8 +39,8 @@ def drop(window, *paths) -> None:
 
 
 def test_a_project_or_a_model_dropped_on_any_page_is_opened(window, project_dir, images, tmp_path):
-    assert drops.meaning([images]).kind == "source"
-    assert drops.meaning([images / "red" / "red_000.png"]).kind == "images"
+    assert drops.recognise_drop([images]).kind == "source"
+    assert drops.recognise_drop([images / "red" / "red_000.png"]).kind == "images"
     window.show_page("settings")
     drop(window, project_dir)
     assert window.state.path == project_dir and window.current_page.name == "project"

@@ -20,7 +20,7 @@ def test_undo_in_a_toast_takes_back_just_what_it_names(qtbot, window, project_di
     session = window.state.session
     session.apply(AddClass("one"))
     window.state.show_message("Added one class.", tone="good", command="edit.undo")
-    qtbot.mouseClick(window.toasts.newest.way_button, LEFT)
+    qtbot.mouseClick(window.toasts.newest.action_button, LEFT)
     assert "one" not in session.snapshot().class_names
     session.apply(AddClass("one"))
     window.state.show_message("Added one class.", tone="good", command="edit.undo")
@@ -69,7 +69,7 @@ def test_a_finished_run_leads_to_its_results(qtbot, window, project_dir):
     assert JOB.title in window.toasts.message()
     assert all(each in window.toasts.newest.hint() for each in ("69.4%", "60", "1 min"))
     assert not any(each in window.toasts.newest.hint() for each in ("93.4%", " s."))
-    window.toasts.newest.way_button.click()
+    window.toasts.newest.action_button.click()
     assert window.current_page.name == "results" and not window.toasts.message()
 
 

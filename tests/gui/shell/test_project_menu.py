@@ -110,7 +110,7 @@ def test_images_that_were_taken_out_come_back(qtbot, opened):
     answer(RemovedDialog, act)
     run(opened, "project.restore_images")
     assert {image.image_id for image in session.snapshot().images} & {1, 2, 3} == {2}
-    qtbot.mouseClick(opened.toasts.newest.way_button, LEFT)
+    qtbot.mouseClick(opened.toasts.newest.action_button, LEFT)
     assert len(session.snapshot().images) == 22
 
 
@@ -118,7 +118,7 @@ def test_a_duplicate_is_offered_and_opened(qtbot, opened, finish, tmp_path, monk
     monkeypatch.setattr(dialogs, "ask_folder", lambda *_args, **_options: tmp_path)
     run(opened, "project.duplicate")
     finish()
-    qtbot.mouseClick(opened.toasts.newest.way_button, LEFT)
+    qtbot.mouseClick(opened.toasts.newest.action_button, LEFT)
     assert opened.state.path == tmp_path / "project copy"
     assert opened.state.session.project.summary().images == 25
 
