@@ -132,7 +132,7 @@ def missing_words(run: Run, failure: Failure | None, *, is_begun: bool, is_train
     return tr("Not evaluated yet"), tr("Evaluation begins in a moment."), ""
 
 
-def recognise_drop(found: StoredEvaluation, leak_free: LeakFreeAccuracy | None = None) -> str:
+def meaning(found: StoredEvaluation, leak_free: LeakFreeAccuracy | None = None) -> str:
     """Return the reliability of the accuracy: low for few evaluated images, or for leaked ones (`leak_free`)."""
     low, high = found.top1_interval
     reliability = ""
