@@ -21,10 +21,10 @@ from PySide6.QtCore import QCoreApplication, QEventLoop, QObject, QTimer, Signal
 from gui.kit.translation import tr
 from gui.kit.workers import detach
 from visionft.core.devices import free_gpu_mb
-from visionft.core.errors import NextStep, as_expected
+from visionft.core.errors import NextStep, as_visionft_error
 from visionft.core.events import Event, Progress
 from visionft.core.jobs import EventThrottle, JobCancelled, JobContext
-from visionft.core.log import log_expected
+from visionft.core.log import log_visionft_error
 from visionft.core.messages import Message, Text
 
 logger = logging.getLogger(__name__)
@@ -68,11 +68,11 @@ class Failure:
     @classmethod
     def of(cls, error: BaseException) -> "Failure":
         """Return the failure for an exception, and log the exception."""
-        if (expected := as_expected(error)) is None:
+        if (expected := as_visionft_error(error)) is None:
             logger.error("A job failed unexpectedly", exc_info=error)
             message = Message("Unexpected error: {name}: {error}", name=type(error).__name__, error=error)
             return cls(message=message, details="".join(traceback.format_exception(error)))
-        log_expected(logger, error)
+        log_visionft_error(logger, error)
         is_cancelled = isinstance(expected, JobCancelled)
         step = expected.next_step
         return cls(message=expected.message, hint=expected.hint, next_step=step, is_cancelled=is_cancelled)

@@ -164,7 +164,7 @@ class ProjectSession(QObject):
     def check_project_folder(self) -> None:
         """Report a project folder that no longer exists, such as on an unplugged disk."""
         try:
-            self.project.database.check_place()
+            self.project.database.check_not_moved()
         except VisionFTError as error:
             self.refused.emit(error)
 

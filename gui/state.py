@@ -16,7 +16,7 @@ from gui.kit.translation import tr
 from gui.preferences import Settings
 from visionft.core.errors import NextStep, VisionFTError
 from visionft.core.events import Notice
-from visionft.core.log import log_expected
+from visionft.core.log import log_visionft_error
 from visionft.data.image_reading import AS_STORED
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ class AppState(QObject):
         self._end_jobs()
         self.change_settings(stored_settings.with_recent(self.settings, project.path))
         self._change_session(project)
-        project.tell_notices(self._noticed.emit)
+        project.forward_notices(self._noticed.emit)
         notices = " ".join(tr(notice.message) for notice in project.notices)
         step = project.notices[0].next_step if project.notices else None
         if project.is_read_only:
@@ -194,7 +194,7 @@ class AppState(QObject):
     @Slot(object)
     def report(self, error: VisionFTError, project: Path | None = None) -> None:
         """Show an expected error as a toast with a button for its next step; `project` is the affected folder."""
-        log_expected(logger, error)
+        log_visionft_error(logger, error)
         step = error.next_step.on(project) if error.next_step is not None else None
         self.show_message(error.message, error.hint, tone="bad", next_step=step)
 

@@ -21,11 +21,11 @@ from gui.state import AppState
 from visionft.analysis.check import Issue
 from visionft.analysis.scan import CHECKS
 from visionft.core.events import Event, Progress, ResultStored
-from visionft.core.jobs import LOADING
+from visionft.core.jobs import LOADING_PROGRESS
 from visionft.project.db.journal import Effects
 from visionft.project.edits.changes import AcceptSuggestions
-from visionft.project.edits.verdicts import JudgeFine, verdicts_of
-from visionft.project.queries import InProject, images_in_project
+from visionft.project.edits.verdicts import MarkFindingsFine, verdicts_of
+from visionft.project.queries import ProjectImage, read_project_images
 
 if TYPE_CHECKING:
     from visionft.analysis.scan import ScanReport, SkippedCheck
@@ -65,7 +65,7 @@ class IssueScan(QObject):
         names = tuple(checks)
         if session is None or self.is_running:
             return
-        self.progress = LOADING
+        self.progress = LOADING_PROGRESS
         self.share = JobShare()
         self.checks = frozenset(names or CHECKS)
         self.failure, self.was_stopped = None, False
@@ -122,7 +122,7 @@ class Curation(ImageEdits):
         self.selection = ImageSelection(self.images, self)
         self.scan = IssueScan(state, session, page=page, parent=self)
         self.is_read = self.project is None  # the project and its issues
-        self.now: Mapping[int, InProject] = {}  # the images of the project, by id
+        self.now: Mapping[int, ProjectImage] = {}  # the images of the project, by id
         self.results: Mapping[str, LoadedIssues] = {}  # of the checks that ever ran
         self._reader = BackgroundReader(ResultReader(), self._on_read, parent=self)
         self.scan.stored.connect(self.read)
@@ -147,7 +147,7 @@ class Curation(ImageEdits):
         now = {**self.now}
         for image_id in touched:
             now.pop(image_id, None)
-        now |= images_in_project(project, touched)
+        now |= read_project_images(project, touched)
         results = {
             name: issues_after(each, touched, self.now, now, verdicts_of(project, name))
             for name, each in self.results.items()
@@ -175,7 +175,7 @@ class Curation(ImageEdits):
         if pairs:
             images = len({image_id for image_id, _ in pairs})
             message = tr("{count} image is kept unchanged.", "{count} images are kept as they are.", count=images)
-            self.apply(JudgeFine(check, tuple(sorted(pairs))), message)
+            self.apply(MarkFindingsFine(check, tuple(sorted(pairs))), message)
 
     def accept(self, classes: dict[int, str]) -> None:
         if classes:

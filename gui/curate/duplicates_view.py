@@ -11,7 +11,7 @@ from gui.kit.theme import ClassColour
 from gui.kit.translation import tr
 from visionft.analysis.duplicate_groups import DuplicateGroup, current_groups, duplicate_pairs, keep_best
 from visionft.core.messages import Message
-from visionft.project.edits.image_changes import KeepOne
+from visionft.project.edits.image_changes import KeepOneDuplicate
 from visionft.project.queries import ImageRow
 
 CONFLICT, EXACT, NEAR = "conflict", "exact", "near"  # kinds to filter by
@@ -147,9 +147,9 @@ class DuplicatesView(GroupsView[DuplicateGroup]):
         group = self.group_of(current)
         if group is not None:
             others = tuple(each for each in group.image_ids if each != current)
-            self._keep_one(KeepOne({current: others}, takes_labels=not group.is_conflict))
+            self._keep_one(KeepOneDuplicate({current: others}, takes_labels=not group.is_conflict))
 
-    def _keep_one(self, change: KeepOne | None) -> None:
+    def _keep_one(self, change: KeepOneDuplicate | None) -> None:
         if change is not None:
             message = Message(
                 "{count} duplicate was removed from the project.", "{count} duplicates were removed from the project."

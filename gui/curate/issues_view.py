@@ -30,7 +30,7 @@ from visionft.analysis.duplicate_groups import DuplicateGroup, are_look_alikes
 from visionft.analysis.leaks import Leak
 from visionft.analysis.scan import CHECKS
 from visionft.core.messages import Message
-from visionft.project.edits.verdicts import JudgeFine
+from visionft.project.edits.verdicts import MarkFindingsFine
 from visionft.project.queries import ImageRow
 
 STEPS = 1000  # of the slider, from a score of 0 to 1
@@ -321,4 +321,4 @@ class GroupsView(IssuesView, Generic[Group]):
         """Mark pairs of images as no duplicates of each other."""
         if chosen := tuple(pairs):
             message = Message("{count} pair is marked as no duplicates.", "{count} pairs are marked as no duplicates.")
-            self.curation.apply(JudgeFine("duplicates", chosen), tr(message, count=len(chosen)))
+            self.curation.apply(MarkFindingsFine("duplicates", chosen), tr(message, count=len(chosen)))

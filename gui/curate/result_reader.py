@@ -9,8 +9,8 @@ from pathlib import Path
 
 from visionft.analysis.check import FOLDER, CheckResult, Issue, current_images, is_open, read_result
 from visionft.analysis.scan import CHECKS
-from visionft.project.edits.verdicts import Judged, verdicts_of
-from visionft.project.queries import ClassRow, InProject, class_rows
+from visionft.project.edits.verdicts import FineFindings, verdicts_of
+from visionft.project.queries import ClassRow, ProjectImage, class_rows
 from visionft.project.store import Project
 
 
@@ -55,7 +55,7 @@ class LoadedIssues:
 class CurationData:
     """A project as last read: its images, its classes, and the issues of each check with a result."""
 
-    now: Mapping[int, InProject]
+    now: Mapping[int, ProjectImage]
     classes: tuple[ClassRow, ...]
     results: Mapping[str, LoadedIssues]
 
@@ -82,7 +82,9 @@ class ResultReader:
         return CurationData(now, class_rows(project, images.class_counts(images.images)), results)
 
 
-def issues_now(result: CheckResult, index: IssueIndex, now: Mapping[int, InProject], verdicts: Judged) -> LoadedIssues:
+def issues_now(
+    result: CheckResult, index: IssueIndex, now: Mapping[int, ProjectImage], verdicts: FineFindings
+) -> LoadedIssues:
     """Return the issues of a check, every one tested for being open."""
     flags = bytes(is_open(issue, now, verdicts) for issue in result.issues)
     return LoadedIssues(result, index, flags, sum(each > result.newest for each in now) if result.newest else 0)
@@ -91,9 +93,9 @@ def issues_now(result: CheckResult, index: IssueIndex, now: Mapping[int, InProje
 def issues_after(
     issues: LoadedIssues,
     touched: Iterable[int],
-    before: Mapping[int, InProject],
-    now: Mapping[int, InProject],
-    verdicts: Judged,
+    before: Mapping[int, ProjectImage],
+    now: Mapping[int, ProjectImage],
+    verdicts: FineFindings,
 ) -> LoadedIssues:
     """Return the issues after a change to a few images; only issues of those are tested again."""
     flags = bytearray(issues.flags)

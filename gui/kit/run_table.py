@@ -251,7 +251,7 @@ def quality_words(run: Run, unseen: Evaluation | None) -> str:
 def kept_words(run: Run) -> str:
     """Return a run's best epoch in words, and the reason if another epoch has the highest accuracy."""
     kept = run.best
-    highest = max(run.epochs, key=lambda epoch: (epoch.right_share, -(epoch.val_loss or 0)), default=None)
+    highest = max(run.epochs, key=lambda epoch: (epoch.accuracy_for_ranking, -(epoch.val_loss or 0)), default=None)
     if kept is None or highest is None:
         return ""
     if kept.val_accuracy is None:
@@ -271,7 +271,7 @@ def kept_words(run: Run) -> str:
             "{accuracy} on validation images held out)."
         )
         words = tr(words, share=f"{kept.share:.0%}", **values)
-    elif kept.val_accuracy >= highest.right_share:
+    elif kept.val_accuracy >= highest.accuracy_for_ranking:
         words = tr("Epoch {epoch} is kept: it has the highest validation accuracy ({accuracy}).", **values)
     else:
         words = tr(
@@ -287,7 +287,7 @@ def kept_words(run: Run) -> str:
 def best_run(runs: Sequence[Run]) -> Run | None:
     """Return the run with the highest validation accuracy, the newest of equal ones; None if no run has weights."""
     usable = [run for run in runs if run.best is not None and run.has_weights and not run.faults]
-    return max(usable, key=lambda run: (run.best.right_share if run.best else 0.0, run.name), default=None)
+    return max(usable, key=lambda run: (run.best.accuracy_for_ranking if run.best else 0.0, run.name), default=None)
 
 
 def run_state(run: Run) -> str:

@@ -24,7 +24,7 @@ from visionft.core.jobs import JobContext
 from visionft.core.messages import listed
 from visionft.export.predictor import Prediction
 from visionft.project.labelling import LabellingReport
-from visionft.project.queries import class_rows, image_rows, images_in_project
+from visionft.project.queries import class_rows, image_rows, read_project_images
 
 if TYPE_CHECKING:
     from visionft.export.predictor import IndexEntry
@@ -86,10 +86,10 @@ def _pasted_folder() -> Path:
 
 def put_into_project(project: "Project", class_name: str, paths: Sequence[Path], *, job: JobContext) -> LabellingReport:
     """Import images into a project under a class, in a short job: pasted ones are copied into it."""
-    from visionft.project.labelling import take_in
+    from visionft.project.labelling import import_and_label
 
     job.report(Progress(stage="Labelling", done=0, total=0))
-    return take_in(project, class_name, paths, copy=any(path.parent == _pasted_folder() for path in paths))
+    return import_and_label(project, class_name, paths, copy=any(path.parent == _pasted_folder() for path in paths))
 
 
 def predict(model: Path, sources: Sequence[Path], *, device: str, job: JobContext) -> PredictionBatch:
@@ -118,7 +118,7 @@ def indexed_files(session: ProjectSession | None, images: "Mapping[int, IndexEnt
     """Return the files in the open project of the images of an index: those of the same number and content."""
     if session is None:
         return {}
-    known = images_in_project(session.project, images)
+    known = read_project_images(session.project, images)
     same = tuple(key for key, each in known.items() if each.sha256 == images[key].sha256)
     return {row.image_id: row.path for row in image_rows(session.project, same)}
 

@@ -17,7 +17,7 @@ from gui.kit.thumbnails import ThumbnailStore
 from gui.kit.translation import tr
 from gui.kit.value_table import VALUE_ROLE, MarkDelegate, ValueTable
 from gui.results.prediction_views import FixableGrid
-from visionft.core.amounts import FEW, share_text
+from visionft.core.amounts import MIN_IMAGES_FOR_PERCENT, share_text
 from visionft.core.messages import Message, shortened
 from visionft.training.evaluation.metrics import ClassScore
 from visionft.training.evaluation.stored import StoredEvaluation
@@ -327,6 +327,6 @@ def _score_cells(true: int, name: str, score: ClassScore) -> list[tuple[str, Any
     if score.recall is not None and score.recall_interval is not None:
         low, high = score.recall_interval
         interval = (low, score.recall, high)
-        is_few = score.support < FEW
+        is_few = score.support < MIN_IMAGES_FOR_PERCENT
         recall = share_text(score.recall, score.support, of=tr("of")) if is_few else f"{score.recall:.1%}"
     return [(name, true), (f"{score.support:,}", score.support), *rates, (recall, interval)]

@@ -17,7 +17,7 @@ from gui.runner import RESULTS
 from gui.session import ProjectSession
 from gui.state import AppState
 from visionft.core.events import Progress
-from visionft.core.jobs import LOADING
+from visionft.core.jobs import LOADING_PROGRESS
 from visionft.core.messages import Message
 from visionft.data.types import Snapshot, SnapshotImage, Split
 from visionft.training.evaluation.comparison import PredictionChange
@@ -106,7 +106,7 @@ class EvaluationController(QObject):
             device=True,
             priority=Priority.BACKGROUND if by_itself else Priority.REGULAR,
         )
-        self._under_way[key] = LOADING
+        self._under_way[key] = LOADING_PROGRESS
         last_epoch = run.last_epoch
         images = self._labels_of(run)
 

@@ -22,7 +22,7 @@ from gui.train.setup_measurements import PresetCosts, TrainingImages, estimate_r
 from models.catalog import BACKBONES
 from models.methods.table import supported_method
 from visionft.data.types import Snapshot
-from visionft.project.splits import as_divided, is_divided
+from visionft.project.splits import is_divided, with_planned_splits
 from visionft.training.config.checks import config_problems
 from visionft.training.config.presets import DEFAULT_PRESET, PRESETS, Circumstances, differs, preset_config
 from visionft.training.config.train_config import Framing, TrainConfig
@@ -230,7 +230,7 @@ class TrainDraft(QObject):
         wish = self._view.split_card.wish
         known = self._images
         is_read = known is not None and known.now is now and known.wish == wish
-        return known.divided if known and is_read else as_divided(now, wish)
+        return known.divided if known and is_read else with_planned_splits(now, wish)
 
     def _update_circumstances(self) -> None:
         wanted = self._state.settings.device

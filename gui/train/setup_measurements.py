@@ -20,7 +20,7 @@ from visionft.core.events import Progress
 from visionft.core.jobs import JobContext
 from visionft.core.messages import Message
 from visionft.data.types import Snapshot
-from visionft.project.splits import SplitRequest, as_divided, is_divided
+from visionft.project.splits import SplitRequest, is_divided, with_planned_splits
 from visionft.training.config.checks import config_problems
 from visionft.training.config.presets import Circumstances
 from visionft.training.config.train_config import TrainConfig
@@ -63,7 +63,7 @@ def read_training_images(session: ProjectSession, wish: SplitRequest, known: Sna
         unadvisable = " ".join(filter(None, (tr(error.message), tr(error.hint or ""))))
     if now is not known and any(image.split for image in now.images):
         wish = replace(SplitRequest.like(now), group=wish.group, seed=wish.seed)
-    divided = as_divided(now, wish)
+    divided = with_planned_splits(now, wish)
     problems = config_problems(TrainConfig(), divided)[:1]
     return TrainingImages(
         now=now,

@@ -27,7 +27,7 @@ import numpy as np
 
 from models.heads.calibration import are_right
 from models.heads.numerics import class_folds, part_scaling, principal_directions, unit_rows
-from visionft.core.jobs import SILENT, JobContext
+from visionft.core.jobs import SILENT_JOB, JobContext
 from visionft.core.messages import Message
 
 if TYPE_CHECKING:
@@ -315,7 +315,7 @@ def fit_memory(
     weights: np.ndarray | None = None,
     image_ids: np.ndarray | None = None,
     seed: int = 0,
-    job: JobContext = SILENT,
+    job: JobContext = SILENT_JOB,
 ) -> FittedKnn:
     """Fit a k-NN classifier to labelled images; arguments and errors are those of `linear_head.fit_head`.
 

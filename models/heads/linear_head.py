@@ -25,7 +25,7 @@ from torch import Tensor  # noqa: TID253
 from models.heads.calibration import are_right, cross_entropies, fit_temperature, mean_cross_entropy
 from models.heads.numerics import RIDGES, SHRINKAGES, class_folds, part_scaling
 from models.heads.scatter import Scatter, in_own_span, solve
-from visionft.core.jobs import SILENT, JobContext
+from visionft.core.jobs import SILENT_JOB, JobContext
 from visionft.core.messages import Message
 
 FOLDS = 5
@@ -128,7 +128,7 @@ def fit_head(
     weights: np.ndarray | None = None,
     mirrored: np.ndarray | None = None,
     seed: int = 0,
-    job: JobContext = SILENT,
+    job: JobContext = SILENT_JOB,
 ) -> FittedHead:
     """Fit a linear head to features of a frozen network.
 

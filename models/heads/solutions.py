@@ -12,7 +12,7 @@ from models.heads.class_means import fit_class_means
 from models.heads.knn import KnnClassifier, fit_memory
 from models.heads.linear_head import FittedHead, fit_head
 from models.heads.text_head import ClassPoints, text_alone, text_and_examples
-from visionft.core.jobs import SILENT, JobContext
+from visionft.core.jobs import SILENT_JOB, JobContext
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +27,7 @@ class Material:
     mirrored: Tensor | None = None  # (N, D) of the mirrored images, in the same order
     texts: ClassPoints | None = None
     seed: int = 0
-    job: JobContext = SILENT
+    job: JobContext = SILENT_JOB
 
     def fit(self, fit: Callable[..., Any], **settings: Any) -> Any:
         """Return the result of a function on features, targets, widths and weights as arrays."""

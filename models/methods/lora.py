@@ -12,7 +12,7 @@ from models.catalog import Backbone
 from models.methods.method import Method, MethodOptions, layers_setting
 from models.shapes import Matrices, NetworkShape
 from visionft.core.errors import Problem
-from visionft.core.files import usual_permissions
+from visionft.core.files import umask_permissions
 from visionft.core.messages import Message
 from visionft.core.settings import setting
 
@@ -95,7 +95,7 @@ class Lora(Method[LoraOptions]):
         state = dict(get_peft_model_state_dict(network))
         state |= {f"{head}.{name}": value for name, value in head_state.items()}
         path = folder / "adapter_model.safetensors"
-        with usual_permissions(path):
+        with umask_permissions(path):
             plain = {name: value.detach().to("cpu", torch.float32, copy=True) for name, value in state.items()}
             save_file({f"base_model.model.{name}": value.contiguous() for name, value in plain.items()}, path)
         config = _peft_config(backbone.shape, options).to_dict()

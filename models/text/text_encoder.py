@@ -25,7 +25,7 @@ from models.weights.records import checked_sha256
 from models.weights.weights_loading import IMAGE_SIDE, read_state
 from visionft.core.errors import ConfigError, NextStep, Problem, VisionFTError, WeightsError
 from visionft.core.events import Progress
-from visionft.core.jobs import SILENT, JobCancelled, JobContext
+from visionft.core.jobs import SILENT_JOB, JobCancelled, JobContext
 from visionft.core.messages import Message
 
 Tokenize = Callable[[Sequence[str]], Tensor]  # texts -> (N, context length) of int64
@@ -94,7 +94,7 @@ class TextEncoder:
         self._network, self._tokenize = network, tokenize
 
     @torch.inference_mode()
-    def encode(self, texts: Sequence[str], *, job: JobContext = SILENT) -> Tensor:
+    def encode(self, texts: Sequence[str], *, job: JobContext = SILENT_JOB) -> Tensor:
         """Map texts to points (N, E) of length 1, float32 on the CPU; equal texts are read once."""
         places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
         unique = list(places)
@@ -107,7 +107,7 @@ class TextEncoder:
             rows.append(F.normalize(self._network(tokens).float(), dim=-1).cpu())
         return torch.cat(rows)[[places[text] for text in texts]]
 
-    def class_points(self, classes: Sequence[ClassTexts], *, job: JobContext = SILENT) -> ClassPoints:
+    def class_points(self, classes: Sequence[ClassTexts], *, job: JobContext = SILENT_JOB) -> ClassPoints:
         """Return one point of length 1 for each class: the direction of the mean of its texts' points."""
         texts = [*(text for each in classes for text in each.texts), NOTHING]
         *points, nothing = self.encode(texts, job=job)
@@ -117,7 +117,7 @@ class TextEncoder:
 
 
 def open_text_side(
-    backbone: Backbone, source: str = PRETRAINED, *, device: torch.device | str = "cpu", job: JobContext = SILENT
+    backbone: Backbone, source: str = PRETRAINED, *, device: torch.device | str = "cpu", job: JobContext = SILENT_JOB
 ) -> TextEncoder:
     """Return the text encoder of a backbone with the weights of `source`; its vocabulary is fetched if needed.
 

@@ -32,14 +32,16 @@ from visionft.core.amounts import size_text
 from visionft.core.errors import NextStep, WeightsError
 from visionft.core.events import Notice, Progress
 from visionft.core.files import atomic_path, read_json
-from visionft.core.jobs import SILENT, JobContext
+from visionft.core.jobs import SILENT_JOB, JobContext
 from visionft.core.messages import Message, sentences
 from visionft.core.offline import offline_reason
 
 _MB = 1_000_000  # bytes
 
 
-def fetch(backbone: Backbone, *, accepted: str = "", with_text: bool = True, job: JobContext = SILENT) -> Path | None:
+def fetch(
+    backbone: Backbone, *, accepted: str = "", with_text: bool = True, job: JobContext = SILENT_JOB
+) -> Path | None:
     """Return the backbone's weights on this computer, downloaded if they are missing; None when cancelled.
 
     `accepted` is the licence that the user accepted, where it forbids commercial use; `with_text` fetches the
@@ -193,7 +195,7 @@ def find_tokenizer(backbone: Backbone) -> Path:
     return path
 
 
-def fetch_tokenizer(backbone: Backbone, *, job: JobContext = SILENT) -> Path | None:
+def fetch_tokenizer(backbone: Backbone, *, job: JobContext = SILENT_JOB) -> Path | None:
     """Return the local file, downloaded if needed; None when cancelled, a `WeightsError` where it cannot be."""
     if found := local_tokenizer(backbone):
         return found

@@ -18,7 +18,7 @@ from typing import Any, TypeVar, cast
 from models.catalog import Backbone
 from models.weights.locations import substitutes, weights_folder
 from visionft.core.errors import NextStep, WeightsError
-from visionft.core.files import naming_faults
+from visionft.core.files import converting_write_errors
 from visionft.core.foreign_text import without_secrets
 from visionft.core.jobs import JobContext
 from visionft.core.messages import Message, Text, sentences
@@ -106,11 +106,11 @@ def _stream(backbone: Backbone, remote: RemoteFile, partial: Path, on_bytes: OnB
         _raise_for(response.status_code, backbone)
         goes_on = response.status_code == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {have}-")
         arrived = have if goes_on else 0
-        with naming_faults(partial):  # errors of the disk, and not of the network
+        with converting_write_errors(partial):  # errors of the disk, and not of the network
             handle = partial.open("ab" if goes_on else "wb")
         try:
             for piece in response.iter_raw():
-                with naming_faults(partial):
+                with converting_write_errors(partial):
                     handle.write(piece)
                 arrived += len(piece)
                 on_bytes(arrived)
@@ -119,7 +119,7 @@ def _stream(backbone: Backbone, remote: RemoteFile, partial: Path, on_bytes: OnB
                 if arrived > most_bytes(backbone, remote):
                     break  # the check of the size says it
         finally:
-            with naming_faults(partial):
+            with converting_write_errors(partial):
                 handle.close()  # writes what is left
     if arrived < remote.bytes and "Content-Length" not in response.headers:
         # With a length, the client has seen to it that all came; then the promise was wrong, and the check says so.

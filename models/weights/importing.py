@@ -17,8 +17,8 @@ from models.weights.records import WeightsRecord, check_room, install, read_reco
 from models.weights.weights_loading import KINDS, read_state, stated_licence
 from visionft.core.errors import NextStep, VisionFTError, WeightsError
 from visionft.core.events import Notice, Progress
-from visionft.core.files import naming_faults, read_json, usual_permissions
-from visionft.core.jobs import SILENT, JobContext
+from visionft.core.files import converting_write_errors, read_json, umask_permissions
+from visionft.core.jobs import SILENT_JOB, JobContext
 from visionft.core.messages import Message
 
 PIECE_BYTES = 4_000_000  # copied between two looks whether the job was cancelled
@@ -49,7 +49,7 @@ class ImportResult:
     stopped: bool
 
 
-def import_weights(source: Path, *, backbone: str | None = None, job: JobContext = SILENT) -> ImportResult:
+def import_weights(source: Path, *, backbone: str | None = None, job: JobContext = SILENT_JOB) -> ImportResult:
     """Copy a weights file, or all of a folder and those below it, into the weights folder.
 
     Without `backbone`, a file's location, names and shapes tell it. A `WeightsError` where the one file does not fit,
@@ -213,7 +213,7 @@ def _check_fit(path: Path, backbone: Backbone, state: dict[str, Any]) -> None:
 
 def _write(path: Path, state: dict[str, Any], temporary: Path, job: JobContext) -> bool:
     """Write the tensors as safetensors; False when cancelled. A safetensors file is copied byte by byte."""
-    with naming_faults(temporary):
+    with converting_write_errors(temporary):
         if path.suffix.lower() == ".safetensors":
             with path.open("rb") as source, temporary.open("wb") as target:
                 while piece := source.read(PIECE_BYTES):
@@ -223,7 +223,7 @@ def _write(path: Path, state: dict[str, Any], temporary: Path, job: JobContext) 
             return True
         from safetensors.torch import save_file
 
-        with usual_permissions(temporary):
+        with umask_permissions(temporary):
             save_file({name: value.contiguous().clone() for name, value in state.items()}, temporary)
     return True
 

@@ -20,7 +20,7 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).parents[1] / "fixtures"))
 from bench import heading, row
-from data_sets import CRASHED, RIGHT, SILENT, VERDICTS, Layout, Verdict, judge_import
+from data_sets import CRASHED, RIGHT, SILENT_JOB, VERDICTS, Layout, Verdict, judge_import
 from layout_files import read_layouts
 from plain_folders import random_folders
 from plain_imports import fault_of, kind_of
@@ -95,7 +95,7 @@ def main() -> int:
     row(*(counts[kind] for kind in VERDICTS), len(found), f"{time.perf_counter() - began:.0f}")
     if options.faults:
         options.faults.write_text(fault_text(found), encoding="utf-8")
-    return int(counts[SILENT] + counts[CRASHED] > 0)
+    return int(counts[SILENT_JOB] + counts[CRASHED] > 0)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from visionft.analysis.image_map import draw_map, read_map
 from visionft.core.errors import ImageError, ProjectError, RunError, VisionFTError, WeightsError
 from visionft.core.events import StepDone
 from visionft.core.files import write_json, write_text
-from visionft.core.jobs import SILENT
+from visionft.core.jobs import SILENT_JOB
 from visionft.data.decode import decode, read_header
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.features.feature_store import FeatureKind, latest_kind, make_current
@@ -249,7 +249,7 @@ def test_a_copy_holds_no_file_from_outside(project: Path, outside: Path, tmp_pat
 def test_a_resumed_run_writes_through_no_link_out_of_its_project(project: Path, outside: Path) -> None:
     (project / "runs" / "001-a").mkdir(parents=True)
     (project / "runs" / "001-a" / "steps.jsonl").symlink_to(outside)
-    record = StepRecorder(project / "runs", SILENT)
+    record = StepRecorder(project / "runs", SILENT_JOB)
     record(started(run="001-a"))
     record(StepDone(epoch=1, step=1, steps=2, loss=1.0, learning_rate=0.1, images_per_second=1.0, eta_s=1.0))
     assert outside.read_text() == KEY

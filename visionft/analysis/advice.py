@@ -18,12 +18,12 @@ from models.heads.class_means import fit_class_means
 from models.heads.knn import fit_memory
 from visionft.core.errors import NextStep, ProjectError, VisionFTError
 from visionft.core.events import Progress
-from visionft.core.jobs import SILENT, JobCancelled, JobContext
+from visionft.core.jobs import SILENT_JOB, JobCancelled, JobContext
 from visionft.core.messages import Message
 from visionft.data.types import Snapshot, SnapshotImage, Split
 from visionft.features.embedding import embedded
 from visionft.features.feature_store import Features
-from visionft.project.splits import SplitRequest, as_divided, is_divided
+from visionft.project.splits import SplitRequest, is_divided, with_planned_splits
 from visionft.training.config.checks import config_problems
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.evaluation.comparison import CHANCE, sign_test
@@ -102,7 +102,7 @@ class LabelledFeatures:
 
 
 def predict_right(
-    method: str, known: LabelledFeatures, held_out: LabelledFeatures, *, job: JobContext = SILENT
+    method: str, known: LabelledFeatures, held_out: LabelledFeatures, *, job: JobContext = SILENT_JOB
 ) -> np.ndarray:
     """Return (M) whether a closed form fitted to labelled images is right for each held-out image.
 
@@ -135,7 +135,7 @@ def measure_learning_curve(
     with_all: np.ndarray,
     *,
     seed: int = 0,
-    job: JobContext = SILENT,
+    job: JobContext = SILENT_JOB,
 ) -> tuple[tuple[CurvePoint, ...], float]:
     """Return the accuracy of a linear probe with 25, 50 and 100 % of the labels, and the gain of the second half.
 
@@ -238,7 +238,7 @@ def recommend(
     accepted: frozenset[int] = frozenset(),
     device: str = "auto",
     seed: int = 0,
-    job: JobContext = SILENT,
+    job: JobContext = SILENT_JOB,
 ) -> Recommendation:
     """Compare models that need no training with the newest run, and say which to use or whether to train.
 
@@ -257,7 +257,7 @@ def recommend(
         JobCancelled: The user cancelled; computed features are kept.
     """
     check_labels(project_dir, images, accepted)
-    divided = images if is_divided(images) else as_divided(images, SplitRequest())
+    divided = images if is_divided(images) else with_planned_splits(images, SplitRequest())
     run, parts, rights, split = _newest_run(project_dir, divided)
     job = job.in_stages(10)
     with job.stage(weight=5):

@@ -14,14 +14,14 @@ from typing import Any, ClassVar, Final
 
 from visionft.core.errors import ProjectError
 from visionft.core.files import read_json, write_text
-from visionft.core.jobs import SILENT, JobContext
+from visionft.core.jobs import SILENT_JOB, JobContext
 from visionft.core.messages import Message, load_message, store_message
 from visionft.core.records import none_if_unreadable
 from visionft.data.types import Snapshot
 from visionft.features.embedding import embedded
 from visionft.features.feature_store import Features
-from visionft.project.edits.verdicts import Judged, pair_of
-from visionft.project.queries import InProject
+from visionft.project.edits.verdicts import FineFindings, pair_of
+from visionft.project.queries import ProjectImage
 
 FOLDER: Final = "curation"
 MOST_EXACT: Final = 50_000  # images; of more, checks search faster: the time of an exact search grows as the square
@@ -78,7 +78,7 @@ class Inputs:
 
     project_dir: Path
     images: Snapshot
-    job: JobContext = SILENT
+    job: JobContext = SILENT_JOB
 
     @cached_property
     def features(self) -> Features:
@@ -143,7 +143,7 @@ def read_result(project_dir: Path, check: str) -> CheckResult | None:
 
 
 def open_issues(
-    result: CheckResult, images: Snapshot, verdicts: Judged, *, threshold: float = 0.0, kind: str = ""
+    result: CheckResult, images: Snapshot, verdicts: FineFindings, *, threshold: float = 0.0, kind: str = ""
 ) -> tuple[Issue, ...]:
     """Return the issues of a result that are still open (`is_open`) in the current project.
 
@@ -156,12 +156,12 @@ def open_issues(
     return tuple(issue for issue in chosen if is_open(issue, now, verdicts))
 
 
-def current_images(images: Snapshot) -> dict[int, InProject]:
+def current_images(images: Snapshot) -> dict[int, ProjectImage]:
     """Return {image id: content and class names} of a snapshot."""
-    return {image.image_id: InProject(image.sha256, images.labels_of(image)) for image in images.images}
+    return {image.image_id: ProjectImage(image.sha256, images.labels_of(image)) for image in images.images}
 
 
-def is_open(issue: Issue, now: Mapping[int, InProject], verdicts: Judged) -> bool:
+def is_open(issue: Issue, now: Mapping[int, ProjectImage], verdicts: FineFindings) -> bool:
     """Return whether an issue is still open, given the current images and the user's verdicts on the check.
 
     It is not if its image was removed or edited since, if it has the suggested class by now or lost the doubted one, if

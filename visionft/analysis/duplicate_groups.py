@@ -9,9 +9,9 @@ from visionft.analysis.check import CheckResult, current_images
 from visionft.core.errors import NextStep, VisionFTError
 from visionft.core.messages import Message
 from visionft.features.connected import linked
-from visionft.project.edits.image_changes import KeepOne
+from visionft.project.edits.image_changes import KeepOneDuplicate
 from visionft.project.edits.verdicts import verdicts_of
-from visionft.project.queries import InProject
+from visionft.project.queries import ProjectImage
 from visionft.project.store import Project
 
 LOOK_ALIKES: Final = "look_alikes"  # key in `facts`: whether different images are as similar as copies
@@ -136,7 +136,11 @@ def duplicate_groups(
 
 
 def current_groups(
-    project: Project, result: CheckResult, now: Mapping[int, InProject] | None = None, *, threshold: float | None = None
+    project: Project,
+    result: CheckResult,
+    now: Mapping[int, ProjectImage] | None = None,
+    *,
+    threshold: float | None = None,
 ) -> list[DuplicateGroup]:
     """Return the current groups with their labels: conflicts first, then the surest.
 
@@ -178,7 +182,7 @@ def keep_best_images(project: Project, result: CheckResult, groups: Sequence[Dup
     return sum(len(others) for others in change.groups.values())
 
 
-def keep_best(groups: Iterable[DuplicateGroup]) -> KeepOne | None:
+def keep_best(groups: Iterable[DuplicateGroup]) -> KeepOneDuplicate | None:
     """Return the change that keeps the best of each group without a label conflict; None where there is none."""
     chosen = [group.image_ids for group in groups if not group.is_conflict]
-    return KeepOne({best: tuple(others) for best, *others in chosen}) if chosen else None
+    return KeepOneDuplicate({best: tuple(others) for best, *others in chosen}) if chosen else None

@@ -26,7 +26,7 @@ from models.heads.numerics import BLOCK, ScaledRows, unit_rows
 from visionft.analysis.check import APPROXIMATE, FOLDER, MOST_EXACT, CheckResult, Inputs
 from visionft.analysis.duplicate_groups import LOOK_ALIKES, SLACK, DuplicatePair
 from visionft.core.errors import ImageError
-from visionft.core.jobs import SILENT, JobContext
+from visionft.core.jobs import SILENT_JOB, JobContext
 from visionft.core.messages import Message
 from visionft.data.decode import decode
 from visionft.data.image_cache import ImageCache
@@ -58,7 +58,7 @@ def candidate_pairs(
     vectors: ScaledRows,
     *,
     most_exact: int = MOST_EXACT,
-    job: JobContext = SILENT,
+    job: JobContext = SILENT_JOB,
 ) -> np.ndarray:
     """Return the candidate pairs (P, 3), each once and by rising first place.
 

@@ -27,7 +27,7 @@ from visionft.analysis.check import FOLDER
 from visionft.core.errors import ProjectError
 from visionft.core.events import Notice, Progress
 from visionft.core.files import open_regular, publish_folder, read_json, temporary_folder, write_json
-from visionft.core.jobs import SILENT, JobCancelled, JobContext
+from visionft.core.jobs import SILENT_JOB, JobCancelled, JobContext
 from visionft.core.messages import Message
 from visionft.core.records import none_if_unreadable
 from visionft.data.types import Snapshot
@@ -44,7 +44,7 @@ _LARGE, _LARGE_EXAGGERATION = 50_000, 2.0  # above: denser groups, as openTSNE's
 _MOST_EXACT: Final = 40_000  # rows; above, neighbours are searched in cells
 
 
-def lay_out(rows: np.ndarray, *, seed: int = 0, job: JobContext = SILENT) -> np.ndarray:
+def lay_out(rows: np.ndarray, *, seed: int = 0, job: JobContext = SILENT_JOB) -> np.ndarray:
     """Return (N, 2) float32 positions of rows (N, K): t-SNE by cosine distance; reproducible with the same seed.
 
     The rows are coordinates along principal axes, the first two being the initial positions.
@@ -98,7 +98,7 @@ def lay_out(rows: np.ndarray, *, seed: int = 0, job: JobContext = SILENT) -> np.
     return np.asarray(embedding, np.float32)
 
 
-def place_among(rows: np.ndarray, points: np.ndarray, new: np.ndarray, *, job: JobContext = SILENT) -> np.ndarray:
+def place_among(rows: np.ndarray, points: np.ndarray, new: np.ndarray, *, job: JobContext = SILENT_JOB) -> np.ndarray:
     """Return (M, 2) positions of new rows (M, K) on a fixed map of rows (N, K) at points (N, 2), float32.
 
     Each is the median of the points of its five nearest rows, independent of the other new rows. Of 200 new rows of ten
@@ -230,7 +230,7 @@ def draw_map(
     again: bool = False,
     seed: int = 0,
     most_drawn: int = MOST_DRAWN,
-    job: JobContext = SILENT,
+    job: JobContext = SILENT_JOB,
 ) -> ImageMap:
     """Return the map of all images; missing parts are drawn, placed and stored. Features are computed first.
 

@@ -26,7 +26,7 @@ from visionft.analysis.check import APPROXIMATE, MOST_EXACT, Check, CheckResult,
 from visionft.analysis.feature_suggester import predict
 from visionft.core.errors import NextStep, ProjectError
 from visionft.core.events import Progress
-from visionft.core.jobs import SILENT, JobContext
+from visionft.core.jobs import SILENT_JOB, JobContext
 from visionft.core.messages import Message
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.features.feature_store import Features
@@ -190,7 +190,7 @@ def check_labels(images: Snapshot) -> None:
 
 
 def compare_labels(
-    features: Features, images: Snapshot, *, job: JobContext = SILENT, most_exact: int = MOST_EXACT
+    features: Features, images: Snapshot, *, job: JobContext = SILENT_JOB, most_exact: int = MOST_EXACT
 ) -> CheckResult:
     """Score the labels of all images with features.
 

@@ -22,13 +22,20 @@ from visionft.analysis.duplicate_groups import LOOK_ALIKES, are_look_alikes, dup
 from visionft.analysis.duplicates import Duplicates
 from visionft.core.errors import NextStep, ProjectError, RunError
 from visionft.core.events import Notice, Progress
-from visionft.core.jobs import SILENT, JobContext
+from visionft.core.jobs import SILENT_JOB, JobContext
 from visionft.core.messages import Message
 from visionft.data.types import SPLITS, Snapshot, Split
 from visionft.features.connected import components
 from visionft.project.edits.changes import AssignSplits
-from visionft.project.edits.verdicts import Judged, verdicts_of
-from visionft.project.splits import SplitReport, SplitRequest, assign_splits, is_divided, missing_texts, together_texts
+from visionft.project.edits.verdicts import FineFindings, verdicts_of
+from visionft.project.splits import (
+    SplitReport,
+    SplitRequest,
+    assign_splits,
+    is_divided,
+    missing_texts,
+    near_duplicate_texts,
+)
 from visionft.project.store import Project
 from visionft.training.evaluation.metrics import wilson_interval
 from visionft.training.evaluation.stored import StoredEvaluation, read_evaluation
@@ -82,7 +89,7 @@ class RelatedImages:
     newest: int = 0  # highest image id at the time of the check: it has not seen those behind
 
     @classmethod
-    def of(cls, result: CheckResult, fine: Judged) -> "RelatedImages":
+    def of(cls, result: CheckResult, fine: FineFindings) -> "RelatedImages":
         """Return the related images of a result of `Leaks`, without pairs judged `fine` by the user."""
         return cls([pair.ids for pair in duplicate_pairs(result) if pair.ids not in fine], result.newest)
 
@@ -115,7 +122,7 @@ def related_images(project: Project, result: CheckResult) -> RelatedImages:
 
 
 def related_groups(
-    project: Project, images: Snapshot | None = None, *, job: JobContext = SILENT
+    project: Project, images: Snapshot | None = None, *, job: JobContext = SILENT_JOB
 ) -> list[tuple[int, ...]]:
     """Return the groups of related images that a split keeps together.
 
@@ -143,7 +150,7 @@ def related_groups(
 
 
 def split_without_leaks(
-    project: Project, wish: SplitRequest, *, or_without_test: bool = False, job: JobContext = SILENT
+    project: Project, wish: SplitRequest, *, or_without_test: bool = False, job: JobContext = SILENT_JOB
 ) -> SplitReport:
     """Do `assign_splits`, and keep near-duplicates and the groups of the last check for leaks together.
 
@@ -185,7 +192,7 @@ def split_without_leaks(
             raise
         report = assigned(0.0)
         texts.append(_NO_TEST)
-    for text in together_texts(report):
+    for text in near_duplicate_texts(report):
         job.report(Notice(message=text, level="warning" if report.released else "info"))
     for text in (*texts, *missing_texts(report)):
         job.report(Notice(message=text, level="warning"))

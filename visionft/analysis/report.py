@@ -25,7 +25,7 @@ from visionft.analysis.leaks import (
     related_images,
 )
 from visionft.analysis.scan import CHECKS
-from visionft.core.amounts import FEW
+from visionft.core.amounts import MIN_IMAGES_FOR_PERCENT
 from visionft.core.errors import VisionFTError
 from visionft.core.files import list_folder
 from visionft.core.messages import Message, sentences
@@ -97,7 +97,7 @@ class WeakClass:
     @property
     def share(self) -> str:
         """The recall in words: `2` of a few, `40%` of many."""
-        return f"{round(self.recall * self.images)}" if self.images < FEW else f"{self.recall:.0%}"
+        return f"{round(self.recall * self.images)}" if self.images < MIN_IMAGES_FOR_PERCENT else f"{self.recall:.0%}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

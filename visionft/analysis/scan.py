@@ -14,7 +14,7 @@ from visionft.analysis.leaks import Leaks
 from visionft.analysis.quality import Quality
 from visionft.core.errors import NextStep, VisionFTError
 from visionft.core.events import ResultStored
-from visionft.core.jobs import SILENT, JobCancelled, JobContext
+from visionft.core.jobs import SILENT_JOB, JobCancelled, JobContext
 from visionft.data.types import Snapshot
 from visionft.features.embedding import usual_embedding_time
 
@@ -50,7 +50,7 @@ def run_checks(
     images: Snapshot,
     checks: Iterable[str] = (),
     *,
-    job: JobContext = SILENT,
+    job: JobContext = SILENT_JOB,
 ) -> ScanReport:
     """Run checks by name, or compute features and run every check of the table; each result is stored when finished.
 

@@ -18,7 +18,7 @@ import numpy as np
 from visionft.analysis.duplicates import known_groups
 from visionft.core.errors import ImageError, ProjectError
 from visionft.core.files import sha256_file
-from visionft.core.jobs import SILENT, JobContext
+from visionft.core.jobs import SILENT_JOB, JobContext
 from visionft.core.messages import Message
 from visionft.data.plane_files import why_no_image
 from visionft.data.types import Snapshot, SnapshotImage
@@ -125,7 +125,7 @@ def ranking_of(project_dir: Path, features: Features) -> Ranking:
 
 
 def examples_from_files(
-    project_dir: Path, images: Snapshot, features: Features, files: Collection[Path], *, job: JobContext = SILENT
+    project_dir: Path, images: Snapshot, features: Features, files: Collection[Path], *, job: JobContext = SILENT_JOB
 ) -> list[Example]:
     """Return any images on this computer as examples; missing features are computed.
 
@@ -147,7 +147,9 @@ def examples_from_files(
     return [Example(direction, image.sha256) for image, direction in zip(found.images, directions, strict=True)]
 
 
-def compute_features(project_dir: Path, images: Snapshot, files: Collection[Path], *, job: JobContext = SILENT) -> None:
+def compute_features(
+    project_dir: Path, images: Snapshot, files: Collection[Path], *, job: JobContext = SILENT_JOB
+) -> None:
     """Compute the missing features of a project's images and of any files; raises as `examples_from_files`."""
     examples_from_files(project_dir, images, embedded(project_dir, images, job=job), files, job=job)
 

@@ -16,7 +16,7 @@ import numpy as np
 from models.heads.calibration import sigmoid, softmax
 from visionft.core.errors import RunError
 from visionft.core.files import parse_json, read_lines, write_text
-from visionft.core.jobs import SILENT, JobCancelled, JobContext
+from visionft.core.jobs import SILENT_JOB, JobCancelled, JobContext
 from visionft.core.messages import Message
 from visionft.core.records import none_if_unreadable
 from visionft.data.types import Snapshot
@@ -208,7 +208,7 @@ class SuggestReport:
     stopped: bool
 
 
-def suggest_labels(run_dir: Path, images: Snapshot, *, job: JobContext = SILENT) -> SuggestReport:
+def suggest_labels(run_dir: Path, images: Snapshot, *, job: JobContext = SILENT_JOB) -> SuggestReport:
     """Classify the unlabelled images with a run's best checkpoint; store the suggestions in its folder.
 
     Probabilities are calibrated on the validation split where it has images. When the job is cancelled, the

@@ -14,7 +14,7 @@ from types import FrameType
 
 from visionft.api.python_steps import call_for
 from visionft.core.amounts import duration_text
-from visionft.core.errors import VisionFTError, as_expected
+from visionft.core.errors import VisionFTError, as_visionft_error
 from visionft.core.events import EpochDone, Event, Notice, Progress, RunStarted, StepDone
 from visionft.core.foreign_text import printable
 from visionft.core.jobs import EVENT_INTERVAL_S, JobContext
@@ -126,7 +126,7 @@ def in_python_terms() -> Generator[None]:
     try:
         yield
     except Exception as error:
-        expected = as_expected(error)
+        expected = as_visionft_error(error)
         if expected is None:
             raise
         add_next_step(expected)

@@ -23,8 +23,8 @@ from typer.main import get_command, get_group
 import visionft
 from visionft.cli.arguments import CommandArguments
 from visionft.cli.output import NO_READER, open_closed_streams, print_error, write_err, write_out
-from visionft.core.errors import as_expected
-from visionft.core.log import LineFormatter, log_expected, start_log
+from visionft.core.errors import as_visionft_error
+from visionft.core.log import LineFormatter, log_visionft_error, start_log
 
 logger = logging.getLogger(__name__)
 
@@ -201,9 +201,9 @@ def _run() -> int:
         place = traceback.extract_tb(met.__traceback__)[-1].filename
         return NO_READER if Path(place).is_relative_to(Path(typer.__file__).parent) else _bug(met)
     except Exception as error:
-        if (expected := as_expected(error)) is not None:
+        if (expected := as_visionft_error(error)) is not None:
             print_error(expected, given.values)
-            log_expected(logger, error)
+            log_visionft_error(logger, error)
             return 2
         return _bug(error)
 

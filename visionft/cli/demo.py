@@ -9,7 +9,7 @@ from pathlib import Path
 from models.catalog import DEFAULT_BACKBONE
 from visionft.api import create_project
 from visionft.core.errors import VisionFTError
-from visionft.core.jobs import SILENT, JobContext
+from visionft.core.jobs import SILENT_JOB, JobContext
 from visionft.core.messages import Message
 from visionft.data.types import Snapshot
 from visionft.export.export_result import ExportResult
@@ -59,7 +59,7 @@ def demo_config(images: Snapshot, project_dir: Path) -> TrainConfig:
     return replace(balanced, framing=FRAMING, epochs=EPOCHS)
 
 
-def run_demo(out: Path, *, job: JobContext = SILENT) -> DemoResult:
+def run_demo(out: Path, *, job: JobContext = SILENT_JOB) -> DemoResult:
     """Import and split a sample, train, evaluate and export the run, and predict with it.
 
     Args:

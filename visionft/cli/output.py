@@ -130,7 +130,7 @@ def print_notices(project: "Project", *, hidden_notice: str = "") -> None:
 
     for notice in project.notices.copy():
         report(notice)
-    project.tell_notices(report)
+    project.forward_notices(report)
 
 
 def is_stdout(target: Path) -> bool:

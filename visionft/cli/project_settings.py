@@ -141,7 +141,7 @@ def _choose_window(opened: Project, window: str, plane: str, channels: str) -> W
             raise VisionFTError("This is no window, plane or list of channels.", hint)
     with running_job() as job:
         found = image_window.measure_window([image.path for image in opened.snapshot().images], wanted, job=job)
-    choice = image_window.require_some(found)
+    choice = image_window.require_window(found)
     if window and wanted is not None:
         choice = replace(choice, reading=wanted)
     opened.apply(ChooseWindow(choice))

@@ -21,7 +21,7 @@ from visionft.core.installation import shell_command
 from visionft.core.jobs import JobCancelled, JobContext
 from visionft.core.names import count_of
 from visionft.data.types import Snapshot, Split
-from visionft.project.splits import SplitRequest, as_divided, is_divided
+from visionft.project.splits import SplitRequest, is_divided, with_planned_splits
 from visionft.training.base_weights import stopped_before_start
 from visionft.training.budget import Budget
 from visionft.training.config.presets import DEFAULT_PRESET
@@ -101,7 +101,7 @@ def train(
             given = {name: value for name, value in given.items() if value is not None}
             if recipe is None and method is None:
                 preset = preset or DEFAULT_PRESET
-            images = as_divided(opened.snapshot(), SplitRequest())
+            images = with_planned_splits(opened.snapshot(), SplitRequest())
             with running_job() as job:
                 config = run_settings(
                     images, opened.path, given, assignments or (), preset=preset, recipe_file=recipe, job=job

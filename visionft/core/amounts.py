@@ -1,15 +1,21 @@
-"""Amounts as people write them: sizes in steps of 1000, as file managers and the labels of disks do; time; counts."""
+"""Format sizes (in units of 1000, as file managers do), time spans and counts for people."""
 
-FEW = 20  # of fewer images a share is told as a count: 100 % of one image promises too much
+MIN_IMAGES_FOR_PERCENT = 20  # below it a share is shown as a count: "100%" of one image promises too much
 
 
 def share_text(share: float, count: int, *, of: str = "of") -> str:
-    """Return a share of `count` images: `1 of 1`, `95%` from `FEW` images on; `of` is that word in a language."""
-    return f"{share:.0%}" if count >= FEW else f"{round(share * count):,} {of} {count:,}"
+    """Format a share of `count` images: `1 of 1` below `MIN_IMAGES_FOR_PERCENT` images, else `95%`.
+
+    Args:
+        share: The share, 0 to 1.
+        count: The number of all images.
+        of: The translated word "of".
+    """
+    return f"{share:.0%}" if count >= MIN_IMAGES_FOR_PERCENT else f"{round(share * count):,} {of} {count:,}"
 
 
 def size_text(size: float) -> str:
-    """Return a number of bytes: `812 bytes`, `9.4 kB`, `94 MB`, `1.2 GB`; one decimal below ten."""
+    """Format a number of bytes: `812 bytes`, `9.4 kB`, `94 MB`, `1.2 GB`; one decimal below ten."""
     units = ["bytes", "kB", "MB", "GB", "TB"]
     while size >= 999.5 and len(units) > 1:
         size, units = size / 1000, units[1:]
@@ -17,12 +23,12 @@ def size_text(size: float) -> str:
 
 
 def memory_text(mebibytes: int) -> str:
-    """Return an amount of memory in MiB in the units of `size_text`."""
+    """Format an amount of memory in MiB, in the units of `size_text`."""
     return size_text(mebibytes * 2**20)
 
 
 def duration_text(seconds: float) -> str:
-    """Return a time span: `0.3 s`, `45 s`, `3 min 20 s`, `1 h 05 min`."""
+    """Format a time span: `0.3 s`, `45 s`, `3 min 20 s`, `1 h 05 min`."""
     if 0.05 <= seconds < 0.95:
         return f"{seconds:.1f} s"
     whole = max(0, round(seconds))
@@ -34,7 +40,7 @@ def duration_text(seconds: float) -> str:
 
 
 def rough_duration_text(seconds: float) -> str:
-    """Return an estimated time span: `10 s`, `14 min`, `1 h 20 min`; never less than 5 s."""
+    """Format an estimated time span: `10 s`, `14 min`, `1 h 20 min`; never less than 5 s."""
     if seconds < 57.5:
         return f"{max(5, 5 * round(seconds / 5))} s"
     if seconds < 3570:
@@ -44,7 +50,7 @@ def rough_duration_text(seconds: float) -> str:
 
 
 def count_text(count: int) -> str:
-    """Return a parameter count: `950`, `12.3 K`, `11.2 M`."""
+    """Format a parameter count: `950`, `12.3 K`, `11.2 M`."""
     if count < 1000:
         return str(count)
     return f"{count / 1000:.1f} K" if count < 1_000_000 else f"{count / 1_000_000:.1f} M"

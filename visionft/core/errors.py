@@ -144,7 +144,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     return is_worded and any(words in str(error) for words in _NO_MEMORY)
 
 
-def disk_fault(error: BaseException) -> OSError | None:
+def find_os_error(error: BaseException) -> OSError | None:
     """Return the OSError of an exception, also one wrapped by safetensors; else None.
 
     A wrapped one is recognised by its message and names no file.
@@ -158,14 +158,14 @@ def disk_fault(error: BaseException) -> OSError | None:
     return OSError(number, found[1], None, number)  # on Windows it is the fourth that counts
 
 
-def as_expected(error: BaseException) -> VisionFTError | None:
+def as_visionft_error(error: BaseException) -> VisionFTError | None:
     """Return the expected error for an exception: a VisionFTError, no memory, no space, no access. None for a bug."""
     if isinstance(error, VisionFTError):
         return error
     if is_out_of_memory(error):
         hint = "Close other programs, or choose a smaller batch size, image size or backbone; what was saved is kept."
         return VisionFTError("There is not enough memory.", hint)
-    fault = disk_fault(error)
+    fault = find_os_error(error)
     if fault is not None and fault.errno in _NO_SPACE:
         where = f" ({fault.filename})" if fault.filename else ""
         return VisionFTError(

@@ -128,7 +128,7 @@ class EpochDone:
         return (self.val_loss or 0.0, self.val_accuracy or 0.0) if is_known else None
 
     @property
-    def right_share(self) -> float:
+    def accuracy_for_ranking(self) -> float:
         """Return the validation accuracy for comparisons: below 0 where it is not known."""
         return -1.0 if self.val_accuracy is None else self.val_accuracy
 

@@ -20,13 +20,13 @@ from pathlib import Path
 from typing import Any
 
 from visionft.core.amounts import size_text
-from visionft.core.errors import IrregularFileError, VisionFTError, disk_fault
+from visionft.core.errors import IrregularFileError, VisionFTError, find_os_error
 from visionft.core.messages import Message
 
-MOST_JSON = 500_000_000  # the results of a check on a million images take less
-MOST_RECORD = 16_000_000  # the record of an export with 20,000 classes takes less
-MOST_LINE = 50_000_000  # the probabilities of one image take less
-MOST_LINES = 4_000_000_000  # the probabilities of 1,000 classes for 100,000 images take 2.5 GB
+MAX_JSON_BYTES = 500_000_000  # the results of a check on a million images take less
+MAX_RECORD_BYTES = 16_000_000  # the record of an export with 20,000 classes takes less
+MAX_LINE_BYTES = 50_000_000  # the probabilities of one image take less
+MAX_TEXT_FILE_BYTES = 4_000_000_000  # the probabilities of 1,000 classes for 100,000 images take 2.5 GB
 _MADE_OF_JSON = 10  # times the largest file: allowed memory of its values; label files take 4 to 7 times theirs
 _PROJECT = "project.db"  # the file that every project folder holds
 _WITHOUT_WAITING: int = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # for a pipe's other end
@@ -105,7 +105,7 @@ def atomic_path(target: Path, *, flushes_folder: bool = True) -> Generator[Path]
             is untouched.
     """
     if is_stream(target):
-        with naming_faults(target):
+        with converting_write_errors(target):
             yield target
         return
     refuse_leaving_link(target)
@@ -120,7 +120,7 @@ def atomic_path(target: Path, *, flushes_folder: bool = True) -> Generator[Path]
             if name == f"{start}{number}.tmp" and number.isdecimal() and not psutil.pid_exists(int(number)):
                 temporary.with_name(name).unlink()
     try:
-        with naming_faults(target):
+        with converting_write_errors(target):
             yield temporary
             with temporary.open("rb+") as handle:
                 os.fsync(handle.fileno())
@@ -157,7 +157,7 @@ def is_stream(path: Path) -> bool:
 
 
 @contextmanager
-def naming_faults(target: Path) -> Generator[None]:
+def converting_write_errors(target: Path) -> Generator[None]:
     """Turn system errors while writing `target` into a message with the place and a hint, for any library.
 
     Raises:
@@ -166,7 +166,7 @@ def naming_faults(target: Path) -> Generator[None]:
     try:
         yield
     except Exception as error:
-        if fault := disk_fault(error):
+        if fault := find_os_error(error):
             raise write_error(target, fault) from error
         raise
 
@@ -238,7 +238,7 @@ def json_memory(text: str) -> int:
     return 2 * sys.getsizeof(text) + sum(text.count(mark) * size for mark, size in marks.items())
 
 
-def parse_json(text: str | bytes, *, most: int = MOST_JSON) -> Any:
+def parse_json(text: str | bytes, *, most: int = MAX_JSON_BYTES) -> Any:
     """Return the value of a JSON text; every error in it is a ValueError, unlimited nesting included.
 
     Args:
@@ -288,9 +288,9 @@ def read_json(path: Path, *, most: int | None = None) -> Any:
 
     Raises:
         OSError: It cannot be read.
-        ValueError: It is no JSON, or larger than any file of the program (`MOST_JSON` when None).
+        ValueError: It is no JSON, or larger than any file of the program (`MAX_JSON_BYTES` when None).
     """
-    most = MOST_JSON if most is None else most
+    most = MAX_JSON_BYTES if most is None else most
     with open_regular(path) as handle:
         content = handle.read(min(most, os.fstat(handle.fileno()).st_size) + 1)  # a read takes all that it asks for
     if len(content) > most:
@@ -303,14 +303,15 @@ def read_lines(path: Path) -> Iterator[str]:
 
     Raises:
         OSError: It cannot be read.
-        ValueError: It is no such text, a line is longer than `MOST_LINE` bytes, or all are than `MOST_LINES`.
+        ValueError: The text is not UTF-8, a line is longer than `MAX_LINE_BYTES`, or the file than
+            `MAX_TEXT_FILE_BYTES`.
     """
     read = 0
     with open_regular(path) as handle:
-        while line := handle.readline(MOST_LINE + 1):
+        while line := handle.readline(MAX_LINE_BYTES + 1):
             read += len(line)
-            if len(line) > MOST_LINE or read > MOST_LINES:
-                limit = MOST_LINE if len(line) > MOST_LINE else MOST_LINES
+            if len(line) > MAX_LINE_BYTES or read > MAX_TEXT_FILE_BYTES:
+                limit = MAX_LINE_BYTES if len(line) > MAX_LINE_BYTES else MAX_TEXT_FILE_BYTES
                 raise ValueError(Message("it is larger than {value}", value=size_text(limit)))
             yield line.decode("utf-8").rstrip("\r\n")
 
@@ -339,7 +340,7 @@ def temporary_folder(target: Path, *, inside: bool = False) -> Generator[Path]:
     except OSError as error:
         raise write_error(target, error) from error
     try:
-        with naming_faults(target):
+        with converting_write_errors(target):
             if folder.exists():
                 shutil.rmtree(folder)
             folder.mkdir()
@@ -399,7 +400,7 @@ def sha256_file(path: Path) -> str:
 
 
 @contextmanager
-def usual_permissions(path: Path) -> Generator[None]:
+def umask_permissions(path: Path) -> Generator[None]:
     """Give a file that is written inside the permissions that the umask gives new files.
 
     safetensors' `save_file` lets the owner alone read what it writes, so that a shared run or export cannot be used.

@@ -159,10 +159,10 @@ class JobContext:
         return JobContext(_ignore, self.cancelled)
 
 
-SILENT = JobContext()
+SILENT_JOB = JobContext()
 
 
-LOADING = Progress(stage="Getting ready", done=0, total=0)
+LOADING_PROGRESS = Progress(stage="Getting ready", done=0, total=0)
 _LARGE = ("c10", "torch_cpu", "c10_cuda", "torch_cuda", "torch", "torch_python")  # each after what it needs
 
 
@@ -173,7 +173,7 @@ def load_libraries(job: JobContext) -> None:
     """
     if "torch" in sys.modules:
         return
-    job.report(LOADING)
+    job.report(LOADING_PROGRESS)
     if os.name == "posix":
         found = importlib.util.find_spec("torch")
         folder = Path(found.origin).parent / "lib" if found and found.origin else None

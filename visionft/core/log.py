@@ -68,7 +68,7 @@ def last_lines(count: int) -> list[str]:
     return lines[-count:]
 
 
-def log_expected(to: logging.Logger, error: BaseException) -> None:
+def log_visionft_error(to: logging.Logger, error: BaseException) -> None:
     """Log an error message shown to the user: in a line with its origin, or with the traceback.
 
     An error of the program's own is clear enough; one of a library or the system (no memory, a full disk) is not.

@@ -20,9 +20,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
-from visionft.core.errors import ExportError, VisionFTError, disk_fault
+from visionft.core.errors import ExportError, VisionFTError, find_os_error
 from visionft.core.files import (
-    MOST_RECORD,
+    MAX_RECORD_BYTES,
     fsync_folder,
     fsync_tree,
     link_or_copy,
@@ -70,7 +70,7 @@ def file_entry(path: Path) -> FileEntry:
 def read_record(folder: Path) -> dict[str, Any] | None:
     """Return the content of `export.json` in a folder; None where there is none, or it is another program's."""
     try:
-        record = read_json(folder / RECORD_FILE, most=MOST_RECORD)
+        record = read_json(folder / RECORD_FILE, most=MAX_RECORD_BYTES)
     except (OSError, ValueError):
         return None
     is_own = isinstance(record, dict) and isinstance(record.get("sha256"), str) and "parity" in record
@@ -254,7 +254,7 @@ def _naming_the_full_disk(folder: Path) -> Generator[None]:
     try:
         yield
     except Exception as error:
-        fault = disk_fault(error)
+        fault = find_os_error(error)
         if fault is None:
             raise
         is_nameless = fault.errno == errno.ENOSPC and fault.filename is None

@@ -18,7 +18,7 @@ from models.heads.solutions import memory_of
 from visionft.core.errors import ExportError, NextStep
 from visionft.core.events import Notice, ResultStored
 from visionft.core.files import sha256_file, write_text
-from visionft.core.jobs import SILENT, JobCancelled, JobContext
+from visionft.core.jobs import SILENT_JOB, JobCancelled, JobContext
 from visionft.core.messages import Message
 from visionft.data.types import Snapshot, Split
 from visionft.export.contents import (
@@ -74,7 +74,7 @@ def export_run(
     *,
     options: ExportOptions = DEFAULT_OPTIONS,
     facts: ProjectFacts = NO_FACTS,
-    job: JobContext = SILENT,
+    job: JobContext = SILENT_JOB,
 ) -> ExportResult:
     """Export a run's best checkpoint as `model.onnx` with `labels.txt`, samples and `export.json` in `out_dir`.
 

@@ -13,7 +13,7 @@ from models.heads.knn import NONE
 from visionft.core.errors import ExportError, ImageError
 from visionft.core.events import Progress
 from visionft.core.files import sha256_file
-from visionft.core.jobs import SILENT, JobContext
+from visionft.core.jobs import SILENT_JOB, JobContext
 from visionft.core.messages import Message
 from visionft.core.names import name_key
 from visionft.data.decode import decode
@@ -43,7 +43,7 @@ class IndexContents:
 
 
 def change_index(
-    predictor: Predictor, folder: Path | None = None, *, remove: Sequence[str] = (), job: JobContext = SILENT
+    predictor: Predictor, folder: Path | None = None, *, remove: Sequence[str] = (), job: JobContext = SILENT_JOB
 ) -> IndexContents:
     """Remove images from the retrieval index beside a model, then add images from class folders.
 

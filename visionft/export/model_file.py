@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from visionft.core.amounts import size_text
 from visionft.core.devices import has_nvidia_gpu
-from visionft.core.errors import ExportError, NextStep, as_expected
+from visionft.core.errors import ExportError, NextStep, as_visionft_error
 from visionft.core.messages import Message
 from visionft.export.contents import RECORD_FILE, listed_files, read_record
 
@@ -132,7 +132,7 @@ def open_session(path: Path, content: bytes, *, device: str = "auto", is_optimis
     try:
         session = onnxruntime.InferenceSession(content, options, providers=providers)
     except Exception as error:  # ONNX Runtime raises a dozen different exception classes
-        if (expected := as_expected(error)) is not None:
+        if (expected := as_visionft_error(error)) is not None:
             raise expected from error
         logger.info("The model is refused: %s", error)
         hint = Message("Give a model.onnx that VisionFT exported, or export the run again.")

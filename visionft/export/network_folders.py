@@ -24,7 +24,7 @@ from models.methods.layers import JoinedNetwork
 from models.networks import build_network
 from models.weights.records import bare_origin
 from visionft.core.errors import ExportError
-from visionft.core.files import read_json, usual_permissions, write_json
+from visionft.core.files import read_json, umask_permissions, write_json
 from visionft.core.messages import Message
 from visionft.export.contents import CLASSIFIER_FILE, PYTORCH_FOLDER, TIMM_FOLDER
 from visionft.export.export_result import ExportResult
@@ -103,7 +103,7 @@ def write_timm_folder(folder: Path, network: nn.Module, loaded: RunModel, metada
     target = folder / TIMM_FOLDER
     target.mkdir()
     state = {name: value.contiguous().clone() for name, value in network.state_dict().items()}
-    with usual_permissions(target / WEIGHTS_FILE):
+    with umask_permissions(target / WEIGHTS_FILE):
         save_file(state, target / WEIGHTS_FILE, metadata={"format": "pt"})
     write_json(target / CONFIG_FILE, _timm_config(loaded, metadata))
     built = timm.create_model(f"local-dir:{target}", pretrained=True).eval()
@@ -250,7 +250,7 @@ def _write_compared(prepared: PreparedRun, target: Path, network: Any, state: Ma
     if isinstance(network, JoinedNetwork):
         parts[HEAD_FILE] = network.get_classifier().state_dict()
     for name, values in parts.items():
-        with usual_permissions(target / name):
+        with umask_permissions(target / name):
             plain = {key: value.detach().cpu().contiguous().clone() for key, value in values.items()}
             save_file(plain, target / name, metadata={"format": "pt"})
     write_json(target / CONFIG_FILE, _pytorch_config(prepared, network))

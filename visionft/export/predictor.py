@@ -17,8 +17,8 @@ from typing import Any, Final
 import numpy as np
 
 from models.heads.knn import KnnClassifier
-from visionft.core.errors import ExportError, ImageError, NextStep, as_expected
-from visionft.core.files import MOST_RECORD, atomic_path, parse_json, sha256_file
+from visionft.core.errors import ExportError, ImageError, NextStep, as_visionft_error
+from visionft.core.files import MAX_RECORD_BYTES, atomic_path, parse_json, sha256_file
 from visionft.core.messages import Message
 from visionft.core.records import Record
 from visionft.data.decode import IMAGE_SUFFIXES, decode_open, open_image
@@ -297,7 +297,7 @@ class Predictor:
         try:
             return self._session.run(self._outputs, {INPUT: pixels}, options)
         except Exception as error:  # ONNX Runtime raises a dozen different exception classes
-            if (expected := as_expected(error)) is not None:
+            if (expected := as_visionft_error(error)) is not None:
                 raise expected from error
             if options.terminate:
                 raise refused(self.path, f"gave no answer within {limit_s:.0f} seconds") from error
@@ -392,7 +392,7 @@ def _check_output(session: Any, classes: int, path: Path) -> None:
 
 def _class_names(metadata: dict[str, str], path: Path) -> tuple[str, ...]:
     try:
-        names = parse_json(metadata["class_names"], most=MOST_RECORD)
+        names = parse_json(metadata["class_names"], most=MAX_RECORD_BYTES)
     except (KeyError, ValueError) as error:
         raise refused(path, "does not name its classes") from error
     if not isinstance(names, list) or not names or not all(isinstance(name, str) and name for name in names):
@@ -403,7 +403,7 @@ def _class_names(metadata: dict[str, str], path: Path) -> tuple[str, ...]:
 def _thresholds(metadata: dict[str, str], classes: int, path: Path) -> np.ndarray | None:
     """Return the threshold of each class; None where an image has a single class."""
     try:
-        values = parse_json(metadata.get("thresholds", "null"), most=MOST_RECORD)
+        values = parse_json(metadata.get("thresholds", "null"), most=MAX_RECORD_BYTES)
         thresholds = None if values is None else np.array(values, np.float64)
     except (ValueError, TypeError, OverflowError) as error:
         raise refused(path, "holds “thresholds” that are no list of numbers") from error
@@ -415,7 +415,7 @@ def _thresholds(metadata: dict[str, str], classes: int, path: Path) -> np.ndarra
 def _image_reading(metadata: dict[str, str], path: Path) -> ImageReading:
     """Return how files become pixels; as they are stored for files of earlier versions or of others."""
     try:
-        steps = parse_json(metadata.get("preprocessing", "{}"), most=MOST_RECORD)
+        steps = parse_json(metadata.get("preprocessing", "{}"), most=MAX_RECORD_BYTES)
         return ImageReading.from_dict(steps.get("image_reading", {}))
     except (ValueError, TypeError, AttributeError) as error:
         raise refused(path, "holds a “preprocessing” that cannot be understood") from error
@@ -424,7 +424,7 @@ def _image_reading(metadata: dict[str, str], path: Path) -> ImageReading:
 def _border(metadata: dict[str, str]) -> Border | None:
     """Return the border in the metadata; None for files of earlier versions or of others."""
     try:
-        values = parse_json(metadata["distance"], most=MOST_RECORD)
+        values = parse_json(metadata["distance"], most=MAX_RECORD_BYTES)
         bytes.fromhex(metadata[DISTANCE_OUTPUT])
         return Border(**{name: values[name] for name in ("kind", "split", "images", "share")})
     except (KeyError, ValueError, TypeError):

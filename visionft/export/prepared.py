@@ -21,7 +21,7 @@ import torch  # noqa: TID253
 from models.heads.calibration import sigmoid, softmax
 from visionft.core.errors import ExportError, ImageError, nothing_readable
 from visionft.core.events import Progress
-from visionft.core.jobs import SILENT, JobContext
+from visionft.core.jobs import SILENT_JOB, JobContext
 from visionft.core.messages import Message
 from visionft.data.decode import decode, read_header
 from visionft.data.image_reading import ImageReading
@@ -185,7 +185,7 @@ class PreparedRun:
         return replace(found, model_ms=model_ms)
 
 
-def prepare_run(model: RunModel, images: Snapshot, *, opset: int = OPSET, job: JobContext = SILENT) -> PreparedRun:
+def prepare_run(model: RunModel, images: Snapshot, *, opset: int = OPSET, job: JobContext = SILENT_JOB) -> PreparedRun:
     """Calibrate a loaded run or ensemble on validation images, and fit its distance.
 
     Args:
@@ -268,7 +268,7 @@ def network_inputs(part: RunModel, pixels: Sequence[np.ndarray] | np.ndarray) ->
     return torch.stack([part.preprocessing.apply(each) for each in pixels])
 
 
-def compare(prepared: PreparedRun, predictor: Predictor, *, job: JobContext = SILENT) -> Parity:
+def compare(prepared: PreparedRun, predictor: Predictor, *, job: JobContext = SILENT_JOB) -> Parity:
     """Compare an exported file in ONNX Runtime with the unmerged classifier in PyTorch, at several batch sizes.
 
     Raises:

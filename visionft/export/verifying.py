@@ -23,7 +23,7 @@ from PIL import Image
 from visionft.core.errors import ExportError, NextStep, VisionFTError
 from visionft.core.events import Progress
 from visionft.core.foreign_text import without_secrets
-from visionft.core.jobs import SILENT, JobContext
+from visionft.core.jobs import SILENT_JOB, JobContext
 from visionft.core.messages import Message
 from visionft.core.offline import offline_reason
 from visionft.export.contents import (
@@ -189,7 +189,7 @@ class Verification:
         return not self.faults and not self.sample and all(each.is_equal for each in self.answers)
 
 
-def verify_export(folder: Path, *, job: JobContext = SILENT) -> Verification:
+def verify_export(folder: Path, *, job: JobContext = SILENT_JOB) -> Verification:
     """Verify an export: its files against the hashes of its record, and its models against their recorded predictions.
 
     Args:
@@ -331,7 +331,7 @@ def require_network() -> None:
 
 
 def send_export(
-    folder: Path, repository: str, *, is_public: bool = False, token: str = "", job: JobContext = SILENT
+    folder: Path, repository: str, *, is_public: bool = False, token: str = "", job: JobContext = SILENT_JOB
 ) -> str:
     """Send the files of an export to a model repository, in one commit, and return the repository's address.
 

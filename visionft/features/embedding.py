@@ -27,7 +27,7 @@ from visionft.core.allocator import return_freed_memory
 from visionft.core.devices import pick_device
 from visionft.core.errors import VisionFTError, nothing_readable
 from visionft.core.events import Notice, Progress
-from visionft.core.jobs import SILENT, JobCancelled, JobContext
+from visionft.core.jobs import SILENT_JOB, JobCancelled, JobContext
 from visionft.core.messages import Message
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.features.feature_spec import FeatureSpec, with_aspect
@@ -63,7 +63,7 @@ BATCH, _WRITTEN = 32, 512  # images at a time; after how many they are written
 _TIMED = 16  # images that tell the time of one
 
 
-def embedded(project_dir: Path, images: Snapshot, *, job: JobContext = SILENT) -> Features:
+def embedded(project_dir: Path, images: Snapshot, *, job: JobContext = SILENT_JOB) -> Features:
     """Return the features of all images, and make them the project's current ones; missing ones are computed first.
 
     Raises:
@@ -128,7 +128,7 @@ def features_under(
     device: str = "auto",
     precision: str = "auto",
     stage: str = STAGE,
-    job: JobContext = SILENT,
+    job: JobContext = SILENT_JOB,
 ) -> Features:
     """Return the features of images by a frozen network; missing ones are computed.
 
@@ -163,7 +163,7 @@ def features_under(
 
 def usual_embedding_time(project_dir: Path, images: Snapshot) -> float:
     """Return the usual seconds of `embedded`: of loading a network, and of the images that have no features."""
-    spec = _usual_spec(project_dir, images, SILENT)
+    spec = _usual_spec(project_dir, images, SILENT_JOB)
     missing = missing_features(project_dir, images.images, spec)
     return 0.1 + missing * spec.megapixels * spec.megapixel_s
 
@@ -198,7 +198,7 @@ def feature_batches(
     batch_size: int = BATCH,
     workers: int = -1,
     stage: str = STAGE,
-    job: JobContext = SILENT,
+    job: JobContext = SILENT_JOB,
 ) -> "Iterator[Batch]":
     """Yield the features of images by a frozen network, in their order; missing ones are computed, and stored.
 
@@ -371,7 +371,7 @@ def ensure_network(spec: FeatureSpec, *, accepted: str = "", job: JobContext) ->
 
 @contextlib.contextmanager
 def frozen_network(
-    spec: FeatureSpec, *, device: str = "auto", precision: str = "auto", job: JobContext = SILENT
+    spec: FeatureSpec, *, device: str = "auto", precision: str = "auto", job: JobContext = SILENT_JOB
 ) -> "Iterator[tuple[Classifier, Autocast]]":
     """Load the network of a spec for its features, and give its memory back at the end.
 

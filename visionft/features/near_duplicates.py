@@ -18,7 +18,7 @@ import numpy as np
 from visionft.core.errors import VisionFTError
 from visionft.core.events import Progress
 from visionft.core.files import read_json, write_json
-from visionft.core.jobs import SILENT, JobContext
+from visionft.core.jobs import SILENT_JOB, JobContext
 from visionft.core.messages import Message
 from visionft.data.types import Snapshot
 from visionft.features.connected import DisjointSets
@@ -48,7 +48,7 @@ def near_duplicates(
     *,
     apart: Collection[tuple[int, int]] = (),
     newer_than: int = 0,
-    job: JobContext = SILENT,
+    job: JobContext = SILENT_JOB,
 ) -> list[tuple[int, int]]:
     """Return pairs of images, by their ids, the lower first, that connect each group of near-duplicates.
 
@@ -142,7 +142,9 @@ def _near_pairs(
     return sorted(found)
 
 
-def pairs_by_hash(hashes: np.ndarray, places: np.ndarray, *, most_exact: int, job: JobContext = SILENT) -> np.ndarray:
+def pairs_by_hash(
+    hashes: np.ndarray, places: np.ndarray, *, most_exact: int, job: JobContext = SILENT_JOB
+) -> np.ndarray:
     """Return (P, 3): two places and the bit of the orientation of the second most similar to the first.
 
     Of more than 10,000 images a multi-index finds all pairs with up to 8 different bits and most of the others, of more

@@ -16,7 +16,7 @@ import numpy as np
 
 from models.heads.numerics import Rows
 from visionft.core.events import Progress
-from visionft.core.jobs import SILENT, JobContext
+from visionft.core.jobs import SILENT_JOB, JobContext
 from visionft.core.messages import Message
 
 logger = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ def nearest(
     queries: np.ndarray | None = None,
     *,
     k: int,
-    job: JobContext = SILENT,
+    job: JobContext = SILENT_JOB,
     stage: str = Message("Comparing the images"),
     most_exact: int = MOST_EXACT,
 ) -> Neighbours:

@@ -22,7 +22,7 @@ WINDOW_FILE: Final = "window.json"
 FRAMING_FILE: Final = "framing.json"  # only of the user's own choice; a measured one stays in its file
 RECOMMENDATION_FILE: Final = "recommendation.json"  # of versions before 0.3.0; nothing reads it
 RETRIEVAL_FOLDER: Final = "retrieval"  # as above
-UNREADABLE: Final = ""  # the setting of a damaged file: each opening says so, until the user chooses again
+UNREADABLE_SETTING: Final = ""  # the setting of a damaged file: each opening says so, until the user chooses again
 
 
 def settings_in_files(folder: Path) -> dict[str, str]:
@@ -34,7 +34,7 @@ def settings_in_files(folder: Path) -> dict[str, str]:
         pass
     except (OSError, ValueError) as error:
         logger.warning("%s of %s cannot be read: %s", WINDOW_FILE, folder, error)
-        found[WINDOW] = UNREADABLE
+        found[WINDOW] = UNREADABLE_SETTING
     with suppress(OSError, ValueError):  # see `file_notices`
         if (framing := _own_framing(folder)) is not None:
             found[FRAMING] = json.dumps(framing)

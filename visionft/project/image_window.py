@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from visionft.core.errors import ImageError, ProjectError
 from visionft.core.events import Progress
 from visionft.core.files import parse_json
-from visionft.core.jobs import SILENT, JobContext
+from visionft.core.jobs import SILENT_JOB, JobContext
 from visionft.core.messages import Message, sentences
 from visionft.core.names import count_of
 from visionft.core.records import from_plain
@@ -108,7 +108,7 @@ class _Layout:
 
 
 def measure_window(
-    paths: Iterable[Path], reading: ImageReading | None = None, *, job: JobContext = SILENT
+    paths: Iterable[Path], reading: ImageReading | None = None, *, job: JobContext = SILENT_JOB
 ) -> WindowChoice | None:
     """Measure the reading of images on a sample of them; None where all have 8 bits and one plane.
 
@@ -248,7 +248,7 @@ def choice_text(choice: WindowChoice) -> Message:
     return sentences(reading_text(choice.reading), Message("Chosen by you.") if choice.is_own else about)
 
 
-def require_some(choice: WindowChoice | None) -> WindowChoice:
+def require_window(choice: WindowChoice | None) -> WindowChoice:
     """Return a measured choice (ProjectError: no image has anything to choose)."""
     if choice is None:
         message = "The images of this project have 8 bits, one plane and no channels of their own."

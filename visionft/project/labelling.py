@@ -57,7 +57,9 @@ def label_images(project: Project, class_name: str, images: ImageChoice) -> Effe
     return project.apply(LabelImages(tuple(ids), class_name))
 
 
-def take_in(project: Project, class_name: str, paths: Sequence[Path], *, copy: bool = False) -> LabellingReport:
+def import_and_label(
+    project: Project, class_name: str, paths: Sequence[Path], *, copy: bool = False
+) -> LabellingReport:
     """Give the images at `paths` a class, created when it is new, and import the missing ones into the project.
 
     One step of the history. Removed images are restored; in a split project, images without a split become training

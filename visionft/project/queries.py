@@ -33,7 +33,7 @@ class ImageFilter:
     is_removed: bool = False  # removed images, instead of those in the project
 
 
-EVERYTHING = ImageFilter()
+ALL_IMAGES = ImageFilter()
 ALL = 1 << 60  # images, as a limit
 Value = TypeVar("Value")
 
@@ -76,7 +76,7 @@ class Conflict:
 
 
 @dataclass(frozen=True, slots=True)
-class InProject:
+class ProjectImage:
     """The current content and class names of an image in the project."""
 
     sha256: str
@@ -94,7 +94,7 @@ class ClassRow:
     images: int
 
 
-def find_images(project: Project, wanted: ImageFilter = EVERYTHING, *, limit: int = 1000) -> tuple[int, ...]:
+def find_images(project: Project, wanted: ImageFilter = ALL_IMAGES, *, limit: int = 1000) -> tuple[int, ...]:
     """Return the ids of up to `limit` images selected by a filter, in id order."""
     with project.reading() as connection:
         where, values = _where(connection, wanted)
@@ -147,14 +147,14 @@ def image_rows(project: Project, image_ids: tuple[int, ...]) -> tuple[ImageRow, 
     return tuple(rows[image_id] for image_id in image_ids if image_id in rows)
 
 
-def images_in_project(project: Project, image_ids: Iterable[int]) -> dict[int, InProject]:
+def read_project_images(project: Project, image_ids: Iterable[int]) -> dict[int, ProjectImage]:
     """Return the current state of those images still in the project."""
     chosen = json.dumps(list(image_ids))
     with project.reading() as connection:
         labels = _names(connection, "label", "class", chosen)
         query = "SELECT id, sha256 FROM image WHERE removed_at IS NULL AND id IN (SELECT value FROM json_each(?))"
         found = connection.execute(query, (chosen,)).fetchall()
-    return {image_id: InProject(sha256, labels.get(image_id, ())) for image_id, sha256 in found}
+    return {image_id: ProjectImage(sha256, labels.get(image_id, ())) for image_id, sha256 in found}
 
 
 def find_conflicts(project: Project, contents: Sequence[str] | None = None) -> tuple[Conflict, ...]:

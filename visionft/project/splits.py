@@ -72,7 +72,7 @@ class SplitRequest:
         return replace(usual, val=val or usual.val, test=round(counts["test"] / total, 2))
 
 
-def together_texts(report: SplitReport) -> list[str]:
+def near_duplicate_texts(report: SplitReport) -> list[str]:
     """Return what was done with groups of near-duplicates, in sentences; empty where there were none."""
     kept = Message(
         "{count} group of near-duplicates was kept together.",
@@ -105,7 +105,7 @@ def is_divided(images: Snapshot) -> bool:
     return None not in labelled and "val" in labelled
 
 
-def as_divided(images: Snapshot, wish: SplitRequest) -> Snapshot:
+def with_planned_splits(images: Snapshot, wish: SplitRequest) -> Snapshot:
     """Return images as after `assign_splits` without known groups, for counts and measurements before the split."""
     if is_divided(images):
         return images

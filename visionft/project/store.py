@@ -18,7 +18,7 @@ from typing import Any, Self, get_args
 from visionft.core.errors import NextStep, ProjectError
 from visionft.core.events import Notice, Progress
 from visionft.core.files import fsync_folder, fsync_tree, list_folder, publish_folder, temporary_folder, write_error
-from visionft.core.jobs import SILENT, JobContext
+from visionft.core.jobs import SILENT_JOB, JobContext
 from visionft.core.messages import Message, Text, sentences
 from visionft.core.names import project_path
 from visionft.data.image_reading import AS_STORED, ImageReading
@@ -52,7 +52,7 @@ class Project:
         """Open the project in `path`; use `Project.open`, with its check of the path."""
         self.path = path  # the project folder, absolute
         self.database = Database(path, writable=writable)
-        # Messages to the user: a network file system, a failed backup ...; see `tell_notices`.
+        # Messages to the user: a network file system, a failed backup ...; see `forward_notices`.
         self.notices = self.database.notices
         self._tell: Callable[[Notice], object] | None = None
         self._is_open = True
@@ -153,7 +153,7 @@ class Project:
         """The reason for refusing changes, as the end of a sentence; empty for a writable project."""
         return self.database.read_only_reason
 
-    def tell_notices(self, tell: Callable[[Notice], object]) -> None:
+    def forward_notices(self, tell: Callable[[Notice], object]) -> None:
         """Report each further notice at once, possibly from a backup's thread; `notices` holds the earlier ones."""
         self._tell = tell
 
@@ -325,7 +325,7 @@ class Duplicate:
     stopped: bool = False
 
 
-def duplicate_project(project: Project, target: Path, *, job: JobContext = SILENT) -> Duplicate:
+def duplicate_project(project: Project, target: Path, *, job: JobContext = SILENT_JOB) -> Duplicate:
     """Copy a project into a new or empty folder; both share the images outside it. Cancelled, it leaves nothing."""
     target = project_path(target)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):

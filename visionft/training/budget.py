@@ -4,7 +4,7 @@ import dataclasses
 import math
 import time
 
-from visionft.core.jobs import SILENT, JobContext
+from visionft.core.jobs import SILENT_JOB, JobContext
 from visionft.data.types import Snapshot
 from visionft.features.feature_spec import with_aspect
 from visionft.training.config.checks import check_config
@@ -113,7 +113,7 @@ def fitted_to_framing(
 
 
 def fitted_to_time(
-    config: TrainConfig, images: Snapshot, seconds: float, *, job: JobContext = SILENT
+    config: TrainConfig, images: Snapshot, seconds: float, *, job: JobContext = SILENT_JOB
 ) -> TrainConfig | None:
     """Return the settings with as many epochs, at most their own, as are forecast to take so many seconds.
 

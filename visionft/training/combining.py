@@ -33,8 +33,8 @@ from models.methods.frozen import Ensemble
 from visionft.core.devices import pick_device
 from visionft.core.errors import NextStep, RunError
 from visionft.core.events import EpochDone, Notice
-from visionft.core.files import naming_faults, temporary_folder, write_json
-from visionft.core.jobs import SILENT, JobContext
+from visionft.core.files import converting_write_errors, temporary_folder, write_json
+from visionft.core.jobs import SILENT_JOB, JobContext
 from visionft.core.messages import Message
 from visionft.data.types import Snapshot
 from visionft.training.evaluation.comparison import CHANCE, sign_test
@@ -342,7 +342,7 @@ class Combination:
 
 
 def combine(
-    project_dir: Path, runs: Sequence[str], images: Snapshot, *, title: str = "", job: JobContext = SILENT
+    project_dir: Path, runs: Sequence[str], images: Snapshot, *, title: str = "", job: JobContext = SILENT_JOB
 ) -> Combination:
     """Combine finished runs of a project into an ensemble, and save it as a run.
 
@@ -450,7 +450,7 @@ def _save(
     config = replace(by_name[used[0].run].config, method=Ensemble.name, start_from="")
     results = [result for part in used if (result := by_name[part.run].result)]
     target = project_dir / RUNS_FOLDER / "combination"
-    with temporary_folder(target) as temporary, naming_faults(target):
+    with temporary_folder(target) as temporary, converting_write_errors(target):
         made = temporary / "run"  # a level below those that are listed as runs
         made.mkdir()
         write_json(made / "classes.json", list(members[0].run.class_names))

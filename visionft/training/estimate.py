@@ -19,7 +19,7 @@ from models.catalog import known_backbone
 from visionft.core.amounts import rough_duration_text
 from visionft.core.errors import ImageError
 from visionft.core.events import Progress
-from visionft.core.jobs import SILENT, JobContext
+from visionft.core.jobs import SILENT_JOB, JobContext
 from visionft.core.messages import Message
 from visionft.data.decode import decode
 from visionft.data.image_cache import ImageCache
@@ -110,7 +110,7 @@ class Estimate:
         return Message("{low} to {high}", low=low, high=high)
 
 
-def estimate_run(config: TrainConfig, images: Snapshot, *, job: JobContext = SILENT) -> Estimate:
+def estimate_run(config: TrainConfig, images: Snapshot, *, job: JobContext = SILENT_JOB) -> Estimate:
     """Measure a few steps and estimate the cost of the whole run; `known_estimate` knows it until the program ends."""
     check_config(config, images)
     config = with_aspect(config, images)
@@ -148,7 +148,7 @@ def extrapolate(cost: StepCost, config: TrainConfig, facts: SetFacts, *, evaluat
     )
 
 
-def measure_steps(config: TrainConfig, images: Snapshot, *, job: JobContext = SILENT) -> StepCost:
+def measure_steps(config: TrainConfig, images: Snapshot, *, job: JobContext = SILENT_JOB) -> StepCost:
     """Build the run's network and take a few steps on images of the project."""
     job.report(Progress(stage="Loading the network", done=0, total=0))
     from visionft.training.loop.batches import training_workers

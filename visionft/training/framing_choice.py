@@ -26,7 +26,7 @@ from models.weights.locations import PRETRAINED, local_backbones
 from visionft.core.errors import ConfigError, VisionFTError, WeightsError
 from visionft.core.events import ImagesClassified, Notice
 from visionft.core.files import parse_json, read_json, write_json
-from visionft.core.jobs import SILENT, JobContext
+from visionft.core.jobs import SILENT_JOB, JobContext
 from visionft.core.messages import Message
 from visionft.core.names import count_of
 from visionft.core.records import from_plain, none_if_unreadable
@@ -141,7 +141,7 @@ def labelled_count(images: Snapshot) -> int:
 
 
 def resolved_framing(
-    config: TrainConfig, images: Snapshot, project_dir: Path, *, job: JobContext = SILENT
+    config: TrainConfig, images: Snapshot, project_dir: Path, *, job: JobContext = SILENT_JOB
 ) -> TrainConfig:
     """Return the settings of a run with the project's framing in place of `auto`, and its network; measured where due.
 
@@ -209,7 +209,7 @@ def known_framing(config: TrainConfig, images: Snapshot, project_dir: Path) -> T
 
 
 def measure_framing(
-    project_dir: Path, images: Snapshot, config: TrainConfig, *, job: JobContext = SILENT
+    project_dir: Path, images: Snapshot, config: TrainConfig, *, job: JobContext = SILENT_JOB
 ) -> FramingChoice:
     """Measure framings on about 400 labelled images outside the test split, and keep the choice with the project.
 

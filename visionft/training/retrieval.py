@@ -24,8 +24,8 @@ from models.heads.calibration import sigmoid, softmax
 from models.heads.knn import FittedKnn, KnnClassifier, fit_memory, nearest_first, set_aside, vote_shares
 from visionft.core.errors import NextStep, ProjectError, RunError, VisionFTError
 from visionft.core.events import Notice, Progress
-from visionft.core.files import atomic_path, usual_permissions, write_error
-from visionft.core.jobs import SILENT, JobContext
+from visionft.core.files import atomic_path, umask_permissions, write_error
+from visionft.core.jobs import SILENT_JOB, JobContext
 from visionft.core.messages import Message
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.features.embedding import features_under
@@ -186,7 +186,7 @@ def index_digest(indexed: Snapshot, name: str) -> str:
     return digest.hexdigest()
 
 
-def run_index(run: Run, images: Snapshot, *, job: JobContext = SILENT) -> Index:
+def run_index(run: Run, images: Snapshot, *, job: JobContext = SILENT_JOB) -> Index:
     """Return the index of a k-NN run for the labels of `images`, with the run's network and settings.
 
     It is read from its file, or fitted and written there.
@@ -268,7 +268,7 @@ def write_index(path: Path, arrays: Mapping[str, np.ndarray], about: Mapping[str
         raise write_error(path.parent, error) from error
     arrays = {name: np.require(value, requirements="C") for name, value in arrays.items()}
     text = json.dumps(about)
-    with atomic_path(path) as temporary, usual_permissions(temporary):
+    with atomic_path(path) as temporary, umask_permissions(temporary):
         save_file(dict(arrays), temporary, metadata={"about": text, "sha256": _content_hash(arrays, text)})
 
 
@@ -306,7 +306,7 @@ def _read(
         return None
 
 
-def load_current_model(run: Run, images: Snapshot, *, job: JobContext = SILENT) -> "RunModel":
+def load_current_model(run: Run, images: Snapshot, *, job: JobContext = SILENT_JOB) -> "RunModel":
     """Load the model of a run; k-NN, alone or in an ensemble, predicts from the current labels.
 
     Raises:

@@ -14,7 +14,7 @@ from models.methods.table import METHODS
 from models.weights.locations import PRETRAINED, RANDOM, local_backbones
 from visionft.core.errors import ConfigError, VisionFTError
 from visionft.core.files import from_home
-from visionft.core.jobs import SILENT, JobCancelled, JobContext
+from visionft.core.jobs import SILENT_JOB, JobCancelled, JobContext
 from visionft.data.types import Snapshot
 from visionft.training.base_weights import ensure_weights
 from visionft.training.config.checks import check_config
@@ -33,7 +33,7 @@ def run_settings(
     preset: str | None = None,
     recipe_file: Path | None = None,
     trains_on: str = "",
-    job: JobContext = SILENT,
+    job: JobContext = SILENT_JOB,
 ) -> TrainConfig:
     """Return the checked settings of a new run.
 

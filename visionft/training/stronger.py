@@ -13,7 +13,7 @@ from models.weights.fetching import fetch
 from models.weights.locations import local_backbones
 from visionft.core.errors import VisionFTError
 from visionft.core.events import Notice
-from visionft.core.jobs import SILENT, JobCancelled, JobContext
+from visionft.core.jobs import SILENT_JOB, JobCancelled, JobContext
 from visionft.core.messages import Message
 from visionft.core.names import count_of
 from visionft.data.types import Snapshot
@@ -48,7 +48,7 @@ def comparison_s(backbone: Backbone, images: Snapshot) -> float:
     return len(probed_images(images)) * spec.megapixels * spec.megapixel_s
 
 
-def fetch_stronger(config: TrainConfig, *, job: JobContext = SILENT) -> str:
+def fetch_stronger(config: TrainConfig, *, job: JobContext = SILENT_JOB) -> str:
     """Fetch the stronger network where the settings try networks, and return its name; empty where it did not come.
 
     A failure is reported as a notice: without it everything goes on as before.
@@ -70,7 +70,7 @@ def fetch_stronger(config: TrainConfig, *, job: JobContext = SILENT) -> str:
 
 
 def fetch_and_compare(
-    project_dir: Path, images: Snapshot, config: TrainConfig, backbone: str, *, job: JobContext = SILENT
+    project_dir: Path, images: Snapshot, config: TrainConfig, backbone: str, *, job: JobContext = SILENT_JOB
 ) -> FramingChoice:
     """Fetch a network and measure it beside those that are here; the choice is kept with the project.
 

@@ -28,8 +28,8 @@ from visionft.features.registration import (
     register,
 )
 from visionft.project.edits.changes import AssignSplits
-from visionft.project.edits.image_changes import KeepOne, TagImages
-from visionft.project.edits.verdicts import JudgeFine
+from visionft.project.edits.image_changes import KeepOneDuplicate, TagImages
+from visionft.project.edits.verdicts import MarkFindingsFine
 from visionft.project.queries import find_conflicts, image_rows
 from visionft.project.store import Project
 
@@ -207,7 +207,7 @@ def test_keeping_one_takes_over_what_is_known_and_is_undone_at_once(project: Pro
     project.apply(TagImages((other,), "holiday"))
     project.apply(AssignSplits({other: "val"}))
     before = image_rows(project, (kept, other))
-    effects = project.apply(KeepOne({kept: (other,)}))
+    effects = project.apply(KeepOneDuplicate({kept: (other,)}))
     assert effects.has_new_images
     assert other not in names(project)
     (row,) = image_rows(project, (kept,))
@@ -219,23 +219,23 @@ def test_keeping_one_takes_over_what_is_known_and_is_undone_at_once(project: Pro
 
 def test_keeping_one_of_contradicting_labels_makes_a_conflict_of_them(project: Project):
     kept, other = (ids_of(project)[name] for name in ("2.png", "2-small.png"))
-    project.apply(KeepOne({kept: (other,)}))
+    project.apply(KeepOneDuplicate({kept: (other,)}))
     (conflict,) = find_conflicts(project)
     assert {each.class_name for each in conflict.candidates} == {"a", "b"}
     project.undo()
-    project.apply(KeepOne({kept: (other,)}, takes_labels=False))
+    project.apply(KeepOneDuplicate({kept: (other,)}, takes_labels=False))
     assert image_rows(project, (kept,))[0].labels == ("a",)
     with pytest.raises(ProjectError):
-        project.apply(KeepOne({kept: (other,), other: (kept,)}))
+        project.apply(KeepOneDuplicate({kept: (other,), other: (kept,)}))
 
 
 def test_what_a_person_judged_and_what_has_gone_is_left_out(project: Project):
     result = Duplicates().run(Inputs(project.path, project.snapshot()))
     ids = ids_of(project)
-    project.apply(JudgeFine("duplicates", ((ids["2.png"], ids["2-small.png"]),)))
+    project.apply(MarkFindingsFine("duplicates", ((ids["2.png"], ids["2-small.png"]),)))
     left = current_groups(project, result)
     assert all(ids["2.png"] not in group.image_ids for group in left)
-    project.apply(KeepOne({ids["4.png"]: (ids["4-again.bmp"],)}))
+    project.apply(KeepOneDuplicate({ids["4.png"]: (ids["4-again.bmp"],)}))
     assert all(ids["4.png"] not in group.image_ids for group in current_groups(project, result))
     assert len(left) == 2
 

@@ -18,7 +18,7 @@ from visionft.analysis.leaks import (
 )
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.project.edits.changes import AssignSplits
-from visionft.project.edits.verdicts import JudgeFine
+from visionft.project.edits.verdicts import MarkFindingsFine
 from visionft.project.importing.importer import import_source
 from visionft.project.store import Project
 from visionft.training.evaluation.stored import StoredEvaluation, StoredPrediction
@@ -107,7 +107,7 @@ def test_mending_does_not_whitewash_the_runs_before(project: Project):
 def test_neither_images_judged_fine_nor_a_run_without_its_images_leak(project: Project):
     result = read_result(project.path, "leaks")
     assert result is not None
-    project.apply(JudgeFine("duplicates", tuple(related_images(project, result).pairs)))
+    project.apply(MarkFindingsFine("duplicates", tuple(related_images(project, result).pairs)))
     assert [each.leaked for each in current_leak_free_accuracies(project)] == [0]
     (project.path / "runs" / "001-resnet18-linear" / "snapshot.json.gz").unlink()
     assert current_leak_free_accuracies(project) == ()

@@ -20,7 +20,7 @@ from visionft.analysis.leaks import (
 )
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.project.edits.changes import AssignSplits
-from visionft.project.edits.verdicts import JudgeFine
+from visionft.project.edits.verdicts import MarkFindingsFine
 from visionft.project.importing.importer import import_source
 from visionft.project.splits import assign_splits
 from visionft.project.store import Project
@@ -85,7 +85,7 @@ def test_leaks_of_a_project_are_found_mended_and_undone(project: Project):
     before = project.snapshot()
     result = Leaks().run(Inputs(project.path, before))
     pairs = related_images(project, result).pairs
-    project.apply(JudgeFine("duplicates", tuple(pairs)))
+    project.apply(MarkFindingsFine("duplicates", tuple(pairs)))
     assert not leaks_of(related_images(project, result), before)
     project.undo()
     groups = related_images(project, result)

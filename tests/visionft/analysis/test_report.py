@@ -23,7 +23,7 @@ from visionft.analysis.report import (
 )
 from visionft.cli.output import json_text
 from visionft.project.edits.changes import AssignSplits, LabelImages, RemoveImages, UnlabelImages
-from visionft.project.edits.verdicts import JudgeFine
+from visionft.project.edits.verdicts import MarkFindingsFine
 from visionft.project.importing.importer import import_source
 from visionft.project.splits import assign_splits
 from visionft.project.store import Project
@@ -100,7 +100,7 @@ def test_issues_are_counted_by_class_until_they_are_judged_or_removed(checked):
     assert {path.name for path in report.paths.values()} == {"blank.png", "cut.png"}
     assert evidence(report, "quality")[0][:2] == ["2", "42"]
     blank, cut = (each.image_id for each in sorted(quality.worst, key=lambda issue: issue.kind))
-    checked.apply(JudgeFine("quality", ((blank, 0),)))
+    checked.apply(MarkFindingsFine("quality", ((blank, 0),)))
     assert read_report(checked).check("quality").kinds == {"corrupt": 1}
     checked.apply(RemoveImages((cut,)))
     quality = read_report(checked).check("quality")

@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
 from visionft.core import files
-from visionft.core.errors import IrregularFileError, RunError, VisionFTError, as_expected
+from visionft.core.errors import IrregularFileError, RunError, VisionFTError, as_visionft_error
 from visionft.core.files import (
     atomic_path,
     from_home,
@@ -118,7 +118,7 @@ def test_json_larger_than_any_of_ours_is_not_read(tmp_path: Path, monkeypatch: p
     path = tmp_path / "x.json"
     path.write_text('"äöü"', encoding="utf-8")
     assert files.read_json(path) == "äöü"
-    monkeypatch.setattr(files, "MOST_JSON", 7)
+    monkeypatch.setattr(files, "MAX_JSON_BYTES", 7)
     with pytest.raises(ValueError, match=" 7 "):
         files.read_json(path)
 
@@ -127,10 +127,10 @@ def test_lines_are_read_one_at_a_time_and_no_more_than_any_of_ours(tmp_path: Pat
     path = tmp_path / "x.jsonl"
     path.write_bytes('"a\u2028b"\r\n\n"äöü"'.encode())  # a character taken as the end of a line by some programs only
     assert list(files.read_lines(path)) == ['"a\u2028b"', "", '"äöü"']
-    monkeypatch.setattr(files, "MOST_LINES", 15)
+    monkeypatch.setattr(files, "MAX_TEXT_FILE_BYTES", 15)
     with pytest.raises(ValueError, match=" 15 "):
         list(files.read_lines(path))
-    monkeypatch.setattr(files, "MOST_LINE", 8)
+    monkeypatch.setattr(files, "MAX_LINE_BYTES", 8)
     lines = files.read_lines(path)
     with pytest.raises(ValueError, match=" 8 "):
         next(lines)
@@ -227,13 +227,13 @@ def test_a_pipe_a_device_and_a_folder_are_not_read(tmp_path: Path, read) -> None
     for path in (tmp_path / "pipe", Path("/dev/zero"), tmp_path):
         with pytest.raises(IrregularFileError) as caught:
             read(path)
-        assert as_expected(caught.value) is not None and str(path) in str(caught.value)
+        assert as_visionft_error(caught.value) is not None and str(path) in str(caught.value)
 
 
 def test_a_name_without_end_is_told_short(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="long|name") as caught:
         sha256_file(tmp_path / ("x" * 5000))
-    told = as_expected(caught.value)
+    told = as_visionft_error(caught.value)
     assert os.name == "nt" or (told is not None and len(told.message) < 300)
 
 

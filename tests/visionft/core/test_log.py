@@ -11,7 +11,7 @@ import pytest
 
 from visionft.cli import main
 from visionft.core.errors import ProjectError, VisionFTError
-from visionft.core.log import SharedFileHandler, last_lines, log_expected, log_file, start_log
+from visionft.core.log import SharedFileHandler, last_lines, log_file, log_visionft_error, start_log
 from visionft.project.importing.importer import import_source
 from visionft.project.store import Project
 
@@ -73,8 +73,8 @@ def test_what_the_system_refuses_is_logged_with_its_traceback(log) -> None:
     try:
         raise MemoryError
     except MemoryError as error:
-        log_expected(logging.getLogger("visionft.test"), error)
-    log_expected(logging.getLogger("visionft.test"), VisionFTError("unraised"))
+        log_visionft_error(logging.getLogger("visionft.test"), error)
+    log_visionft_error(logging.getLogger("visionft.test"), VisionFTError("unraised"))
     assert "Traceback" in log() and "MemoryError" in log() and "unraised" in log()
 
 

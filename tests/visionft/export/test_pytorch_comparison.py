@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from visionft.core.jobs import SILENT
+from visionft.core.jobs import SILENT_JOB
 from visionft.data.image_reading import AS_STORED
 from visionft.data.types import SnapshotImage
 from visionft.export.prepared import BATCHES, measure_parity, spread_by_shape
@@ -46,7 +46,7 @@ def test_each_image_is_compared_in_each_batch_size(count: int) -> None:
 
         return outputs
 
-    parity = measure_parity(outputs_in("expected"), outputs_in("got"), decoded, at_once=4, job=SILENT)
+    parity = measure_parity(outputs_in("expected"), outputs_in("got"), decoded, at_once=4, job=SILENT_JOB)
     assert parity.is_equal and parity.images == count and parity.batches == BATCHES
     assert set(seen["got"]) == set(BATCHES) and max(seen["expected"]) <= 7
     assert sum(seen["got"]) == sum(seen["expected"]) == {3: 3 + 2 + 7, 24: 17 + 2 + 7}[count]

@@ -13,7 +13,7 @@ from huggingface_hub import constants
 from visionft.core.doctor import report_text
 from visionft.core.errors import VisionFTError
 from visionft.core.files import sha256_file
-from visionft.core.log import log_expected, log_file, start_log
+from visionft.core.log import log_file, log_visionft_error, start_log
 from visionft.core.offline import OFFLINE_VARIABLE
 from visionft.export.contents import list_contents
 from visionft.export.verifying import send_export
@@ -108,7 +108,7 @@ def test_a_hub_that_sends_the_token_back_brings_it_nowhere(status: int, hub, exp
     with pytest.raises(VisionFTError) as caught:
         send_export(export, "me/model", token=TOKEN)
     assert hub.tokens == {TOKEN} and leaks(hub.told[-1])
-    log_expected(logging.getLogger("visionft.test"), caught.value)
+    log_visionft_error(logging.getLogger("visionft.test"), caught.value)
     logging.getLogger("huggingface_hub").warning("it was sent %s", "Authorization: Bearer hf_q7RwZkB2m9XcV5tN1sJ8")
     logging.getLogger("visionft.test").error("a bug", exc_info=caught.value)
     trace = "".join(traceback.format_exception(caught.value))

@@ -9,7 +9,7 @@ from visionft.core.errors import ProjectError
 from visionft.core.jobs import JobContext
 from visionft.project.edits.changes import AddClass, LabelImages, RemoveImages
 from visionft.project.importing.importer import import_source
-from visionft.project.labelling import find_image, label_images, take_in
+from visionft.project.labelling import find_image, import_and_label, label_images
 from visionft.project.queries import find_images, image_rows
 from visionft.project.safety.backups import list_backups
 from visionft.project.store import Project, duplicate_project
@@ -95,7 +95,7 @@ def test_a_image_from_anywhere_comes_in_with_its_label_and_one_undo_takes_it_bac
     new = draw(tmp_path / "elsewhere" / "new.png", 77)
     project.wait_for_backups()
     before = len(list_backups(project.path))
-    taken = take_in(project, "dog", [new])
+    taken = import_and_label(project, "dog", [new])
     assert taken.added == 1 and taken.split is None and len(find_images(project)) == 13
     assert only(project, new).labels == ("dog",) and only(project, new).path == new
     assert project.undo_title == LabelImages((1,), "dog").title
@@ -106,11 +106,11 @@ def test_a_image_from_anywhere_comes_in_with_its_label_and_one_undo_takes_it_bac
 
 
 def test_a_image_of_the_project_changes_its_class_and_a_removed_one_comes_back(project: Project, multi, images):
-    take_in(multi, "dog", [images / "cat" / "0.png"])  # several labels add up
+    import_and_label(multi, "dog", [images / "cat" / "0.png"])  # several labels add up
     assert only(multi, images / "cat" / "0.png").labels == ("cat", "dog")
     known, gone = images / "cat" / "0.png", images / "cat" / "1.png"
     project.apply(RemoveImages((find_image(project, gone),)))
-    taken = take_in(project, "dog", [known, gone])
+    taken = import_and_label(project, "dog", [known, gone])
     assert taken.added == 0 and len(find_images(project)) == 12
     assert only(project, known).labels == only(project, gone).labels == ("dog",)
     project.undo()
@@ -121,5 +121,5 @@ def test_what_is_no_image_changes_nothing_and_says_why(project: Project, tmp_pat
     (tmp_path / "broken.png").write_bytes(b"nothing")
     for class_name, name in (("dog", "broken.png"), ("dog", "nowhere.png"), ("  ", "broken.png")):
         with pytest.raises(ProjectError):
-            take_in(project, class_name, [tmp_path / name])
+            import_and_label(project, class_name, [tmp_path / name])
     assert len(find_images(project)) == 12

@@ -163,7 +163,7 @@ class Database:
                     "The project cannot be changed: {reason}.", reason=self.read_only_reason or "it is closed"
                 )
                 raise ProjectError(message, "Close it there, then open it again.")
-            self.check_place()
+            self.check_not_moved()
             self._writer.execute("BEGIN IMMEDIATE")
             try:
                 yield self._writer
@@ -174,7 +174,7 @@ class Database:
                 if not isinstance(error, RollBack):
                     raise
 
-    def check_place(self) -> None:
+    def check_not_moved(self) -> None:
         """Raise a `ProjectError` if the open database left its folder: SQLite would go on writing into it."""
         if self._writer is not None and _identity(self.file) != self._identity:
             message = Message("The project folder is gone or was replaced: {parent}.", parent=self.file.parent)

@@ -108,7 +108,7 @@ class LabelImages(ImagesEdit):
     source: LabelSource = "person"
 
     def write(self, connection: sqlite3.Connection) -> None:
-        ids = picked(connection, self.image_ids)
+        ids = require_images(connection, self.image_ids)
         class_id = ensure_class(connection, self.class_name)
         if task_of(connection) == "single":
             statement = "DELETE FROM label WHERE image_id IN (SELECT value FROM json_each(?)) AND class_id != ?"
@@ -171,7 +171,7 @@ class UnlabelImages(ImagesEdit):
         return Message("Remove “{name}” from {counted}", name=self.class_name, counted=self.counted)
 
     def write(self, connection: sqlite3.Connection) -> None:
-        ids = picked(connection, self.image_ids)
+        ids = require_images(connection, self.image_ids)
         class_id = None if self.class_name is None else class_id_of(connection, self.class_name)
         for table in ("label", "conflict"):
             connection.execute(
@@ -206,7 +206,7 @@ class RemoveImages(ImagesEdit):
     TITLE = Message("Remove {counted} from the project")
 
     def write(self, connection: sqlite3.Connection) -> None:
-        picked(connection, self.image_ids)
+        require_images(connection, self.image_ids)
         remove_images(connection, self.image_ids)
 
 
@@ -219,7 +219,7 @@ def remove_images(connection: sqlite3.Connection, image_ids: Sequence[int]) -> N
 def set_column(connection: sqlite3.Connection, image_ids: Sequence[int], column: str, value: str | None) -> None:
     """Set a column of images to one value."""
     statement = f"UPDATE image SET {column} = ? WHERE id IN (SELECT value FROM json_each(?))"
-    connection.execute(statement, (value, picked(connection, image_ids)))
+    connection.execute(statement, (value, require_images(connection, image_ids)))
 
 
 def group_by_name(pairs: Iterable[tuple[Sequence[str], Key]]) -> dict[str, list[Key]]:
@@ -238,7 +238,7 @@ def insert_labels(connection: sqlite3.Connection, rows: Iterable[tuple[int, int,
     connection.executemany(statement, [(*row, now) for row in rows])
 
 
-def keep_setting(connection: sqlite3.Connection, key: str, value: str | None) -> None:
+def write_setting(connection: sqlite3.Connection, key: str, value: str | None) -> None:
     """Write a setting of the project; None deletes it."""
     if value is None:
         connection.execute("DELETE FROM setting WHERE key = ?", (key,))
@@ -255,7 +255,7 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def picked(connection: sqlite3.Connection, image_ids: Sequence[int]) -> str:
+def require_images(connection: sqlite3.Connection, image_ids: Sequence[int]) -> str:
     """Return image ids as a JSON array for `json_each`, after checking that all are in the project."""
     unique = sorted(set(image_ids))
     ids = json.dumps(unique)

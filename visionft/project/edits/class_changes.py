@@ -12,8 +12,8 @@ from visionft.core.names import clean_name, name_key
 from visionft.project.edits import changes
 
 COLOR = re.compile(r"#[0-9a-fA-F]{6}")
-MOST_LINES = 100  # prompts of a class: CLIP's authors have 80 for ImageNet
-MOST_LETTERS = 500  # of a prompt: a text network reads 64 to 77 tokens of it, of four letters or so each
+MAX_PROMPTS_PER_CLASS = 100  # prompts of a class: CLIP's authors have 80 for ImageNet
+MAX_PROMPT_CHARACTERS = 500  # of a prompt: a text network reads 64 to 77 tokens of it, of four letters or so each
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,10 +174,12 @@ def clean_prompts(class_name: str, lines: tuple[str, ...]) -> tuple[str, ...]:
     if "" in cleaned:
         message = Message("A prompt of “{name}” is empty.", name=class_name)
         hint = Message("Describe its images, or remove the line: a class without lines is described by its name.")
-    elif len(cleaned) > MOST_LINES or any(len(line) > MOST_LETTERS for line in cleaned):
+    elif len(cleaned) > MAX_PROMPTS_PER_CLASS or any(len(line) > MAX_PROMPT_CHARACTERS for line in cleaned):
         message = Message("The prompts of “{name}” are too many or too long.", name=class_name)
         hint = Message(
-            "A class has at most {most} prompts of {letters} letters.", most=MOST_LINES, letters=MOST_LETTERS
+            "A class has at most {most} prompts of {letters} letters.",
+            most=MAX_PROMPTS_PER_CLASS,
+            letters=MAX_PROMPT_CHARACTERS,
         )
     elif not all(line.isprintable() for line in cleaned):
         message = Message("A prompt of “{name}” holds a sign that cannot be printed.", name=class_name)

@@ -13,8 +13,8 @@ from visionft.project.edits.changes import (
     Edit,
     ImagesEdit,
     insert_labels,
-    picked,
     remove_images,
+    require_images,
     set_column,
     task_of,
 )
@@ -32,7 +32,7 @@ class TagImages(ImagesEdit):
     tag: str
 
     def write(self, connection: sqlite3.Connection) -> None:
-        tag_images(connection, self.tag, picked(connection, self.image_ids))
+        tag_images(connection, self.tag, require_images(connection, self.image_ids))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class UntagImages(ImagesEdit):
     tag: str
 
     def write(self, connection: sqlite3.Connection) -> None:
-        ids = picked(connection, self.image_ids)
+        ids = require_images(connection, self.image_ids)
         row = connection.execute("SELECT id FROM tag WHERE name_key = ?", (name_key(self.tag.strip()),)).fetchone()
         if row is None:
             raise ProjectError(Message("There is no tag “{tag}”.", tag=self.tag), "Check its spelling.")
@@ -121,7 +121,7 @@ def clean_note(note: str) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class KeepOne(Edit):
+class KeepOneDuplicate(Edit):
     """Keep one image of each group: {kept image: removed images}.
 
     The kept image inherits their tags, and their split and note where it has none. With `takes_labels` it gets their
@@ -142,7 +142,7 @@ class KeepOne(Edit):
         everyone = [*self.groups, *leaving]
         if len(set(everyone)) != len(everyone):
             raise ProjectError("An image is in two groups of duplicates.", "Look for duplicates again.")
-        picked(connection, everyone)
+        require_images(connection, everyone)
         is_single = task_of(connection) == "single"
         for kept, others in self.groups.items():
             ids = json.dumps(others)

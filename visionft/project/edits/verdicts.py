@@ -4,14 +4,14 @@ import sqlite3
 from dataclasses import dataclass
 
 from visionft.core.messages import Message
-from visionft.project.edits.changes import Edit, now_ms, picked
+from visionft.project.edits.changes import Edit, now_ms, require_images
 from visionft.project.store import Project
 
-Judged = frozenset[tuple[int, int]]  # (image id, 0), or a pair of image ids, the lower one first
+FineFindings = frozenset[tuple[int, int]]  # (image id, 0), or a pair of image ids, the lower one first
 
 
 @dataclass(frozen=True, slots=True)
-class JudgeFine(Edit):
+class MarkFindingsFine(Edit):
     """Mark findings of a check as fine: single images (id, 0), or pairs of images."""
 
     TITLE = Message("Keep {counted} as they are")
@@ -25,12 +25,12 @@ class JudgeFine(Edit):
     def write(self, connection: sqlite3.Connection) -> None:
         pairs = [pair_of(image_id, other_id) for image_id, other_id in self.findings]
         rows = [(image_id, f"{self.check}:{other_id}" if other_id else self.check) for image_id, other_id in pairs]
-        picked(connection, [image_id for image_id, _ in rows])
+        require_images(connection, [image_id for image_id, _ in rows])
         statement = "INSERT INTO verdict (image_id, finding, at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
         connection.executemany(statement, [(*row, now_ms()) for row in rows])
 
 
-def verdicts_of(project: Project, check: str) -> Judged:
+def verdicts_of(project: Project, check: str) -> FineFindings:
     """Return the findings of a check judged fine by a person."""
     query = "SELECT image_id, finding FROM verdict WHERE finding = ? OR finding LIKE ?"
     rows = project.fetch(query, check, f"{check}:%")

@@ -13,7 +13,7 @@ from pathlib import Path
 from visionft.core.errors import ProjectError
 from visionft.core.files import atomic_path, fsync_tree, is_stream, publish_folder, temporary_folder, write_error
 from visionft.core.foreign_text import spreadsheet_cell
-from visionft.core.jobs import SILENT, JobContext
+from visionft.core.jobs import SILENT_JOB, JobContext
 from visionft.core.messages import Message
 from visionft.project.formats import labels_file
 from visionft.project.formats.handing_out import Copier, LabelSet
@@ -39,7 +39,7 @@ def export_labels(
     *,
     export_format: str = "auto",
     for_spreadsheets: bool = False,
-    job: JobContext = SILENT,
+    job: JobContext = SILENT_JOB,
 ) -> LabelExport:
     """Export the images' labels, removed images left out; a cancelled export of class folders leaves nothing.
 

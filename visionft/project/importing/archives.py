@@ -22,7 +22,7 @@ from visionft.core.amounts import size_text
 from visionft.core.errors import ProjectError
 from visionft.core.events import Progress
 from visionft.core.files import open_regular, write_error
-from visionft.core.jobs import SILENT, JobCancelled, JobContext
+from visionft.core.jobs import SILENT_JOB, JobCancelled, JobContext
 from visionft.core.messages import Message
 from visionft.data.decode import IMAGE_SUFFIXES
 from visionft.data.types import Split
@@ -67,7 +67,7 @@ def archives_of(folder: Path) -> list[Path]:
     return [path for path in files if is_archive(path) and len(path.parts) <= levels]
 
 
-def unpack(source: Path, target: Path, *, job: JobContext = SILENT) -> bool:
+def unpack(source: Path, target: Path, *, job: JobContext = SILENT_JOB) -> bool:
     """Unpack an archive, or those of a folder, into the empty folder `target`; return False when cancelled.
 
     Archives inside are unpacked too, where there are no images beside them. A `ProjectError` for an archive that is

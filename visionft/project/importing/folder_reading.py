@@ -9,7 +9,7 @@ from pathlib import Path
 from visionft.core.errors import NextStep, ProjectError
 from visionft.core.files import is_file
 from visionft.core.foreign_text import printable
-from visionft.core.jobs import SILENT, JobContext
+from visionft.core.jobs import SILENT_JOB, JobContext
 from visionft.core.messages import Message, sentences
 from visionft.data.types import Split
 from visionft.project.formats.class_names import are_ids, class_names_for, name_of
@@ -51,7 +51,7 @@ def read_folder(
     *,
     options: ReadOptions,
     known_classes: Collection[str] = (),
-    job: JobContext = SILENT,
+    job: JobContext = SILENT_JOB,
 ) -> tuple[ImageTable, ...]:
     """Return the image tables of a folder, by their rank; the last one is of images without labels.
 

@@ -14,11 +14,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from visionft.core.errors import ProjectError, VisionFTError, as_expected
+from visionft.core.errors import ProjectError, VisionFTError, as_visionft_error
 from visionft.core.events import Notice, Progress
-from visionft.core.files import atomic_path, fsync_folder, link_or_copy, naming_faults
+from visionft.core.files import atomic_path, converting_write_errors, fsync_folder, link_or_copy
 from visionft.core.foreign_text import printable
-from visionft.core.jobs import SILENT, JobContext
+from visionft.core.jobs import SILENT_JOB, JobContext
 from visionft.core.messages import Message
 from visionft.core.names import count_of
 from visionft.core.records import Record
@@ -96,7 +96,7 @@ def import_source(
     reading: int = 0,
     accepts_unlabelled: bool = False,
     replaces_labels: bool = False,
-    job: JobContext = SILENT,
+    job: JobContext = SILENT_JOB,
 ) -> ImportReport:
     """Import images and their labels from a source, as one step of the history; cancelled, committed images stay.
 
@@ -142,7 +142,7 @@ def import_table(
     class_map: ClassMap | None = None,
     known_facts: Mapping[Path, FileFacts] | None = None,
     replaces_labels: bool = False,
-    job: JobContext = SILENT,
+    job: JobContext = SILENT_JOB,
 ) -> ImportReport:
     """Import the table that is taken of a source, as `import_source`; its label files are not read again.
 
@@ -195,7 +195,7 @@ def _keep_label_files(project: Project, path: Path, report: ImportReport) -> Non
 
 
 def import_files(
-    project: Project, paths: Sequence[Path], *, copy: bool = False, job: JobContext = SILENT
+    project: Project, paths: Sequence[Path], *, copy: bool = False, job: JobContext = SILENT_JOB
 ) -> ImportReport:
     """Import single image files from any folder, without labels; known images stay as they are."""
     base = paths[0].parent
@@ -292,7 +292,7 @@ class _Import:
                 self._commit(batch)
                 yield batch.done
         except (VisionFTError, OSError) as error:
-            expected = as_expected(error)
+            expected = as_visionft_error(error)
             if expected is None or not self.added:
                 raise
             counted = count_of(self.added, "image")
@@ -448,7 +448,7 @@ def _copy_files(folder: Path, wanted: Mapping[Path, Path], *, links: bool) -> No
 
     pool = ThreadPoolExecutor(_COPIERS)
     try:
-        with naming_faults(folder):
+        with converting_write_errors(folder):
             for each in folders:
                 each.mkdir(parents=True, exist_ok=True)
             for _ in pool.map(copy, missing):

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from visionft.core.events import Notice, Progress
 from visionft.core.foreign_text import printable
-from visionft.core.jobs import SILENT, JobContext
+from visionft.core.jobs import SILENT_JOB, JobContext
 from visionft.core.names import name_key, natural_key
 from visionft.data.image_reading import AS_STORED, ImageReading
 from visionft.data.types import Task
@@ -92,7 +92,7 @@ def preview_source(
     choice: LabelChoice = AUTOMATIC,
     reading: int = 0,
     unpacked: Path | None = None,
-    job: JobContext = SILENT,
+    job: JobContext = SILENT_JOB,
 ) -> ImportPreview:
     """Preview the result of `import_source`, without writing anything except a zip's temporary unpacked copy.
 
@@ -124,7 +124,7 @@ def preview_table(
     *,
     class_map: ClassMap | None = None,
     known_facts: Mapping[Path, FileFacts] | None = None,
-    job: JobContext = SILENT,
+    job: JobContext = SILENT_JOB,
 ) -> ImportPreview:
     """Preview the import of the table that is taken of a source, as `preview_source`; its label files are not read."""
     task: Task = project.task if project is not None else "multi"

@@ -9,7 +9,7 @@ from pathlib import Path
 from visionft.core.errors import ProjectError
 from visionft.core.events import Progress
 from visionft.core.files import is_file, sha256_file
-from visionft.core.jobs import SILENT, JobContext
+from visionft.core.jobs import SILENT_JOB, JobContext
 from visionft.core.messages import Message
 from visionft.core.names import count_of
 from visionft.project.db.roots import ensure_roots
@@ -56,7 +56,7 @@ class RelinkImages:
         )
 
 
-def find_missing(project: Project, *, job: JobContext = SILENT) -> tuple[MissingImage, ...]:
+def find_missing(project: Project, *, job: JobContext = SILENT_JOB) -> tuple[MissingImage, ...]:
     """Return the images without a file at the recorded path, in id order."""
     roots = project.roots()
     rows = project.fetch("SELECT id, root_id, path, sha256, bytes FROM image WHERE removed_at IS NULL ORDER BY id")
@@ -72,7 +72,7 @@ def find_missing(project: Project, *, job: JobContext = SILENT) -> tuple[Missing
     return tuple(missing)
 
 
-def relink_images(project: Project, folder: Path, *, job: JobContext = SILENT) -> RelinkReport:
+def relink_images(project: Project, folder: Path, *, job: JobContext = SILENT_JOB) -> RelinkReport:
     """Search `folder` for missing images, by size and content, and record their paths: one step of the history."""
     folder = folder.absolute()
     if not folder.is_dir():

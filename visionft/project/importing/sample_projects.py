@@ -3,7 +3,7 @@
 import shutil
 
 from resources.photographs import PHOTOGRAPHS
-from visionft.core.jobs import SILENT, JobContext
+from visionft.core.jobs import SILENT_JOB, JobContext
 from visionft.project.importing.archives import unpack
 from visionft.project.importing.importer import ImportReport, import_source
 from visionft.project.splits import assign_splits
@@ -12,7 +12,7 @@ from visionft.project.store import Project
 FOLDER = "sample images"  # within the project, where they keep their names
 
 
-def fill_with_sample(project: Project, *, job: JobContext = SILENT) -> ImportReport | None:
+def fill_with_sample(project: Project, *, job: JobContext = SILENT_JOB) -> ImportReport | None:
     """Put the sample's images into the folder of a new project, import and split them.
 
     Returns:

@@ -10,7 +10,7 @@ from pathlib import Path
 from visionft.core.errors import NextStep, ProjectError
 from visionft.core.files import write_error
 from visionft.core.foreign_text import printable
-from visionft.core.jobs import SILENT, JobCancelled, JobContext
+from visionft.core.jobs import SILENT_JOB, JobCancelled, JobContext
 from visionft.core.messages import Message
 from visionft.data.decode import IMAGE_SUFFIXES
 from visionft.data.image_reading import AS_STORED, ImageReading
@@ -146,7 +146,7 @@ def read_source(
     *,
     options: ReadOptions = DEFAULTS,
     known_classes: Collection[str] = (),
-    job: JobContext = SILENT,
+    job: JobContext = SILENT_JOB,
 ) -> tuple[ImageTable, ...]:
     """Return the image tables of a folder or a label file, most plausible first and that without labels last.
 

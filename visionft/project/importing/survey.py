@@ -19,7 +19,7 @@ from PIL import Image
 from visionft.core.errors import ImageError
 from visionft.core.events import Progress
 from visionft.core.foreign_text import printable
-from visionft.core.jobs import SILENT, JobContext
+from visionft.core.jobs import SILENT_JOB, JobContext
 from visionft.core.messages import Message
 from visionft.data.decode import IMAGE_SUFFIXES, decode
 from visionft.project.formats.folders import walk
@@ -177,7 +177,7 @@ def is_image(file: ImportRow) -> bool:
     return file.suffix in IMAGE_SUFFIXES
 
 
-def survey_folder(source: Path, *, job: JobContext = SILENT) -> Survey:
+def survey_folder(source: Path, *, job: JobContext = SILENT_JOB) -> Survey:
     """Walk a folder once; a cancelled walk returns the files found so far."""
     skipped: list[RejectedFile] = []
     unreadable: list[RejectedFile] = []

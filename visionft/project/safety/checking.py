@@ -13,7 +13,7 @@ from pathlib import Path
 
 from visionft.core.events import Progress
 from visionft.core.files import sha256_file
-from visionft.core.jobs import SILENT, JobContext
+from visionft.core.jobs import SILENT_JOB, JobContext
 from visionft.core.messages import Message
 from visionft.core.names import count_of, name_key
 from visionft.project.db import schema
@@ -42,7 +42,7 @@ class CheckReport:
     closed: tuple[Path, ...] = ()  # image folders without access for this user; the state of their images is unknown
 
 
-def check_project(project: Project, *, check_contents: bool = False, job: JobContext = SILENT) -> CheckReport:
+def check_project(project: Project, *, check_contents: bool = False, job: JobContext = SILENT_JOB) -> CheckReport:
     """Check the database (damage is a `ProjectError`), repair it, and look for missing (and edited) images."""
     with project.reading() as connection:
         fault = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]

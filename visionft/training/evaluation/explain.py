@@ -19,7 +19,7 @@ from models.heads.calibration import sigmoid, softmax
 from visionft.core.devices import pick_device
 from visionft.core.errors import ImageError, RunError
 from visionft.core.events import Progress
-from visionft.core.jobs import SILENT, JobContext
+from visionft.core.jobs import SILENT_JOB, JobContext
 from visionft.core.messages import Message
 from visionft.data.decode import DecodedImage
 from visionft.data.image_cache import ImageCache
@@ -135,7 +135,7 @@ def explain_images(
     *,
     task: Task = "single",
     images: Snapshot | None = None,
-    job: JobContext = SILENT,
+    job: JobContext = SILENT_JOB,
 ) -> tuple[Explanation, ...]:
     """Explain the predictions of a run's best checkpoint; return the finished explanations when cancelled.
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from models.catalog import DEFAULT_TEXT_BACKBONE, get_backbone
 from models.text.class_texts import DEFAULT_TEMPLATES, all_texts
-from visionft.core.jobs import SILENT, JobContext
+from visionft.core.jobs import SILENT_JOB, JobContext
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.features.embedding import features_under
 from visionft.features.feature_spec import FeatureSpec
@@ -16,7 +16,7 @@ _EQUAL = 1e-5  # cosines closer than this are of the same text
 
 
 def predict_by_prompts(
-    project_dir: Path, images: Snapshot, chosen: Sequence[SnapshotImage], *, job: JobContext = SILENT
+    project_dir: Path, images: Snapshot, chosen: Sequence[SnapshotImage], *, job: JobContext = SILENT_JOB
 ) -> np.ndarray:
     """Return (N) whether zero-shot with the usual network and templates is right for each chosen image, of one label.
 

@@ -13,7 +13,7 @@ from models.heads.calibration import DOUBT, fit_temperature, sigmoid, softmax
 from visionft.core.devices import pick_device
 from visionft.core.errors import NextStep, RunError, nothing_readable
 from visionft.core.events import Event, ImagesClassified, Notice, Progress
-from visionft.core.jobs import SILENT, JobContext
+from visionft.core.jobs import SILENT_JOB, JobContext
 from visionft.core.messages import Message
 from visionft.core.names import count_of
 from visionft.data.dataset import EpochSampler, ImageDataset, ImageLoader, choose_workers
@@ -56,7 +56,7 @@ class Logits:
     unreadable: int
 
 
-def evaluate_run(run_dir: Path, images: Snapshot, split: Split = "val", *, job: JobContext = SILENT) -> Evaluation:
+def evaluate_run(run_dir: Path, images: Snapshot, split: Split = "val", *, job: JobContext = SILENT_JOB) -> Evaluation:
     """Evaluate the best checkpoint of a run and save metrics and predictions in the run's folder.
 
     Raises:
@@ -192,7 +192,7 @@ def class_images(
     return chosen, targets
 
 
-def run_logits(model: RunModel, images: Snapshot, split: Split, *, job: JobContext = SILENT) -> Logits:
+def run_logits(model: RunModel, images: Snapshot, split: Split, *, job: JobContext = SILENT_JOB) -> Logits:
     """Return a run's logits of the labelled images of a split on its settings' device.
 
     Images that its head was fitted to have held-out predictions; without one an image is left out, with a notice.
@@ -241,7 +241,7 @@ def logit_batches(
     chosen: Sequence[SnapshotImage],
     *,
     stage: str,
-    job: JobContext = SILENT,
+    job: JobContext = SILENT_JOB,
 ) -> Iterator[tuple[np.ndarray, list[int]]]:
     """Yield a run's (B, C) logits of images, labelled or not, as `output_batches` does.
 
@@ -288,7 +288,7 @@ def _has_stored_stages(part: RunModel) -> bool:
 
 
 def stored_stages(
-    part: RunModel, chosen: Sequence[SnapshotImage], *, stage: str, job: JobContext = SILENT
+    part: RunModel, chosen: Sequence[SnapshotImage], *, stage: str, job: JobContext = SILENT_JOB
 ) -> Iterator[tuple[np.ndarray, list[int]]]:
     """Yield the (B, D) float32 stages of the frozen network of a run, from its project's features, and their places.
 
@@ -335,7 +335,7 @@ def output_batches(
     forward: Callable[[torch.Tensor], torch.Tensor],
     *,
     stage: str,
-    job: JobContext = SILENT,
+    job: JobContext = SILENT_JOB,
 ) -> Iterator[tuple[np.ndarray, list[int]]]:
     """Yield the outputs of `forward`, such as the classifier, (B, ...) float32, and their B indices in `chosen`.
 

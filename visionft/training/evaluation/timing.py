@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from visionft.core.jobs import SILENT, JobContext
+from visionft.core.jobs import SILENT_JOB, JobContext
 
 WARM_UP, LEAST_RUNS, MOST_RUNS = 3, 10, 60
 MOST_SECONDS = 3.0
@@ -72,7 +72,7 @@ def spread_of(times_ms: np.ndarray) -> Spread:
 def timed_calls(
     calls: Sequence[Callable[[], object]],
     *,
-    job: JobContext = SILENT,
+    job: JobContext = SILENT_JOB,
     most_runs: int = MOST_RUNS,
     most_seconds: float = MOST_SECONDS,
     warm_up: int = WARM_UP,

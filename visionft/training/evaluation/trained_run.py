@@ -24,7 +24,7 @@ from visionft.core.amounts import rough_duration_text
 from visionft.core.errors import VisionFTError
 from visionft.core.events import Event, Notice, ResultStored, RunStarted
 from visionft.core.files import write_error
-from visionft.core.jobs import SILENT, JobCancelled, JobContext
+from visionft.core.jobs import SILENT_JOB, JobCancelled, JobContext
 from visionft.core.messages import Message
 from visionft.data.types import Snapshot, Split
 from visionft.features.embedding import missing_features
@@ -64,7 +64,7 @@ _FRAMING_SHARE = 1 / 3  # of the time left that the measurement of a framing may
 
 
 def train_and_evaluate(
-    config: TrainConfig, images: Snapshot, run_dir: Path, *, budget: Budget | None = None, job: JobContext = SILENT
+    config: TrainConfig, images: Snapshot, run_dir: Path, *, budget: Budget | None = None, job: JobContext = SILENT_JOB
 ) -> Run:
     """Train a new run in stages, and evaluate it on the validation and test split after each.
 
@@ -85,7 +85,7 @@ def train_and_evaluate(
     return _RunStages(config, images, run_dir, budget or Budget(), job).run_all()
 
 
-def resume_and_evaluate(run_dir: Path, *, budget: Budget | None = None, job: JobContext = SILENT) -> Run:
+def resume_and_evaluate(run_dir: Path, *, budget: Budget | None = None, job: JobContext = SILENT_JOB) -> Run:
     """Resume a cancelled or killed run on its original images, and evaluate it; returns as `train_and_evaluate`.
 
     Args:
@@ -469,7 +469,9 @@ def _is_solved(config: TrainConfig) -> bool:
     return not config.total_epochs and config.method_row.caches_features and config.method_row.needs_labels
 
 
-def evaluate_held_out(run_dir: Path, images: Snapshot | None, *, job: JobContext = SILENT) -> dict[Split, Evaluation]:
+def evaluate_held_out(
+    run_dir: Path, images: Snapshot | None, *, job: JobContext = SILENT_JOB
+) -> dict[Split, Evaluation]:
     """Evaluate a run on the validation and test split, where they have labelled images.
 
     An error is reported as a notice: the run is valid without its evaluation.

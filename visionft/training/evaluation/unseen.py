@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from visionft.core.errors import RunError, VisionFTError
-from visionft.core.jobs import SILENT, JobCancelled, JobContext
+from visionft.core.jobs import SILENT_JOB, JobCancelled, JobContext
 from visionft.core.messages import Message
 from visionft.core.names import count_of
 from visionft.data.types import Snapshot, SnapshotImage, Split
@@ -118,7 +118,7 @@ def leaked_images(
     images: Snapshot,
     evaluated: dict[Split, Sequence[SnapshotImage]],
     *,
-    job: JobContext = SILENT,
+    job: JobContext = SILENT_JOB,
 ) -> dict[Split, frozenset[int]] | None:
     """Return the ids of the leaked images of each evaluated split.
 

@@ -17,7 +17,7 @@ from torch import Tensor  # noqa: TID253
 from models.weights.locations import RANDOM
 from visionft.core.errors import RunError, nothing_readable
 from visionft.core.events import Notice, Progress, RunStarted, StepDone
-from visionft.core.jobs import SILENT, EventThrottle, JobCancelled, JobContext
+from visionft.core.jobs import SILENT_JOB, EventThrottle, JobCancelled, JobContext
 from visionft.core.messages import Message
 from visionft.core.names import count_of
 from visionft.data.types import Snapshot
@@ -59,7 +59,7 @@ def train(
     learned: Snapshot | None = None,
     spent_s: float = 0.0,
     is_enough: Callable[[float], bool] = lambda _seconds: False,
-    job: JobContext = SILENT,
+    job: JobContext = SILENT_JOB,
 ) -> TrainResult:
     """Fine-tune a classifier on the training images of a snapshot, or resume the run in `run_dir`.
 
@@ -118,7 +118,7 @@ def train(
         run.close()
 
 
-def resume(run_dir: Path, *, job: JobContext = SILENT) -> TrainResult:
+def resume(run_dir: Path, *, job: JobContext = SILENT_JOB) -> TrainResult:
     """Resume a cancelled or killed run with its own settings and snapshot (RunError: it is finished, or no run)."""
     run = read_run(run_dir)
     require_built(run)

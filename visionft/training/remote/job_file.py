@@ -19,8 +19,8 @@ from models.weights.locations import PRETRAINED, RANDOM, bundled_file, find_weig
 from visionft.core.amounts import size_text
 from visionft.core.errors import ImageError, VisionFTError, nothing_readable
 from visionft.core.events import Notice, Progress
-from visionft.core.files import MOST_RECORD, list_folder, read_json, temporary_folder, write_json
-from visionft.core.jobs import SILENT, JobContext
+from visionft.core.files import MAX_RECORD_BYTES, list_folder, read_json, temporary_folder, write_json
+from visionft.core.jobs import SILENT_JOB, JobContext
 from visionft.core.messages import Message
 from visionft.core.records import from_plain
 from visionft.data.decode import decode
@@ -73,7 +73,7 @@ def pack_job(
     target: Path,
     *,
     lossless: bool = False,
-    job: JobContext = SILENT,
+    job: JobContext = SILENT_JOB,
 ) -> PackedJob:
     """Pack a training run of a project into a file, and keep a record in the project.
 
@@ -191,7 +191,7 @@ def read_job(path: Path) -> tuple[Manifest, PackedJob]:
 def job_of_folder(folder: Path) -> str:
     """Return the number of the job that a folder is of, as its `JOB_FILE` states it; empty where it states none."""
     try:
-        return from_plain(dict[str, str], read_json(folder / JOB_FILE, most=MOST_RECORD)).get("job", "")
+        return from_plain(dict[str, str], read_json(folder / JOB_FILE, most=MAX_RECORD_BYTES)).get("job", "")
     except (OSError, ValueError):
         return ""
 
@@ -200,7 +200,7 @@ def imported_run(project_dir: Path, number: str) -> str:
     """Return the run that the result of a job became; empty where it is not in the project, or no longer."""
     runs = project_dir / RUNS_FOLDER
     with contextlib.suppress(OSError, ValueError):
-        record = read_json(project_dir / FOLDER / number / IMPORTED, most=MOST_RECORD)
+        record = read_json(project_dir / FOLDER / number / IMPORTED, most=MAX_RECORD_BYTES)
         named = from_plain(dict[str, str], record).get("run", "")
         if is_plain_name(named) and (runs / named).is_dir():
             return named

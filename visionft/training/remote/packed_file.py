@@ -24,8 +24,8 @@ from models.weights.locations import PRETRAINED, RANDOM
 from visionft.core.amounts import size_text
 from visionft.core.errors import VisionFTError
 from visionft.core.events import EpochDone, Progress
-from visionft.core.files import MOST_RECORD, atomic_path, open_regular, parse_json, read_json, read_lines
-from visionft.core.jobs import SILENT, JobContext
+from visionft.core.files import MAX_RECORD_BYTES, atomic_path, open_regular, parse_json, read_json, read_lines
+from visionft.core.jobs import SILENT_JOB, JobContext
 from visionft.core.messages import Message
 from visionft.core.records import from_plain
 from visionft.data.types import Snapshot
@@ -235,8 +235,8 @@ def read_result_contents(folder: Path) -> tuple[TrainConfig, TrainResult, BaseWe
     """
     try:
         config = _settings(folder / CONFIG)
-        result = TrainResult.from_dict(read_json(folder / RESULT, most=MOST_RECORD))
-        weights = BaseWeights.from_dict(read_json(folder / WEIGHTS_FILE, most=MOST_RECORD))
+        result = TrainResult.from_dict(read_json(folder / RESULT, most=MAX_RECORD_BYTES))
+        weights = BaseWeights.from_dict(read_json(folder / WEIGHTS_FILE, most=MAX_RECORD_BYTES))
         epochs = tuple(EpochDone.from_dict(parse_json(line)) for line in read_lines(folder / METRICS))
         for each in (result, weights, *epochs, *filter(None, (result.best, result.weights))):
             _require_ranges(each)
@@ -252,7 +252,7 @@ def read_result_contents(folder: Path) -> tuple[TrainConfig, TrainResult, BaseWe
 
 
 def _settings(path: Path) -> TrainConfig:
-    return TrainConfig.from_dict(from_plain(dict[str, Any], read_json(path, most=MOST_RECORD)))
+    return TrainConfig.from_dict(from_plain(dict[str, Any], read_json(path, most=MAX_RECORD_BYTES)))
 
 
 def _require_ranges(record: Any) -> None:
@@ -268,7 +268,7 @@ def _require_ranges(record: Any) -> None:
 
 
 MANIFEST: Final = "manifest.json"
-MOST_MANIFEST: Final = MOST_RECORD * 20  # bytes; that of a job with ImageNet's 1.3 million images takes 150 MB
+MOST_MANIFEST: Final = MAX_RECORD_BYTES * 20  # bytes; that of a job with ImageNet's 1.3 million images takes 150 MB
 _CHUNK = 1 << 20  # bytes copied between two looks whether the job was cancelled
 _DAMAGE = (
     *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, OverflowError),
@@ -343,7 +343,7 @@ def _stored(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
     return entry
 
 
-def unpack(path: Path, manifest: Manifest, folder: Path, *, job: JobContext = SILENT) -> None:
+def unpack(path: Path, manifest: Manifest, folder: Path, *, job: JobContext = SILENT_JOB) -> None:
     """Unpack every file of the manifest into an existing folder, and check it.
 
     Raises:

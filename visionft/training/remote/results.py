@@ -11,7 +11,7 @@ from typing import Final
 from models.weights.locations import RANDOM, find_weights
 from visionft.core.errors import RunError
 from visionft.core.files import fsync_tree, read_json, temporary_folder, write_json
-from visionft.core.jobs import SILENT, JobContext
+from visionft.core.jobs import SILENT_JOB, JobContext
 from visionft.core.messages import Message, sentences
 from visionft.core.names import count_of
 from visionft.data.types import SPLITS, Snapshot, Split
@@ -93,7 +93,7 @@ class ImportedResult:
         return tuple(found)
 
 
-def import_result(project_dir: Path, images: Snapshot, result: Path, *, job: JobContext = SILENT) -> ImportedResult:
+def import_result(project_dir: Path, images: Snapshot, result: Path, *, job: JobContext = SILENT_JOB) -> ImportedResult:
     """Take the result of a job into its project, evaluated on the project's own images.
 
     It is checked, loaded and evaluated first, and gets its place among the runs by one rename.

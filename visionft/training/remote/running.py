@@ -13,7 +13,7 @@ from typing import Final
 from models.weights.locations import PRETRAINED, RANDOM
 from visionft.core.errors import RunError
 from visionft.core.files import publish_folder, temporary_folder, write_json
-from visionft.core.jobs import SILENT, JobContext
+from visionft.core.jobs import SILENT_JOB, JobContext
 from visionft.core.messages import Message
 from visionft.data.types import Snapshot
 from visionft.training.config.train_config import TrainConfig
@@ -48,7 +48,7 @@ def run_job(
     job_file: Path,
     *,
     processes: int = 1,
-    job: JobContext = SILENT,
+    job: JobContext = SILENT_JOB,
 ) -> Run:
     """Train a job, or go on with it where it was stopped, and write its result beside it.
 
@@ -97,7 +97,7 @@ def is_launched() -> bool:
     return "RANK" in os.environ
 
 
-def unpack_job(job_file: Path, *, job: JobContext = SILENT) -> tuple[Manifest, PackedJob]:
+def unpack_job(job_file: Path, *, job: JobContext = SILENT_JOB) -> tuple[Manifest, PackedJob]:
     """Unpack a job into its folder, once; return its manifest and its facts.
 
     Raises:

@@ -26,8 +26,15 @@ from models.text.class_texts import all_texts
 from models.weights.locations import RANDOM
 from visionft.core.errors import NextStep, RunError
 from visionft.core.events import EpochDone, Notice, RunStarted
-from visionft.core.files import fsync_folder, fsync_tree, naming_faults, read_json, usual_permissions, write_json
-from visionft.core.jobs import SILENT, JobContext
+from visionft.core.files import (
+    converting_write_errors,
+    fsync_folder,
+    fsync_tree,
+    read_json,
+    umask_permissions,
+    write_json,
+)
+from visionft.core.jobs import SILENT_JOB, JobContext
 from visionft.core.messages import Message, sentences
 from visionft.data.types import Snapshot
 from visionft.training.config.train_config import NETWORK, TrainConfig
@@ -71,7 +78,7 @@ def save_checkpoint(run_dir: Path, name: str, checkpoint: Checkpoint) -> None:
 
 
 def _save(tensors: dict[str, Tensor], path: Path) -> None:
-    with usual_permissions(path):
+    with umask_permissions(path):
         save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, path)
 
 
@@ -87,7 +94,7 @@ def whole_folder(target: Path, *, keep_as: str = "") -> Generator[Path]:
     for leftover in (temporary, doomed):
         shutil.rmtree(leftover, ignore_errors=True)
     try:
-        with naming_faults(target):
+        with converting_write_errors(target):
             temporary.mkdir()
             yield temporary
             fsync_tree(temporary)
@@ -142,7 +149,7 @@ def has_whole(run_dir: Path, *names: str) -> bool:
     return not any(fault_of(run_dir / name) for name in names)
 
 
-def load_newest(run_dir: Path, job: JobContext = SILENT) -> Checkpoint:
+def load_newest(run_dir: Path, job: JobContext = SILENT_JOB) -> Checkpoint:
     """Return the newest undamaged checkpoint, with a notice where it is not the newest (RunError: there is none)."""
     faults: dict[str, str] = {}
     for name in (LAST, PREVIOUS):

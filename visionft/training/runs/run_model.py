@@ -13,7 +13,7 @@ from torch import Tensor  # noqa: TID253
 from models.classifier import Classifier, build_classifier
 from models.weights.weights_loading import weights_loader
 from visionft.core.errors import NextStep, RunError
-from visionft.core.jobs import SILENT, JobCancelled, JobContext
+from visionft.core.jobs import SILENT_JOB, JobCancelled, JobContext
 from visionft.core.messages import Message
 from visionft.data.preprocess import PreprocessConfig
 from visionft.training.base_weights import base_weights_for, check_base_weights, ensure_weights
@@ -96,7 +96,7 @@ class ReplacementHead:
 
 
 def load_run_model(
-    run: Run, heads: Mapping[str, ReplacementHead] | None = None, *, job: JobContext = SILENT
+    run: Run, heads: Mapping[str, ReplacementHead] | None = None, *, job: JobContext = SILENT_JOB
 ) -> RunModel:
     """Load the model of a run; `heads` replaces those of runs by name (RunError: weights are missing or damaged)."""
     require_weights(run)
@@ -117,7 +117,7 @@ def load_run_model(
     return RunModel(run=run, factors=factors, columns=columns, members=members)
 
 
-def _load_network(run: Run, head: ReplacementHead | None = None, *, job: JobContext = SILENT) -> RunModel:
+def _load_network(run: Run, head: ReplacementHead | None = None, *, job: JobContext = SILENT_JOB) -> RunModel:
     """Rebuild the best classifier of a run, with `head` in place of its own (RunError: its weights cannot be used)."""
     require_weights(run)
     if head is not None:

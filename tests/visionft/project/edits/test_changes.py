@@ -15,7 +15,7 @@ from visionft.project.edits.class_changes import (
     SetShortcut,
 )
 from visionft.project.edits.image_changes import RestoreImages, ReviewImages, TagImages, UntagImages, WriteNote
-from visionft.project.edits.verdicts import JudgeFine, pair_of, verdicts_of
+from visionft.project.edits.verdicts import MarkFindingsFine, pair_of, verdicts_of
 from visionft.project.queries import ImageFilter, class_rows, find_images, image_rows, tag_names
 from visionft.project.store import Project
 
@@ -137,16 +137,16 @@ def test_filters_combine(project: Project) -> None:
 
 
 def test_images_and_pairs_are_judged_for_one_check(project: Project):
-    effects = project.apply(JudgeFine("duplicates", ((3, 1), (5, 0))))
+    effects = project.apply(MarkFindingsFine("duplicates", ((3, 1), (5, 0))))
     assert effects.title.values["counted"].values == {"count": 2}
     assert verdicts_of(project, "duplicates") == {(1, 3), (5, 0)} and not verdicts_of(project, "leaks")
-    project.apply(JudgeFine("duplicates", ((1, 3),)))  # known already
+    project.apply(MarkFindingsFine("duplicates", ((1, 3),)))  # known already
     assert verdicts_of(project, "duplicates") == {(1, 3), (5, 0)}
     project.undo()
     assert not verdicts_of(project, "duplicates")
     project.redo()
     with pytest.raises(ProjectError):
-        project.apply(JudgeFine("quality", ((4711, 0),)))
+        project.apply(MarkFindingsFine("quality", ((4711, 0),)))
     project.close()
     with Project.open(project.path, read_only=True) as again:
         assert verdicts_of(again, "duplicates") == {(1, 3), (5, 0)}

@@ -23,7 +23,7 @@ from packed_files import xlsx_content
 
 from visionft.core.errors import ProjectError
 from visionft.core.files import parse_yaml
-from visionft.core.jobs import SILENT
+from visionft.core.jobs import SILENT_JOB
 from visionft.project.formats import watched
 from visionft.project.formats.watched import foreign_rows
 from visionft.project.importing.importer import import_source
@@ -71,7 +71,7 @@ def test_what_would_become_gigabytes_ends_soon(
     began = time.process_time()
     with Project.create(tmp_path / "project") as project:
         try:
-            import_source(project, file, job=SILENT)
+            import_source(project, file, job=SILENT_JOB)
         except ProjectError as error:
             assert error.message and error.hint
     assert time.process_time() - began < 20

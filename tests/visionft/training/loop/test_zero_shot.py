@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from models.text.class_texts import DEFAULT_TEMPLATES, TEMPLATE_SETS
 from visionft.core.errors import ConfigError, RunError
 from visionft.core.events import Notice
-from visionft.core.jobs import SILENT, JobContext
+from visionft.core.jobs import SILENT_JOB, JobContext
 from visionft.data.decode import decode
 from visionft.data.types import Snapshot
 from visionft.export.exporter import export_run
@@ -65,7 +65,7 @@ def test_a_project_without_a_label_answers_and_says_what_is_not_known(project, c
     assert json.loads((run_dir / "prompts.json").read_text(encoding="utf-8"))["red"] == [read("red")]
     assert any("blue, green, red" in event.message for event in told if isinstance(event, Notice))
     with pytest.raises(RunError):
-        evaluate_splits(run_dir, images, ("val",), job=SILENT)
+        evaluate_splits(run_dir, images, ("val",), job=SILENT_JOB)
     assert estimate_run(config, images).seconds > 0
 
 
@@ -77,7 +77,7 @@ def test_answers_are_the_planted_ones_and_two_runs_are_equal(project, config) ->
     files = [project.path / "runs" / name / "best" / "model.safetensors" for name in ("001-a", "002-b")]
     first, second = map(load_file, files)
     assert first.keys() == second.keys() and all(np.array_equal(first[name], second[name]) for name in first)
-    (report,) = evaluate_splits(project.path / "runs" / "001-a", images, ("val",), job=SILENT)
+    (report,) = evaluate_splits(project.path / "runs" / "001-a", images, ("val",), job=SILENT_JOB)
     assert report.top1 == 1.0
 
 
