@@ -12,7 +12,7 @@ from gui.kit.fold import Fold
 from gui.kit.parts import Button, Card, CopyButton, IconLabel, clear, column, row, text, verbatim, widget_of
 from gui.kit.tiles import ActionTile
 from gui.kit.translation import tr
-from visionft.core.files import from_home
+from visionft.core.files import expand_home
 from visionft.core.messages import Message
 from visionft.export.contents import MODEL_FILE
 from visionft.export.export_result import ExportResult
@@ -102,7 +102,7 @@ class TargetCard(Card):
     def folder(self) -> Path | None:
         """Return the folder to export into; None while name or place is empty."""
         name, place = self.name_edit.text().strip(), self.place_edit.text().strip()
-        return from_home(place) / name if name and place else None
+        return expand_home(place) / name if name and place else None
 
     def propose(self, place: Path, name: str) -> None:
         self.place_edit.setText(str(place))
@@ -116,7 +116,7 @@ class TargetCard(Card):
         self.changed.emit()
 
     def _browse(self) -> None:
-        start = from_home(self.place_edit.text()) if self.place_edit.text() else None
+        start = expand_home(self.place_edit.text()) if self.place_edit.text() else None
         if (chosen := dialogs.ask_folder(self, tr("Export into"), start)) is not None:
             self.place_edit.setText(str(chosen))
 

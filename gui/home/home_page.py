@@ -256,7 +256,7 @@ class ProjectPage(Page):
         from visionft.project.splits import SplitRequest
 
         if self.session is not None:
-            wish = SplitRequest.like(self.session.snapshot())
+            wish = SplitRequest.from_current_split(self.session.snapshot())
             self.session.splitter.split(wish if has_test else replace(wish, test=0.0), page=self.name)
 
     def showEvent(self, event: QShowEvent) -> None:

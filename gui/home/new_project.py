@@ -12,7 +12,7 @@ from gui.kit.fold import Fold
 from gui.kit.parts import Button, column, row, text
 from gui.kit.tiles import ActionTile
 from gui.kit.translation import tr
-from visionft.core.files import from_home
+from visionft.core.files import expand_home
 from visionft.core.messages import Message
 from visionft.data.types import Task
 
@@ -62,7 +62,7 @@ class ProjectForm(QWidget):
 
     @property
     def path(self) -> Path:
-        return from_home(self.folder_edit.text().strip()) / self.name_edit.text().strip()
+        return expand_home(self.folder_edit.text().strip()) / self.name_edit.text().strip()
 
     @property
     def task(self) -> Task:

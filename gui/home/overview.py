@@ -68,7 +68,7 @@ def read_alike(project: Project, image_id: int) -> tuple[tuple[int, ...], str, i
     name = next(iter(queries.image_rows(project, (image_id,))[0].labels), None)
     wanted = queries.ImageFilter(class_name=name) if name else queries.ImageFilter(is_labelled=False)
     title = tr("Images of “{name}”", name=name) if name else tr("Without label")
-    return queries.find_images(project, wanted, limit=queries.ALL), title, image_id
+    return queries.find_images(project, wanted, limit=queries.NO_LIMIT), title, image_id
 
 
 class ClassSummaryTable(ValueTable):

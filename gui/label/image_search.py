@@ -13,7 +13,7 @@ from visionft.analysis.feature_suggester import Reason
 from visionft.analysis.suggestions import Suggestion, Suggestions
 from visionft.core.messages import Message
 from visionft.project.edits.conflicts import CandidateLabel
-from visionft.project.queries import ALL, ImageFilter, class_order, find_images, image_rows
+from visionft.project.queries import NO_LIMIT, ImageFilter, class_order, find_images, image_rows
 from visionft.project.store import Project
 
 LEAST_LABELS = 10  # of a class: with fewer, a suggestion from the labels so far is a guess
@@ -108,7 +108,7 @@ def matching_images(
         has_conflict=query.label_state == IN_CONFLICT,
         review="later" if query.label_state == PUT_OFF else None,
     )
-    ids = find_images(project, image_filter, limit=ALL)
+    ids = find_images(project, image_filter, limit=NO_LIMIT)
     if query.prediction:
         ids = _in_order(ids, suggestions.with_class(query.prediction))
     if query.order == NEWEST_FIRST:
@@ -141,7 +141,7 @@ def find_unlabelled(
     Returns:
         Its id, 0 for none, and whether any image of the project has no label.
     """
-    wanted = frozenset(find_images(project, ImageFilter(is_labelled=False, review=review), limit=ALL))
+    wanted = frozenset(find_images(project, ImageFilter(is_labelled=False, review=review), limit=NO_LIMIT))
     count = len(ids)
     places = ((place + step * distance) % count for distance in range(1, count + 1))
     image_id = next((ids[place] for place in places if ids[place] in wanted), 0)

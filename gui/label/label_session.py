@@ -18,7 +18,7 @@ from gui.label.image_search import LEAST_LABELS, MOST_USEFUL, Cell, ImageQuery, 
 from gui.label.suggesting import SuggestionController
 from gui.session import ProjectSession
 from gui.state import AppState
-from visionft.project.queries import ALL, ClassRow, common_tags, find_images, name_order, tag_names
+from visionft.project.queries import NO_LIMIT, ClassRow, common_tags, find_images, name_order, tag_names
 from visionft.project.queries import class_rows as read_classes
 from visionft.project.store import Project
 from visionft.project.summary import ProjectSummary
@@ -193,7 +193,7 @@ class LabelSession(ImageEdits):
         if only is None:
             suggesting = self.suggesting
             return matching_images(self.project, query, suggesting.found, suggesting.queue, by_name=self._by_name)
-        present = set(find_images(self.project, limit=ALL))
+        present = set(find_images(self.project, limit=NO_LIMIT))
         return tuple(image_id for image_id in only if image_id in present)
 
     def forget_names(self) -> None:

@@ -27,7 +27,7 @@ from models.catalog import BACKBONES, get_backbone
 from models.weights.locations import weights_folder
 from models.weights.records import WeightsState, remove_weights, weights_states
 from visionft.core.amounts import size_text
-from visionft.core.devices import likely_kinds
+from visionft.core.devices import likely_device_kinds
 from visionft.core.errors import Action, NextStep, VisionFTError
 from visionft.core.installation import install_command, refusal
 from visionft.core.jobs import JobContext, load_libraries
@@ -135,7 +135,7 @@ class SettingsPage(Page):
         self.subtitle.setText(tr("Every change takes effect immediately and is saved"))
         self._is_closed = self._is_checking = False
         self._boxes: list[tuple[QComboBox, str, list[Any]]] = []  # of settings with fixed choices
-        self._devices = BackgroundReader(lambda _none: likely_kinds(), self._show_devices, parent=self)
+        self._devices = BackgroundReader(lambda _none: likely_device_kinds(), self._show_devices, parent=self)
         first = SideBySide((self._looks(), self._labelling()), (self._computing(),))
         second = SideBySide((self._network(),), (self._disk(), self._computer()))
         self.body.addWidget(SideBySide((first,), (second,)))

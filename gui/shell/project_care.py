@@ -43,11 +43,11 @@ from visionft.project.importing.sample_projects import FOLDER as SAMPLE_FOLDER
 from visionft.project.importing.sources import UNPACKED_PREFIX
 from visionft.project.queries import ImageFilter, ImageRow, find_images, image_rows
 from visionft.project.safety.backups import Backup, folder_bytes
-from visionft.project.store import FOLDERS
+from visionft.project.store import PROJECT_FOLDERS
 
 if TYPE_CHECKING:
     from visionft.project.formats.exporting import LabelExport
-    from visionft.project.store import Duplicate, Project
+    from visionft.project.store import Project, ProjectCopy
 
 
 _BEGINNING = 0  # before the first known step
@@ -184,7 +184,7 @@ duplicate_project = lazy_function("visionft.project.store:duplicate_project", us
 _STEPS, _REMOVED = 500, 10_000  # maximum length of a list
 # The program's files in a project folder.
 # `external` holds evaluations of models from outside a project, which version 0.2 wrote.
-_OURS = (*FOLDERS, EXPORTS_FOLDER, UNFINISHED_FILE, SAMPLE_FOLDER, "external", ".lock", ".lock.json")
+_OURS = (*PROJECT_FOLDERS, EXPORTS_FOLDER, UNFINISHED_FILE, SAMPLE_FOLDER, "external", ".lock", ".lock.json")
 
 
 class ProjectCare:
@@ -275,7 +275,7 @@ class ProjectCare:
         self._run(tr("Backing up {project}", project=self._project.path.name), work, on_done)
 
     def duplicate(self) -> None:
-        def on_done(copy: "Duplicate") -> None:
+        def on_done(copy: "ProjectCopy") -> None:
             if not copy.stopped:
                 words = tr("The project is duplicated: {path}", path=copy.path)
                 self._state.show_message(words, tone="good", next_step=NextStep("open_project", project=copy.path))

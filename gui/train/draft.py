@@ -22,7 +22,7 @@ from gui.train.setup_measurements import PresetCosts, TrainingImages, estimate_r
 from models.catalog import BACKBONES
 from models.methods.table import supported_method
 from visionft.data.types import Snapshot
-from visionft.project.splits import is_divided, with_planned_splits
+from visionft.project.splits import is_fully_split, with_planned_splits
 from visionft.training.config.checks import config_problems
 from visionft.training.config.presets import DEFAULT_PRESET, PRESETS, Circumstances, differs, preset_config
 from visionft.training.config.train_config import Framing, TrainConfig
@@ -220,7 +220,7 @@ class TrainDraft(QObject):
     def is_divided(self) -> bool:
         """Whether the images need no splitting before a run; without labels there is nothing to split."""
         images = self._session.snapshot() if self._session else None
-        return images is None or is_divided(images) or not train_choices.needs_division(images, self.config)
+        return images is None or is_fully_split(images) or not train_choices.needs_division(images, self.config)
 
     def _snapshot(self) -> Snapshot | None:
         """Return the images as a run uses them: Start splits the images without a split."""

@@ -20,7 +20,7 @@ from visionft.core.events import Progress
 from visionft.core.jobs import JobContext
 from visionft.core.messages import Message
 from visionft.data.types import Snapshot
-from visionft.project.splits import SplitRequest, is_divided, with_planned_splits
+from visionft.project.splits import SplitRequest, is_fully_split, with_planned_splits
 from visionft.training.config.checks import config_problems
 from visionft.training.config.presets import Circumstances
 from visionft.training.config.train_config import TrainConfig
@@ -62,14 +62,14 @@ def read_training_images(session: ProjectSession, wish: SplitRequest, known: Sna
     except VisionFTError as error:
         unadvisable = " ".join(filter(None, (tr(error.message), tr(error.hint or ""))))
     if now is not known and any(image.split for image in now.images):
-        wish = replace(SplitRequest.like(now), group=wish.group, seed=wish.seed)
+        wish = replace(SplitRequest.from_current_split(now), group=wish.group, seed=wish.seed)
     divided = with_planned_splits(now, wish)
     problems = config_problems(TrainConfig(), divided)[:1]
     return TrainingImages(
         now=now,
         wish=wish,
         divided=divided,
-        is_divided=is_divided(now),
+        is_divided=is_fully_split(now),
         counts=Counter(image.split or "unassigned" for image in divided.images if image.labels),
         facts=SetFacts.of(divided),
         circumstances=Circumstances.of(divided, device="cpu"),

@@ -10,7 +10,7 @@ import models
 from models.backbone import NOT_STATED, Backbone
 from models.catalog import BACKBONES
 from visionft.core.errors import NextStep, WeightsError
-from visionft.core.files import from_home
+from visionft.core.files import expand_home
 from visionft.core.messages import Message, sentences
 
 RANDOM = "random"
@@ -23,7 +23,7 @@ WeightsLocation = Literal["bundled", "folder", "hub cache"]
 def weights_folder() -> Path:
     """Return the folder of fetched and imported weights; `VISIONFT_WEIGHTS` moves it."""
     chosen = os.environ.get("VISIONFT_WEIGHTS")
-    return from_home(chosen) if chosen else platformdirs.user_data_path("visionft") / "weights"
+    return expand_home(chosen) if chosen else platformdirs.user_data_path("visionft") / "weights"
 
 
 def bundled_file(backbone: Backbone) -> Path | None:
@@ -86,7 +86,7 @@ def find_weights(backbone: Backbone, source: str = PRETRAINED) -> Path:
         if found is None:
             raise missing(backbone)
         return found
-    path = from_home(source)
+    path = expand_home(source)
     if (path / backbone.hub_file).is_file():  # a folder that was filled from the hub
         return path / backbone.hub_file
     if not path.is_file():

@@ -23,7 +23,7 @@ from visionft.core.messages import Message
 from visionft.data.types import Snapshot, SnapshotImage, Split
 from visionft.features.embedding import embedded
 from visionft.features.feature_store import Features
-from visionft.project.splits import SplitRequest, is_divided, with_planned_splits
+from visionft.project.splits import SplitRequest, is_fully_split, with_planned_splits
 from visionft.training.config.checks import config_problems
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.evaluation.comparison import CHANCE, sign_test
@@ -257,7 +257,7 @@ def recommend(
         JobCancelled: The user cancelled; computed features are kept.
     """
     check_labels(project_dir, images, accepted)
-    divided = images if is_divided(images) else with_planned_splits(images, SplitRequest())
+    divided = images if is_fully_split(images) else with_planned_splits(images, SplitRequest())
     run, parts, rights, split = _newest_run(project_dir, divided)
     job = job.in_stages(10)
     with job.stage(weight=5):

@@ -32,7 +32,7 @@ from visionft.project.splits import (
     SplitReport,
     SplitRequest,
     assign_splits,
-    is_divided,
+    is_fully_split,
     missing_texts,
     near_duplicate_texts,
 )
@@ -169,7 +169,7 @@ def split_without_leaks(
     """
     snapshot = project.snapshot()
     labelled = replace(snapshot, images=tuple(image for image in snapshot.images if image.labels))
-    groups = related_groups(project, None if is_divided(snapshot) and not wish.again else labelled, job=job)
+    groups = related_groups(project, None if is_fully_split(snapshot) and not wish.again else labelled, job=job)
     job.report(Progress(stage=SPLITTING, done=0, total=0))
 
     def assigned(test: float) -> SplitReport:

@@ -11,7 +11,7 @@ from models.catalog import get_backbone
 from visionft.api.console import Callback, in_python_terms, running_job
 from visionft.api.python_project import Project
 from visionft.api.python_run import Model, Run
-from visionft.core.files import from_home
+from visionft.core.files import expand_home
 from visionft.core.jobs import JobCancelled
 from visionft.data.types import Task
 from visionft.project.safety.backup_restore import restore_backup
@@ -42,7 +42,7 @@ def create_project(path: str | Path, *, task: Task = "single") -> Project:
         ProjectError: The folder is in use, or cannot be written.
     """
     with in_python_terms():
-        return Project.create(from_home(path), task=task)
+        return Project.create(expand_home(path), task=task)
 
 
 def open_project(path: str | Path, *, read_only: bool = False) -> Project:
@@ -52,7 +52,7 @@ def open_project(path: str | Path, *, read_only: bool = False) -> Project:
         ProjectError: There is none, it is damaged, or a newer version wrote it.
     """
     with in_python_terms():
-        return Project.open(from_home(path), read_only=read_only)
+        return Project.open(expand_home(path), read_only=read_only)
 
 
 def restore_project(path: str | Path, backup: str | None = None) -> Project:
@@ -67,7 +67,7 @@ def restore_project(path: str | Path, backup: str | None = None) -> Project:
         ProjectError: There is no intact backup, or the project is open.
     """
     with in_python_terms():
-        restore_backup(from_home(path), backup)
+        restore_backup(expand_home(path), backup)
     return open_project(path)
 
 
@@ -106,7 +106,7 @@ def import_weights(
     from models.weights.importing import import_weights
 
     with running_job(callback) as job:
-        return import_weights(from_home(source), backbone=backbone, job=job)
+        return import_weights(expand_home(source), backbone=backbone, job=job)
 
 
 def load_model(path: str | Path, *, device: str = "auto") -> Model:

@@ -9,7 +9,7 @@ from visionft.api.python_run import Run
 from visionft.api.tables import IssueTable, SuggestionTable, Table
 from visionft.core.errors import VisionFTError
 from visionft.core.events import Notice
-from visionft.core.files import from_home
+from visionft.core.files import expand_home
 from visionft.core.jobs import JobCancelled, JobContext
 from visionft.core.messages import Message, choose_one
 from visionft.core.names import count_of
@@ -21,7 +21,7 @@ from visionft.project.importing.importer import ImportReport, import_source
 from visionft.project.importing.relinking import RelinkReport, relink_images
 from visionft.project.labelling import ImageChoice, label_images
 from visionft.project.safety.checking import CheckReport, check_project
-from visionft.project.splits import SplitReport, SplitRequest, is_divided
+from visionft.project.splits import SplitReport, SplitRequest, is_fully_split
 from visionft.project.store import Project as Store
 from visionft.training.budget import Budget
 from visionft.training.config.presets import DEFAULT_PRESET
@@ -144,7 +144,7 @@ class Project(Store):
             )
             report = import_source(
                 self,
-                from_home(source),
+                expand_home(source),
                 copy=copy,
                 source_format=source_format,
                 class_map=classes,
@@ -206,7 +206,7 @@ class Project(Store):
             ProjectError: The folder cannot be read, or the project cannot be changed.
         """
         with running_job(callback) as job:
-            return relink_images(self, from_home(folder), job=job)
+            return relink_images(self, expand_home(folder), job=job)
 
     def repair(self, *, contents: bool = False, callback: Callback | None = None) -> CheckReport:
         """Check the database and the files of the project, repair what can be repaired, and return what was found.
@@ -400,7 +400,7 @@ class Project(Store):
             given,
             as_assignments(settings),
             preset=preset if is_complete else DEFAULT_PRESET,
-            recipe_file=None if recipe is None else from_home(recipe),
+            recipe_file=None if recipe is None else expand_home(recipe),
             job=job,
         )
 
@@ -409,7 +409,7 @@ class Project(Store):
         from visionft.analysis.leaks import split_without_leaks
 
         images = self.snapshot()
-        if self.is_read_only or is_divided(images) or not any(image.labels for image in images.images):
+        if self.is_read_only or is_fully_split(images) or not any(image.labels for image in images.images):
             return images
         report = split_without_leaks(self, SplitRequest(), or_without_test=True, job=job)
         counts = ", ".join(f"{name} {count}" for name, count in report.splits.items())

@@ -13,7 +13,7 @@ from visionft.api.console import Callback, in_python_terms, running_job
 from visionft.api.tables import Table
 from visionft.core.errors import ImageError
 from visionft.core.events import EpochDone
-from visionft.core.files import from_home
+from visionft.core.files import expand_home
 from visionft.data.decode import decode_pillow
 from visionft.data.types import Split, evaluated_split
 from visionft.export.export_result import ExportResult, read_export
@@ -65,7 +65,7 @@ class _Predicts:
             for prediction in self.stream(images, callback=job):
                 job.check_cancelled()
                 found.append(prediction)
-            is_folder = isinstance(images, str | Path) and from_home(images).is_dir()
+            is_folder = isinstance(images, str | Path) and expand_home(images).is_dir()
             if is_folder or not isinstance(images, ImageLike):
                 return found
             if found[0].error:
@@ -77,7 +77,7 @@ class _Predicts:
         predictor = self._loaded(callback)
         for image in [images] if isinstance(images, ImageLike) else images:
             if isinstance(image, str | Path):
-                yield from predictor.predict(expand_folders([from_home(image)]))
+                yield from predictor.predict(expand_folders([expand_home(image)]))
             elif isinstance(image, np.ndarray):
                 yield predictor.predict_pixels(_checked_pixels(image))
             else:
@@ -105,7 +105,7 @@ class Model(_Predicts):
         Raises:
             ExportError: It is missing, not an export, or changed since; or the requested GPU is missing.
         """
-        self._given, self._device = from_home(path), device
+        self._given, self._device = expand_home(path), device
         self._export = export
         if export is None:
             self.predictor  # noqa: B018 - the file is checked now
@@ -279,7 +279,7 @@ class Run(_Predicts):
         """
         from visionft.export.exporter import export_run
 
-        out_dir = from_home(folder)
+        out_dir = expand_home(folder)
         with running_job(callback) as job:
             chosen = ExportOptions.for_target(target, **options)
             images = self._project.snapshot()

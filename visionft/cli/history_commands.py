@@ -12,7 +12,7 @@ from visionft.cli.output import opened_project, print_result, running_job, table
 from visionft.core.amounts import size_text
 from visionft.core.errors import NextStep, VisionFTError
 from visionft.core.names import count_of
-from visionft.project.db.database import CHANGED_OUTSIDE
+from visionft.project.db.database import CHANGED_OUTSIDE_MESSAGE
 from visionft.project.formats.exporting import export_labels
 from visionft.project.formats.registry import EXPORT_FORMATS
 from visionft.project.safety.backup_restore import restore_backup
@@ -74,10 +74,10 @@ def check(
     After a session that ended well it sees every changed bit of the database; after one that was killed it sees what
     contradicts itself, but not a single value that is wrong.
     """
-    with opened_project(project, hidden_notice=CHANGED_OUTSIDE) as opened, running_job() as job:
+    with opened_project(project, hidden_notice=CHANGED_OUTSIDE_MESSAGE) as opened, running_job() as job:
         report = opened.repair(contents=contents, callback=job)
         restore, relink = (command_for(NextStep(action, project=project)) for action in ("restore", "relink"))
-        lines = [f"{CHANGED_OUTSIDE} {_CHANGED}: {restore}"] if report.seal == "broken" else []
+        lines = [f"{CHANGED_OUTSIDE_MESSAGE} {_CHANGED}: {restore}"] if report.seal == "broken" else []
         lines += [f"Repaired: {each}" for each in report.repaired]
         lines += [f"Missing: {path}" for path in report.missing]
         lines += [f"May not be entered (check its permissions): {path}" for path in report.closed]

@@ -37,7 +37,7 @@ def list_devices() -> tuple[Device, ...]:
     return (*devices, _cpu())
 
 
-def likely_kinds() -> tuple[DeviceKind, ...]:
+def likely_device_kinds() -> tuple[DeviceKind, ...]:
     """Return the kinds of device this computer seems to have, the fastest first, without loading torch."""
     import platform
 

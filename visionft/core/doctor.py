@@ -320,7 +320,7 @@ def _broken(library: str, error: Exception) -> Fault:
     return Fault(severity="error", message=message, advice=advice)
 
 
-LINES, MAX_LINE = 200, 2000
+LOG_LINE_COUNT, MAX_LOG_LINE_CHARACTERS = 200, 2000
 
 
 def report_text(trace: str = "", *, toolkit: str = "") -> str:
@@ -331,7 +331,13 @@ def report_text(trace: str = "", *, toolkit: str = "") -> str:
         toolkit: The window's toolkit with its version.
     """
     told = [trace.rstrip(), ""] if trace else []
-    words = [*_facts(toolkit), "", *told, "Log", *(f"  {line[:MAX_LINE]}" for line in last_lines(LINES))]
+    words = [
+        *_facts(toolkit),
+        "",
+        *told,
+        "Log",
+        *(f"  {line[:MAX_LOG_LINE_CHARACTERS]}" for line in last_lines(LOG_LINE_COUNT)),
+    ]
     return without_secrets("\n".join(words)).replace(str(Path.home()), "~")
 
 

@@ -126,7 +126,7 @@ class ExportError(VisionFTError):
     """An export failed or differs from PyTorch; nothing was left behind."""
 
 
-def nothing_readable(what: str) -> RunError:
+def no_readable_images_error(what: str) -> RunError:
     """Return the error for a set without readable images; `what` names the set, such as `training images`."""
     step = NextStep("check")
     return RunError(Message("None of the {what} can be read.", what=what), "Check that their disk is connected.", step)

@@ -33,7 +33,7 @@ _WITHOUT_WAITING: int = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0
 _PATIENCE_S = 1.0  # a reader that finishes what a killed export left holds the lock for a moment
 
 
-def from_home(path: str | Path) -> Path:
+def expand_home(path: str | Path) -> Path:
     """Return a path with `~` expanded to the user's home folder; `~name` of an unknown user is left unchanged."""
     return Path(os.path.expanduser(path))  # noqa: PTH111  (pathlib's raises for such a user)
 
@@ -238,18 +238,18 @@ def json_memory(text: str) -> int:
     return 2 * sys.getsizeof(text) + sum(text.count(mark) * size for mark, size in marks.items())
 
 
-def parse_json(text: str | bytes, *, most: int = MAX_JSON_BYTES) -> Any:
+def parse_json(text: str | bytes, *, max_bytes: int = MAX_JSON_BYTES) -> Any:
     """Return the value of a JSON text; every error in it is a ValueError, unlimited nesting included.
 
     Args:
         text: The text; it may come from an untrusted source.
-        most: Size limit of such texts in bytes; the values may take ten times as much memory.
+        max_bytes: Size limit of such texts; the values may take ten times as much memory.
 
     Raises:
         ValueError: It is no JSON, or its values would take more memory.
     """
     text = text.decode(json.detect_encoding(text), "surrogatepass") if isinstance(text, bytes) else text
-    if (needed := json_memory(text)) > (limit := _MADE_OF_JSON * most):
+    if (needed := json_memory(text)) > (limit := _MADE_OF_JSON * max_bytes):
         text = Message("its values would take {needed} of memory (at most {at_most})")
         raise ValueError(Message(text, needed=size_text(needed), at_most=size_text(limit)))
     try:
@@ -283,19 +283,21 @@ def parse_yaml(text: str) -> Any:
         raise ValueError("it is no YAML") from error
 
 
-def read_json(path: Path, *, most: int | None = None) -> Any:
-    """Return the value of a JSON file of at most `most` bytes: projects and exports may be untrusted.
+def read_json(path: Path, *, max_bytes: int | None = None) -> Any:
+    """Return the value of a JSON file of at most `max_bytes`: projects and exports may be untrusted.
 
     Raises:
         OSError: It cannot be read.
         ValueError: It is no JSON, or larger than any file of the program (`MAX_JSON_BYTES` when None).
     """
-    most = MAX_JSON_BYTES if most is None else most
+    max_bytes = MAX_JSON_BYTES if max_bytes is None else max_bytes
     with open_regular(path) as handle:
-        content = handle.read(min(most, os.fstat(handle.fileno()).st_size) + 1)  # a read takes all that it asks for
-    if len(content) > most:
-        raise ValueError(Message("it is larger than {limit}", limit=size_text(most)))
-    return parse_json(content.decode("utf-8"), most=most)
+        content = handle.read(
+            min(max_bytes, os.fstat(handle.fileno()).st_size) + 1
+        )  # a read takes all that it asks for
+    if len(content) > max_bytes:
+        raise ValueError(Message("it is larger than {limit}", limit=size_text(max_bytes)))
+    return parse_json(content.decode("utf-8"), max_bytes=max_bytes)
 
 
 def read_lines(path: Path) -> Iterator[str]:

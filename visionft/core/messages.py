@@ -19,7 +19,7 @@ from typing import Any, LiteralString, Self, TypeAlias
 import resources
 
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
-LONGEST_NAME = 40  # in a sentence
+MAX_NAME_CHARACTERS = 40  # in a sentence
 # Of a message read from a file, which may be a stranger's.
 _MOST_PLACEHOLDERS = 50
 _MOST_STORED = 20_000  # characters
@@ -74,7 +74,7 @@ def sentences(*messages: str, joint: str = " ") -> Message:
     return Message(joint.join(f"{{{name}}}" for name in parts), **parts)
 
 
-def shortened(name: str, most: int = LONGEST_NAME) -> str:
+def shortened(name: str, most: int = MAX_NAME_CHARACTERS) -> str:
     """Return the start of a longer name."""
     return name if len(name) <= most else f"{name[: most - 1].rstrip()}…"
 
@@ -126,12 +126,12 @@ def _message(parts: Any) -> Any:
 logger = logging.getLogger(__name__)
 ENGLISH = "en"
 DOMAIN = "visionft"
-FOLDER = Path(resources.__file__).parent / "translations"
+TRANSLATIONS_FOLDER = Path(resources.__file__).parent / "translations"
 
 
 def languages() -> dict[str, str]:
     """Return {code: name in that language}, English first."""
-    codes = sorted(path.parent.parent.name for path in FOLDER.glob(f"*/LC_MESSAGES/{DOMAIN}.mo"))
+    codes = sorted(path.parent.parent.name for path in TRANSLATIONS_FOLDER.glob(f"*/LC_MESSAGES/{DOMAIN}.mo"))
     names = {code: read_catalogue(code).info().get("x-language-name", code) for code in codes}
     return {ENGLISH: "English", **names}
 
@@ -141,7 +141,7 @@ def read_catalogue(code: str) -> gettext.NullTranslations:
     if code == ENGLISH:
         return gettext.NullTranslations()
     try:
-        return gettext.translation(DOMAIN, FOLDER, [code])
+        return gettext.translation(DOMAIN, TRANSLATIONS_FOLDER, [code])
     except (OSError, ValueError) as error:
         logger.warning("No translation into %s: %s", code, error)
         return gettext.NullTranslations()

@@ -83,7 +83,7 @@ def _range_fault(value: Any, metadata: Any) -> str:
     return ""
 
 
-def build(kind: type[_T], values: dict[str, Any], prefix: str = "") -> _T:
+def build_settings(kind: type[_T], values: dict[str, Any], prefix: str = "") -> _T:
     """Build a settings dataclass from plain values (ConfigError: all faults at once, named with the prefix)."""
     hints = typing.get_type_hints(kind)
     known = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]

@@ -30,7 +30,7 @@ import platformdirs
 from PIL import __version__ as pillow_version
 
 from visionft.core.errors import ImageError
-from visionft.core.files import from_home
+from visionft.core.files import expand_home
 from visionft.data.decode import DecodedImage, decode_open, open_image
 from visionft.data.image_reading import AS_STORED, ImageReading
 from visionft.data.limits import CACHE_LIMIT_VARIABLE, DEFAULT_CACHE_MB, image_limit
@@ -213,7 +213,7 @@ def cache_folder() -> Path:
     """Return where decoded images are kept, a folder of their own; `VISIONFT_CACHE` moves it."""
     chosen = os.environ.get(FOLDER_VARIABLE)
     if chosen:
-        return from_home(chosen) / "visionft-images"
+        return expand_home(chosen) / "visionft-images"
     return platformdirs.user_cache_path("visionft", appauthor=False) / "images"
 
 

@@ -70,7 +70,7 @@ def file_entry(path: Path) -> FileEntry:
 def read_record(folder: Path) -> dict[str, Any] | None:
     """Return the content of `export.json` in a folder; None where there is none, or it is another program's."""
     try:
-        record = read_json(folder / RECORD_FILE, most=MAX_RECORD_BYTES)
+        record = read_json(folder / RECORD_FILE, max_bytes=MAX_RECORD_BYTES)
     except (OSError, ValueError):
         return None
     is_own = isinstance(record, dict) and isinstance(record.get("sha256"), str) and "parity" in record

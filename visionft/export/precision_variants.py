@@ -22,7 +22,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from visionft.core.errors import nothing_readable
+from visionft.core.errors import no_readable_images_error
 from visionft.core.events import Progress
 from visionft.core.files import sha256_file
 from visionft.core.jobs import JobCancelled, JobContext
@@ -304,7 +304,7 @@ def _in_bytes(prepared: PreparedRun, job: JobContext) -> tuple[list[Any], int]:
         training, _ = run_images(part.run, prepared.images, "train")
         images = list(_inputs(part, spread(training, CALIBRATING), job))
         if not images:
-            raise nothing_readable("training images")
+            raise no_readable_images_error("training images")
         count = len(images)
         job.report(Progress(stage="Converting to int8", done=0, total=0))
         networks.append(quantise(network, part.classifier.backbone.head, images))
@@ -347,7 +347,7 @@ def _run_models(
             has_distance = any(each.name == DISTANCE for each in session.get_outputs())
             found.append(session.run([LOGITS, *[DISTANCE] * has_distance], {INPUT: pixels[None]}))
     if not read:
-        raise nothing_readable("validation images")
+        raise no_readable_images_error("validation images")
     outputs: list[tuple[np.ndarray, np.ndarray]] = []
     for found in rows:
         # Half precision may overflow: non-finite values become 0, and so differ from those of model.onnx.

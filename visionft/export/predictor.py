@@ -392,7 +392,7 @@ def _check_output(session: Any, classes: int, path: Path) -> None:
 
 def _class_names(metadata: dict[str, str], path: Path) -> tuple[str, ...]:
     try:
-        names = parse_json(metadata["class_names"], most=MAX_RECORD_BYTES)
+        names = parse_json(metadata["class_names"], max_bytes=MAX_RECORD_BYTES)
     except (KeyError, ValueError) as error:
         raise refused(path, "does not name its classes") from error
     if not isinstance(names, list) or not names or not all(isinstance(name, str) and name for name in names):
@@ -403,7 +403,7 @@ def _class_names(metadata: dict[str, str], path: Path) -> tuple[str, ...]:
 def _thresholds(metadata: dict[str, str], classes: int, path: Path) -> np.ndarray | None:
     """Return the threshold of each class; None where an image has a single class."""
     try:
-        values = parse_json(metadata.get("thresholds", "null"), most=MAX_RECORD_BYTES)
+        values = parse_json(metadata.get("thresholds", "null"), max_bytes=MAX_RECORD_BYTES)
         thresholds = None if values is None else np.array(values, np.float64)
     except (ValueError, TypeError, OverflowError) as error:
         raise refused(path, "holds “thresholds” that are no list of numbers") from error
@@ -415,7 +415,7 @@ def _thresholds(metadata: dict[str, str], classes: int, path: Path) -> np.ndarra
 def _image_reading(metadata: dict[str, str], path: Path) -> ImageReading:
     """Return how files become pixels; as they are stored for files of earlier versions or of others."""
     try:
-        steps = parse_json(metadata.get("preprocessing", "{}"), most=MAX_RECORD_BYTES)
+        steps = parse_json(metadata.get("preprocessing", "{}"), max_bytes=MAX_RECORD_BYTES)
         return ImageReading.from_dict(steps.get("image_reading", {}))
     except (ValueError, TypeError, AttributeError) as error:
         raise refused(path, "holds a “preprocessing” that cannot be understood") from error
@@ -424,7 +424,7 @@ def _image_reading(metadata: dict[str, str], path: Path) -> ImageReading:
 def _border(metadata: dict[str, str]) -> Border | None:
     """Return the border in the metadata; None for files of earlier versions or of others."""
     try:
-        values = parse_json(metadata["distance"], most=MAX_RECORD_BYTES)
+        values = parse_json(metadata["distance"], max_bytes=MAX_RECORD_BYTES)
         bytes.fromhex(metadata[DISTANCE_OUTPUT])
         return Border(**{name: values[name] for name in ("kind", "split", "images", "share")})
     except (KeyError, ValueError, TypeError):

@@ -19,7 +19,7 @@ import numpy as np
 import torch  # noqa: TID253
 
 from models.heads.calibration import sigmoid, softmax
-from visionft.core.errors import ExportError, ImageError, nothing_readable
+from visionft.core.errors import ExportError, ImageError, no_readable_images_error
 from visionft.core.events import Progress
 from visionft.core.jobs import SILENT_JOB, JobContext
 from visionft.core.messages import Message
@@ -111,7 +111,7 @@ class PreparedRun:
         chosen = spread_by_shape(self.compared_images, PARITY_IMAGES, self.image_reading)
         decoded = [pixels for _, pixels in readable_images(chosen, self.image_reading)]
         if not decoded:
-            raise nothing_readable("validation images")
+            raise no_readable_images_error("validation images")
         return decoded
 
     @cached_property

@@ -21,7 +21,7 @@ from visionft.data.types import SPLITS, Snapshot
 from visionft.export.export_result import Border, ExportResult
 from visionft.project.edits.changes import LabelSource
 from visionft.project.edits.verdicts import verdicts_of
-from visionft.project.queries import ALL, ImageFilter, find_images, remarks
+from visionft.project.queries import NO_LIMIT, ImageFilter, find_images, read_notes_and_tags
 from visionft.project.store import Project
 from visionft.training.base_weights import NO_LICENCE, base_weights_of
 from visionft.training.config.train_config import METHODS_FIELD
@@ -67,9 +67,10 @@ def facts_of(project: Project) -> ProjectFacts:
         images = sum(len(each.image_ids) for each in groups)
         duplicates = {"groups": len(groups), "images": images, "looked_at": pairs.checked}
     return ProjectFacts(
-        remarks=remarks(project),
+        remarks=read_notes_and_tags(project),
         labelled_by={
-            source: len(find_images(project, ImageFilter(source=source), limit=ALL)) for source in get_args(LabelSource)
+            source: len(find_images(project, ImageFilter(source=source), limit=NO_LIMIT))
+            for source in get_args(LabelSource)
         },
         related=related_images(project, leaks) if leaks is not None else None,
         duplicates=duplicates,

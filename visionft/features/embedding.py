@@ -25,7 +25,7 @@ from models.weights.locations import PRETRAINED, local_file
 from models.weights.records import checked_sha256
 from visionft.core.allocator import return_freed_memory
 from visionft.core.devices import pick_device
-from visionft.core.errors import VisionFTError, nothing_readable
+from visionft.core.errors import VisionFTError, no_readable_images_error
 from visionft.core.events import Notice, Progress
 from visionft.core.jobs import SILENT_JOB, JobCancelled, JobContext
 from visionft.core.messages import Message
@@ -78,7 +78,7 @@ def embedded(project_dir: Path, images: Snapshot, *, job: JobContext = SILENT_JO
             return known
     features = features_under(project_dir, images.images, _usual_spec(project_dir, images, job), job=job)
     if images.images and not len(features):
-        raise nothing_readable("images")
+        raise no_readable_images_error("images")
     if features.kind != kind:
         try:
             make_current(project_dir, features.kind)

@@ -17,7 +17,7 @@ from visionft.project.image_window import parsed_window, stored_window
 
 logger = logging.getLogger(__name__)
 
-WINDOW, FRAMING = "window", "framing"  # keys of the settings
+WINDOW_SETTING, FRAMING_SETTING = "window", "framing"  # keys of the settings
 WINDOW_FILE: Final = "window.json"
 FRAMING_FILE: Final = "framing.json"  # only of the user's own choice; a measured one stays in its file
 RECOMMENDATION_FILE: Final = "recommendation.json"  # of versions before 0.3.0; nothing reads it
@@ -29,15 +29,15 @@ def settings_in_files(folder: Path) -> dict[str, str]:
     """Return {key: value} of the settings that the files of an older project hold."""
     found = dict[str, str]()
     try:
-        found[WINDOW] = stored_window(parsed_window(read_json(folder / WINDOW_FILE)))
+        found[WINDOW_SETTING] = stored_window(parsed_window(read_json(folder / WINDOW_FILE)))
     except FileNotFoundError:
         pass
     except (OSError, ValueError) as error:
         logger.warning("%s of %s cannot be read: %s", WINDOW_FILE, folder, error)
-        found[WINDOW] = UNREADABLE_SETTING
+        found[WINDOW_SETTING] = UNREADABLE_SETTING
     with suppress(OSError, ValueError):  # see `file_notices`
         if (framing := _own_framing(folder)) is not None:
-            found[FRAMING] = json.dumps(framing)
+            found[FRAMING_SETTING] = json.dumps(framing)
     return found
 
 

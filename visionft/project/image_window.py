@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-MOST_IMAGES: Final = 200
+MAX_MEASURED_IMAGES: Final = 200
 BINS: Final = 128
 _DEEP_SUFFIXES: Final = frozenset({".tif", ".tiff", ".png", ".pgm", ".pnm", ".dcm", ".dicom", ""})
 _MOST_VALUES: Final = 8_000  # of an image
@@ -123,7 +123,7 @@ def measure_window(
     from visionft.data.decode import look_at_planes, read_values
 
     possible = [path for path in paths if path.suffix.lower() in _DEEP_SUFFIXES]
-    sample, layout, deep = possible[:: max(1, -(-len(possible) // MOST_IMAGES))], _Layout(), list[Path]()
+    sample, layout, deep = possible[:: max(1, -(-len(possible) // MAX_MEASURED_IMAGES))], _Layout(), list[Path]()
     for path in sample:
         with suppress(ImageError):
             planes, has_values = look_at_planes(path)

@@ -52,4 +52,4 @@ def _has_changed(file: LabelFile) -> bool:
 
 @none_if_unreadable
 def _read(project_dir: Path) -> tuple[LabelFile, ...] | None:
-    return tuple(LabelFile(**each) for each in read_json(project_dir / FILE, most=_MOST_BYTES))
+    return tuple(LabelFile(**each) for each in read_json(project_dir / FILE, max_bytes=_MOST_BYTES))

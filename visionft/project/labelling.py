@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from visionft.core.errors import NextStep, ProjectError
-from visionft.core.files import from_home, is_file, sha256_file
+from visionft.core.files import expand_home, is_file, sha256_file
 from visionft.core.foreign_text import is_unicode, printable
 from visionft.core.messages import Message
 from visionft.core.names import clean_name
@@ -45,7 +45,7 @@ def label_images(project: Project, class_name: str, images: ImageChoice) -> Effe
     """
     chosen = list(images) if isinstance(images, Iterable) and not isinstance(images, str) else [images]
     ids = [
-        find_image(project, from_home(each)) if isinstance(each, str | Path) else operator.index(each)
+        find_image(project, expand_home(each)) if isinstance(each, str | Path) else operator.index(each)
         for each in chosen
     ]
     query = "SELECT id FROM image WHERE removed_at IS NULL AND id IN (SELECT value FROM json_each(?))"
@@ -120,7 +120,7 @@ def _images_with_content(project: Project, contents: Iterable[str]) -> dict[str,
 def find_image(project: Project, path: Path) -> int:
     """Return the id of the image at `path`, or of one with its content; a `ProjectError` where there is none."""
     absolute = Path(os.path.abspath(path))  # noqa: PTH100  (resolves "..", and keeps links as the user named them)
-    place = project.roots().containing(absolute) if is_unicode(absolute) else None
+    place = project.roots().locate(absolute) if is_unicode(absolute) else None
     query = "SELECT id FROM image WHERE removed_at IS NULL AND "
     rows = project.fetch(query + "root_id = ? AND path = ?", *place) if place else []
     if not rows:

@@ -34,7 +34,7 @@ class ImageFilter:
 
 
 ALL_IMAGES = ImageFilter()
-ALL = 1 << 60  # images, as a limit
+NO_LIMIT = 1 << 60  # images, as a limit
 Value = TypeVar("Value")
 
 
@@ -218,7 +218,7 @@ def count_classes_after(project: Project, image_id: int) -> dict[str, int]:
     return dict(project.fetch(query, image_id))
 
 
-def remarks(project: Project) -> dict[int, tuple[str, tuple[str, ...]]]:
+def read_notes_and_tags(project: Project) -> dict[int, tuple[str, tuple[str, ...]]]:
     """Return {image id: (note, tags)} of the images with a note or a tag."""
     query = """SELECT id, coalesce(note, ''), coalesce((SELECT json_group_array(name) FROM (
             SELECT tag.name FROM image_tag JOIN tag ON tag.id = tag_id WHERE image_id = image.id ORDER BY tag.name

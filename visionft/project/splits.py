@@ -61,7 +61,7 @@ class SplitRequest:
     again: bool = False
 
     @classmethod
-    def like(cls, images: Snapshot) -> "SplitRequest":
+    def from_current_split(cls, images: Snapshot) -> "SplitRequest":
         """Return the shares of the current split; the default ones where there is none yet."""
         counts = Counter(image.split for image in images.images if image.labels)
         total = counts.total() - counts[None]
@@ -99,7 +99,7 @@ def missing_texts(report: SplitReport) -> list[str]:
     return texts
 
 
-def is_divided(images: Snapshot) -> bool:
+def is_fully_split(images: Snapshot) -> bool:
     """Return whether every labelled image has its split, and validation has some."""
     labelled = [image.split for image in images.images if image.labels]
     return None not in labelled and "val" in labelled
@@ -107,7 +107,7 @@ def is_divided(images: Snapshot) -> bool:
 
 def with_planned_splits(images: Snapshot, wish: SplitRequest) -> Snapshot:
     """Return images as after `assign_splits` without known groups, for counts and measurements before the split."""
-    if is_divided(images):
+    if is_fully_split(images):
         return images
     labelled = [image for image in images.images if image.labels]
     splits = _placed(group_images(labelled, {}), _shares(wish.val, wish.test), wish.seed)

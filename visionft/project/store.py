@@ -28,7 +28,7 @@ from visionft.project.db.database import DATABASE, Database, RollBack
 from visionft.project.db.journal import Effects, Step
 from visionft.project.db.roots import IMAGES_FOLDER, Roots
 from visionft.project.db.sqlite_errors import expected_errors
-from visionft.project.earlier_files import FRAMING, WINDOW
+from visionft.project.earlier_files import FRAMING_SETTING, WINDOW_SETTING
 from visionft.project.edits.changes import Change, now_ms, task_of
 from visionft.project.image_window import WindowChoice, read_window
 from visionft.project.safety import backups
@@ -42,7 +42,7 @@ _WINDOW_FAULT = sentences(
     Message("The image values of this project are damaged: images of more than 8 bits are read as they are stored."),
     Message("Choose the image values of this project again."),
 )
-FOLDERS = (IMAGES_FOLDER, "runs", BACKUPS_FOLDER)
+PROJECT_FOLDERS = (IMAGES_FOLDER, "runs", BACKUPS_FOLDER)
 
 
 class Project:
@@ -90,7 +90,7 @@ class Project:
             path.parent.mkdir(parents=True, exist_ok=True)
             with temporary_folder(path) as folder, expected_errors(path / DATABASE):
                 folder.chmod(0o700)  # the project's content is private to its owner
-                for name in FOLDERS:
+                for name in PROJECT_FOLDERS:
                     (folder / name).mkdir()
                 schema.create_database(folder / DATABASE, {"task": task})
                 fsync_folder(folder)
@@ -160,7 +160,7 @@ class Project:
     def _note_damage(self) -> None:
         """Note a setting that cannot be read; it may come from a stranger."""
         try:
-            read_window(self.setting(WINDOW))
+            read_window(self.setting(WINDOW_SETTING))
         except ValueError as error:
             logger.warning("the image values of %s cannot be read: %s", self.path, error)
             self.notices.append(Notice(message=_WINDOW_FAULT, level="warning"))
@@ -252,7 +252,7 @@ class Project:
         """Return the project's current images, labels and splits, as input of jobs."""
         with self.reading() as connection:
             found = read_snapshot(connection, Roots(connection, self.path), self.task)
-        return replace(found, image_reading=self.image_reading, framing=self.setting(FRAMING) or "")
+        return replace(found, image_reading=self.image_reading, framing=self.setting(FRAMING_SETTING) or "")
 
     def setting(self, key: str) -> str | None:
         """Return a setting of the project as it is stored; None where there is none."""
@@ -263,7 +263,7 @@ class Project:
     def window(self) -> WindowChoice | None:
         """How the images are read, with its evidence; None as they are stored, or where it cannot be read."""
         with suppress(ValueError):
-            return read_window(self.setting(WINDOW))
+            return read_window(self.setting(WINDOW_SETTING))
         return None
 
     @property
@@ -317,7 +317,7 @@ class Project:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Duplicate:
+class ProjectCopy:
     """The duplicate of a project, with its path."""
 
     path: Path
@@ -325,7 +325,7 @@ class Duplicate:
     stopped: bool = False
 
 
-def duplicate_project(project: Project, target: Path, *, job: JobContext = SILENT_JOB) -> Duplicate:
+def duplicate_project(project: Project, target: Path, *, job: JobContext = SILENT_JOB) -> ProjectCopy:
     """Copy a project into a new or empty folder; both share the images outside it. Cancelled, it leaves nothing."""
     target = project_path(target)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
@@ -340,11 +340,11 @@ def duplicate_project(project: Project, target: Path, *, job: JobContext = SILEN
         target.parent.mkdir(parents=True, exist_ok=True)
         with temporary_folder(target) as partial:
             partial.chmod(0o700)
-            for name in FOLDERS:
+            for name in PROJECT_FOLDERS:
                 (partial / name).mkdir()
             for path, size in files:
                 if job.is_cancelled:
-                    return Duplicate(path=target, files=0, stopped=True)
+                    return ProjectCopy(path=target, files=0, stopped=True)
                 place = partial / path.relative_to(project.path)
                 place.parent.mkdir(parents=True, exist_ok=True)
                 if path.is_symlink() and not path.resolve().is_relative_to(project.path.resolve()):
@@ -359,7 +359,7 @@ def duplicate_project(project: Project, target: Path, *, job: JobContext = SILEN
             publish_folder(partial, target)
     except OSError as error:
         raise write_error(target, error) from error
-    return Duplicate(path=target, files=len(files))
+    return ProjectCopy(path=target, files=len(files))
 
 
 def _copied_files(folder: Path) -> list[tuple[Path, int]]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from models.heads.calibration import are_right, cross_entropies, is_worse_for_classes
 from models.shapes import InputShape
-from visionft.core.errors import nothing_readable
+from visionft.core.errors import no_readable_images_error
 from visionft.core.events import Progress
 from visionft.core.jobs import JobContext
 from visionft.data.types import Snapshot, SnapshotImage
@@ -120,7 +120,7 @@ def probe(
         project_dir, chosen, config.features, device=config.device, precision=config.precision, stage=stage, job=job
     )
     if not len(features):
-        raise nothing_readable("images")
+        raise no_readable_images_error("images")
     is_multilabel = images.task == "multi"
     classes = len(images.class_names)
     labels = targets = targets_of(features.images, images.task, classes)

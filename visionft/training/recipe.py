@@ -21,7 +21,7 @@ from models.weights.locations import PRETRAINED, RANDOM, find_weights
 from models.weights.records import bare_origin, checked_sha256
 from visionft.core.amounts import size_text
 from visionft.core.errors import ConfigError, NextStep, Problem, RunError, WeightsError
-from visionft.core.files import from_home, open_regular, write_text
+from visionft.core.files import expand_home, open_regular, write_text
 from visionft.core.messages import Message
 from visionft.core.settings import range_words
 from visionft.training.base_weights import read_base_weights, stated_origin
@@ -231,7 +231,7 @@ def read_recipe(path: Path) -> Recipe:
         raise located(error, path.name, lines) from error
     weights = _parse_weights(values.get(_WEIGHTS), path.name, lines)
     if config.weights not in (PRETRAINED, RANDOM):  # a path is relative to the recipe's own folder
-        found = (path.parent / from_home(config.weights)).absolute()
+        found = (path.parent / expand_home(config.weights)).absolute()
         config = dataclasses.replace(config, weights=str(found))
     program = values.get(_PROGRAM, visionft.__version__)
     return Recipe(config=config, weights=weights, program=program, name=path.name, lines=lines)

@@ -13,7 +13,7 @@ from models.catalog import DEFAULT_BACKBONE, known_backbone
 from models.methods.table import METHODS
 from models.weights.locations import PRETRAINED, RANDOM, local_backbones
 from visionft.core.errors import ConfigError, VisionFTError
-from visionft.core.files import from_home
+from visionft.core.files import expand_home
 from visionft.core.jobs import SILENT_JOB, JobCancelled, JobContext
 from visionft.data.types import Snapshot
 from visionft.training.base_weights import ensure_weights
@@ -121,7 +121,7 @@ def override_settings(config: TrainConfig, given: Mapping[str, Any], assignments
         config = dataclasses.replace(config, backbone=row.name)
     if config.weights not in (PRETRAINED, RANDOM):
         # The run may be continued and exported from another folder.
-        config = dataclasses.replace(config, weights=str(from_home(config.weights).absolute()))
+        config = dataclasses.replace(config, weights=str(expand_home(config.weights).absolute()))
     return config
 
 

@@ -12,7 +12,7 @@ from gui.kit.thumbnail_cache import cache_folder
 from gui.kit.thumbnails import Unreadable, load_thumbnail
 from gui.preferences import Settings, load_settings
 from models.weights.locations import weights_folder
-from visionft.core.devices import likely_kinds
+from visionft.core.devices import likely_device_kinds
 from visionft.core.offline import offline_reason
 from visionft.data.image_cache import cache_limit
 from visionft.data.limits import image_limit
@@ -34,7 +34,10 @@ def page(window):
 
 
 def test_the_devices_that_are_here_can_be_chosen(qtbot, page, monkeypatch):
-    model, expected = page.device_box.model(), [True, "cuda" in likely_kinds(), "mps" in likely_kinds(), True]
+    model, expected = (
+        page.device_box.model(),
+        [True, "cuda" in likely_device_kinds(), "mps" in likely_device_kinds(), True],
+    )
     qtbot.waitUntil(lambda: [model.item(place).isEnabled() for place in range(4)] == expected)
     page.device_box.activated.emit(3)
     assert load_settings().device == "cpu"

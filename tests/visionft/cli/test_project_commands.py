@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from altered_database import alter
 
-from visionft.project.db.database import CHANGED_OUTSIDE
+from visionft.project.db.database import CHANGED_OUTSIDE_MESSAGE
 from visionft.project.store import Project
 
 
@@ -101,12 +101,12 @@ def test_a_database_that_was_changed_outside_is_told_by_each_command(
     more = ["red", project.parent / "images" / "blue" / "00.png"] if command == "label set" else []
     code, out, err = run(*command.split(), project, *more, "--json")
     assert code == 0 and json.loads(out) is not None
-    assert err.count(CHANGED_OUTSIDE) == 1
+    assert err.count(CHANGED_OUTSIDE_MESSAGE) == 1
 
 
 def test_check_tells_it_once_as_its_result(run, project: Path, changed_outside: None) -> None:
     code, out, err = run("project", "check", project)
-    assert code == 0 and out.count(CHANGED_OUTSIDE) == 1 and not err
+    assert code == 0 and out.count(CHANGED_OUTSIDE_MESSAGE) == 1 and not err
 
 
 def test_a_new_project_on_a_network_drive_is_told(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ from visionft.core import files
 from visionft.core.errors import IrregularFileError, RunError, VisionFTError, as_visionft_error
 from visionft.core.files import (
     atomic_path,
-    from_home,
+    expand_home,
     parse_json,
     read_gzip,
     read_json,
@@ -149,9 +149,9 @@ def test_epochs_that_are_no_text_end_the_list(tmp_path: Path) -> None:
 def test_the_users_own_folder_stands_for_a_tilde_and_an_unknown_user_for_nothing(tmp_path: Path, monkeypatch) -> None:
     for name in ("HOME", "USERPROFILE"):
         monkeypatch.setenv(name, str(tmp_path))
-    assert from_home("~/x") == tmp_path / "x" and from_home(Path("~")) == tmp_path
+    assert expand_home("~/x") == tmp_path / "x" and expand_home(Path("~")) == tmp_path
     if os.name != "nt":  # there every name is a folder next to the user's own
-        assert from_home("~nobody-of-that-name/x") == Path("~nobody-of-that-name/x")
+        assert expand_home("~nobody-of-that-name/x") == Path("~nobody-of-that-name/x")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no limit on the size of files")
@@ -211,10 +211,10 @@ def test_the_memory_that_json_takes_is_foreseen(shape: str) -> None:
 
 def test_json_whose_values_take_more_than_the_largest_of_ours_is_refused_unparsed() -> None:
     text = "[" + "[]," * 100_000 + "[]]"
-    assert len(parse_json(text, most=2_000_000)) == 100_001
+    assert len(parse_json(text, max_bytes=2_000_000)) == 100_001
     tracemalloc.start()
     with pytest.raises(ValueError, match="of memory"):
-        parse_json(text, most=1_000_000)
+        parse_json(text, max_bytes=1_000_000)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 100_000

@@ -31,7 +31,7 @@ from visionft.project.earlier_files import file_notices, settings_in_files
 from visionft.project.safety import backups
 
 DATABASE = "project.db"
-CHANGED_OUTSIDE = Message("project.db is not as it was left: another program or the disk changed it.")
+CHANGED_OUTSIDE_MESSAGE = Message("project.db is not as it was left: another program or the disk changed it.")
 DEFAULT_UNDO_STEPS = 1000  # fewer than a person labels in a day: undo reaches back some hours
 _PATIENCE_S = 5.0  # for the end of a query of another thread; a connection that is busy longer stays open
 Seal = Literal["whole", "none", "broken"]
@@ -74,7 +74,7 @@ class Database:
         self.seal = read_seal(self.file)
         if self.seal == "broken":
             step = NextStep("check", project=folder)
-            self.notices.append(Notice(message=CHANGED_OUTSIDE, level="warning", next_step=step))
+            self.notices.append(Notice(message=CHANGED_OUTSIDE_MESSAGE, level="warning", next_step=step))
         try:
             version = verify(self.file, may_recover=not self.read_only_reason, is_known=self.seal == "whole")
         except sqlite3.OperationalError as error:

@@ -30,7 +30,7 @@ class Roots:
     def ids(self) -> dict[Path, int]:
         return {folder: root_id for root_id, folder in self._folders.items()}
 
-    def containing(self, path: Path) -> tuple[int, str] | None:
+    def locate(self, path: Path) -> tuple[int, str] | None:
         """Return the deepest known root of `path` (absolute) and the POSIX path below it."""
         text = str(path)
         start = text.rfind(os.sep) + 1

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from visionft.core.messages import Message
-from visionft.project.earlier_files import FRAMING, WINDOW
+from visionft.project.earlier_files import FRAMING_SETTING, WINDOW_SETTING
 from visionft.project.edits.changes import Edit, write_setting
 from visionft.project.image_window import WindowChoice, stored_window
 
@@ -19,7 +19,7 @@ class ChooseWindow(Edit):
     choice: WindowChoice | None
 
     def write(self, connection: sqlite3.Connection) -> None:
-        write_setting(connection, WINDOW, stored_window(self.choice) if self.choice is not None else None)
+        write_setting(connection, WINDOW_SETTING, stored_window(self.choice) if self.choice is not None else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,4 +30,4 @@ class ChooseFraming(Edit):
     framing: Mapping[str, object] | None
 
     def write(self, connection: sqlite3.Connection) -> None:
-        write_setting(connection, FRAMING, json.dumps(dict(self.framing)) if self.framing is not None else None)
+        write_setting(connection, FRAMING_SETTING, json.dumps(dict(self.framing)) if self.framing is not None else None)

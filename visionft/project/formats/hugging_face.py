@@ -108,7 +108,7 @@ def _class_names_beside(file: Path) -> dict[str, list[str]]:
                 if name == "README.md":
                     found = _names_of_features(parse_yaml(text.split("---")[1])["dataset_info"]["features"])
                 else:
-                    found = _names_of_features(parse_json(text, most=_MAX_CARD)["features"])
+                    found = _names_of_features(parse_json(text, max_bytes=_MAX_CARD)["features"])
             except Exception:  # a card in any other form; the classes keep their numbers
                 continue
             if found:

@@ -52,7 +52,7 @@ def classes_file(labels: Path) -> Path:
 def read_classes_file(file: Path) -> tuple[ClassLook, ...]:
     """Return the classes of this program's `classes.json`; empty when it is missing or of another kind."""
     try:
-        entries: Any = read_json(file, most=20_000_000)
+        entries: Any = read_json(file, max_bytes=20_000_000)
         looks = [{key: entry.get(key) for key in ("name", "color", "shortcut", "folder")} for entry in entries]
     except (OSError, ValueError, TypeError, AttributeError):
         return ()

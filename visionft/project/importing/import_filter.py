@@ -179,7 +179,7 @@ class ImportFilter:
         if self.project is None or not self.looks_at_places:
             return {}
         roots = self.project.roots()
-        places = {place: file.path for file in batch if (place := roots.containing(file.path))}
+        places = {place: file.path for file in batch if (place := roots.locate(file.path))}
         paths: dict[int, list[str]] = {}
         for root_id, path in places:
             if is_unicode(path):
@@ -284,7 +284,7 @@ class ImportFilter:
         )
 
         def recorded(sha256: str, root_id: int, path: str) -> Path:  # mostly the given one, which need not be made
-            is_given = roots.containing(given[sha256]) == (root_id, path)
+            is_given = roots.locate(given[sha256]) == (root_id, path)
             return given[sha256] if is_given else roots.path_of(root_id, path)
 
         return {sha256: (recorded(sha256, root_id, path), time) for sha256, root_id, path, time in rows}

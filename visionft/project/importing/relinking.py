@@ -82,7 +82,7 @@ def relink_images(project: Project, folder: Path, *, job: JobContext = SILENT_JO
     roots = project.roots()
     taken: set[Path] = set()  # recorded already for another image of the project, removed ones included
     for image_id, path in found.items():
-        place = roots.containing(path)
+        place = roots.locate(path)
         query = "SELECT id FROM image WHERE root_id = ? AND path = ? AND id != ?"
         if place and project.fetch(query, *place, image_id):
             taken.add(path)

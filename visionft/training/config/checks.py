@@ -5,7 +5,7 @@ import contextlib
 from models.methods.table import METHODS
 from models.weights.locations import PRETRAINED, RANDOM, licence_words
 from visionft.core.errors import ConfigError, ImageError, NextStep, Problem
-from visionft.core.files import from_home
+from visionft.core.files import expand_home
 from visionft.core.messages import Message
 from visionft.core.settings import range_problems
 from visionft.data.decode import read_header
@@ -88,7 +88,7 @@ def _method_problems(config: TrainConfig) -> list[Problem]:
 
 def _file_problems(config: TrainConfig) -> list[Problem]:
     found = []
-    path = from_home(config.weights)  # a file, or a folder with the hub's file of the backbone
+    path = expand_home(config.weights)  # a file, or a folder with the hub's file of the backbone
     is_file = path.is_file() or (path / config.backbone_row.hub_file).is_file()
     if config.weights not in (PRETRAINED, RANDOM) and not is_file:
         hint = "Give pretrained, random, or the path of a .safetensors or .pth file."

@@ -21,7 +21,7 @@ from models.methods.lora import LoraOptions
 from models.methods.method import MethodOptions
 from models.methods.prefix import PrefixOptions
 from models.methods.table import METHODS
-from visionft.core.devices import DeviceKind, likely_kinds
+from visionft.core.devices import DeviceKind, likely_device_kinds
 from visionft.core.errors import ConfigError, Problem
 from visionft.core.messages import Message, choose_one
 from visionft.data.types import Snapshot
@@ -114,7 +114,7 @@ class Circumstances:
 @cache
 def likely_device() -> DeviceKind:
     """Return the likely device of `auto`, without loading torch."""
-    return likely_kinds()[0]
+    return likely_device_kinds()[0]
 
 
 def suited_backbones(circumstances: Circumstances) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from models.methods.table import DEFAULT_METHOD, METHODS, get_method
 from models.shapes import InputShape
 from visionft.core.errors import ConfigError, NextStep, Problem
 from visionft.core.messages import Message
-from visionft.core.settings import build, setting, with_text
+from visionft.core.settings import build_settings, setting, with_text
 from visionft.data.image_reading import AS_STORED, ImageReading
 from visionft.data.preprocess import PreprocessConfig
 from visionft.features.feature_spec import LARGEST_ASPECT, FeatureSpec
@@ -225,7 +225,7 @@ class TrainConfig:
             words = Message("is always as the program has it by itself, and cannot be {value}")
             found += [Problem(key, Message(words, value=value), hint) for key, value in changed.items()]
         try:
-            config = build(cls, values)
+            config = build_settings(cls, values)
         except ConfigError as error:
             found += error.problems
         for name, group in groups.items():
@@ -313,13 +313,13 @@ def _without_constants(values: dict[str, Any], groups: dict[str, Any], version: 
 
 
 def _build_options(name: str, values: Any, version: int) -> MethodOptions:
-    """Build the options of a method from those of a settings file of format `version`; see `build`."""
+    """Build the options of a method from those of a settings file of format `version`; see `build_settings`."""
     if name not in METHODS:
         hint = "Correct the name, or install the package that adds this method."
         raise ConfigError((Problem(name, Message("there is no method {name}", name=repr(name)), hint),))
     if not isinstance(values, dict):
         raise _no_group(name, values)
-    return build(METHODS[name].options, METHODS[name].upgrade(values, version), f"{name}.")
+    return build_settings(METHODS[name].options, METHODS[name].upgrade(values, version), f"{name}.")
 
 
 def _no_group(name: str, value: Any) -> ConfigError:

@@ -11,7 +11,7 @@ import torch  # noqa: TID253
 
 from models.heads.calibration import DOUBT, fit_temperature, sigmoid, softmax
 from visionft.core.devices import pick_device
-from visionft.core.errors import NextStep, RunError, nothing_readable
+from visionft.core.errors import NextStep, RunError, no_readable_images_error
 from visionft.core.events import Event, ImagesClassified, Notice, Progress
 from visionft.core.jobs import SILENT_JOB, JobContext
 from visionft.core.messages import Message
@@ -211,7 +211,7 @@ def run_logits(model: RunModel, images: Snapshot, split: Split, *, job: JobConte
         message = Message("Left out because the head has seen them, and no prediction without them exists: {counted}.")
         job.report(Notice(message=Message(message, counted=count_of(count, "image")), level="warning"))
     if not values:
-        raise nothing_readable(Message("{count} image", "{count} images", count=split))
+        raise no_readable_images_error(Message("{count} image", "{count} images", count=split))
     read = tuple(chosen[position] for position in positions)
     found = np.concatenate(values)
     if not np.isfinite(found).all():  # weights of a stranger: training leaves no step that makes them so

@@ -22,7 +22,7 @@ from torch import Tensor, nn  # noqa: TID253
 from models.classifier import Classifier
 from models.heads.calibration import is_worse_for_classes
 from models.weights.locations import RANDOM
-from visionft.core.errors import RunError, nothing_readable
+from visionft.core.errors import RunError, no_readable_images_error
 from visionft.core.events import EpochDone, Notice, Progress
 from visionft.core.jobs import JobContext
 from visionft.core.messages import Message
@@ -71,7 +71,7 @@ def validate(part: nn.Module, training_data: TrainingData, objective: Objective,
         add_batch(totals, loss=loss, hits=hits, count=len(batch.targets))
     loss_sum, hits, seen = accelerator.reduce(totals, "sum").tolist()
     if not seen:
-        raise nothing_readable("validation images")
+        raise no_readable_images_error("validation images")
     return Validation(loss_sum / seen, hits / seen, round(seen))
 
 

@@ -15,7 +15,7 @@ from filelock import FileLock
 from torch import Tensor  # noqa: TID253
 
 from models.weights.locations import RANDOM
-from visionft.core.errors import RunError, nothing_readable
+from visionft.core.errors import RunError, no_readable_images_error
 from visionft.core.events import Notice, Progress, RunStarted, StepDone
 from visionft.core.jobs import SILENT_JOB, EventThrottle, JobCancelled, JobContext
 from visionft.core.messages import Message
@@ -401,7 +401,7 @@ class _Run:
         assert self.train_step
         progress = self.progress
         if not progress.seen:
-            raise nothing_readable("training images")
+            raise no_readable_images_error("training images")
         with self.train_step.averaged():
             done = self.keeper.keep_epoch(progress, progress.epoch, learning_rate=self._learning_rate)
         is_automatic = self.config.patience == AUTOMATIC_PATIENCE

@@ -22,7 +22,7 @@ from models.heads.calibration import DOUBT, are_right, cross_entropies, fit_temp
 from models.heads.scatter import Scatter, solve
 from models.heads.solutions import FIT_VALIDATION, SOLUTIONS, Material
 from models.heads.text_head import ClassPoints
-from visionft.core.errors import RunError, nothing_readable
+from visionft.core.errors import RunError, no_readable_images_error
 from visionft.core.events import Notice, Progress
 from visionft.core.jobs import JobCancelled, JobContext
 from visionft.core.messages import Message, listed
@@ -194,7 +194,7 @@ class TrainingData:
             places.append(batch.indices)
         indices = torch.cat(places)
         if not len(indices):
-            raise nothing_readable("images")
+            raise no_readable_images_error("images")
         targets = targets_of(
             [chosen[place] for place in indices.tolist()], self._images.task, len(self._images.class_names)
         )
@@ -220,7 +220,7 @@ class TrainingData:
             done += batch.requested
             self._job.report(Progress(stage=stage, done=done, total=len(chosen), unit="images"))
         if not found:
-            raise nothing_readable("images")
+            raise no_readable_images_error("images")
         return joined(found)
 
     def check(self, batch: Batch, chosen: tuple[SnapshotImage, ...]) -> None:
@@ -270,7 +270,7 @@ class TrainingData:
         if train is None:
             features = self._features_of_start(self.solved_images, "Looking at the images")
             if not (features.indices < len(self.train_images)).any():
-                raise nothing_readable("training images")
+                raise no_readable_images_error("training images")
             return features
         if len(self.solved_images) == len(self.train_images) or val is None:
             return train

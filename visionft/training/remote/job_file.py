@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from models.weights.locations import PRETRAINED, RANDOM, bundled_file, find_weights
 from visionft.core.amounts import size_text
-from visionft.core.errors import ImageError, VisionFTError, nothing_readable
+from visionft.core.errors import ImageError, VisionFTError, no_readable_images_error
 from visionft.core.events import Notice, Progress
 from visionft.core.files import MAX_RECORD_BYTES, list_folder, read_json, temporary_folder, write_json
 from visionft.core.jobs import SILENT_JOB, JobContext
@@ -141,7 +141,7 @@ class _ImagePacker:
             self._packed.append((image, there))
             yield name, content
         if not self._packed:
-            raise nothing_readable("images")
+            raise no_readable_images_error("images")
         facts |= {"images": len(self._packed), "left_out": len(used) - len(self._packed)}
         settings = dataclasses.replace(self._config, device="auto", image_reading=AS_STORED)
         if weights := _packed_weights(self._config):
@@ -191,7 +191,7 @@ def read_job(path: Path) -> tuple[Manifest, PackedJob]:
 def job_of_folder(folder: Path) -> str:
     """Return the number of the job that a folder is of, as its `JOB_FILE` states it; empty where it states none."""
     try:
-        return from_plain(dict[str, str], read_json(folder / JOB_FILE, most=MAX_RECORD_BYTES)).get("job", "")
+        return from_plain(dict[str, str], read_json(folder / JOB_FILE, max_bytes=MAX_RECORD_BYTES)).get("job", "")
     except (OSError, ValueError):
         return ""
 
@@ -200,7 +200,7 @@ def imported_run(project_dir: Path, number: str) -> str:
     """Return the run that the result of a job became; empty where it is not in the project, or no longer."""
     runs = project_dir / RUNS_FOLDER
     with contextlib.suppress(OSError, ValueError):
-        record = read_json(project_dir / FOLDER / number / IMPORTED, most=MAX_RECORD_BYTES)
+        record = read_json(project_dir / FOLDER / number / IMPORTED, max_bytes=MAX_RECORD_BYTES)
         named = from_plain(dict[str, str], record).get("run", "")
         if is_plain_name(named) and (runs / named).is_dir():
             return named

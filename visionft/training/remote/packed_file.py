@@ -235,8 +235,8 @@ def read_result_contents(folder: Path) -> tuple[TrainConfig, TrainResult, BaseWe
     """
     try:
         config = _settings(folder / CONFIG)
-        result = TrainResult.from_dict(read_json(folder / RESULT, most=MAX_RECORD_BYTES))
-        weights = BaseWeights.from_dict(read_json(folder / WEIGHTS_FILE, most=MAX_RECORD_BYTES))
+        result = TrainResult.from_dict(read_json(folder / RESULT, max_bytes=MAX_RECORD_BYTES))
+        weights = BaseWeights.from_dict(read_json(folder / WEIGHTS_FILE, max_bytes=MAX_RECORD_BYTES))
         epochs = tuple(EpochDone.from_dict(parse_json(line)) for line in read_lines(folder / METRICS))
         for each in (result, weights, *epochs, *filter(None, (result.best, result.weights))):
             _require_ranges(each)
@@ -252,7 +252,7 @@ def read_result_contents(folder: Path) -> tuple[TrainConfig, TrainResult, BaseWe
 
 
 def _settings(path: Path) -> TrainConfig:
-    return TrainConfig.from_dict(from_plain(dict[str, Any], read_json(path, most=MAX_RECORD_BYTES)))
+    return TrainConfig.from_dict(from_plain(dict[str, Any], read_json(path, max_bytes=MAX_RECORD_BYTES)))
 
 
 def _require_ranges(record: Any) -> None:
@@ -325,7 +325,7 @@ def read_manifest(path: Path, kind: str) -> Manifest:
             entry = _stored(archive, MANIFEST)
             if entry.file_size > MOST_MANIFEST:
                 raise ValueError("its manifest is too large")
-            values: Any = parse_json(archive.read(entry), most=max(1000, entry.file_size))
+            values: Any = parse_json(archive.read(entry), max_bytes=max(1000, entry.file_size))
         return read_manifest_values(values, kind, path.name)
     except OSError as error:
         message = Message("{path} cannot be read: {reason}.", path=path, reason=error.strerror or str(error))
