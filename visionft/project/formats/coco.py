@@ -12,13 +12,13 @@ from visionft.core.files import write_json
 from visionft.core.messages import Message
 from visionft.project.formats.annotated import ImageAnnotation, annotated_table, parse_entries, rejected
 from visionft.project.formats.handing_out import LabelSet
-from visionft.project.formats.image_table import DEFAULTS, ImageTable, ReadOptions, RejectedFile
+from visionft.project.formats.image_table import DEFAULT_OPTIONS, ImageTable, ReadOptions, RejectedFile
 from visionft.project.formats.labels_file import ClassLook
 from visionft.project.formats.whole_files import (
-    a_list,
-    a_name,
-    a_split,
-    an_object,
+    as_list,
+    as_name,
+    as_object,
+    as_split,
     objects,
     read_label_json,
     structure_of,
@@ -28,20 +28,20 @@ _TITLE = "COCO"
 _ClassesByImage = defaultdict[object, list[str]]
 
 
-def read_coco(file: Path, options: ReadOptions = DEFAULTS) -> ImageTable:
+def read_coco(file: Path, options: ReadOptions = DEFAULT_OPTIONS) -> ImageTable:
     """List the images of a COCO file."""
     with structure_of(file, _TITLE):
-        document = an_object(read_label_json(file))
-        images = a_list(document["images"])
-        annotations = a_list(document.get("annotations"))
-        categories = a_list(document["categories"])
-        names = {_id(an_object(each)["id"]): a_name(an_object(each)["name"]) for each in categories}
+        document = as_object(read_label_json(file))
+        images = as_list(document["images"])
+        annotations = as_list(document.get("annotations"))
+        categories = as_list(document["categories"])
+        names = {_id(as_object(each)["id"]): as_name(as_object(each)["name"]) for each in categories}
         sizes = {_id(each.get("id")): (each.get("width"), each.get("height")) for each in objects(images)}
     labels, marked = _ClassesByImage(list), _ClassesByImage(list)
     unusable: list[RejectedFile] = []
     for number, entry in enumerate(annotations):
         try:
-            annotation = an_object(entry)
+            annotation = as_object(entry)
             image, category = _id(annotation.get("image_id")), _id(annotation.get("category_id"))
             if image not in sizes:
                 raise ValueError(Message("there is no image {image}", image=image))
@@ -52,7 +52,7 @@ def read_coco(file: Path, options: ReadOptions = DEFAULTS) -> ImageTable:
             unusable.append(rejected(file, f"annotations[{number}]", str(error)))
     # Roboflow's first category may be only the parent of the others.
     parents = [each.get("supercategory") for each in categories]
-    declared = [a_name(each["name"]) for each in categories]
+    declared = [as_name(each["name"]) for each in categories]
     pairs = zip(declared, parents, strict=True)
     looks = [ClassLook(name) for name, parent in pairs if parent != "none" or name not in parents]
     rows = parse_entries(file, "images", images, partial(_image, labels=labels, marked=marked))
@@ -61,7 +61,7 @@ def read_coco(file: Path, options: ReadOptions = DEFAULTS) -> ImageTable:
 
 def _marks_a_part(annotation: dict[str, Any], size: tuple[Any, Any]) -> bool:
     """Return whether an annotation marks a part of its image."""
-    box = a_list(annotation.get("bbox"))
+    box = as_list(annotation.get("bbox"))
     if len(box) != 4 or not all(isinstance(each, (int, float)) for each in box):
         return bool(annotation.get("segmentation") or annotation.get("keypoints"))
     left, top, width, height = map(float, box)
@@ -71,13 +71,13 @@ def _marks_a_part(annotation: dict[str, Any], size: tuple[Any, Any]) -> bool:
 
 
 def _image(entry: Any, labels: _ClassesByImage, marked: _ClassesByImage) -> ImageAnnotation:
-    image = an_object(entry)
+    image = as_object(entry)
     image_id = _id(image.get("id"))
     return ImageAnnotation(
-        name=a_name(image.get("file_name")),
+        name=as_name(image.get("file_name")),
         labels=tuple(labels[image_id]),
         marked=tuple(marked[image_id]),
-        split=a_split(image.get("split")),
+        split=as_split(image.get("split")),
     )
 
 

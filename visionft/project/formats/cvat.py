@@ -11,15 +11,15 @@ from pathlib import Path
 from visionft.core.errors import ProjectError
 from visionft.core.messages import Message
 from visionft.project.formats.annotated import Entry, ImageAnnotation, annotated_table, attempt
-from visionft.project.formats.image_table import DEFAULTS, ImageTable, Interpretation, ReadOptions
+from visionft.project.formats.image_table import DEFAULT_OPTIONS, ImageTable, Interpretation, ReadOptions
 from visionft.project.formats.labels_file import ClassLook
-from visionft.project.formats.whole_files import Element, a_name, a_split, no_such_file, xml_elements
+from visionft.project.formats.whole_files import Element, as_name, as_split, no_such_file, xml_elements
 
 _TITLE = "CVAT"
 _SHAPES = ("box", "polygon", "polyline", "points", "cuboid", "ellipse", "mask", "skeleton")
 
 
-def read_cvat(file: Path, options: ReadOptions = DEFAULTS) -> ImageTable:
+def read_cvat(file: Path, options: ReadOptions = DEFAULT_OPTIONS) -> ImageTable:
     """List the images of a CVAT file; a choice names the attribute of a single tag that is the class."""
     images, classes = _read_images(file)
     entries = [entry for entry, _ in images]
@@ -82,10 +82,10 @@ def _labelled_by(entry: Entry, label: str) -> Entry:
 
 def _image(image: Element) -> ImageAnnotation:
     return ImageAnnotation(
-        name=a_name(image.attributes.get("name")),
-        labels=tuple(a_name(tag.attributes.get("label")) for tag in image.all("tag")),
-        marked=tuple(a_name(shape.attributes.get("label")) for shape in image.all(*_SHAPES)),
-        split=a_split(image.attributes.get("subset")),
+        name=as_name(image.attributes.get("name")),
+        labels=tuple(as_name(tag.attributes.get("label")) for tag in image.all("tag")),
+        marked=tuple(as_name(shape.attributes.get("label")) for shape in image.all(*_SHAPES)),
+        split=as_split(image.attributes.get("subset")),
     )
 
 

@@ -19,7 +19,7 @@ from visionft.data.decode import IMAGE_SUFFIXES
 from visionft.project.formats.whole_files import reading_errors, text_encoding
 
 # Rows above the columns of a sheet: one, as `Prüfung Werk 2;;` above `Bild;Befund;Prüfer`, and blank ones.
-MOST_TITLE_ROWS = 5
+MAX_TITLE_ROWS = 5
 _MAX_CELL = 1_000_000  # characters; masks as run lengths exceed the 131,072 that are usual for `csv`
 _MAX_LINE = 4_000_000  # a row is held in memory whole, and a file may be a single row
 _SAMPLE_LINES = 200  # `annotations/list.txt` of the Oxford-IIIT Pets begins with comments
@@ -68,7 +68,7 @@ def _shared_delimiter(lines: Sequence[str]) -> str:
 
     The first line may be a title: `Sample list of 3 May`, above `name;class`.
     """
-    for first in lines[:MOST_TITLE_ROWS]:
+    for first in lines[:MAX_TITLE_ROWS]:
         found = max(",;\t|", key=first.count)
         if found in first and sum(found in line for line in lines) > len(lines) / 2:
             return found

@@ -16,7 +16,7 @@ from visionft.core.errors import NextStep, ProjectError
 from visionft.core.files import open_regular, parse_json, parse_yaml
 from visionft.core.messages import Message
 from visionft.project.formats.handing_out import Copier, LabelSet
-from visionft.project.formats.image_table import DEFAULTS, ImageTable, ReadOptions
+from visionft.project.formats.image_table import DEFAULT_OPTIONS, ImageTable, ReadOptions
 from visionft.project.formats.labels_file import LabelRecord
 from visionft.project.formats.locating import ImageFinder
 from visionft.project.formats.readers import image_table_of_rows
@@ -29,7 +29,7 @@ _MAX_TEXT = 300  # characters of a class
 _MAX_CARD = 1 << 20  # bytes of a card (README.md), whose head gives the names of the classes
 
 
-def read_parquet(file: Path, options: ReadOptions = DEFAULTS) -> ImageTable:
+def read_parquet(file: Path, options: ReadOptions = DEFAULT_OPTIONS) -> ImageTable:
     """List the images of a Parquet table of file names; a `ProjectError` without pyarrow, or for an unfit table."""
     check_size(file)
     with closing(_rows_of("parquet", file)) as rows:

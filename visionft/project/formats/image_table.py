@@ -187,14 +187,14 @@ def _spread(paths: Sequence[Path], count: int) -> tuple[Path, ...]:
 class ReadOptions:
     """The options of reading a label file."""
 
-    takes_several: bool = False  # an image may have several classes
+    is_multi_label: bool = False  # an image may have several classes
     is_confined: bool = False  # file names must not lead out of its folder: it came from an archive
     image_folders: Sequence[Path] = ()  # further folders for file names, also outside of the file's own
     index: ImageIndex | None = None  # of the whole source, shared by its readers
     choice: LabelChoice = AUTOMATIC
 
 
-DEFAULTS = ReadOptions()
+DEFAULT_OPTIONS = ReadOptions()
 
 
 _MOST = 6  # names in a note

@@ -16,14 +16,14 @@ from visionft.core.messages import Message
 from visionft.project.formats.annotated import Entry, ImageAnnotation, annotated_table, rejected
 from visionft.project.formats.columns import image_column
 from visionft.project.formats.handing_out import LabelSet
-from visionft.project.formats.image_table import DEFAULTS, ImageTable, Interpretation, ReadOptions
+from visionft.project.formats.image_table import DEFAULT_OPTIONS, ImageTable, Interpretation, ReadOptions
 from visionft.project.formats.locating import ImageFinder
 from visionft.project.formats.split_names import split_column
 from visionft.project.formats.whole_files import (
-    a_list,
-    a_name,
-    a_split,
-    an_object,
+    as_list,
+    as_name,
+    as_object,
+    as_split,
     objects,
     read_label_json,
     structure_of,
@@ -44,10 +44,10 @@ class _Task:
     annotations: list[_Answers]
 
 
-def read_label_studio(file: Path, options: ReadOptions = DEFAULTS) -> ImageTable:
+def read_label_studio(file: Path, options: ReadOptions = DEFAULT_OPTIONS) -> ImageTable:
     """List the images of a Label Studio export (JSON); with several questions, the choice names one."""
     with structure_of(file, _TITLE):
-        values = a_list(read_label_json(file))
+        values = as_list(read_label_json(file))
     data = objects(task.get("data") for task in objects(values))
     keys = list(dict.fromkeys(key for each in data for key in each))
     finder = ImageFinder.of(file, options)
@@ -82,10 +82,10 @@ def _parse_tasks(file: Path, values: list[Any], key: str) -> tuple[list[_Task], 
         ids = [each["id"] for each in objects([value]) if isinstance(each.get("id"), int)]
         place = f"task {ids[0] if ids else f'[{number}]'}"
         try:
-            task = an_object(value)
-            data = an_object(task.get("data"))
+            task = as_object(value)
+            data = as_object(task.get("data"))
             annotations = _annotations_of(task)
-            tasks.append(_Task(place, a_name(data.get(key)), data, annotations))
+            tasks.append(_Task(place, as_name(data.get(key)), data, annotations))
         except ValueError as error:
             entries.append(rejected(file, place, str(error)))
     return tasks, entries
@@ -96,10 +96,10 @@ def _annotations_of(task: dict[str, Any]) -> list[_Answers]:
 
     `completions` is the key of Label Studio before version 1.0.
     """
-    done = map(an_object, a_list(task.get("annotations", task.get("completions"))))
+    done = map(as_object, as_list(task.get("annotations", task.get("completions"))))
     submitted = [each for each in done if not each.get("was_cancelled")]
     counting = [each for each in submitted if each.get("ground_truth")] or submitted
-    return [list(_answers(a_list(each.get("result")))) for each in counting]
+    return [list(_answers(as_list(each.get("result")))) for each in counting]
 
 
 def _questions(tasks: list[_Task]) -> list[str]:
@@ -119,7 +119,7 @@ def _chosen_question(questions: list[str], chosen: str) -> str:
 
 def _image_annotations(task: _Task, question: str, split: str) -> Iterator[ImageAnnotation]:
     """Yield the entry of a task's image, or one for each different answer of its annotators."""
-    split_value = a_split(task.data.get(split)) if split else None
+    split_value = as_split(task.data.get(split)) if split else None
     pairs = [(_classes(each, question) if question else (), _classes(each, "")) for each in task.annotations]
     for labels, marked in dict.fromkeys(pairs) or [((), ())]:
         yield ImageAnnotation(name=task.name, place=task.place, labels=labels, marked=marked, split=split_value)
@@ -127,15 +127,15 @@ def _image_annotations(task: _Task, question: str, split: str) -> Iterator[Image
 
 def _answers(results: list[Any]) -> Iterator[tuple[str, tuple[str, ...]]]:
     for entry in results:
-        result = an_object(entry)
+        result = as_object(entry)
         kind = str(result.get("type", "")).casefold()
         if kind in ("choices", "taxonomy") or kind.endswith("labels"):
-            value = an_object(result.get("value"))
+            value = as_object(result.get("value"))
             is_of_part = kind.endswith("labels") or "x" in value
             question = "" if is_of_part else str(result.get("from_name", _FIELD))
-            given = a_list(value.get(kind))  # of a taxonomy, paths from the root
-            names = [a_list(each)[-1] for each in given if each] if kind == "taxonomy" else given
-            yield question, tuple(map(a_name, names))
+            given = as_list(value.get(kind))  # of a taxonomy, paths from the root
+            names = [as_list(each)[-1] for each in given if each] if kind == "taxonomy" else given
+            yield question, tuple(map(as_name, names))
 
 
 def _classes(answers: _Answers, question: str) -> tuple[str, ...]:

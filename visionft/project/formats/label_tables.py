@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from visionft.core.errors import ProjectError
-from visionft.project.formats.columns import recognise
+from visionft.project.formats.columns import recognise_columns
 from visionft.project.formats.image_table import AUTOMATIC, ImageTable, ReadOptions
 from visionft.project.formats.locating import ImageFinder
 from visionft.project.formats.nested import Entry
@@ -151,7 +151,7 @@ def _opened(file: Path, options: ReadOptions) -> _Opened | None:
     finder = ImageFinder.of(file, options)
     try:
         table = open_table(file, finder)
-        columns = recognise(table.titles, table.good, AUTOMATIC, images=finder)
+        columns = recognise_columns(table.titles, table.good, AUTOMATIC, images=finder)
     except ProjectError:
         return None
     cells = [str(row.get(columns.file) or "") for row in table.good[:200]] if columns is not None else []

@@ -13,7 +13,7 @@ from visionft.core.files import list_folder
 from visionft.core.foreign_text import is_unicode
 from visionft.core.messages import Message
 from visionft.project.formats.folders import CONTAINERS, ImageIndex, folder_of
-from visionft.project.formats.image_table import DEFAULTS, ImportRow, ReadOptions
+from visionft.project.formats.image_table import DEFAULT_OPTIONS, ImportRow, ReadOptions
 from visionft.project.formats.split_names import is_split_name, name_words, split_of
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
@@ -45,12 +45,12 @@ class ImageFinder:
     """
 
     def __init__(
-        self, base: Path, options: ReadOptions = DEFAULTS, *, root: Path | None = None, file: Path | None = None
+        self, base: Path, options: ReadOptions = DEFAULT_OPTIONS, *, root: Path | None = None, file: Path | None = None
     ) -> None:
         self._base = base
         self._base_text = str(base)
         self.root = root or base
-        self._is_confined, self.takes_several = options.is_confined, options.takes_several
+        self._is_confined, self.is_multi_label = options.is_confined, options.is_multi_label
         self._index = options.index or ImageIndex(self.root)
         self._is_shared = options.index is not None
         self._folders = tuple(map(str, options.image_folders))

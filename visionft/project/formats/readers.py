@@ -16,12 +16,12 @@ from visionft.core.files import is_file
 from visionft.core.foreign_text import printable
 from visionft.core.messages import Message
 from visionft.data.types import Split
-from visionft.project.formats.cells import is_number, names_in, says_yes, separator_in
-from visionft.project.formats.class_names import are_ids, class_names_for, name_of
-from visionft.project.formats.columns import Columns, name_in, recognise, shown_titles
+from visionft.project.formats.cells import is_number, is_yes, names_in, separator_in
+from visionft.project.formats.class_names import are_ids, find_class_names, name_of
+from visionft.project.formats.columns import Columns, name_in, recognise_columns, titles_text
 from visionft.project.formats.image_table import (
     AUTOMATIC,
-    DEFAULTS,
+    DEFAULT_OPTIONS,
     ImageTable,
     ImportRow,
     Interpretation,
@@ -29,7 +29,7 @@ from visionft.project.formats.image_table import (
     ReadOptions,
     RejectedFile,
 )
-from visionft.project.formats.label_columns import label_of_parts
+from visionft.project.formats.label_columns import find_part_label_column
 from visionft.project.formats.labels_file import classes_file, read_classes_file
 from visionft.project.formats.locating import AmbiguousNameError, ImageFinder, data_folder
 from visionft.project.formats.split_names import is_split_name, split_of
@@ -43,7 +43,7 @@ _ABSENT = ("0", "0.0", "reject", "ignore")  # verdicts about a class: `Confidenc
 _SHA256 = re.compile("[0-9a-f]{64}")
 
 
-def read_table(file: Path, options: ReadOptions = DEFAULTS) -> ImageTable:
+def read_table(file: Path, options: ReadOptions = DEFAULT_OPTIONS) -> ImageTable:
     """List the images of a table, in a file of any kind that `tables.py` opens.
 
     A table has a column of names of images with one of labels, or with one yes/no column per class. Several labels in
@@ -93,30 +93,32 @@ def image_table_of(table: SourceTable, finder: ImageFinder, choice: LabelChoice 
 
 def _columns_of(table: SourceTable, finder: ImageFinder, choice: LabelChoice) -> tuple[Columns, str]:
     """Return the meaning of the columns, and the title with the class of a part of an image; empty for none."""
-    columns = recognise(table.titles, table.good, choice, images=finder)
+    columns = recognise_columns(table.titles, table.good, choice, images=finder)
     if columns is None and table.good:
         raise _no_names(table, finder)
     if columns is None:
         return Columns(titles=table.titles, file="", own={}), ""
-    part = label_of_parts(table.parts, table.good)
+    part = find_part_label_column(table.parts, table.good)
     if columns.is_of_parts and not part:
         part = next(iter(columns.labels), "")
         columns = replace(columns, labels=(), classes=())
     if choice.takes_marks and part:
-        columns = replace(columns, labels=(part,), classes=(), signs=())
+        columns = replace(columns, labels=(part,), classes=(), separators=())
     return columns, part
 
 
 def _interpretation(table: SourceTable, columns: Columns, choice: LabelChoice) -> Interpretation:
     """Return the interpretation of the columns for a person."""
-    cells = [str(row.get(columns.labels[0]) or "") for row in table.good] if columns.signs and columns.labels else []
+    cells = (
+        [str(row.get(columns.labels[0]) or "") for row in table.good] if columns.separators and columns.labels else []
+    )
     return Interpretation(
         file=table.file,
         columns=tuple(title for title in columns.titles if title not in columns.own.values()),
         file_column=columns.file,
         label_columns=columns.labels or columns.classes,
         split_column=columns.split,
-        separator=next((sign for cell in cells if (sign := separator_in(cell, columns.signs))), ""),
+        separator=next((separator for cell in cells if (separator := separator_in(cell, columns.separators))), ""),
         alternatives=columns.alternatives,
         other_images=columns.other_images,
         is_unlabelled_by_choice=choice.is_unlabelled,
@@ -145,7 +147,7 @@ def _no_names(table: SourceTable, finder: ImageFinder) -> ProjectError:
     message = Message(
         "{file} names no image that is in {folder}. Its columns are: {titles}.",
         file=file,
-        titles=shown_titles(table.titles),
+        titles=titles_text(table.titles),
         folder=finder.root,
     )
     step = NextStep("import_unlabelled", path=finder.root)
@@ -160,7 +162,7 @@ def _with_class_names(
     around = [table.parent, root, table.parent.parent, table.parent.parent / "metadata"]
     folders = [folder for folder in around if folder.is_relative_to(root) or folder == data_folder(table)]
     ids = {label for file in files for label in file.labels}
-    found = class_names_for(ids, folders, without={table}) if not columns.own and are_ids(ids) else None
+    found = find_class_names(ids, folders, excluded_files={table}) if not columns.own and are_ids(ids) else None
     if found is None:
         return files, None
     names, place = found
@@ -285,14 +287,14 @@ def _labels_of(row: Mapping[str, Any], columns: Columns) -> tuple[str, ...]:
         return ()
     if not columns.labels:
         inside = _common_start(columns.classes)
-        present = (title for title in columns.classes if title in row and says_yes(row[title]))
+        present = (title for title in columns.classes if title in row and is_yes(row[title]))
         return tuple(title.removeprefix(inside) for title in present)
     cells = [row.get(title) for title in columns.labels]
     if None in cells and any(key.startswith(f"{columns.labels[0]}.") for key in row):
         raise ValueError(Message("{value} is not a name", value=columns.labels[0]))
     if columns.is_boxed:  # `cat 1 2 3 4 dog 5 6 7 8`
         cells = list(dict.fromkeys(str(cells[0] or "").split()[::5]))
-    return tuple(name for cell in cells for name in names_in(cell, signs=columns.signs))
+    return tuple(name for cell in cells for name in names_in(cell, separators=columns.separators))
 
 
 def _common_start(titles: Sequence[str]) -> str:

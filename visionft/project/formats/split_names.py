@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from visionft.data.types import Split
-from visionft.project.formats.cells import Row, cells_of, is_flag, key_of, keys_in, says_yes
+from visionft.project.formats.cells import Row, cells_of, is_flag, is_yes, key_of, keys_in
 
 UNASSIGNED_FOLDER = "unassigned"
 _SPLITS: dict[str, Split | None] = {
@@ -113,5 +113,5 @@ def _codes(title: str, cells: Sequence[str]) -> dict[str, Split]:
         return {str(number): split for number, split in enumerate(_OF_CODES)}
     if values and all(map(is_flag, values)) and re.fullmatch(r"(is)?(train|test)(ing)?(image|testsplit)?", key):
         is_train = "train" in key
-        return {cell: "train" if says_yes(cell) == is_train else "test" for cell in values}
+        return {cell: "train" if is_yes(cell) == is_train else "test" for cell in values}
     return {}

@@ -20,7 +20,7 @@ from visionft.core.foreign_text import from_spreadsheet_cell
 from visionft.core.messages import Message
 from visionft.project.formats.cells import is_image_name, is_number
 from visionft.project.formats.columns import ImageNames
-from visionft.project.formats.delimited import MOST_TITLE_ROWS, csv_rows
+from visionft.project.formats.delimited import MAX_TITLE_ROWS, csv_rows
 from visionft.project.formats.label_columns import is_file_title, is_label_title, is_whole_file_title
 from visionft.project.formats.nested import Entry, flat, json_rows
 from visionft.project.formats.split_names import is_split_name
@@ -155,7 +155,7 @@ def _distinct(titles: Sequence[str]) -> list[str]:
 
 def _from_header(rows: CellsByLine, images: ImageNames) -> CellsByLine:
     """Return the rows without a title of the sheet: first rows of one cell, no image, above several columns."""
-    first = list(islice(rows, MOST_TITLE_ROWS + 1))
+    first = list(islice(rows, MAX_TITLE_ROWS + 1))
     filled: list[list[str]] = [
         [] if isinstance(cells, str) else [cell for cell in cells if cell.strip()] for _, cells in first
     ]

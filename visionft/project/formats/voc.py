@@ -18,7 +18,7 @@ from visionft.core.messages import Message
 from visionft.data.types import Split
 from visionft.project.formats.annotated import Entry, ImageAnnotation, annotated_table, attempt
 from visionft.project.formats.folders import walk
-from visionft.project.formats.image_table import DEFAULTS, ImageTable, ReadOptions, RejectedFile
+from visionft.project.formats.image_table import DEFAULT_OPTIONS, ImageTable, ReadOptions, RejectedFile
 from visionft.project.formats.labels_file import ClassLook
 from visionft.project.formats.locating import ImageFinder, data_folder
 from visionft.project.formats.split_names import is_split_name, split_of
@@ -31,7 +31,7 @@ _MASKS = ("SegmentationClass", "SegmentationObject")  # folders of images that a
 _PRESENT = re.compile(r"(?P<image>.*\S)\s+(?P<flag>-1|0|1)")  # `000007  1` in `car_train.txt` of VOC 2007
 
 
-def read_voc(path: Path, options: ReadOptions = DEFAULTS) -> ImageTable:
+def read_voc(path: Path, options: ReadOptions = DEFAULT_OPTIONS) -> ImageTable:
     """List the images of a VOC folder, or of one of its XML files."""
     root = path if path.is_dir() else data_folder(path)
     sets = _sets_in(root)

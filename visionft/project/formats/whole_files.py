@@ -305,7 +305,7 @@ def read_label_json(file: Path) -> Any:
         raise ProjectError(Message("{file} is no JSON: {reason}.", file=file, reason=error), _AGAIN) from error
 
 
-def an_object(value: Any) -> dict[str, Any]:
+def as_object(value: Any) -> dict[str, Any]:
     """Return a value as a JSON object; raise a ValueError for anything else."""
     if not isinstance(value, dict):
         raise ValueError("not a JSON object")
@@ -317,7 +317,7 @@ def objects(values: Iterable[Any]) -> list[dict[str, Any]]:
     return [cast("dict[str, Any]", value) for value in values if isinstance(value, dict)]
 
 
-def a_list(value: Any) -> list[Any]:
+def as_list(value: Any) -> list[Any]:
     """Return a JSON array, an empty one for null; raise a ValueError for anything else."""
     if value is None:
         return []
@@ -326,7 +326,7 @@ def a_list(value: Any) -> list[Any]:
     return cast("list[Any]", value)
 
 
-def a_name(value: Any) -> str:
+def as_name(value: Any) -> str:
     """Return text or a number as the name of a class or a file; raise a ValueError for anything else."""
     if value is None:
         raise ValueError("a name is missing")
@@ -335,7 +335,7 @@ def a_name(value: Any) -> str:
     return str(value).strip()
 
 
-def a_split(value: Any) -> Split | None:
+def as_split(value: Any) -> Split | None:
     """Return the split named by a value; None for any other value."""
     return split_of(value) if isinstance(value, str) and is_split_name(value) else None
 

@@ -14,7 +14,7 @@ from visionft.core.messages import Message
 from visionft.project.formats.annotated import Entry, ImageAnnotation, annotated_table, attempt
 from visionft.project.formats.class_names import declared_names
 from visionft.project.formats.folders import walk
-from visionft.project.formats.image_table import DEFAULTS, ImageTable, ReadOptions
+from visionft.project.formats.image_table import DEFAULT_OPTIONS, ImageTable, ReadOptions
 from visionft.project.formats.labels_file import ClassLook
 from visionft.project.formats.locating import ImageFinder
 from visionft.project.formats.split_names import is_split_name, split_of
@@ -25,7 +25,7 @@ _BOX = re.compile(r"(\d{1,6})(\s+-?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?){4,}\s*")
 _FOLDERS = re.compile(r"(^|/)labels(?=/)")
 
 
-def read_yolo(file: Path, options: ReadOptions = DEFAULTS) -> ImageTable:
+def read_yolo(file: Path, options: ReadOptions = DEFAULT_OPTIONS) -> ImageTable:
     """List the images of a YOLO data set by the file that declares its classes."""
     names = declared_names(file)
     root = options.index.root if options.index and file.is_relative_to(options.index.root) else file.parent

@@ -12,7 +12,7 @@ from visionft.core.foreign_text import printable
 from visionft.core.jobs import SILENT_JOB, JobContext
 from visionft.core.messages import Message, sentences
 from visionft.data.types import Split
-from visionft.project.formats.class_names import are_ids, class_names_for, name_of
+from visionft.project.formats.class_names import are_ids, find_class_names, name_of
 from visionft.project.formats.folders import ImageIndex
 from visionft.project.formats.image_table import (
     AUTOMATIC,
@@ -124,7 +124,7 @@ class _FolderReader:
 
     def _ranked(self, files: Sequence[LabelSource], sources: Sequence[LabelSource]) -> list[Proposal]:
         """Return all proposals, those that are sure first."""
-        proposals = rank(self.survey, self._trees(), files, takes_several=self.options.takes_several)
+        proposals = rank(self.survey, self._trees(), files, is_multi_label=self.options.is_multi_label)
         others = [Proposal(source=each) for each in self._other_columns(sources, proposals)]
         known = [each for each in [*proposals, *others] if not each.is_of_parts_or_forms]
         if not any(each.is_sure for each in known):
@@ -159,7 +159,7 @@ class _FolderReader:
             above = {
                 parent for place in places for parent in place.parents if parent.is_relative_to(self.survey.source)
             }
-            if found := class_names_for(plan.classes, sorted(above | {self.survey.source}), without=set()):
+            if found := find_class_names(plan.classes, sorted(above | {self.survey.source}), excluded_files=set()):
                 names = {name: name_of(name, found[0]) for name in plan.classes}
                 plan = replace(plan, names_file=found[1])
         return replace(plan, labels={folder: names.get(name, name) for folder, name in plan.labels.items()})

@@ -121,7 +121,7 @@ def import_source(
         project.path,
         choice=choice,
         known_classes=class_names(project),
-        takes_several=project.task == "multi",
+        is_multi_label=project.task == "multi",
         job=job,
     ) as opened:
         if reading:

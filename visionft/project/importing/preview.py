@@ -110,7 +110,7 @@ def preview_source(
         choice=choice,
         unpacked=unpacked,
         known_classes=class_names(project) if project is not None else (),
-        takes_several=project is None or project.task == "multi",
+        is_multi_label=project is None or project.task == "multi",
         job=job,
     ) as opened:
         taken = opened.taking(reading) if reading else opened

@@ -186,7 +186,7 @@ def _words_about_names(source: LabelSource) -> list[Message]:
 
 
 def rank(
-    survey: Survey, trees: Sequence[Proposal], files: Sequence[LabelSource], *, takes_several: bool = True
+    survey: Survey, trees: Sequence[Proposal], files: Sequence[LabelSource], *, is_multi_label: bool = True
 ) -> list[Proposal]:
     """Return the ways 2 to 4 to label the images, in the order of their rank; what is taken first.
 
@@ -194,10 +194,10 @@ def rank(
         survey: The folder.
         trees: Class folders by structure first, then those of other levels.
         files: Label files, best first.
-        takes_several: An image may have several classes; else columns of yes and no that give several are not sure.
+        is_multi_label: An image may have several classes; else columns of yes and no that give several are not sure.
     """
     of_files = [_of_file(files), *(Proposal(source=each) for each in files[1:])] if files else []
-    if of_files and not takes_several and files[0].has_several_of_flags:
+    if of_files and not is_multi_label and files[0].has_several_of_flags:
         of_files[0] = replace(of_files[0], is_sure=False)
     if not (trees and of_files):
         return [*trees, *of_files]

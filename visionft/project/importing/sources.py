@@ -16,7 +16,7 @@ from visionft.data.decode import IMAGE_SUFFIXES
 from visionft.data.image_reading import AS_STORED, ImageReading
 from visionft.project.formats.image_table import (
     AUTOMATIC,
-    DEFAULTS,
+    DEFAULT_OPTIONS,
     ImageTable,
     Interpretation,
     LabelChoice,
@@ -79,7 +79,7 @@ def opened_source(
     choice: LabelChoice = AUTOMATIC,
     known_classes: Collection[str] = (),
     unpacked: Path | None = None,
-    takes_several: bool = False,
+    is_multi_label: bool = False,
     job: JobContext,
 ) -> Generator[Source]:
     """Yield the source at `path` (absolute), a zip unpacked into `scratch`.
@@ -102,7 +102,7 @@ def opened_source(
     kind = source_format
     if kind == "auto" and not path.is_dir() and (format_ := format_of(path)):
         kind = format_.name
-    options = ReadOptions(choice=choice, takes_several=takes_several)
+    options = ReadOptions(choice=choice, is_multi_label=is_multi_label)
     is_packed = bool(archives_of(path)) if path.is_dir() else kind == "zip" or is_archive(path)
     if is_packed and kind in ("auto", "zip", "parquet"):
         with _unpacked(path, unpacked or scratch, job, stays=unpacked is not None) as folder:
@@ -144,7 +144,7 @@ def read_source(
     path: Path,
     kind: str = "auto",
     *,
-    options: ReadOptions = DEFAULTS,
+    options: ReadOptions = DEFAULT_OPTIONS,
     known_classes: Collection[str] = (),
     job: JobContext = SILENT_JOB,
 ) -> tuple[ImageTable, ...]:
@@ -234,7 +234,7 @@ def _names_images(file: Path) -> bool:
     if found is None or found.read is None:
         return False
     if found.name == "csv" and file.suffix != ".txt":
-        found.read(file, DEFAULTS)
+        found.read(file, DEFAULT_OPTIONS)
     return True
 
 
