@@ -191,7 +191,7 @@ def test_what_a_run_said_colours_the_map(window, project_dir, image_ids):
     draw_map(project_dir, project.snapshot(), method="pca")
     read = read_map_data(project, "pca", BY_CLASS)
     assert read.map is not None
-    (run,) = (way for way in read.ways if way.startswith("run:"))  # the older one was never evaluated
+    (run,) = (way for way in read.colourings if way.startswith("run:"))  # the older one was never evaluated
     read = read_map_data(project, "pca", run)
     assert read.map is not None
     said = {int(each): read.entries[group].words for each, group in zip(read.map.image_ids, read.groups, strict=True)}

@@ -69,7 +69,7 @@ def test_the_window_speaks_german(qtbot, qapp):
 
 
 def test_an_unknown_or_damaged_language_is_english(tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(messages, "FOLDER", tmp_path)
+    monkeypatch.setattr(messages, "TRANSLATIONS_FOLDER", tmp_path)
     folder = tmp_path / "xx/LC_MESSAGES"
     folder.mkdir(parents=True)
     (folder / "visionft.mo").write_bytes(b"no catalogue")
