@@ -63,7 +63,7 @@ SIGLIP2_B = TextTower(
 
 
 NOT_STATED = "not stated"
-# What may not be used commercially, or does not say; whoever trains on such weights has to accept it by its name.
+# Licences without commercial use, or not stated: such weights require accepting the licence by its name.
 RESTRICTED_LICENCES = (
     "CC-BY-NC-4.0",
     "apple-amlr",
@@ -84,7 +84,7 @@ class Normalisation(NamedTuple):
 class Backbone:
     """One pretrained network; `embedding` builds the patches of a hybrid ViT (timm's `HybridEmbed`)."""
 
-    name: str  # how settings and the command line call it; `timm/NAME` where it is none of the catalog's
+    name: str  # how settings and the command line call it; `timm/NAME` outside the catalog
     title: str
     summary: str
     architecture: str  # timm's name of the network, for `timm.create_model`
@@ -97,12 +97,12 @@ class Backbone:
     normalisation: Normalisation
     interpolation: Literal["bilinear", "bicubic"] = "bicubic"
     crop_share: float = 0.95  # share of the resized image's shorter side inside the centre crop
-    hub_id: str = ""  # Hugging Face repository of the weights; empty where there is none
+    hub_id: str = ""  # Hugging Face repository of the weights, if any
     hub_file: str = "model.safetensors"
     text: TextTower | None = None
     pin: Pin = UNPINNED
     licence: str = "Apache-2.0"  # of the weights: `not stated` where neither timm nor the catalog knows it
-    bundled: str = ""  # path under `models/` of bundled weights; empty where there are none
+    bundled: str = ""  # path under `models/` of bundled weights, if any
     sha256: str = ""  # hash of the bundled file, checked before it is loaded
     origin: str = "VisionFT"
     caveat: str = ""  # open questions about the licence of those, for anybody shipping a derived model

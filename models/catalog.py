@@ -25,7 +25,7 @@ _LITE = Normalisation(mean=(0.498, 0.498, 0.498), std=(0.502, 0.502, 0.502))
 # Networks that ship with the program and are tried on a project's images, the cheapest one first.
 USUAL_BACKBONES = ("efficientnet_lite2_in1k", "resnet18_in1k", "hybrid_vit")
 DEFAULT_BACKBONE = USUAL_BACKBONES[0]
-DEFAULT_TEXT_BACKBONE = "pe_core_s"  # of those that answer from prompts
+DEFAULT_TEXT_BACKBONE = "pe_core_s"  # among the backbones with a text encoder
 _BOTH_SIDES = "open_clip_model.safetensors"
 
 
@@ -311,7 +311,7 @@ BACKBONES: dict[str, Backbone] = {
 
 
 def get_backbone(name: str) -> Backbone:
-    """Return a row of `BACKBONES`, or a network of timm by its own name, `timm/NAME` (ConfigError: there is none)."""
+    """Return a row of `BACKBONES`, or a network of timm by its own name, `timm/NAME` (ConfigError: unknown name)."""
     if name in BACKBONES:
         return BACKBONES[name]
     if name.startswith(PREFIX):
@@ -324,7 +324,7 @@ def get_backbone(name: str) -> Backbone:
 
 
 def known_backbone(name: str) -> Backbone | None:
-    """Return the backbone as `get_backbone` does, or None where there is none."""
+    """Return the backbone as `get_backbone` does, or None if the name is unknown."""
     try:
         return get_backbone(name)
     except ConfigError:

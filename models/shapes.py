@@ -102,7 +102,7 @@ class NetworkShape:
 
     @property
     def layout(self) -> Layout:
-        """Return what it has in common with its family."""
+        """Return the properties shared by its family."""
         raise NotImplementedError
 
     @property
@@ -174,7 +174,7 @@ class NetworkShape:
 
     @property
     def rate_factor(self) -> float:
-        """Return the default learning rate relative to that of a network 768 wide: 768 / width, at most 4.
+        """Return the default learning rate relative to a network 768 wide: 768 / width, at most 4.
 
         Under Adam the best rate of hidden layers falls with their width (Yang et al. 2022, arXiv:2203.03466).
         """
@@ -351,7 +351,7 @@ class EfficientNetShape(NetworkShape):
 
     @property
     def joined_depths(self) -> tuple[int, ...]:
-        """Return all outputs except the first two; the embedding is that of the last one's convolution."""
+        """Return all outputs except the first two; the last one's convolution gives the embedding."""
         return tuple(range(2, len(self.outputs)))
 
     @property
@@ -391,7 +391,7 @@ class ConvNetShape(NetworkShape):
     """The shape of a convolutional network of another family of timm, as its own list of features states it.
 
     Attributes:
-        stated: What it has in common with its family.
+        stated: Its layout.
         channels: Of each output of `forward_intermediates`.
         depths: Outputs with an eighth of the input's side or less, without the map whose mean is the embedding.
         stages: timm's names of the stages, input to output.

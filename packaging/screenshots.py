@@ -38,7 +38,7 @@ PATIENCE_S = 3600
 
 
 class Studio:
-    """A window, with what it shows."""
+    """A window, with its project."""
 
     def __init__(self, home: Path) -> None:
         self.home = home

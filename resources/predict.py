@@ -11,7 +11,7 @@ Needs nothing but: pip install onnxruntime numpy pillow
 import os
 import sys
 
-# What lies beside this file (images, and whatever came with them) must not run in place of the libraries.
+# Python files beside this one must not be imported in place of the libraries.
 HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path[:] = [folder for folder in sys.path if os.path.realpath(folder) != HERE]
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # ONNX Runtime would report to its makers

@@ -121,7 +121,7 @@ def is_worse_for_classes(right: Sequence[bool], others: Sequence[bool], classes:
 
     Args:
         right: (N,) whether each image is classified right.
-        others: (N,) likewise, by the other classifier.
+        others: (N,) whether the other classifier is right.
         classes: (N,) its class.
     """
     changes: dict[Any, list[float]] = {}

@@ -29,7 +29,7 @@ def fit_class_means(
     is_multilabel: bool = False,
     weights: np.ndarray | None = None,
 ) -> FittedHead:
-    """Fit the mean of each class, calibrated by leave-one-out; arguments and errors are those of `fit_head`.
+    """Fit the mean of each class, calibrated by leave-one-out; arguments and errors as in `fit_head`.
 
     For several labels each class has two means, of the images with it and of those without it.
     """

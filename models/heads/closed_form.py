@@ -216,7 +216,7 @@ class ClosedForm:
         self._sums += chosen.T @ change
 
     def relearn(self, places: np.ndarray, targets: np.ndarray, *, strengths: Sequence[float] | None = None) -> None:
-        """Forget all labels, and learn those of images (B), as (B, C) zeros and ones; `strengths` replaces the grid."""
+        """Replace all labels by (B, C) zeros and ones for the images at `places` (B); `strengths` replaces the grid."""
         self.targets[:], self.is_labelled[:] = 0, False
         self.targets[places], self.is_labelled[places] = targets, True
         self.strengths = self.strengths if strengths is None else tuple(strengths)

@@ -227,7 +227,7 @@ class PrincipalProjection:
 class MetricSpace:
     """A linear map (K, K) of rows into a space where cosines separate classes; the first `leading` axes do most.
 
-    The within-class covariance is that of the residuals from the class means, or from a regression on several labels.
+    The within-class covariance is taken from the residuals of the class means, or of a regression on several labels.
     """
 
     mean: np.ndarray
@@ -317,7 +317,7 @@ def fit_memory(
     seed: int = 0,
     job: JobContext = SILENT_JOB,
 ) -> FittedKnn:
-    """Fit a k-NN classifier to labelled images; arguments and errors are those of `linear_head.fit_head`.
+    """Fit a k-NN classifier to labelled images; arguments and errors as in `linear_head.fit_head`.
 
     `neighbours` is the number of voters; 0 chooses it by cross-validation. `image_ids` (N,) are the project's.
     """

@@ -9,7 +9,7 @@ Mirrored copies are learned from as well where the held-out loss of the images t
 where mirroring changes a class; a copy is in the fold of its image. On four sets x 60, 100 and 400 images x two seeds
 accuracy rose from .730 to .737 at 160 px (log loss .819 to .805) and from .738 to .743 at 224 px (.792 to .787); no
 cell lost more than .007. The fit takes 4 to 7 s instead of 2 to 3 s of one core. Of fewer images than features it takes
-less: 0.3 s for 39 images with 1,536 features, as its equations are those of the space that the images span.
+less: 0.3 s for 39 images with 1,536 features, as its equations are solved in the space that the images span.
 """
 
 import math
@@ -144,7 +144,7 @@ def fit_head(
         mirrored: (N, D) features of the mirrored images.
 
     Raises:
-        ValueError: A feature is not finite, or there is none.
+        ValueError: The features are empty or not finite.
     """
     folds = class_folds(targets, FOLDS, is_multilabel=is_multilabel, generator=np.random.default_rng(seed))
     weights = np.ones(len(features)) if weights is None else weights
@@ -319,7 +319,7 @@ def discriminant_heads(sums: Scatter, width: int) -> list[LinearHead]:
 def logistic_heads(
     features: Tensor, targets: Tensor, weights: Tensor, *, is_multilabel: bool = False
 ) -> list[LinearHead]:
-    """Return logistic regressions with an L2 penalty, by L-BFGS, each begun at the one before; targets (N, C)."""
+    """Return logistic regressions with an L2 penalty, by L-BFGS, each started at the previous one; targets (N, C)."""
     inputs, wanted = features.float(), targets.float()
     scale = inputs.square().sum(dim=1).mean().sqrt().clamp_min(1e-12)
     inputs = inputs / scale

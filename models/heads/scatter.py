@@ -59,8 +59,8 @@ def in_own_span(features: Tensor) -> tuple[Tensor, Tensor | None]:
     """Return features (N, D) in coordinates (N, N) of the space that they span, and its orthonormal basis (D, N).
 
     Weights with a penalty on their sum of squares lie in that space: a head of few images costs equations for each
-    image instead of each feature, and is the same. The basis is None, and the features are returned, where N is not
-    much smaller than D.
+    image instead of each feature, and is the same. Unless N is much smaller than D, the basis is
+    None and the features are returned as they are.
     """
     if 4 * len(features) > 3 * features.shape[1]:
         return features, None

@@ -40,7 +40,7 @@ class Material:
 class Solution:
     state: dict[str, Tensor]
     description: str
-    held_out: np.ndarray | None = None  # (M, C) calibrated held-out logits; None where there are none
+    held_out: np.ndarray | None = None  # (M, C) calibrated held-out logits, if any
     places: np.ndarray | None = None  # (M,) of their images
 
 

@@ -24,7 +24,7 @@ class CommonSpace:
     """The comparison of an image's embedding with a text's: logit = scale x cosine(P x + p, text) + bias."""
 
     projection: Tensor | None  # (E, D) P; None where images are embedded in the space as they are
-    offset: Tensor | None  # (E,) p; None where there is none
+    offset: Tensor | None  # (E,) p, if any
     scale: float  # the inverse of the training temperature
     bias: float  # added to a logit; 0 where only differences between texts count
     is_sigmoid: bool = False  # whether a single logit is meaningful (SigLIP); else only the choice among several is

@@ -184,7 +184,7 @@ class ZeroShot(Method[ZeroShotOptions]):
 class Ensemble(Method[MethodOptions]):
     """Several finished runs predict together. Nothing is trained and no network is changed.
 
-    It is a method for lists, settings and exports, but cannot be trained, so it is no row of `models.methods.table`.
+    It is a method for lists, settings and exports, but cannot be trained, so `models.methods.table` lacks it.
     `visionft.training.combining` makes such runs.
     """
 

@@ -34,7 +34,7 @@ class Stages:
         means = [stage.mean(dim=(2, 3)) for stage in earlier]
         parts = torch.cat([*means, body.forward_head(last, pre_logits=True)], dim=1)
         if self._shape.has_rooted_stages:
-            parts = parts.clamp_min(1e-6).sqrt()  # whose slope at zero stays finite
+            parts = parts.clamp_min(1e-6).sqrt()  # the clamp keeps the slope of the root finite at zero
         return last, parts
 
     def with_logits(self, network: Any, images: Tensor) -> tuple[Tensor, Tensor]:
@@ -91,7 +91,7 @@ class JoinedNetwork(nn.Module):
         return self.get_submodule(self._head_name)
 
 
-SCALING = 4.0  # an adapter's first outputs are several times smaller than what they are added to
+SCALING = 4.0  # an adapter's first outputs are several times smaller than its inputs
 
 
 class Adapter(nn.Module):
@@ -235,7 +235,7 @@ class Prefix(nn.Module):
 class PrefixAttention(nn.Module):
     """timm's ViT attention with a learned prefix beside the image's tokens.
 
-    A prefix has a softmax of its own: its attention output is added to that of the image, and its values start at zero.
+    A prefix has a softmax of its own: its output is added to the attention of the image, and its values start at zero.
     Under one softmax (Li and Liang) the prefix takes attention away from the image: .917 against .887 on hand signs,
     .794 against .753 on waste (starter ViT, length 50, one seed; full fine-tuning .931 and .804). Keys start at the
     size of the layer's own: at the usual 0.02 they hardly tell tokens apart and hardly learn.

@@ -115,7 +115,7 @@ class Lora(Method[LoraOptions]):
 
 
 def _updated(shape: NetworkShape) -> list[Matrices]:
-    """Return the layers that get an update: those of queries, keys and values in a network with tokens, else all."""
+    """Return the layers that get an update: queries, keys and values in a network with tokens, else all."""
     return [shape.matrices["qkv"]] if shape.has_tokens else list(shape.matrices.values())
 
 

@@ -36,7 +36,7 @@ class Method(Generic[OptionsT]):
     when: str
     options: type[OptionsT]
     learning_rate: float  # peak rate under AdamW at batch 32 (and 768 wide, where it follows the width)
-    follows_width: bool = True  # whether the rate falls as the network gets wider; a head alone has none of its layers
+    follows_width: bool = True  # whether the rate falls as the network gets wider; a head alone does not depend on it
     trains_network: bool = False
     moves_buffers: bool = False  # whether training moves buffers (batch-norm statistics); a checkpoint then holds them
     # Whether batch norms with trainable weights keep the pretrained statistics; frozen ones always do.
@@ -60,7 +60,7 @@ class Method(Generic[OptionsT]):
         return self.learning_rate * (shape.rate_factor if self.follows_width else 1.0)
 
     def head_parts(self, backbone: Backbone, options: OptionsT) -> tuple[int, ...]:
-        """Return the widths of the head's inputs: the embedding's, behind those of the earlier stages it sees."""
+        """Return the widths of the head's inputs: earlier stages (if joined), then the embedding."""
         is_joined = getattr(options, "layers", "last") != "last"
         return backbone.shape.joined_widths(backbone.features) if is_joined else (backbone.features,)
 
@@ -100,7 +100,7 @@ class Method(Generic[OptionsT]):
         return True
 
     def upgrade(self, values: dict[str, Any], version: int) -> dict[str, Any]:
-        """Return its options as this version writes them, from those of a settings file of format `version`."""
+        """Return options in the current format from the options of a settings file of format `version`."""
         return values
 
     def inject(self, network: Any, backbone: Backbone, options: OptionsT) -> Any:
@@ -144,7 +144,7 @@ class Method(Generic[OptionsT]):
         return True
 
     def interpolated(self, start: "dict[str, Tensor]", end: "dict[str, Tensor]", share: float) -> "dict[str, Tensor]":
-        """Return the trainable state `share` of the way from `start` to `end`; counters and such are those of `end`."""
+        """Return the trainable state `share` of the way from `start` to `end`; counters come from `end`."""
         moving = [
             name for name, value in end.items() if value.is_floating_point() and not self.is_scaled_elsewhere(name)
         ]

@@ -27,7 +27,7 @@ METHODS: dict[str, Method[Any]] = {
         FullFineTuning(),
     )
 }
-COMBINED = Ensemble()  # what a run can be, but nobody can choose to train
+COMBINED = Ensemble()  # made by `run combine`, not selectable for training
 
 
 def known_method(name: str) -> Method[Any] | None:

@@ -66,7 +66,7 @@ def fill(template: str, words: str) -> str:
 
 
 def texts_of(class_name: str, lines: Sequence[str], templates: str) -> ClassTexts:
-    """Return the texts of one class for its prompt lines, none of them empty; no line means the name.
+    """Return the texts of one class for its prompt lines, without empty texts; no line means the name.
 
     Underscores of the name are read as spaces; `templates` is a key of `TEMPLATE_SETS`.
     """
@@ -82,7 +82,7 @@ def texts_of(class_name: str, lines: Sequence[str], templates: str) -> ClassText
 
 
 def all_texts(class_names: Sequence[str], prompts: Sequence[Sequence[str]], templates: str) -> tuple[ClassTexts, ...]:
-    """Return the texts of all classes, in their order; `prompts` may be empty where nobody wrote any."""
+    """Return the texts of all classes, in their order; `prompts` may be empty."""
     written = prompts or [()] * len(class_names)
     return tuple(texts_of(name, lines, templates) for name, lines in zip(class_names, written, strict=True))
 

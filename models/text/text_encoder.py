@@ -83,7 +83,7 @@ def siglip_tokenizer(vocabulary: Path, context_length: int) -> Tokenize:
 
 BATCH = 64  # texts at a time
 STAGE = Message("Reading the prompts")
-NOTHING = "a photo."  # what each of several labels is compared with
+NOTHING = "a photo."  # the text that each of several labels is compared with
 
 
 class TextEncoder:

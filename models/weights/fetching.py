@@ -72,7 +72,7 @@ def _download(backbone: Backbone, job: JobContext) -> Path | None:
         message = Message("The hub offers other weights for {name} than the ones VisionFT knows.", name=backbone.name)
         step = NextStep("import_weights", backbone=backbone.name)
         raise WeightsError(message, "Update VisionFT, or import a file that you trust.", step)
-    # Where the pieces of this very file gather; those of an older version of it are dropped.
+    # The folder for pieces of this version of the file; pieces of older versions are dropped.
     version = remote.sha256 or remote.revision or f"{remote.bytes} bytes"
     partial = weights_folder() / f".{backbone.file_stem}.{re.sub(r'[^0-9a-z]', '', version)[:16]}.part"
     for other in partial_files(backbone):
@@ -129,7 +129,7 @@ def _checked(backbone: Backbone, remote: hub.RemoteFile, partial: Path) -> Weigh
         )
         hint = "It was deleted. Try again; when it happens again, a proxy or mirror on the way changes files."
         raise WeightsError(message, hint)
-    sha256_from = "first sight"  # nobody can vouch for it; every load is held against it from now on
+    sha256_from = "first sight"  # no published hash: later loads are compared with the first one
     if backbone.pin.sha256:
         sha256_from = "catalog"
     elif remote.sha256:

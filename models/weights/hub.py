@@ -183,7 +183,7 @@ def _explained(backbone: Backbone) -> Generator[None]:
         raise _ConnectionLost(Message("the hub answered {status}", status=error.response.status_code)) from None
     except transport_errors as error:
         raise _ConnectionLost(without_secrets(str(error)) or type(error).__name__) from None
-    except ValueError:  # of addresses that are none
+    except ValueError:  # invalid address
         raise _ConnectionLost(Message("it answers otherwise than a hub does")) from None
 
 

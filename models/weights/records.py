@@ -48,7 +48,7 @@ class WeightsRecord:
     bytes: int
     licence: str  # as the catalog or the file itself states it; `not stated` otherwise
     origin: str  # hub repository, or the name of the imported file
-    revision: str = ""  # the hub's commit; empty where there is none
+    revision: str = ""  # the hub's commit, if any
     sha256_from: str = "first sight"  # source of the expected hash: `catalog`, `hub`, or `first sight` without one
 
 
@@ -62,7 +62,7 @@ def record_path(weights: Path) -> Path:
 
 
 def read_record(weights: Path) -> WeightsRecord | None:
-    """Return the record of a weights file, or None where there is none; a damaged one raises a `WeightsError`."""
+    """Return the record of a weights file, or None if missing; a damaged one raises a `WeightsError`."""
     path = record_path(weights)
     if not path.is_file():
         return None
@@ -193,7 +193,7 @@ class WeightsState:
     bytes: int  # its size, or about the size of the download
     is_estimate: bool  # whether `bytes` is computed from the parameter count
     licence: str
-    origin: str  # hub repository; empty where there is none
+    origin: str  # hub repository, if any
     partial_bytes: int  # size of a partial download; the next `fetch` continues it
 
     @property
@@ -233,7 +233,7 @@ def weights_state(backbone: Backbone) -> WeightsState:
 
 
 def partial_files(backbone: Backbone) -> list[Path]:
-    """Return partial downloads of a backbone in the weights folder; none of them can be loaded."""
+    """Return partial downloads of a backbone in the weights folder."""
     return sorted(weights_folder().glob(f".{escape(backbone.file_stem)}.*.part"))
 
 

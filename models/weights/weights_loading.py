@@ -15,7 +15,7 @@ from visionft.core.amounts import size_text
 from visionft.core.errors import WeightsError
 from visionft.core.messages import Message, listed
 
-IMAGE_SIDE = "visual.trunk."  # what open_clip puts before the names of timm's network, in files of both sides
+IMAGE_SIDE = "visual.trunk."  # prefix of timm's names in open_clip files with image and text side
 _COUNTER = ".num_batches_tracked"  # of batch norm; old files lack it, and nothing here reads it
 _PATCH, _POSITION = "patch_embed.proj.weight", "pos_embed"
 
@@ -85,7 +85,7 @@ def _without_head(state: Mapping[str, Any], backbone: Backbone) -> dict[str, Any
 
 
 def _misfit(body: Mapping[str, Any], own: Mapping[str, Any]) -> str:
-    """Return the first difference between the tensors of a file and those of a network, without heads; empty: none."""
+    """Return the first difference between the tensors of a file and of a network without heads; empty: equal."""
     for name in own:
         if name in body and body[name].shape != own[name].shape:
             return _other_shape(name, body, own)
@@ -99,7 +99,7 @@ def _misfit(body: Mapping[str, Any], own: Mapping[str, Any]) -> str:
 
 
 def _names_without(some: Mapping[str, Any], others: Mapping[str, Any]) -> list[str]:
-    """Return the names of tensors that only the first of two states has, but for those that nothing reads."""
+    """Return the names of tensors that only the first of two states has, except unused counters."""
     return [name for name in some if name not in others and not name.endswith(_COUNTER)]
 
 
@@ -169,7 +169,7 @@ def misfit_error(path: Path, backbone: Backbone, misfit: str, state: Mapping[str
 # Tied layers share a tensor, so that a state may be larger than its file; a file that asks for more is made for harm.
 _MOST_SHARED = 4
 KINDS = (".safetensors", ".pth", ".pt", ".bin", ".ckpt")
-# What wrapping a network (DataParallel, torch.compile, Lightning, a larger model) puts before every name.
+# Prefixes added by DataParallel, torch.compile, Lightning, or a larger model.
 _WRAPPERS = ("module.", "_orig_mod.", "model.", "network.", "backbone.", "encoder.")
 
 

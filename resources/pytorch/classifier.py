@@ -10,7 +10,7 @@ In the folder above this one:
     probabilities = model.probabilities(logits)     # calibrated
 
 `config.json` has timm's architecture and its arguments, the classes, and how images are prepared. `network.safetensors`
-has the weights of the network under timm's own names, `head.safetensors` those of a head that sees several stages.
+has the weights of the network under timm's names, `head.safetensors` the head's if it sees several stages.
 
 Beside an `adapter_config.json` (the folder `adapter`) the network has the weights from before the training, and PEFT
 (pip install peft) adds the trained updates: `model.network` is a `PeftModel` then, and only its updates and the head

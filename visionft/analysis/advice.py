@@ -41,7 +41,7 @@ def check_labels(project_dir: Path, images: Snapshot, accepted: frozenset[int] =
     """Check that the labels suffice for a recommendation.
 
     Raises:
-        ProjectError: There are none, of one class only, or one image a class; with a suggested action.
+        ProjectError: No labelled images, one class only, or one image a class; with a suggested action.
     """
     counted = (each for each in images.images if each.split != "test" and each.image_id not in accepted)
     counts = Counter(index for image in counted for index in image.labels)
@@ -184,7 +184,7 @@ class Candidate:
 
     Attributes:
         run: The folder's name of the newest run; empty for a model that is not made yet.
-        method: The name of its method, as `--method` takes it; `backbone` likewise.
+        method, backbone: Names, as `--method` and `--backbone` take them.
         interval: 95 % interval of the accuracy (Wilson).
     """
 

@@ -93,7 +93,7 @@ class Check(ABC):
     weight: ClassVar[float] = 1.0  # about its seconds for 1,000 images with features, until they are measured
     title: ClassVar[str]
     summary: ClassVar[str]  # one sentence: the issues, and the usual action
-    kinds: ClassVar[tuple[str, ...]] = ()  # those that its issues may have; empty where it does not say
+    kinds: ClassVar[tuple[str, ...]] = ()  # kinds of its issues; empty: all issues are alike
 
     @abstractmethod
     def find_issues(self, inputs: Inputs) -> CheckResult:
@@ -137,7 +137,7 @@ def read_result(project_dir: Path, check: str) -> CheckResult | None:
         for each in values.pop("findings")
     )
     unreadable = tuple((int(image_id), str(reason)) for image_id, reason in values.pop("unreadable"))
-    values.pop("settings", None)  # version 0.2 stored those of checks of other packages
+    values.pop("settings", None)  # version 0.2 stored the settings of third-party checks
     checked = values.pop("looked_at")
     return CheckResult(issues=issues, checked=checked, unreadable=unreadable, **values)
 
@@ -164,8 +164,8 @@ def current_images(images: Snapshot) -> dict[int, ProjectImage]:
 def is_open(issue: Issue, now: Mapping[int, ProjectImage], verdicts: FineFindings) -> bool:
     """Return whether an issue is still open, given the current images and the user's verdicts on the check.
 
-    It is not if its image was removed or edited since, if it has the suggested class by now or lost the doubted one, if
-    all its related images are gone or were judged fine together with this one, or if it was judged fine by itself.
+    An issue is closed if its image was removed or edited, if the image now has the suggested class or lost the doubted
+    one, if all its related images are gone or were judged fine together with it, or if it was judged fine alone.
     """
     image = now.get(issue.image_id)
     if image is None or image.sha256 != issue.sha256 or (issue.image_id, 0) in verdicts:

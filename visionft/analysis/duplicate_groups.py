@@ -56,7 +56,7 @@ def refuse_look_alikes(result: CheckResult, step: NextStep) -> None:
 
 
 def duplicate_pairs(result: CheckResult) -> list[DuplicatePair]:
-    """Return all pairs of a result of duplicates, or those of a result of leaks at its threshold."""
+    """Return all pairs of a check for duplicates, or the pairs of a check for leaks at its threshold."""
     facts = result.facts
     rows = facts["pairs"] if "pairs" in facts else [(*pair, 1.0) for pair in facts.get("doubles", ())]  # leaks of v0
     return [DuplicatePair(int(first), int(second), float(score)) for first, second, score in rows]
@@ -183,6 +183,6 @@ def keep_best_images(project: Project, result: CheckResult, groups: Sequence[Dup
 
 
 def keep_best(groups: Iterable[DuplicateGroup]) -> KeepOneDuplicate | None:
-    """Return the change that keeps the best of each group without a label conflict; None where there is none."""
+    """Return the change that keeps the best image of each group without a label conflict, or None."""
     chosen = [group.image_ids for group in groups if not group.is_conflict]
     return KeepOneDuplicate({best: tuple(others) for best, *others in chosen}) if chosen else None

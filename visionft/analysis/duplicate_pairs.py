@@ -10,7 +10,7 @@ correlation, R. A. Fisher 1915), are modelled as the upper tail of a normal dist
 two scores with hardly any duplicate, by maximum likelihood of a doubly truncated normal distribution, and extrapolated.
 
 Where all images show much of the same (one product, one cell, one dial), look-alikes reach any such score. Then pairs
-crowd between .90 and .96, where copies are rare: of copies planted in photographs 6 times as many are above .98, of
+crowd between .90 and .96, where copies are rare: of copies planted in photographs, 6 times more are above .98, of
 pairs of cells with one grid a tenth. No tail is extrapolated there; only the highest scores count.
 """
 
@@ -125,7 +125,7 @@ class Tail:
     @property
     def is_of_look_alikes(self) -> bool:
         """Whether many pairs of different images are as similar as copies."""
-        return self.threshold > 0.95  # above, most pairs similar to copies are none
+        return self.threshold > 0.95  # above, most similar pairs are not copies
 
 
 def fit_tail(scores: np.ndarray, images: int) -> Tail:
@@ -255,7 +255,7 @@ class _PairComparer:
         self.count = 0
 
     def compare(self, candidates: np.ndarray) -> list[DuplicatePair]:
-        """Return those of (P, 3) candidate pairs with a score above 0."""
+        """Return the pairs with a score above 0 among (P, 3) candidates."""
         images = self._prints.images
         found = list[DuplicatePair]()
         starts = range(0, len(candidates), _PAIRS)

@@ -6,7 +6,7 @@ are computed before (`visionft.features`).
 The classifier depends on the number of images of a class: the class mean at one, ridge regression for a few, Gaussian
 discriminant analysis from eight; between these sizes they are blended into calibrated probabilities. Each averages
 over a grid of regularization strengths; none is tuned (no validation image is needed). The Gaussian classifier uses
-Student's t, because its covariance is only estimated: far from all labelled images it is uncertain by itself, and its
+Student's t, because its covariance is only estimated: it is uncertain far from all labelled images, and its
 temperature is near 1.
 
 Order of labelling: cluster centres show every kind of image once (TypiClust, 2202.02794), uncertain images are the
@@ -215,7 +215,7 @@ class FeatureSuggester:
 
     @property
     def needs(self) -> Need:
-        """Return the missing requirement of suggestions; empty when there is none."""
+        """Return the missing requirement of suggestions; empty if nothing is missing."""
         if not len(self.state):
             return "features"
         if not self._given:

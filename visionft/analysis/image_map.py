@@ -265,7 +265,7 @@ def draw_map(
 
 
 def read_map(project_dir: Path, images: Snapshot, *, method: Method = "tsne") -> ImageMap | None:
-    """Return the stored map; None where there is none. Images without a position are left out."""
+    """Return the stored map, or None. Images without a position are left out."""
     kind = current_kind(project_dir, images.image_reading)
     if kind is None:
         return None
@@ -325,7 +325,7 @@ def _read_stored_map(folder: Path, width: int) -> _StoredMap | None:
 
 
 def _draw(folder: Path, features: Features, method: Method, seed: int, most: int, job: JobContext) -> None:
-    """Draw a map and let everybody read it; the one before goes only then."""
+    """Draw a map readable by all users; it replaces the previous map when complete."""
     contents = [image.sha256 for image in features.images]
     _, first = np.unique(contents, return_index=True)  # copies share a position, and count once
     first.sort()

@@ -6,7 +6,7 @@ image's class. Labels are assumed correct except for two kinds of error with unk
 other class alike, *confused* errors hit a class in proportion to the image's similarity to it. The weights of both
 predictions and both rates maximize the likelihood of the given labels (forward correction: Patrini et al. 2017), and
 Bayes' rule then gives the probability of a label error. For several labels each class of an image is present or
-absent, and the rates are those of labels missing and added by mistake.
+absent, and the rates count labels missing or added by mistake.
 
 Recall of 5 % planted errors among the first tenth, every third image of a set, uniform and confusable: trashnet .98 and
 .74, sign_digits 1.00 and .97 (20 % among the first two fifths: .97, .91; 1.00, .98).
@@ -299,7 +299,7 @@ def chance_text(score: float) -> str:
 def nearest_of_classes(
     features: Features, images: Snapshot, image_id: int, suggested: str
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Return the ids of the nearest images with a label of an image, nearest first, and those of the suggested class.
+    """Return the ids of the nearest images with a label of the image, and with the suggested class, nearest first.
 
     Raises:
         KeyError: The image has no features, or is no longer in the project.

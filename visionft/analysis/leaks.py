@@ -3,7 +3,7 @@
 A group is a connected component of near-duplicates. The fix moves each group into the split with most of its images.
 
 A run's accuracy is measured with and without its leaked images (images with a partner in its training data). The
-splits are those of the run's training: a later fix of the project does not change the result of earlier runs.
+splits are taken from the run's training: a later fix of the project does not change the result of earlier runs.
 
 750 images of waste with 90 planted duplicates: a linear probe had 81.7 % accuracy on test, 77.8 % (70.6 to 83.6)
 without the 33 leaked ones (100 % correct, LoRA 91 %); fixed and trained again, 77.1 %. Bursts of hands: 96.8 and
@@ -309,7 +309,7 @@ class LeakFreeAccuracy:
     leaked: int  # number of the images with a partner among the training images
     accuracy: float
     accuracy_interval: Interval
-    without: float | None = None  # accuracy of the others; None where there are none
+    without: float | None = None  # accuracy of the other images, if any
     without_interval: Interval | None = None
 
     @property
@@ -330,7 +330,7 @@ def leak_free_accuracy(
 
     Args:
         evaluation: Of the run.
-        leaks: Those of a check for leaks, by the splits of the run's training.
+        leaks: Found by a check for leaks, by the splits of the run's training.
         title: The run's display name.
         learnt: Splits in which a partner counts: training, and validation where the head was fitted to it.
         newest: Highest image id that the check has seen. Later images leak where the evaluation found it.
@@ -361,7 +361,7 @@ def _leaked(leaks: Iterable[Leak], learnt: Collection[str]) -> set[int]:
 def current_leak_free_accuracies(project: Project) -> tuple[LeakFreeAccuracy, ...]:
     """Return the accuracies of all evaluated runs, the newest run first, test before validation.
 
-    They are those of the current groups, with the user's choices.
+    They follow the current groups and the user's choices.
     """
     result = read_result(project.path, Leaks.name)
     related = None if result is None else related_images(project, result)
@@ -375,7 +375,7 @@ def accuracies_of_run(run: Run, images: Snapshot, related: RelatedImages | None)
 
     Args:
         run: The run.
-        images: Those of the project.
+        images: Of the project.
         related: Of the last check for leaks. None where it never ran: then the near-duplicates count that each
             evaluation found, and an evaluation that did not look for any is left out.
     """

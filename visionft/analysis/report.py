@@ -104,7 +104,7 @@ class WeakClass:
 class EvaluatedRun:
     """The most recently evaluated run: its accuracy with its 95 % interval, and its classes, the weakest first.
 
-    `leak_free` is its accuracy without leaked images; None where there are none. `is_unseen`: whether no image of the
+    `leak_free` is its accuracy without leaked images; None if all leaked. `is_unseen`: whether no image of the
     split trained or chose the run.
     """
 

@@ -22,7 +22,7 @@ CHECKS: dict[str, Check] = {check.name: check for check in (LabelErrors(), Dupli
 
 
 def get_check(name: str) -> Check:
-    """Return the check of a name, with its default settings (VisionFTError: there is none)."""
+    """Return the check of a name, with its default settings (VisionFTError: unknown name)."""
     if name not in CHECKS:
         raise VisionFTError("There is no check “{name}”.", "There are {names}.", name=name, names=", ".join(CHECKS))
     return CHECKS[name]

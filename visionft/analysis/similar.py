@@ -120,7 +120,7 @@ class Ranking:
 
 
 def ranking_of(project_dir: Path, features: Features) -> Ranking:
-    """Return the data for similarity searches in a project; the groups are those of the last duplicate check."""
+    """Return the data for similarity searches in a project; the last duplicate check gives the groups."""
     return Ranking(features, known_groups(project_dir))
 
 

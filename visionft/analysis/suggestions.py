@@ -252,7 +252,7 @@ def write_suggestions(run_dir: Path, suggestions: Iterable[Suggestion]) -> None:
 
 
 def read_suggestions(run_dir: Path) -> Suggestions:
-    """Return the suggestions of a run; empty when there are none or the file is damaged."""
+    """Return the suggestions of a run; empty if not stored or damaged."""
     return Suggestions.of(_read(run_dir) or ())
 
 

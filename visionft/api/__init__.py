@@ -49,7 +49,7 @@ def open_project(path: str | Path, *, read_only: bool = False) -> Project:
     """Open a project; for reading where another process has it open for writing (`is_read_only`).
 
     Raises:
-        ProjectError: There is none, it is damaged, or a newer version wrote it.
+        ProjectError: The project is missing, damaged, or of a newer version.
     """
     with in_python_terms():
         return Project.open(expand_home(path), read_only=read_only)

@@ -93,7 +93,7 @@ def running_job(callback: Callback | None = None) -> Generator[JobContext]:
     """Yield the context of a job whose events go to `callback`, or to a progress line on stderr.
 
     A `JobContext` is yielded as it is: its owner handles interrupts. Without one, the first interrupt (Ctrl-C, or the
-    stop button of a notebook) lets the job end well with what it has, the second raises KeyboardInterrupt. In a thread
+    stop button of a notebook) ends the job early with its result, the second raises KeyboardInterrupt. In a thread
     other than the main one there are no interrupts. Errors as `in_python_terms`.
     """
     if isinstance(callback, JobContext):
@@ -112,7 +112,7 @@ def running_job(callback: Callback | None = None) -> Generator[JobContext]:
     before = signal.signal(signal.SIGINT, interrupt) if is_main else None
     try:
         with in_python_terms(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # those of libraries are for developers; a user cannot act on them
+            warnings.simplefilter("ignore")  # warnings of libraries are for developers; a user cannot act on them
             yield JobContext(callback or line, lambda: bool(interrupts))
     finally:
         if is_main:

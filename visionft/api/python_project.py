@@ -81,7 +81,7 @@ class Project(Store):
         return [Run(each.path, self) for each in list_runs(self.path)]
 
     def run(self, name: str | int) -> Run:
-        """Return a run by its name, number or title (RunError: there is none)."""
+        """Return a run by its name, number or title (RunError: not found)."""
         with in_python_terms():
             return Run(load_run(self.path, str(name)).path, self)
 
@@ -114,7 +114,7 @@ class Project(Store):
             class_folder: Level of the folders that are classes: 1 lies in the source, -1 holds the images.
             name_part: Part of the file names that is the class: from 1 on, -1 the last, 0 the words beside numbers.
             table: Path of a table in the source, where there are several.
-            file_column: Column of a table that names the images; `label_column` the one that gives the class.
+            file_column, label_column: Columns of a table that give the image's file and its class.
             separator: What separates several classes in a cell, or in the name of a folder.
             from_boxes: Take each class that is marked with a box or shape as a label.
             without_labels: Take the images alone.
@@ -181,11 +181,11 @@ class Project(Store):
     ) -> SplitReport:
         """Divide the labelled images without a split into train, val and test, stratified by class; `train` does too.
 
-        Near-duplicates stay together: those that the check for leaks found, and among images that it has not seen the
-        plain ones, which are found in a few milliseconds an image. `kept_together` of the report counts their groups.
+        Near-duplicates stay together: the pairs found by the check for leaks, and obvious copies among other images,
+        which are found in a few milliseconds an image. `kept_together` of the report counts their groups.
 
         Args:
-            val: Share of the images for validation, 0 to 1; likewise `test`.
+            val, test: Shares of the images for validation and test, 0 to 1.
             seed: Draws another split.
             group: A regular expression; images whose file names agree in its match stay together.
             again: Place all images anew.
@@ -278,7 +278,7 @@ class Project(Store):
         """Move each group of related images that lies in several splits into one, and return how many were moved.
 
         Args:
-            sure: As in `keep_best`; the groups are those of `check("leaks")`.
+            sure: As in `keep_best`, for the groups of `check("leaks")`.
 
         Raises:
             VisionFTError: As `keep_best`.
@@ -444,15 +444,15 @@ class Project(Store):
             budget: In place of `time` and `fetch`, for settings of a preset: another thread may change it while the run
                 goes on.
             **settings: Any field of `TrainConfig`: `method`, such as `linear`, `lora` or `full`; `backbone`, a
-                pretrained network of `models.catalog.BACKBONES` or `timm/NAME`, else the preset chooses it. Those of a
-                method are a dict: `lora={"rank": 4}`. Also `recipe`, the file of one.
+                pretrained network of `models.catalog.BACKBONES` or `timm/NAME`, else the preset chooses it. The options
+                of a method are a dict: `lora={"rank": 4}`. Also `recipe`, the file of one.
 
         Raises:
             ConfigError: Settings or images are unsuitable; all problems at once.
             VisionFTError: A stronger network is to be fetched for settings that name theirs.
             ProjectError: The images cannot be split.
             WeightsError: The pretrained weights are missing.
-            JobCancelled: The run was interrupted before it began; there is no run.
+            JobCancelled: The run was interrupted before it was created.
             RunError: No image can be read, or memory is too small.
         """
         from visionft.training.evaluation.trained_run import train_and_evaluate

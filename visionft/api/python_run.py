@@ -49,7 +49,7 @@ class _Predicts:
     @overload
     def predict(self, images: Iterable[ImageLike], *, callback: Callback | None = None) -> list[Prediction]: ...
     def predict(self, images: ImageLikes, *, callback: Callback | None = None) -> Prediction | list[Prediction]:
-        """Return the prediction of one image, or those of several images or a folder, in order.
+        """Return the prediction of one image, or a list for several images or a folder, in order.
 
         Args:
             images: A file, uint8 (H, W, 3) RGB pixels, an image of Pillow, a folder, or several of these.
@@ -197,7 +197,7 @@ class Run(_Predicts):
 
     @property
     def unseen(self) -> Evaluation | None:
-        """Return the evaluation on images that neither trained nor chose the run; None where there is none."""
+        """Return the evaluation on images that neither trained nor selected the run, or None."""
         return unseen_evaluation(self.summary)
 
     def evaluate(self, split: str = "test", *, callback: Callback | None = None) -> Evaluation:
@@ -224,7 +224,7 @@ class Run(_Predicts):
         with running_job(callback) as job:
             images = self._project.snapshot()
             stored = read_evaluation(self.path, split)
-            known = frozenset(self.class_names if stored is None else stored.class_names)  # those of k-NN change
+            known = frozenset(self.class_names if stored is None else stored.class_names)  # the classes of k-NN change
             labels = images.label_sets(evaluated_split(split)).items()
             labels_of = {image_id: names & known for image_id, names in labels if names & known}
             digest = labels_digest(members_of(self.summary), images)

@@ -59,7 +59,7 @@ class SuggestionTable(Table):
         accepted: Number of images that were labelled with them.
         unreadable: Number of images that nothing is suggested for, because they cannot be read.
         is_stopped: Whether the user ended it early.
-        suggester: Gives reasons for the suggestions; None for those of a run.
+        suggester: Gives reasons for the suggestions; None for suggestions of a run.
     """
 
     source: str

@@ -28,7 +28,7 @@ from visionft.core.log import LineFormatter, log_visionft_error, start_log
 
 logger = logging.getLogger(__name__)
 
-# What the help of the program tells of its groups, and of its commands outside groups: the first line of their help.
+# First help lines of command groups, and of commands outside groups.
 ABOUT: Final = {
     "project": "Create, inspect, check, back up, copy; undo.",
     "import": "Import images and their labels; the originals are only read.",

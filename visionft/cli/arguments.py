@@ -22,7 +22,7 @@ class CommandArguments:
 
 
 def seconds_of(text: str) -> float:
-    """Return the seconds of a time span such as `90s`, `5m`, `1h` or `90` (VisionFTError: it is none)."""
+    """Return the seconds of a time span such as `90s`, `5m`, `1h` or `90` (VisionFTError: not a time span)."""
     match = re.fullmatch(r"(\d{1,9}(?:\.\d+)?) *(s|m|min|h|)", text.strip())
     if match is None or not (seconds := float(match[1]) * {"h": 3600, "m": 60, "min": 60}.get(match[2], 1)):
         raise VisionFTError(f"“{text}” is no time span.", "Give a number with s, m or h, such as 90s, 5m or 1h.")

@@ -53,7 +53,7 @@ def check(
     """List the issues of images and labels, the worst first.
 
     Each check runs again; only new images take time. The options after --threshold need one check, by its name;
-    `visionft project undo` takes back what they change.
+    `visionft project undo` takes their changes back.
     """
     names = list(dict.fromkeys(checks or CHECKS))
     chosen = [get_check(name) for name in names]

@@ -21,7 +21,7 @@ from visionft.training.run_settings import preset_of_project
 
 PRESET = "balanced"
 EPOCHS = 2  # of Balanced: half a minute on two cores, where its own number takes many
-FRAMING = "centre"  # likewise, in place of a measurement on all images
+FRAMING = "centre"  # to save the measurement on all images
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +54,7 @@ class DemoResult:
 
 
 def demo_config(images: Snapshot, project_dir: Path) -> TrainConfig:
-    """Return the settings of the run: those of Balanced for these images, shortened."""
+    """Return the settings of the run: Balanced for these images, shortened."""
     balanced = preset_of_project(PRESET, images, project_dir, backbone=DEFAULT_BACKBONE)
     return replace(balanced, framing=FRAMING, epochs=EPOCHS)
 

@@ -127,7 +127,7 @@ def _fixed_size_text(effect: "TransformEffect") -> str:
 
 
 def _variant_lines(variants: "Sequence[Variant]") -> list[str]:
-    """Return a table of the smaller variants; empty where there are none. The model card has more figures."""
+    """Return a table of the smaller variants, or an empty list. The model card has more figures."""
     if not variants:
         return []
     rows: list[tuple[str, ...]] = []
@@ -155,7 +155,7 @@ def index(
 ) -> None:
     """List, add or remove the labelled images of an export.
 
-    The classes are those that the model was exported with. For another class label images in the project, train a
+    The classes stay as exported. For another class label images in the project, train a
     retrieval run (seconds) and export again.
     """
     from visionft.export.index_editing import change_index

@@ -55,7 +55,7 @@ def json_text(value: Any, paths: Mapping[int, Path | str] | None = None) -> str:
 
 
 def plain(value: Any, paths: Mapping[int, Path | str] | None = None) -> Any:
-    """Return a value as JSON types; `paths` are those of the images by id.
+    """Return a value as JSON types; `paths` are the paths of the images by id.
 
     A dataclass becomes its fields, but those named in its `HIDDEN`, and the properties named in its `COMPUTED`. Ids of
     images become paths: `image_id` becomes `path`, `image_ids` becomes `images`. NaN and infinity become null.

@@ -121,7 +121,7 @@ def import_images(
             preview = preview_source(
                 source, opened, source_format=source_format, class_map=names, choice=choice, reading=reading, job=job
             )
-            lists_all = choice == AUTOMATIC  # else the options are those that the user gave
+            lists_all = choice == AUTOMATIC  # otherwise the user gave the options
             text = partial(_preview_text, preview, replaces_labels=replace_labels, lists_all=lists_all)
             print_result(preview, text, as_json=json)
             return

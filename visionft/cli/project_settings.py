@@ -52,7 +52,7 @@ def set_(
     """Show, measure or choose which part and which values of its images a project uses.
 
     Presets train with the framing. The window, plane and channels are for images of more than 8 bits, stacks and
-    channels; the first import measures them. Runs and exports keep those that they were trained with.
+    channels; the first import measures them. Runs and exports keep their own.
     """
     if image_size and framing in ("", "measure", "auto"):
         raise VisionFTError("The options contradict each other.", "Give the size with a framing of your own.")
@@ -71,7 +71,7 @@ def set_(
 def _choose_framing(
     opened: Project, wanted: str, image_size: int, backbone: str, device: str
 ) -> "FramingChoice | None":
-    """Choose or measure the framing, where one is wanted, and return the choice; None where there is none."""
+    """Choose or measure the framing if asked to, and return the choice, or None."""
     from visionft.training import framing_choice as choices
     from visionft.training.config.checks import config_problems, region_problems
     from visionft.training.config.train_config import Framing, TrainConfig

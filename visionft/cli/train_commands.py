@@ -172,7 +172,7 @@ def _print_estimate(config: TrainConfig, snapshot: Snapshot, *, as_json: bool) -
 
 
 def _val_accuracy(result: TrainResult, evaluations: Mapping[Split, Evaluation]) -> float | None:
-    """Return the evaluated accuracy, of several labels with their fitted thresholds; else that of the best epoch."""
+    """Return the evaluated accuracy (several labels: with fitted thresholds), else the accuracy of the best epoch."""
     val = evaluations.get("val")
     best = result.best
     return val.top1 if val else best.val_accuracy if best else None

@@ -1,6 +1,6 @@
 """The memory allocator of the C library: glibc keeps freed memory while a network computes.
 
-By itself glibc takes each tensor over 32 MB from the system and gives it back when it is freed. The system clears that
+By default glibc takes each tensor over 32 MB from the system and gives it back when it is freed. The system clears that
 memory again for every batch, which takes a third of the time of a forward pass (docs/decisions/0088).
 """
 

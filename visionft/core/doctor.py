@@ -44,8 +44,8 @@ Version = tuple[int, ...]
 
 _MIN_FREE_GB = 5.0
 _OTHER_BUILD = "Use a program that was built with CUDA, or VisionFT installed with Python, and a current NVIDIA driver."
-# What Qt and its plugin for X11 load beyond their wheel (a test compares), and Debian's package of each. Where one is
-# missing the window aborts.
+# System libraries that Qt and its X11 plugin load, with their Debian packages (a test compares). The window
+# aborts if one is missing.
 QT_LIBRARIES = {
     "EGL": "libegl1",
     "GL": "libgl1",
@@ -291,7 +291,7 @@ def provider_works(name: str) -> bool:
 
 
 def gpu_faults(devices: tuple["Device", ...], providers: dict[str, bool]) -> list[Fault]:
-    """Return a fault for each library that leaves an NVIDIA GPU unused; `providers` are those of ONNX Runtime."""
+    """Return a fault for each library that leaves an NVIDIA GPU unused; `providers` come from ONNX Runtime."""
     from visionft.core.devices import has_nvidia_gpu
 
     if not has_nvidia_gpu():

@@ -14,7 +14,7 @@ from visionft.core.records import from_plain
 class Progress:
     """Progress of a stage. `total` is 0 while unknown; `unit` is the unit of both numbers.
 
-    `share` of the whole job, 0 to 1, is None for a job that does not know its stages (`JobContext.in_stages`).
+    `share`: finished part of the whole job, 0 to 1; None for a job without known stages (`JobContext.in_stages`).
     """
 
     stage: str
@@ -44,7 +44,7 @@ class Notice:
 class ImagesClassified:
     """Held-out images that a run has classified, one class each: their ids, assigned classes and labels."""
 
-    split: str  # or the framing that is measured on them; those of another one replace the earlier ones
+    split: str  # or the framing being measured; images of another split replace the earlier ones
     image_ids: tuple[int, ...]
     predicted: tuple[str, ...]
     labels: tuple[str, ...]
@@ -95,15 +95,15 @@ class EpochDone:
     """One epoch and its validation; one line of `metrics.jsonl`. Accuracies are shares of 1.
 
     Epoch 0 is a linear probe on the initial features, before the first step (the initial head for random weights): its
-    training loss and accuracy are None, unless only the head is trained.
+    training loss and accuracy are missing (None), unless only the head is trained.
 
     `learning_rate` and `images_per_second` are of the epoch's steps: None where there were none.
 
-    Without a validation image (a method without labels) both validation figures are None.
+    Without a validation image (a method without labels) both validation figures are missing (None).
 
     `is_best`: the best one so far. `waited`: epochs since the highest accuracy, compared with the patience. `share`:
     the interpolation weight of the kept weights between the start (0) and the epoch (1); below 1 the validation figures
-    are those of the interpolated weights. `at_s`: seconds from the click to here, pauses left out; 0 in runs of earlier
+    belong to the interpolated weights. `at_s`: seconds from the click to here, pauses left out; 0 in runs of earlier
     versions.
     """
 

@@ -262,7 +262,7 @@ def parse_json(text: str | bytes, *, max_bytes: int = MAX_JSON_BYTES) -> Any:
 def parse_yaml(text: str) -> Any:
     """Return the value of a YAML text with all scalars as text; every error in it is a ValueError.
 
-    An alias (`*a`) is refused: each repeats what it stands for, and nine of nine each make a billion of a few bytes.
+    An alias (`*a`) is refused: nested aliases expand exponentially, a few bytes to billions of values.
     Numbers stay text: `1:1:1:...` of a megabyte would take minutes to become one.
 
     Raises:
@@ -405,7 +405,7 @@ def sha256_file(path: Path) -> str:
 def umask_permissions(path: Path) -> Generator[None]:
     """Give a file that is written inside the permissions that the umask gives new files.
 
-    safetensors' `save_file` lets the owner alone read what it writes, so that a shared run or export cannot be used.
+    safetensors' `save_file` makes its files readable for the owner only, so that others could not use a shared run.
     """
     path.touch()
     mode = stat.S_IMODE(path.stat().st_mode)

@@ -1,14 +1,13 @@
 """Sanitising untrusted text (names of files and classes, licences) for a terminal, JSON or a spreadsheet.
 
-Tokens and passwords are kept out of all that is shown, logged or reported. What a hub answers is never repeated, since
-it may hold what it was sent. What libraries say is searched for the form of tokens, for headers, and for the user in an
-address.
+Tokens and passwords are kept out of everything shown, logged or reported. The answer of a hub is never repeated, since
+it may echo the request. Messages of libraries are searched for tokens, headers and the user part of an address.
 """
 
 import re
 from pathlib import Path
 
-# What steers a terminal, breaks or reorders a line, or is no Unicode (half of a pair; a byte that is no UTF-8).
+# Control characters, line breaks, bidirectional marks, and surrogates (which stand for bytes that are not UTF-8).
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _NO_UNICODE = re.compile("[\ud800-\udfff]")
 # A cell that starts with one of these is run by a spreadsheet, in some languages also with a wide one. `'` is what we

@@ -25,7 +25,7 @@ def is_frozen() -> bool:
 
 
 def version_of(name: str) -> str | None:
-    """Return the installed version of a library; None where there is none."""
+    """Return the installed version of a library, or None if it is not installed."""
     from importlib import metadata  # takes its time to load, as below
 
     try:

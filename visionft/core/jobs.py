@@ -133,7 +133,7 @@ class JobContext:
     def stage(self, name: Text = "", *, weight: float = 0.0) -> Generator[None]:
         """Do a stage of the job, which ends with the block, also by an exception.
 
-        What it calls with this context may divide its own progress into stages.
+        A function called with this context may divide its own progress into stages.
 
         Args:
             name: For the user; reported at once. Empty where the work reports its own.
@@ -163,7 +163,7 @@ SILENT_JOB = JobContext()
 
 
 LOADING_PROGRESS = Progress(stage="Getting ready", done=0, total=0)
-_LARGE = ("c10", "torch_cpu", "c10_cuda", "torch_cuda", "torch", "torch_python")  # each after what it needs
+_LARGE = ("c10", "torch_cpu", "c10_cuda", "torch_cuda", "torch", "torch_python")  # in the order of their dependencies
 
 
 def load_libraries(job: JobContext) -> None:
@@ -188,4 +188,4 @@ def _map(path: Path) -> None:
     system = ctypes.CDLL(None)
     system.dlopen.restype = ctypes.c_void_p
     system.dlopen.argtypes = (ctypes.c_char_p, ctypes.c_int)
-    system.dlopen(os.fsencode(path), os.RTLD_NOW)  # what fails here fails in the import, with its reason
+    system.dlopen(os.fsencode(path), os.RTLD_NOW)  # an error here shows again in the import, with its reason

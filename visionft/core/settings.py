@@ -29,7 +29,7 @@ def setting(
     Args:
         default: Its value.
         label: Its title.
-        help: What it does.
+        help: Its effect.
         limits: The lowest and highest value.
         unit: Of a number.
         choices: The possible values, each with its title.

@@ -35,8 +35,7 @@ from visionft.data.types import SnapshotImage, Task
 
 MOST_WORKERS = 8  # each takes .25 GB with torch and OpenCV loaded, before any image
 START_S = 5.0  # of loader processes, until they load: each imports torch
-# Images that are looked for in the cache, and of those that it lacks decoded, for `seconds_to_decode`: few, since a run
-# waits for them.
+# Images that `seconds_to_decode` looks for in the cache, and decodes where they are missing: few, since a run waits.
 _LOOKED_AT = 64
 _TRIED = 4
 # Ctrl-C and SIGTERM do not reach loader processes, which end with who started them: terminals send Ctrl-C to the whole
@@ -181,7 +180,7 @@ def derived_seed(*parts: int) -> int:
 class EpochSampler(Sampler[list[SampleKey]]):
     """Batches of keys for one epoch at a time; set `epoch` and `skip` before iterating.
 
-    When shuffled, a last batch of one image joins the one before it: batch norm cannot learn from a single image.
+    When shuffled, a last batch of one image joins the previous batch: batch norm cannot learn from a single image.
     """
 
     def __init__(
@@ -286,7 +285,7 @@ def choose_workers(wanted: int, dataset: ImageDataset, *, device: str) -> int:
 
 
 class _Process(_usual.Process):
-    """A process that takes no SIGTERM: torch's loader terminates those that do not end within seconds."""
+    """A process that ignores SIGTERM, which torch's loader sends to workers that end too slowly."""
 
     def terminate(self) -> None:
         self.kill()
@@ -303,8 +302,8 @@ CONTEXT = _Context()
 def shielded_start() -> Generator[None]:
     """Start processes that take no stop signal, from their first instruction on: they inherit this thread's mask.
 
-    The fork server inherits it too, so that what it forks later is shielded as well. Windows has no masks; there
-    `begin` shields a process once it has imported what it needs.
+    The fork server inherits the mask, so that its later children are shielded as well. Windows has no masks; there
+    `begin` shields a process after its imports.
     """
     if not hasattr(signal, "pthread_sigmask"):
         yield
@@ -331,7 +330,7 @@ def begin(_worker: int) -> None:
     def end_with_parent() -> None:
         if parent is not None:
             parent.join()
-            os._exit(1)  # nobody reads what it would still send, and a normal end waits for that
+            os._exit(1)  # a normal exit would wait until its queued batches are read
 
     threading.Thread(target=end_with_parent, name="parent watch", daemon=True).start()
 

@@ -58,7 +58,7 @@ _HINT = "Open it in an image editor and save it again as JPEG or PNG, or leave i
 for _plugin in (Image, JpegImagePlugin, PngImagePlugin, TiffImagePlugin):
     _plugin.warnings = SimpleNamespace(warn=lambda message, *_args, **_kwargs: logger.debug("Pillow: %s", message))  # type: ignore[attr-defined]
 
-# Keep libtiff from writing to stderr by itself: what is wrong with a file is told by its error. The handlers are the
+# Keep libtiff from writing to stderr: the exception already states the error. The handlers are the
 # library's, so this is done before any thread decodes; where its functions are hidden (Windows) nothing changes.
 with suppress(AttributeError, OSError):
     _library = ctypes.CDLL(Image.core.__file__)
@@ -74,7 +74,7 @@ class Header:
     width: int  # of the upright image, in pixels, as is `height`
     height: int
     format: str  # one of `FORMATS`, HEIF, DICOM or RAW
-    losses: tuple[str, ...] = ()  # what decoding loses of it; see `depth`
+    losses: tuple[str, ...] = ()  # information lost in decoding; see `depth`
 
 
 def read_header(path: Path, reading: ImageReading = AS_STORED) -> Header:

@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 BAND_PIXELS: Final = 4_000_000  # converted at a time: 16 MB as float32, instead of a copy of the whole image
 
-# What decoding loses of an image; each is said of the images that it is true of.
+# Information that decoding loses, shown for the images concerned.
 FIRST_PLANE: Final = Message("it holds several planes, pages or frames, of which only the first is used")
 FEW_LEVELS: Final = Message(
     "its values of more than 8 bits use so little of their range that fewer than 64 grey levels are left"

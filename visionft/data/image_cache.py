@@ -120,7 +120,7 @@ class ImageCache:
     def _known(
         self, path: Path, near_side: int, limit: int, reading: ImageReading, sha256: str = ""
     ) -> DecodedImage | None:
-        """Return the cached pixels of an unchanged original, or None; with `sha256` only those of this content."""
+        """Return the cached pixels of an unchanged original, or None; with `sha256` only if the content matches."""
         try:
             place = self._place(path, path.stat(), near_side, reading)
         except (OSError, ValueError):
@@ -139,7 +139,7 @@ class ImageCache:
             place.parent.mkdir(parents=True, exist_ok=True)
             if self._until_look <= 0 or self._room < size:
                 with contextlib.suppress(OSError):  # a disk without permissions
-                    self._folder.chmod(0o700)  # others may not see here what they cannot where it lies
+                    self._folder.chmod(0o700)  # the original may be unreadable for others
                 self._room = make_room(cached_files(self._folder), self._folder, self._limit, Path.unlink)
                 self._until_look = self._limit // _LOOKS
             if self._room < size:
@@ -170,7 +170,7 @@ def _read(place: Path) -> tuple[DecodedImage | None, str]:
         return None, ""
     if is_old:
         with contextlib.suppress(OSError):
-            os.utime(place)  # what `make_room` goes by
+            os.utime(place)  # `make_room` removes the least recently used
     return found
 
 
@@ -189,7 +189,7 @@ def _write(place: Path, decoded: DecodedImage, digest: str) -> None:
 
 
 FOLDER_VARIABLE: Final = "VISIONFT_CACHE"
-IN_USE_S: Final = 6 * 3600  # what was read this lately stays: a run reads all its images in every epoch
+IN_USE_S: Final = 6 * 3600  # files read this recently stay: a run reads all its images in every epoch
 _LEFT_BEHIND_S: Final = 3600  # a file that is being written is older only where its writer was killed
 _NAME = re.compile(r"[0-9a-f]{32}(\.\d+\.tmp)?")
 

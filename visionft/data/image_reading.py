@@ -18,7 +18,7 @@ _VALUES_AT_ONCE = 4_000_000  # converted at a time: 16 MB as float32, instead of
 # at 4 billion, the values of 32-bit integers, its numbers are 256 apart.
 _FARTHEST = 2.0**13
 _NARROWEST = 1e-35  # width: 255 divided by it is a number of float32
-_LARGEST = 1e37  # of an end, in float32: differences of larger ones are none
+_LARGEST = 1e37  # of an end: differences of larger numbers overflow float32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +70,7 @@ class ImageReading:
 
     @classmethod
     def from_dict(cls, values: dict[str, str]) -> Self:
-        """Return the reading of `to_dict` (TypeError, ValueError: the values are none)."""
+        """Return the reading of `to_dict` (TypeError, ValueError: invalid values)."""
         found = cls(**values)
         if not all(isinstance(each, str) for each in (found.window, found.plane, found.channels)) or not found.is_valid:
             raise ValueError(values)
@@ -81,7 +81,7 @@ AS_STORED: Final = ImageReading()
 
 
 def parsed_windows(text: str) -> tuple[IntensityWindow, ...]:
-    """Return the windows of a text such as `400,1300` (ValueError: it is none, or low is not below high)."""
+    """Return the windows of a text such as `400,1300` (ValueError: not a number, or low is not below high)."""
     found = list[IntensityWindow]()
     for part in text.split(";") if text else ():
         low, high = (float(value) for value in part.split(","))

@@ -108,7 +108,7 @@ class RawPhotograph(Planes):
 
 
 _DEFLATED = b"1.2.840.10008.1.2.1.99"  # the transfer syntax Deflated Explicit VR Little Endian
-_LOOK_BYTES = 1 << 20  # where it may stand: in the file meta information, right behind the preamble of 128 bytes
+_LOOK_BYTES = 1 << 20  # the transfer syntax stands in the file meta information, right after the preamble of 128 bytes
 
 
 class DicomPlanes(Planes):
@@ -201,6 +201,6 @@ class DicomPlanes(Planes):
 
 
 def _first(value: Any) -> float | None:
-    """Return the first number of a DICOM element that may have several; None where there is none."""
+    """Return the first number of a DICOM element that may have several, or None."""
     found = value[0] if isinstance(value, (list, tuple)) or hasattr(value, "__getitem__") else value
     return None if found is None else float(found)

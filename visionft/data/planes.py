@@ -44,7 +44,7 @@ class Planes(ABC):
     """An open file of planes (a stack) and channels; numbers count from 0.
 
     Attributes:
-        width: In pixels, as stored; likewise `height`.
+        width, height: In pixels, as stored.
         file_window: The window that the file proposes.
         count: Planes of the stack.
         has_depth: Whether the planes lie above each other, as in a confocal stack.
@@ -132,7 +132,7 @@ class Planes(ABC):
         return min(number, self.count - 1)
 
     def _shown(self, reading: ImageReading) -> list[int]:
-        """Return the channels shown in red, green and blue, -1 for none; or the one that is grey."""
+        """Return the channels shown in red, green and blue (-1: empty), or the single grey channel."""
         names = reading.channel_names
         return [self._channel_of(name) for name in names] if names and self.channels else [0]
 
@@ -173,7 +173,7 @@ def deep_rgb(handle: BinaryIO, size: tuple[int, int]) -> np.ndarray:
     """Return the values (H, W, 3) of the first image of a PNG or TIFF of 16-bit RGB, by OpenCV."""
     import cv2
 
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # what is wrong is told by the error
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # the exception states the error
     handle.seek(0)
     found = cv2.imdecode(np.frombuffer(handle.read(), np.uint8), cv2.IMREAD_UNCHANGED)
     if found is None or found.shape[:2] != size[::-1] or found.ndim != 3 or found.shape[2] < 3:

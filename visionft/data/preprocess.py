@@ -67,11 +67,11 @@ def region_text(region: Region) -> str:
 class PreprocessConfig:
     """Preprocessing of pixels to network input."""
 
-    height: int  # of the input, in pixels; likewise `width`
+    height: int  # height and width of the input, in pixels
     width: int
     crop_share: float  # share of the sides of the largest box of the input's aspect ratio, in (0, 1]
     interpolation: Literal["bilinear", "bicubic"]
-    mean: tuple[float, float, float]  # per RGB channel, of pixels scaled to 0..1; likewise `std`
+    mean: tuple[float, float, float]  # mean and std per RGB channel, of pixels scaled to 0..1
     std: tuple[float, float, float]
     region: Region = WHOLE  # part of the image from which the box is cut
     # How files become the pixels that come here; kept out of `repr`, which names stored features.

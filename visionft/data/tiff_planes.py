@@ -19,7 +19,7 @@ from visionft.data.image_reading import FIRST, ImageReading, IntensityWindow, ab
 from visionft.data.limits import check_directories, image_limit, largest_chunk
 from visionft.data.planes import MOST_PLANES, Channel, Planes, deep_rgb
 
-logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what is wrong with a file is told by its error
+logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # the exception states the error
 # Pillow reads one sample of these; to it 32 bits are always signed.
 _OF_PILLOW = ("uint8", "bool", "uint16", "int16", "int32", "float32")
 _GREY = ("L", "I;16", "I;16B", "I", "F")
@@ -27,7 +27,7 @@ _GREY = ("L", "I;16", "I;16B", "I", "F")
 _LONGEST_XML = 20_000_000
 _MOST_CHANNELS = 64  # imaging mass cytometry has about 40
 _MOST_LISTED = 50 * MOST_PLANES  # places in the lists that tifffile makes of OME-XML
-_TOPS = (1.0, 255.0, 65535.0)  # greatest values of floats: shares, and those of 8 and 16 bits
+_TOPS = (1.0, 255.0, 65535.0)  # usual maxima of float images: shares, 8 and 16 bits
 
 
 def open_tiff(handle: BinaryIO, *, reading: ImageReading | None) -> Planes | None:
@@ -166,7 +166,7 @@ class TiffPlanes(Planes):
             return values.view(np.uint32) if self.dtype == np.uint32 and values.dtype == np.int32 else values
 
     def _named_channels(self, count: int) -> tuple[Channel, ...]:
-        """Return names and wavelengths from the OME-XML or ImageJ's labels; numbers from 1 where there are none."""
+        """Return names and wavelengths from the OME-XML or ImageJ's labels; numbers from 1 if it has no names."""
         if count > _MOST_CHANNELS:
             raise ImageError(Message("it has {count} channels (at most {most})", count=count, most=_MOST_CHANNELS))
         found = list[Channel]()
@@ -206,7 +206,7 @@ def _is_part(text: str, file_name: str) -> bool:
 
 
 def _check_ome(text: str, images: int, smallest: int) -> None:
-    """Raise an `ImageError` for OME-XML of more planes than any file has: tifffile makes lists of what it states.
+    """Raise an `ImageError` for OME-XML that states too many planes: tifffile builds a list of them.
 
     Args:
         text: The OME-XML.

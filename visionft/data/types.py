@@ -43,7 +43,7 @@ class Snapshot:
     images: tuple[SnapshotImage, ...]
     prompts: tuple[tuple[str, ...], ...] = ()  # prompt lines of each class; empty without any
     image_reading: ImageReading = AS_STORED  # of the project
-    framing: str = ""  # what the user chose for its networks to see, as the project stores it; empty: it is measured
+    framing: str = ""  # the framing chosen by the user, as the project stores it; empty: measured
 
     def labelled(self, split: Split) -> tuple[SnapshotImage, ...]:
         """Return the labelled images of `split`, in image-id order."""

@@ -88,7 +88,7 @@ def embedded(project_dir: Path, images: Snapshot, *, job: JobContext = SILENT_JO
 
 
 def _usual_spec(project_dir: Path, images: Snapshot, job: JobContext) -> FeatureSpec:
-    """Return what gives the features to compute for all work: those of the project, else the cheapest."""
+    """Return the spec of the features used for all work: the project's current one, else the cheapest."""
     current = latest_kind(project_dir)
     if current is not None:
         return replace(current.spec, image_reading=images.image_reading)
@@ -101,7 +101,7 @@ def _usual_spec(project_dir: Path, images: Snapshot, job: JobContext) -> Feature
 def _cheapest_spec(project_dir: Path, images: Snapshot, usual: FeatureSpec) -> FeatureSpec:
     """Return what gives the features of all images in the least time: `usual`, or what is known of most.
 
-    After a run on 400 labelled images of 400, its features serve all other work too, those that were computed last
+    After a run on 400 labelled images of 400, its features serve all other work too, the latest features
     where it tried several networks. After one at 640 pixels on 400 of 10,000, the other 9,600 pass at the usual size.
     """
     contents = [image.sha256 for image in images.images]

@@ -1,4 +1,4 @@
-"""What decides the features of an image: a frozen network, and what it sees of the image. Torch-free."""
+"""The network and the framing that decide the features of an image. Torch-free."""
 
 import contextlib
 import dataclasses
@@ -23,7 +23,7 @@ DETAIL = 2.0  # images are kept at about this multiple of the input's size
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureSpec:
-    """A frozen network and what it sees of an image. Equal specs give equal features, as long as the weights are equal.
+    """A frozen network and its framing of an image. Equal specs and weights give equal features.
 
     Stored features are found by a `FeatureKind`: the same, with the hash of the weights in place of their name.
     """
@@ -31,7 +31,7 @@ class FeatureSpec:
     backbone: str = DEFAULT_BACKBONE  # of the catalog, or timm/NAME
     weights: str = PRETRAINED  # or random, or the path of a file
     seed: int = 0  # of random weights
-    image_size: int = 0  # side in pixels of a square of as many pixels as the input; 0: the backbone's own
+    image_size: int = 0  # square root of the input's area, in pixels; 0: the backbone's own
     framing: str = "centre"  # centre, whole or region
     aspect: float = 0.0  # width / height of the input, in 0.05..20, but for the centre square; 0: not measured yet
     region: str = ""  # left, top, right, bottom as shares of the image's sides, such as 0.1,0.2,0.9,0.8
@@ -43,7 +43,7 @@ class FeatureSpec:
 
     @property
     def input_size(self) -> int:
-        """Return the side in pixels of a square of as many pixels as the network's input."""
+        """Return the square root of the input's area, in pixels."""
         return self.image_size or self.backbone_row.input_size
 
     @property
@@ -96,7 +96,7 @@ MOST_HEADERS = 400
 
 
 class Framed(Protocol):
-    """Settings with a framing: a `FeatureSpec`, or those of a run."""
+    """Settings with a framing: a `FeatureSpec` or a `TrainConfig`."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
 

@@ -41,11 +41,11 @@ CURRENT, ABOUT, SPEED = "current.json", "about.json", "speed.json"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureKind:
     backbone: str  # its name in the catalog
-    size: int  # side in pixels of a square of as many pixels as the network's input
+    size: int  # square root of the input's area, in pixels
     weights: str  # SHA-256 of the weights' file; of random ones the seed
     preprocessing: str  # the preprocessing as text
     widths: tuple[int, ...]  # of the multi-stage features, the network's own embedding last; their sum is D
-    framing: str = "centre"  # how images are framed, as in a `FeatureSpec`; likewise `aspect` and `region`
+    framing: str = "centre"  # framing, aspect and region as in a `FeatureSpec`
     aspect: float = 0.0
     region: str = ""
     image_reading: ImageReading = AS_STORED
@@ -144,7 +144,7 @@ def current_kind(project_dir: Path, image_reading: ImageReading) -> FeatureKind 
 
 
 def current_folder(project_dir: Path) -> str:
-    """Return the name of the folder of the current features; empty where there are none, or it cannot be told."""
+    """Return the name of the folder of the current features; empty if none are stored or the record is damaged."""
     try:
         return Path(str(read_json(project_dir / FOLDER / CURRENT)["folder"])).name
     except (OSError, ValueError, TypeError, KeyError):
@@ -152,7 +152,7 @@ def current_folder(project_dir: Path) -> str:
 
 
 def latest_kind(project_dir: Path) -> FeatureKind | None:
-    """Return the features computed last; None while there are none, or where that cannot be told any more."""
+    """Return the latest kind of features; None if none are stored or the record is damaged."""
     try:
         name = str(read_json(project_dir / FOLDER / CURRENT)["folder"])
         return FeatureKind.from_dict(read_json(project_dir / FOLDER / Path(name).name / ABOUT))
@@ -260,8 +260,8 @@ def clear_features(project_dir: Path) -> CacheUse:
 def make_room(project_dir: Path, *, keeps: str) -> None:
     """Delete the features of a project that were unused for the longest until the rest fits (`image_cache.make_room`).
 
-    The limit is that of decoded images, and holds for each by itself. The project's current features stay, and those
-    used lately: a measurement of the framing returns to each.
+    The limit equals the limit of decoded images, which are counted separately. The project's current features stay, and
+    recently used ones: a measurement of the framing returns to each.
 
     Args:
         project_dir: The project.
@@ -286,7 +286,7 @@ def _delete(folder: Path) -> None:
 
 
 def _survey(project_dir: Path) -> list[Entry]:
-    """Return the folders with rows; what lies outside of the project, behind a link, is none of them."""
+    """Return the folders with rows, without links that lead out of the project."""
     found: list[Entry] = []
     with contextlib.suppress(OSError), os.scandir(project_dir / FOLDER) as folders:
         for folder in folders:

@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 CANDIDATE_BITS: Final = 10  # of 63 allowed to differ between the hashes of a candidate pair
 STAGE: Final = Message("Looking for pairs")
 PAIRS_FILE: Final = "curation/near-duplicates.json"  # in the project
-_SEARCHES: Final = 4  # that are stored: of the split, and of runs on other images
+_SEARCHES: Final = 4  # stored searches: of the split, and of runs on other images
 
 # Trashnet, hands, clothes and magnetic tiles have 22 million pairs of images: none of two sets is found. In trashnet
 # 3 of the 27 found pairs are different (round caps on a plain table); with 10 bits and .95 it is 14 of 44.

@@ -69,11 +69,11 @@ class RowStore:
         before = len(self)
         count = min(len(added) // _KEY.size, rows - before)
         for place, (content, checksum) in enumerate(_KEY.iter_unpack(added[: count * _KEY.size]), before):
-            self._places[content] = place  # a later row of the same content is the one that holds
+            self._places[content] = place  # the latest row of a content counts
             self._checksums.append(checksum)
 
     def places(self, contents: Sequence[str]) -> np.ndarray:
-        """Return the (N,) places of the rows of contents (SHA-256); -1 where there is none."""
+        """Return the (N,) places of the rows of contents (SHA-256); -1 if not stored."""
         found = (self._places.get(_key(content), -1) for content in contents)
         return np.fromiter(found, np.int64, len(contents))
 
@@ -148,7 +148,7 @@ def delete_rows(folder: Path) -> None:
     """Delete all rows of a store: they count as missing from then on, for every process (OSError: they cannot be)."""
     refuse_leaving_link(folder / LOCK)
     with FileLock(folder / LOCK, thread_local=False):
-        for name in (KEYS, ROWS):  # a key without its row would be cut off, a row without its key is nobody's
+        for name in (KEYS, ROWS):  # keys first: an orphan key would cut later rows off, an orphan row is harmless
             (folder / name).unlink(missing_ok=True)
 
 
@@ -178,7 +178,7 @@ def stored_rows(
     Args:
         store: Its rows are keyed by content.
         keys: (N) contents; those without a row are measured, each once.
-        measure: Called in a thread with the place of a key; returns a row, or the reason why there is none.
+        measure: Called in a thread with the place of a key; returns a row, or the reason why it is missing.
         stage: Of the progress.
         job: Rows so far are stored when it is cancelled.
 

@@ -11,7 +11,7 @@ Keep this file where the export put it: the model lies two folders above. Anothe
 
 Any ASGI server starts it too, in this folder: `uvicorn app:app --workers 4`, or
 `gunicorn app:app -k uvicorn_worker.UvicornWorker -w 4`. The environment variable MODEL then names another file. Each
-process loads the model; THREADS=1 beside as many processes as cores.
+process loads the model; set THREADS=1 for one process per core.
 
 The server itself asks no other computer for anything. The page /docs is the exception in the browser: it loads
 Swagger UI from cdn.jsdelivr.net, and stays empty where that cannot be reached.
@@ -55,7 +55,7 @@ THREADS = max(1, int(os.environ.get("THREADS", os.cpu_count() or 1)))  # images 
 FORMATS = ("JPEG", "PNG", "WEBP")
 MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")  # of 8 bits
 FOLDER = HERE.parents[1]
-Image.MAX_IMAGE_PIXELS = int(MAX_MEGAPIXELS * 1e6)  # Pillow warns above, and refuses twice as many
+Image.MAX_IMAGE_PIXELS = int(MAX_MEGAPIXELS * 1e6)  # Pillow warns above it, and refuses twice this number
 warnings.simplefilter("error", Image.DecompressionBombWarning)
 
 
@@ -132,7 +132,7 @@ def read_pixels(file: BinaryIO) -> np.ndarray:
 
 
 class LimitedBody:
-    """Refuses a request whose body is larger than allowed; what is too much is kept nowhere."""
+    """Refuses a request whose body is larger than allowed, and discards the rest."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -156,7 +156,7 @@ class LimitedBody:
 
 
 def load_classifier(name: str) -> Classifier:
-    """Return the classifier of a file, given by its path or by its name in the export (RuntimeError: there is none)."""
+    """Return the classifier of a file, given by its path or by its name in the export (RuntimeError: not found)."""
     path = Path(name) if Path(name).is_file() else FOLDER / name
     try:
         classifier = Classifier(path)
@@ -215,14 +215,14 @@ async def predict(file: UploadFile) -> dict[str, Any]:
 
 @app.post("/predict/batch")
 async def predict_batch(files: list[UploadFile]) -> dict[str, Any]:
-    """Classify several images, each by itself; the results are in their order."""
+    """Classify several images independently; the results are in their order."""
     if len(files) > MAX_IMAGES:
         raise HTTPException(413, f"A request may have {MAX_IMAGES} images, and this one has {len(files)}.")
     return {"results": await asyncio.gather(*(result(each) for each in files))}
 
 
 async def result(file: UploadFile) -> dict[str, Any]:
-    """Return the predictions for an image of a batch, or why there are none."""
+    """Return the predictions for an image of a batch, or the reason why they are missing."""
     try:
         return {"file": file.filename, **await predict(file)}
     except HTTPException as error:
