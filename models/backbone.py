@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple, Self
 
-from models.pins import UNPINNED, Pin
+from models.pins import NO_PIN, Pin
 from models.shapes import InputShape, NetworkShape, input_shape
 
 
@@ -22,7 +22,7 @@ class TextTower:
     parameters: int
     is_projected: bool  # whether the image side's embedding (D) is projected into the space; else D is E
     tokenizer: Literal["clip", "siglip"]  # open_clip's byte pairs; `tokenizer.json` of the hub
-    tokenizer_pin: Pin = UNPINNED
+    tokenizer_pin: Pin = NO_PIN
     is_sigmoid: bool = False  # trained with a sigmoid loss per pair (arXiv:2303.15343): one logit is meaningful
 
     @property
@@ -100,7 +100,7 @@ class Backbone:
     hub_id: str = ""  # Hugging Face repository of the weights, if any
     hub_file: str = "model.safetensors"
     text: TextTower | None = None
-    pin: Pin = UNPINNED
+    pin: Pin = NO_PIN
     licence: str = "Apache-2.0"  # of the weights: `not stated` where neither timm nor the catalog knows it
     bundled: str = ""  # path under `models/` of bundled weights, if any
     sha256: str = ""  # hash of the bundled file, checked before it is loaded

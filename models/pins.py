@@ -17,7 +17,7 @@ class Pin(NamedTuple):
     bytes: int = 0
 
 
-UNPINNED = Pin()
+NO_PIN = Pin()
 
 PINS: dict[str, Pin] = {
     "timm/resnet18.a1_in1k": Pin(

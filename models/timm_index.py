@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from models.backbone import Backbone, Normalisation
-from models.pins import PINS, UNPINNED
+from models.pins import NO_PIN, PINS
 from models.shapes import ConvNetShape, Layout, Matrices, NetworkShape, ResNetShape, Stage, ViTShape
 from visionft.core.errors import ConfigError, Problem
 from visionft.core.messages import Message
@@ -68,7 +68,7 @@ def backbone_row(name: str, found: dict[str, Any], weights: dict[str, Any] | Non
         interpolation=stated["interpolation"],
         crop_share=stated["crop"],
         hub_id=hub_id,
-        pin=PINS.get(hub_id, UNPINNED),
+        pin=PINS.get(hub_id, NO_PIN),
         licence=stated.get("licence", ""),
     )
     return row.at(size)

@@ -27,9 +27,9 @@ ROOT = Path(__file__).resolve().parents[1]
 CATALOGUES = ROOT / "resources/translations"
 MANUAL = ROOT / "docs/manual"
 DOMAIN = "visionft"
-_SKIPPED = {"cli", "api", "starter"}  # the command line and the Python interface are English
+_ENGLISH_PACKAGES = {"cli", "api", "starter"}  # the command line and the Python interface are English
 _ERROR = "VisionFTError"
-_FIXED = {
+_TEXT_PARAMETERS = {
     "tr": {0: "message", 1: "plural"},
     "Message": {0: "template", 1: "plural"},
     _ERROR: {0: "message", 1: "hint"},
@@ -39,7 +39,7 @@ _FIXED = {
     "setting": {-1: "label", -2: "help", -3: "unit", -4: "choices"},
 }
 _ACTIONS = {"add": {1: "title", -1: "menu", -2: "also"}}  # in gui/<screen>/<screen>_actions.py
-_PLACEHOLDER = re.compile(r"{(\w*)[^{}]*}")
+_FIELD = re.compile(r"{(\w*)[^{}]*}")
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Entry:
 def source_files(root: Path = ROOT) -> dict[str, ast.Module]:
     """Return the modules whose texts the window shows, by path."""
     paths = sorted(path for package in ("gui", "models", "visionft") for path in (root / package).rglob("*.py"))
-    kept = [path for path in paths if not _SKIPPED & set(path.relative_to(root).parts)]
+    kept = [path for path in paths if not _ENGLISH_PACKAGES & set(path.relative_to(root).parts)]
     return {path.relative_to(root).as_posix(): ast.parse(path.read_text(encoding="utf-8")) for path in kept}
 
 
@@ -83,7 +83,7 @@ def entries(trees: dict[str, ast.Module]) -> list[Entry]:
 def text_parameters(trees: Iterable[ast.Module]) -> dict[str, dict[int, str]]:
     """Return {function or class: {position: parameter}} of the parameters and fields that take a text."""
     nodes = [node for tree in trees for node in ast.walk(tree)]
-    found = {name: dict(places) for name, places in _FIXED.items()}
+    found = {name: dict(places) for name, places in _TEXT_PARAMETERS.items()}
     bases: dict[str, list[str]] = {}
     for node in nodes:
         if isinstance(node, ast.ClassDef):
@@ -93,7 +93,7 @@ def text_parameters(trees: Iterable[ast.Module]) -> dict[str, dict[int, str]]:
             places = _parameters(node)
         else:
             continue
-        if places and node.name not in _FIXED:
+        if places and node.name not in _TEXT_PARAMETERS:
             found.setdefault(node.name, {}).update(places)
     for name in bases:
         ancestor = next((each for each in _ancestors(name, bases) if each in found), None)
@@ -197,7 +197,7 @@ def literals(value: ast.expr) -> Iterator[str]:
     """Yield the literal texts that an expression may be; those with fewer than two letters are no texts."""
     match value:
         case ast.Constant(value=str() as text):
-            if sum(map(str.isalpha, _PLACEHOLDER.sub("", text))) > 1:
+            if sum(map(str.isalpha, _FIELD.sub("", text))) > 1:
                 yield text
         case ast.IfExp(body=body, orelse=orelse):
             yield from (*literals(body), *literals(orelse))
@@ -296,7 +296,7 @@ def _is_doubled(text: str) -> bool:
 
 
 def _names(text: str) -> set[str]:
-    return set(_PLACEHOLDER.findall(text))
+    return set(_FIELD.findall(text))
 
 
 def update() -> None:

@@ -2,6 +2,6 @@
 
 from pathlib import Path
 
-_FOLDER = Path(__file__).parent / "pictures"
-PHOTOGRAPHS = _FOLDER / "photographs.zip"  # class folders; the archive's comment is their licence
-STRIP = _FOLDER / "photographs.jpg"  # a preview: a few images in a row, each a square as high as the file
+_PICTURES = Path(__file__).parent / "pictures"
+PHOTOGRAPHS = _PICTURES / "photographs.zip"  # class folders; the archive's comment is their licence
+STRIP = _PICTURES / "photographs.jpg"  # a preview: a few images in a row, each a square as high as the file

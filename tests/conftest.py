@@ -149,7 +149,7 @@ def stronger_hub(weights_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
     from weights_hub import served_weights
 
     from models.catalog import BACKBONES
-    from models.pins import UNPINNED
+    from models.pins import NO_PIN
     from models.weights.locations import bundled_file
     from visionft.training import stronger
     from visionft.training.config import presets
@@ -157,7 +157,7 @@ def stronger_hub(weights_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
     row = BACKBONES["hybrid_vit"]
     file = bundled_file(row)
     assert file is not None
-    facts = {"name": "strong", "title": "Strong network", "bundled": "", "sha256": "", "pin": UNPINNED}
+    facts = {"name": "strong", "title": "Strong network", "bundled": "", "sha256": "", "pin": NO_PIN}
     strong = replace(row, **facts, hub_id="example/strong", licence="Apache-2.0")
     monkeypatch.setitem(BACKBONES, "strong", strong)
     monkeypatch.setattr(presets, "SUITED", {False: ("starter_vit", "strong"), True: ("starter_vit", "strong")})
@@ -302,7 +302,7 @@ def _add_tiny(weights_home: Path, monkeypatch: pytest.MonkeyPatch, name: str, *,
 
     from models.catalog import BACKBONES
     from models.networks import build_network
-    from models.pins import UNPINNED
+    from models.pins import NO_PIN
     from models.shapes import ViTShape
     from models.text.text_encoder import build_text_network
 
@@ -313,14 +313,14 @@ def _add_tiny(weights_home: Path, monkeypatch: pytest.MonkeyPatch, name: str, *,
         like.text,
         embedding=64 if is_sigmoid else 48,
         settings={**like.text.settings, **small},
-        tokenizer_pin=UNPINNED,
+        tokenizer_pin=NO_PIN,
     )
     row = replace(
         like,
         name=name,
         title=name,
         text=tower,
-        pin=UNPINNED,
+        pin=NO_PIN,
         hub_id=f"timm/{name}",
         model_args={"embed_dim": 64, "depth": 2, "num_heads": 2}
         | ({} if is_sigmoid else {"attn_pool_num_heads": 2, "img_size": 64}),

@@ -7,7 +7,7 @@ from functools import cached_property
 from itertools import compress
 from pathlib import Path
 
-from visionft.analysis.check import FOLDER, CheckResult, Issue, current_images, is_open, read_result
+from visionft.analysis.check import CURATION_FOLDER, CheckResult, Issue, current_images, is_open, read_result
 from visionft.analysis.scan import CHECKS
 from visionft.project.edits.verdicts import FineFindings, verdicts_of
 from visionft.project.queries import ClassRow, ProjectImage, class_rows
@@ -72,7 +72,7 @@ class ResultReader:
         now = current_images(images)
         results: dict[str, LoadedIssues] = {}
         for name in CHECKS:
-            file = project.path / FOLDER / f"{name}.json"
+            file = project.path / CURATION_FOLDER / f"{name}.json"
             time = file.stat().st_mtime_ns if file.exists() else 0
             if file not in self._parsed or self._parsed[file][0] != time:
                 result = read_result(project.path, name) if time else None

@@ -3,7 +3,7 @@
 from PySide6.QtCore import QObject, Signal
 
 from gui.kit.workers import BackgroundReader
-from visionft.analysis.check import FOLDER
+from visionft.analysis.check import CURATION_FOLDER
 from visionft.analysis.duplicates import Duplicates
 from visionft.analysis.leaks import LeakFreeAccuracy, Leaks, current_leak_free_accuracies
 from visionft.core.files import list_folder
@@ -32,7 +32,7 @@ class LeakFreeAccuracies(QObject):
 
     def ask(self, project: Project) -> None:
         """Read the current values if they may differ from the known ones."""
-        files = [project.path / FOLDER / f"{Leaks.name}.json"]
+        files = [project.path / CURATION_FOLDER / f"{Leaks.name}.json"]
         folders = list_folder(project.path / RUNS_FOLDER)
         files += [folder / evaluation_file(split) for folder in folders for split in SPLITS]
         times = {file: file.stat().st_mtime_ns for file in files if file.exists()}

@@ -324,8 +324,8 @@ def move_to_trash(path: Path) -> bool:
         VisionFTError: There is no trash for it, or it cannot be written. The project is unchanged.
     """
     # After the start of the window.
-    from visionft.analysis import check
-    from visionft.features import feature_store
+    from visionft.analysis.check import CURATION_FOLDER
+    from visionft.features.feature_store import FEATURES_FOLDER
     from visionft.training import framing_choice
     from visionft.training.remote import job_file
 
@@ -334,7 +334,7 @@ def move_to_trash(path: Path) -> bool:
         earlier_files.WINDOW_FILE,
         earlier_files.RECOMMENDATION_FILE,
     }
-    folders = {each.FOLDER for each in (check, feature_store, job_file)} | {earlier_files.RETRIEVAL_FOLDER}
+    folders = {CURATION_FOLDER, FEATURES_FOLDER, job_file.FOLDER, earlier_files.RETRIEVAL_FOLDER}
     names = {*_OURS, *files, *folders}
     ours = [entry for entry in path.iterdir() if entry.name in names or entry.name.startswith(starts)]
     others = len(ours) < sum(1 for _ in path.iterdir())

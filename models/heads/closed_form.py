@@ -50,7 +50,7 @@ _LINEAR = 256  # dimensions of the features' half
 _KERNEL = 256  # dimensions of the kernel's half: landmarks
 _GAMMA = 1.0  # of exp(-gamma |u - v|^2 / 2) for directions u, v
 _SQUARED_NORM = 1.0  # mean of the kernel half; features of three stages have 3. More helps trashnet, costs sign_digits
-_SAMPLED = 5_000  # images to fit to
+_MAX_FIT_IMAGES = 5_000  # images to fit to
 _ROUNDS = 6  # of k-means
 _ROWS = 8_192  # mapped at a time: copies of more never lie in memory
 
@@ -68,13 +68,13 @@ class FeatureMap:
     @classmethod
     def fitted(cls, inputs: Rows) -> "FeatureMap":
         rotation = principal_directions(inputs, _LINEAR)
-        sample = inputs[:: max(1, len(inputs) // _SAMPLED)] @ rotation
+        sample = inputs[:: max(1, len(inputs) // _MAX_FIT_IMAGES)] @ rotation
         count = min(_KERNEL, len(sample) // 4)
         none = np.zeros((0, rotation.shape[1]), np.float32)
         bare = cls(rotation, none, np.zeros((0, 0), np.float32), np.zeros(0, np.float32), 1.0)
         if count < 2:
             return bare
-        landmarks = k_means(unit_rows(sample), count, seed=0, most=_SAMPLED, rounds=_ROUNDS)
+        landmarks = k_means(unit_rows(sample), count, seed=0, most=_MAX_FIT_IMAGES, rounds=_ROUNDS)
         values, vectors = np.linalg.eigh(_kernel(landmarks, landmarks).astype(np.float64) + 1e-6 * np.eye(count))
         whitening = (vectors / np.sqrt(np.maximum(values, 1e-6))).astype(np.float32)
         half = _kernel(unit_rows(sample), landmarks) @ whitening
@@ -105,7 +105,7 @@ def _kernel(directions: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
 
 INTERCEPT = 3.0  # the last input of every image
 STRENGTHS = (0.3, 1.0, 3.0)  # for features with a mean squared norm of 3 (three stages): flat between .1 and 3
-_AMPLIFIED = 100.0  # largest amplification of rounding in single precision
+_MAX_ROUNDING_GAIN = 100.0  # largest amplification of rounding in single precision
 _CHANGES = 512  # labels after which x'P M is recomputed: rounding adds up
 
 
@@ -203,7 +203,7 @@ class ClosedForm:
         cores = np.linalg.inv(np.eye(len(places)) + sign * (chosen @ moved))  # (K, B, B)
         # The single pass over all images, all strengths at once. In double precision where only differences of the
         # result matter: removing a label divides by the small remaining variance of the image.
-        is_exact = sign < 0 and np.abs(cores).max() > _AMPLIFIED
+        is_exact = sign < 0 and np.abs(cores).max() > _MAX_ROUNDING_GAIN
         joined = np.hstack(list(moved)).astype(np.float64 if is_exact else np.float32)  # (D, K B)
         steps = cores @ (change - sign * moved.transpose(0, 2, 1) @ self._sums)  # (K, B, C)
         shrink, steps = (sign * cores).astype(joined.dtype), steps.astype(joined.dtype)

@@ -30,9 +30,9 @@ from visionft.core.messages import Message
 
 FOLDS = 5
 DECAYS = (1e-2, 3e-3, 1e-3, 3e-4)  # L2 penalties on the mean loss, for features whose squared norm is 1 on average
-# A loss counts as near the least one up to so many times it, and so much more.
-_NEAR = 1.1
-_NEAR_BY = 0.01
+# Solutions with a loss up to ratio * lowest + margin are averaged.
+_LOSS_RATIO = 1.1
+_LOSS_MARGIN = 0.01
 _TITLES = {"ridge": "ridge regression", "gda": "Gaussian discriminant analysis", "logistic": "logistic regression"}
 _NO_FOLD = -2  # stands for all images; -1 is the fold of the only image of a class
 _ITERATIONS = 40  # of L-BFGS, for each penalty
@@ -199,7 +199,7 @@ def _fit(
 
         candidates += _of_kind("logistic", logistic, data, space, job)
     candidates.sort(key=lambda each: each.loss)
-    chosen = [each for each in candidates if each.loss <= candidates[0].loss * _NEAR + _NEAR_BY]
+    chosen = [each for each in candidates if each.loss <= candidates[0].loss * _LOSS_RATIO + _LOSS_MARGIN]
     held_out = torch.stack([each.held_out / each.temperature for each in chosen]).mean(dim=0)
     _, temperature = data.score(held_out)
     weight = torch.zeros(inputs.shape[1], classes).double()

@@ -10,15 +10,15 @@ import numpy as np
 RIDGES = (1e-2, 1e-1, 1.0, 10.0)  # strengths relative to the mean variance of a feature
 SHRINKAGES = (0.05, 0.2, 0.5, 0.9)  # towards a covariance equal in every direction
 BLOCK = 65_536  # rows summed at a time: so many are summed in one go, and copies of more never lie in memory
-_SAMPLED = 5_000  # rows for the principal directions, of at most some thousand features
+_MAX_AXIS_ROWS = 5_000  # rows for the principal directions, of at most some thousand features
 MOST_KEPT = 200_000  # rows of which the scaled ones are kept in memory
 _READ = 2048  # rows scaled at a time
-_CACHED = 65_536  # numbers in double precision that stay in a processor's cache
+_BLOCK_NUMBERS = 65_536  # numbers in double precision that stay in a processor's cache
 
 
 def parts(count: int, width: int) -> Iterator[slice]:
     """Yield slices of `count` rows of `width` numbers: intermediate results of one stay in the cache."""
-    step = max(1, _CACHED // max(1, width))
+    step = max(1, _BLOCK_NUMBERS // max(1, width))
     return (slice(start, min(count, start + step)) for start in range(0, count, step))
 
 
@@ -114,7 +114,7 @@ def principal_directions(inputs: Rows, dimensions: int) -> np.ndarray:
     width = inputs.shape[1]
     if width <= dimensions or len(inputs) < 2:
         return np.eye(width, min(width, dimensions), dtype=np.float32)
-    sample = inputs[:: max(1, len(inputs) // _SAMPLED)]
+    sample = inputs[:: max(1, len(inputs) // _MAX_AXIS_ROWS)]
     _, vectors = np.linalg.eigh(np.cov(sample.T.astype(np.float64)))
     return np.ascontiguousarray(vectors[:, : -dimensions - 1 : -1], np.float32)
 

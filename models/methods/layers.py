@@ -133,7 +133,7 @@ class InputAdaptedLayer(AdaptedLayer):
 
 
 SET_ASIDE = 4.0  # as `models.heads.knn`; a test holds them together
-_LEAST = 1e-12  # a length or a sum that is divided by
+_MIN_DIVISOR = 1e-12  # a length or a sum that is divided by
 
 
 class KnnHead(nn.Module):
@@ -188,7 +188,7 @@ class KnnHead(nn.Module):
 
     def directions(self, features: Tensor) -> Tensor:
         """Map (B, D) features to (B, K) directions of length 1; their products with `rows` are cosines."""
-        return F.normalize((features.float() - self.mean) @ self.projection, dim=1, eps=_LEAST)
+        return F.normalize((features.float() - self.mean) @ self.projection, dim=1, eps=_MIN_DIVISOR)
 
     def forward(self, features: Tensor) -> Tensor:
         """Map (B, D) features to (B, C) logits: the logarithms of the probabilities, or of several labels the odds."""
@@ -202,12 +202,12 @@ class KnnHead(nn.Module):
         if not len(self.rows):
             return self.temperature * directions.new_zeros(len(directions), self.out_features)
         weighted = directions * self.weights
-        lengths = (weighted * directions).sum(dim=1, keepdim=True).clamp_min(_LEAST).sqrt()
+        lengths = (weighted * directions).sum(dim=1, keepdim=True).clamp_min(_MIN_DIVISOR).sqrt()
         products = weighted @ self.rows.T / self.lengths / lengths  # (B, N)
         is_double = directions @ self.rows.T >= self.border
         found, places = torch.where(is_double, products - SET_ASIDE, products).topk(self._voters, dim=1)  # (B, k)
         shares = ((found - found[:, :1]) / self.temperature).exp() * self.counts[places]
-        shares = shares / shares.sum(dim=1, keepdim=True).clamp_min(_LEAST)
+        shares = shares / shares.sum(dim=1, keepdim=True).clamp_min(_MIN_DIVISOR)
         classes = torch.arange(self.out_features, device=directions.device)
         says = (self.labels[places][..., None] == classes).any(dim=2).to(shares.dtype)  # (B, k, C)
         votes = (shares[..., None] * says).sum(dim=1)

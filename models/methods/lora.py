@@ -16,7 +16,9 @@ from visionft.core.files import umask_permissions
 from visionft.core.messages import Message
 from visionft.core.settings import setting
 
-GROUPED = Message("its convolutions are grouped, and an update of those cannot be merged; choose adapter or full")
+GROUPED_CONVOLUTIONS = Message(
+    "its convolutions are grouped, and an update of those cannot be merged; choose adapter or full"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +42,7 @@ class Lora(Method[LoraOptions]):
     interpolates = True
 
     def refusal(self, backbone: Backbone) -> str:
-        return GROUPED if backbone.shape.is_grouped else super().refusal(backbone)
+        return GROUPED_CONVOLUTIONS if backbone.shape.is_grouped else super().refusal(backbone)
 
     def injected_parameters(self, shape: NetworkShape, options: LoraOptions) -> int:
         return options.rank * sum(fan_in + out for each in _updated(shape) for fan_in, out in each.sizes)

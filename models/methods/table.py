@@ -27,12 +27,12 @@ METHODS: dict[str, Method[Any]] = {
         FullFineTuning(),
     )
 }
-COMBINED = Ensemble()  # made by `run combine`, not selectable for training
+ENSEMBLE = Ensemble()  # made by `run combine`, not selectable for training
 
 
 def known_method(name: str) -> Method[Any] | None:
     """Return a run's method; None where this version does not know it."""
-    return COMBINED if name == COMBINED.name else METHODS.get(name)
+    return ENSEMBLE if name == ENSEMBLE.name else METHODS.get(name)
 
 
 def get_method(name: str) -> Method[Any]:

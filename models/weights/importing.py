@@ -22,7 +22,7 @@ from visionft.core.jobs import SILENT_JOB, JobContext
 from visionft.core.messages import Message
 
 PIECE_BYTES = 4_000_000  # copied between two looks whether the job was cancelled
-_CACHED = "models--timm--"  # begins what the hub's cache calls the folder of one of timm's repositories
+_HUB_CACHE_PREFIX = "models--timm--"  # begins what the hub's cache calls the folder of one of timm's repositories
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +160,7 @@ def _backbone_by_location(path: Path, carried: WeightsRecord | None) -> Backbone
     for backbone in BACKBONES.values():
         if backbone.text and parts & {_cache_folder(backbone), backbone.hub_id.removeprefix(PREFIX).lower()}:
             return backbone
-    repositories = {PREFIX + part.removeprefix(_CACHED) for part in parts} & set(timm_names())
+    repositories = {PREFIX + part.removeprefix(_HUB_CACHE_PREFIX) for part in parts} & set(timm_names())
     if repositories:
         return get_backbone(min(repositories))
     try:
@@ -173,7 +173,7 @@ def _backbone_by_location(path: Path, carried: WeightsRecord | None) -> Backbone
 
 
 def _cache_folder(backbone: Backbone) -> str:
-    return backbone.hub_id.replace(PREFIX, _CACHED).lower()
+    return backbone.hub_id.replace(PREFIX, _HUB_CACHE_PREFIX).lower()
 
 
 def _backbone_by_shapes(path: Path, state: dict[str, Any]) -> Backbone:

@@ -16,7 +16,7 @@ from visionft.core.errors import WeightsError
 from visionft.core.messages import Message, listed
 
 IMAGE_SIDE = "visual.trunk."  # prefix of timm's names in open_clip files with image and text side
-_COUNTER = ".num_batches_tracked"  # of batch norm; old files lack it, and nothing here reads it
+_BATCH_COUNTERS = ".num_batches_tracked"  # of batch norm; old files lack it, and nothing here reads it
 _PATCH, _POSITION = "patch_embed.proj.weight", "pos_embed"
 
 
@@ -100,7 +100,7 @@ def _misfit(body: Mapping[str, Any], own: Mapping[str, Any]) -> str:
 
 def _names_without(some: Mapping[str, Any], others: Mapping[str, Any]) -> list[str]:
     """Return the names of tensors that only the first of two states has, except unused counters."""
-    return [name for name in some if name not in others and not name.endswith(_COUNTER)]
+    return [name for name in some if name not in others and not name.endswith(_BATCH_COUNTERS)]
 
 
 def _other_shape(name: str, body: Mapping[str, Any], own: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ from models.catalog import BACKBONES, get_backbone
 from models.classifier import build_classifier
 from models.methods.adapter import NO_BLOCKS
 from models.methods.frozen import NO_TEXT
-from models.methods.lora import GROUPED
+from models.methods.lora import GROUPED_CONVOLUTIONS
 from models.methods.method import count_parameters
 from models.methods.prefix import NO_ATTENTION, ROTARY
 from models.methods.table import METHODS, supported_method
@@ -94,7 +94,7 @@ def images(row: Backbone) -> torch.Tensor:
 def test_a_method_learns_merges_and_counts_or_refuses(name, method, small) -> None:
     row, kind = small(name), METHODS[method]
     if reason := kind.refusal(row):
-        known = {("lora", "resnext50_32x4d"): GROUPED, ("prefix", PE_CORE.name): ROTARY}
+        known = {("lora", "resnext50_32x4d"): GROUPED_CONVOLUTIONS, ("prefix", PE_CORE.name): ROTARY}
         known |= {("adapter", each): NO_BLOCKS for each in CONV_NETS}
         expected = NO_TEXT if method == "zero_shot" else NO_ATTENTION
         assert reason == known.get((method, name), expected)

@@ -188,7 +188,7 @@ class Candidate:
         interval: 95 % interval of the accuracy (Wilson).
     """
 
-    COMPUTED: ClassVar = ("name",)
+    COMPUTED_FIELDS: ClassVar = ("name",)
 
     run: str = ""
     title: str

@@ -23,7 +23,7 @@ from visionft.features.feature_store import Features
 from visionft.project.edits.verdicts import FineFindings, pair_of
 from visionft.project.queries import ProjectImage
 
-FOLDER: Final = "curation"
+CURATION_FOLDER: Final = "curation"
 MOST_EXACT: Final = 50_000  # images; of more, checks search faster: the time of an exact search grows as the square
 APPROXIMATE: Final = "approximate"  # key in `facts`: whether a fast search stood for the exact one
 APPROXIMATE_TEXT: Final = Message("So many images are compared approximately: a few issues may be missed.")
@@ -118,7 +118,7 @@ class Check(ABC):
 
 def write_result(project_dir: Path, result: CheckResult) -> None:
     """Store a result in the project's folder; it replaces an earlier one of that check."""
-    folder = project_dir / FOLDER
+    folder = project_dir / CURATION_FOLDER
     folder.mkdir(exist_ok=True)
     values = {name: each for name, each in vars(result).items() if name not in ("issues", "checked")}
     issues = [{**asdict(issue), "reason": store_message(issue.reason)} for issue in result.issues]
@@ -129,7 +129,7 @@ def write_result(project_dir: Path, result: CheckResult) -> None:
 @none_if_unreadable
 def read_result(project_dir: Path, check: str) -> CheckResult | None:
     """Return the last result of a check; None where it never ran, or its file is damaged."""
-    values = dict(read_json(project_dir / FOLDER / f"{check}.json"))
+    values = dict(read_json(project_dir / CURATION_FOLDER / f"{check}.json"))
     if values.pop("format") != _FORMAT:
         return None
     issues = tuple(

@@ -23,7 +23,7 @@ from typing import Any, Final
 import numpy as np
 
 from models.heads.numerics import BLOCK, ScaledRows, unit_rows
-from visionft.analysis.check import APPROXIMATE, FOLDER, MOST_EXACT, CheckResult, Inputs
+from visionft.analysis.check import APPROXIMATE, CURATION_FOLDER, MOST_EXACT, CheckResult, Inputs
 from visionft.analysis.duplicate_groups import LOOK_ALIKES, SLACK, DuplicatePair
 from visionft.core.errors import ImageError
 from visionft.core.jobs import SILENT_JOB, JobContext
@@ -48,7 +48,7 @@ from visionft.features.registration import (
 )
 from visionft.features.row_store import RowStore, stored_rows
 
-NEAREST: Final = 8  # of each image, by features
+NEIGHBOUR_COUNT: Final = 8  # of each image, by features
 _QUARTERS: Final = (1 << 5, 1 << 6)  # bits of the two quarter turns: transposed and mirrored, or flipped
 
 
@@ -96,7 +96,7 @@ def _by_features(vectors: ScaledRows, places: np.ndarray, most_exact: int, job: 
     """Return (P, 3): two places and the bit of the identity, because features do not determine an orientation."""
     if len(places) < 2:
         return np.empty((0, 3), np.int64)
-    near = nearest(whitened(vectors), k=NEAREST, job=job, stage=STAGE, most_exact=most_exact)
+    near = nearest(whitened(vectors), k=NEIGHBOUR_COUNT, job=job, stage=STAGE, most_exact=most_exact)
     line, column = np.nonzero((near.places >= 0) & (near.products >= 0.2))
     other = near.places[line, column]
     return np.stack([places[line], places[other], np.ones(len(line), np.int64)], axis=1)
@@ -251,7 +251,7 @@ class _PairComparer:
         self._glance = lru_cache(8 * _KNOWN_IMAGES)(self._new_glance)
         self._prepared = lru_cache(_KNOWN_IMAGES)(self._new_prepared)
         folder = f"{_SCORES}-screened" if is_screened else _SCORES
-        self._scores = RowStore(inputs.project_dir / FOLDER / folder, np.dtype(np.float32))
+        self._scores = RowStore(inputs.project_dir / CURATION_FOLDER / folder, np.dtype(np.float32))
         self.count = 0
 
     def compare(self, candidates: np.ndarray) -> list[DuplicatePair]:

@@ -23,7 +23,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from models.heads.numerics import BLOCK, unit_rows
-from visionft.analysis.check import FOLDER
+from visionft.analysis.check import CURATION_FOLDER
 from visionft.core.errors import ProjectError
 from visionft.core.events import Notice, Progress
 from visionft.core.files import open_regular, publish_folder, read_json, temporary_folder, write_json
@@ -37,7 +37,7 @@ from visionft.features.neighbours import nearest
 from visionft.features.row_store import RowStore
 
 STAGE: Final = Message("Drawing the map")
-LEAST: Final = 10  # number of images below which neighbourhoods are meaningless
+MIN_IMAGES: Final = 10  # number of images below which neighbourhoods are meaningless
 _PERPLEXITY: Final = 30
 _EARLY, _LATE = (250, 12.0), 500  # rounds and exaggeration of the first phase; rounds of the second
 _LARGE, _LARGE_EXAGGERATION = 50_000, 2.0  # above: denser groups, as openTSNE's guide advises for large sets
@@ -288,7 +288,7 @@ def read_map(project_dir: Path, images: Snapshot, *, method: Method = "tsne") ->
 
 
 def _folder(project_dir: Path, kind: FeatureKind, method: Method) -> Path:
-    return project_dir / FOLDER / "map" / kind.folder_name / method
+    return project_dir / CURATION_FOLDER / "map" / kind.folder_name / method
 
 
 @none_if_unreadable
@@ -331,7 +331,7 @@ def _draw(folder: Path, features: Features, method: Method, seed: int, most: int
     first.sort()
     frame = fit_frame(features)
     rows = frame.project(features.vectors if len(first) == len(features) else features.vectors[first])
-    is_plain = method == "pca" or len(rows) < LEAST or rows.shape[1] < 2
+    is_plain = method == "pca" or len(rows) < MIN_IMAGES or rows.shape[1] < 2
     drawn = np.arange(len(rows))
     if is_plain:
         points = _two(rows)

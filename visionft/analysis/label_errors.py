@@ -39,7 +39,7 @@ _MOST_FITTED: Final = 3000  # images, at even intervals: only four numbers are f
 _START, _RANGE = 0.03, (1e-4, 0.35)  # of both rates
 _USUAL, _TRUST = 0.2, 10.0  # assumed errors of each kind among so many images: one of five images is little evidence
 _PENALTY: Final = (1e-4, 0.05)  # on squared weights: always, and per image
-_LEAST: Final = 1e-9
+_MIN_PROBABILITY: Final = 1e-9
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def score_labels(inputs: Rows, near: Neighbours, targets: np.ndarray, *, is_mult
 
 
 def _logits(shares: np.ndarray, is_multilabel: bool) -> np.ndarray:
-    shares = np.clip(shares, _LEAST, 1 - _LEAST)
+    shares = np.clip(shares, _MIN_PROBABILITY, 1 - _MIN_PROBABILITY)
     return np.log(shares) - np.log1p(-shares) if is_multilabel else np.log(shares)
 
 
@@ -137,7 +137,7 @@ def _likelihoods(
     places, own = np.arange(len(targets)), targets.argmax(axis=1)
     given = probabilities[places, own]
     careless = np.maximum(1 - given, 0) / max(1, targets.shape[1] - 1)
-    odds = probabilities / np.maximum(1 - probabilities, _LEAST)
+    odds = probabilities / np.maximum(1 - probabilities, _MIN_PROBABILITY)
     confused = given * (odds.sum(axis=1) - odds[places, own])
     return (1 - rates.sum()) * given, rates[0] * careless + rates[1] * confused
 

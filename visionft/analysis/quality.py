@@ -13,7 +13,7 @@ from typing import ClassVar, Final
 
 import numpy as np
 
-from visionft.analysis.check import FOLDER, Check, CheckResult, Inputs, Issue
+from visionft.analysis.check import CURATION_FOLDER, Check, CheckResult, Inputs, Issue
 from visionft.analysis.quality_measures import MEASURES, ROW, VERSION, measure
 from visionft.core.errors import ImageError
 from visionft.core.messages import Message, load_message
@@ -23,10 +23,10 @@ from visionft.features.row_store import RowStore, stored_rows
 
 _BLUR_LIMIT: Final = 3.0  # robust standard deviations
 _USUAL_SHARE: Final = 0.2  # of its class or of the set: not an outlier any more
-_CLIPPED: Final = 0.18  # of an image's pixels
+_MAX_CLIPPED_SHARE: Final = 0.18  # of an image's pixels
 
 
-_TRUSTED: Final = 20  # images of a class with the same weight as the whole set in its typical value
+_PRIOR_IMAGES: Final = 20  # images of a class with the same weight as the whole set in its typical value
 _MAD: Final = 1.4826  # times the median absolute deviation: the standard deviation of a normal distribution
 _STEPS: Final = 12
 
@@ -63,7 +63,7 @@ class Peers:
         for places in self.members():
             in_class = _usual(values[places])
             if in_class is not None:
-                weight = len(places) / (len(places) + _TRUSTED)
+                weight = len(places) / (len(places) + _PRIOR_IMAGES)
                 centre, spread = (
                     weight * own + (1 - weight) * all_ for own, all_ in zip(in_class, in_set, strict=True)
                 )
@@ -84,7 +84,7 @@ class Peers:
         shares = (is_so.sum() - is_so) / others
         for places in self.members():
             own = is_so[places]
-            if len(places) > _TRUSTED:
+            if len(places) > _PRIOR_IMAGES:
                 shares[places] = np.maximum(shares[places], (own.sum() - own) / (len(places) - 1))
         return shares
 
@@ -240,10 +240,10 @@ def _overexposed(images: MeasuredImages) -> KindScores:
     White backgrounds are not flagged where they are common.
     """
     clipped = images["clipped"]
-    share = images.peers.greater_share(clipped >= _CLIPPED)
+    share = images.peers.greater_share(clipped >= _MAX_CLIPPED_SHARE)
     distance = images.peers.low(-np.log(clipped + 0.02), floor=0.35)
     odd = np.minimum(from_distance(distance, 3.0), np.clip(1 - share / _USUAL_SHARE / 2, 0.0, 1.0))
-    bad = np.minimum(ramp(clipped, 0.04, 2 * _CLIPPED - 0.04), ramp(images["light"], 0.8, 0.95))
+    bad = np.minimum(ramp(clipped, 0.04, 2 * _MAX_CLIPPED_SHARE - 0.04), ramp(images["light"], 0.8, 0.95))
     message = Message("Overexposed: {share} of it is clipped, usual is {usual}.")
     return _with_median(clipped, np.minimum(odd, bad), message)
 
@@ -343,7 +343,7 @@ class Quality(Check):
 
 
 def row_store(project_dir: Path) -> RowStore:
-    return RowStore(project_dir / FOLDER / f"measures-{VERSION}", ROW)
+    return RowStore(project_dir / CURATION_FOLDER / f"measures-{VERSION}", ROW)
 
 
 def measure_images(inputs: Inputs) -> tuple[list[SnapshotImage], np.ndarray, dict[str, str]]:

@@ -165,7 +165,7 @@ class DatasetReport:
 
 _FEW_OF_A_CLASS: Final = 30  # images: with fewer, a tenth of them is no test
 _WEAK: Final = 0.05  # below the run's accuracy by this much, and significantly
-_MOST: Final = 3  # classes named per kind of recommendation
+_MAX_NAMED_CLASSES: Final = 3  # classes named per kind of recommendation
 
 
 def recommend_actions(report: DatasetReport) -> tuple[RecommendedAction, ...]:
@@ -232,7 +232,7 @@ def _images(report: DatasetReport) -> Iterator[RecommendedAction]:
         return
     middle = median(each.images for each in classes)
     small = [each for each in classes if each.images * 3.0 <= middle]
-    for each in (small or [each for each in classes if each.images < _FEW_OF_A_CLASS])[:_MOST]:
+    for each in (small or [each for each in classes if each.images < _FEW_OF_A_CLASS])[:_MAX_NAMED_CLASSES]:
         usual = f"{middle:,.0f}"
         yield RecommendedAction(
             Message("Collect more images of “{name}”.", name=each.name),
@@ -242,7 +242,7 @@ def _images(report: DatasetReport) -> Iterator[RecommendedAction]:
     if run is None:
         return
     weak = [each for each in run.classes if each.recall <= run.top1 - _WEAK and each.interval[1] < run.top1]
-    for each in weak[:_MOST]:
+    for each in weak[:_MAX_NAMED_CLASSES]:
         low, high = each.interval
         evidence = Message(
             "{share} of its {counted} are classified correctly ({low} to {high}).",
@@ -272,7 +272,7 @@ def _confused(report: DatasetReport) -> Iterator[RecommendedAction]:
             both = each.mistaken + other.mistaken
             if both >= 0.05 * (each.images + other.images) and both > 2:
                 pairs.append((both, each, other))
-    for both, each, other in sorted(pairs, key=lambda pair: -pair[0])[:_MOST]:
+    for both, each, other in sorted(pairs, key=lambda pair: -pair[0])[:_MAX_NAMED_CLASSES]:
         images = f"{each.images + other.images:,}"
         yield RecommendedAction(
             Message("Define “{first}” and “{second}” more clearly, or merge them.", first=each.name, second=other.name),

@@ -25,7 +25,7 @@ from visionft.data.types import Snapshot, SnapshotImage
 from visionft.features.embedding import embedded, features_under
 from visionft.features.feature_store import Features, load_features
 
-MOST: Final = 60
+RESULT_COUNT: Final = 60
 NEARLY_SAME: Final = 0.95  # cosine: all inspected pairs of trashnet above it were duplicates or of one burst
 _BACKGROUND, _BACKGROUND_WEIGHT = 300, 0.1
 _RIDGE: Final = 1.0
@@ -64,7 +64,7 @@ class Ranking:
         return Example(self.features.directions[place], self.features.images[place].sha256, image_id)
 
     def rank(
-        self, like: Sequence[Example], unlike: Sequence[Example] = (), *, count: int = MOST
+        self, like: Sequence[Example], unlike: Sequence[Example] = (), *, count: int = RESULT_COUNT
     ) -> tuple[RankedImage, ...]:
         """Return the images most similar to the examples and least similar to the counter-examples, best first.
 

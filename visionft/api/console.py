@@ -23,7 +23,7 @@ Callback = Callable[[Event], None] | JobContext
 """Receives the events of a long call in place of the progress line; a `JobContext` is also asked about cancelling."""
 
 _WIDTH = 20  # of the bar, in characters
-_LONGEST = 100  # characters of the rewritten line: a longer one would wrap in a terminal and could not be rewritten
+_MAX_LINE_LENGTH = 100  # characters: a longer progress line would wrap in a terminal
 
 
 class ProgressLine:
@@ -78,7 +78,7 @@ class ProgressLine:
             filled = round(_WIDTH * share)
             bar = f"{share:4.0%}|{'█' * filled}{' ' * (_WIDTH - filled)}| "
         lasted = f" [{duration_text(now - self._began)}]"
-        line = printable(f"{bar}{words}"[: _LONGEST - len(lasted)] + lasted)
+        line = printable(f"{bar}{words}"[: _MAX_LINE_LENGTH - len(lasted)] + lasted)
         self._write(f"\r{line.ljust(self._length)}")
         self._length = max(self._length, len(line))
 

@@ -10,8 +10,8 @@ from typer import Argument, Context, Option
 
 from visionft.core.errors import VisionFTError
 
-MOST = 10**9  # of counts; bounds of a number option exclude nan and infinity too
-MOST_SEED = 2**31 - 1
+MAX_COUNT = 10**9  # of counts; bounds of a number option exclude nan and infinity too
+MAX_SEED = 2**31 - 1
 
 
 @dataclass
@@ -44,7 +44,7 @@ Images = Annotated[list[Path], Argument(metavar="IMAGE...", help="Images, or fol
 ModelPath = Annotated[Path, Argument(metavar="MODEL_OR_DIR", help="An exported model.onnx or its folder.")]
 Device = Annotated[str, Option(help="auto, cpu, cuda or mps.")]
 BackboneName = Annotated[str, Option(help="See `visionft weights list`.")]
-Seed = Annotated[int, Option(min=0, max=MOST_SEED, help="Seed of random choices.")]
+Seed = Annotated[int, Option(min=0, max=MAX_SEED, help="Seed of random choices.")]
 
 
 def share_option(help_text: str) -> Any:

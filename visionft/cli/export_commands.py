@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer import Argument, Option
 
-from visionft.cli.arguments import MOST, Json, ModelPath, ProjectDir, RunName
+from visionft.cli.arguments import MAX_COUNT, Json, ModelPath, ProjectDir, RunName
 from visionft.cli.output import opened_project, print_result, running_job, table, write_err
 from visionft.core.amounts import size_text
 from visionft.core.errors import VisionFTError
@@ -63,7 +63,7 @@ def export(
             help="Where it will run: desktop (the usual), server, web, phone, python. Other options win.",
         ),
     ] = DEFAULT_TARGET,
-    opset: Annotated[int | None, Option(min=0, max=MOST, help=option_metadata("opset")["help"])] = None,
+    opset: Annotated[int | None, Option(min=0, max=MAX_COUNT, help=option_metadata("opset")["help"])] = None,
     json: Json = False,
     **artefacts: bool | None,
 ) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from visionft.cli.arguments import MOST, Json, ProjectDir
+from visionft.cli.arguments import MAX_COUNT, Json, ProjectDir
 from visionft.cli.next_steps import command_for
 from visionft.cli.output import opened_project, print_result, running_job, table
 from visionft.core.amounts import size_text
@@ -20,8 +20,8 @@ from visionft.project.safety.backups import KEEP_BYTES, folder_bytes, list_backu
 from visionft.project.store import duplicate_project
 
 _TIME = "%Y-%m-%d %H:%M"
-_CHANGED = "What is in it agrees with itself, but a value may be wrong; if in doubt"
-_CHECKED = {
+_CHECKSUM_ADVICE = "What is in it agrees with itself, but a value may be wrong; if in doubt"
+_CHECK_RESULTS = {
     "whole": "Every byte of the database is as the last session left it.",
     "none": "The last session left no checksum (it was killed, or an older program): one wrong value could go unseen.",
 }
@@ -31,7 +31,7 @@ def undo(
     project: ProjectDir,
     to: Annotated[
         int | None,
-        Option(metavar="STEP", min=0, max=MOST, help="Undo or redo until this step is the newest; 0 undoes all."),
+        Option(metavar="STEP", min=0, max=MAX_COUNT, help="Undo or redo until this step is the newest; 0 undoes all."),
     ] = None,
     json: Json = False,
 ) -> None:
@@ -45,7 +45,7 @@ def undo(
 
 def history(
     project: ProjectDir,
-    limit: Annotated[int, Option(help="How many of the latest changes.", min=1, max=MOST)] = 20,
+    limit: Annotated[int, Option(help="How many of the latest changes.", min=1, max=MAX_COUNT)] = 20,
     json: Json = False,
 ) -> None:
     """List the latest changes, newest first."""
@@ -77,14 +77,14 @@ def check(
     with opened_project(project, hidden_notice=CHANGED_OUTSIDE_MESSAGE) as opened, running_job() as job:
         report = opened.repair(contents=contents, callback=job)
         restore, relink = (command_for(NextStep(action, project=project)) for action in ("restore", "relink"))
-        lines = [f"{CHANGED_OUTSIDE_MESSAGE} {_CHANGED}: {restore}"] if report.seal == "broken" else []
+        lines = [f"{CHANGED_OUTSIDE_MESSAGE} {_CHECKSUM_ADVICE}: {restore}"] if report.seal == "broken" else []
         lines += [f"Repaired: {each}" for each in report.repaired]
         lines += [f"Missing: {path}" for path in report.missing]
         lines += [f"May not be entered (check its permissions): {path}" for path in report.closed]
         lines += [f"Edited since it was imported: {path}" for path in report.edited]
         if report.missing:
             lines.append(f"Find them again with: {relink}")
-        text = "\n".join(lines) or f"Everything is in order. {_CHECKED[report.seal]}"
+        text = "\n".join(lines) or f"Everything is in order. {_CHECK_RESULTS[report.seal]}"
         print_result(report, text, as_json=json)
 
 

@@ -19,7 +19,7 @@ from visionft.project.edits.class_changes import SetPrompts
 from visionft.project.store import Project
 
 _SHOWN = 20  # images printed by `--why` for a person
-_SURE = 0.9  # share reported to a person
+_SURE_SHARE = 0.9  # share reported to a person
 
 
 def suggest(
@@ -67,8 +67,8 @@ def _suggested_text(found: Mapping[int, Suggestion], accepted: int, threshold: f
     start = f"{start}, about {sure:.0%} of them the right one by their own estimate."
     if threshold is not None:
         return f"{start} {accepted:,} were accepted (at least {threshold:.0%} sure)."
-    among = sum(each.confidence >= _SURE for each in found.values())
-    return f"{start} None was accepted: --accept {_SURE} would take {among:,}."
+    among = sum(each.confidence >= _SURE_SHARE for each in found.values())
+    return f"{start} None was accepted: --accept {_SURE_SHARE} would take {among:,}."
 
 
 def _with_reasons(

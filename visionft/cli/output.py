@@ -57,8 +57,8 @@ def json_text(value: Any, paths: Mapping[int, Path | str] | None = None) -> str:
 def plain(value: Any, paths: Mapping[int, Path | str] | None = None) -> Any:
     """Return a value as JSON types; `paths` are the paths of the images by id.
 
-    A dataclass becomes its fields, but those named in its `HIDDEN`, and the properties named in its `COMPUTED`. Ids of
-    images become paths: `image_id` becomes `path`, `image_ids` becomes `images`. NaN and infinity become null.
+    A dataclass becomes its fields without `HIDDEN`, and its properties in `COMPUTED_FIELDS`. Ids of images
+    become paths: `image_id` becomes `path`, `image_ids` becomes `images`. NaN and infinity become null.
     """
     names = paths or {}
     if isinstance(value, Mapping):
@@ -72,7 +72,7 @@ def plain(value: Any, paths: Mapping[int, Path | str] | None = None) -> Any:
     printed: dict[str, Any] = {}
     fields = [field.name for field in dataclasses.fields(value)]
     hidden = {*getattr(value, "HIDDEN", ()), *(["image_id"] if "path" in fields else [])}
-    for name in (*fields, *getattr(value, "COMPUTED", ())):
+    for name in (*fields, *getattr(value, "COMPUTED_FIELDS", ())):
         each = getattr(value, name)
         if name in hidden:
             continue

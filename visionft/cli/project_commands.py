@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from typer import Argument, Option
 
 from visionft.api import create_project
-from visionft.cli.arguments import MOST, MOST_SEED, Json, ProjectDir
+from visionft.cli.arguments import MAX_COUNT, MAX_SEED, Json, ProjectDir
 from visionft.cli.label_options import option_of, option_words
 from visionft.cli.output import opened_project, print_notices, print_result, running_job
 from visionft.cli.output import table as text_table
@@ -61,8 +61,8 @@ def import_images(
     class_folder: Annotated[
         int | None,
         Option(
-            min=-MOST,
-            max=MOST,
+            min=-MAX_COUNT,
+            max=MAX_COUNT,
             metavar="LEVEL",
             help="Take the folders of a level as classes: 1 lies in SOURCE, -1 holds the images.",
         ),
@@ -70,8 +70,8 @@ def import_images(
     name_part: Annotated[
         int | None,
         Option(
-            min=-MOST,
-            max=MOST,
+            min=-MAX_COUNT,
+            max=MAX_COUNT,
             metavar="N",
             help="Take a part of each file name as class: from 1 on, -1 the last, 0 the words beside the numbers.",
         ),
@@ -91,7 +91,10 @@ def import_images(
     reading: Annotated[
         int,
         Option(
-            min=0, max=MOST, metavar="N", help="Take the N-th way to understand the source, as listed by --dry-run."
+            min=0,
+            max=MAX_COUNT,
+            metavar="N",
+            help="Take the N-th way to understand the source, as listed by --dry-run.",
         ),
     ] = 0,
     rename: Annotated[
@@ -285,7 +288,7 @@ def split(
     project: ProjectDir,
     val: Annotated[float, Option(min=0, max=1, help="Share of the labelled images for validation.")] = 0.15,
     test: Annotated[float, Option(min=0, max=1, help="Share for the final test.")] = 0.15,
-    seed: Annotated[int, Option(min=0, max=MOST_SEED, help="Draws another split.")] = 0,
+    seed: Annotated[int, Option(min=0, max=MAX_SEED, help="Draws another split.")] = 0,
     group: Annotated[
         str | None,
         Option(metavar="PATTERN", help="Regular expression; images whose file names agree in its match stay together."),

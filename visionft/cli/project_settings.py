@@ -7,7 +7,7 @@ from typer import Option
 
 from models.catalog import DEFAULT_BACKBONE
 from visionft.api import Project
-from visionft.cli.arguments import MOST, BackboneName, Device, Json, ProjectDir
+from visionft.cli.arguments import MAX_COUNT, BackboneName, Device, Json, ProjectDir
 from visionft.cli.output import opened_project, print_result, running_job, table
 from visionft.core.errors import ConfigError, VisionFTError
 from visionft.data.image_reading import AS_STORED, ImageReading
@@ -31,7 +31,7 @@ def set_(
     ] = "",
     image_size: Annotated[
         int,
-        Option(metavar="PIXELS", min=0, max=MOST, help="With a framing of your own: side of the networks' input."),
+        Option(metavar="PIXELS", min=0, max=MAX_COUNT, help="With a framing of your own: side of the networks' input."),
     ] = 0,
     backbone: BackboneName = "",
     device: Device = "auto",

@@ -12,7 +12,7 @@ from typer import Option
 
 from models.methods.table import METHODS
 from visionft.api import Project, Run
-from visionft.cli.arguments import MOST, Json, ProjectDir, seconds_of
+from visionft.cli.arguments import MAX_COUNT, Json, ProjectDir, seconds_of
 from visionft.cli.next_steps import command_for
 from visionft.cli.output import accuracy_output, is_stdout, opened_project, print_result, running_job, write_err
 from visionft.core.amounts import duration_text, memory_text
@@ -47,7 +47,7 @@ def train(
         Option(help="See `visionft weights list`; others of timm as timm/NAME."),
     ] = None,
     method: Annotated[str | None, Option(help=f"{', '.join(METHODS)}.")] = None,
-    epochs: Annotated[int | None, Option(min=0, max=MOST, help="How often training sees every image.")] = None,
+    epochs: Annotated[int | None, Option(min=0, max=MAX_COUNT, help="How often training sees every image.")] = None,
     assignments: Annotated[
         list[str] | None, Option("--set", metavar="KEY=VALUE", help="Any other setting, such as lora.rank=4.")
     ] = None,

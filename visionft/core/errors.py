@@ -16,7 +16,7 @@ _NO_SPACE = (errno.ENOSPC, errno.EDQUOT) if hasattr(errno, "EDQUOT") else (errno
 _NO_ACCESS = (errno.EACCES, errno.EPERM, errno.EROFS)
 _NO_NAME = (errno.ENAMETOOLONG, errno.ELOOP)
 _LONGEST_NAME = 200  # of a name, in a message
-_WRAPPED = re.compile(r"I/O error: (.+) \(os error (\d+)\)")  # safetensors' words for what the system refused
+_SAFETENSORS_ERROR = re.compile(r"I/O error: (.+) \(os error (\d+)\)")  # safetensors' words for what the system refused
 # The wordings of CUDA, cuDNN, the CPU allocator (as accelerate's find_executable_batch_size knows them), ONNX Runtime.
 _NO_MEMORY = (
     "out of memory",
@@ -151,7 +151,7 @@ def find_os_error(error: BaseException) -> OSError | None:
     """
     if isinstance(error, OSError):
         return error
-    found = _WRAPPED.search(str(error)) if type(error).__module__.startswith("safetensors") else None
+    found = _SAFETENSORS_ERROR.search(str(error)) if type(error).__module__.startswith("safetensors") else None
     if found is None:
         return None
     number = int(found[2])

@@ -146,11 +146,11 @@ class EpochDone:
         """
         if isinstance(values, dict):
             stored = cast("dict[str, Any]", values)
-            values = {_RENAMED.get(name, name): value for name, value in stored.items()}
+            values = {_OLD_NAMES.get(name, name): value for name, value in stored.items()}
         return from_plain(cls, values)
 
 
-_RENAMED = {"train_top1": "train_accuracy", "val_top1": "val_accuracy"}
+_OLD_NAMES = {"train_top1": "train_accuracy", "val_top1": "val_accuracy"}
 
 
 Event = Progress | Notice | ResultStored | ImagesClassified | RunStarted | StepDone | EpochDone

@@ -163,7 +163,7 @@ SILENT_JOB = JobContext()
 
 
 LOADING_PROGRESS = Progress(stage="Getting ready", done=0, total=0)
-_LARGE = ("c10", "torch_cpu", "c10_cuda", "torch_cuda", "torch", "torch_python")  # in the order of their dependencies
+_TORCH_LIBRARIES = ("c10", "torch_cpu", "c10_cuda", "torch_cuda", "torch", "torch_python")  # in order of dependency
 
 
 def load_libraries(job: JobContext) -> None:
@@ -178,7 +178,7 @@ def load_libraries(job: JobContext) -> None:
         found = importlib.util.find_spec("torch")
         folder = Path(found.origin).parent / "lib" if found and found.origin else None
         suffix = "dylib" if sys.platform == "darwin" else "so"
-        for path in [folder / f"lib{name}.{suffix}" for name in _LARGE] if folder else []:
+        for path in [folder / f"lib{name}.{suffix}" for name in _TORCH_LIBRARIES] if folder else []:
             if path.is_file():
                 _map(path)
 

@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 LOG_FILE, CRASH_FILE = "visionft.log", "crash.log"
 MAX_BYTES = 1_000_000
 OLDER_FILES = 3
-_OWN = ("visionft", "gui", "models", "qt")
+_PACKAGES = ("visionft", "gui", "models", "qt")
 _FORMAT = "%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"
 
 
@@ -93,7 +93,7 @@ class SharedFileHandler(logging.Handler):
         super().__init__(logging.INFO)
         self._file, self._max_bytes, self._older_files = file, max_bytes, older_files
         self.setFormatter(LineFormatter(_FORMAT))
-        self.addFilter(lambda each: each.levelno >= logging.WARNING or each.name.partition(".")[0] in _OWN)
+        self.addFilter(lambda each: each.levelno >= logging.WARNING or each.name.partition(".")[0] in _PACKAGES)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a record; with a full disk or a read-only folder only the record is lost."""

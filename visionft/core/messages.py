@@ -18,7 +18,7 @@ from typing import Any, LiteralString, Self, TypeAlias
 
 import resources
 
-_PLACEHOLDER = re.compile(r"\{(\w+)\}")
+_FIELD = re.compile(r"\{(\w+)\}")
 MAX_NAME_CHARACTERS = 40  # in a sentence
 # Of a message read from a file, which may be a stranger's.
 _MOST_PLACEHOLDERS = 50
@@ -65,7 +65,7 @@ def fill(template: str, values: dict[str, Any]) -> str:
     """Return a template with its values; one without values is left as it is, braces included."""
     shown = {name: f"{each:,}" if name == "count" and isinstance(each, int) else each for name, each in values.items()}
     # Not str.format: a stored template may come from anybody, and "{x:9999999999}" would fill the memory.
-    return _PLACEHOLDER.sub(lambda found: str(shown.get(found[1], found[0])), template) if shown else template
+    return _FIELD.sub(lambda found: str(shown.get(found[1], found[0])), template) if shown else template
 
 
 def sentences(*messages: str, joint: str = " ") -> Message:

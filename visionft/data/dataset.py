@@ -37,7 +37,7 @@ MOST_WORKERS = 8  # each takes .25 GB with torch and OpenCV loaded, before any i
 START_S = 5.0  # of loader processes, until they load: each imports torch
 # Images that `seconds_to_decode` looks for in the cache, and decodes where they are missing: few, since a run waits.
 _LOOKED_AT = 64
-_TRIED = 4
+_TIMED_IMAGES = 4
 # Ctrl-C and SIGTERM do not reach loader processes, which end with who started them: terminals send Ctrl-C to the whole
 # process group, as `timeout` and many schedulers do with SIGTERM, and the main process needs them to stop well. They
 # start by forkserver or spawn: a fork of a threaded process can deadlock (pytorch issue 75147).
@@ -116,7 +116,7 @@ class ImageDataset(Dataset[Sample]):
         """Return an estimate in seconds for one process to decode all uncached images, measured on a few of them."""
         looked_at = range(0, len(self), max(1, len(self) // _LOOKED_AT))
         missing = [place for place in looked_at if not self._holds(place)]
-        tried = missing[:: max(1, len(missing) // _TRIED)][:_TRIED]
+        tried = missing[:: max(1, len(missing) // _TIMED_IMAGES)][:_TIMED_IMAGES]
         began = time.perf_counter()
         for place in tried:
             with contextlib.suppress(ImageError):
@@ -339,7 +339,7 @@ os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it would ask the netwo
 
 
 _REFLECT = 4  # cv2.BORDER_REFLECT_101
-_JITTER = dict.fromkeys(("brightness", "contrast", "saturation"), (0.7, 1.3))
+_COLOUR_JITTER = dict.fromkeys(("brightness", "contrast", "saturation"), (0.7, 1.3))
 
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "none": {},
@@ -351,7 +351,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
         "RandomResizedCrop": {"scale": (0.4, 1.0), "ratio": (0.75, 1.333), "area_for_downscale": "image"},
         "HorizontalFlip": {"p": 0.5},
         "Rotate": {"limit": 15, "border_mode": _REFLECT, "p": 0.5},
-        "ColorJitter": {"p": 0.8, **_JITTER, "hue": (-0.05, 0.05)},
+        "ColorJitter": {"p": 0.8, **_COLOUR_JITTER, "hue": (-0.05, 0.05)},
         "GaussianBlur": {"blur_limit": 0, "sigma_limit": (0.3, 1.2), "p": 0.15},
     },
 }

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 IntensityWindow = tuple[float, float]  # the values that become black and white
 FIRST, MIDDLE, MAXIMUM = "first", "middle", "max"
 _VALUES_AT_ONCE = 4_000_000  # converted at a time: 16 MB as float32, instead of a copy of the whole image
-# float32 divides a window whose ends are this many times its width from 0 into 1,024 steps, and no window farther off:
-# at 4 billion, the values of 32-bit integers, its numbers are 256 apart.
-_FARTHEST = 2.0**13
-_NARROWEST = 1e-35  # width: 255 divided by it is a number of float32
-_LARGEST = 1e37  # of an end: differences of larger numbers overflow float32
+# Farther from 0 than this many widths, float32 no longer divides a window into 1,024 steps: at 4 billion (32-bit
+# integers) neighbouring numbers are 256 apart.
+_MAX_WIDTHS_FROM_ZERO = 2.0**13
+_MIN_WIDTH = 1e-35  # width: 255 divided by it is a number of float32
+_MAX_END = 1e37  # of an end: differences of larger numbers overflow float32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +94,7 @@ def parsed_windows(text: str) -> tuple[IntensityWindow, ...]:
 def is_window(window: IntensityWindow) -> bool:
     """Tell whether both ends are numbers, the low one below the high one, apart enough to divide grey levels by."""
     low, high = window
-    return high - low > _NARROWEST and math.isfinite(high - low)
+    return high - low > _MIN_WIDTH and math.isfinite(high - low)
 
 
 def above(value: float) -> float:
@@ -129,7 +129,7 @@ def windowed(values: "np.ndarray", window: IntensityWindow) -> "np.ndarray":
     grey = np.empty(values.shape, np.uint8)
     low, high = window
     farthest = max(abs(low), abs(high))
-    is_narrow = farthest > _FARTHEST * (high - low) or farthest > _LARGEST
+    is_narrow = farthest > _MAX_WIDTHS_FROM_ZERO * (high - low) or farthest > _MAX_END
     rows = max(1, _VALUES_AT_ONCE // max(1, values.shape[1]))
     with np.errstate(over="ignore"):
         for top in range(0, len(values), rows):

@@ -22,7 +22,7 @@ DEFAULT_CACHE_MB: Final = 20_000  # 36,000 photographs of 12 megapixels at 224 p
 MAX_SIDE: Final = 1_000_000  # a JPEG has at most 65,535 and a WebP 16,383; a PNG or TIFF that states more is damaged
 MAX_FILE_BYTES: Final = 10**9  # the pixels of 100 megapixels take 300 MB uncompressed, and 600 MB with 16 bits
 
-_SMALLER: Final = Message("Make it smaller in an image editor, or leave it out.")
+_SMALLER_HINT: Final = Message("Make it smaller in an image editor, or leave it out.")
 
 # Bytes a pixel, measured (peak resident memory, 36 megapixels, Pillow 13, torch 2.13, ONNX Runtime 1.28).
 _RGB: Final = 3
@@ -49,7 +49,7 @@ def check_file_size(size: int) -> None:
     if size > MAX_FILE_BYTES:
         raise ImageError(
             Message("too large: {size} (at most {limit})", size=size_text(size), limit=size_text(MAX_FILE_BYTES)),
-            _SMALLER,
+            _SMALLER_HINT,
         )
 
 
@@ -68,11 +68,11 @@ def check_size(sides: tuple[int, int], needed: int, limit: int) -> None:
         raise ImageError(Message("damaged: its size is {width} x {height}", **size), "Replace it, or leave it out.")
     if max(width, height) > MAX_SIDE:
         template = Message("too large: {width} x {height} (at most {MAX_SIDE} pixels a side)", **size)
-        raise ImageError(Message(template, MAX_SIDE=f"{MAX_SIDE:,}"), _SMALLER)
+        raise ImageError(Message(template, MAX_SIDE=f"{MAX_SIDE:,}"), _SMALLER_HINT)
     if needed > limit:
         template = Message("too large: {width} x {height} takes {needed} of memory (at most {limit})", **size)
         more = Message("Or allow more memory for one image (a setting; {variable} for commands).")
-        hint = sentences(_SMALLER, Message(more, variable=LIMIT_VARIABLE))
+        hint = sentences(_SMALLER_HINT, Message(more, variable=LIMIT_VARIABLE))
         raise ImageError(Message(template, needed=size_text(needed), limit=size_text(limit)), hint)
 
 
@@ -160,7 +160,7 @@ def check_directories(handle: BinaryIO, most: int) -> tuple[int, int]:
     seen = set[int]()
     while place:
         if place in seen or len(seen) >= most:
-            raise ImageError(Message("it has more than {most} planes, or is damaged", most=most), _SMALLER)
+            raise ImageError(Message("it has more than {most} planes, or is damaged", most=most), _SMALLER_HINT)
         seen.add(place)
         handle.seek(place)
         entries = struct.unpack(count, handle.read(struct.calcsize(count)))[0]

@@ -107,7 +107,7 @@ class RawPhotograph(Planes):
             return raw.postprocess(use_camera_wb=True, no_auto_bright=True, output_bps=8)
 
 
-_DEFLATED = b"1.2.840.10008.1.2.1.99"  # the transfer syntax Deflated Explicit VR Little Endian
+_DEFLATED_SYNTAX = b"1.2.840.10008.1.2.1.99"  # the transfer syntax Deflated Explicit VR Little Endian
 _LOOK_BYTES = 1 << 20  # the transfer syntax stands in the file meta information, right after the preamble of 128 bytes
 
 
@@ -124,7 +124,7 @@ class DicomPlanes(Planes):
         except ImportError as error:
             raise ImageError("a DICOM image: install the package pydicom, or convert it to PNG of 16 bits") from error
         config.settings.reading_validation_mode = config.IGNORE  # or it warns on stderr
-        if _DEFLATED in handle.read(_LOOK_BYTES):  # pydicom would inflate it without a limit
+        if _DEFLATED_SYNTAX in handle.read(_LOOK_BYTES):  # pydicom would inflate it without a limit
             raise ImageError("a DICOM file that is compressed as a whole: save it without compression")
         handle.seek(0)
         self._handle = handle

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}  # antialiased, as torch's
-_LARGE = 1024  # side of a crop in pixels
+_LARGE_CROP_SIDE = 1024  # side of a crop in pixels
 Region = tuple[int, int, int, int]  # left, top, right and bottom of a part of an image, in thousandths of its sides
 WHOLE: Region = (0, 0, 1000, 1000)  # in thousandths of the sides
 LEAST_REGION_PX = 16  # of a side: a patch of the ViTs
@@ -160,7 +160,7 @@ class PreprocessConfig:
         part = torch.from_numpy(np.ascontiguousarray(pixels[top : top + height, left : left + width]))
         planes = part.permute(2, 0, 1).unsqueeze(0)  # (1, 3, height, width)
         # The same bits either way; one plane at a time takes a third of the memory and six tenths of the time.
-        parts = planes.split(1, dim=1) if max(height, width) > _LARGE else (planes,)
+        parts = planes.split(1, dim=1) if max(height, width) > _LARGE_CROP_SIDE else (planes,)
         resized = [F.interpolate(part.float(), self.shape, mode=self.interpolation, antialias=True) for part in parts]
         return self.normalise(torch.cat(resized, dim=1).clamp_(0, 255)[0])
 

@@ -174,7 +174,7 @@ class Verification:
         why_not_run: Reason why the script was not run; empty where it was, or where its file or the model is faulty.
     """
 
-    COMPUTED: ClassVar = ("is_whole",)
+    COMPUTED_FIELDS: ClassVar = ("is_whole",)
 
     folder: Path
     checked: int

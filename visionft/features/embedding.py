@@ -33,7 +33,7 @@ from visionft.data.types import Snapshot, SnapshotImage
 from visionft.features.feature_spec import FeatureSpec, with_aspect
 from visionft.features.feature_store import (
     CURRENT,
-    FOLDER,
+    FEATURES_FOLDER,
     FeatureKind,
     Features,
     current_kind,
@@ -60,7 +60,7 @@ Autocast = Callable[[], contextlib.AbstractContextManager[Any]]
 STAGE = Message("Looking at the images")
 NOT_FINITE = Message("the network has no finite features of it")
 BATCH, _WRITTEN = 32, 512  # images at a time; after how many they are written
-_TIMED = 16  # images that tell the time of one
+_TIMED_IMAGES = 16  # images that tell the time of one
 
 
 def embedded(project_dir: Path, images: Snapshot, *, job: JobContext = SILENT_JOB) -> Features:
@@ -92,7 +92,7 @@ def _usual_spec(project_dir: Path, images: Snapshot, job: JobContext) -> Feature
     current = latest_kind(project_dir)
     if current is not None:
         return replace(current.spec, image_reading=images.image_reading)
-    if (project_dir / FOLDER / CURRENT).exists():
+    if (project_dir / FEATURES_FOLDER / CURRENT).exists():
         message = Message("The backbone of the features cannot be read: they are computed again.")
         job.report(Notice(message=message, level="warning"))
     return _cheapest_spec(project_dir, images, FeatureSpec(image_reading=images.image_reading))
@@ -293,7 +293,7 @@ def _compute(
     began, looked = time.perf_counter(), 0
 
     def note() -> None:
-        if looked >= _TIMED:
+        if looked >= _TIMED_IMAGES:
             writer.note_speed(1000 * (time.perf_counter() - began) / looked)
 
     with contextlib.ExitStack() as stack:

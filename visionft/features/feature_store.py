@@ -34,7 +34,7 @@ from visionft.features.row_store import KEYS, ROWS, RowStore, delete_rows
 
 logger = logging.getLogger(__name__)
 
-FOLDER: Final = "features"
+FEATURES_FOLDER: Final = "features"
 CURRENT, ABOUT, SPEED = "current.json", "about.json", "speed.json"
 
 
@@ -65,7 +65,7 @@ class FeatureKind:
 
     def store(self, project_dir: Path) -> RowStore:
         """Return the rows of this kind: (D,) float16 each."""
-        return RowStore(project_dir / FOLDER / self.folder_name, np.dtype((np.float16, (sum(self.widths),))))
+        return RowStore(project_dir / FEATURES_FOLDER / self.folder_name, np.dtype((np.float16, (sum(self.widths),))))
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
@@ -146,7 +146,7 @@ def current_kind(project_dir: Path, image_reading: ImageReading) -> FeatureKind 
 def current_folder(project_dir: Path) -> str:
     """Return the name of the folder of the current features; empty if none are stored or the record is damaged."""
     try:
-        return Path(str(read_json(project_dir / FOLDER / CURRENT)["folder"])).name
+        return Path(str(read_json(project_dir / FEATURES_FOLDER / CURRENT)["folder"])).name
     except (OSError, ValueError, TypeError, KeyError):
         return ""
 
@@ -154,8 +154,8 @@ def current_folder(project_dir: Path) -> str:
 def latest_kind(project_dir: Path) -> FeatureKind | None:
     """Return the latest kind of features; None if none are stored or the record is damaged."""
     try:
-        name = str(read_json(project_dir / FOLDER / CURRENT)["folder"])
-        return FeatureKind.from_dict(read_json(project_dir / FOLDER / Path(name).name / ABOUT))
+        name = str(read_json(project_dir / FEATURES_FOLDER / CURRENT)["folder"])
+        return FeatureKind.from_dict(read_json(project_dir / FEATURES_FOLDER / Path(name).name / ABOUT))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, KeyError) as error:
@@ -166,7 +166,7 @@ def latest_kind(project_dir: Path) -> FeatureKind | None:
 
 def stored_kinds(project_dir: Path) -> Iterator[FeatureKind]:
     """Yield all kinds of features that there are; what cannot be read is passed over."""
-    for about in sorted((project_dir / FOLDER).glob(f"*/{ABOUT}")):
+    for about in sorted((project_dir / FEATURES_FOLDER).glob(f"*/{ABOUT}")):
         try:
             yield FeatureKind.from_dict(read_json(about))
         except (OSError, ValueError, TypeError, KeyError) as error:
@@ -176,18 +176,18 @@ def stored_kinds(project_dir: Path) -> Iterator[FeatureKind]:
 def noted_at(project_dir: Path, kind: FeatureKind) -> float:
     """Return when the kind was last noted, in seconds of the system's clock; 0 where it is gone."""
     try:
-        return (project_dir / FOLDER / kind.folder_name / ABOUT).stat().st_mtime
+        return (project_dir / FEATURES_FOLDER / kind.folder_name / ABOUT).stat().st_mtime
     except OSError:
         return 0.0
 
 
 def make_current(project_dir: Path, kind: FeatureKind) -> None:
     note_kind(project_dir, kind)
-    write_json(project_dir / FOLDER / CURRENT, {"folder": kind.folder_name})
+    write_json(project_dir / FEATURES_FOLDER / CURRENT, {"folder": kind.folder_name})
 
 
 def note_kind(project_dir: Path, kind: FeatureKind) -> None:
-    folder = project_dir / FOLDER / kind.folder_name
+    folder = project_dir / FEATURES_FOLDER / kind.folder_name
     folder.mkdir(parents=True, exist_ok=True)
     values = asdict(kind)
     if not kind.is_mirrored:
@@ -198,13 +198,13 @@ def note_kind(project_dir: Path, kind: FeatureKind) -> None:
 def note_speed(project_dir: Path, kind: FeatureKind, milliseconds: float) -> None:
     """Keep the time of an image beside the features; on a full disk it is only not kept."""
     with suppress(OSError, VisionFTError):
-        write_json(project_dir / FOLDER / kind.folder_name / SPEED, {"milliseconds": round(milliseconds, 3)})
+        write_json(project_dir / FEATURES_FOLDER / kind.folder_name / SPEED, {"milliseconds": round(milliseconds, 3)})
 
 
 def speed_of(project_dir: Path, kind: FeatureKind) -> float:
     """Return the milliseconds of an image when such features were last computed; 0 where that is not known."""
     with suppress(OSError, ValueError, TypeError, KeyError):
-        found = float(read_json(project_dir / FOLDER / kind.folder_name / SPEED)["milliseconds"])
+        found = float(read_json(project_dir / FEATURES_FOLDER / kind.folder_name / SPEED)["milliseconds"])
         return found if math.isfinite(found) and found >= 0 else 0.0
     return 0.0
 
@@ -240,7 +240,7 @@ def features_of(kind: FeatureKind, store: RowStore, images: Sequence[SnapshotIma
     return Features(kind, found, vectors if good.all() else vectors[good], missing=missing, unusable=unusable)
 
 
-_EARLIER: Final = "speed.json"  # of earlier versions
+_OLD_SPEED_FILE: Final = "speed.json"  # of earlier versions
 
 
 def feature_use(project_dir: Path) -> CacheUse:
@@ -280,7 +280,7 @@ def _delete(folder: Path) -> None:
         delete_rows(folder)
     except VisionFTError as error:  # behind a link of others
         raise OSError(str(error)) from error
-    (folder / _EARLIER).unlink(missing_ok=True)
+    (folder / _OLD_SPEED_FILE).unlink(missing_ok=True)
     if folder.name != current_folder(folder.parents[1]):
         (folder / ABOUT).unlink(missing_ok=True)
 
@@ -288,7 +288,7 @@ def _delete(folder: Path) -> None:
 def _survey(project_dir: Path) -> list[Entry]:
     """Return the folders with rows, without links that lead out of the project."""
     found: list[Entry] = []
-    with contextlib.suppress(OSError), os.scandir(project_dir / FOLDER) as folders:
+    with contextlib.suppress(OSError), os.scandir(project_dir / FEATURES_FOLDER) as folders:
         for folder in folders:
             with contextlib.suppress(OSError):
                 if folder.is_dir(follow_symlinks=False):

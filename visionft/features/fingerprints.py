@@ -31,7 +31,7 @@ from visionft.features.registration import (
 from visionft.features.row_store import RowStore, stored_rows
 
 NEAR_SIDE: Final = 320  # as for features at 160 pixels: most images are cached at this size
-FOLDER: Final = "curation/fingerprints-2"  # in the project; raise the number whenever the values change
+FINGERPRINTS_FOLDER: Final = "curation/fingerprints-2"  # in the project; raise the number whenever the values change
 ROW: Final = np.dtype(
     [
         *(("hashes", np.uint64, (8,)), ("contrast", np.float32), ("sharpness", np.float32)),
@@ -81,7 +81,7 @@ def fingerprints(project_dir: Path, snapshot: Snapshot, *, job: JobContext) -> F
             return error.message
 
     rows, exists, reasons = stored_rows(
-        RowStore(project_dir / FOLDER, ROW),
+        RowStore(project_dir / FINGERPRINTS_FOLDER, ROW),
         keys,
         measure,
         stage=Message("Measuring the images"),

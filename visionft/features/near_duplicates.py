@@ -22,7 +22,7 @@ from visionft.core.jobs import SILENT_JOB, JobContext
 from visionft.core.messages import Message
 from visionft.data.types import Snapshot
 from visionft.features.connected import DisjointSets
-from visionft.features.fingerprints import FOLDER, Fingerprints, fingerprints
+from visionft.features.fingerprints import FINGERPRINTS_FOLDER, Fingerprints, fingerprints
 from visionft.features.neighbours import MOST_EXACT
 from visionft.features.registration import CoarseTemplate, glance, places
 
@@ -36,7 +36,7 @@ _SEARCHES: Final = 4  # stored searches: of the split, and of runs on other imag
 # Trashnet, hands, clothes and magnetic tiles have 22 million pairs of images: none of two sets is found. In trashnet
 # 3 of the 27 found pairs are different (round caps on a plain table); with 10 bits and .95 it is 14 of 44.
 _BITS, _ALIKE = 8, 0.97
-_NEAREST: Final = 16  # rows of a search, of which each image has eight
+_NEIGHBOUR_ROWS: Final = 16  # rows of a search, of which each image has eight
 _PARTS, _PART_BITS = 3, 21  # of a hash; with 4 of 16 bits, a million images share buckets with 8,300 others each
 _BLOCK: Final = 4096
 _KNOWN_IMAGES: Final = 16_384  # prepared at 32 pixels, 4 kB each
@@ -82,7 +82,7 @@ def near_duplicates(
 
 def _digest(images: Snapshot, apart: Collection[tuple[int, int]], newer_than: int) -> str:
     """Return the digest of all that the pairs follow from."""
-    rule = (FOLDER, _BITS, _ALIKE, images.image_reading.key, sorted(apart), newer_than)
+    rule = (FINGERPRINTS_FOLDER, _BITS, _ALIKE, images.image_reading.key, sorted(apart), newer_than)
     digest = hashlib.sha256(repr(rule).encode())
     for image in images.images:
         digest.update(f"{image.image_id} {image.sha256} ".encode())
@@ -169,7 +169,7 @@ def pairs_by_hash(
     queries = np.ascontiguousarray(hashes[:, 0]).view(np.uint8).reshape(-1, 8)
     for start in range(0, len(queries), _BLOCK):
         job.check_cancelled()
-        bits, rows = index.search(np.ascontiguousarray(queries[start : start + _BLOCK]), _NEAREST)
+        bits, rows = index.search(np.ascontiguousarray(queries[start : start + _BLOCK]), _NEIGHBOUR_ROWS)
         line, column = np.nonzero((rows >= 0) & (bits <= CANDIDATE_BITS))
         row = rows[line, column]
         pairs = np.stack([places[line + start], places[row // 8], 1 << (row % 8)], axis=1)

@@ -284,7 +284,7 @@ class Combination:
         held_out: Training images, each held out, also used to fit the weights.
     """
 
-    COMPUTED: ClassVar = ("accuracy_interval", "p_value", "is_worth_it", "verdict")
+    COMPUTED_FIELDS: ClassVar = ("accuracy_interval", "p_value", "is_worth_it", "verdict")
 
     run: str
     images: int

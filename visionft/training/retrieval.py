@@ -54,7 +54,7 @@ class Neighbour:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    COMPUTED: ClassVar = ("probability",)
+    COMPUTED_FIELDS: ClassVar = ("probability",)
 
     classes: tuple[str, ...]  # the prediction: one class, or for several labels any number
     ranked: tuple[tuple[str, float], ...]  # (class, probability) of the most probable, best first

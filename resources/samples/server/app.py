@@ -54,7 +54,7 @@ MAX_MEGAPIXELS = float(os.environ.get("MAX_MEGAPIXELS", "40"))  # of an image; e
 THREADS = max(1, int(os.environ.get("THREADS", os.cpu_count() or 1)))  # images decoded and classified at a time
 FORMATS = ("JPEG", "PNG", "WEBP")
 MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")  # of 8 bits
-FOLDER = HERE.parents[1]
+EXPORT_FOLDER = HERE.parents[1]
 Image.MAX_IMAGE_PIXELS = int(MAX_MEGAPIXELS * 1e6)  # Pillow warns above it, and refuses twice this number
 warnings.simplefilter("error", Image.DecompressionBombWarning)
 
@@ -157,7 +157,7 @@ class LimitedBody:
 
 def load_classifier(name: str) -> Classifier:
     """Return the classifier of a file, given by its path or by its name in the export (RuntimeError: not found)."""
-    path = Path(name) if Path(name).is_file() else FOLDER / name
+    path = Path(name) if Path(name).is_file() else EXPORT_FOLDER / name
     try:
         classifier = Classifier(path)
     except FileNotFoundError:

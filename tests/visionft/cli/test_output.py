@@ -70,7 +70,7 @@ def test_numbers_that_are_none_are_null_in_json() -> None:
 
 @dataclasses.dataclass
 class Held:
-    COMPUTED: ClassVar = ("is_large",)
+    COMPUTED_FIELDS: ClassVar = ("is_large",)
     HIDDEN: ClassVar = ("secret",)
 
     pair: tuple[str, float]

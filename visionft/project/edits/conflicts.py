@@ -17,7 +17,7 @@ from visionft.project.db.roots import folder_of
 from visionft.project.edits.changes import ensure_class, insert_labels, now_ms
 from visionft.project.formats.image_table import ImportRow
 
-DISPLAYED = "coalesce(image.name, root.path || '/' || image.path, image.path)"  # an image's name, or its recorded path
+NAME_SQL = "coalesce(image.name, root.path || '/' || image.path, image.path)"  # an image's name, or its recorded path
 BOTH_ORIGINS = " | "  # between the origins of a candidate class that two sides gave, each with others
 
 
@@ -85,7 +85,7 @@ def imported_classes(
     The project is a single-label one. `places`: the displayed paths of just moved images before, by id.
     """
     rows = connection.execute(
-        f"""SELECT image.id, sha256, {DISPLAYED}, source, name_key, class.name
+        f"""SELECT image.id, sha256, {NAME_SQL}, source, name_key, class.name
             FROM image LEFT JOIN root ON root.id = root_id
             LEFT JOIN label ON label.image_id = image.id LEFT JOIN class ON class.id = class_id
             WHERE sha256 IN (SELECT value FROM json_each(?)) AND removed_at IS NULL ORDER BY image.id""",
@@ -180,7 +180,7 @@ def contest_labels(connection: sqlite3.Connection, sha256: str, stated: ImportRo
 def displayed_path(connection: sqlite3.Connection, image_id: int) -> str:
     """Return an image's name, or its recorded path, for display."""
     row = connection.execute(
-        f"SELECT {DISPLAYED} FROM image LEFT JOIN root ON root.id = root_id WHERE image.id = ?", (image_id,)
+        f"SELECT {NAME_SQL} FROM image LEFT JOIN root ON root.id = root_id WHERE image.id = ?", (image_id,)
     ).fetchone()
     return printable(str(row[0]))
 

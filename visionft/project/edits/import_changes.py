@@ -16,7 +16,7 @@ from visionft.project.db.roots import ensure_roots
 from visionft.project.edits import changes
 from visionft.project.edits.class_changes import COLOR, shortcut_of
 from visionft.project.edits.conflicts import (
-    DISPLAYED,
+    NAME_SQL,
     CandidateLabel,
     apply_statements,
     contest_labels,
@@ -169,7 +169,7 @@ def _record_moves(connection: sqlite3.Connection, moved: Sequence[ImportedImage]
     if not moved:
         return {}
     rows = connection.execute(
-        f"""SELECT image.id, {DISPLAYED} FROM image JOIN root ON root.id = root_id
+        f"""SELECT image.id, {NAME_SQL} FROM image JOIN root ON root.id = root_id
             WHERE sha256 IN (SELECT value FROM json_each(?))""",
         (json.dumps([image.sha256 for image in moved]),),
     ).fetchall()

@@ -125,7 +125,7 @@ class ImageTable:
     """The images of a source with their labels: one way to understand it, which an import commits as it is."""
 
     HIDDEN: ClassVar = ("rows", "skipped", "unreadable", "declared", "interpretations", "label_files")
-    COMPUTED: ClassVar = ("classes", "unlabelled", "class_splits")
+    COMPUTED_FIELDS: ClassVar = ("classes", "unlabelled", "class_splits")
 
     rows: tuple[ImportRow, ...]
     skipped: tuple[RejectedFile, ...] = ()

@@ -39,7 +39,7 @@ class ImportPreview:
     """The preview of a source; its classes have the source's names, before any class map."""
 
     HIDDEN: ClassVar = ("source", "known_facts")
-    COMPUTED: ClassVar = ("path", "interpretations", "readings", "reading")
+    COMPUTED_FIELDS: ClassVar = ("path", "interpretations", "readings", "reading")
 
     source: Source
     new: int  # images to add

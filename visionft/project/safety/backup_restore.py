@@ -25,7 +25,7 @@ from visionft.project.safety.backups import BACKUPS_FOLDER, Backup
 logger = logging.getLogger(__name__)
 
 # Files of one database only.
-_BESIDE = (f"{DATABASE}-wal", f"{DATABASE}-shm", f"{DATABASE}-journal", f"{DATABASE}.sha256")
+_DATABASE_SIDECARS = (f"{DATABASE}-wal", f"{DATABASE}-shm", f"{DATABASE}-journal", f"{DATABASE}.sha256")
 
 
 def restore_backup(project_folder: Path, name: str | None = None) -> Backup:
@@ -87,7 +87,7 @@ def _set_aside(project_folder: Path) -> None:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     except Exception as error:  # any error of a damaged database: it need not be readable
         logger.warning("the present database is kept unread: %s", error)
-        names = [name for name in (*_BESIDE, DATABASE) if (project_folder / name).exists()]
+        names = [name for name in (*_DATABASE_SIDECARS, DATABASE) if (project_folder / name).exists()]
         if names:  # moved beside the backups: nothing is read, and it takes no extra space
             stamp = time.strftime(backups.STAMP, time.gmtime())
             kept = backups.unused_folder(project_folder / BACKUPS_FOLDER, f"damaged {stamp}")
@@ -95,6 +95,6 @@ def _set_aside(project_folder: Path) -> None:
             for name in names:
                 (project_folder / name).rename(kept / name)
             fsync_folder(kept)
-    for name in _BESIDE:
+    for name in _DATABASE_SIDECARS:
         (project_folder / name).unlink(missing_ok=True)
     fsync_folder(project_folder)

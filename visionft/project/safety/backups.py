@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 BACKUPS_FOLDER = "backups"
 PARTIAL_PREFIX = ".partial-"  # of unfinished or half deleted folders; `check` deletes them
-_COUNTED = ("image", "class", "label", "tag", "image_tag", "step")
+_COUNTED_TABLES = ("image", "class", "label", "tag", "image_tag", "step")
 _DAY_S = 86_400
 # Thinned as in Anki: everything of the last two days, then one a day, a week, a month.
 KEEP_ALL_S = 2 * _DAY_S
@@ -206,4 +206,4 @@ def _keep_of(newest_first: list[float], now: float) -> set[float]:
 
 
 def _count(connection: sqlite3.Connection) -> dict[str, int]:
-    return {table: connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in _COUNTED}
+    return {table: connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in _COUNTED_TABLES}

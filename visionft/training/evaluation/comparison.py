@@ -43,7 +43,7 @@ class Comparison:
         left_out: Images evaluated by one model only, or relabelled between the evaluations.
     """
 
-    COMPUTED: ClassVar = ("p_value", "verdict")
+    COMPUTED_FIELDS: ClassVar = ("p_value", "verdict")
 
     before: str
     after: str

@@ -5,7 +5,7 @@ import pytest
 
 from visionft.analysis.feature_suggester import labels_so_far, need_error, next_images, open_suggester
 from visionft.core.errors import ProjectError
-from visionft.features.feature_store import FOLDER
+from visionft.features.feature_store import FEATURES_FOLDER
 from visionft.project.edits.changes import AcceptSuggestions, LabelImages, UnlabelImages
 
 
@@ -36,7 +36,7 @@ def test_what_is_missing_is_said_step_by_step(make_project, truth):
         project.apply(LabelImages((ants[0],), "ant"))
         suggester = open_suggester(project)
         assert suggester.needs == "classes"
-        (project.path / FOLDER / "current.json").unlink()
+        (project.path / FEATURES_FOLDER / "current.json").unlink()
         with pytest.raises(ProjectError) as caught:
             open_suggester(project)
         assert caught.value.next_step is not None and caught.value.next_step.action == "find_issues"
