@@ -20,7 +20,7 @@ from visionft.core.messages import Message
 from visionft.project.edits.changes import DecideConflicts
 from visionft.project.queries import ImageFilter, ImageRow, LabelSide, find_images, sides_of
 
-_MOST = 1_000_000  # images
+_MAX_IMAGES = 1_000_000  # images
 _MOST_LETTERS = 30  # of the classes on a button
 _SIDES = ("curate.first_label", "curate.second_label")  # the commands of the first two sides
 ConflictCard = tuple[LabelSide, str, ClassColour]  # side, key, colour
@@ -91,7 +91,7 @@ class ConflictsView(View):
         project = self.curation.project
         if project is not None and self._read_at != self._changes:
             self._read_at = self._changes
-            self._ids = find_images(project, ImageFilter(has_conflict=True), limit=_MOST)
+            self._ids = find_images(project, ImageFilter(has_conflict=True), limit=_MAX_IMAGES)
 
     def fill(self) -> None:
         self._read()

@@ -28,7 +28,7 @@ from visionft.core.errors import NextStep
 from visionft.core.events import Progress
 from visionft.core.messages import Message
 
-_UNBOUNDED = 16777215
+_MAX_WIDGET_SIZE = 16777215
 
 
 class ScanLine(Card):
@@ -92,7 +92,7 @@ class CuratePage(Page):
     title = Message("Curate")
 
     def __init__(self, state: AppState, session: ProjectSession | None) -> None:
-        super().__init__(state, session, scrolls=False, max_width=_UNBOUNDED, is_compact=True)
+        super().__init__(state, session, scrolls=False, max_width=_MAX_WIDGET_SIZE, is_compact=True)
         self.curation = curation = Curation(state, session, page=self.name, window=self)
         self.views: dict[str, View] = {view.name: view for view in all_views(curation)}
         self.view: View | None = next(iter(self.views.values()), None)

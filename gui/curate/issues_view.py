@@ -266,7 +266,7 @@ class IssuesView(View):
         self.curation.keep(self.check, self.chosen_issues())
 
     def accept_or_keep(self) -> None:
-        """Accept the suggested classes of the selected images; where there is none, mark the issues as fine."""
+        """Accept the suggested classes of the selected images; mark issues without a suggestion as fine."""
         suggested = {each.image_id: each.suggested for each in reversed([*self.chosen_issues()]) if each.suggested}
         if suggested:
             self.curation.accept(suggested)

@@ -38,12 +38,12 @@ class EvidenceReader:
 
     def __init__(self) -> None:
         self._features: Features | None = None
-        self._read = ("", 0)  # of which project, and the number of its images
+        self._read = ("", 0)  # project and number of its images
 
     def __call__(
         self, project: Project, image_id: int, suggested: str
     ) -> tuple[int, str, tuple[int, ...], tuple[int, ...]]:
-        """Return an image, its suggested class, the nearest images with its label, and those of that class."""
+        """Return an image, its suggested class, and the nearest images with its label and with that class."""
         images = project.snapshot()
         key = (str(project.path), len(images.images))
         if self._features is None or key != self._read:

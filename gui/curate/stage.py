@@ -25,7 +25,7 @@ from gui.kit.translation import tr
 
 _PLACES = {"above": Qt.Orientation.Vertical, "beside": Qt.Orientation.Horizontal, "instead": Qt.Orientation.Vertical}
 _STEPS = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}  # while the large image is shown
-_HELD = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.AltModifier | Qt.KeyboardModifier.MetaModifier
+_MODIFIERS = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.AltModifier | Qt.KeyboardModifier.MetaModifier
 
 
 class ImageLine(QWidget):
@@ -142,7 +142,7 @@ class ViewBody(QWidget):
         actions.refresh()  # update the buttons before the images load
 
     def _arrange(self, controls: QWidget | None, panel: QWidget | None, buttons: list[Button], view: View) -> None:
-        """Show the widgets of a view, and hide those of all others."""
+        """Show the widgets of a view, and hide the widgets of other views."""
         for its_controls, _, its_buttons in self._built.values():
             for widget in (*([its_controls] if its_controls is not None else []), *its_buttons):
                 widget.setVisible(widget is controls or widget in buttons)
@@ -199,7 +199,7 @@ class ViewBody(QWidget):
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Handle the keys of the viewer: next, previous, and back to the grid."""
-        if event.type() == QEvent.Type.KeyPress and isinstance(event, QKeyEvent) and not event.modifiers() & _HELD:
+        if event.type() == QEvent.Type.KeyPress and isinstance(event, QKeyEvent) and not event.modifiers() & _MODIFIERS:
             step = _STEPS.get(Qt.Key(event.key()))
             if step is not None:
                 self._curation.selection.step(step)

@@ -138,7 +138,7 @@ class ParityCard(Card):
 
 
 def card_of(folder: Path) -> Path | None:
-    """Return the model card of an export; None where there is none."""
+    """Return the model card of an export, or None."""
     path = folder / CARD_FILE
     return path if path.is_file() and not path.is_symlink() else None  # a link may lead to a program
 

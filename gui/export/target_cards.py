@@ -129,7 +129,7 @@ def _box(label: str, words: str) -> QCheckBox:
 
 _MODEL = Message("Takes images of any size: cropping, resizing and normalising are inside.")
 _CARD = Message("The model card: classes, accuracy, limits and licences.")
-_VERIFIED = Message("Kept only if it classifies up to 24 images of all shapes as the trained model does.")
+_VERIFIED_NOTE = Message("Kept only if it classifies up to 24 images of all shapes as the trained model does.")
 
 
 class UseCard(Card):
@@ -163,7 +163,7 @@ class UseCard(Card):
         if target.sample in self._samples:
             program = self._samples[target.sample]
             lines.append(("file", program.file, tr("The program to start with ({language}).", language=program.title)))
-        lines += [("file", CARD_FILE, tr(_CARD)), ("shield", tr("Verified"), tr(_VERIFIED))]
+        lines += [("file", CARD_FILE, tr(_CARD)), ("shield", tr("Verified"), tr(_VERIFIED_NOTE))]
         for icon_name, name, words in lines:
             both = column(verbatim(name, "strong"), verbatim(words, "muted", wrap=True), spacing=theme.HAIR)
             sign = IconLabel(icon_name, size=20, tone="good" if icon_name == "shield" else "accent")

@@ -99,7 +99,7 @@ class FoundClasses(QWidget):
         *,
         keeps_names: bool = False,
     ) -> None:
-        """Show the classes of a source, with examples by class and split; `known` are those of the project.
+        """Show the classes of a source, with examples by class and split; `known` are the project's classes.
 
         `keeps_names`: names typed for the classes shown before stay, if the source has the same classes.
         """

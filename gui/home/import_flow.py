@@ -59,7 +59,7 @@ class ImportFlow(QObject):
         self._preview: ImportPreview | None = None
         self._choice: LabelChoice  # of the last scan
         self._shown_choice: LabelChoice  # of the preview
-        self._source: Source | None = None  # with the table that the user chose among those of the preview
+        self._source: Source | None = None  # with the table chosen in the preview
         self._unpacked: TemporaryDirectory[str] | None = None
         self._job: Job[Any] | None = None
         self._is_leaving = self._is_outdated = False

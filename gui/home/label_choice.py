@@ -61,7 +61,7 @@ class ReadingTiles(QWidget):
         self._tiles.setDirection(direction.LeftToRight if is_wide else direction.TopToBottom)
 
     def show_readings(self, readings: Sequence[ImageTable], number: int, doubt: str = "") -> None:
-        """Show the readings, the one of a number chosen; `doubt` says what the user has to decide."""
+        """Show the readings with reading `number` chosen; `doubt` is the question to the user."""
         by_hand = Message("{count} image, to be labelled by hand.", "{count} images, to be labelled by hand.")
         texts = [
             (each.title, each.evidence if each.classes else Message(by_hand, count=each.unlabelled))
@@ -143,7 +143,7 @@ class LabelChoiceForm(QWidget):
         if preview.path != self._source:
             self._source, self._tables = preview.path, {}
             self.fold_button.setChecked(not is_sure)
-        self._tables |= _tables(preview, base)  # also those that another choice read
+        self._tables |= _tables(preview, base)  # keep the tables read for other choices
         self.reset_button.setVisible(choice != AUTOMATIC)
         self._show_options(preview, base, takes_marks=choice.takes_marks)
         self.show_choice(_equal_choice(preview, choice))
@@ -275,7 +275,7 @@ def _is_label_missing(first: Interpretation, choice: LabelChoice) -> bool:
 
 
 def _equal_choice(preview: "ImportPreview", choice: LabelChoice) -> LabelChoice:
-    """Return the choice that gives the labels of a preview; automatic where there is none."""
+    """Return the choice that gives the labels of a preview; else automatic."""
     if choice != AUTOMATIC and preview.reading == 1:
         return choice
     table = preview.readings[preview.reading - 1]

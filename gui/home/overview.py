@@ -96,7 +96,7 @@ class ClassSummaryTable(ValueTable):
 
 
 class ContactSheet(Card):
-    """A line of images of each class, and of those without a label; hidden while there are none."""
+    """A line of images of each class, and of images without a label; hidden in an empty project."""
 
     def __init__(self) -> None:
         super().__init__(margin=theme.LARGE)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 check_project = lazy_function("visionft.project.safety.checking:check_project", uses_torch=False)
 relink_images = lazy_function("visionft.project.importing.relinking:relink_images", uses_torch=False)
 
-_NAMED = 20  # files in the details of a message
+_MAX_NAMED_FILES = 20  # files in the details of a message
 
 
 class RestoreDialog(Dialog):
@@ -102,7 +102,7 @@ class Recovery:
         is_changed = report.seal == "broken"
         if is_changed:
             facts.append(tr("Another program or the disk changed the project; a value may be wrong."))
-        lines = [*report.repaired, *map(str, (*report.missing, *report.closed)[:_NAMED])]
+        lines = [*report.repaired, *map(str, (*report.missing, *report.closed)[:_MAX_NAMED_FILES])]
         step = NextStep("relink") if missing else NextStep("restore") if is_changed else None
         message = tr("The project was checked.") if facts else tr("The project is in order.")
         tone = "warn" if step or report.closed else "good"
@@ -112,7 +112,7 @@ class Recovery:
         left = len(report.missing)
         words = tr("{count} image was found again.", "{count} images were found again.", count=report.relinked)
         gone = tr("The file of {count} image is gone.", "The files of {count} images are gone.", count=left)
-        details = "\n".join(str(each.path) for each in report.missing[:_NAMED])
+        details = "\n".join(str(each.path) for each in report.missing[:_MAX_NAMED_FILES])
         step = NextStep("relink") if left else None
         self._state.show_message(
             words, gone if left else "", tone="warn" if left else "good", details=details, next_step=step

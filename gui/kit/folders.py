@@ -1,4 +1,4 @@
-"""Show folders in the file manager. A project may come from a stranger, so none of its files may be started."""
+"""Show folders in the file manager. A project may come from a stranger, so its files are never started."""
 
 from pathlib import Path
 from typing import Final

@@ -195,7 +195,7 @@ class _WheelFilter(QObject):
 
 
 def _choose(box: QComboBox, name: str) -> None:
-    """Choose a value; one that is none of the choices leaves the box empty."""
+    """Choose a value; an unknown value leaves the box empty."""
     box.setCurrentIndex(box.findData(name))
 
 

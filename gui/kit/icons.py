@@ -10,7 +10,7 @@ from PySide6.QtSvg import QSvgRenderer
 import resources
 from gui.kit.theme import colours
 
-_FOLDER = Path(resources.__file__).parent / "icons"
+_ICON_DIR = Path(resources.__file__).parent / "icons"
 _SCALES = (1.0, 2.0)
 
 
@@ -63,7 +63,7 @@ def _icon(name: str, colour: str, disabled_colour: str, size: int, gap: int) -> 
 
 @cache
 def _render(name: str, colour: str, size: int, scale: float, gap: int = 0) -> QPixmap:
-    svg = (_FOLDER / f"{name}.svg").read_text(encoding="utf-8").replace("currentColor", colour)
+    svg = (_ICON_DIR / f"{name}.svg").read_text(encoding="utf-8").replace("currentColor", colour)
     image = QPixmap(QSize(size + gap, size) * scale)
     image.setDevicePixelRatio(scale)
     image.fill(Qt.GlobalColor.transparent)

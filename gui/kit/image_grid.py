@@ -40,7 +40,7 @@ _Move = QAbstractItemView.CursorAction
 
 
 class ImageGrid(PullView):
-    """Images with captions in as many columns as fit; one is current, any number are selected.
+    """Images with captions, in columns that fill the width; one is current, any number are selected.
 
     For Qt it is a list view, as screen readers require; the layout is computed here, because a list view's own layout
     visits every image.
@@ -76,7 +76,7 @@ class ImageGrid(PullView):
             side_px: About the side of an image tile in logical pixels; 0 lets tiles grow to fill the available space.
             lines: Lines of text below each image, 0 to 2; without any, tiles have no card and no margin.
             overlaid: The text is drawn over the image; `lines` is 0.
-            single_row: Each section takes one line, and shows as many images as fit.
+            single_row: Each section takes one line, and shows the images that fit.
             selectable: Whether images can be selected; otherwise a click opens one.
             draggable: Whether the selection can be dragged to another widget (`gui.kit.pulling`).
         """

@@ -153,15 +153,15 @@ class ImageSelection(QItemSelectionModel):
 
     @property
     def place(self) -> int:
-        """The index of the current image; -1 if there is none."""
+        """The index of the current image, or -1."""
         return self.currentIndex().row()
 
     def current_id(self) -> int:
-        """Return the current image's id, 0 if there is none."""
+        """Return the current image's id, or 0."""
         return self.id_at(self.place)
 
     def id_at(self, place: int) -> int:
-        """Return the id of the image at `place`, 0 if there is none."""
+        """Return the id of the image at `place`, or 0."""
         return self.ids[place] if 0 <= place < len(self.ids) else 0
 
     def selected_count(self) -> int:

@@ -44,7 +44,7 @@ class SideBySide(QWidget):
             self._layout.setStretchFactor(self._columns[-1], 0)
 
     def minimumSizeHint(self) -> QSize:
-        """Return the minimum size; its width is that of a single stacked column, so that stacking is possible."""
+        """Return the minimum size, as wide as one stacked column, so that stacking is possible."""
         width = max(each.minimumSize().width() for each in self._columns)
         return QSize(width, self._layout.minimumSize().height())
 

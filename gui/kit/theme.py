@@ -105,7 +105,7 @@ DARK = Colours(
     grey_line="#636D7E",
 )
 
-OVER_IMAGE = "#C80C0F14"  # the background of text over images, in both themes; its text colours are those of DARK
+OVER_IMAGE = "#C80C0F14"  # the background of text over images, in both themes; its text has the colours of DARK
 
 # Twelve class colours, distinguishable in this order with most colour blindness; never the only carrier of a meaning.
 CLASS_COLOURS = (

@@ -23,7 +23,7 @@ class _Cache:
 
 
 def set_image_reading(reading: ImageReading) -> None:
-    """Set how images are read for the screen: that of the open project."""
+    """Set the open project's image reading for the screen."""
     _Cache.reading = reading
 
 

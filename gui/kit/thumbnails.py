@@ -39,7 +39,7 @@ class Unreadable:
 def load_thumbnail(path: Path, reading: ImageReading | None = None) -> QImage | Unreadable:
     """Return an image's thumbnail, from disk if it is there; thread-safe.
 
-    Without a `reading` it is that of the open project.
+    The default `reading` is the open project's.
     """
     reading = reading or shown_reading()  # once: the user may change it meanwhile
     try:
@@ -95,7 +95,7 @@ def filling(image: QSize, side: int) -> QSize:
 def load_image(path: Path, *, max_side: int = VIEW_PX, reading: ImageReading | None = None) -> QImage | Unreadable:
     """Return an image at full size (at most `max_side` on its longest side); thread-safe.
 
-    Without a `reading` it is that of the open project.
+    The default `reading` is the open project's.
     """
     try:
         return _to_image(decode(path, max_side=max_side, reading=reading or shown_reading()))
@@ -111,7 +111,7 @@ def _to_image(pixels: np.ndarray) -> QImage:
 class ThumbnailStore(QObject):
     """Thumbnails by path, as pixmaps that fill squares of one size; missing ones are loaded in the background.
 
-    After a change of size, those of the previous size are returned until they are replaced.
+    After a change of size, thumbnails of the previous size are returned until they are replaced.
     """
 
     loaded = Signal(Path)

@@ -15,7 +15,7 @@ from gui.kit.banner import Banner, ButtonAction
 from gui.kit.parts import Tone
 
 WIDTH = 420
-MOST = 4
+MAX_TOASTS = 4
 LEAST_MS, LETTER_MS, ACTION_MS = 4000, 60, 4000  # 17 letters a second is fast reading
 AGAIN_MS = 1500  # after the pointer or the focus has left
 
@@ -119,7 +119,7 @@ class Toasts(QWidget):
         toast.dismissed.connect(lambda: self._take_away(toast))
         self.drop(lambda each: each.accessibleName() == toast.accessibleName() and each.tone == tone)
         self._shown.append(toast)
-        while len(self._shown) > MOST:  # those with a timeout go first, then the oldest
+        while len(self._shown) > MAX_TOASTS:  # those with a timeout go first, then the oldest
             next((each for each in self._shown if not each.stays), self._shown[0]).dismiss()
         self._place()
         said = QAccessibleAnnouncementEvent(toast, toast.accessibleName())

@@ -30,7 +30,7 @@ _unowned: set[Future[Any]] = set()  # work that was let go, until it has ended
 
 
 def detach(work: Future[Any]) -> None:
-    """Let work end without an owner that waits for it; nobody hears of its end."""
+    """Detach the work and discard its result."""
     _unowned.difference_update([each for each in _unowned if each.done()])
     _unowned.add(work)
 
@@ -156,7 +156,7 @@ class BackgroundReader(QObject, Generic[_Result]):
         try:
             return self._read(*inputs)
         except (VisionFTError, OSError) as error:  # the project's folder is gone, or a page has outlived its project
-            if self._executor is not None:  # else nobody waits for it
+            if self._executor is not None:  # otherwise the result is not needed
                 logger.warning("Not read: %s", error)
         except Exception:
             if self._executor is not None:  # else its project may be closed meanwhile

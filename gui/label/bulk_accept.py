@@ -129,7 +129,7 @@ class BulkAccept(QObject):
 
     @Slot()
     def accept(self) -> None:
-        """Accept all suggestions from the threshold on, or those of the checked sample.
+        """Accept all suggestions above the threshold, or only the checked sample.
 
         Images labelled meanwhile keep their labels.
         """
@@ -210,7 +210,7 @@ class BulkAccept(QObject):
             )
 
     def _rows(self) -> list[tuple[int, ...]]:
-        """Return the rows to check: as many images with one suggested class side by side as fit."""
+        """Return the rows to check: each fills the width with images of one suggested class."""
         width = self.sample_view.capacity()
         rows = list[tuple[int, ...]]()
         for _name, group in groupby(self._order[self._checked :], key=self._suggested):

@@ -114,7 +114,7 @@ class FilterBar(QWidget):
             self.show_only_class("")
 
     def show_tags(self, names: list[str]) -> None:
-        """Offer these tags; hidden if there are none."""
+        """Offer these tags; hidden without tags."""
         self.tag_chip.set_choices([tr(ANY_TAG), *names])
         self.tag_chip.setVisible(bool(names))
 

@@ -134,7 +134,7 @@ def find_unlabelled(
     Args:
         project: The project.
         ids: The images shown, in their order.
-        place: Index of the current image, from which on is searched.
+        place: Index of the current image, where the search starts.
         step: 1 for the next, -1 for the previous; the search wraps around, and the current image comes last.
         review: Of the images wanted.
 

@@ -39,8 +39,8 @@ class Labeller(QObject):
         super().__init__(window)
         self._labels, self._selection, self._window = labels, labels.selection, window
         self._finder = BackgroundReader(find_unlabelled, self._go_to, parent=self)
-        self._searched: tuple[int, ...] = ()  # the images of the newest search for one without a label
-        self._is_told = False  # whether the user is told that there is none
+        self._searched: tuple[int, ...] = ()  # the images of the newest search for an unlabelled image
+        self._is_told = False  # whether to tell the user if all have labels
 
     @Slot(str)
     def assign(self, class_name: str) -> None:
@@ -117,7 +117,7 @@ class Labeller(QObject):
         self._finder.ask(project, self._searched, self._selection.place, step, review)
 
     def _go_to(self, found: tuple[int, bool]) -> None:
-        """Make the image found current, unless it is not shown any more; say so where there is none."""
+        """Make the image found current, unless it is not shown any more; say so if all images have labels."""
         ids = self._selection.ids
         image_id, is_any = found
         if image_id:
@@ -203,7 +203,7 @@ class ClassActions(QObject):
 
 
 class TagMenu(QMenu):
-    """The tags; those that all selected images have are checked as soon as they were read."""
+    """The tags; a tag of all selected images is checked once the tags are read."""
 
     def __init__(self, labels: LabelSession, labeller: Labeller, parent: QWidget) -> None:
         super().__init__(tr("Tag"), parent)
@@ -258,7 +258,7 @@ def label_keys(
 
 
 def key_hint(commands: Actions, *, has_suggestions: bool = False) -> str:
-    """Return a line of the most used keys, with those of suggestions if there are any; unassigned ones are left out."""
+    """Return a line of the most used assigned keys, with the keys of suggestions if there are any."""
     key = commands.shown_keys
     accepts, back, forth = key("label.accept"), key("label.previous"), key("label.next")
     clears, unlabelled = key("label.clear"), key("label.next_unlabelled")

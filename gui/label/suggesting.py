@@ -1,7 +1,7 @@
 """The suggestions of the label page and their source: the labels so far, or a run. Torch-free.
 
-Suggestions from the labels so far appear automatically once the images have features; those of a run are computed in a
-job and read in the background. The source requested last is shown.
+Suggestions from the labels so far appear automatically once the images have features; suggestions of a run are computed
+in a job and read in the background. The source requested last is shown.
 
 `SuggestionController` belongs to the window, `Learner` to its one worker thread. Objects passed between them are never
 changed afterwards: a view of predictions stays the same when new ones are computed.
@@ -96,7 +96,7 @@ class Learner:
             return None
 
     def _update(self) -> None:
-        """Bring the suggester up to date; without features there is none."""
+        """Bring the suggester up to date; without features it is removed."""
         project = self._project
         labels = labels_so_far(self._project)
         with self._lock:
@@ -167,7 +167,7 @@ class SuggestionController(QObject):
             self._state.jobs.run(job, owner=self, on_done=lambda _result: self.reload())
 
     def start_from_labels(self) -> None:
-        """Suggest from the labels so far; compute features first if there are none."""
+        """Suggest from the labels so far; compute missing features first."""
         if self._session is None:
             return
         self._prefers_labels, self._is_hidden, self._has_begun = True, False, True
@@ -255,7 +255,7 @@ class SuggestionController(QObject):
         return request, self._learner(request) if self._learner is not None else None
 
     def _on_answered(self, answered: tuple[Request, Any]) -> None:
-        """Emit an answer; without features there is none."""
+        """Emit an answer, if there are features."""
         request, answer = answered
         kind, image_id, _number = request
         if self._pending.get(kind) == request:

@@ -115,7 +115,7 @@ def predict(model: Path, sources: Sequence[Path], *, device: str, job: JobContex
 
 
 def indexed_files(session: ProjectSession | None, images: "Mapping[int, IndexEntry]") -> dict[int, Path]:
-    """Return the files in the open project of the images of an index: those of the same number and content."""
+    """Return the files in the open project of the images of an index: matched by id and content."""
     if session is None:
         return {}
     known = read_project_images(session.project, images)

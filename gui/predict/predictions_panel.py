@@ -23,7 +23,7 @@ from visionft.export.predictor import IndexEntry, Prediction
 from visionft.training.retrieval import PROBABLE, Neighbour
 
 LINE_PX = 40
-MOST = 5
+MAX_BARS = 5
 
 
 class ClassPicker(QComboBox):
@@ -88,11 +88,13 @@ class ProbabilityBars(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.bars: tuple[tuple[str, float], ...] = ()  # class and probability, the best first
-        self._most = MOST
+        self._most = MAX_BARS
         self._is_doubtful = False
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
-    def show_bars(self, bars: tuple[tuple[str, float], ...], *, is_doubtful: bool = False, most: int = MOST) -> None:
+    def show_bars(
+        self, bars: tuple[tuple[str, float], ...], *, is_doubtful: bool = False, most: int = MAX_BARS
+    ) -> None:
         """Show (class, share of 1), best first; reserve room for `most` bars."""
         self.bars, self._is_doubtful, self._most = bars[:most], is_doubtful, most
         self.setAccessibleName("; ".join(f"{name} {share:.1%}" for name, share in self.bars))
@@ -154,7 +156,7 @@ class PredictionCard(Card):
         is_unlike = prediction is not None and prediction.is_unlike
         self.unlike.setVisible(is_unlike)
         # Classes with supporting and opposing images below: the room is theirs.
-        most = PROBABLE if prediction is not None and prediction.evidence is not None else MOST
+        most = PROBABLE if prediction is not None and prediction.evidence is not None else MAX_BARS
         self.bars.show_bars(prediction.top5 if prediction else (), is_doubtful=is_unlike, most=most)
         fault = tr("Could not be decoded: {reason}", reason=prediction.error) if prediction and prediction.error else ""
         self.name.setText(fault or title)

@@ -41,8 +41,8 @@ class AccuracyCard(Card):
         return self._sentence.text(), self._meaning.text(), self._figures.text()
 
 
-SURE = 0.9  # from this probability on a mistake may be a wrong label
-UNCERTAIN = 0.12  # from this width of the 95 % interval on
+CONFIDENT_MISTAKE = 0.9  # from this probability on a mistake may be a wrong label
+WIDE_INTERVAL = 0.12  # from this width of the 95 % interval on
 
 
 def sentence(found: StoredEvaluation, *, is_unseen: bool) -> str:
@@ -70,7 +70,7 @@ def next_words(found: StoredEvaluation) -> str:
     mistakes = found.mistakes()
     if not mistakes:
         return tr("Next: export it, and try it on new images.")
-    if sure := sum(each.probability >= SURE for each in mistakes):
+    if sure := sum(each.probability >= CONFIDENT_MISTAKE for each in mistakes):
         return tr(
             "Next: look at the mistake of which it is sure; its label may be wrong.",
             "Next: look at the {count} mistakes of which it is sure; their labels may be wrong.",
@@ -138,7 +138,7 @@ def meaning(found: StoredEvaluation, leak_free: LeakFreeAccuracy | None = None) 
     reliability = ""
     if leak_free is not None:
         reliability = _leak_words(leak_free)
-    elif high - low >= UNCERTAIN:
+    elif high - low >= WIDE_INTERVAL:
         reliability = tr("With so few images the accuracy is uncertain.")
     return " ".join(filter(None, (reliability, _class_words(found))))
 

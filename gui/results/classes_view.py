@@ -24,7 +24,7 @@ from visionft.training.evaluation.stored import StoredEvaluation
 
 _Index = QModelIndex | QPersistentModelIndex
 LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
-CLASS, IMAGES, PRECISION, F1, RECALL, FIRST = range(6)  # columns; those of the predictions begin at `FIRST`
+CLASS, IMAGES, PRECISION, F1, RECALL, FIRST = range(6)  # columns; the predictions begin at `FIRST`
 _SCORES = (
     Message("Class"),
     Message("Images"),
@@ -39,7 +39,7 @@ _HITS = (
     Message("True negatives"),
 )
 MOST_CELLS = 60  # classes in a matrix: of more, each row names its most frequent confusions
-_NAMED = 3  # confusions in a row
+_MAX_NAMED_CONFUSIONS = 3  # confusions in a row
 _CELL_PX, _ROW_PX = (36, 88), (30, 52)  # least and largest
 _RECALL_PX, _NAME_PX, _HEAD_PX, _PADDING_PX = 158, 110, 110, 24
 _RECALL_TEXT_PX = 62
@@ -93,7 +93,7 @@ class ConfusionTable(ValueTable):
         if self.has_matrix:
             return [(f"{each:,}" if each else "·", each) for each in counts]
         wrong = sorted(((each, said) for said, each in enumerate(counts) if each and said != true), reverse=True)
-        return [(", ".join(f"{self.names[said]} {each:,}" for each, said in wrong[:_NAMED]), wrong[:1])]
+        return [(", ".join(f"{self.names[said]} {each:,}" for each, said in wrong[:_MAX_NAMED_CONFUSIONS]), wrong[:1])]
 
     def _dress(self) -> None:
         """Name the columns of the matrix and its cells; put texts at the left."""

@@ -1,4 +1,4 @@
-"""Views of the same thing, one at a time; and those of the details of the selected runs: curves and settings.
+"""A stack of views, one at a time; and the views of the selected runs' details: curves and settings.
 
 The chart libraries load more slowly than the rest of the page, so they load with the first chart.
 """

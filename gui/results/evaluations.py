@@ -45,7 +45,7 @@ class EvaluationController(QObject):
         self._old: dict[str, tuple[tuple[Snapshot, Run, StoredEvaluation], bool]] = {}
 
     def stored(self, run: Run, split: str) -> StoredEvaluation | None:
-        """Return a run's evaluation on a split, read again after a change of its file; None where there is none."""
+        """Return a run's evaluation on a split, read again after a change of its file, or None."""
         file = run.path / evaluation_file(split)
         key = (run.path, split)
         time = file.stat().st_mtime_ns if file.exists() else 0
@@ -58,7 +58,7 @@ class EvaluationController(QObject):
         return self._under_way.get((run.name, split))
 
     def failure(self, run: Run, split: str) -> Failure | None:
-        """Return the error of the last evaluation of the run's current state; None where there is none."""
+        """Return the error of the last evaluation of the run's current state, or None."""
         last_epoch, images, failure = self._tried.get((run.name, split), (0, None, None))
         return failure if last_epoch == run.last_epoch and images is self._labels_of(run) else None
 
@@ -79,7 +79,7 @@ class EvaluationController(QObject):
         return self._old[run.name][1]
 
     def is_known_old(self, run: Run) -> bool:
-        """Return the cached result of `is_old` for the run and the current labels; False where there is none."""
+        """Return the cached result of `is_old` for the run and the current labels, or False."""
         if run.name not in self._old or self._session is None:
             return False
         (images, compared, _), is_old = self._old[run.name]
@@ -235,7 +235,7 @@ def setting_rows(runs: Sequence[Run], *, only_differing: bool) -> tuple[list[Cel
 
 
 def _settings(run: Run) -> dict[str, str]:
-    """Return a run's effective settings by label: those of its method; of an ensemble its members and weights."""
+    """Return a run's effective settings by label: of its method, or an ensemble's members and weights."""
     config = run.config
     if run.parts:
         shares = {tr("Weight of {run}", run=part.run): f"{part.share:.0%}" for part in run.parts}

@@ -1,4 +1,4 @@
-"""Images with predictions: those of one run with heat maps, and those of two models side by side. Plain data."""
+"""Images with predictions: of one run with heat maps, and of two models side by side. Plain data."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -228,7 +228,7 @@ class ComparisonView(QWidget):
         self.setLayout(column(head, self._stack, spacing=theme.MEDIUM, grows=1))
 
     def other(self) -> str:
-        """Return the name of model 1; empty when there is none."""
+        """Return the name of model 1, or an empty text."""
         return self.other_box.currentData() or ""
 
     def offer(self, models: Sequence[tuple[str, str]], *, to: str, preferred: str = "") -> None:

@@ -69,7 +69,7 @@ class Rail(QFrame):
         return self._buttons[name]
 
 
-GUIDE_STEPS: dict[str, Text] = {  # {page: what it is for}
+GUIDE_STEPS: dict[str, Text] = {  # {page: its purpose}
     "project": Message("These images have their classes already."),
     "train": Message("A network learns the classes from the images."),
     "results": Message("This is how often the model is right, and where it is wrong."),

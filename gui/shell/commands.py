@@ -21,7 +21,7 @@ Group = tuple[str, Sequence[tuple[str, str]]]  # heading, (keys, meaning) each; 
 
 
 class ShortcutSheet(Dialog):
-    """Groups of shortcuts in as many columns as fit the window; Esc closes."""
+    """Groups of shortcuts in columns that fill the window; Esc closes."""
 
     def __init__(self, parent: QWidget, groups: Sequence[Group]) -> None:
         super().__init__(parent, Message("Keyboard shortcuts"))

@@ -220,7 +220,7 @@ class MainWindow(QMainWindow):
     # -- project and messages -----------------------------------------------------------------------------------
 
     def _on_session_changed(self) -> None:
-        """Replace the pages of the old session by those of the new one."""
+        """Replace the pages of the old session by pages of the new session."""
         self.guide.hide()
         name = self.current_page.name
         names = [each for each in self._pages if not self.entries[each].outlives_project]

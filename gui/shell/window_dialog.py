@@ -50,7 +50,7 @@ class HistogramView(QWidget):
         self.update()
 
     def _span(self) -> IntensityWindow:
-        """Return the values at both borders: those of the images and of the window."""
+        """Return the lowest and highest value of the images and of the window."""
         low, high = min(self._histogram.low, self._window[0]), max(self._histogram.high, self._window[1])
         return low, high if high > low else low + 1.0
 

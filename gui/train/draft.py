@@ -41,7 +41,7 @@ class TrainDraft(QObject):
         super().__init__(view)
         self._state, self._session, self._view = state, session, view
         self._is_measuring = False
-        self.cost_of_run: Estimate | None = None  # where it is measured
+        self.cost_of_run: Estimate | None = None  # if measured
         self._here = frozenset(name for name, row in BACKBONES.items() if row.bundled)
         self._sizes: dict[str, str] = {}  # of the weights of each network
         self._auto_device = "cpu"  # until the background thread has looked: a query of the GPU driver is slow
@@ -114,10 +114,10 @@ class TrainDraft(QObject):
         self.show(self._baseline)
 
     def propose_next(self, preset: str, *, gained: bool) -> None:
-        """Choose the preset after that of a run that has ended, where it may gain; else say that none is left.
+        """Choose the preset that follows the preset of a finished run if it may gain; else say that all are tried.
 
         Args:
-            preset: That of the run.
+            preset: Of the run.
             gained: Whether training the network was better than the linear probe.
         """
         names, configs = list(PRESETS), self._preset_configs()

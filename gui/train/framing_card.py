@@ -51,13 +51,13 @@ class ProjectFraming:
     """The choice at one moment.
 
     Attributes:
-        choice: The stored one; None where there is none.
-        is_due: Whether a run measures it at its start, because there is none or the labels have doubled.
+        choice: The stored framing, if any.
+        is_due: Whether a run measures it at its start, because it is missing or the labels have doubled.
         can_measure: Whether enough images have labels.
         aspect: Median of width / height of the images.
         paths: Some images, spread over the project.
-        shown: The one with the most usual aspect ratio; None where it cannot be read.
-        networks: Those that settings of a preset try.
+        shown: The image with the most usual aspect ratio; None if unreadable.
+        networks: Tried by the settings of a preset.
     """
 
     images: Snapshot = field(compare=False)

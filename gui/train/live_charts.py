@@ -355,7 +355,7 @@ class AccuracyChart(Chart):
 
 
 def stage_lines(points: Sequence[AccuracyPoint]) -> list[tuple[str, str, str, str]]:
-    """Return (time, stage, accuracy, gain) of each model that took the place of the one before, as text."""
+    """Return (time, stage, accuracy, gain) of each model that replaced its predecessor, as text."""
     lines: list[tuple[str, str, str, str]] = []
     before: AccuracyPoint | None = None
     for point in points:

@@ -158,7 +158,7 @@ class RegionCanvas(SeenPart):
     def __init__(self, region: Region | None) -> None:
         super().__init__(width=640, height=320)
         self.region: Region | None = None
-        self._drag: tuple[tuple[int, int], Region | None] | None = None  # where it began, the region before
+        self._drag: tuple[tuple[int, int], Region | None] | None = None  # start of the drag, previous region
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setCursor(Qt.CursorShape.CrossCursor)
         self.setAccessibleName(tr("Region"))

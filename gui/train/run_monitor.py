@@ -1,4 +1,4 @@
-"""A training run in progress: what it does, the held-out images as it sorts them, and the figures behind *Details*.
+"""A training run in progress: its stage, the held-out images as it sorts them, and the figures behind *Details*.
 
 Takes the engine's events; does not use the state.
 """
@@ -55,7 +55,7 @@ class SortedImages(Card):
     def start(
         self, images: Callable[[], Mapping[int, Path]] = dict, colours: Callable[[], Mapping[str, ClassColour]] = dict
     ) -> None:
-        """Clear the view for a run; `images` returns its files by id, `colours` those of the classes, when needed."""
+        """Clear the view for a run; `images` returns its files by id, `colours` its classes' colours, when needed."""
         self._read_images, self._read_colours = images, colours
         self._paths: Mapping[int, Path] = {}
         self._colours: Mapping[str, ClassColour] = {}
@@ -71,7 +71,7 @@ class SortedImages(Card):
         return self._answer.text()
 
     def show_more(self, event: ImagesClassified) -> None:
-        """Show more images; those of another split replace the earlier ones: the test comes last."""
+        """Show more images; images of another split replace the earlier ones: the test comes last."""
         if not self._found:
             self._paths, self._colours = self._read_images(), self._read_colours()
         if event.split != self._split:
@@ -301,7 +301,7 @@ class RunMonitor(QWidget):
         restyle(self._state, tone=_STATES.get(word, ""))
 
     def show_accuracies(self, points: Sequence[AccuracyPoint]) -> None:
-        """Show the accuracies over time that are recorded, in place of those of the events."""
+        """Show the recorded accuracies over time in place of the accuracies from events."""
         self.accuracies.show_points(points)
 
     def _on_budget_chosen(self, name: str) -> None:

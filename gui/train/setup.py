@@ -179,7 +179,7 @@ class SplitCard(Card):
         self.changed.emit()
 
 
-_EXHAUSTED = Message(
+_NO_MORE_GAIN = Message(
     "As the last run showed, training longer is not expected to gain anything on these images. "
     "More images or corrected labels may help more."
 )
@@ -199,7 +199,7 @@ class SetupView(QWidget):
         self._config = config
         self._chosen = {name: getattr(config, name) for name in _OWN_FIELDS}
         self.presets = ChoiceGrid(card_width=200)
-        self.exhausted = text(_EXHAUSTED, "muted", wrap=True)
+        self.exhausted = text(_NO_MORE_GAIN, "muted", wrap=True)
         self.exhausted.hide()
         self.methods, self.backbones = ChoiceGrid(), ChoiceGrid()
         self.advice_card = AdviceCard(state, session)

@@ -35,7 +35,7 @@ class TrainingImages:
         wish: The requested split of images without one.
         divided: As a run uses them: Start splits the images without a split.
         is_divided: Whether every image has a split.
-        counts: Labelled images by split, those of `divided`.
+        counts: Labelled images of `divided` by split.
         untriable: Why nothing can be measured on them, translated; empty where measuring is possible.
         unadvisable: Why no recommendation is possible yet, translated; empty where one is.
     """

@@ -72,7 +72,7 @@ class StrongerCard(Card):
         self.show()
 
     def network(self) -> "Backbone | None":
-        """Return the network to offer; None where there is none, or nothing may be fetched."""
+        """Return the network to offer; None without a suitable network, or if nothing may be fetched."""
         circumstances = self._draft.circumstances
         if self._session is None or offline_reason() or not self._draft.framing.can_measure:
             return None
@@ -86,7 +86,7 @@ class StrongerCard(Card):
         found = self._draft.framing.found
         choice = found.choice if found is not None else None
         has_answer = self._has_answer or choice is not None
-        is_own = choice is not None and choice.is_own  # what the network sees is not measured then
+        is_own = choice is not None and choice.is_own  # a framing chosen by the user is not measured
         if session is None or network is None or self._is_dismissed or not has_answer or is_own:
             self.hide()
             return

@@ -198,7 +198,7 @@ def suited_backbone(method: str, backbone: str) -> str:
 
 
 def needs_division(images: Snapshot, config: TrainConfig) -> bool:
-    """Return whether a run uses a split of images: not where it needs no labels and there are none."""
+    """Return whether a run uses a split of images: false if it needs no labels and no image has any."""
     return config.method_row.needs_labels or any(image.labels for image in images.images)
 
 

@@ -391,7 +391,7 @@ class TrainPage(Page):
             self._run_name = event.run
         elif isinstance(event, EpochDone) and self._run_name:
             points = read_accuracies(self.session.path / RUNS_FOLDER / self._run_name)
-            if points:  # what is recorded knows the stages
+            if points:  # the record knows the stages
                 self.monitor.show_accuracies(points)
 
     def close_workers(self) -> None:

@@ -31,14 +31,14 @@ Tool = Literal["lasso", "move"]
 SYMBOLS = ("o", "s", "t1", "d")  # pyqtgraph's disc, square, triangle and diamond
 _FADED_ALPHA = 70  # of unselected marks
 _LEAST_PX, _MOST_PX = 4.0, 11.0  # diameter of a mark
-_NEAREST, _FARTHEST = 2.0, 1 / 4000  # visible part of the map, as a multiple of the whole map
+_MAX_ZOOM_OUT, _MIN_VISIBLE_PART = 2.0, 1 / 4000  # visible part of the map, as a multiple of the whole map
 _CARD_PX = 148
 _HIT_PX = 10  # largest distance from the pointer to a mark
 _STEP_PX = 60  # step of an arrow key
 _KEY_ZOOM, _NOTCH_ZOOM = 1.4, 1.2
 _ARROWS = {Qt.Key.Key_Left: (1, 0), Qt.Key.Key_Right: (-1, 0), Qt.Key.Key_Up: (0, 1), Qt.Key.Key_Down: (0, -1)}
-_HELD = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.AltModifier | Qt.KeyboardModifier.MetaModifier
-_MOVES = Qt.MouseButton.RightButton | Qt.MouseButton.MiddleButton
+_MODIFIERS = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.AltModifier | Qt.KeyboardModifier.MetaModifier
+_PAN_BUTTONS = Qt.MouseButton.RightButton | Qt.MouseButton.MiddleButton
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +169,7 @@ class MapCanvas(pg.GraphicsView):
         """Zoom about a point of the widget, by default its centre."""
         whole = float(np.ptp(self._points, axis=0).max()) if len(self._points) else 1.0
         visible = min(self.view_range().width(), self.view_range().height())
-        wanted = min(max(visible / factor, _FARTHEST * whole), max(_NEAREST * whole, visible))
+        wanted = min(max(visible / factor, _MIN_VISIBLE_PART * whole), max(_MAX_ZOOM_OUT * whole, visible))
         at = self._box.mapSceneToView(about if about is not None else QPointF(self.rect().center()))
         self._box.scaleBy((wanted / visible, wanted / visible), center=at)
         self._is_whole = False
@@ -275,7 +275,7 @@ class MapCanvas(pg.GraphicsView):
 
     def mousePressEvent(self, ev: QMouseEvent) -> None:
         self._pressed_at = ev.position()
-        if ev.button() & _MOVES or (ev.button() == Qt.MouseButton.LeftButton and self._tool == "move"):
+        if ev.button() & _PAN_BUTTONS or (ev.button() == Qt.MouseButton.LeftButton and self._tool == "move"):
             self._pulled_from = ev.position()
             self.viewport().setCursor(Qt.CursorShape.ClosedHandCursor)
         elif ev.button() == Qt.MouseButton.LeftButton:
@@ -344,7 +344,7 @@ class MapCanvas(pg.GraphicsView):
     def keyPressEvent(self, ev: QKeyEvent) -> None:
         """Zoom by + and -, show all by 0, move by arrows, let go by Escape."""
         key = Qt.Key(ev.key())
-        if ev.modifiers() & _HELD:
+        if ev.modifiers() & _MODIFIERS:
             ev.ignore()
         elif ev.text() in ("+", "="):
             self.zoom_by(_KEY_ZOOM)

@@ -202,7 +202,7 @@ class MapView(View):
         self.draw("pca")
 
     def shown(self) -> ViewContent:
-        """Return the caught images; where there are none, the visible ones."""
+        """Return the lassoed images, or all visible images without a lasso."""
         canvas, now = self.panel.canvas, self.curation.now
         ids = canvas.caught_ids() or canvas.visible_ids()
         return ViewContent(tuple(each for each in ids if each in now))
