@@ -78,12 +78,12 @@ class ImportFlow(QObject):
 
     def scan(self, source: Path, choice: "LabelChoice | None" = None) -> None:
         """Scan a source and show its contents, by the user's `choice` of the labels if there is one."""
-        from visionft.project.formats.image_table import AUTOMATIC  # loads the image formats
+        from visionft.project.formats.image_table import AUTOMATIC_CHOICE  # loads the image formats
 
         if self.is_free():
             if self._preview is None or self._preview.path != source:
                 self._forget()
-            self._choice, self._source = choice or AUTOMATIC, None
+            self._choice, self._source = choice or AUTOMATIC_CHOICE, None
             self._look(source)
 
     def choose_reading(self, number: int) -> None:

@@ -25,7 +25,7 @@ from visionft.core.amounts import size_text
 from visionft.core.events import Progress
 from visionft.core.messages import Message
 from visionft.data.image_reading import AS_STORED
-from visionft.project.formats.image_table import AUTOMATIC, LabelChoice, notes_on
+from visionft.project.formats.image_table import AUTOMATIC_CHOICE, LabelChoice, notes_on
 from visionft.project.image_window import reading_text
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ class ImportPreviewPanel(QStackedWidget):
         can_copy: bool,
         is_new: bool = False,
         base: Path,
-        choice: LabelChoice = AUTOMATIC,
+        choice: LabelChoice = AUTOMATIC_CHOICE,
         is_chosen: bool = False,
         is_changed: bool = False,
     ) -> None:
@@ -155,7 +155,7 @@ class ImportPreviewPanel(QStackedWidget):
         self.notes.setVisible(bool(notes))
         is_unsure = preview.reading > 1 and not is_chosen
         is_found = not is_unsure and bool(preview.readings[preview.reading - 1].classes)
-        is_sure = is_found or is_chosen or choice != AUTOMATIC
+        is_sure = is_found or is_chosen or choice != AUTOMATIC_CHOICE
         self.choice.show_preview(preview, choice, base=base, is_decided=is_chosen, is_sure=is_sure)
         unsure = Message("No labels are certain enough, so none come in. Choose a proposal if its images are right.")
         doubt = self.choice.fault() or (tr(unsure) if is_unsure else "")

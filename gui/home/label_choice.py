@@ -18,7 +18,7 @@ from gui.kit.parts import Button, IconLabel, choice_box, clear, column, row, tex
 from gui.kit.tiles import ActionTile
 from gui.kit.translation import tr
 from visionft.core.messages import Message, Text, listed
-from visionft.project.formats.image_table import AUTOMATIC, ImageTable, Interpretation, LabelChoice
+from visionft.project.formats.image_table import AUTOMATIC_CHOICE, ImageTable, Interpretation, LabelChoice
 from visionft.project.importing.folder_names import name_part, name_parts
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class LabelChoiceForm(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._source = Path()
-        self._choice = AUTOMATIC
+        self._choice = AUTOMATIC_CHOICE
         self._is_question_open = False
         self._options: list[_Option | None] = []  # None for a line between two groups
         self._tables: dict[str, Sequence[str]] = {}  # {table: titles of its columns}
@@ -144,7 +144,7 @@ class LabelChoiceForm(QWidget):
             self._source, self._tables = preview.path, {}
             self.fold_button.setChecked(not is_sure)
         self._tables |= _tables(preview, base)  # keep the tables read for other choices
-        self.reset_button.setVisible(choice != AUTOMATIC)
+        self.reset_button.setVisible(choice != AUTOMATIC_CHOICE)
         self._show_options(preview, base, takes_marks=choice.takes_marks)
         self.show_choice(_equal_choice(preview, choice))
 
@@ -189,7 +189,7 @@ class LabelChoiceForm(QWidget):
         return [title for title in found if title != choice.label]
 
     def _reset(self) -> None:
-        self.chosen.emit(AUTOMATIC)
+        self.chosen.emit(AUTOMATIC_CHOICE)
 
     def _on_class_chosen(self, place: int) -> None:
         """Emit a choice; boxes and images without labels are of the same table as before."""
@@ -276,14 +276,14 @@ def _is_label_missing(first: Interpretation, choice: LabelChoice) -> bool:
 
 def _equal_choice(preview: "ImportPreview", choice: LabelChoice) -> LabelChoice:
     """Return the choice that gives the labels of a preview; else automatic."""
-    if choice != AUTOMATIC and preview.reading == 1:
+    if choice != AUTOMATIC_CHOICE and preview.reading == 1:
         return choice
     table = preview.readings[preview.reading - 1]
     first = next(iter(preview.interpretations), None)
-    if table.choice != AUTOMATIC:
+    if table.choice != AUTOMATIC_CHOICE:
         return table.choice
     if not table.classes and preview.reading > 1:
         return LabelChoice(is_unlabelled=True)
     if first is not None and len(first.label_columns) == 1:
         return LabelChoice(label=first.label_columns[0])
-    return LabelChoice(takes_marks=True) if first is not None and first.is_from_marks else AUTOMATIC
+    return LabelChoice(takes_marks=True) if first is not None and first.is_from_marks else AUTOMATIC_CHOICE

@@ -39,7 +39,7 @@ from visionft.project.db.journal import Step
 from visionft.project.edits.image_changes import RestoreImages
 from visionft.project.edits.setting_changes import ChooseWindow
 from visionft.project.formats.registry import FORMATS
-from visionft.project.importing.sample_projects import FOLDER as SAMPLE_FOLDER
+from visionft.project.importing.sample_projects import SAMPLE_FOLDER
 from visionft.project.importing.sources import UNPACKED_PREFIX
 from visionft.project.queries import ImageFilter, ImageRow, find_images, image_rows
 from visionft.project.safety.backups import Backup, folder_bytes

@@ -20,7 +20,7 @@ from visionft.core.installation import shell_command
 from visionft.core.names import count_of
 from visionft.data.image_reading import AS_STORED
 from visionft.data.types import Task
-from visionft.project.formats.image_table import AUTOMATIC, Interpretation, label_choice, notes_on
+from visionft.project.formats.image_table import AUTOMATIC_CHOICE, Interpretation, label_choice, notes_on
 from visionft.project.formats.registry import IMPORT_FORMATS
 from visionft.project.image_window import reading_text
 from visionft.project.importing.importer import ImportReport, NothingImportedError
@@ -124,7 +124,7 @@ def import_images(
             preview = preview_source(
                 source, opened, source_format=source_format, class_map=names, choice=choice, reading=reading, job=job
             )
-            lists_all = choice == AUTOMATIC  # otherwise the user gave the options
+            lists_all = choice == AUTOMATIC_CHOICE  # otherwise the user gave the options
             text = partial(_preview_text, preview, replaces_labels=replace_labels, lists_all=lists_all)
             print_result(preview, text, as_json=json)
             return

@@ -52,7 +52,7 @@ def file_notices(folder: Path) -> list[Notice]:
 
 
 def _own_framing(folder: Path) -> dict[str, Any] | None:
-    """Return the fields of a framing that the user chose, without trials; None where there is none.
+    """Return the fields of a framing that the user chose, without trials, or None.
 
     Raises:
         OSError, ValueError: The file cannot be read, or the user's choice in it is damaged.

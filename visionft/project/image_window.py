@@ -158,7 +158,7 @@ def measure_window(
 
 
 def _thinned(values: "np.ndarray") -> "np.ndarray":
-    """Return about 8,000 values at most of an image, evenly spread, as (N,); those beyond any measurement are none."""
+    """Return about 8,000 values at most of an image, evenly spread, as (N,), without values beyond any measurement."""
     import numpy as np
 
     flat = values.reshape(-1)
@@ -207,7 +207,7 @@ def read_window(stored: str | None) -> WindowChoice | None:
 
 
 def parsed_window(values: Any) -> WindowChoice:
-    """Return the choice of JSON values, which may come from a stranger (ValueError: they are none)."""
+    """Return the choice of JSON values, which may come from a stranger (ValueError: invalid)."""
     choice = from_plain(WindowChoice, values, is_finite=True)
     if not choice.reading.is_valid or len(choice.histograms) > 3 or not all(each.counts for each in choice.histograms):
         raise ValueError("it is no window of a project")

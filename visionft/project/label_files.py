@@ -36,7 +36,7 @@ def keep_label_files(project_dir: Path, source: Path, files: Iterable[Path]) -> 
 
 
 def changed_label_files(project_dir: Path) -> tuple[LabelFile, ...]:
-    """Return the files with other contents than at their last import; those that are gone are left out."""
+    """Return the files with other contents than at their last import; missing files are left out."""
     return tuple(each for each in _read(project_dir) or () if _has_changed(each))
 
 

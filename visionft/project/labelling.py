@@ -66,7 +66,7 @@ def import_and_label(
     images. With `copy`, the files are copied into the project instead of referenced in place.
 
     Raises:
-        ProjectError: None of them is a usable image, or the project cannot be written.
+        ProjectError: No usable image among them, or the project cannot be written.
     """
     clean_name(class_name, "class")
     files = {path: Path(os.path.abspath(path)) for path in paths}  # noqa: PTH100  (as in `find_image`)
@@ -118,7 +118,7 @@ def _images_with_content(project: Project, contents: Iterable[str]) -> dict[str,
 
 
 def find_image(project: Project, path: Path) -> int:
-    """Return the id of the image at `path`, or of one with its content; a `ProjectError` where there is none."""
+    """Return the id of the image at `path`, or of an image with its content (ProjectError: not found)."""
     absolute = Path(os.path.abspath(path))  # noqa: PTH100  (resolves "..", and keeps links as the user named them)
     place = project.roots().locate(absolute) if is_unicode(absolute) else None
     query = "SELECT id FROM image WHERE removed_at IS NULL AND "

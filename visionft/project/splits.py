@@ -45,7 +45,7 @@ class SplitReport:
     splits: dict[Split, int]  # the labelled images per split afterwards
     from_train: int = 0  # number of them taken from the training images, because there was no validation image
     kept_together: int = 0  # number of groups of near-duplicates that are in one split, with images placed now
-    released: int = 0  # number of those that are not kept together, because a class would be short of images in a split
+    released: int = 0  # number of groups that are divided, because a class would be short of images in a split
     # Per split, the classes without an image in it because their images were placed before.
     missing: dict[Split, tuple[str, ...]] = field(default_factory=dict[Split, tuple[str, ...]])
 
@@ -62,7 +62,7 @@ class SplitRequest:
 
     @classmethod
     def from_current_split(cls, images: Snapshot) -> "SplitRequest":
-        """Return the shares of the current split; the default ones where there is none yet."""
+        """Return the shares of the current split; the default shares before the first split."""
         counts = Counter(image.split for image in images.images if image.labels)
         total = counts.total() - counts[None]
         usual = cls()
@@ -373,7 +373,7 @@ def place_groups(
     again: bool = False,
     val_from_train: bool = False,
 ) -> dict[int, Split]:
-    """Return the split of every image; `again` ignores present splits, `val_from_train` those of training groups."""
+    """Return the split of every image; `again` ignores present splits, `val_from_train` training groups' only."""
     free: list[ImageGroup] = []
     settled: list[tuple[SnapshotImage, Split]] = []
     for group in groups:
@@ -390,7 +390,7 @@ def place_groups(
 
 
 def _in_drawn_order(groups: Sequence[ImageGroup], seed: int) -> list[ImageGroup]:
-    """Return the largest groups first, those of a size in an order drawn from the seed and their contents."""
+    """Return the largest groups first, and equally large ones in an order drawn from the seed and their contents."""
 
     def order(group: ImageGroup) -> tuple[int, str]:
         contents = min(image.sha256 for image in group.images)
@@ -449,8 +449,8 @@ def _targets(total: int, held: Mapping[Split, int], shares: Mapping[Split, float
 
     Args:
         total: Images of the class.
-        held: Those that stay in each split.
-        shares: The share of each split; one that has none takes no further image.
+        held: Images of the class that stay in each split.
+        shares: The share of each split; a split without a share takes no further image.
     """
     full: set[Split] = {split for split in SPLITS if split not in shares}
     while True:

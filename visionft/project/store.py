@@ -255,7 +255,7 @@ class Project:
         return replace(found, image_reading=self.image_reading, framing=self.setting(FRAMING_SETTING) or "")
 
     def setting(self, key: str) -> str | None:
-        """Return a setting of the project as it is stored; None where there is none."""
+        """Return a setting of the project as it is stored, or None."""
         rows = self.fetch("SELECT value FROM setting WHERE key = ?", key)
         return str(rows[0][0]) if rows else None
 
@@ -348,7 +348,7 @@ def duplicate_project(project: Project, target: Path, *, job: JobContext = SILEN
                 place = partial / path.relative_to(project.path)
                 place.parent.mkdir(parents=True, exist_ok=True)
                 if path.is_symlink() and not path.resolve().is_relative_to(project.path.resolve()):
-                    place.symlink_to(path.resolve())  # what lies outside is not drawn in: the copy may be shared
+                    place.symlink_to(path.resolve())  # outside files are not copied: the copy may be shared
                 else:
                     shutil.copy2(path, place)
                 done += size

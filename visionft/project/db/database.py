@@ -80,7 +80,7 @@ class Database:
         except sqlite3.OperationalError as error:
             if not self.read_only_reason or code_of(error) not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
                 raise
-            # A killed process's leftovers are only readable by a writer, and nobody writes now.
+            # The leftovers of a killed process are readable only for a writer; there is no writer now.
             self._copy = Path(tempfile.mkdtemp(prefix="visionft-"))
             for name in (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-journal"):
                 if (folder / name).exists():
@@ -120,7 +120,7 @@ class Database:
             journal.trim(connection, int(row[0]) if row else DEFAULT_UNDO_STEPS)
 
     def _earlier_settings(self, folder: Path, version: int) -> dict[str, str]:
-        """Return the settings that a project of an older version keeps in files, and note those that are damaged."""
+        """Return the settings that a project of an older version keeps in files, and note damaged ones."""
         if version >= schema.SETTINGS_FROM:
             return {}
         self.notices += file_notices(folder)
@@ -238,7 +238,7 @@ def _remove_empty_log(file: Path) -> None:
 
 
 def _identity(file: Path) -> tuple[int, int]:
-    """Return a file's device and inode, unchanged by a move; (-1, -1) when there is none."""
+    """Return a file's device and inode, unchanged by a move; (-1, -1) for a missing file."""
     try:
         facts = file.stat()
     except OSError:
@@ -250,8 +250,8 @@ def verify(database: Path, *, may_recover: bool, is_known: bool = False, writabl
     """Check the structure of a database and the layout of its version, and return the version.
 
     The check needs no write access, so that opening never makes a damaged one worse. One exception: a process killed in
-    the middle of a transaction may have left a rollback journal, without which the file is half old and half new. With
-    `may_recover` (nobody else may be writing), SQLite rolls it back on opening the file again, `writable`. If every
+    the middle of a transaction may have left a rollback journal; without it the file is half old and half new. With
+    `may_recover` (no other process may be writing), SQLite rolls it back on opening the file again, `writable`. If every
     byte `is_known` to be right, only the version is read.
 
     Raises:

@@ -98,7 +98,7 @@ def install(connection: sqlite3.Connection) -> None:
 
 
 def journaled_columns(connection: sqlite3.Connection, table: str) -> tuple[list[str], list[str]]:
-    """Return the journaled columns of a table, and those of its primary key."""
+    """Return the journaled columns of a table, and the columns of its primary key."""
     info = connection.execute(f"PRAGMA main.table_info({table})").fetchall()
     columns = [row[1] for row in info if f"{table}.{row[1]}" not in DERIVED_COLUMNS]
     return columns, [row[1] for row in sorted(info, key=lambda row: row[5]) if row[5]]

@@ -200,7 +200,7 @@ _VERSION_7 = (
         WHERE NOT is_passed AND audit.id > (SELECT coalesce(max(audit_id), 0) FROM certified)
             AND label_count = 0 AND removed_at IS NULL""",
 )
-# What window.json and framing.json held is in `setting`, journaled: `migrate` takes it from the files. The tables are
+# The contents of window.json and framing.json moved to `setting`, journaled: `migrate` reads the files. The tables are
 # the same; the number makes an older program refuse the project, which would read its images as they are stored.
 _VERSION_8 = ()
 DERIVED_COLUMNS = frozenset({"image.label_count"})  # never journaled: derived from other rows
@@ -208,7 +208,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     *(_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5, _VERSION_6, _VERSION_7, _VERSION_8),
 )
 SCHEMA_VERSION = len(MIGRATIONS)
-SETTINGS_FROM = 8  # version from which on the settings of a project are all in the database
+SETTINGS_FROM = 8  # since this version all settings of a project are in the database
 
 
 def connect(database: Path, *, writable: bool) -> sqlite3.Connection:
@@ -271,7 +271,7 @@ def version_of(connection: sqlite3.Connection) -> int:
 
 
 def check_objects(connection: sqlite3.Connection) -> set[tuple[str, str, str | None]]:
-    """Raise a `ProjectError` for a trigger, view, index or table that is none of the database's version.
+    """Raise a `ProjectError` for a trigger, view, index or table that does not belong to the database's version.
 
     SQLite would run the foreign ones of a stranger's project with each of our statements, for as long as they take. No
     table is read. Return (type, name, SQL) of all objects.

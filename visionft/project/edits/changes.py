@@ -266,14 +266,14 @@ def require_images(connection: sqlite3.Connection, image_ids: Sequence[int]) -> 
 
 
 def find_class(connection: sqlite3.Connection, name: str) -> int | None:
-    """Return the id of the class with this name, None when there is none."""
+    """Return the id of the class with this name, or None."""
     key = name_key(clean_name(name, "class"))
     row = connection.execute("SELECT id FROM class WHERE name_key = ?", (key,)).fetchone()
     return row[0] if row else None
 
 
 def class_id_of(connection: sqlite3.Connection, name: str) -> int:
-    """Return the id of the class with this name; a `ProjectError` lists some classes where there is none."""
+    """Return the id of the class with this name; the `ProjectError` of an unknown name lists some classes."""
     class_id = find_class(connection, name)
     if class_id is None:
         names = [row[0] for row in connection.execute("SELECT name FROM class ORDER BY position, id LIMIT 8")]

@@ -124,7 +124,7 @@ class SetShortcut(changes.Edit):
 
 @dataclass(frozen=True, slots=True)
 class OrderClasses(changes.Edit):
-    """Put the classes in a new order, also that of the trained network's outputs. Names left out follow."""
+    """Put the classes in a new order, which a trained network's outputs follow. Omitted names come last."""
 
     TITLE = Message("Reorder the classes")
     names: tuple[str, ...]

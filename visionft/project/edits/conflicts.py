@@ -45,7 +45,7 @@ class ImportedClasses(NamedTuple):
 def join_classes(known: Classes, stated: Iterable[CandidateLabel], aliases: Mapping[str, str]) -> Classes:
     """Return the imported classes of an image after a source stated some: several are in conflict.
 
-    A stated class is the known one of this name, or the one that had this name before. `aliases`: the key of a former
+    A stated class is the class with this name, or the class that had it before. `aliases`: the key of a former
     name, and the key of the class's name.
     """
     joined = dict(known)
@@ -146,7 +146,7 @@ def origin_of(project_folder: Path) -> str:
 
 
 def contest_labels(connection: sqlite3.Connection, sha256: str, stated: ImportRow, origin: str) -> None:
-    """Turn labels that differ from those that a person gave in another project into a conflict, with both as sides.
+    """Turn labels that differ from a person's labels in another project into a conflict, with both as sides.
 
     Imported labels are no side. A verdict remembers the labels of the other project by their time, so that importing
     them again does not ask again.

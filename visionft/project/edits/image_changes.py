@@ -154,7 +154,7 @@ class KeepOneDuplicate(Edit):
                     ON CONFLICT DO NOTHING""",
                 (kept, ids),
             )
-            for column in ("split", "note"):  # a missing value is that of the lowest id with one
+            for column in ("split", "note"):  # a missing value is taken from the lowest id with a value
                 filled = f"FROM image WHERE id IN (SELECT value FROM json_each(?1)) AND {column} IS NOT NULL"
                 connection.execute(
                     f"""UPDATE image SET {column} = (SELECT {column} {filled} ORDER BY id LIMIT 1)

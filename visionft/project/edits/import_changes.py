@@ -196,7 +196,7 @@ def _complete_labels(
 
     A class is added to an image without one. In a multi-label project it is also added beside other imported classes,
     because an image may be in several class folders; but not beside a person's labels. In a single-label project two
-    classes are a conflict. `previous_paths`: those of just moved images, by id.
+    classes are a conflict. `previous_paths`: of just moved images, by id.
     """
     by_person = {each.sha256: each for each in known if each.source.labels and each.is_by_person}
     for sha256, each in by_person.items():

@@ -23,7 +23,7 @@ MAX_TITLE_ROWS = 5
 _MAX_CELL = 1_000_000  # characters; masks as run lengths exceed the 131,072 that are usual for `csv`
 _MAX_LINE = 4_000_000  # a row is held in memory whole, and a file may be a single row
 _SAMPLE_LINES = 200  # `annotations/list.txt` of the Oxford-IIIT Pets begins with comments
-_STATED = re.compile(r'"?sep=(.)"?', re.IGNORECASE)  # a first line to declare the delimiter for Excel
+_DELIMITER_LINE = re.compile(r'"?sep=(.)"?', re.IGNORECASE)  # a first line to declare the delimiter for Excel
 _SUFFIXES = "|".join(re.escape(suffix[1:]) for suffix in IMAGE_SUFFIXES)
 _AFTER_SUFFIX = re.compile(rf"(\S.*?\.(?:{_SUFFIXES}))\s+(\S.*)", re.IGNORECASE)  # `IMG 1.jpg red fox`
 _AFTER_BLANK = re.compile(r"(\S+)\s+(\S.*)")  # `1025794 Boeing 707`, of FGVC Aircraft
@@ -42,7 +42,7 @@ def csv_rows(file: Path, is_known: Callable[[str], bool] | None = None) -> Gener
     with reading_errors(file), TextIOWrapper(open_regular(file), encoding=encoding, newline="") as handle:
         lines = [line for line in islice(_Lines(file, handle), _SAMPLE_LINES) if line.strip()]
         handle.seek(0)
-        stated = _STATED.fullmatch(lines[0].strip()) if lines else None
+        stated = _DELIMITER_LINE.fullmatch(lines[0].strip()) if lines else None
         if stated:
             handle.readline()
         dialect = str(stated[1]) if stated else _dialect(lines)

@@ -88,7 +88,7 @@ def _reason_to_skip(entry: os.DirEntry[str]) -> str:
         return f"{what}: {error.strerror}"
 
 
-_UPLOADED = re.compile(r"[0-9a-f]{8}-(?=.)")  # Label Studio's prefix of an uploaded file name
+_UPLOAD_PREFIX = re.compile(r"[0-9a-f]{8}-(?=.)")  # Label Studio's prefix of an uploaded file name
 _PARTS = re.compile(r"[ _.\-]+")  # between the parts of a name
 _LAST_NUMBER = re.compile(r"(\d+)$")
 
@@ -160,8 +160,8 @@ class ImageIndex:
         if not found:
             alike = _list(self._by_equivalent.get(_stem_key(name)))
             found = [path for path in alike if _equivalent(_name(path)) == _equivalent(name)] or alike
-        if not found and _UPLOADED.match(name):  # Label Studio also writes `_` for blanks
-            bare = _UPLOADED.sub("", name, count=1)
+        if not found and _UPLOAD_PREFIX.match(name):  # Label Studio also writes `_` for blanks
+            bare = _UPLOAD_PREFIX.sub("", name, count=1)
             found = self.named(bare) or self._by_cleaned_name.get(bare)
         return _list(found)
 

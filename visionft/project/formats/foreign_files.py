@@ -15,7 +15,7 @@ from typing import Any
 OPTION = "--foreign-file"  # runs it in the frozen program, whose `sys.executable` is no Python
 _ROWS_AT_ONCE = 1000
 _IMAGES_AT_ONCE = 8
-_BUFFER = 1 << 20  # bytes that pyarrow reads at once
+_BUFFER_BYTES = 1 << 20  # bytes that pyarrow reads at once
 
 
 def spreadsheet_rows(path: str) -> Iterator[list[Any]]:
@@ -74,7 +74,7 @@ def parquet_images(path: str) -> Iterator[list[Any]]:
 
 
 def _parquet(path: str) -> Any:
-    return import_module("pyarrow.parquet").ParquetFile(path, buffer_size=_BUFFER, pre_buffer=False)
+    return import_module("pyarrow.parquet").ParquetFile(path, buffer_size=_BUFFER_BYTES, pre_buffer=False)
 
 
 def _columns(table: Any) -> tuple[list[str], list[str], str]:

@@ -20,7 +20,7 @@ from visionft.project.formats.split_names import UNASSIGNED_FOLDER, is_split_nam
 
 _UNSAFE_CHARACTERS = re.compile(r'[<>:"/\\|?*%\x00-\x1f]')
 _BLANK_AT_EDGE = re.compile(r"^ | (?=\.[^.]*$)")  # of a name or its stem: lists of names lose it
-_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+_RESERVED_NAME = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 _HIDDEN = re.compile("^_(?=_)")  # Hugging Face's data sets skip folders with this prefix
 _MAX_FOLDER_BYTES = 120  # of the name of a class: it leaves half of Windows' 260 for the path to it and the file in it
 
@@ -120,7 +120,7 @@ def safe_name(name: str) -> str:
     safe = _BLANK_AT_EDGE.sub("%20", safe)
     if safe[-1:] in (".", " "):
         safe = f"{safe[:-1]}%{ord(safe[-1]):02X}"
-    return f"_{safe}" if _RESERVED.fullmatch(safe) or safe.startswith(".") else safe
+    return f"_{safe}" if _RESERVED_NAME.fullmatch(safe) or safe.startswith(".") else safe
 
 
 def write_class_folders(labels: LabelSet, copier: Copier) -> None:

@@ -117,7 +117,7 @@ class LabelChoice:
         return bool(self.table or self.file or self.label)
 
 
-AUTOMATIC = LabelChoice()
+AUTOMATIC_CHOICE = LabelChoice()
 
 
 @dataclass(frozen=True)
@@ -132,11 +132,11 @@ class ImageTable:
     unreadable: tuple[RejectedFile, ...] = ()
     declared: tuple[ClassLook, ...] = ()  # classes that the source lists, also without images
     interpretations: tuple[Interpretation, ...] = ()
-    label_files: tuple[Path, ...] = ()  # further ones besides those of the interpretations
+    label_files: tuple[Path, ...] = ()  # further label files
     title: Message = Message("")
     evidence: Message = Message("")  # counts for and against it, as sentences
-    is_sure: bool = False  # imported without the user's choice, where it is the first
-    choice: LabelChoice = AUTOMATIC  # that gives the same labels; automatic where none does
+    is_sure: bool = False  # imported without the user's choice if it is the first
+    choice: LabelChoice = AUTOMATIC_CHOICE  # the choice that gives the same labels, else automatic
 
     @cached_property
     def _paths(self) -> dict[str, dict[str, list[Path]]]:
@@ -191,13 +191,13 @@ class ReadOptions:
     is_confined: bool = False  # file names must not lead out of its folder: it came from an archive
     image_folders: Sequence[Path] = ()  # further folders for file names, also outside of the file's own
     index: ImageIndex | None = None  # of the whole source, shared by its readers
-    choice: LabelChoice = AUTOMATIC
+    choice: LabelChoice = AUTOMATIC_CHOICE
 
 
 DEFAULT_OPTIONS = ReadOptions()
 
 
-_MOST = 6  # names in a note
+_MAX_NAMED_FILES = 6  # names in a note
 
 
 def notes_on(interpretations: Iterable[Interpretation]) -> list[Message]:
@@ -221,17 +221,17 @@ def _label_notes(each: Interpretation) -> Iterator[Message]:
     if each.split_column:
         yield Message("“{name}” gives the splits.", name=each.split_column)
     if each.unlabelled_folders:
-        names = listed(each.unlabelled_folders, _MOST)
+        names = listed(each.unlabelled_folders, _MAX_NAMED_FILES)
         yield Message("Images in the folders {names} have no class.", names=names)
 
 
 def _file_notes(each: Interpretation) -> Iterator[Message]:
     """Yield the notes on joined files and columns, on images found by their names, and on what is not used."""
     if each.joined:
-        names = listed([path.name for path in each.joined], _MOST)
+        names = listed([path.name for path in each.joined], _MAX_NAMED_FILES)
         yield Message("{file} is joined with {names}.", file=each.file.name, names=names)
     if each.other_images:
-        yield Message("Images in the columns {names} get no class.", names=listed(each.other_images, _MOST))
+        yield Message("Images in the columns {names} get no class.", names=listed(each.other_images, _MAX_NAMED_FILES))
     if each.separator:
         yield Message("In a cell, “{sign}” separates several classes.", sign=each.separator)
     if each.found_elsewhere:
@@ -241,7 +241,7 @@ def _file_notes(each: Interpretation) -> Iterator[Message]:
     if each.ambiguous:
         yield Message("Names of several images, which get no class: {count}.", count=each.ambiguous)
     if each.unread:
-        yield Message("Not used, though they may hold labels: {names}.", names=listed(each.unread, _MOST))
+        yield Message("Not used, though they may hold labels: {names}.", names=listed(each.unread, _MAX_NAMED_FILES))
 
 
 def label_choice(

@@ -1,4 +1,4 @@
-"""Label tables among the files of a source: those that name images, or hold a key that the names of images contain."""
+"""Label tables among the files of a source: they name images, or hold a key that the names of images contain."""
 
 import os
 import re
@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from visionft.core.errors import ProjectError
 from visionft.project.formats.columns import recognise_columns
-from visionft.project.formats.image_table import AUTOMATIC, ImageTable, ReadOptions
+from visionft.project.formats.image_table import AUTOMATIC_CHOICE, ImageTable, ReadOptions
 from visionft.project.formats.locating import ImageFinder
 from visionft.project.formats.nested import Entry
 from visionft.project.formats.readers import image_table_of
@@ -19,11 +19,11 @@ from visionft.project.formats.registry import format_of
 from visionft.project.formats.tables import TABLE_SUFFIXES, SourceTable, open_table, table_of, table_of_entries
 from visionft.project.formats.whole_files import MemoryLimit, read_label_json
 
-_MOST_FILES = 500  # that are opened
+_MOST_FILES = 500  # opened files
 _MOST_ALIKE = 50  # tables in a folder; more are files of one image each, as the boxes of YOLO
 _LEAST_DOCUMENTS = 3  # JSON files called like images, `a.json` of V7 for `a.jpg`; fewer may be so by chance
 _SIGNS_AFTER_NAME = re.compile(r"(?i)(___\w+)?\.json$")  # `a.jpg___objects.json` of SuperAnnotate
-_KEYED = 0.9  # share of the images whose names hold one key of a table: `B03` for `B03_s1.tif`
+_MIN_KEY_SHARE = 0.9  # share of the images whose names hold one key of a table: `B03` for `B03_s1.tif`
 _OF_FILE = "file_name"
 _HEAD = 500  # rows by which keys are compared
 TABLES = ("csv", "jsonl", "json", "spreadsheet")  # formats that `tables.py` opens
@@ -113,7 +113,7 @@ def _keyed(opened: _Opened, options: ReadOptions) -> ImageTable | None:
         if is_key and index.by_part(keys):
             rows = _rows_by_key(_whole(opened), title)
             found = index.by_part(rows.keys())
-            if len(found) >= max(1, _KEYED * index.count) and len(set(found.values())) > len(rows) / 2:
+            if len(found) >= max(1, _MIN_KEY_SHARE * index.count) and len(set(found.values())) > len(rows) / 2:
                 with suppress(ProjectError):
                     keyed = _table_of_images(table, title, rows, found)
                     return image_table_of(keyed, opened.finder, options.choice)
@@ -151,7 +151,7 @@ def _opened(file: Path, options: ReadOptions) -> _Opened | None:
     finder = ImageFinder.of(file, options)
     try:
         table = open_table(file, finder)
-        columns = recognise_columns(table.titles, table.good, AUTOMATIC, images=finder)
+        columns = recognise_columns(table.titles, table.good, AUTOMATIC_CHOICE, images=finder)
     except ProjectError:
         return None
     cells = [str(row.get(columns.file) or "") for row in table.good[:200]] if columns is not None else []

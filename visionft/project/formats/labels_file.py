@@ -1,6 +1,6 @@
 """`labels.jsonl`: the user's decisions about each image, one JSON object per line, for people and programs.
 
-The keys are those of Hugging Face's `metadata.jsonl` (`file_name`, with `/`, relative to the file's folder) and this
+The keys follow Hugging Face's `metadata.jsonl` (`file_name`, with `/`, relative to the file's folder) and this
 program's own; `sha256` finds a moved image again. `labels.classes.json` beside it keeps the order and appearance of
 the classes.
 """

@@ -58,7 +58,7 @@ class ImageFinder:
         splits = {split_of(word) for word in name_words(stem) if is_split_name(word)}
         self._split = splits.pop() if len(splits) == 1 else None
         self._guesses: dict[str, Path] = {}  # {name: image that does not lie where the name says}
-        self._elsewhere: set[str] = set()  # names with another folder than that of the image
+        self._elsewhere: set[str] = set()  # names whose folder differs from the image's
         self._splits: dict[str, str | None] = {}  # {folder: split in its name}
         self.ambiguous = 0  # names so far
         self.by_number = 0  # names found by their number alone
@@ -136,7 +136,7 @@ class ImageFinder:
     def _as_written(self, meant: Sequence[str], last: str) -> tuple[Path, str] | None:
         """Return the image at one of the paths that a name says, and that path; None for no file there.
 
-        The index answers without the disk where `last`, the end of the name, is that of a single image.
+        The index answers without the disk if a single image's name is `last`, the end of the name.
         """
         named = self._index.named(last) if self._is_shared else []
         for path in meant:
@@ -147,7 +147,7 @@ class ImageFinder:
         return None
 
     def _best(self, named: Sequence[Path], meant: str) -> Path | None:
-        """Return the one of some images that a path means; None for none."""
+        """Return the image that a path means, or None."""
         if len(named) == 1 and not self._has_own_folder:
             return named[0]
         folder = Path(meant).parent

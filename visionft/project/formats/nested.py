@@ -12,7 +12,7 @@ from visionft.project.formats.split_names import is_split_name
 Entry = dict[str, Any] | list[Any] | str  # an object, an array, or the reason for another value
 _MAX_DEPTH = 12  # objects and arrays within others: the answers in Labelbox's NDJSON lie 9 deep
 _LONGEST_TITLE = 2000  # characters; a key of a million would be copied into the title of each value inside
-_ENOUGH = 40  # entries that are looked at to understand a file
+_SAMPLE_ENTRIES = 40  # entries that are looked at to understand a file
 # Keys, in small letters and without signs, that mark a part of an image: `normalizedVertices` of Google Cloud Vision.
 _GEOMETRY = frozenset(
     ("bbox", "boundingbox", "box", "points", "point", "polygon", "polyline", "line", "rectangle", "coordinates", "xmin",
@@ -125,7 +125,7 @@ def _entry(value: Any) -> Entry:
 
 
 def _of_object(value: dict[str, Any], has_image: Callable[[str], bool]) -> Iterator[Entry]:
-    first = list(value.items())[:_ENOUGH]
+    first = list(value.items())[:_SAMPLE_ENTRIES]
     if sum(has_image(key) for key, _ in first) > len(first) / 2:
         yield from _entries_by_image(value)
     elif any(has_image(name) for _, names in first if _is_names(names) for name in names[:3]):

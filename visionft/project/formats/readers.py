@@ -20,7 +20,7 @@ from visionft.project.formats.cells import is_number, is_yes, names_in, separato
 from visionft.project.formats.class_names import are_ids, find_class_names, name_of
 from visionft.project.formats.columns import Columns, name_in, recognise_columns, titles_text
 from visionft.project.formats.image_table import (
-    AUTOMATIC,
+    AUTOMATIC_CHOICE,
     DEFAULT_OPTIONS,
     ImageTable,
     ImportRow,
@@ -64,7 +64,7 @@ def image_table_of_rows(
     return image_table_of(table_of(file, titles, rows), finder, choice)
 
 
-def image_table_of(table: SourceTable, finder: ImageFinder, choice: LabelChoice = AUTOMATIC) -> ImageTable:
+def image_table_of(table: SourceTable, finder: ImageFinder, choice: LabelChoice = AUTOMATIC_CHOICE) -> ImageTable:
     """Return the image_table of a table's images; a `ProjectError` where no column names images.
 
     It has no interpretation where all rows of the sample are malformed.
@@ -228,7 +228,7 @@ def _rejected(file: Path, line: int, error: ValueError) -> RejectedFile:
 
 
 def _of_present_classes(files: list[ImportRow]) -> list[ImportRow]:
-    """Return the entries without those of absent classes; an image of absent classes alone has no label."""
+    """Return the entries without absent classes; an image of absent classes alone has no label."""
     labelled = {each.path for each in files if each.labels}
     return [each for each in files if each.labels or each.path not in labelled]
 

@@ -65,7 +65,7 @@ class SourceTable:
 
 
 def open_table(file: Path, images: ImageNames) -> SourceTable:
-    """Return the table in a file; a `ProjectError` where there is none."""
+    """Return the table in a file; a `ProjectError` if it has no table."""
     check_size(file)
     return _OPENERS.get(file.suffix.casefold(), _delimited)(file, images)
 

@@ -35,7 +35,7 @@ _OF_LABEL = 64
 _OF_REJECTED = 400
 _CHUNK = 1 << 20
 _MAX_TAG = 4 << 20  # bytes; its values are created at once
-_AGAIN = Message("It may be cut short or edited by hand: export it again.")
+_EXPORT_AGAIN = Message("It may be cut short or edited by hand: export it again.")
 _DIVIDE = Message("Divide it, or leave out what is no label, such as outlines and images inside it.")
 _LOOK_BYTES = 1 << 20  # of the beginning and of the end: COCO's `categories` stand behind all `annotations`
 _NOT_ASCII = re.compile(r"[^\0-\x7f]")
@@ -170,7 +170,7 @@ class Element:
         return (child for child in self.children if child.tag in tags)
 
     def text_of(self, tag: str) -> str:
-        """Return the text of the first child of a name, without the blanks around it; empty where there is none."""
+        """Return the text of the first child of a name, stripped, or an empty text."""
         return next((child.text.strip() for child in self.all(tag)), "")
 
 
@@ -237,11 +237,11 @@ def xml_elements(file: Path) -> Iterator[Element]:
     except expat.ExpatError as error:
         reason = expat.ErrorString(error.code)
         message = Message("{file} is no XML: line {line}: {reason}.", file=file, line=error.lineno, reason=reason)
-        raise ProjectError(message, _AGAIN) from error
+        raise ProjectError(message, _EXPORT_AGAIN) from error
     except (ValueError, LookupError) as error:  # `encoding="uto-8"` is a LookupError of expat
         line = builder.parser.CurrentLineNumber
         message = Message("{file} is not read: line {line}: {reason}.", file=file, line=line, reason=error)
-        raise ProjectError(message, _AGAIN) from error
+        raise ProjectError(message, _EXPORT_AGAIN) from error
     yield from builder.taken()
 
 
@@ -300,9 +300,9 @@ def read_label_json(file: Path) -> Any:
             return parse_json(text)
     except json.JSONDecodeError as error:
         message = Message("{file} is no JSON: line {line}: {reason}.", file=file, line=error.lineno, reason=error.msg)
-        raise ProjectError(message, _AGAIN) from error
+        raise ProjectError(message, _EXPORT_AGAIN) from error
     except ValueError as error:
-        raise ProjectError(Message("{file} is no JSON: {reason}.", file=file, reason=error), _AGAIN) from error
+        raise ProjectError(Message("{file} is no JSON: {reason}.", file=file, reason=error), _EXPORT_AGAIN) from error
 
 
 def as_object(value: Any) -> dict[str, Any]:

@@ -37,7 +37,7 @@ _TABLE = "metadata.jsonl"  # of the images in Parquet files
 MAX_RATIO = 200  # images hardly compress; deflate's maximum ratio is about 1,000
 RATIO_MATTERS_ABOVE = 100 * 2**20  # bytes: drawings and images of one colour compress well, and are small
 _SUFFIXES = (".zip", ".tm", ".parquet")  # `.tm`: a project of Teachable Machine
-_RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{digit}" for port in ("com", "lpt") for digit in "123456789")}
+_RESERVED_NAMES = {"con", "prn", "aux", "nul", *(f"{port}{digit}" for port in ("com", "lpt") for digit in "123456789")}
 _DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
@@ -68,7 +68,7 @@ def archives_of(folder: Path) -> list[Path]:
 
 
 def unpack(source: Path, target: Path, *, job: JobContext = SILENT_JOB) -> bool:
-    """Unpack an archive, or those of a folder, into the empty folder `target`; return False when cancelled.
+    """Unpack an archive, or all archives of a folder, into the empty folder `target`; return False when cancelled.
 
     Archives inside are unpacked too, where there are no images beside them. A `ProjectError` for an archive that is
     damaged, too large, or not safe.
@@ -223,7 +223,7 @@ class _Unpacking:
 
 def _stem(archive: Path) -> str:
     suffix = next(each for each in _SUFFIXES if archive.name.casefold().endswith(each))
-    return archive.name[: -len(suffix)].removesuffix("-samples")  # as Teachable Machine ends those of a class
+    return archive.name[: -len(suffix)].removesuffix("-samples")  # Teachable Machine's suffix of a class's archive
 
 
 def _kind_of(archive: Path) -> str:
@@ -267,4 +267,4 @@ def _is_storable(name: str) -> bool:
 
 def _is_reserved(part: str) -> bool:
     """Return whether Windows reserves a name, or drops its end: `con.txt`, `a.`, `a `."""
-    return part.partition(".")[0].strip().casefold() in _RESERVED or part[-1] in ". "
+    return part.partition(".")[0].strip().casefold() in _RESERVED_NAMES or part[-1] in ". "

@@ -9,7 +9,7 @@ from visionft.project.formats.folders import CONTAINERS
 from visionft.project.formats.split_names import is_split_name
 
 _WORDS = re.compile(r"[\W_]+|(?<=[a-z])(?=[A-Z0-9])")
-_NUMBERED = re.compile(r"(?P<words>.*?)([ _.-]*\d+|[ _.-]+[a-zA-Z])")
+_NUMBERED_NAME = re.compile(r"(?P<words>.*?)([ _.-]*\d+|[ _.-]+[a-zA-Z])")
 _PART = re.compile(r"(.+?)[ _.-]*(\d{1,2})")
 _NUMBER_FIRST = re.compile(r"\d{3}(?P<words>[A-Z]+)")  # `100APPLE`
 _DATE = re.compile(r"(19|20)\d\d([-_. ]?\d\d){0,2}([-_. T]\d{2,6}){0,3}")
@@ -56,7 +56,7 @@ _ALBUMS = {
     "screenshots", "sent", "signal", "telegram", "whatsapp",
 }  # fmt: skip
 # Folders of images without a class: of Datumaro and CVAT, FiftyOne, Roboflow, and of people.
-_UNLABELLED = (
+_UNLABELLED_FOLDERS = (
     "nolabel", "pred", "predict", "prediction", "predictions", "sinclasificar", "todo", "tolabel", "tosort",
     "unclassified", "unlabeled", "unlabelled", "unsorted", "unsortiert",
 )  # fmt: skip
@@ -71,7 +71,7 @@ _VERDICTS = {
 _OF_IMAGES = {"bild", "bilder", "foto", "image", "img", "photo", "pic", "picture"}
 # Ends of the copy of a folder by an explorer: `Apples - Copy`, `Äpfel - Kopie (2)`, `New folder (2)`.
 _COPY = re.compile(r"(?i)([ _-]+(kopie|copy|copie|copia)([ _]*\(?\d+\)?)?|\s*\(\d+\)|_copy)$")
-# Words before the number of a class, unlike those of items: `class_1`, `Sorte 2`, `stage IV`.
+# Words before the number of a class, in contrast to items: `class_1`, `Sorte 2`, `stage IV`.
 _CLASS_WORDS = {
     "art", "category", "char", "character", "class", "cls", "digit", "grade", "kategorie", "kind", "kl", "klasse",
     "label", "level", "note", "quality", "size", "sorte", "species", "stage", "stufe", "typ", "type",
@@ -81,22 +81,22 @@ _CLASS_WORDS = {
 
 def is_unlabelled(name: str) -> bool:
     """Return whether a folder holds images without a class, by its name."""
-    return _key(name) in _UNLABELLED
+    return _key(name) in _UNLABELLED_FOLDERS
 
 
 def are_verdicts(names: Collection[str]) -> bool:
-    """Return whether names are those of verdicts: `OK`, `NOK`; `good`, `defective`."""
+    """Return whether names are verdicts: `OK`, `NOK`; `good`, `defective`."""
     return len(names) > 1 and {_key(name) for name in names} <= _VERDICTS
 
 
 def original_of(name: str, names: Collection[str]) -> str:
-    """Return the one of some names of which another is a copy by an explorer: `Apples - Copy`, `New folder (2)`."""
+    """Return the name of which another one is a file manager's copy: `Apples - Copy`, `New folder (2)`."""
     original = _COPY.sub("", name)
     return original_of(original, names) if original in names and original != name else name
 
 
 def is_container(name: str) -> bool:
-    """Return whether a name is that of any image folder: `images`, `data_256`, `JPEGImages`, `CLS-LOC`."""
+    """Return whether a name is a general image folder's: `images`, `data_256`, `JPEGImages`, `CLS-LOC`."""
     words = _words(name)
     return name.casefold() in CONTAINERS or (bool(words) and all(word in _CONTAINERS for word in words))
 
@@ -131,7 +131,7 @@ def are_dated(names: Collection[str]) -> bool:
 
 
 def are_albums(names: Collection[str]) -> bool:
-    """Return whether names are those of albums: of a program, or of images of something, `Fotos von Anna`."""
+    """Return whether names are albums' (of a program, or of images of something, `Fotos von Anna`)."""
     words = [_words(name) for name in names]
     are_of_images = all(len(each) > 1 and each[0].rstrip("s") in _OF_IMAGES for each in words)
     return are_of_images or all(each and _ALBUMS.issuperset({each[0]}) for each in words)
@@ -144,7 +144,7 @@ def are_numbers(names: Collection[str]) -> bool:
 
 def are_counted(names: Collection[str]) -> bool:
     """Return whether names differ in a number alone: `S005`, `S010`."""
-    found = [_NUMBERED.fullmatch(name) for name in names]
+    found = [_NUMBERED_NAME.fullmatch(name) for name in names]
     return all(found) and len({each["words"].casefold() for each in found if each}) == 1
 
 
@@ -154,7 +154,7 @@ def are_class_numbers(names: Collection[str]) -> bool:
 
 
 def names_of_parts(names: Collection[str]) -> dict[str, str]:
-    """Return {name: what it is without its number} where several are numbered from 1 on: `MLB_1`, `MLB_2`, `MSV_1`."""
+    """Return {name: name without its number} if several are numbered from 1 on: `MLB_1`, `MLB_2`, `MSV_1`."""
     found = {name: _PART.fullmatch(name) for name in names}
     numbers: defaultdict[str, set[int]] = defaultdict(set)
     for each in found.values():
@@ -203,7 +203,7 @@ def _words(name: str) -> list[str]:
 
 def _prefixes(names: Collection[str]) -> set[str]:
     """Return the last word before numbers, or that after them; "?" for names that differ in more than a number."""
-    found = [_NUMBERED.fullmatch(name) or _NUMBER_FIRST.fullmatch(name) for name in names]
+    found = [_NUMBERED_NAME.fullmatch(name) or _NUMBER_FIRST.fullmatch(name) for name in names]
     prefixes = {each["words"].casefold() if each else "?" for each in found}
     return set(_words(prefixes.pop())[-1:]) or {"?"} if len(prefixes) == 1 else {"?"}
 
@@ -217,11 +217,11 @@ _OF_CAMERAS = re.compile(
 )
 _SHORT_SPLITS = ("te", "tr", "trn", "ts", "tst", "va")
 # Share of the images whose names have the part. At .6 the inventory numbers of a museum would be offered as classes
-# (`Inventar eines Museums` of the public data sets); at .9 none of them is read otherwise.
-_COVERED = 0.8
+# (`Inventar eines Museums` of the public data sets); at .9 no data set changes.
+_MIN_PART_SHARE = 0.8
 _LEAST_IMAGES = 6  # of fewer, the parts recur by chance; with 12, plates of few wells lose their offer (`Opera Phenix`)
 _MOST_CLASSES = 1000  # words beside the numbers; no public data set depends on it between 500 and 2,000
-_MOST_OF_PART = 50  # values of one part of the names; likewise between 25 and 100
+_MOST_OF_PART = 50  # values of one part of the names; no public data set depends on it between 25 and 100
 
 
 def name_parts(stem: str) -> tuple[str, ...]:
@@ -247,7 +247,7 @@ def parts_with_classes(paths: Sequence[Path]) -> Iterator[int]:
         return
     names = [name_parts(path.stem) for path in paths]
     length, equally_long = Counter(map(len, names)).most_common(1)[0]
-    if length < 2 or equally_long < _COVERED * len(paths):
+    if length < 2 or equally_long < _MIN_PART_SHARE * len(paths):
         return
     columns = [Counter(parts[place] for parts in names if place < len(parts)) for place in range(length)]
     places = [place for place in range(length) if _are_classes(columns[place], len(paths), _MOST_OF_PART)]
@@ -274,6 +274,6 @@ def _is_word(name: str) -> bool:
 
 
 def _are_classes(counts: Counter[str], images: int, most: int) -> bool:
-    """Return whether values recur as those of classes do."""
+    """Return whether values recur like classes."""
     total = sum(counts.values())
-    return 1 < len(counts) <= min(most, total / 2) and total >= _COVERED * images
+    return 1 < len(counts) <= min(most, total / 2) and total >= _MIN_PART_SHARE * images

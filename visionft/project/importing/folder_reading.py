@@ -1,4 +1,4 @@
-"""The image tables of a folder, ranked (`ranking.py`), and those of a label file that was named."""
+"""The image tables of a folder, ranked (`ranking.py`), and of a label file chosen by the user."""
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -15,7 +15,7 @@ from visionft.data.types import Split
 from visionft.project.formats.class_names import are_ids, find_class_names, name_of
 from visionft.project.formats.folders import ImageIndex
 from visionft.project.formats.image_table import (
-    AUTOMATIC,
+    AUTOMATIC_CHOICE,
     ImageTable,
     ImportRow,
     Interpretation,
@@ -64,7 +64,7 @@ def read_folder(
 def read_label_file(table: ImageTable, with_label: Callable[[str], ImageTable] | None) -> tuple[ImageTable, ...]:
     """Return the tables of a label file that was named; `with_label` reads it with another column of labels.
 
-    A `ProjectError` where none of its images is there.
+    A `ProjectError` if all of its images are missing.
     """
     without_labels = Proposal(choice=LabelChoice(is_unlabelled=True))
     if not table.interpretations:  # no row of it could be read
@@ -113,7 +113,7 @@ class _FolderReader:
             return self._described(replace(self._chosen(choice), is_sure=True), []), self._without_labels([], [])
         sources, errors = ([], []) if self.only == "folders" else self._labels.read()
         files = merged_sources([each for each in sources if each.labels])
-        is_of_files = replace(choice, separator="") != AUTOMATIC or self.only not in ("auto", "folders")
+        is_of_files = replace(choice, separator="") != AUTOMATIC_CHOICE or self.only not in ("auto", "folders")
         chosen = [Proposal(source=each, is_sure=True) for each in files[:1]]
         proposals = chosen if is_of_files else self._ranked(files, sources)
         if self.only != "folders" and not proposals and not choice.is_unlabelled:
@@ -123,7 +123,7 @@ class _FolderReader:
         return *tables, self._without_labels(sources if is_open else [], sources)
 
     def _ranked(self, files: Sequence[LabelSource], sources: Sequence[LabelSource]) -> list[Proposal]:
-        """Return all proposals, those that are sure first."""
+        """Return all proposals, sure ones first."""
         proposals = rank(self.survey, self._trees(), files, is_multi_label=self.options.is_multi_label)
         others = [Proposal(source=each) for each in self._other_columns(sources, proposals)]
         known = [each for each in [*proposals, *others] if not each.is_of_parts_or_forms]
@@ -138,12 +138,12 @@ class _FolderReader:
         return sorted(proposals, key=lambda each: (not each.is_sure, each.is_form))
 
     def _trees(self) -> list[Proposal]:
-        """Return the class folders by structure, then those of other levels."""
+        """Return the class folders by structure, then of other levels."""
         found: list[Proposal] = []
         levels = list(class_levels(self.survey.root))
         if self._plan.labels:
             level = next((level for level, plan in levels if plan.labels == self._plan.labels), 0)
-            choice = LabelChoice(class_folder=level) if level else AUTOMATIC
+            choice = LabelChoice(class_folder=level) if level else AUTOMATIC_CHOICE
             plan = self._with_names(self._plan)
             found.append(Proposal(plan=plan, has_folders_first=True, is_sure=plan.is_sure, choice=choice))
         for level, plan in levels if len(levels) <= _MOST_LEVELS else [*levels[: _MOST_LEVELS - 1], levels[-1]]:
@@ -167,7 +167,7 @@ class _FolderReader:
     def _words_in_names(self) -> Iterator[Proposal]:
         """Yield the parts of the file names that may be classes."""
         files = [each for each in tree_table(self.survey, self._plan).rows if is_image(each)]
-        known = [each.path for each in files if each.split != "test"]  # those of the test may have none in their names
+        known = [each.path for each in files if each.split != "test"]  # test images may lack the class in their names
         numbers = [*parts_with_classes([each.path for each in files])] or [*parts_with_classes(known)]
         return (self._chosen(LabelChoice(name_part=number)) for number in numbers)
 
@@ -231,7 +231,7 @@ class _FolderReader:
     def _described(self, proposal: Proposal, sources: Sequence[LabelSource]) -> ImageTable:
         """Return the image table of a proposal, with its title and evidence."""
         table = _with_splits(self._listing(proposal), _splits_of_lists(sources))
-        if proposal.source and not proposal.plan and proposal.choice == AUTOMATIC:
+        if proposal.source and not proposal.plan and proposal.choice == AUTOMATIC_CHOICE:
             choice = _choice_of(proposal.source, self.survey.source)
             choice = replace(choice, table="") if len(sources) == 1 else choice
             proposal = replace(proposal, choice=choice)
@@ -295,7 +295,7 @@ def _open_entries(sources: Sequence[LabelSource]) -> list[Interpretation]:
 
 
 def _by_columns(tables: Sequence[LabelSource]) -> list[list[LabelSource]]:
-    """Return tables of the same columns together, without those of a column for each class."""
+    """Return tables of the same columns together, without tables of one column per class."""
     alike: defaultdict[tuple[str, ...], list[LabelSource]] = defaultdict(list)
     for table in tables:
         first = table.table.interpretations[0]
@@ -348,7 +348,7 @@ def _choice_of(source: LabelSource, folder: Path) -> LabelChoice:
     first = source.table.interpretations[0]
     is_table = len(source.table.interpretations) == 1 and len(first.label_columns) == 1 and not first.joined
     if not is_table or first.format or not first.file.is_relative_to(folder) or not first.file_column:
-        return AUTOMATIC
+        return AUTOMATIC_CHOICE
     return LabelChoice(
         table=first.file.relative_to(folder).as_posix(), file=first.file_column, label=first.label_columns[0]
     )
@@ -412,7 +412,7 @@ def _require_related(survey: Survey, sources: Sequence[LabelSource], errors: Seq
 
 
 def _unrelated(source: LabelSource, index: ImageIndex) -> ProjectError:
-    """Return the error for a label file that names other images than those of the folder of an index."""
+    """Return the error for a label file that names images outside of the folder of an index."""
     file = source.file
     found = format_of(source.file) if source.file.is_file() else None
     if source.ambiguous:

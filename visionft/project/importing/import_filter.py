@@ -112,7 +112,7 @@ class ImportFilter:
     def __post_init__(self) -> None:
         self.skipped.extend(self.source.table.skipped)
         self.unreadable.extend(self.source.table.unreadable)
-        self._own_contents = frozenset[str]()  # which another project's are compared with instead of their files
+        self._own_contents = frozenset[str]()  # contents to compare with another project's, in place of its files
         if self.source.is_project and self.project is not None:
             self._own_contents = frozenset(row[0] for row in self.project.fetch("SELECT sha256 FROM image"))
         self._cleaned = lru_cache(_MOST_NAMES)(self._clean)

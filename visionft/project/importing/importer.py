@@ -92,7 +92,7 @@ def import_source(
     copy: bool = False,
     source_format: str = "auto",
     class_map: ClassMap | None = None,
-    choice: image_table.LabelChoice = image_table.AUTOMATIC,
+    choice: image_table.LabelChoice = image_table.AUTOMATIC_CHOICE,
     reading: int = 0,
     accepts_unlabelled: bool = False,
     replaces_labels: bool = False,
@@ -211,7 +211,7 @@ def import_files(
 def _window_of_import(project: Project, source: Source, job: JobContext) -> tuple[ImageReading, ChooseWindow | None]:
     """Return how the images of an import are read, and the change of the project's window that belongs to its step.
 
-    It is measured on the first images. One without images is replaced: an older project keeps that of an undone import.
+    It is measured on the first images. A project without images (an undone import) measures it anew.
     """
     window = window_of_files(project, source, job)
     reading = window.reading if window is not None else AS_STORED

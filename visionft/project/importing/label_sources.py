@@ -24,15 +24,15 @@ from visionft.project.formats.registry import FORMATS, LABEL_FILES, Format, form
 from visionft.project.formats.split_names import is_split_name, split_in, split_of
 from visionft.project.importing.survey import Survey, is_image
 
-_MOST_PLACES = 500  # folders in which files are looked at
-_MOST_IN_PLACE = 12  # files of each whose text is looked at: those of one image each are alike
-_FEW_IMAGES = 3  # different ones that a table has to name
-_SOME_IMAGES = 5  # that may not all have a class of their own
-_RESOLVED = 0.05  # least share of the names in a label file that lead to images
-_LISTED = 0.5  # least share of the names in a list of a split that lead to images
+_MOST_PLACES = 500  # folders whose files are read
+_MOST_IN_PLACE = 12  # files read in each folder: annotation files of single images are alike
+_FEW_IMAGES = 3  # different images that a table has to name
+_SOME_IMAGES = 5  # images from which a different class for each is suspicious
+_MIN_FOUND_SHARE = 0.05  # of the names in a label file that lead to images
+_MIN_LISTED_SHARE = 0.5  # of the names in the list of a split that lead to images
 _WORDS = 5  # blanks in most texts of a column of captions, `a picture of a red car`, and of few names of classes
-_MANY_IMAGES = 50  # of which classes recur
-_MANY_CLASSES = 0.5  # more classes an image are rather captions, names or numbers
+_MANY_IMAGES = 50  # images from which classes have to recur
+_MANY_CLASSES = 0.5  # classes per image; more are captions, names or numbers
 
 # Suffixes of tables, label files and other programs' label stores.
 _MAY_HOLD_LABELS = (
@@ -120,7 +120,7 @@ class LabelSource:
     @property
     def splits(self) -> dict[str, Split]:
         """The split of each image, for a list without labels; empty for any other."""
-        is_list = not self.labels and self.found >= _LISTED * self.named
+        is_list = not self.labels and self.found >= _MIN_LISTED_SHARE * self.named
         return {str(each.path): each.split for each in self.table.rows if each.split} if is_list else {}
 
     @property
@@ -166,7 +166,7 @@ class LabelSource:
         are_numbers = all(each.found_by_number for each in self.table.interpretations)
         if are_numbers and self.found < self.images / 2:  # perhaps the first and last ones of series
             return False
-        return self.found >= _RESOLVED * self.named and self.ambiguous <= self.found
+        return self.found >= _MIN_FOUND_SHARE * self.named and self.ambiguous <= self.found
 
     @property
     def _are_classes(self) -> bool:
@@ -190,7 +190,7 @@ class LabelSource:
 
 @dataclass(frozen=True)
 class LabelReader:
-    """Reads the label files of a folder; `only` those of a format, or "auto"."""
+    """Reads the label files of a folder; `only` is their format, or "auto"."""
 
     survey: Survey
     options: ReadOptions
@@ -209,7 +209,7 @@ class LabelReader:
         return ImageIndex(self.survey.source, self._images)
 
     def read(self) -> tuple[list[LabelSource], list[ProjectError]]:
-        """Return the label files that name images, and the errors of those that cannot be read."""
+        """Return the label files that name images, and the errors of unreadable files."""
         options = replace(self.options, index=self._index)
         if self.options.choice.table:
             return [source_of(self._chosen_table(options), self._known)], []
@@ -222,7 +222,7 @@ class LabelReader:
         return [source_of(each, self._known) for each in found], [*errors, *more_errors]
 
     def _read_tables(self, known: Set[Path], options: ReadOptions) -> tuple[list[ImageTable], list[ProjectError]]:
-        """Return the image tables of the tables but for known files, and the errors of those that have to be read."""
+        """Return the image tables of all but known files, and the errors of required files."""
         files = [file for file in self.survey.others if self._may_read(file) and file not in known]
         found = label_tables(files, options)
         read = {each.file for table in found for each in table.interpretations}
@@ -281,7 +281,7 @@ def _split_of_file(file: Path) -> Split | None:
 
 
 def _read_each(files: Iterable[tuple[str, Path]], options: ReadOptions) -> tuple[list[ImageTable], list[ProjectError]]:
-    """Return the tables of files, each with the name of its format, and the errors of those that cannot be read."""
+    """Return the tables of files, each with the name of its format, and the errors of unreadable files."""
     tables: list[ImageTable] = []
     errors: list[ProjectError] = []
     for name, file in files:
@@ -315,7 +315,7 @@ def _label_files(survey: Survey, only: str) -> Iterator[tuple[str, Path]]:
 
 
 def _candidates(survey: Survey, formats: Sequence[Format], *, with_lists: bool) -> Iterator[Path]:
-    """Yield the first files of each folder whose suffixes are those of formats; `with_lists`, also plain texts."""
+    """Yield the first files of each folder with the suffixes of formats; `with_lists`, also plain texts."""
     suffixes = {suffix for each in formats for suffix in each.suffixes} - (set() if with_lists else {".txt", ".lst"})
     places: defaultdict[Path, list[Path]] = defaultdict(list)
     for file in survey.others:

@@ -17,7 +17,7 @@ from visionft.data.types import Task
 from visionft.project.edits import conflicts
 from visionft.project.edits.import_changes import FileFacts
 from visionft.project.formats.image_table import (
-    AUTOMATIC,
+    AUTOMATIC_CHOICE,
     ImageTable,
     ImageWarning,
     ImportRow,
@@ -50,7 +50,7 @@ class ImportPreview:
     unlabelled: int  # new images without a class
     multi_label_images: int  # new images with more than one class
     splits: dict[str, int]  # new images by the source's split
-    class_splits: dict[str, dict[str, int]]  # those of each class (empty for none) by split
+    class_splits: dict[str, dict[str, int]]  # new images of each class (empty: no class) by split
     bytes: int  # total size of the new images
     smallest: tuple[int, int] | None  # (width, height) in pixels of the new image with the fewest; None without images
     largest: tuple[int, int] | None
@@ -89,14 +89,14 @@ def preview_source(
     source_format: str = "auto",
     class_map: ClassMap | None = None,
     known_facts: Mapping[Path, FileFacts] | None = None,
-    choice: LabelChoice = AUTOMATIC,
+    choice: LabelChoice = AUTOMATIC_CHOICE,
     reading: int = 0,
     unpacked: Path | None = None,
     job: JobContext = SILENT_JOB,
 ) -> ImportPreview:
     """Preview the result of `import_source`, without writing anything except a zip's temporary unpacked copy.
 
-    The arguments are those of the import; `known_facts` are of an earlier preview, and `unpacked` is a folder, made
+    The arguments are the import's; `known_facts` are of an earlier preview, and `unpacked` is a folder, made
     and deleted by the caller, that keeps the files of an archive. Without a project, the source is previewed alone,
     with several classes allowed. A cancelled preview returns its results so far. Raises `ProjectError`: the source is
     missing or holds no image.

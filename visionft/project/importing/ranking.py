@@ -20,13 +20,13 @@ from dataclasses import dataclass, field, replace
 from visionft.core.foreign_text import printable
 from visionft.core.messages import Message, listed, sentences
 from visionft.core.names import count_of
-from visionft.project.formats.image_table import AUTOMATIC, ImageTable, LabelChoice
+from visionft.project.formats.image_table import AUTOMATIC_CHOICE, ImageTable, LabelChoice
 from visionft.project.formats.split_names import is_train_and_val
 from visionft.project.importing.label_sources import Labels, LabelSource
 from visionft.project.importing.survey import Survey, is_image
 from visionft.project.importing.tree_reading import TreePlan, tree_table
 
-EQUAL = 0.98  # share of equal labels of sources that confirm each other
+AGREEING_SHARE = 0.98  # share of equal labels of sources that confirm each other
 _SIGNS = re.compile(r"[\W_\d]+")
 
 
@@ -37,7 +37,7 @@ class Relation:
     common: int  # images
     equal: float  # share of them with equal labels, but for case, signs and numbers
     shared: float  # share of the classes of the smaller vocabulary in both
-    names: Mapping[str, str]  # {class of the first: that of the second}, one to one; empty if there is none
+    names: Mapping[str, str]  # {class of the first: class of the second}, one to one, if any
     confirmed: float  # share of the common images whose classes correspond by `names`
     divides: bool  # each class of the second lies in one class of the first
     unites: bool  # each class of the first lies in one class of the second
@@ -93,15 +93,15 @@ def _main_partners(
         partners[one][other] += count
     main = {one: counts.most_common(1)[0] for one, counts in partners.items()}
     agreeing = sum(count for _, count in main.values())
-    return {one: other for one, (other, _) in main.items()} if common and agreeing >= EQUAL * common else {}
+    return {one: other for one, (other, _) in main.items()} if common and agreeing >= AGREEING_SHARE * common else {}
 
 
-_FEW = 0.02  # share of their images that sources of different images have in common
-_MINOR = 0.2  # share of the labels of the largest source that one needs to be the best
-_ELSEWHERE = 0.2  # share of labels of other images that a rival has
-_SHARED = 0.5  # share of the classes of sources with one vocabulary
-_LEAST = 0.5  # share of the images that class folders label, or a table of those in folders, to go before the other
-_COMPLETE = 0.9  # share of the images in class folders that are the labels of a data set
+_MAX_COMMON_SHARE = 0.02  # sources with at most this share of common images label different images
+_MIN_LABEL_SHARE = 0.2  # of the largest source's labels, for a source to be the best
+_RIVAL_LABEL_SHARE = 0.2  # of the best source's labels, for a source of other images to be a rival
+_MIN_SHARED_CLASSES = 0.5  # share of common classes from which two sources have one vocabulary
+_PRIORITY_SHARE = 0.5  # of the other source's labels, for a table or the class folders to go first
+_COMPLETE_SHARE = 0.9  # of the images in class folders, for the labels of a whole data set
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,8 +114,8 @@ class Proposal:
     is_sure: bool = False
     names: Mapping[str, str] = field(default_factory=dict[str, str])  # {class: its name by the other source}
     agreement: float | None = None  # share of equal labels where a second source labels the same images
-    second: str = ""  # name of the file that agrees so far; empty where it is the source
-    choice: LabelChoice = AUTOMATIC  # that gives the same labels
+    second: str = ""  # name of the agreeing file, unless it is the source
+    choice: LabelChoice = AUTOMATIC_CHOICE  # the choice that gives the same labels
 
     def is_of_other_column(self, sources: Sequence[LabelSource]) -> bool:
         """Whether it takes another column of a label file than was taken when all were read."""
@@ -192,7 +192,7 @@ def rank(
 
     Args:
         survey: The folder.
-        trees: Class folders by structure first, then those of other levels.
+        trees: Class folders by structure first, then of other levels.
         files: Label files, best first.
         is_multi_label: An image may have several classes; else columns of yes and no that give several are not sure.
     """
@@ -228,17 +228,19 @@ class _Pair:
     def joined(self) -> list[Proposal]:
         """Return both as one where the file confirms the folders, names their ids, or labels other images alike."""
         relation = self.relation
-        both = replace(self.tree, source=self.source, choice=AUTOMATIC)
-        are_equal = relation.equal >= EQUAL
-        if relation.common > _FEW * max(len(self.labels), len(self.source.labels)) and (are_equal or relation.names):
+        both = replace(self.tree, source=self.source, choice=AUTOMATIC_CHOICE)
+        are_equal = relation.equal >= AGREEING_SHARE
+        if relation.common > _MAX_COMMON_SHARE * max(len(self.labels), len(self.source.labels)) and (
+            are_equal or relation.names
+        ):
             takes_names = all(map(is_id, self.plan.classes)) and not all(map(is_id, self.source.classes))
             names = relation.names if takes_names else {other: one for one, other in relation.names.items()}
             agreement = relation.equal if are_equal else None
             return [replace(both, is_sure=True, names=names, agreement=agreement, has_folders_first=not takes_names)]
-        label_others = relation.common <= _FEW * max(len(self.labels), len(self.source.labels))
+        label_others = relation.common <= _MAX_COMMON_SHARE * max(len(self.labels), len(self.source.labels))
         if not (label_others and self.source.is_sure and self.tree.is_sure):
             return []
-        return [both] if relation.shared >= _SHARED else []
+        return [both] if relation.shared >= _MIN_SHARED_CLASSES else []
 
     def ranked(self) -> list[Proposal]:
         """Return both in the order of their rank."""
@@ -248,11 +250,11 @@ class _Pair:
         tree = replace(self.tree, agreement=relation.equal, second=printable(source.file.name))
         tree = tree if relation.shared else self.tree
         if not tree.is_sure:  # a table of few images says little about the others
-            is_sure = self.file.is_sure and len(source.labels) >= _LEAST * len(self.labels)
+            is_sure = self.file.is_sure and len(source.labels) >= _PRIORITY_SHARE * len(self.labels)
             return [replace(self.file, is_sure=is_sure), tree]
-        if self.file.is_sure and len(self.labels) < min(_LEAST * self.survey.root.count, len(source.labels)):
+        if self.file.is_sure and len(self.labels) < min(_PRIORITY_SHARE * self.survey.root.count, len(source.labels)):
             return [self.file, tree]
-        is_rival = self.file.is_sure and relation.shared < _SHARED
+        is_rival = self.file.is_sure and relation.shared < _MIN_SHARED_CLASSES
         return [self.file, tree] if is_rival and any(rule(self) for rule, _ in DEVIATIONS) else [tree, self.file]
 
 
@@ -263,13 +265,13 @@ def _are_called_after(pair: _Pair) -> bool:
         any(name_key_of(each) in name_key_of(pair.labels[path][0]) for each in pair.source.labels[path])
         for path in common
     )
-    return named >= _COMPLETE * len(common)
+    return named >= _COMPLETE_SHARE * len(common)
 
 
 def _crosses(pair: _Pair) -> bool:
     """The folders are places, shifts or items: a column called so has other classes, across the folders."""
     relation = pair.relation
-    is_complete = relation.common >= _COMPLETE * len(pair.labels)
+    is_complete = relation.common >= _COMPLETE_SHARE * len(pair.labels)
     is_finer = relation.unites and relation.common >= 2 * len(pair.plan.classes)  # with an image each, by chance
     return (
         is_complete and (pair.source.is_called_label or relation.divides) and not (is_finer or _are_called_after(pair))
@@ -286,11 +288,13 @@ def merged_sources(sources: Sequence[LabelSource]) -> list[LabelSource]:
     """Return the label files, best first, those joined that agree, or label different images in the same way."""
     merged: list[LabelSource] = []
     most = max((len(each.labels) for each in sources), default=0)
-    for source in sorted(sources, key=lambda each: (len(each.labels) >= _MINOR * most, *_order(each)), reverse=True):
+    for source in sorted(
+        sources, key=lambda each: (len(each.labels) >= _MIN_LABEL_SHARE * most, *_order(each)), reverse=True
+    ):
         for place, other in enumerate(merged):
             relation = Relation.of(other.labels, source.labels)
-            is_alike = source.kind == other.kind or relation.shared >= _SHARED
-            fits = relation.equal >= EQUAL if relation.common else is_alike
+            is_alike = source.kind == other.kind or relation.shared >= _MIN_SHARED_CLASSES
+            fits = relation.equal >= AGREEING_SHARE if relation.common else is_alike
             if fits and source.is_submission == other.is_submission:
                 merged[place] = other.joined(source)
                 break
@@ -321,6 +325,6 @@ def _of_file(files: Sequence[LabelSource]) -> Proposal:
         if relation.names and all(map(is_id, best.classes)) and not all(map(is_id, other.classes)):
             names = dict(relation.names)
         is_rival = relation.common >= len(best.labels) / 2 and _order(best)[:4] == _order(other)[:4]
-        is_elsewhere = not relation.common and len(other.labels) >= _ELSEWHERE * len(best.labels)
+        is_elsewhere = not relation.common and len(other.labels) >= _RIVAL_LABEL_SHARE * len(best.labels)
         is_sure = is_sure and (bool(relation.names) or not (is_rival or is_elsewhere))
     return Proposal(source=best, is_sure=is_sure, names=names)

@@ -9,7 +9,7 @@ from visionft.project.importing.importer import ImportReport, import_source
 from visionft.project.splits import assign_splits
 from visionft.project.store import Project
 
-FOLDER = "sample images"  # within the project, where they keep their names
+SAMPLE_FOLDER = "sample images"  # within the project, where they keep their names
 
 
 def fill_with_sample(project: Project, *, job: JobContext = SILENT_JOB) -> ImportReport | None:
@@ -18,7 +18,7 @@ def fill_with_sample(project: Project, *, job: JobContext = SILENT_JOB) -> Impor
     Returns:
         The import report; None when cancelled before the import, and nothing is left.
     """
-    images = project.path / FOLDER
+    images = project.path / SAMPLE_FOLDER
     images.mkdir()
     unpack(PHOTOGRAPHS, images, job=job)
     if job.is_cancelled:

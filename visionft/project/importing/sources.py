@@ -15,7 +15,7 @@ from visionft.core.messages import Message
 from visionft.data.decode import IMAGE_SUFFIXES
 from visionft.data.image_reading import AS_STORED, ImageReading
 from visionft.project.formats.image_table import (
-    AUTOMATIC,
+    AUTOMATIC_CHOICE,
     DEFAULT_OPTIONS,
     ImageTable,
     Interpretation,
@@ -32,15 +32,15 @@ from visionft.project.importing.other_project import is_project, read_project
 from visionft.project.store import Project
 
 UNPACKED_PREFIX = ".unpacked-"
-_KEPT = "files"  # in a folder owned by the caller
+_FILES_FOLDER = "files"  # in a folder owned by the caller
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A source that was read: every way to understand it, most plausible first, and the one that is taken."""
+    """A source after reading: its interpretations, most plausible first, and the chosen one."""
 
     path: Path  # as given by the user
-    base: Path  # folder of its files; those of an archive are unpacked
+    base: Path  # folder of its files; of an archive, unpacked
     tables: tuple[ImageTable, ...]
     table: ImageTable  # one of them
     is_project: bool = False  # another project: images are known by its hashes, and those in its folder are copied
@@ -76,7 +76,7 @@ def opened_source(
     source_format: str,
     scratch: Path,
     *,
-    choice: LabelChoice = AUTOMATIC,
+    choice: LabelChoice = AUTOMATIC_CHOICE,
     known_classes: Collection[str] = (),
     unpacked: Path | None = None,
     is_multi_label: bool = False,
@@ -93,7 +93,7 @@ def opened_source(
         raise ProjectError(message, hint)
     if not path.exists():
         raise ProjectError(Message("{path} does not exist.", path=path), "Check the path.")
-    if source_format == "auto" and choice == AUTOMATIC and is_project(path):
+    if source_format == "auto" and choice == AUTOMATIC_CHOICE and is_project(path):
         if path.samefile(scratch):
             raise ProjectError("A project cannot be imported into itself.", "Choose another project.")
         table, roots = read_project(path, known_classes, job)
@@ -168,12 +168,12 @@ def read_source(
     def with_label(column: str) -> ImageTable:
         return read(path, replace(options, choice=LabelChoice(label=column)))
 
-    return read_label_file(read(path, options), with_label if options.choice == AUTOMATIC else None)
+    return read_label_file(read(path, options), with_label if options.choice == AUTOMATIC_CHOICE else None)
 
 
 @contextmanager
 def _unpacked(archive: Path, scratch: Path, job: JobContext, *, stays: bool) -> Generator[Path]:
-    kept = scratch / _KEPT
+    kept = scratch / _FILES_FOLDER
     if stays and kept.is_dir():
         yield kept
         return

@@ -25,19 +25,19 @@ from visionft.data.decode import IMAGE_SUFFIXES, decode
 from visionft.project.formats.folders import walk
 from visionft.project.formats.image_table import ImportRow, RejectedFile
 
-_EQUAL_NAMES = 0.8  # share of the names of the larger folder that are in both
-_PAIRS = 20  # of images of two folders that are compared
-_FIRST_PAIRS = 4  # of which one has to be alike, before the others are read
+_EQUAL_NAMES = 0.8  # of the larger folder's names that are in both
+_PAIRS = 20  # compared pairs of images of two folders
+_FIRST_PAIRS = 4  # one of them has to be alike before the others are read
 _SIDE = 16  # pixels of a thumbnail, in both directions
-_DECODED = 64  # pixels of the longest side from which it is made
+_DECODED_SIDE = 64  # longest side of the decoded image, in pixels
 # Correlations, measured on the first 2, 5 and 20 images of 16 pairs of classes of four data sets (clothes, waste, hand
 # signs, magnetic tiles) and of their own grey, smaller, brighter, cropped, segmented and mask versions: of classes, the
 # median is .10 to .68; of grey and smaller versions 1.0, of masks .3 to .9.
-_ALIKE = 0.9  # median of versions that differ in colour or size alone
-_PARTLY = 0.5  # of one of the first pairs of other versions
-_LEAST_GAIN = 0.2  # of the median of pairs over that of other images, where half of the pairs are the most alike
-_CLOSER = 0.5  # of the distance of other images, where all are alike: a fixed camera's, and not their versions
-_LEAST_PAIRS = 4  # of fewer, half are the most alike by chance
+_MIN_MEDIAN = 0.9  # of versions that differ only in colour or size
+_MIN_FIRST = 0.5  # for the best of the first pairs of other versions
+_LEAST_GAIN = 0.2  # of the median of pairs over other images, if half of the pairs are the most alike
+_MAX_DISTANCE_RATIO = 0.5  # to other images, if all images are alike: a fixed camera, not versions
+_LEAST_PAIRS = 4  # below it, half of the pairs are the most alike by chance
 
 
 def are_versions(first: Mapping[str, Path], second: Mapping[str, Path]) -> bool:
@@ -45,7 +45,7 @@ def are_versions(first: Mapping[str, Path], second: Mapping[str, Path]) -> bool:
 
     Args:
         first: {name: image} of one folder.
-        second: The same of another one, whose names are equal, or begin with those of the first.
+        second: {name: image} of another folder, whose names are equal to the first's or extend them.
     """
     partners = _partners(first, second)
     if not partners or len(partners) < _EQUAL_NAMES * max(len(first), len(second)):
@@ -54,11 +54,11 @@ def are_versions(first: Mapping[str, Path], second: Mapping[str, Path]) -> bool:
 
 
 def look_alike(pairs: Sequence[tuple[Path, Path]]) -> bool:
-    """Return whether the images of each pair show the same, more so than those of different pairs."""
+    """Return whether images within pairs are more alike than images of different pairs."""
     spread = pairs[:: max(1, len(pairs) // _PAIRS)][:_PAIRS]
     if len(spread) < _LEAST_PAIRS:
         return False
-    if np.diag(_correlations(spread[:_FIRST_PAIRS])).max() < _PARTLY:
+    if np.diag(_correlations(spread[:_FIRST_PAIRS])).max() < _MIN_FIRST:
         return False
     correlations = _correlations(spread)
     paired = np.diag(correlations)
@@ -66,7 +66,7 @@ def look_alike(pairs: Sequence[tuple[Path, Path]]) -> bool:
     others = correlations[~np.eye(len(spread), dtype=bool)]
     gain = np.median(paired) - np.median(others)
     closeness = (1 - np.median(paired)) / (1 - np.median(others) + 1e-6)
-    are_alike = gain >= _LEAST_GAIN or (np.median(paired) >= _ALIKE and closeness <= _CLOSER)
+    are_alike = gain >= _LEAST_GAIN or (np.median(paired) >= _MIN_MEDIAN and closeness <= _MAX_DISTANCE_RATIO)
     return bool(are_alike) and most_alike >= len(spread) / 2
 
 
@@ -90,7 +90,7 @@ def _correlations(pairs: Sequence[tuple[Path, Path]]) -> np.ndarray:
 def _thumbnail(path: Path) -> np.ndarray:
     """Return the grey levels of an image of 16 x 16, centred and of length 1; zeros for one colour or no image."""
     try:
-        pixels = decode(path, max_side=_DECODED)
+        pixels = decode(path, max_side=_DECODED_SIDE)
     except ImageError:
         return np.zeros(_SIDE * _SIDE)
     image = Image.fromarray(pixels).convert("L").resize((_SIDE, _SIDE), Image.Resampling.BOX)
@@ -310,7 +310,7 @@ def _are_masks(pairs: Sequence[_Pair]) -> bool:
 
 
 def _levels_of_mask(path: Path) -> int:
-    """Return the number of colours of an image as few as those of a mask; 0 for any other, or an unreadable one."""
+    """Return the number of colours of an image that may be a mask; 0 for any other or unreadable image."""
     try:
         pixels = decode(path)
     except ImageError:

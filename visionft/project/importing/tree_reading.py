@@ -36,7 +36,7 @@ from visionft.project.importing.folder_names import (
 from visionft.project.importing.survey import Folder, Survey, are_versions
 
 _COMMON = 0.6  # mean share of all names of sub-folders that parts of a set have: `train`, and `test` without one class
-_MOST_COMPARED = 2000  # images of a folder whose names are compared with those of another
+_MOST_COMPARED = 2000  # images of a folder whose names are compared with another folder's
 # Containers that are classes beside others: `raw/`, `cooked/`; `all/`, `hem/` of C-NMC.
 _ALSO_CLASSES = ("all", "default", "raw")
 _HASH = re.compile(r"[0-9a-fA-F.-]{8,}")
@@ -53,7 +53,7 @@ class TreePlan:
     ignored: tuple[Folder, ...] = ()  # beside the classes or splits
     looks: tuple[ClassLook, ...] = ()  # of this program's list of classes
     alone: Folder | None = None  # would be a class if it had a sibling
-    names_file: Path | None = None  # that gives the names of the ids by which folders are called
+    names_file: Path | None = None  # file with the names of folders that are called by ids
     is_sure: bool = True  # else the user decides whether these are the classes
 
     @property
@@ -397,7 +397,7 @@ RULES: tuple[Rule, ...] = (
 
 
 # ----------------------------------------------------------------------------------------------------------------------
-# What else folders of images may be. Then their names are offered as classes, and the user decides.
+# Other meanings of image folders: their names are offered as classes, and the user decides.
 
 
 def _are_items(kids: Sequence[Folder]) -> bool:
@@ -496,7 +496,7 @@ def _settled(folder: Folder) -> Folder:
 
 
 def _without_documentation(kids: list[Folder]) -> tuple[list[Folder], list[Folder]]:
-    """Return the folders but those of a documentation, unless all are, and these."""
+    """Return the folders without documentation folders (unless all are), and the documentation folders."""
     rest = kids
     for surely in (True, False):
         others = [kid for kid in rest if not is_documentation(kid.name, surely=surely)]
@@ -553,7 +553,7 @@ def _with_evaluation(splits: dict[Folder, Split | None], kids: Sequence[Folder])
 def _with_lone_classes(plans: dict[Folder, TreePlan]) -> dict[Folder, TreePlan]:
     """Return the plans of splits; a lone folder in one is a class where others have it: `train/cat`, `test/dog`.
 
-    It is none where it is called like a split, `test/test_images`, or any folder of images.
+    Names of splits, `test/test_images`, or of general image folders are not classes.
     """
     known = {name for plan in plans.values() for name in plan.classes}
     alone = {kid: plan.alone for kid, plan in plans.items() if plan.alone and not plan.labels}

@@ -77,7 +77,7 @@ def _choose(project_folder: Path, name: str | None) -> Backup:
 
 
 def _set_aside(project_folder: Path) -> None:
-    """Save the present database, as a backup or as unchanged bytes, and leave none of its logs behind."""
+    """Save the present database, as a backup or as unchanged bytes, together with its logs."""
     database = project_folder / DATABASE
     try:
         verify(database, may_recover=True)

@@ -55,7 +55,7 @@ class Backup:
     rows: dict[str, int]  # number of rows of each table
     sha256: str  # the hash of its `project.db`
     schema_version: int
-    # Sequence number within the project, an order independent of the clock; 0 for those of older programs.
+    # Sequence number within the project, an order independent of the clock; 0 in backups of older programs.
     number: int = 0
     is_own: bool = False  # whether the user requested it; then it is never thinned
 
