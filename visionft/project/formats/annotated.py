@@ -1,6 +1,6 @@
-"""Label files of other tools in one common form: labels of whole images, and classes marked inside them.
+"""Common form of the label files of other tools: labels of whole images, and classes of boxes and shapes.
 
-The class of a box or a shape is not a label of the image; it becomes one only on the user's choice.
+The class of a box or a shape is no label of the image unless the user chooses so.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -30,7 +30,7 @@ class ImageAnnotation:
 
     name: str  # as written in the file
     labels: tuple[str, ...] = ()  # of the whole image
-    marked: tuple[str, ...] = ()  # classes of boxes and shapes in it
+    marked: tuple[str, ...] = ()  # classes of its boxes and shapes
     split: Split | None = None
     tags: tuple[str, ...] = ()
     place: str = ""  # position of the entry in the file, for errors; set by `attempt`
@@ -70,34 +70,37 @@ def annotated_table(
     fields: Interpretation | None = None,
     label_files: Sequence[Path] = (),
 ) -> ImageTable:
-    """Return the image_table of the entries of a label file (or a folder of them), with the images located.
+    """Return the image table of the entries of a label file, or of a folder of label files.
 
-    `title` is the format's, `classes` are declared in the file and imported even without images, and `fields` is the
-    interpretation of a file with several candidates. By default, `finder` looks in folders beside the file's own.
+    Args:
+        title: The title of the format.
+        finder: Locates the images; by default in the file's folder and the folders beside it.
+        classes: The classes declared in the file, imported even without images.
+        fields: The interpretation of a file with several candidates for the label.
     """
     finder = finder or ImageFinder.of(file, options)
     choice = options.choice
-    files: list[ImportRow] = []
-    unusable: list[RejectedFile] = []
-    marked = 0
+    rows: list[ImportRow] = []
+    rejected_entries: list[RejectedFile] = []
+    marked_count = 0
     memory = MemoryLimit(file)
     for entry in entries:
-        marked += isinstance(entry, ImageAnnotation) and bool(entry.marked)
+        marked_count += isinstance(entry, ImageAnnotation) and bool(entry.marked)
         located = _located(file, entry, finder, choice)
         if isinstance(located, ImportRow):
-            files.append(located)
+            rows.append(located)
         else:
-            unusable.append(located)
+            rejected_entries.append(located)
         memory.add_entry(located)
-    files, found_elsewhere = finder.settled(files)
+    rows, found_elsewhere = finder.settled(rows)
     fields = fields or Interpretation(file=file)
     is_open = not (choice.is_unlabelled or choice.takes_marks or len(fields.columns) > 1)
     interpretation = replace(
         fields,
         format=title,
-        marked=0 if choice.takes_marks else marked,
-        is_from_marks=choice.takes_marks and marked > 0,
-        has_only_marks=is_open and marked > 0 and not any(each.labels for each in files),
+        marked=0 if choice.takes_marks else marked_count,
+        is_from_marks=choice.takes_marks and marked_count > 0,
+        has_only_marks=is_open and marked_count > 0 and not any(row.labels for row in rows),
         found_elsewhere=found_elsewhere,
         found_by_number=finder.by_number,
         ambiguous=finder.ambiguous,
@@ -105,8 +108,8 @@ def annotated_table(
     )
     declared = () if choice.is_unlabelled or interpretation.has_only_marks else tuple(classes)
     return ImageTable(
-        tuple(files),
-        unreadable=tuple(unusable),
+        tuple(rows),
+        unreadable=tuple(rejected_entries),
         declared=declared,
         interpretations=(interpretation,),
         label_files=tuple(label_files),

@@ -1,6 +1,6 @@
 """COCO: one JSON file of images, categories and annotations; annotations without a box label the whole image.
 
-A box as large as the image counts as a label of the whole image, too: FiftyOne writes image labels so.
+A box as large as the image counts as a label of the whole image, too: FiftyOne writes image labels this way.
 """
 
 from collections import defaultdict
@@ -35,13 +35,13 @@ def read_coco(file: Path, options: ReadOptions = DEFAULT_OPTIONS) -> ImageTable:
         images = as_list(document["images"])
         annotations = as_list(document.get("annotations"))
         categories = as_list(document["categories"])
-        names = {_id(as_object(each)["id"]): as_name(as_object(each)["name"]) for each in categories}
-        sizes = {_id(each.get("id")): (each.get("width"), each.get("height")) for each in objects(images)}
+        names = {_id(as_object(entry)["id"]): as_name(as_object(entry)["name"]) for entry in categories}
+        sizes = {_id(entry.get("id")): (entry.get("width"), entry.get("height")) for entry in objects(images)}
     labels, marked = _ClassesByImage(list), _ClassesByImage(list)
-    unusable: list[RejectedFile] = []
-    for number, entry in enumerate(annotations):
+    rejected_entries: list[RejectedFile] = []
+    for number, value in enumerate(annotations):
         try:
-            annotation = as_object(entry)
+            annotation = as_object(value)
             image, category = _id(annotation.get("image_id")), _id(annotation.get("category_id"))
             if image not in sizes:
                 raise ValueError(Message("there is no image {image}", image=image))
@@ -49,20 +49,20 @@ def read_coco(file: Path, options: ReadOptions = DEFAULT_OPTIONS) -> ImageTable:
                 raise ValueError(Message("there is no category {category}", category=category))
             (marked if _marks_a_part(annotation, sizes[image]) else labels)[image].append(names[category])
         except ValueError as error:
-            unusable.append(rejected(file, f"annotations[{number}]", str(error)))
+            rejected_entries.append(rejected(file, f"annotations[{number}]", str(error)))
     # Roboflow's first category may be only the parent of the others.
-    parents = [each.get("supercategory") for each in categories]
-    declared = [as_name(each["name"]) for each in categories]
+    parents = [entry.get("supercategory") for entry in categories]
+    declared = [as_name(entry["name"]) for entry in categories]
     pairs = zip(declared, parents, strict=True)
-    looks = [ClassLook(name) for name, parent in pairs if parent != "none" or name not in parents]
+    class_looks = [ClassLook(name) for name, parent in pairs if parent != "none" or name not in parents]
     rows = parse_entries(file, "images", images, partial(_image, labels=labels, marked=marked))
-    return annotated_table(file, _TITLE, [*unusable, *rows], options, classes=looks)
+    return annotated_table(file, _TITLE, [*rejected_entries, *rows], options, classes=class_looks)
 
 
 def _marks_a_part(annotation: dict[str, Any], size: tuple[Any, Any]) -> bool:
     """Return whether an annotation marks a part of its image."""
     box = as_list(annotation.get("bbox"))
-    if len(box) != 4 or not all(isinstance(each, (int, float)) for each in box):
+    if len(box) != 4 or not all(isinstance(coordinate, (int, float)) for coordinate in box):
         return bool(annotation.get("segmentation") or annotation.get("keypoints"))
     left, top, width, height = map(float, box)
     if width <= 0 or height <= 0:

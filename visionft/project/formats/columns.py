@@ -112,7 +112,7 @@ def find_further_image_columns(
 
 
 def _find_images(cells: Sequence[str], images: ImageNames) -> list[Path | None]:
-    """Return the images of the first cells; empty if cells recur or any of them is no existing image."""
+    """Return the images of the first cells; empty if cells recur or any image is missing."""
     if len(set(cells)) < len(cells) or not all(map(is_image_name, cells)):
         return []
     probes = cells[:_MAX_LOOKUPS]

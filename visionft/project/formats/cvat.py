@@ -1,6 +1,6 @@
-"""CVAT for images 1.1: one XML file; the tags of an image label it, boxes and other shapes mark a part.
+"""CVAT for images 1.1: one XML file. Tags are labels of whole images; boxes and other shapes mark parts.
 
-Where there is a single tag, as `part`, the class is its attribute, as `state`.
+If all images have the same tag, such as `part`, an attribute such as `state` gives the class.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,26 +20,26 @@ _SHAPES = ("box", "polygon", "polyline", "points", "cuboid", "ellipse", "mask", 
 
 
 def read_cvat(file: Path, options: ReadOptions = DEFAULT_OPTIONS) -> ImageTable:
-    """List the images of a CVAT file; a choice names the attribute of a single tag that is the class."""
+    """List the images of a CVAT file; if all have the same tag, the choice names the attribute with the class."""
     images, classes = _read_images(file)
     entries = [entry for entry, _ in images]
-    labels = {each.labels for each in entries if isinstance(each, ImageAnnotation) and each.labels}
+    labels = {entry.labels for entry in entries if isinstance(entry, ImageAnnotation) and entry.labels}
     attributes = _class_attributes([values for _, values in images]) if len(labels) == 1 else []
     if not attributes:
         return annotated_table(file, _TITLE, entries, options, classes=classes)
-    name = options.choice.label or (attributes[0] if len(attributes) == 1 else "")
-    entries = [_labelled_by(entry, values.get(name, "")) for entry, values in images]
+    attribute = options.choice.label or (attributes[0] if len(attributes) == 1 else "")
+    entries = [_labelled_by(entry, values.get(attribute, "")) for entry, values in images]
     columns = ("name", *attributes)
-    chosen = (name,) if name else ()
-    fields = Interpretation(file=file, columns=columns, file_column="name", label_columns=chosen)
-    return annotated_table(file, _TITLE, entries, options, fields=fields)
+    label_columns = (attribute,) if attribute else ()
+    interpretation = Interpretation(file=file, columns=columns, file_column="name", label_columns=label_columns)
+    return annotated_table(file, _TITLE, entries, options, fields=interpretation)
 
 
 def _read_images(file: Path) -> tuple[list[tuple[Entry, dict[str, str]]], list[ClassLook]]:
     """Return the entry of each image with the attributes of its tags, and the declared classes.
 
     Raises:
-        ProjectError: The file has no images, such as one of a video, which holds tracks.
+        ProjectError: The file has no images. Files of videos have tracks instead.
     """
     images: list[tuple[Entry, dict[str, str]]] = []
     classes: list[ClassLook] = []
@@ -61,22 +61,22 @@ def _read_images(file: Path) -> tuple[list[tuple[Entry, dict[str, str]]], list[C
 
 def _attributes_of_tags(image: Element) -> dict[str, str]:
     """Return {attribute: value} of the tags of an image."""
-    given = (each for tag in image.all("tag") for each in tag.all("attribute") if each.text.strip())
-    return {each.attributes.get("name", ""): each.text.strip() for each in given}
+    attributes = (attribute for tag in image.all("tag") for attribute in tag.all("attribute") if attribute.text.strip())
+    return {attribute.attributes.get("name", ""): attribute.text.strip() for attribute in attributes}
 
 
 def _class_attributes(images: Sequence[dict[str, str]]) -> list[str]:
-    """Return the attributes of a single tag whose values are classes: they differ, and recur.
+    """Return the attributes with at least two different values, each used twice on average.
 
-    `state` of the tag `part` is `good` or `scratched`; `serial`, with a value of its own for each image, is no class.
+    `state` of the tag `part` is `good` or `scratched`; `serial` differs for each image, so it gives no class.
     """
     names = dict.fromkeys(name for values in images for name in values)
-    columns = {name: [values[name] for values in images if name in values] for name in names}
-    return [name for name, each in columns.items() if 1 < len(set(each)) <= len(each) / 2]
+    values_by_name = {name: [values[name] for values in images if name in values] for name in names}
+    return [name for name, column in values_by_name.items() if 1 < len(set(column)) <= len(column) / 2]
 
 
 def _labelled_by(entry: Entry, label: str) -> Entry:
-    """Return an entry with the value of an attribute as its label; without a label for an empty value."""
+    """Return an entry with `label` as its label; without a label if it is empty."""
     return replace(entry, labels=(label,) if label else ()) if isinstance(entry, ImageAnnotation) else entry
 
 

@@ -1,6 +1,6 @@
 """Rows of delimited text: CSV of any delimiter, and lists with blanks between a name and its class.
 
-A malformed row is yielded as its reason; the others are read. Cells are plain text.
+A malformed row is yielded as the reason for its rejection. Cells are plain text.
 """
 
 import csv
@@ -18,90 +18,90 @@ from visionft.core.messages import Message
 from visionft.data.decode import IMAGE_SUFFIXES
 from visionft.project.formats.whole_files import reading_errors, text_encoding
 
-# Rows above the columns of a sheet: one, as `Prüfung Werk 2;;` above `Bild;Befund;Prüfer`, and blank ones.
+# Title and blank rows above the header: `Prüfung Werk 2;;` above `Bild;Befund;Prüfer`.
 MAX_TITLE_ROWS = 5
-_MAX_CELL = 1_000_000  # characters; masks as run lengths exceed the 131,072 that are usual for `csv`
-_MAX_LINE = 4_000_000  # a row is held in memory whole, and a file may be a single row
+_MAX_CELL_LENGTH = 1_000_000  # characters; run-length masks exceed the 131,072 of `csv`
+_MAX_LINE_LENGTH = 4_000_000  # characters; a whole row is held in memory, and a file may be a single row
 _SAMPLE_LINES = 200  # `annotations/list.txt` of the Oxford-IIIT Pets begins with comments
-_DELIMITER_LINE = re.compile(r'"?sep=(.)"?', re.IGNORECASE)  # a first line to declare the delimiter for Excel
+_DELIMITER_LINE = re.compile(r'"?sep=(.)"?', re.IGNORECASE)  # a first line that declares the delimiter for Excel
 _SUFFIXES = "|".join(re.escape(suffix[1:]) for suffix in IMAGE_SUFFIXES)
 _AFTER_SUFFIX = re.compile(rf"(\S.*?\.(?:{_SUFFIXES}))\s+(\S.*)", re.IGNORECASE)  # `IMG 1.jpg red fox`
 _AFTER_BLANK = re.compile(r"(\S+)\s+(\S.*)")  # `1025794 Boeing 707`, of FGVC Aircraft
 _BLANKS = re.compile(r"\s+")
-_NEARLY_ALL = 0.9  # of the lines of a list: one of eleven or more may be a header without a suffix, `image label`
+_MIN_SUFFIX_SHARE = 0.9  # of the lines; the header `image label` has no image suffix
 
 
 def csv_rows(file: Path, is_known: Callable[[str], bool] | None = None) -> Generator[tuple[int, list[str] | str]]:
-    """Yield the rows, or the reason for a malformed row, with their first line numbers; blank rows are left out.
+    """Yield (first line number, cells, or the reason for a malformed row) of each row that is not blank.
 
-    Cells that are known, such as names of images, decide about the code page.
+    The code page is the one that yields the most cells with a true `is_known`, such as names of images.
     """
-    csv.field_size_limit(_MAX_CELL)
+    csv.field_size_limit(_MAX_CELL_LENGTH)
     with reading_errors(file):
         encoding = text_encoding(file, is_known)
     with reading_errors(file), TextIOWrapper(open_regular(file), encoding=encoding, newline="") as handle:
         lines = [line for line in islice(_Lines(file, handle), _SAMPLE_LINES) if line.strip()]
         handle.seek(0)
-        stated = _DELIMITER_LINE.fullmatch(lines[0].strip()) if lines else None
-        if stated:
+        declared = _DELIMITER_LINE.fullmatch(lines[0].strip()) if lines else None
+        if declared:
             handle.readline()
-        dialect = str(stated[1]) if stated else _dialect(lines)
+        dialect = str(declared[1]) if declared else _dialect(lines)
         if isinstance(dialect, str):
-            yield from _records(_Lines(file, handle), dialect, first=2 if stated else 1)
+            yield from _records(_Lines(file, handle), dialect, first=2 if declared else 1)
         else:
             yield from _list_rows(_Lines(file, handle), dialect)
 
 
 def _dialect(lines: Sequence[str]) -> str | re.Pattern[str]:
-    """Return the delimiter of some lines; for lists with blanks the pattern of a row."""
+    """Return the delimiter of the lines, or the pattern of a row for lists with blanks."""
     if delimiter := _shared_delimiter(lines):
         return delimiter
-    listed = _without_count([line.strip() for line in lines if not line.startswith("#")])
-    has_blanks = bool(listed) and all(" " in line or "\t" in line for line in listed)
+    rows = _without_count([line.strip() for line in lines if not line.startswith("#")])
+    has_blanks = bool(rows) and all(" " in line or "\t" in line for line in rows)
     if not has_blanks:
         return ","
-    return " " if any('"' in line for line in listed) else _row_pattern(listed)
+    return " " if any('"' in line for line in rows) else _row_pattern(rows)
 
 
 def _shared_delimiter(lines: Sequence[str]) -> str:
-    """Return the delimiter of one of the first lines that most lines hold; empty for none.
+    """Return the delimiter in one of the first lines, if most lines contain it; else an empty text.
 
     The first line may be a title: `Sample list of 3 May`, above `name;class`.
     """
     for first in lines[:MAX_TITLE_ROWS]:
-        found = max(",;\t|", key=first.count)
-        if found in first and sum(found in line for line in lines) > len(lines) / 2:
-            return found
+        delimiter = max(",;\t|", key=first.count)
+        if delimiter in first and sum(delimiter in line for line in lines) > len(lines) / 2:
+            return delimiter
     return ""
 
 
 def _without_count(lines: list[str]) -> list[str]:
-    """Return the lines without the number of rows above them: `202599` in CelebA's `list_attr_celeba.txt`."""
+    """Return the lines without a first line that counts the rows: `202599` in CelebA's `list_attr_celeba.txt`."""
     return lines[1:] if len(lines) > 1 and lines[0].isdecimal() else lines
 
 
 def _row_pattern(lines: Sequence[str]) -> re.Pattern[str]:
-    """Return the pattern of the rows of a list: each blank divides cells, or only the one behind the name."""
-    head = lines[0].split()
-    widths = {len(line.split()) for line in lines[1:]} or {len(head)}
-    if len(widths) == 1 and len(head) in (*widths, max(widths) - 1):
+    """Return the pattern of the rows of a list: cells end at each blank, or only at the blank after the name."""
+    first_words = lines[0].split()
+    word_counts = {len(line.split()) for line in lines[1:]} or {len(first_words)}
+    if len(word_counts) == 1 and len(first_words) in (*word_counts, max(word_counts) - 1):
         return _BLANKS
-    if _are_titles(head, max(widths)):
+    if _are_titles(first_words, max(word_counts)):
         return _BLANKS
-    has_suffix = sum(bool(_AFTER_SUFFIX.match(line)) for line in lines) > _NEARLY_ALL * len(lines)
+    has_suffix = sum(bool(_AFTER_SUFFIX.match(line)) for line in lines) > _MIN_SUFFIX_SHARE * len(lines)
     return _AFTER_SUFFIX if has_suffix else _AFTER_BLANK
 
 
-def _are_titles(head: Sequence[str], width: int) -> bool:
-    """Return whether the words of a first line are the titles of a table with `width` columns and some short rows.
+def _are_titles(words: Sequence[str], width: int) -> bool:
+    """Return whether a first line has the titles of `width` columns; rows may be shorter.
 
     `Image Class Note` above `a.jpg cat blurred` and `b.jpg dog`.
     """
-    return len(head) > 2 and len(set(head)) == len(head) == width and all(map(str.isalpha, head))
+    return len(words) > 2 and len(set(words)) == len(words) == width and all(map(str.isalpha, words))
 
 
 def _list_rows(lines: "_Lines", pattern: re.Pattern[str]) -> Iterator[tuple[int, list[str] | str]]:
-    """Yield the rows of a list with blanks; comments and a first line with the number of rows are left out."""
+    """Yield the rows of a list with blanks, without comments and a first line that counts the rows."""
     is_first = True
     for number, line in enumerate(lines, 1):
         lines.taken.clear()
@@ -134,14 +134,14 @@ class _Lines:
         return self
 
     def __next__(self) -> str:
-        line = self._ahead.popleft() if self._ahead else self._handle.readline(_MAX_LINE)
+        line = self._ahead.popleft() if self._ahead else self._handle.readline(_MAX_LINE_LENGTH)
         if not line:
             raise StopIteration
-        if len(line) >= _MAX_LINE:
+        if len(line) >= _MAX_LINE_LENGTH:
             message = Message(
                 "{file} is no table: one of its lines has more than {count} characters.",
                 file=self._file,
-                count=_MAX_LINE,
+                count=_MAX_LINE_LENGTH,
             )
             raise ProjectError(message, "Choose the file that lists the images.")
         self.taken.append(line)
@@ -152,7 +152,7 @@ class _Lines:
 
 
 def _records(lines: _Lines, delimiter: str, *, first: int) -> Iterator[tuple[int, list[str] | str]]:
-    """Yield the rows of a CSV file from line `first` on; a row of several lines must match the first row's cell count.
+    """Yield the rows of a CSV file from line `first` on; a row of several lines needs as many cells as the first row.
 
     Otherwise an unclosed quote would swallow all rows up to the next quote; with this check, only its own line is lost.
     """
@@ -188,6 +188,6 @@ def _cells_of_line(line: str, delimiter: str) -> list[str] | str:
         if "unexpected end of data" in str(error):
             return "a quote is not closed"
     try:
-        return next(csv.reader([line], delimiter=delimiter))  # text behind a closing quote, as some programs write it
+        return next(csv.reader([line], delimiter=delimiter))  # some programs write text after a closing quote
     except csv.Error as error:
         return Message("it is no row of a CSV file: {error}", error=error)

@@ -1,7 +1,7 @@
 """Exporting labels (and copies of images) to other programs, or to a new project.
 
-Files list the images in place; folders hold copies. Importing an export gives the same images and labels, plus the
-format's further fields (JSONL and CSV: splits, tags, review states, notes). Partial output is removed.
+Files list the images in place; folders contain copies. Importing an export restores the images, the labels and the
+further fields of the format (JSONL and CSV: splits, tags, review states, notes). Partial output is removed.
 """
 
 import csv
@@ -29,7 +29,7 @@ class LabelExport:
     images: int
     missing: tuple[str, ...] = ()  # images without a copy, because their files are gone
     left_out: int = 0  # number of images not supported by the format
-    outside: int = 0  # images outside the file's folder, named by `../`: hardly any other program finds them
+    outside: int = 0  # images outside the file's folder, named with `../`: few other programs find them
     stopped: bool = False
 
 
@@ -41,30 +41,30 @@ def export_labels(
     for_spreadsheets: bool = False,
     job: JobContext = SILENT_JOB,
 ) -> LabelExport:
-    """Export the images' labels, removed images left out; a cancelled export of class folders leaves nothing.
+    """Export the labels of all images except removed ones; a cancelled export of class folders leaves no files.
 
-    `target` is a file to be replaced, a pipe or a device, or, for formats with copies of the images, a new or empty
+    `target` is a file to replace, a pipe or a device; for formats with copies of the images, a new or empty
     folder. `for_spreadsheets` puts `'` before CSV cells with a formula; this program's import removes it again.
 
     Raises:
-        ProjectError: The target or the format does not fit.
+        ProjectError: The target exists, its parent does not, or the format is unknown or ambiguous.
         VisionFTError: The target cannot be written.
     """
     target = target.absolute()
-    wanted = _format_for(target, export_format)
-    if wanted.write_folder is not None:
-        return _export_into_folder(project, target, wanted.write_folder, job)
+    format_ = _format_for(target, export_format)
+    if format_.write_folder is not None:
+        return _export_into_folder(project, target, format_.write_folder, job)
     if target.is_dir():
-        target = target / f"{'metadata' if wanted.write is None else 'labels'}{wanted.suffixes[0]}"
+        target = target / f"{'metadata' if format_.write is None else 'labels'}{format_.suffixes[0]}"
     if not target.parent.is_dir():
         raise ProjectError(Message("The folder {parent} does not exist.", parent=target.parent), "Create it first.")
     outside = 0
-    if wanted.write is not None:
+    if format_.write is not None:
         labels = _label_set(project, target)
         names = map(labels.name_of, labels.records)
         outside = sum(name.startswith("../") or Path(name).is_absolute() for name in names)
-        wanted.write(labels, target)
-    elif wanted.name == "jsonl":
+        format_.write(labels, target)
+    elif format_.name == "jsonl":
         with project.reading() as connection:
             labels_file.write_labels(connection, project.path, target, seen_from=_seen_from(target))
     else:
@@ -81,13 +81,13 @@ def _format_for(target: Path, name: str) -> Format:
     if name != "auto":
         return FORMATS[name]
     suffix = target.suffix.casefold()
-    fitting = [each for each in FORMATS.values() if each.is_file and suffix in each.suffixes]
-    if len(fitting) > 1:
-        names = ", ".join(each.name for each in fitting)
+    matching = [format_ for format_ in FORMATS.values() if format_.is_file and suffix in format_.suffixes]
+    if len(matching) > 1:
+        names = ", ".join(format_.name for format_ in matching)
         message = Message("Several formats are written into {suffix} files.", suffix=suffix)
         hint = Message("Say which: {names}.", names=names)
         raise ProjectError(message, hint)
-    return fitting[0] if fitting else FORMATS["folders"]
+    return matching[0] if matching else FORMATS["folders"]
 
 
 def _write_csv(project: Project, target: Path, *, for_spreadsheets: bool) -> None:
@@ -128,7 +128,7 @@ def _label_set(project: Project, target: Path) -> LabelSet:
 def _export_into_folder(
     project: Project, target: Path, write: Callable[[LabelSet, Copier], None], job: JobContext
 ) -> LabelExport:
-    """Write labels and copies of the images into a new folder, created whole or not at all."""
+    """Write labels and copies of the images into a new folder; nothing is left on failure."""
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise ProjectError(Message("{target} exists already.", target=target), "Choose a new folder.")
     labels = _label_set(project, target)

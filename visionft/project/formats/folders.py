@@ -1,6 +1,6 @@
-"""The files of a folder for import: a walk that says why it skips a file, and an index by name, stem and number.
+"""The files of a folder for import: a walk that records skipped files, and an index by name, stem and number.
 
-Never writes, and never follows a link to a folder, to exclude loops and ways out of the folder.
+Read only. Links to folders are not followed: they may form loops, or lead out of the folder.
 """
 
 import os
@@ -25,7 +25,7 @@ CONTAINERS = (
     "raw",
 )  # fmt: skip
 
-_AS_ZERO = str.maketrans("123456789", "000000000")
+_DIGITS_TO_ZERO = str.maketrans("123456789", "000000000")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class RejectedFile:
 
 
 def holds_images(folder: Path) -> bool:
-    """Return whether a folder holds a possible image file at any depth; stops at the first."""
+    """Return whether a folder contains a possible image file at any depth."""
     return any(path.suffix.casefold() in IMAGE_SUFFIXES for path in walk(folder, [], []))
 
 
@@ -67,10 +67,13 @@ def walk(base: Path, skipped: list[RejectedFile], unreadable: list[RejectedFile]
 
 
 def _in_natural_order(entries: list[os.DirEntry[str]]) -> list[os.DirEntry[str]]:
-    """Return entries by name, class 10 after class 9; numbers of equal lengths are in the order of the text."""
+    """Return entries in natural order: class 10 after class 9.
+
+    If all names have digits at the same places, plain text order is the same, and quicker.
+    """
     names = [entry.name for entry in entries]
-    are_of_one_shape = len({name.translate(_AS_ZERO) for name in names}) < 2
-    return sorted(entries, key=lambda entry: entry.name if are_of_one_shape else natural_key(entry.name))
+    have_same_shape = len({name.translate(_DIGITS_TO_ZERO) for name in names}) < 2
+    return sorted(entries, key=lambda entry: entry.name if have_same_shape else natural_key(entry.name))
 
 
 def _reason_to_skip(entry: os.DirEntry[str]) -> str:
@@ -84,23 +87,23 @@ def _reason_to_skip(entry: os.DirEntry[str]) -> str:
             return "a VisionFT project" if is_file(Path(entry.path, "project.db")) else ""
         return "" if entry.is_file() else Message("not a regular file")
     except OSError as error:  # a link to itself
-        what = "the link cannot be followed" if entry.is_symlink() else "it cannot be read"
-        return f"{what}: {error.strerror}"
+        problem = "the link cannot be followed" if entry.is_symlink() else "it cannot be read"
+        return f"{problem}: {error.strerror}"
 
 
-_UPLOAD_PREFIX = re.compile(r"[0-9a-f]{8}-(?=.)")  # Label Studio's prefix of an uploaded file name
-_PARTS = re.compile(r"[ _.\-]+")  # between the parts of a name
-_LAST_NUMBER = re.compile(r"(\d+)$")
+_UPLOAD_PREFIX = re.compile(r"[0-9a-f]{8}-(?=.)")  # of Label Studio
+_PART_SEPARATOR = re.compile(r"[ _.\-]+")  # separates the parts of a name
+_TRAILING_NUMBER = re.compile(r"(\d+)$")
 
 
 class ImageIndex:
-    """The files below a folder by name, images by stem and by the number at its end; shared by the readers of a source.
+    """Look-up of the files below a folder by name, and of the images by stem and trailing number.
 
-    Each index is built on its first use.
+    All readers of a source share it. Each look-up table is built on first use.
     """
 
     def __init__(self, root: Path, files: Iterable[Path] | None = None) -> None:
-        """Index `files` below `root`, by default all that a walk finds."""
+        """Index `files`, by default all files below `root`."""
         self.root = root
         self._given = files
 
@@ -119,16 +122,16 @@ class ImageIndex:
         return frozenset(folder_of(path) for path in self._files if _image_stem(_name(path)))
 
     def _index(self, key: Callable[[str], str]) -> dict[str, Path | list[Path]]:
-        """Return the files by a key of their names: one, or a list of several, since lists take memory."""
-        found: dict[str, Path | list[Path]] = {}
+        """Return {key of the name: file, or a list of several}; a list for each file would take more memory."""
+        files: dict[str, Path | list[Path]] = {}
         for path in self._files:
             if name := key(_name(path)):
-                known = found.setdefault(name, path)
+                known = files.setdefault(name, path)
                 if isinstance(known, list):
                     known.append(path)
                 elif known is not path:
-                    found[name] = [known, path]
-        return found
+                    files[name] = [known, path]
+        return files
 
     @cached_property
     def _by_name(self) -> dict[str, Path | list[Path]]:
@@ -145,8 +148,8 @@ class ImageIndex:
     @cached_property
     def _by_number(self) -> dict[str, Path | list[Path]]:
         def number(name: str) -> str:
-            found = _LAST_NUMBER.search(_image_stem(name))
-            return str(int(found[1])) if found and len(found[1]) < 20 else ""
+            match = _TRAILING_NUMBER.search(_image_stem(name))
+            return str(int(match[1])) if match and len(match[1]) < 20 else ""
 
         return self._index(number)
 
@@ -155,15 +158,15 @@ class ImageIndex:
         return self._index(lambda name: name.replace(" ", "_"))
 
     def named(self, name: str) -> list[Path]:
-        """Return the files of a name, else the images of this stem, else of an equivalent name or another format."""
-        found = self._by_name.get(name) or self._by_stem.get(name)
-        if not found:
-            alike = _list(self._by_equivalent.get(_stem_key(name)))
-            found = [path for path in alike if _equivalent(_name(path)) == _equivalent(name)] or alike
-        if not found and _UPLOAD_PREFIX.match(name):  # Label Studio also writes `_` for blanks
-            bare = _UPLOAD_PREFIX.sub("", name, count=1)
-            found = self.named(bare) or self._by_cleaned_name.get(bare)
-        return _list(found)
+        """Return the files of this name, else the images of this stem, else images of an equivalent name or stem."""
+        files = self._by_name.get(name) or self._by_stem.get(name)
+        if not files:
+            equivalent = _list(self._by_equivalent.get(_stem_key(name)))
+            files = [path for path in equivalent if _normalized(_name(path)) == _normalized(name)] or equivalent
+        if not files and _UPLOAD_PREFIX.match(name):  # Label Studio also replaces blanks by `_`
+            original = _UPLOAD_PREFIX.sub("", name, count=1)
+            files = self.named(original) or self._by_cleaned_name.get(original)
+        return _list(files)
 
     def numbered(self, name: str) -> list[Path]:
         """Return the images whose stem ends in this number: `7.jpg` or `image_00007.jpg` for `0007` and `7.png`."""
@@ -171,21 +174,22 @@ class ImageIndex:
         return _list(self._by_number.get(str(int(stem)))) if stem.isdecimal() and len(stem) < 20 else []
 
     def by_part(self, keys: Set[str]) -> dict[Path, str]:
-        """Return {image: key} of the images of which a part of the name, or a folder, is exactly one of some keys."""
-        found: dict[Path, str] = {}
+        """Return {image: key} of the images with exactly one of the keys as a part of their name or as a folder."""
+        keys_by_image: dict[Path, str] = {}
         for path in self._files:
             if stem := _image_stem(_name(path)):
-                inner = path.parent.relative_to(self.root).parts if path.is_relative_to(self.root) else ()
-                starts = (stem[: sign.start()] for sign in _PARTS.finditer(stem))  # `4711-BK_1.jpg` for `4711-BK`
-                parts = keys & {stem, *_PARTS.split(stem), *starts, *inner}
-                if len(parts) == 1:
-                    found[path] = next(iter(parts))
-        return found
+                folders = path.parent.relative_to(self.root).parts if path.is_relative_to(self.root) else ()
+                # `4711-BK` is a prefix of `4711-BK_1.jpg`.
+                prefixes = (stem[: separator.start()] for separator in _PART_SEPARATOR.finditer(stem))
+                matching = keys & {stem, *_PART_SEPARATOR.split(stem), *prefixes, *folders}
+                if len(matching) == 1:
+                    keys_by_image[path] = next(iter(matching))
+        return keys_by_image
 
     def nearest(self, name: str) -> str:
-        """Return the most similar name of an image; empty where none is similar."""
-        known = list(islice(filter(_image_stem, map(_name, self._files)), 5000))
-        return next(iter(get_close_matches(PureWindowsPath(name).name, known, 1, 0.4)), "")
+        """Return the most similar name of an image; empty if no name is similar."""
+        names = list(islice(filter(_image_stem, map(_name, self._files)), 5000))
+        return next(iter(get_close_matches(PureWindowsPath(name).name, names, 1, 0.4)), "")
 
 
 def folder_of(path: Path) -> str:
@@ -199,20 +203,20 @@ def _image_stem(name: str) -> str:
 
 
 def _name(path: Path) -> str:
-    return os.path.basename(str(path))  # noqa: PTH119  (quicker, for every file of a source)
+    return os.path.basename(str(path))  # noqa: PTH119  (quicker than pathlib)
 
 
-def _list(found: Path | list[Path] | None) -> list[Path]:
-    if found is None:
+def _list(files: Path | list[Path] | None) -> list[Path]:
+    if files is None:
         return []
-    return found if isinstance(found, list) else [found]
+    return files if isinstance(files, list) else [files]
 
 
-def _equivalent(name: str) -> str:
-    """Return a name's form in any file system: case, accents (macOS decomposes them) and blanks at edges vary."""
+def _normalized(name: str) -> str:
+    """Return the normalized form of a name: file systems change case, outer blanks and accents."""
     return name_key(name).casefold().strip()
 
 
 def _stem_key(name: str) -> str:
-    """Return the equivalent form of an image's stem, or of another name."""
-    return _equivalent(_image_stem(name.strip()) or name)
+    """Return the normalized form of an image's stem, or of another name."""
+    return _normalized(_image_stem(name.strip()) or name)

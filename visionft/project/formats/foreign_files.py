@@ -1,8 +1,8 @@
-"""Parsers of other projects, as a program of its own that `watched.py` starts, watches and ends.
+"""Third-party parsers of spreadsheets and Parquet, run by `watched.py` in a subprocess.
 
     python foreign_files.py KIND FILE
 
-It imports nothing of VisionFT, to start in milliseconds, and writes lines of JSON: arrays, and an object for an error.
+It imports nothing of VisionFT, to start in milliseconds. It writes a JSON array per line, or an object for an error.
 """
 
 import base64
@@ -12,17 +12,17 @@ from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import Any
 
-OPTION = "--foreign-file"  # runs it in the frozen program, whose `sys.executable` is no Python
-_ROWS_AT_ONCE = 1000
-_IMAGES_AT_ONCE = 8
-_BUFFER_BYTES = 1 << 20  # bytes that pyarrow reads at once
+OPTION = "--foreign-file"  # for the frozen program: its `sys.executable` is no Python
+_ROWS_PER_BATCH = 1000
+_IMAGES_PER_BATCH = 8
+_READ_BUFFER_BYTES = 1 << 20  # of pyarrow
 
 
 def spreadsheet_rows(path: str) -> Iterator[list[Any]]:
-    """Yield number and cells, text as in a CSV, of each row of the first sheet that has several."""
+    """Yield [row number, cells as text] for each row of the first sheet with at least two rows."""
     book = import_module("python_calamine").CalamineWorkbook.from_path(path)
     sheets = (book.get_sheet_by_name(name) for name in book.sheet_names)
-    sheet = next((each for each in sheets if each.height > 1), None)
+    sheet = next((sheet for sheet in sheets if sheet.height > 1), None)
     if sheet is not None:
         for number, row in enumerate(_unmerged(sheet), 1):
             cells = list(map(_text, row))
@@ -31,15 +31,15 @@ def spreadsheet_rows(path: str) -> Iterator[list[Any]]:
 
 
 def _unmerged(sheet: Any) -> Iterator[list[Any]]:
-    """Yield the rows with the value of a merged cell in each row that it spans."""
-    ends = {start: end[0] for start, end in sheet.merged_cell_ranges or () if end[0] > start[0]}
-    spanning: dict[int, tuple[int, Any]] = {}  # {column: last row and value}
+    """Yield the rows; each row of a merged cell has its value."""
+    last_rows = {start: end[0] for start, end in sheet.merged_cell_ranges or () if end[0] > start[0]}
+    open_cells: dict[int, tuple[int, Any]] = {}  # {column: last row and value}
     for number, row in enumerate(sheet.iter_rows()):
-        for column in range(len(row)) if ends else ():
-            if (last := ends.get((number, column))) is not None:
-                spanning[column] = last, row[column]
-            elif column in spanning and number <= spanning[column][0]:
-                row[column] = spanning[column][1]
+        for column in range(len(row)) if last_rows else ():
+            if (last := last_rows.get((number, column))) is not None:
+                open_cells[column] = last, row[column]
+            elif column in open_cells and number <= open_cells[column][0]:
+                row[column] = open_cells[column][1]
         yield row
 
 
@@ -48,24 +48,25 @@ def _text(cell: Any) -> str:
 
 
 def parquet_rows(path: str) -> Iterator[list[Any]]:
-    """Yield what a Parquet table has, then the cells of each row.
+    """Yield a description of a Parquet table, then the cells of each row.
 
-    The first are the titles of columns with plain values, of others, of the images, and the features of `datasets`.
+    The description is [titles of plain columns, titles of nested columns, title of the image column or "", the
+    features of the `datasets` library as JSON].
     """
     with _parquet(path) as table:
         flat, nested, image = _columns(table)
         metadata: dict[bytes, bytes] = table.schema_arrow.metadata or {}
         yield [flat, nested, image, metadata.get(b"huggingface", b"").decode()]
-        for batch in table.iter_batches(batch_size=_ROWS_AT_ONCE, columns=flat, use_threads=False):
+        for batch in table.iter_batches(batch_size=_ROWS_PER_BATCH, columns=flat, use_threads=False):
             yield from map(list, zip(*(batch.column(title).to_pylist() for title in flat), strict=True))
 
 
 def parquet_images(path: str) -> Iterator[list[Any]]:
-    """Yield the bytes of each image in base64, None for none, its name, and the plain values of its row."""
+    """Yield [image bytes in base64 or None, file name, plain values of the row] for each image."""
     with _parquet(path) as table:
         flat, _, column = _columns(table)
         flat = [title for title in flat if title != column]
-        batches = table.iter_batches(batch_size=_IMAGES_AT_ONCE, columns=[column, *flat], use_threads=False)
+        batches = table.iter_batches(batch_size=_IMAGES_PER_BATCH, columns=[column, *flat], use_threads=False)
         for row in (row for batch in batches for row in batch.to_pylist()):
             image = row.pop(column)
             if image is not None:
@@ -74,11 +75,11 @@ def parquet_images(path: str) -> Iterator[list[Any]]:
 
 
 def _parquet(path: str) -> Any:
-    return import_module("pyarrow.parquet").ParquetFile(path, buffer_size=_BUFFER_BYTES, pre_buffer=False)
+    return import_module("pyarrow.parquet").ParquetFile(path, buffer_size=_READ_BUFFER_BYTES, pre_buffer=False)
 
 
 def _columns(table: Any) -> tuple[list[str], list[str], str]:
-    """Return the columns with a value or a list of values, the others, and the one with images, if any."""
+    """Return the titles of plain columns (values, or lists of values), nested columns, and the image column, if any."""
     types = import_module("pyarrow").types
 
     def is_binary(kind: Any) -> bool:
@@ -89,14 +90,14 @@ def _columns(table: Any) -> tuple[list[str], list[str], str]:
         return not types.is_nested(inner) and not is_binary(inner)
 
     fields = list(table.schema_arrow)
-    structures = [each for each in fields if types.is_struct(each.type)]
+    structs = [field for field in fields if types.is_struct(field.type)]
     images = [
-        each.name for each in structures if any(part.name == "bytes" and is_binary(part.type) for part in each.type)
+        field.name for field in structs if any(part.name == "bytes" and is_binary(part.type) for part in field.type)
     ]
-    images += [each.name for each in fields if is_binary(each.type)]
+    images += [field.name for field in fields if is_binary(field.type)]
     image = next((name for name in images if name.casefold() in ("image", "img")), images[0] if images else "")
-    flat = [each.name for each in fields if is_flat(each.type)]
-    return flat, [each.name for each in fields if not is_flat(each.type)], image
+    flat = [field.name for field in fields if is_flat(field.type)]
+    return flat, [field.name for field in fields if not is_flat(field.type)], image
 
 
 KINDS: dict[str, Callable[[str], Iterator[list[Any]]]] = {
@@ -107,13 +108,13 @@ KINDS: dict[str, Callable[[str], Iterator[list[Any]]]] = {
 
 
 def main(kind: str, path: str) -> int:
-    """Write what the parser of a kind makes of a file."""
+    """Write the rows of a file; `kind` is a key of `KINDS`."""
     try:
         for row in KINDS[kind](path):
             sys.stdout.write(json.dumps(row, default=str) + "\n")
     except BrokenPipeError:
         return 1
-    except BaseException as error:  # a panic of Rust is no `Exception`
+    except BaseException as error:  # a Rust panic is not an `Exception`
         sys.stdout.write(json.dumps({"error": str(error) or type(error).__name__}) + "\n")
     return 0
 

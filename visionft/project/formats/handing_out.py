@@ -1,4 +1,4 @@
-"""Input of label writers: a project's records, and image copies under portable names; copies in class folders."""
+"""Input of label writers: the labels of a project and portable image copies; writers of class folders."""
 
 import re
 import shutil
@@ -19,10 +19,10 @@ from visionft.project.formats.labels_file import CLASSES_FILE, ClassLook, LabelR
 from visionft.project.formats.split_names import UNASSIGNED_FOLDER, is_split_name
 
 _UNSAFE_CHARACTERS = re.compile(r'[<>:"/\\|?*%\x00-\x1f]')
-_BLANK_AT_EDGE = re.compile(r"^ | (?=\.[^.]*$)")  # of a name or its stem: lists of names lose it
+_BLANK_AT_EDGE = re.compile(r"^ | (?=\.[^.]*$)")  # of a name or its stem; lists of names lose it
 _RESERVED_NAME = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
-_HIDDEN = re.compile("^_(?=_)")  # Hugging Face's data sets skip folders with this prefix
-_MAX_FOLDER_BYTES = 120  # of the name of a class: it leaves half of Windows' 260 for the path to it and the file in it
+_SKIPPED_PREFIX = re.compile("^_(?=_)")  # Hugging Face's `datasets` skips folders with this prefix
+_MAX_NAME_BYTES = 120  # leaves half of the 260 characters of a Windows path to the rest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,17 +58,17 @@ class Copier:
     stopped: bool = False  # cancelled by the user; the folder is incomplete
 
     def copies(self, labels: LabelSet, place: Callable[[LabelRecord], str | None]) -> Iterator[tuple[LabelRecord, str]]:
-        """Copy the images, and yield each with its name below the folder; ends early when cancelled.
+        """Copy the images and yield (record, name of the copy, relative to the folder); ends early when cancelled.
 
-        `place` returns the folder of a copy, "" for the topmost, None to leave the image out.
+        `place` returns the subfolder of a copy, "" for the folder itself, None to leave the image out.
         """
         for done, record in enumerate(labels.records, 1):
             if self.job.is_cancelled:
                 self.stopped = True
                 return
-            inner = place(record)
-            if inner is not None:
-                name = self._copy(record, inner)
+            subfolder = place(record)
+            if subfolder is not None:
+                name = self._copy(record, subfolder)
                 if name is None:
                     self.missing.append(str(record.path))
                 else:
@@ -77,21 +77,21 @@ class Copier:
             if done % 100 == 0 or done == len(labels.records):
                 self.job.report(Progress(stage="Export", done=done, total=len(labels.records)))
 
-    def _copy(self, record: LabelRecord, inner: str) -> str | None:
+    def _copy(self, record: LabelRecord, subfolder: str) -> str | None:
         """Copy an image under its own name, made unique in its folder. Return None when its file is gone."""
         if not is_file(record.path):
             return None
-        folder = self.folder / inner
+        folder = self.folder / subfolder
         folder.mkdir(parents=True, exist_ok=True)
         name = Path(record.name).name
-        if Path(name).suffix.casefold() not in IMAGE_SUFFIXES:  # other tools recognise images by it
+        if Path(name).suffix.casefold() not in IMAGE_SUFFIXES:  # other tools recognise images by their suffix
             name += ".jpg" if record.format in ("JPEG", "MPO") else f".{record.format.lower()}"
         name = Path(safe_name(name))
         if (folder / name).exists():
             name = Path(f"{name.stem}-{record.sha256[:12]}{name.suffix}")
         with record.path.open("rb") as source, (folder / name).open("xb") as copy:
             shutil.copyfileobj(source, copy, 1 << 20)
-        return (Path(inner) / name).as_posix()
+        return (Path(subfolder) / name).as_posix()
 
 
 def folder_names(class_names: list[str]) -> dict[str, str]:
@@ -99,7 +99,7 @@ def folder_names(class_names: list[str]) -> dict[str, str]:
     result: dict[str, str] = {}
     taken: set[str] = set()
     for name in class_names:
-        base = _HIDDEN.sub("%5F", safe_name(name))
+        base = _SKIPPED_PREFIX.sub("%5F", safe_name(name))
         folder, number = base, 1
         while unicodedata.normalize("NFC", folder).casefold() in taken:
             number += 1
@@ -113,10 +113,10 @@ def safe_name(name: str) -> str:
     """Return a portable file name: special characters become %XX, long names are cut."""
     safe = _UNSAFE_CHARACTERS.sub(lambda match: f"%{ord(match[0]):02X}", name)
     stem, dot, suffix = safe.rpartition(".")
-    room = _MAX_FOLDER_BYTES - len(suffix.encode()) - 1 if dot and len(suffix) <= 5 else 0
-    if room > 0 and len(safe.encode()) > _MAX_FOLDER_BYTES:
-        safe = stem.encode()[:room].decode("utf-8", "ignore") + dot + suffix
-    safe = safe.encode()[:_MAX_FOLDER_BYTES].decode("utf-8", "ignore")
+    max_stem_bytes = _MAX_NAME_BYTES - len(suffix.encode()) - 1 if dot and len(suffix) <= 5 else 0
+    if max_stem_bytes > 0 and len(safe.encode()) > _MAX_NAME_BYTES:
+        safe = stem.encode()[:max_stem_bytes].decode("utf-8", "ignore") + dot + suffix
+    safe = safe.encode()[:_MAX_NAME_BYTES].decode("utf-8", "ignore")
     safe = _BLANK_AT_EDGE.sub("%20", safe)
     if safe[-1:] in (".", " "):
         safe = f"{safe[:-1]}%{ord(safe[-1]):02X}"
@@ -137,9 +137,9 @@ def write_yolo(labels: LabelSet, copier: Copier) -> None:
 
 
 def _write(labels: LabelSet, copier: Copier, title: str, *, takes_all: bool) -> None:
-    several = sum(len(record.labels) > 1 for record in labels.records)
-    if several:
-        message = Message("{counted} of this project have more than one class.", counted=count_of(several, "image"))
+    multi_label = sum(len(record.labels) > 1 for record in labels.records)
+    if multi_label:
+        message = Message("{counted} of this project have more than one class.", counted=count_of(multi_label, "image"))
         hint = Message("{title} cannot store this: export JSONL or CSV.", title=title)
         raise ProjectError(message, hint)
     folders = folder_names(labels.classes)
