@@ -251,7 +251,7 @@ def verify(database: Path, *, may_recover: bool, is_known: bool = False, writabl
 
     The check needs no write access, so that opening never makes a damaged one worse. One exception: a process killed in
     the middle of a transaction may have left a rollback journal; without it the file is half old and half new. With
-    `may_recover` (no other process may be writing), SQLite rolls it back on opening the file again, `writable`. If every
+    `may_recover` (no other process writes), SQLite rolls it back on opening the file again, `writable`. If every
     byte `is_known` to be right, only the version is read.
 
     Raises:
