@@ -92,7 +92,7 @@ def annotated_table(
         else:
             rejected_entries.append(located)
         memory.add_entry(located)
-    rows, found_elsewhere = finder.settled(rows)
+    rows, found_elsewhere = finder.correct_guesses(rows)
     fields = fields or Interpretation(file=file)
     is_open = not (choice.is_unlabelled or choice.takes_marks or len(fields.columns) > 1)
     interpretation = replace(

@@ -257,7 +257,7 @@ def _constant_columns(flags: Sequence[str], patterns: Set[frozenset[str]]) -> fr
 
 
 def _find_attribute_column(flags: Sequence[str], patterns: Set[frozenset[str]], *, rows: int) -> str | None:
-    """Return the column to ignore so that each row has exactly one yes: `male` beside `cat` and `dog`, or None.
+    """Return a column whose removal leaves one yes in each row, such as `male` beside `cat` and `dog`, or None.
 
     Needs more rows than columns, as it may be chance otherwise.
     """

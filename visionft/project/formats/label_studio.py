@@ -36,7 +36,7 @@ _Answers = list[tuple[str, tuple[str, ...]]]  # question and classes; an empty q
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """An image of a project, with the answers of each annotator."""
+    """A task: an image with the answers of each annotator."""
 
     place: str  # in the file, for errors: `task 12`
     name: str  # of the image
@@ -45,29 +45,29 @@ class _Task:
 
 
 def read_label_studio(file: Path, options: ReadOptions = DEFAULT_OPTIONS) -> ImageTable:
-    """List the images of a Label Studio export (JSON); with several questions, the choice names one."""
+    """List the images of a Label Studio export (JSON); the choice names the question if there are several."""
     with structure_of(file, _TITLE):
         values = as_list(read_label_json(file))
     data = objects(task.get("data") for task in objects(values))
-    keys = list(dict.fromkeys(key for each in data for key in each))
+    field_names = list(dict.fromkeys(name for fields in data for name in fields))
     finder = ImageFinder.of(file, options)
-    key = options.choice.file or image_column(keys, data, finder)
-    if not key or key not in keys:
+    image_field = options.choice.file or image_column(field_names, data, finder)
+    if not image_field or image_field not in field_names:
         message = Message(
             "{file} has no field with file names. The data of its tasks are: {keys}.",
             file=file,
-            keys=", ".join(keys) or "nothing",
+            keys=", ".join(field_names) or "nothing",
         )
         raise ProjectError(message, "Name the field that holds the images.")
-    tasks, entries = _parse_tasks(file, values, key)
+    tasks, entries = _parse_tasks(file, values, image_field)
     questions = _questions(tasks)
     question = _chosen_question(questions, options.choice.label)
-    split = split_column(keys, data)
+    split = split_column(field_names, data)
     entries += [entry for task in tasks for entry in _image_annotations(task, question, split)]
     interpretation = Interpretation(
         file=file,
-        columns=(key, *questions),
-        file_column=key,
+        columns=(image_field, *questions),
+        file_column=image_field,
         split_column=split,
         label_columns=(question,) if question else (),
     )
@@ -75,11 +75,11 @@ def read_label_studio(file: Path, options: ReadOptions = DEFAULT_OPTIONS) -> Ima
 
 
 def _parse_tasks(file: Path, values: list[Any], key: str) -> tuple[list[_Task], list[Entry]]:
-    """Return the tasks, and the rejected ones; `key` is the field of the image's name."""
+    """Return the tasks and the rejected entries; `key` is the field with the image name."""
     tasks: list[_Task] = []
     entries: list[Entry] = []
     for number, value in enumerate(values):
-        ids = [each["id"] for each in objects([value]) if isinstance(each.get("id"), int)]
+        ids = [entry["id"] for entry in objects([value]) if isinstance(entry.get("id"), int)]
         place = f"task {ids[0] if ids else f'[{number}]'}"
         try:
             task = as_object(value)
@@ -92,14 +92,14 @@ def _parse_tasks(file: Path, values: list[Any], key: str) -> tuple[list[_Task], 
 
 
 def _annotations_of(task: dict[str, Any]) -> list[_Answers]:
-    """Return the answers of each annotation of a task: those marked as ground truth, if any; no cancelled ones.
+    """Return the answers of each submitted annotation of a task; ground truth replaces all others.
 
     `completions` is the key of Label Studio before version 1.0.
     """
-    done = map(as_object, as_list(task.get("annotations", task.get("completions"))))
-    submitted = [each for each in done if not each.get("was_cancelled")]
-    counting = [each for each in submitted if each.get("ground_truth")] or submitted
-    return [list(_answers(as_list(each.get("result")))) for each in counting]
+    annotations = map(as_object, as_list(task.get("annotations", task.get("completions"))))
+    submitted = [annotation for annotation in annotations if not annotation.get("was_cancelled")]
+    used = [annotation for annotation in submitted if annotation.get("ground_truth")] or submitted
+    return [list(_answers(as_list(annotation.get("result")))) for annotation in used]
 
 
 def _questions(tasks: list[_Task]) -> list[str]:
@@ -109,7 +109,7 @@ def _questions(tasks: list[_Task]) -> list[str]:
 
 
 def _chosen_question(questions: list[str], chosen: str) -> str:
-    """Return the question whose answers are the labels: the chosen one, or the only one; empty for several."""
+    """Return the question with the labels: the chosen or the only question; empty for several questions."""
     if chosen and chosen not in questions:
         message = Message("There is no question “{name}”.", name=chosen)
         hint = Message("There are: {names}.", names=", ".join(questions))
@@ -118,7 +118,7 @@ def _chosen_question(questions: list[str], chosen: str) -> str:
 
 
 def _image_annotations(task: _Task, question: str, split: str) -> Iterator[ImageAnnotation]:
-    """Yield the entry of a task's image, or one for each different answer of its annotators."""
+    """Yield an entry for each different answer of the annotators of a task."""
     split_value = as_split(task.data.get(split)) if split else None
     pairs = [(_classes(each, question) if question else (), _classes(each, "")) for each in task.annotations]
     for labels, marked in dict.fromkeys(pairs) or [((), ())]:
@@ -133,8 +133,8 @@ def _answers(results: list[Any]) -> Iterator[tuple[str, tuple[str, ...]]]:
             value = as_object(result.get("value"))
             is_of_part = kind.endswith("labels") or "x" in value
             question = "" if is_of_part else str(result.get("from_name", _FIELD))
-            given = as_list(value.get(kind))  # of a taxonomy, paths from the root
-            names = [as_list(each)[-1] for each in given if each] if kind == "taxonomy" else given
+            choices = as_list(value.get(kind))  # a taxonomy gives paths from the root
+            names = [as_list(path)[-1] for path in choices if path] if kind == "taxonomy" else choices
             yield question, tuple(map(as_name, names))
 
 

@@ -1,7 +1,7 @@
 """`labels.jsonl`: the user's decisions about each image, one JSON object per line, for people and programs.
 
-The keys follow Hugging Face's `metadata.jsonl` (`file_name`, with `/`, relative to the file's folder) and this
-program's own; `sha256` finds a moved image again. `labels.classes.json` beside it keeps the order and appearance of
+Hugging Face's `metadata.jsonl` defines some keys (`file_name`, with `/`, relative to the file's folder), this program
+the others; `sha256` finds a moved image again. `labels.classes.json` beside the file keeps the order and appearance of
 the classes.
 """
 
@@ -23,10 +23,10 @@ CLASSES_FILE = "classes.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelRecord:
-    """The record of an image in a project; removed images have none."""
+    """The record of an image in a project that is not removed."""
 
     path: Path
-    name: str  # path in its source
+    name: str  # path within its source
     sha256: str
     size: tuple[int, int]  # (width, height) in pixels, as in the file
     format: str  # as Pillow names it, such as "JPEG"
@@ -50,7 +50,7 @@ def classes_file(labels: Path) -> Path:
 
 
 def read_classes_file(file: Path) -> tuple[ClassLook, ...]:
-    """Return the classes of this program's `classes.json`; empty when it is missing or of another kind."""
+    """Return the classes of this program's `classes.json`; empty if the file is missing or has another structure."""
     try:
         entries: Any = read_json(file, max_bytes=20_000_000)
         looks = [{key: entry.get(key) for key in ("name", "color", "shortcut", "folder")} for entry in entries]
@@ -88,7 +88,7 @@ def read_records(connection: sqlite3.Connection, roots: Roots) -> Iterator[Label
 def write_labels(
     connection: sqlite3.Connection, project_folder: Path, target: Path, *, seen_from: Path | None = None
 ) -> None:
-    """Write every image's decisions to `target` (atomically; or a pipe), and the classes beside it.
+    """Write the labels of every image to `target` (atomically, or a pipe), and the classes beside it.
 
     File names are relative to `seen_from`, by default to the folder of `target`.
     """
@@ -112,7 +112,7 @@ def label_lines(connection: sqlite3.Connection, project_folder: Path, base: Path
             yield lines
 
 
-# Assembled by SQLite, because it releases the GIL: a backup must not slow down the labelling.
+# SQLite assembles the lines and releases the GIL, so that a backup does not slow down labelling.
 _LINES = """
     SELECT max(id), group_concat(line, char(10)) FROM (
         SELECT id, json_object('file_name', prefix || path, {label}, 'split', split, 'tags', json(tags),
@@ -134,7 +134,7 @@ def read_classes(connection: sqlite3.Connection) -> tuple[ClassLook, ...]:
 
 
 def write_classes(looks: Iterable[ClassLook], target: Path, folders: dict[str, str] | None = None) -> None:
-    """Write the classes in their order, with colour and shortcut, and the export folder where there is one."""
+    """Write the classes in their order, with colour and shortcut, and the export folder, if any."""
     classes = [
         {"name": look.name, "color": look.color, "shortcut": look.shortcut}
         | ({"folder": folders[look.name]} if folders else {})
@@ -144,7 +144,7 @@ def write_classes(looks: Iterable[ClassLook], target: Path, folders: dict[str, s
 
 
 def relative_name(path: Path, base: Path) -> str:
-    """Return `path` relative to `base` with `/`, or absolute where no relative path exists (another drive)."""
+    """Return `path` relative to `base` with `/`, or absolute if no relative path exists (another drive)."""
     try:
         return Path(os.path.relpath(path, base)).as_posix()
     except ValueError:

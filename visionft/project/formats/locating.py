@@ -1,4 +1,4 @@
-"""Locate the images of a label file: names may be relative, shortened, URLs or without suffix."""
+"""Locate the images of a label file: names may be relative, shortened, URLs, or lack the suffix."""
 
 import os
 import re
@@ -16,11 +16,11 @@ from visionft.project.formats.folders import CONTAINERS, ImageIndex, folder_of
 from visionft.project.formats.image_table import DEFAULT_OPTIONS, ImportRow, ReadOptions
 from visionft.project.formats.split_names import is_split_name, name_words, split_of
 
-_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 
 class AmbiguousNameError(ValueError):
-    """A name of several images, `found`, without a sign which of them is meant. `meant` is the path that it says."""
+    """A name matches several images equally well. `found` are the images, `meant` is the path in the label file."""
 
     def __init__(self, meant: Path, found: Sequence[Path]) -> None:
         places = ", ".join(sorted({path.parent.name for path in found})[:3])
@@ -40,8 +40,8 @@ def data_folder(file: Path) -> Path:
 class ImageFinder:
     """Resolve the file names of one label file, relative to its folder `base`.
 
-    Images without an exact match are searched below `root`, the common folder of all images (by default `base`). Of
-    several images of a name, the one counts whose folders the name gives; else the name is ambiguous.
+    Names without an exact match are searched below `root`, the common folder of all images (by default `base`). Of
+    several images with a name, the longest matching folder path wins; on a tie the name is ambiguous.
     """
 
     def __init__(
@@ -57,20 +57,20 @@ class ImageFinder:
         stem = file.stem if file is not None else ""
         splits = {split_of(word) for word in name_words(stem) if is_split_name(word)}
         self._split = splits.pop() if len(splits) == 1 else None
-        self._guesses: dict[str, Path] = {}  # {name: image that does not lie where the name says}
+        self._guesses: dict[str, Path] = {}  # {name: image at another path than the name states}
         self._elsewhere: set[str] = set()  # names whose folder differs from the image's
         self._splits: dict[str, str | None] = {}  # {folder: split in its name}
-        self.ambiguous = 0  # names so far
-        self.by_number = 0  # names found by their number alone
+        self.ambiguous = 0  # number of ambiguous names so far
+        self.by_number = 0  # number of names found only by a number
 
     @classmethod
     def of(cls, file: Path, options: ReadOptions) -> "ImageFinder":
-        """Return a finder for a label file with images in folders beside its own."""
+        """Return a finder for the images of a label file, in its folder or beside it."""
         root = options.index.root if options.index else data_folder(file)
         return cls(file.parent, options, root=root, file=file)
 
     def has(self, name: str) -> bool:
-        """Return whether a name is that of one or several existing images."""
+        """Return whether at least one image has this name."""
         try:
             return self._found(name)[0] is not None
         except AmbiguousNameError:
@@ -79,64 +79,64 @@ class ImageFinder:
             return False
 
     def lookup(self, name: str) -> Path | None:
-        """Return the image of a name; None for none, and for several."""
+        """Return the image of a name; None if no image or several images match."""
         try:
             return self._found(name)[0]
         except ValueError:
             return None
 
     def has_number(self, name: str) -> bool:
-        """Return whether a name is only the number of one existing image."""
+        """Return whether a name is a number that exactly one image name ends in."""
         return len(self._index.numbered(name)) == 1
 
     def find(self, name: str) -> Path:
-        """Return the image's absolute path; if nothing is found, the path according to the name.
+        """Return the absolute path of an image; if no image is found, the path as written in the label file.
 
-        Tried in this order: as written; anywhere below the folder, by the longest matching end of the path, also by
-        stem, and by a name equivalent on another file system; by the number of an image (`0007` for `7.jpg`). Only the
-        path of a URL counts.
+        Tried in this order: the path as written; images below the root by name, stem or equivalent name (on another
+        file system), with the longest matching folder path; the number of an image (`0007` for `7.jpg`). Of a URL,
+        only the path is used.
 
         Raises:
-            AmbiguousNameError: Several images are called so.
-            ValueError: The name is no file name, or leads out of the folder despite `is_confined`.
+            AmbiguousNameError: Several images match equally well.
+            ValueError: The name is no file name, or leads out of the folder although the source `is_confined`.
         """
         try:
-            found, meant = self._found(name)
+            image, meant = self._found(name)
         except AmbiguousNameError:
             self.ambiguous += 1
             raise
-        numbered = [] if found else self._index.numbered(os.path.basename(meant))  # noqa: PTH119
+        numbered = [] if image else self._index.numbered(os.path.basename(meant))  # noqa: PTH119
         if len(numbered) == 1:
-            found = numbered[0]
+            image = numbered[0]
             self.by_number += 1
-        if found is None:
+        if image is None:
             return Path(meant)
-        if str(found) != meant:
-            self._guesses[name] = found
-            folder = Path(_readings(name)[-1]).parent.parts if "/" in name or "\\" in name else ()
-            if found.parent.parts[-len(folder) :] != folder and folder:
+        if str(image) != meant:
+            self._guesses[name] = image
+            folder = Path(_possible_paths(name)[-1]).parent.parts if "/" in name or "\\" in name else ()
+            if image.parent.parts[-len(folder) :] != folder and folder:
                 self._elsewhere.add(name)
-        return found
+        return image
 
     def _found(self, name: str) -> tuple[Path | None, str]:
-        """Return the image of a name, and the path according to the name."""
-        readings = _readings(name)
-        meant = [os.path.normpath(os.path.join(self._base_text, each)) for each in readings]  # noqa: PTH118
+        """Return the image of a name, if found, and the path as written."""
+        paths = _possible_paths(name)
+        meant = [os.path.normpath(os.path.join(self._base_text, path)) for path in paths]  # noqa: PTH118
         last = os.path.basename(meant[-1])  # noqa: PTH119
         leads_out = self._is_confined and not all(Path(path).is_relative_to(self.root) for path in meant)
         if not leads_out and (as_written := self._as_written(meant, last)):
             return as_written
-        near = () if leads_out else (os.path.join(folder, readings[-1]) for folder in self._folders)  # noqa: PTH118
-        beside = [Path(path) for path in near if os.path.isfile(path)]  # noqa: PTH113
-        best = self._best([*beside, *self._index.named(last)], meant[-1])
+        nearby = () if leads_out else (os.path.join(folder, paths[-1]) for folder in self._folders)  # noqa: PTH118
+        candidates = [Path(path) for path in nearby if os.path.isfile(path)]  # noqa: PTH113
+        best = self._best([*candidates, *self._index.named(last)], meant[-1])
         if best is None and leads_out:
             raise ValueError(Message("the file name leads out of the archive"))
         return best, meant[-1]
 
     def _as_written(self, meant: Sequence[str], last: str) -> tuple[Path, str] | None:
-        """Return the image at one of the paths that a name says, and that path; None for no file there.
+        """Return (image, path) for the first of the possible paths with a file; None without one.
 
-        The index answers without the disk if a single image's name is `last`, the end of the name.
+        If the shared index has a single image called `last`, no disk access is needed.
         """
         named = self._index.named(last) if self._is_shared else []
         for path in meant:
@@ -146,15 +146,15 @@ class ImageFinder:
                 return Path(path), path
         return None
 
-    def _best(self, named: Sequence[Path], meant: str) -> Path | None:
-        """Return the image that a path means, or None."""
-        if len(named) == 1 and not self._has_own_folder:
-            return named[0]
+    def _best(self, candidates: Sequence[Path], meant: str) -> Path | None:
+        """Return the image with the longest end in common with a path, or None; raise if several tie."""
+        if len(candidates) == 1 and not self._has_own_folder:
+            return candidates[0]
         folder = Path(meant).parent
-        agreeing = {path: _common_end(path.parent, folder) for path in dict.fromkeys(named)}
-        most = max(agreeing.values(), default=0)
-        closest = [path for path, common in agreeing.items() if common == most]
-        if not most and self._has_own_folder:  # `train.csv` beside `train/` says nothing of images in `test/`
+        match_lengths = {path: _common_end(path.parent, folder) for path in dict.fromkeys(candidates)}
+        longest = max(match_lengths.values(), default=0)
+        closest = [path for path, length in match_lengths.items() if length == longest]
+        if not longest and self._has_own_folder:  # `train.csv` beside `train/` has no images of `test/`
             closest = [path for path in closest if self._split_of(folder_of(path)) in (None, self._split)]
         if len(closest) < 2:
             return next(iter(closest), None)
@@ -162,7 +162,7 @@ class ImageFinder:
 
     @cached_property
     def _has_own_folder(self) -> bool:
-        """Return whether there are images in a folder of the split that the label file is called after."""
+        """Whether images are in a folder of the split in the label file's name."""
         return self._split is not None and self._split in map(self._split_of, self._index.folders)
 
     def _split_of(self, folder: str) -> str | None:
@@ -174,29 +174,29 @@ class ImageFinder:
     def _inner(self, folder: Path) -> tuple[str, ...]:
         return folder.relative_to(self.root).parts if folder.is_relative_to(self.root) else (folder.name,)
 
-    def settled(self, files: Sequence[ImportRow]) -> tuple[list[ImportRow], int]:
-        """Return the entries without wrong guesses (images also named otherwise), and how many were relocated."""
+    def correct_guesses(self, rows: Sequence[ImportRow]) -> tuple[list[ImportRow], int]:
+        """Return the rows without wrong guesses (images with several names), and the number of relocated images."""
         if not self._guesses:
-            return list(files), 0
-        first: dict[Path, str] = {}
-        several = {file.path for file in files if first.setdefault(file.path, file.name) != file.name}
-        wrong = {name for name, path in self._guesses.items() if path in several} if several else set[str]()
-        settled = [replace(file, path=self._meant(file.name)) if file.name in wrong else file for file in files]
-        return settled if wrong else list(files), len(self._elsewhere - wrong)
+            return list(rows), 0
+        first_names: dict[Path, str] = {}
+        renamed = {row.path for row in rows if first_names.setdefault(row.path, row.name) != row.name}
+        wrong = {name for name, path in self._guesses.items() if path in renamed} if renamed else set[str]()
+        corrected = [replace(row, path=self._meant(row.name)) if row.name in wrong else row for row in rows]
+        return corrected if wrong else list(rows), len(self._elsewhere - wrong)
 
     def _meant(self, name: str) -> Path:
-        return Path(os.path.normpath(os.path.join(self._base_text, _readings(name)[-1])))  # noqa: PTH118
+        return Path(os.path.normpath(os.path.join(self._base_text, _possible_paths(name)[-1])))  # noqa: PTH118
 
 
-def _readings(name: str) -> list[str]:
-    """Return the possible paths of a name; a ValueError for no file name."""
+def _possible_paths(name: str) -> list[str]:
+    """Return the possible paths of a name, the most likely last; a ValueError if it is no file name."""
     if not name.strip() or "\0" in name:
         raise ValueError(Message("no file name"))
     if not is_unicode(name):
         raise ValueError(Message("the file name is not valid Unicode"))
     if "?d=" in name:  # Label Studio's URL of a file below its document root
         return [unquote(name.partition("?d=")[2])]
-    if _ADDRESS.match(name):
+    if _URL.match(name):
         return [unquote(urlsplit(name.replace("\\", "/")).path).lstrip("/")]
     if "\\" in name and "/" not in name:
         return [name, PureWindowsPath(name).as_posix()]

@@ -1,6 +1,6 @@
-"""Rows of nested JSON, as the tools write it: dotted titles for inner values, lists for several.
+"""Flatten nested JSON into rows: dotted titles for inner values, lists for several values.
 
-Values of parts of an image (beside boxes, points or masks) are kept apart: a part's class is no label of the image.
+Values of image parts (boxes, points, masks) are marked: the class of a part is no label of the image.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -9,12 +9,12 @@ from typing import Any, cast
 
 from visionft.project.formats.split_names import is_split_name
 
-Entry = dict[str, Any] | list[Any] | str  # an object, an array, or the reason for another value
-_MAX_DEPTH = 12  # objects and arrays within others: the answers in Labelbox's NDJSON lie 9 deep
-_LONGEST_TITLE = 2000  # characters; a key of a million would be copied into the title of each value inside
-_SAMPLE_ENTRIES = 40  # entries that are looked at to understand a file
-# Keys, in small letters and without signs, that mark a part of an image: `normalizedVertices` of Google Cloud Vision.
-_GEOMETRY = frozenset(
+Entry = dict[str, Any] | list[Any] | str  # an object, an array, or the reason for a rejected value
+_MAX_DEPTH = 12  # of nested objects and arrays; the answers in Labelbox's NDJSON have depth 9
+_MAX_TITLE_LENGTH = 2000  # characters; a title contains all keys above a value
+_SAMPLE_ENTRIES = 40  # entries to recognise the structure of a file
+# Keys of geometry, in lower case without punctuation: `normalizedVertices` of Google Cloud Vision.
+_GEOMETRY_KEYS = frozenset(
     ("bbox", "boundingbox", "box", "points", "point", "polygon", "polyline", "line", "rectangle", "coordinates", "xmin",
      "left", "segmentation", "mask", "rle", "shapeattributes", "geometrytype", "exterior", "bitmap", "vertices",
      "normalizedvertices")
@@ -22,7 +22,7 @@ _GEOMETRY = frozenset(
 
 
 def flat(entry: Mapping[str, Any]) -> tuple[dict[str, Any], set[str]]:
-    """Return an object as a row, and the titles of its values that belong to parts of an image."""
+    """Return an object as a row {title: value}, and the titles of values of image parts."""
     if not any(isinstance(value, (dict, list)) for value in entry.values()):
         return dict(entry), set()
     row = _NestedRow()
@@ -32,15 +32,15 @@ def flat(entry: Mapping[str, Any]) -> tuple[dict[str, Any], set[str]]:
 
 @dataclass(slots=True)
 class _NestedRow:
-    """The values of an object at any depth, by dotted title: `meta.label` of `{"meta": {"label": "cat"}}`."""
+    """The values of an object at any depth by dotted title: `meta.label` for `{"meta": {"label": "cat"}}`."""
 
     values: dict[str, Any] = field(default_factory=dict[str, Any])
-    lists: dict[str, list[Any]] = field(default_factory=dict[str, list[Any]])  # the values within arrays
-    parts: set[str] = field(default_factory=set[str])  # titles of values of parts of an image
+    lists: dict[str, list[Any]] = field(default_factory=dict[str, list[Any]])  # values within arrays
+    parts: set[str] = field(default_factory=set[str])  # titles of values of image parts
 
     def add(self, value: Any, title: str, *, depth: int, is_part: bool, is_listed: bool) -> None:
-        """Add a value, and those inside; `is_listed` is that it lies within an array."""
-        if depth > _MAX_DEPTH or len(title) > _LONGEST_TITLE:
+        """Add a value and its inner values; `is_listed`: within an array."""
+        if depth > _MAX_DEPTH or len(title) > _MAX_TITLE_LENGTH:
             return
         if isinstance(value, dict):
             self._add_object(cast("dict[str, Any]", value), title, depth=depth, is_part=is_part, is_listed=is_listed)
@@ -71,49 +71,49 @@ class _NestedRow:
         self._note_part(title, is_part=is_part)
 
     def _note_part(self, title: str, *, is_part: bool) -> None:
-        """Note the title of a part's value; `regions` are parts in the files of the VGG Image Annotator."""
+        """Record the title if the value belongs to an image part; VGG Image Annotator calls parts `regions`."""
         if is_part or (title.casefold().startswith("region") and "." in title):
             self.parts.add(title)
 
 
 def _has_geometry(entry: dict[str, Any]) -> bool:
-    """Return whether an object has the place of a part of an image: `{"boundingBox": [0, 0, 9, 9], "label": "ear"}`."""
-    return not _GEOMETRY.isdisjoint("".join(filter(str.isalnum, key)).casefold() for key in entry)
+    """Return whether an object has the geometry of an image part: `{"boundingBox": [0, 0, 9, 9], "label": "ear"}`."""
+    return not _GEOMETRY_KEYS.isdisjoint("".join(filter(str.isalnum, key)).casefold() for key in entry)
 
 
 def _is_absent_class(entry: dict[str, Any]) -> bool:
-    """Return whether an object in an array says that a class is absent: Clarifai's `{"name": "cat", "value": 0}`."""
-    return entry.get("value") in (0, False) and any(isinstance(each, str) for each in entry.values())
+    """Return whether an object in an array marks a class as absent: Clarifai's `{"name": "cat", "value": 0}`."""
+    return entry.get("value") in (0, False) and any(isinstance(item, str) for item in entry.values())
 
 
 def _is_by_id(value: dict[str, Any]) -> bool:
-    """Return whether an object holds objects by their ids: numbers, or keys that the objects repeat.
+    """Return whether an object maps ids to objects; ids are numbers, or values of their objects.
 
-    `{"0": {"shape_attributes": {}}}`, the regions of VGG Image Annotator 1; `{"k7": {"id": "k7", "label": "cat"}}`.
+    `{"0": {"shape_attributes": {}}}` of VGG Image Annotator 1; `{"k7": {"id": "k7", "label": "cat"}}`.
     """
     return bool(value) and all(
-        isinstance(each, dict) and (key.isdecimal() or key in cast("dict[str, Any]", each).values())
-        for key, each in value.items()
+        isinstance(item, dict) and (key.isdecimal() or key in cast("dict[str, Any]", item).values())
+        for key, item in value.items()
     )
 
 
 def json_rows(value: Any, has_image: Callable[[str], bool]) -> Iterator[tuple[Entry, str]]:
-    """Yield the entries of a JSON value with the split that they lie under: objects, arrays, or reasons for others.
+    """Yield (entry, split or "") for each entry of a JSON value.
 
-    Understood are arrays of objects, of arrays and of names; `{name: label or object}`, `{label: [names]}`, any of
-    these below the names of splits, and otherwise the longest array of objects inside.
+    Supported: arrays of objects, arrays or names; `{name: label or object}`; `{label: [names]}`; `{split: any of
+    these}`; otherwise the longest array of objects inside.
     """
     splits = cast("dict[str, Any]", value) if isinstance(value, dict) else {}
     if len(splits) > 1 and all(map(is_split_name, splits)):
-        for split, each in splits.items():
-            yield from ((entry, split) for entry in _entries(each, has_image))
+        for split, entries in splits.items():
+            yield from ((entry, split) for entry in _entries(entries, has_image))
     else:
         yield from ((entry, "") for entry in _entries(value, has_image))
 
 
 def _entries(value: Any, has_image: Callable[[str], bool]) -> Iterator[Entry]:
     if isinstance(value, dict):
-        yield from _of_object(cast("dict[str, Any]", value), has_image)
+        yield from _entries_of_object(cast("dict[str, Any]", value), has_image)
     elif isinstance(value, list):
         yield from map(_entry, cast("list[Any]", value))
 
@@ -124,13 +124,13 @@ def _entry(value: Any) -> Entry:
     return [value] if isinstance(value, str) else "not a JSON object"
 
 
-def _of_object(value: dict[str, Any], has_image: Callable[[str], bool]) -> Iterator[Entry]:
+def _entries_of_object(value: dict[str, Any], has_image: Callable[[str], bool]) -> Iterator[Entry]:
     first = list(value.items())[:_SAMPLE_ENTRIES]
     if sum(has_image(key) for key, _ in first) > len(first) / 2:
         yield from _entries_by_image(value)
     elif any(has_image(name) for _, names in first if _is_names(names) for name in names[:3]):
         yield from _entries_by_label(value)
-    elif len(first) > 1 and all(isinstance(each, dict) for _, each in first):
+    elif len(first) > 1 and all(isinstance(item, dict) for _, item in first):
         yield from map(_entry, value.values())
     else:
         yield from map(_entry, _longest_array_of_objects(value))
@@ -138,9 +138,9 @@ def _of_object(value: dict[str, Any], has_image: Callable[[str], bool]) -> Itera
 
 def _entries_by_image(value: dict[str, Any]) -> Iterator[Entry]:
     """Yield the entries of `{"a.jpg": "cat"}`, or `{"a.jpg": {"label": "cat"}}`."""
-    for name, each in value.items():
-        inner = cast("dict[str, Any]", each) if isinstance(each, dict) else {"label": each}
-        yield {"file_name": name} | inner
+    for name, item in value.items():
+        fields = cast("dict[str, Any]", item) if isinstance(item, dict) else {"label": item}
+        yield {"file_name": name} | fields
 
 
 def _entries_by_label(value: dict[str, Any]) -> Iterator[Entry]:
@@ -151,11 +151,11 @@ def _entries_by_label(value: dict[str, Any]) -> Iterator[Entry]:
 
 
 def _longest_array_of_objects(value: dict[str, Any]) -> list[Any]:
-    """Return the entries of `{"info": {}, "licenses": [{}], "images": [{}, {}]}`: the images; empty for no array."""
-    arrays = [cast("list[Any]", each) for each in value.values() if isinstance(each, list)]
-    of_objects = [each for each in arrays if any(isinstance(one, dict) for one in each)]
-    return max(of_objects, key=len, default=list[Any]())
+    """Return the longest array of objects: `images` of `{"licenses": [{}], "images": [{}, {}]}`, or an empty list."""
+    arrays = [cast("list[Any]", array) for array in value.values() if isinstance(array, list)]
+    object_arrays = [array for array in arrays if any(isinstance(item, dict) for item in array)]
+    return max(object_arrays, key=len, default=list[Any]())
 
 
 def _is_names(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(each, str) for each in cast("list[Any]", value))
+    return isinstance(value, list) and all(isinstance(item, str) for item in cast("list[Any]", value))

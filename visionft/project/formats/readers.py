@@ -1,7 +1,7 @@
-"""Read tables of images: which rows name images, with the labels, splits and notes of each.
+"""Read image tables: the images named by the rows, with their labels, splits and notes.
 
-An unusable row is listed with its line and reason; the others are imported. The meaning of columns is decided in
-`columns.py`, and recorded in the image_table's `Interpretation`.
+Unusable rows are recorded with line and reason; the others are imported. `columns.py` recognises the columns, and the
+`Interpretation` of the image table records them.
 """
 
 import re
@@ -36,21 +36,21 @@ from visionft.project.formats.split_names import is_split_name, split_of
 from visionft.project.formats.tables import Row, SourceTable, open_table, table_of
 from visionft.project.formats.whole_files import MemoryLimit
 
-_LEAST_PIXELS = 64  # numbers in a row that are rather pixels: 784 of the Digit Recognizer, 64 of 8 x 8 digits
-_OF_FOLDERS = 200  # rows whose folders tell whether a table is of test images
+_MIN_PIXELS = 64  # numeric columns of a table of pixels: 784 of the Digit Recognizer, 64 of 8 x 8 digits
+_FOLDER_ROWS = 200  # rows whose folders are checked for test images
 _SUBMISSION = re.compile(r"(?i)submi(ssion|t)")  # `sample_submission.csv` of Kaggle
-_ABSENT = ("0", "0.0", "reject", "ignore")  # verdicts about a class: `Confidence` of Open Images, answers of Prodigy
+_ABSENT_VERDICTS = ("0", "0.0", "reject", "ignore")  # `Confidence` of Open Images, answers of Prodigy
 _SHA256 = re.compile("[0-9a-f]{64}")
 
 
 def read_table(file: Path, options: ReadOptions = DEFAULT_OPTIONS) -> ImageTable:
-    """List the images of a table, in a file of any kind that `tables.py` opens.
+    """List the images of a table in any format of `tables.py`.
 
-    A table has a column of names of images with one of labels, or with one yes/no column per class. Several labels in
-    one cell are an array, or stand between signs.
+    A table has a column of image names, and a label column or a yes/no column per class. Several labels in a cell are
+    an array, or have separators.
 
     Raises:
-        ProjectError: It is no table, or no column names images.
+        ProjectError: The file is no table, or no column has image names.
     """
     finder = ImageFinder.of(file, options)
     with closing(open_table(file, finder)) as table:
@@ -60,19 +60,19 @@ def read_table(file: Path, options: ReadOptions = DEFAULT_OPTIONS) -> ImageTable
 def image_table_of_rows(
     file: Path, titles: Sequence[str], rows: Iterator[tuple[int, Row]], finder: ImageFinder, choice: LabelChoice
 ) -> ImageTable:
-    """Return the image_table of rows by title, as `image_table_of`."""
+    """Return the image table of rows by title, as `image_table_of` does."""
     return image_table_of(table_of(file, titles, rows), finder, choice)
 
 
 def image_table_of(table: SourceTable, finder: ImageFinder, choice: LabelChoice = AUTOMATIC_CHOICE) -> ImageTable:
-    """Return the image_table of a table's images; a `ProjectError` where no column names images.
+    """Return the image table of a source table; a `ProjectError` if no column has image names.
 
-    It has no interpretation where all rows of the sample are malformed.
+    It has no interpretation if all sample rows are malformed.
     """
     file = table.file
     columns, part = _columns_of(table, finder, choice)
     rows = read_rows(table, columns, finder, part)
-    files, found_elsewhere = finder.settled(rows.files)
+    files, found_elsewhere = finder.correct_guesses(rows.files)
     files, names_file = _with_class_names(files, columns, file, finder.root)
     image_table = ImageTable(
         tuple(files), unreadable=tuple(rows.rejected), declared=read_classes_file(classes_file(file))
@@ -92,10 +92,10 @@ def image_table_of(table: SourceTable, finder: ImageFinder, choice: LabelChoice 
 
 
 def _columns_of(table: SourceTable, finder: ImageFinder, choice: LabelChoice) -> tuple[Columns, str]:
-    """Return the meaning of the columns, and the title with the class of a part of an image; empty for none."""
+    """Return the recognised columns, and the title with the classes of image parts, if any."""
     columns = recognise_columns(table.titles, table.good, choice, images=finder)
     if columns is None and table.good:
-        raise _no_names(table, finder)
+        raise _no_names_error(table, finder)
     if columns is None:
         return Columns(titles=table.titles, file="", own={}), ""
     part = find_part_label_column(table.parts, table.good)
@@ -108,7 +108,7 @@ def _columns_of(table: SourceTable, finder: ImageFinder, choice: LabelChoice) ->
 
 
 def _interpretation(table: SourceTable, columns: Columns, choice: LabelChoice) -> Interpretation:
-    """Return the interpretation of the columns for a person."""
+    """Return the interpretation of the columns, to show to the user."""
     cells = (
         [str(row.get(columns.labels[0]) or "") for row in table.good] if columns.separators and columns.labels else []
     )
@@ -125,19 +125,19 @@ def _interpretation(table: SourceTable, columns: Columns, choice: LabelChoice) -
     )
 
 
-def _with_marks(found: Interpretation, marked: int, *, is_used: bool) -> Interpretation:
-    """Return an interpretation with the number of rows that give the class of a part of an image."""
+def _with_marks(interpretation: Interpretation, marked: int, *, is_used: bool) -> Interpretation:
+    """Return the interpretation with the number of rows that label image parts."""
     if is_used:
-        return replace(found, is_from_marks=True)
-    is_all = bool(marked) and not (found.label_columns or found.is_unlabelled_by_choice)
-    return replace(found, marked=marked, has_only_marks=is_all)
+        return replace(interpretation, is_from_marks=True)
+    is_all = bool(marked) and not (interpretation.label_columns or interpretation.is_unlabelled_by_choice)
+    return replace(interpretation, marked=marked, has_only_marks=is_all)
 
 
-def _no_names(table: SourceTable, finder: ImageFinder) -> ProjectError:
-    """Return the error for a table without names of images."""
+def _no_names_error(table: SourceTable, finder: ImageFinder) -> ProjectError:
+    """Return the error for a table without image names."""
     file, first = table.file, table.good[0]
     numbers = sum(is_number(str(cell)) for cell in first.values())
-    if len(table.titles) >= _LEAST_PIXELS and numbers > 0.9 * len(first):
+    if len(table.titles) >= _MIN_PIXELS and numbers > 0.9 * len(first):
         message = Message(
             "{file} holds {count} numbers in a row, perhaps the pixels of an image, and no names.",
             file=file,
@@ -156,61 +156,63 @@ def _no_names(table: SourceTable, finder: ImageFinder) -> ProjectError:
 
 
 def _with_class_names(
-    files: list[ImportRow], columns: Columns, table: Path, root: Path
+    rows: list[ImportRow], columns: Columns, table: Path, root: Path
 ) -> tuple[list[ImportRow], Path | None]:
-    """Return the entries with the names of their class ids, and the file beside the table that gives these, if any."""
-    around = [table.parent, root, table.parent.parent, table.parent.parent / "metadata"]
-    folders = [folder for folder in around if folder.is_relative_to(root) or folder == data_folder(table)]
-    ids = {label for file in files for label in file.labels}
-    found = find_class_names(ids, folders, excluded_files={table}) if not columns.own and are_ids(ids) else None
-    if found is None:
-        return files, None
-    names, place = found
-    return [replace(file, labels=tuple(name_of(each, names) for each in file.labels)) for file in files], place
+    """Return the rows with class names in place of class ids, and the file with the names, if any."""
+    nearby = [table.parent, root, table.parent.parent, table.parent.parent / "metadata"]
+    folders = [folder for folder in nearby if folder.is_relative_to(root) or folder == data_folder(table)]
+    ids = {label for row in rows for label in row.labels}
+    names_and_file = (
+        find_class_names(ids, folders, excluded_files={table}) if not columns.own and are_ids(ids) else None
+    )
+    if names_and_file is None:
+        return rows, None
+    names, names_file = names_and_file
+    return [replace(row, labels=tuple(name_of(label, names) for label in row.labels)) for row in rows], names_file
 
 
-def _is_submission(file: Path, files: Sequence[ImportRow]) -> bool:
-    """Return whether a table is a form for predictions: by its name, or with one label for all of a test folder."""
+def _is_submission(file: Path, rows: Sequence[ImportRow]) -> bool:
+    """Return whether a table is a form for predictions: by its name, or because all test images have one label."""
     if _SUBMISSION.search(file.stem):
         return True
-    labels = {each.labels for each in files}
-    if len(files) < 2 or len(labels) > 1 or labels == {()}:
+    labels = {row.labels for row in rows}
+    if len(rows) < 2 or len(labels) > 1 or labels == {()}:
         return False
-    there = [
-        each.path.parent.name for each in files[:_OF_FOLDERS] if is_file(each.path) and each.path.parent != file.parent
+    folder_names = [
+        row.path.parent.name for row in rows[:_FOLDER_ROWS] if is_file(row.path) and row.path.parent != file.parent
     ]
-    return bool(there) and all(is_split_name(name) and split_of(name) == "test" for name in there)
+    return bool(folder_names) and all(is_split_name(name) and split_of(name) == "test" for name in folder_names)
 
 
 # ----------------------------------------------------------------------------------------------------------------------
-# The images in the rows of a table, with their labels, splits and notes, or the reason why a row gives none.
+# Rows of the image table, or rejections with the reason.
 
 
 @dataclass(slots=True)
 class ImageRows:
-    """The images of a table's rows, and the rows without one."""
+    """The images of a table, and its rejected rows."""
 
     files: list[ImportRow] = field(default_factory=list[ImportRow])
     rejected: list[RejectedFile] = field(default_factory=list[RejectedFile])
-    marked: int = 0  # rows with the class of a part of an image
+    marked: int = 0  # number of rows with the class of an image part
 
 
 def read_rows(table: SourceTable, columns: Columns, finder: ImageFinder, part: str) -> ImageRows:
-    """Return the images of all rows; `part` is the title with the class of a part of an image, empty for none."""
-    found = ImageRows()
+    """Return the images of all rows; `part` is the title with the classes of image parts, or empty."""
+    images = ImageRows()
     memory = MemoryLimit(table.file)
     for line, row in table.rows:
         try:
             for file in _files_of(row, columns, finder):
-                found.files.append(file)
+                images.files.append(file)
                 memory.add_entry(file)
-            found.marked += bool(part and isinstance(row, dict) and row.get(part))
+            images.marked += bool(part and isinstance(row, dict) and row.get(part))
         except ValueError as error:
-            found.rejected.append(_rejected(table.file, line, error))
-            memory.add_entry(found.rejected[-1])
+            images.rejected.append(_rejected(table.file, line, error))
+            memory.add_entry(images.rejected[-1])
     if columns.verdict:
-        found.files = _of_present_classes(found.files)
-    return found
+        images.files = _of_present_classes(images.files)
+    return images
 
 
 def _files_of(row: Row, columns: Columns, finder: ImageFinder) -> Iterator[ImportRow]:
@@ -227,20 +229,20 @@ def _rejected(file: Path, line: int, error: ValueError) -> RejectedFile:
     return RejectedFile(f"{printable(file)}:{line}", str(error))
 
 
-def _of_present_classes(files: list[ImportRow]) -> list[ImportRow]:
-    """Return the entries without absent classes; an image of absent classes alone has no label."""
-    labelled = {each.path for each in files if each.labels}
-    return [each for each in files if each.labels or each.path not in labelled]
+def _of_present_classes(rows: list[ImportRow]) -> list[ImportRow]:
+    """Return the rows with a label; an image without any label keeps its rows."""
+    labelled_paths = {row.path for row in rows if row.labels}
+    return [row for row in rows if row.labels or row.path not in labelled_paths]
 
 
 def _image_row(row: dict[str, Any], columns: Columns, finder: ImageFinder) -> ImportRow:
-    """Return the image of a row, at the place where its name leads."""
-    own = {key: row.get(title) for key, title in columns.own.items()}
+    """Return the located image of a row."""
+    own_cells = {key: row.get(title) for key, title in columns.own.items()}
     name = _name_of(row, columns)
     split = _split_of(row, columns)
-    review = _review_of(own)
+    review = _review_of(own_cells)
     labels = _labels_of(row, columns)
-    sha256 = _sha256_of(own)
+    sha256 = _sha256_of(own_cells)
     try:
         path = finder.find(name)
     except AmbiguousNameError as error:
@@ -252,15 +254,15 @@ def _image_row(row: dict[str, Any], columns: Columns, finder: ImageFinder) -> Im
         name=name,
         labels=labels,
         split=split,
-        tags=names_in(own.get("tags")),
+        tags=names_in(own_cells.get("tags")),
         review=review,
-        note=_note_of(own),
+        note=_note_of(own_cells),
         sha256=sha256,
     )
 
 
 def _name_of(row: Mapping[str, Any], columns: Columns) -> str:
-    """Return the name of the image of a row; a number is one, `7` for `7.jpg`."""
+    """Return the image name of a row; a number is a name, too: `7` for `7.jpg`."""
     name = row.get(columns.file)
     if isinstance(name, int) and not isinstance(name, bool):
         name = str(name)
@@ -270,7 +272,7 @@ def _name_of(row: Mapping[str, Any], columns: Columns) -> str:
 
 
 def _split_of(row: Mapping[str, Any], columns: Columns) -> Split | None:
-    """Return the split of a row; None where its cell is empty, or an unknown code."""
+    """Return the split of a row; None if its cell is empty or an unknown code."""
     split = row.get(columns.split) if columns.split else None
     if columns.split_codes:
         return columns.split_codes.get(str(split).strip())
@@ -282,13 +284,13 @@ def _split_of(row: Mapping[str, Any], columns: Columns) -> Split | None:
 
 
 def _labels_of(row: Mapping[str, Any], columns: Columns) -> tuple[str, ...]:
-    """Return the labels of a row: none where its verdict is that the class is absent."""
-    if columns.verdict and str(row.get(columns.verdict)).strip() in _ABSENT:
+    """Return the labels of a row; empty if its verdict says that the class is absent."""
+    if columns.verdict and str(row.get(columns.verdict)).strip() in _ABSENT_VERDICTS:
         return ()
     if not columns.labels:
-        inside = _common_start(columns.classes)
+        prefix = _common_prefix(columns.classes)
         present = (title for title in columns.classes if title in row and is_yes(row[title]))
-        return tuple(title.removeprefix(inside) for title in present)
+        return tuple(title.removeprefix(prefix) for title in present)
     cells = [row.get(title) for title in columns.labels]
     if None in cells and any(key.startswith(f"{columns.labels[0]}.") for key in row):
         raise ValueError(Message("{value} is not a name", value=columns.labels[0]))
@@ -297,8 +299,8 @@ def _labels_of(row: Mapping[str, Any], columns: Columns) -> tuple[str, ...]:
     return tuple(name for cell in cells for name in names_in(cell, separators=columns.separators))
 
 
-def _common_start(titles: Sequence[str]) -> str:
-    """Return the object in which all titles lie, `flags.` of `flags.cat` and `flags.dog`; empty for none."""
+def _common_prefix(titles: Sequence[str]) -> str:
+    """Return the common object of dotted titles, `flags.` of `flags.cat` and `flags.dog`, or an empty text."""
     start = "".join(titles[0].rpartition(".")[:2]) if titles else ""
     return start if all(title.startswith(start) for title in titles) else ""
 

@@ -1,4 +1,4 @@
-"""Import and export formats of labelled images: one table for import, export, drops, dialogs and commands.
+"""Registry of the import and export formats, shared by import, export, drag and drop, dialogs and commands.
 
 To add a format, write a module with its reader and writer, and add a row here.
 """
@@ -24,22 +24,22 @@ from visionft.project.formats.yolo import read_yolo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Format:
-    name: str  # in commands
+    name: str  # as used in commands
     title: str
-    words: str = ""  # its purpose, in a sentence
-    suffixes: tuple[str, ...] = ()  # of its files, lower case; empty for a folder
-    # Regular expressions for the text of a file, in groups, since formats share a suffix: all of one group must match.
+    words: str = ""  # its purpose, in one sentence
+    suffixes: tuple[str, ...] = ()  # of its files, in lower case; empty for folders
+    # Groups of regular expressions; a file has the format if all of one group match its text. Formats share suffixes.
     signs: tuple[tuple[str, ...], ...] = ()
-    # Lists the images of a label file, or raises a ProjectError for a file of another format. None for the formats
-    # opened by `importing.sources`: archives, class folders, and folders recognised by their layout or tables.
+    # Lists the images of a label file; raises a ProjectError for a file of another format. None for archives and
+    # folders, which `importing.sources` opens.
     read: Callable[[Path, ReadOptions], ImageTable] | None = None
-    folder: str = ""  # a folder below the image folder as the mark of the format
+    folder: str = ""  # a subfolder that identifies the format
     is_text: bool = True
-    is_per_image: bool = False  # there is a label file per image; `read` accepts their folder, too
+    is_per_image: bool = False  # a label file per image; `read` accepts their folder, too
     is_import: bool = True
     is_export: bool = True
-    write: Callable[[LabelSet, Path], None] | None = None  # into one file
-    write_folder: Callable[[LabelSet, Copier], None] | None = None  # with copies of the images, into a new folder
+    write: Callable[[LabelSet, Path], None] | None = None  # writes one file
+    write_folder: Callable[[LabelSet, Copier], None] | None = None  # writes a new folder with copies of the images
 
     @property
     def is_file(self) -> bool:
@@ -47,8 +47,8 @@ class Format:
         return self.is_export and bool(self.suffixes) and self.write_folder is None
 
 
-def _not_read(name: str, title: str, hint: str, signs: tuple[tuple[str, ...], ...]) -> Format:
-    """Return a format of JSON that is recognised, to say how to bring its labels."""
+def _unsupported(name: str, title: str, hint: str, signs: tuple[tuple[str, ...], ...]) -> Format:
+    """Return a JSON format that is recognised but not read; its error explains how to convert the labels."""
 
     def read(file: Path, _options: ReadOptions) -> ImageTable:
         message = Message("{file} is of {tool}, whose files are not read.", file=file, tool=title)
@@ -57,7 +57,7 @@ def _not_read(name: str, title: str, hint: str, signs: tuple[tuple[str, ...], ..
     return Format(name=name, title=title, suffixes=(".json",), read=read, is_import=False, is_export=False, signs=signs)
 
 
-_ROWS = (
+_SUPPORTED_FORMATS = (
     Format(
         name="folders",
         title=Message("Class folders"),
@@ -163,34 +163,37 @@ _ROWS = (
     ),
     Format(name="zip", title=Message("Zip archive"), suffixes=(".zip", ".tm"), is_export=False),
 )
-_NOT_READ = (
-    _not_read(
+_UNSUPPORTED_FORMATS = (
+    _unsupported(
         "fiftyone",
         "FiftyOne",
         Message("Export it from FiftyOne as an ImageClassificationDirectoryTree, and import that folder."),
         ((r'"classes"\s*:\s*(\[|null)', r'"labels"\s*:\s*\{'), (r'"samples"\s*:\s*\[', r'"filepath"\s*:')),
     ),
-    _not_read(
+    _unsupported(
         "datumaro",
         "Datumaro",
         Message("Convert it to COCO (“datum convert -f coco”), or export it from CVAT as COCO."),
         ((r'"categories"\s*:\s*\{', r'"items"\s*:\s*\['),),
     ),
 )
-FORMATS: dict[str, Format] = {each.name: each for each in (*_ROWS, *_NOT_READ)}
-FORMATS["json"] = FORMATS.pop("json")  # last: it takes any JSON
-LABEL_FILES = tuple(each for each in FORMATS.values() if each.read)
-IMPORT_FORMATS = ("auto", *(each.name for each in FORMATS.values() if each.is_import))
-EXPORT_FORMATS = ("auto", *(each.name for each in FORMATS.values() if each.is_export))
-_SUFFIXES = (suffix for each in FORMATS.values() if each.is_import for suffix in each.suffixes)
+FORMATS: dict[str, Format] = {format_.name: format_ for format_ in (*_SUPPORTED_FORMATS, *_UNSUPPORTED_FORMATS)}
+FORMATS["json"] = FORMATS.pop("json")  # last, because it matches any JSON
+LABEL_FILES = tuple(format_ for format_ in FORMATS.values() if format_.read)
+IMPORT_FORMATS = ("auto", *(format_.name for format_ in FORMATS.values() if format_.is_import))
+EXPORT_FORMATS = ("auto", *(format_.name for format_ in FORMATS.values() if format_.is_export))
+_SUFFIXES = (suffix for format_ in FORMATS.values() if format_.is_import for suffix in format_.suffixes)
 SOURCE_SUFFIXES = tuple(dict.fromkeys(_SUFFIXES))
 
 
 def format_of(path: Path) -> Format | None:
-    """Return the format of a file by its name, and by its text for shared names; None for an unknown one."""
+    """Return the format of a file by its suffix, and by its text if formats share the suffix; None if unknown."""
     suffix = path.suffix.casefold()
-    fitting = [each for each in FORMATS.values() if (each.is_import or each.read) and suffix in each.suffixes]
-    text = glance(path) if any(each.signs for each in fitting) else ""
+    fitting = [
+        format_ for format_ in FORMATS.values() if (format_.is_import or format_.read) and suffix in format_.suffixes
+    ]
+    text = glance(path) if any(format_.signs for format_ in fitting) else ""
     return next(
-        (each for each in fitting if not each.signs or any(has_signs(text, signs) for signs in each.signs)), None
+        (format_ for format_ in fitting if not format_.signs or any(has_signs(text, signs) for signs in format_.signs)),
+        None,
     )

@@ -1,4 +1,4 @@
-"""Names of splits, as folders, files and tables have them; and the column of a table that gives the splits."""
+"""Recognise names of splits in folders, files and tables, and the split column of a table."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -19,18 +19,18 @@ _SPLITS: dict[str, Split | None] = {
     "trainval": "train",
     UNASSIGNED_FOLDER: None,
 }
-# Words beside a split's in the names of folders and files: `training_set`, `seg_train`, `train_labels.csv`.
+# Words that may accompany a split's name in folders and files: `training_set`, `seg_train`, `train_labels.csv`.
 _NEUTRAL_WORDS = (
     "annotation", "annotations", "class", "classes", "coco", "data", "dataset", "file", "files", "image", "images",
     "img", "imgs", "info", "instances", "label", "labels", "list", "metadata", "obj", "pics", "pictures", "photos",
     "seg", "set", "split",
 )  # fmt: skip
-_ENUMERATION = re.compile(r"(\d{1,2}|[a-zA-Z])[.)]\s+")  # `a. Training Set`
+_ENUMERATION_PREFIX = re.compile(r"(\d{1,2}|[a-zA-Z])[.)]\s+")  # `a. Training Set`
 _SIZE = re.compile(r"\d+(x\d+)+")  # `Train Images 13440x32x32`
 _YEAR = re.compile(r"(?<=[a-z])((19|20)\d\d|\d)$")  # `train2017`, `test1`
-# `ml_use` of Vertex AI; the later ones, such as `dataset`, only with names of splits below.
+# `ml_use` is of Vertex AI. All but `split` and `splits` need names of splits as cells.
 _SPLIT_KEYS = ("split", "splits", "mluse", "set", "subset", "partition", "dataset")
-_OF_CODES: tuple[Split, ...] = ("train", "val", "test")  # CelebA's 0, 1, 2
+_SPLITS_BY_CODE: tuple[Split, ...] = ("train", "val", "test")  # CelebA's 0, 1, 2
 
 
 def is_split_name(name: str) -> bool:
@@ -39,25 +39,25 @@ def is_split_name(name: str) -> bool:
 
 
 def split_of(name: str) -> Split | None:
-    """Return the split of a name; None for no split, and for the folder of unassigned images."""
+    """Return the split with this name; None for other names and the folder of unassigned images."""
     word = _split_word(name)
     return _SPLITS[word] if word else None
 
 
 def split_in(name: str) -> Split | None:
-    """Return the split of the only word of a name that is one: `cars_train`; None for none or several."""
+    """Return the only split among the words of a name, such as `cars_train`; None for no or several splits."""
     splits: set[Split | None] = {split_of(word) for word in name_words(name) if is_split_name(word)}
     return splits.pop() if len(splits) == 1 else None
 
 
 def is_train_and_val(name: str) -> bool:
-    """Return whether a file lists images to train and to validate with: `trainval`, `train_val_list`."""
+    """Return whether a name stands for training and validation together: `trainval`, `train_val_list`."""
     return "".join(name_words(name)) == "trainval"
 
 
 def name_words(name: str) -> list[str]:
-    """Return the words of a name that tell something, in small letters: `train` of `trainLabels`, `train2017`."""
-    numbered = _ENUMERATION.match(name)
+    """Return the words of a name in lower case, without neutral words and years: `train` of `trainLabels`."""
+    numbered = _ENUMERATION_PREFIX.match(name)
     parts = re.split(r"[\W_]+|(?<=[a-z])(?=[A-Z])", name[numbered.end() if numbered else 0 :])
     words = (_YEAR.sub("", part.casefold()) for part in parts if not _SIZE.fullmatch(part))
     return [word for word in words if word and word not in _NEUTRAL_WORDS]
@@ -72,16 +72,16 @@ def _split_word(name: str) -> str | None:
 
 
 # ----------------------------------------------------------------------------------------------------------------------
-# The split of each image in a table: the column that gives it, and the meaning of its cells.
+# The split column of a table, and the meaning of its cells.
 
 
 def split_column(titles: Sequence[str], sample: Sequence[Row]) -> str:
-    """Return the split column by its name (`set` or `dataset` only with names of splits), or by its cells."""
+    """Return the split column by its title (`set` and `dataset` need names of splits), or by its cells; else empty."""
     return split_and_codes(titles, sample)[0]
 
 
 def split_and_codes(titles: Sequence[str], sample: Sequence[Row]) -> tuple[str, dict[str, Split]]:
-    """Return the split column, and {cell: split} where its cells are codes; empty for none."""
+    """Return the split column, or an empty text, and {cell: split} if its cells are codes."""
     cells = {title: cells_of(title, sample) for title in titles}
     if named := _named_column(cells):
         return named, {}
@@ -97,7 +97,7 @@ def split_and_codes(titles: Sequence[str], sample: Sequence[Row]) -> tuple[str, 
 
 
 def _named_column(cells: Mapping[str, Sequence[str]]) -> str:
-    """Return the title of splits among {title: cells}: `split`, or `set` and others with names of splits below."""
+    """Return the split column by title: `split`, or `set` and similar titles with names of splits as cells."""
     for key in _SPLIT_KEYS:
         for title in (each for each in cells if key in keys_in(each)):
             is_sure = bool(cells[title]) and key in ("split", "splits") and not _codes(title, cells[title])
@@ -107,10 +107,10 @@ def _named_column(cells: Mapping[str, Sequence[str]]) -> str:
 
 
 def _codes(title: str, cells: Sequence[str]) -> dict[str, Split]:
-    """Return {cell: split} of a column of numbers whose title tells of splits; empty for any other."""
+    """Return {cell: split} of a column of codes with a title about splits; empty for other columns."""
     key, values = key_of(title), set(cells)
     if values == {"0", "1", "2"} and re.search("partition|split|evalset", key):
-        return {str(number): split for number, split in enumerate(_OF_CODES)}
+        return {str(number): split for number, split in enumerate(_SPLITS_BY_CODE)}
     if values and all(map(is_flag, values)) and re.fullmatch(r"(is)?(train|test)(ing)?(image|testsplit)?", key):
         is_train = "train" in key
         return {cell: "train" if is_yes(cell) == is_train else "test" for cell in values}
