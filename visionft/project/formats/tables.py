@@ -1,7 +1,7 @@
-"""Tables from files of any kind as rows by title: delimited text, JSON, JSON Lines, spreadsheets.
+"""Read tables as rows {title: cell} from delimited text, JSON, JSON Lines and spreadsheets.
 
-A table is read once, as a sample and the rest; a malformed row is its reason. The meaning of columns is decided in
-`columns.py`.
+A table is read once: a sample first, the rest lazily. A malformed row is replaced by its reason. `columns.py`
+recognises the columns.
 """
 
 import re
@@ -28,39 +28,39 @@ from visionft.project.formats.watched import foreign_rows
 from visionft.project.formats.whole_files import MemoryLimit, check_size, read_label_json, reading_errors, text_encoding
 
 SAMPLE_ROWS = 2000  # enough to recognise a column's content
-_MAX_SAMPLED = 1_000_000  # cells
-_MAX_COLUMNS = 50_000  # one-hot columns of the 21,841 classes of ImageNet-21k fit
-_OF_SPLITS = re.compile(r"(?i)partition|split")  # `list_eval_partition.txt` of CelebA
+_MAX_SAMPLE_CELLS = 1_000_000
+_MAX_COLUMNS = 50_000  # enough for one-hot columns of ImageNet-21k's 21,841 classes
+_SPLIT_LIST_NAME = re.compile(r"(?i)partition|split")  # `list_eval_partition.txt` of CelebA
 
-Row = dict[str, Any] | str  # the cells by title, or the reason for a malformed row
-CellRows = Generator[tuple[int, list[str] | str]]  # the cells of each row, or the reason for a malformed one
+Row = dict[str, Any] | str  # {title: cell}, or the reason for a malformed row
+CellRows = Generator[tuple[int, list[str] | str]]  # (line, cells or the reason for a malformed row)
 CellsByLine = Iterator[tuple[int, list[str] | str]]
-Rows = Iterator[tuple[int, Row]]  # with their lines, or numbers
+Rows = Iterator[tuple[int, Row]]  # (line or number, row)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceTable:
-    """The rows of a table; `rest` is read once."""
+    """A table: titles, sample rows, and the remaining rows, which can be read once."""
 
     file: Path
     titles: tuple[str, ...]
-    parts: tuple[str, ...] = ()  # titles of values that belong to parts of an image
+    parts: tuple[str, ...] = ()  # titles of values of image parts
     sample: Sequence[tuple[int, Row]]
     rest: Rows
-    source: CellRows | None = None  # of a file that is read while it is open
+    source: CellRows | None = None  # reads the open file
 
     @property
     def rows(self) -> Rows:
         return chain(self.sample, self.rest)
 
     def close(self) -> None:
-        """Close the file, where not all of it was read."""
+        """Close the file, if open."""
         if self.source is not None:
             self.source.close()
 
     @property
     def good(self) -> list[dict[str, Any]]:
-        """The rows of the sample that are not malformed."""
+        """The well-formed rows of the sample."""
         return [row for _, row in self.sample if isinstance(row, dict)]
 
 
@@ -71,14 +71,14 @@ def open_table(file: Path, images: ImageNames) -> SourceTable:
 
 
 def table_of(file: Path, titles: Sequence[str], rows: Rows, parts: Sequence[str] = ()) -> SourceTable:
-    """Return a table of rows by title; a `ProjectError` for more columns than are read."""
+    """Return a table of rows; a `ProjectError` for too many columns."""
     check_columns(file, len(titles))
-    sample = list(islice(rows, min(SAMPLE_ROWS, _MAX_SAMPLED // max(1, len(titles)))))
+    sample = list(islice(rows, min(SAMPLE_ROWS, _MAX_SAMPLE_CELLS // max(1, len(titles)))))
     return SourceTable(file=file, titles=tuple(titles), parts=tuple(parts), sample=sample, rest=rows)
 
 
 def check_columns(file: Path, count: int) -> None:
-    """Raise a `ProjectError` for more columns than are read: each is looked at, and their titles are kept."""
+    """Raise a `ProjectError` for too many columns, because each column is analysed."""
     if count > _MAX_COLUMNS:
         message = Message(
             "{file} has {columns} columns (at most {limit} are read).",
@@ -97,8 +97,8 @@ def _delimited(file: Path, images: ImageNames) -> SourceTable:
 
 
 def _table_of_cells(file: Path, source: CellRows, images: ImageNames) -> SourceTable:
-    """Return a table of cells; the first row is the header, unless it describes an image."""
-    rows = _from_header(source, images)
+    """Return a table from rows of cells; the first row is the header unless it describes an image."""
+    rows = _without_sheet_title(source, images)
     header = next((cells for _, cells in rows), None)
     if not header:
         raise ProjectError(Message("{path} is empty.", path=file), "Choose the file that lists the images.")
@@ -111,8 +111,8 @@ def _table_of_cells(file: Path, source: CellRows, images: ImageNames) -> SourceT
     check_columns(file, max(map(len, following), default=0))
     rows = chain(sample, rows)
     titles = [cell.strip() for cell in header]
-    if own := _titles_of_images(titles, following, images, file):
-        titles = own
+    if generated := _titles_of_images(titles, following, images, file):
+        titles = generated
         rows = chain([(1, header)], rows)
     titles = _distinct(titles)
     table = table_of(file, titles, ((line, _named(titles, cells)) for line, cells in rows))
@@ -120,31 +120,31 @@ def _table_of_cells(file: Path, source: CellRows, images: ImageNames) -> SourceT
 
 
 def _sample_of_cells(rows: CellsByLine) -> list[tuple[int, list[str] | str]]:
-    """Return the first rows, as many as are enough, or fewer that have many cells."""
+    """Return the first rows, limited by the number of rows and cells."""
     sample: list[tuple[int, list[str] | str]] = []
     count = 0
     for line, cells in rows:
         sample.append((line, cells))
         count += 1 if isinstance(cells, str) else len(cells)
-        if len(sample) == SAMPLE_ROWS or count >= _MAX_SAMPLED:
+        if len(sample) == SAMPLE_ROWS or count >= _MAX_SAMPLE_CELLS:
             break
     return sample
 
 
 def _titles_of_images(first: list[str], following: Sequence[list[str]], images: ImageNames, file: Path) -> list[str]:
-    """Return titles for a first row that describes an image, as many as the widest row has cells; empty for a header.
+    """Return titles for a table whose first row describes an image, for the widest row; empty if it is a header.
 
-    In a list of splits the codes are no labels: `000001.jpg 0` of CelebA.
+    The codes in a list of splits are no labels: `000001.jpg 0` of CelebA.
     """
     titles = titles_of_first_row(first, images, following)
     widest = [cell.strip() for cell in max((first, *following), key=len)]
     if titles and len(titles) < len(widest):
         titles = titles_of_first_row(widest, images, following) or titles
-    return [file.stem if title == "label" and _OF_SPLITS.search(file.stem) else title for title in titles]
+    return [file.stem if title == "label" and _SPLIT_LIST_NAME.search(file.stem) else title for title in titles]
 
 
 def _distinct(titles: Sequence[str]) -> list[str]:
-    """Return distinct titles, so that no column replaces another: `label, label (2)`; empty ones stay."""
+    """Return distinct titles, such as `label, label (2)`, so that no column replaces another; empty titles stay."""
     seen = Counter[str]()
     distinct: list[str] = []
     for title in titles:
@@ -153,19 +153,19 @@ def _distinct(titles: Sequence[str]) -> list[str]:
     return distinct
 
 
-def _from_header(rows: CellsByLine, images: ImageNames) -> CellsByLine:
-    """Return the rows without a title of the sheet: first rows of one cell, no image, above several columns."""
+def _without_sheet_title(rows: CellsByLine, images: ImageNames) -> CellsByLine:
+    """Return the rows without the sheet title: first rows with one cell, without images, above several columns."""
     first = list(islice(rows, MAX_TITLE_ROWS + 1))
     filled: list[list[str]] = [
         [] if isinstance(cells, str) else [cell for cell in cells if cell.strip()] for _, cells in first
     ]
-    start = next((place for place, cells in enumerate(filled) if len(cells) > 1), 0)
+    start = next((index for index, cells in enumerate(filled) if len(cells) > 1), 0)
     names_image = any(images.has(cell) for cells in filled[:start] for cell in cells)
     return chain(first if names_image else first[start:], rows)
 
 
 def _named(titles: Sequence[str], cells: Sequence[str] | str) -> Row:
-    """Return a CSV row by title, or the reason for a malformed one."""
+    """Return {title: cell} of a row, or the reason for a malformed row."""
     if isinstance(cells, str):
         return cells
     if len(cells) > len(titles) and any(cell.strip() for cell in cells[len(titles) :]):
@@ -177,20 +177,22 @@ def _named(titles: Sequence[str], cells: Sequence[str] | str) -> Row:
 
 
 def _with_objects(table: SourceTable) -> SourceTable:
-    """Return a table whose columns of JSON (VGG Image Annotator's, Zooniverse's) are divided into their values."""
+    """Return a table whose JSON columns (of VGG Image Annotator, Zooniverse) are flattened into their values."""
     first = table.good[:20]
-    nested = [title for title in table.titles if first and all(_object(row.get(title)) is not None for row in first)]
-    if not nested:
+    json_titles = [
+        title for title in table.titles if first and all(_object(row.get(title)) is not None for row in first)
+    ]
+    if not json_titles:
         return table
 
-    def divided(row: Row) -> Row:
-        return row if isinstance(row, str) else row | {title: _object(row.get(title)) for title in nested}
+    def parsed(row: Row) -> Row:
+        return row if isinstance(row, str) else row | {title: _object(row.get(title)) for title in json_titles}
 
-    return table_of_entries(table.file, ((line, divided(row)) for line, row in table.rows))
+    return table_of_entries(table.file, ((line, parsed(row)) for line, row in table.rows))
 
 
 def _object(cell: Any) -> dict[str, Any] | list[Any] | None:
-    """Return the object, or the array of objects, in a cell; None for any other."""
+    """Return the JSON object, or array of objects, in a cell; None for other cells."""
     if not isinstance(cell, str) or not cell.startswith(("{", "[{")) or cell.startswith('{"choices"'):
         return None
     try:
@@ -209,23 +211,23 @@ def table_of_entries(file: Path, entries: Iterable[tuple[int, Entry]]) -> Source
             return {f"column {number}": value for number, value in enumerate(entry, 1)}
         if isinstance(entry, str):
             return entry
-        made, of_parts = flat(entry)
-        parts.update(of_parts)
-        return made
+        flattened, part_titles = flat(entry)
+        parts.update(part_titles)
+        return flattened
 
     rows = ((number, row(entry)) for number, entry in entries)
     sample: list[tuple[int, Row]] = []
     titles: dict[str, None] = {}
-    for number, each in rows:
-        sample.append((number, each))
-        titles |= dict.fromkeys(each) if isinstance(each, dict) else {}
+    for number, entry_row in rows:
+        sample.append((number, entry_row))
+        titles |= dict.fromkeys(entry_row) if isinstance(entry_row, dict) else {}
         check_columns(file, len(titles))
-        # Keys may differ from row to row, and each is looked for in all of these.
-        if len(sample) == SAMPLE_ROWS or len(sample) * len(titles) >= _MAX_SAMPLED:
+        # Keys may differ between rows, and each key is looked up in all sample rows.
+        if len(sample) == SAMPLE_ROWS or len(sample) * len(titles) >= _MAX_SAMPLE_CELLS:
             break
-    inner = [title for title in titles if title in parts]
-    outer = tuple(title for title in titles if title not in parts)
-    return SourceTable(file=file, titles=outer, parts=tuple(inner), sample=sample, rest=rows)
+    inner_titles = [title for title in titles if title in parts]
+    outer_titles = tuple(title for title in titles if title not in parts)
+    return SourceTable(file=file, titles=outer_titles, parts=tuple(inner_titles), sample=sample, rest=rows)
 
 
 def _json_lines(file: Path, _images: ImageNames) -> SourceTable:
@@ -233,7 +235,7 @@ def _json_lines(file: Path, _images: ImageNames) -> SourceTable:
 
 
 def _lines_of_json(file: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
-    """Yield the objects with their line numbers, or the reason for a line without one."""
+    """Yield (line number, object or the reason for a malformed line)."""
     memory = MemoryLimit(file)
     with reading_errors(file):
         encoding = text_encoding(file)
@@ -256,14 +258,14 @@ def _lines_of_json(file: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
 def _json(file: Path, images: ImageNames) -> SourceTable:
     entries = json_rows(read_label_json(file), images.has)
 
-    def placed(entry: Entry, split: str) -> Entry:
+    def with_split(entry: Entry, split: str) -> Entry:
         if not split or isinstance(entry, str):
             return entry
         if isinstance(entry, list):
             entry = {f"column {number}": value for number, value in enumerate(entry, 1)}
         return entry | {"split": split}
 
-    numbered = ((number, placed(*entry)) for number, entry in enumerate(entries, 1))
+    numbered = ((number, with_split(*entry)) for number, entry in enumerate(entries, 1))
     return table_of_entries(file, numbered)
 
 
@@ -297,57 +299,55 @@ TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".lst", *_OPENERS)
 
 
 def titles_of_first_row(cells: Sequence[str], images: ImageNames, following: Sequence[Sequence[str]] = ()) -> list[str]:
-    """Return titles for a table without a header, where the first row describes an image; empty for a header.
+    """Return titles for a table whose first row describes an image; empty if it is a header.
 
-    `TRAIN,a.jpg,cat` has the titles `split, file_name, label`. Rows of numbers without an image have numbers as titles.
+    `TRAIN,a.jpg,cat` gives `split, file_name, label`; whole numbers without an image give `column 1, column 2, ...`.
     """
-    place = _place_of_image(cells, images, following)
-    if place is None or any(map(is_whole_file_title, cells)):
+    image_index = _index_of_image(cells, images, following)
+    if image_index is None or any(map(is_whole_file_title, cells)):
         return _numbered(cells) if cells and all(cell.isdecimal() for cell in cells) else []
-    known = {place: "file_name"}
-    split = next((other for other, cell in enumerate(cells) if other != place and is_split_name(cell)), None)
+    titles_by_index = {image_index: "file_name"}
+    split = next((index for index, cell in enumerate(cells) if index != image_index and is_split_name(cell)), None)
     if split is not None:
-        known[split] = "split"
-    others = [other for other in range(len(cells)) if other not in known]
-    known |= _label_titles(cells, others, place, following)
-    return [known.get(number, title) for number, title in enumerate(_numbered(cells))]
+        titles_by_index[split] = "split"
+    other_indices = [index for index in range(len(cells)) if index not in titles_by_index]
+    titles_by_index |= _label_titles(cells, other_indices, image_index, following)
+    return [titles_by_index.get(number, title) for number, title in enumerate(_numbered(cells))]
 
 
-def _place_of_image(cells: Sequence[str], images: ImageNames, following: Sequence[Sequence[str]]) -> int | None:
-    """Return the place of the first image in a row: `a.jpg`, or the one name without suffix, in `Abyssinian_1 1 1 1`.
+def _index_of_image(cells: Sequence[str], images: ImageNames, following: Sequence[Sequence[str]]) -> int | None:
+    """Return the index of the first image name in a row, or None: `a.jpg`, or a single name without suffix.
 
-    The latter counts where a cell beside it recurs in the `following` rows, or where it stands first of at most two.
+    A name without suffix (`Abyssinian_1 1 1 1`) needs a cell that recurs in the `following` rows, or must be the first
+    of at most two cells.
     """
-    files = (place for place, cell in enumerate(cells) if is_image_name(cell) and cell.isprintable())
-    place = next(files, None)
-    if place is not None:
-        return place
-    named = [place for place, cell in enumerate(cells) if cell and images.has(cell)]
+    files = (index for index, cell in enumerate(cells) if is_image_name(cell) and cell.isprintable())
+    index = next(files, None)
+    if index is not None:
+        return index
+    named = [index for index, cell in enumerate(cells) if cell and images.has(cell)]
     recurs = any(cell == other for row in following for cell, other in zip(cells, row, strict=False))
     return named[0] if len(named) == 1 and (recurs or (len(cells) <= 2 and named == [0])) else None
 
 
 def _label_titles(
-    cells: Sequence[str], others: Sequence[int], place: int, following: Sequence[Sequence[str]]
+    cells: Sequence[str], other_indices: Sequence[int], image_index: int, following: Sequence[Sequence[str]]
 ) -> dict[int, str]:
-    """Return {place: title} of the cells with classes: the only other one, else all words behind the image.
+    """Return {index: title} of the cells with classes: the only other cell, or all words after the image name.
 
-    `a.jpg fabric_denim denim` has a class in each, `a.jpg 12 40` has none.
+    `a.jpg fabric_denim denim` has two classes, `a.jpg 12 40` has no class.
     """
-    if len(others) == 1 and (others[0] > place or not _is_key(cells, others[0], following)):
-        return {others[0]: "label"}
-    if any(other < place or is_number(cells[other]) for other in others):
+    if len(other_indices) == 1 and (other_indices[0] > image_index or not _is_key(cells, other_indices[0], following)):
+        return {other_indices[0]: "label"}
+    if any(index < image_index or is_number(cells[index]) for index in other_indices):
         return {}
-    return {other: f"label {number}" if number > 1 else "label" for number, other in enumerate(others, 1)}
+    return {index: f"label {number}" if number > 1 else "label" for number, index in enumerate(other_indices, 1)}
 
 
-def _is_key(cells: Sequence[str], place: int, following: Sequence[Sequence[str]]) -> bool:
-    """Return whether a cell before the name of an image is its number or key, `1 001.Ovenbird/a.jpg` of CUB.
-
-    A class recurs: `cat a.jpg`.
-    """
-    values = {row[place] for row in (cells, *following) if len(row) > place}
-    return cells[place].isdecimal() or len(values) > max(1, len(following))
+def _is_key(cells: Sequence[str], index: int, following: Sequence[Sequence[str]]) -> bool:
+    """Return whether a cell before an image name is a number or key, no class: `1 001.Ovenbird/a.jpg` of CUB."""
+    values = {row[index] for row in (cells, *following) if len(row) > index}
+    return cells[index].isdecimal() or len(values) > max(1, len(following))
 
 
 def _numbered(cells: Sequence[str]) -> list[str]:

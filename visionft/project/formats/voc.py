@@ -1,7 +1,7 @@
-"""Pascal VOC: an XML file per image in `Annotations` with the objects in it; lists in `ImageSets`.
+"""Pascal VOC: an XML file per image in `Annotations` with its objects; lists in `ImageSets`.
 
-For a whole image, VOC only records presence: a class with an object is a label, and so is a class with the value 1
-in its list (`cat_train.txt`). Datumaro and CVAT write image labels into these lists alone.
+VOC labels whole images by presence: a class is a label if it has an object, or the value 1 in its list
+(`cat_train.txt`). Datumaro and CVAT write image labels only into these lists.
 """
 
 import re
@@ -27,8 +27,8 @@ from visionft.project.formats.whole_files import Element, MemoryLimit, check_siz
 _TITLE = "Pascal VOC"
 SETS = "ImageSets/Main"
 _ANNOTATIONS, _IMAGES, _CLASSES = "Annotations", "JPEGImages", "labelmap.txt"
-_MASKS = ("SegmentationClass", "SegmentationObject")  # folders of images that are no images of the data set
-_PRESENT = re.compile(r"(?P<image>.*\S)\s+(?P<flag>-1|0|1)")  # `000007  1` in `car_train.txt` of VOC 2007
+_MASK_FOLDERS = ("SegmentationClass", "SegmentationObject")  # folders of masks, not of images of the data set
+_LIST_LINE = re.compile(r"(?P<image>.*\S)\s+(?P<flag>-1|0|1)")  # `000007  1` in `car_train.txt` of VOC 2007
 
 
 def read_voc(path: Path, options: ReadOptions = DEFAULT_OPTIONS) -> ImageTable:
@@ -36,36 +36,36 @@ def read_voc(path: Path, options: ReadOptions = DEFAULT_OPTIONS) -> ImageTable:
     root = path if path.is_dir() else data_folder(path)
     sets = _sets_in(root)
     entries: list[Entry] = []
-    read: list[Path] = []
+    xml_files: list[Path] = []
     described: set[str] = set()
     for file, entry in _annotation_entries(path):
         names = _listed_names(file, root)
         described.update(names)
         entries.append(sets.added_to(entry, names) if isinstance(entry, ImageAnnotation) else entry)
-        read.append(file)
+        xml_files.append(file)
     if is_file(path):
         if not any(isinstance(entry, ImageAnnotation) for entry in entries):
             message = Message("{file} is no {title} file.", file=path, title=_TITLE)
             raise ProjectError(message, "Choose the folder that holds it, or another file.")
     else:
         entries += sets.entries_without(described)
-    masks = [file for name in _MASKS for file in list_folder(root / name)]
+    masks = [file for name in _MASK_FOLDERS for file in list_folder(root / name)]
     table = annotated_table(
         path,
         _TITLE,
         entries,
         options,
         finder=_image_finder(root, options),
-        label_files=(*read, *sets.files, *masks),
+        label_files=(*xml_files, *sets.files, *masks),
         classes=sets.classes,
     )
-    is_presence = any(each.labels for each in table.rows) and bool(read)
-    interpretations = tuple(replace(each, is_from_marks=is_presence) for each in table.interpretations)
+    is_presence = any(row.labels for row in table.rows) and bool(xml_files)
+    interpretations = tuple(replace(entry, is_from_marks=is_presence) for entry in table.interpretations)
     return replace(table, interpretations=interpretations)
 
 
 def _annotation_entries(path: Path) -> Iterator[tuple[Path, Entry]]:
-    """Yield each XML file of VOC with its entry, or rejection; XML of another kind is left out."""
+    """Yield (file, entry or rejection) for each XML file of VOC; other XML files are skipped."""
     files = [path] if is_file(path) else [file for file in walk(path, [], []) if file.suffix.casefold() == ".xml"]
     for file in files:
         try:
@@ -79,24 +79,24 @@ def _annotation_entries(path: Path) -> Iterator[tuple[Path, Entry]]:
 
 
 def _listed_names(file: Path, root: Path) -> tuple[str, str]:
-    """Return the possible names of an image in the lists: `day/0001` for `Annotations/day/0001.xml`, and `0001`."""
+    """Return the possible names of an image in the lists: `day/0001` and `0001` for `Annotations/day/0001.xml`."""
     inner = file.relative_to(root).with_suffix("").as_posix().removeprefix(f"{_ANNOTATIONS}/")
     return inner, file.stem
 
 
 def _image_finder(root: Path, options: ReadOptions) -> ImageFinder:
-    """Return a finder that looks in `JPEGImages`, too: names in VOC's files are without a folder."""
+    """Return a finder that also searches `JPEGImages`, because names in VOC's files have no folder."""
     images = [entry for entry in list_folder(root) if entry.name.casefold() == _IMAGES.casefold()]
     return ImageFinder(root, replace(options, image_folders=(*options.image_folders, *images)))
 
 
 def _image(file: Path, annotation: Element) -> ImageAnnotation:
-    """Return the entry of an image; without a name, it is named after the file."""
+    """Return the entry of an image; by default the image is named like the file."""
     names: list[str] = []
-    for each in annotation.all("object"):
-        if not each.text_of("name"):
-            raise ValueError(Message("the object in line {line} has no name", line=each.line))
-        names.append(each.text_of("name"))
+    for element in annotation.all("object"):
+        if not element.text_of("name"):
+            raise ValueError(Message("the object in line {line} has no name", line=element.line))
+        names.append(element.text_of("name"))
     return ImageAnnotation(name=annotation.text_of("filename") or file.stem, labels=tuple(names))
 
 
@@ -106,17 +106,17 @@ class _Sets:
 
     files: tuple[Path, ...]  # the lists
     classes: tuple[ClassLook, ...]  # declared in `labelmap.txt`: `name:colour:parts:actions`
-    splits: dict[str, Split]  # {image: split}, from the lists of the splits; `trainval` gives none
+    splits: dict[str, Split]  # {image: split} from the lists of splits except `trainval`
     labels: dict[str, list[str]]  # {image: classes with the value 1 in their lists}
 
     def entries_without(self, described: Set[str]) -> Iterator[ImageAnnotation]:
-        """Yield the entries of the images that the lists name, without those in `described`."""
+        """Yield the entries of the listed images that are not in `described`."""
         for name in dict.fromkeys((*self.splits, *self.labels)):
             if name not in described:
                 yield self.added_to(ImageAnnotation(name=name, place=SETS), (name,))
 
     def added_to(self, entry: ImageAnnotation, names: Sequence[str]) -> ImageAnnotation:
-        """Return an entry extended by the split and the classes of the lists under one of these names."""
+        """Return an entry with the split and classes that the lists give for one of these names."""
         split = next((self.splits[name] for name in names if name in self.splits), None)
         labels = [label for name in dict.fromkeys(names) for label in self.labels.get(name, [])]
         return replace(entry, split=split, labels=(*entry.labels, *labels))
@@ -132,7 +132,7 @@ def _sets_in(root: Path) -> _Sets:
 
 
 def _splits_in(lists: Sequence[Path]) -> dict[str, Split]:
-    """Return {image: split} of the lists that are called like a split: `train.txt`."""
+    """Return {image: split} of the lists named after a split: `train.txt`."""
     splits: dict[str, Split] = {}
     for file in lists:
         split = split_of(file.stem) if is_split_name(file.stem) else None
@@ -142,15 +142,15 @@ def _splits_in(lists: Sequence[Path]) -> dict[str, Split]:
 
 
 def _classes_in(lists: Sequence[Path]) -> dict[str, list[str]]:
-    """Return {image: classes} of the lists of a class; that of `cat_train.txt` beside `train.txt` is `cat`."""
+    """Return {image: classes} of the lists of a class, such as `cat` for `cat_train.txt` beside `train.txt`."""
     labels: dict[str, list[str]] = {}
     for file in lists:
-        stems = (each.stem for each in lists if file.stem.endswith(f"_{each.stem}"))
+        stems = (other.stem for other in lists if file.stem.endswith(f"_{other.stem}"))
         name = next((file.stem.removesuffix(f"_{stem}") for stem in stems), "")
         for line in _lines_of(file) if name else ():
-            found = _PRESENT.fullmatch(line)
-            if found and found["flag"] == "1":
-                labels.setdefault(found["image"], []).append(name)
+            match = _LIST_LINE.fullmatch(line)
+            if match and match["flag"] == "1":
+                labels.setdefault(match["image"], []).append(name)
     return labels
 
 

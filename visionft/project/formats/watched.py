@@ -1,7 +1,7 @@
-"""Read label files through parsers of other projects in a process of its own, which is ended where it takes too much.
+"""Run third-party parsers of label files in a subprocess with limits on memory and processor time.
 
-calamine, pyarrow and SciPy make what a file says without a limit, and damaged files end their process. A small file can
-expand to gigabytes, so memory and processor time are watched while they read (decision 0089).
+calamine, pyarrow and SciPy have no limits: a small file can expand to gigabytes, and a damaged file can crash the
+process (decision 0089).
 """
 
 import json
@@ -20,21 +20,21 @@ from visionft.core.messages import Message
 from visionft.project.formats import foreign_files
 from visionft.project.formats.whole_files import reading_errors
 
-MAX_MEMORY = 2 * 10**9  # bytes of the process
-MAX_SECONDS = 60  # of the processor, and one more for each 10 MB of the file: Parquet of images may be large
-_BYTES_A_SECOND = 10_000_000
-_MAX_LINE = 2**28  # bytes of a row, such as an image
-_INTERVAL = 0.05  # seconds between two looks
+MAX_MEMORY = 2 * 10**9  # bytes of the subprocess
+MAX_SECONDS = 60  # of processor time; Parquet files of images get a second more for each 10 MB
+_BYTES_PER_SECOND = 10_000_000
+_MAX_LINE_BYTES = 2**28  # bytes of a row, which may contain an image
+_CHECK_SECONDS = 0.05  # seconds between two checks
 
 
 def foreign_rows(kind: str, file: Path, title: str) -> Generator[list[Any]]:
-    """Yield what a parser of `foreign_files.KINDS` makes of a file; `title` is its format, for errors.
+    """Yield the rows of a file; `kind` is a key of `foreign_files.KINDS`, `title` the format for error messages.
 
     Raises:
-        ProjectError: The file is damaged, or its parser takes too much memory or time.
+        ProjectError: The file is damaged, or parsing takes too much memory or time.
     """
     with reading_errors(file), open_regular(file):
-        seconds = MAX_SECONDS + file.stat().st_size // _BYTES_A_SECOND
+        seconds = MAX_SECONDS + file.stat().st_size // _BYTES_PER_SECOND
     process = subprocess.Popen(
         _command(kind, file),
         stdin=subprocess.DEVNULL,
@@ -46,16 +46,16 @@ def foreign_rows(kind: str, file: Path, title: str) -> Generator[list[Any]]:
     threading.Thread(target=_watch, args=(process, seconds, is_done, excess), daemon=True).start()
     assert process.stdout is not None
     try:
-        while line := process.stdout.readline(_MAX_LINE):
-            if not line.endswith(b"\n"):  # the process was ended, or the row is too long
+        while line := process.stdout.readline(_MAX_LINE_BYTES):
+            if not line.endswith(b"\n"):  # the process was killed, or the row is too long
                 process.kill()
                 break
             value: Any = json.loads(line)
             if isinstance(value, dict):
-                raise _unreadable(file, title, str(cast("dict[str, Any]", value)["error"]))
+                raise _unreadable_error(file, title, str(cast("dict[str, Any]", value)["error"]))
             yield value
         if process.wait():
-            raise _too_much(file, excess[0]) if excess else _unreadable(file, title, Message("it is damaged"))
+            raise _limit_error(file, excess[0]) if excess else _unreadable_error(file, title, Message("it is damaged"))
     finally:
         is_done.set()
         process.kill()
@@ -70,12 +70,12 @@ def _command(kind: str, file: Path) -> list[str]:
 
 
 def _watch(process: "subprocess.Popen[bytes]", seconds: int, is_done: threading.Event, excess: list[str]) -> None:
-    """End a process that takes too much, and add that to `excess`."""
+    """Kill a process that exceeds a limit, and add the limit to `excess`."""
     import psutil
 
     with suppress(psutil.Error):
         watched = psutil.Process(process.pid)
-        while process.poll() is None and not is_done.wait(_INTERVAL):
+        while process.poll() is None and not is_done.wait(_CHECK_SECONDS):
             memory, times = watched.memory_info(), watched.cpu_times()
             if max(memory.rss, getattr(memory, "private", 0)) > MAX_MEMORY:
                 excess.append(Message("{size} of memory", size=size_text(MAX_MEMORY)))
@@ -86,12 +86,12 @@ def _watch(process: "subprocess.Popen[bytes]", seconds: int, is_done: threading.
                 return
 
 
-def _too_much(file: Path, amount: str) -> ProjectError:
+def _limit_error(file: Path, amount: str) -> ProjectError:
     message = Message("Reading {file} would take more than {amount}.", file=file, amount=amount)
     return ProjectError(message, "Divide it, or save the table with the labels as CSV.")
 
 
-def _unreadable(file: Path, title: str, reason: str) -> ProjectError:
+def _unreadable_error(file: Path, title: str, reason: str) -> ProjectError:
     reason = (reason.splitlines() or [""])[0].rstrip(".")
     message = Message("{file} cannot be read as {format}: {reason}.", file=file, format=title, reason=reason)
     return ProjectError(message, "Save it again, or save the table with the labels as CSV.")

@@ -1,6 +1,6 @@
-"""Recognise files by their text, and read JSON and XML whole: with limits on size and memory, and line numbers.
+"""Recognise files by their text, and parse JSON and XML with limits on size and memory; errors have line numbers.
 
-XML is read by expat without any document type, to exclude entities: no expansion, and no further file is opened.
+XML with a document type is rejected: entities could expand without limit, or open further files.
 """
 
 import codecs
@@ -23,32 +23,32 @@ from visionft.project.formats.image_table import ImportRow, RejectedFile
 from visionft.project.formats.split_names import is_split_name, split_of
 
 MAX_BYTES = 200 * 2**20  # of a label file
-MAX_MEMORY = 2 * 10**9  # limit for its values, and again for its images
-_MAX_DEPTH = 50  # elements within one another; the objects of VOC and CVAT lie 4 deep
-# Bytes of memory of the parts of XML, beside their characters.
-_OF_ELEMENT = 300
-_OF_ATTRIBUTE = 130
-_OF_TEXT = 60
-# Bytes of memory of an entry; measured are 400 to 950 for an image.
-_OF_IMAGE = 1000
-_OF_LABEL = 64
-_OF_REJECTED = 400
-_CHUNK = 1 << 20
-_MAX_TAG = 4 << 20  # bytes; its values are created at once
-_EXPORT_AGAIN = Message("It may be cut short or edited by hand: export it again.")
-_DIVIDE = Message("Divide it, or leave out what is no label, such as outlines and images inside it.")
-_LOOK_BYTES = 1 << 20  # of the beginning and of the end: COCO's `categories` stand behind all `annotations`
+MAX_MEMORY = 2 * 10**9  # bytes of its values, and the same for its images
+_MAX_DEPTH = 50  # of nested elements; objects of VOC and CVAT have depth 4
+# Memory of XML in bytes, without the characters.
+_ELEMENT_BYTES = 300
+_ATTRIBUTE_BYTES = 130
+_TEXT_BYTES = 60
+# Memory of an entry in bytes; 400 to 950 were measured for an image.
+_IMAGE_BYTES = 1000
+_LABEL_BYTES = 64
+_REJECTED_BYTES = 400
+_CHUNK_BYTES = 1 << 20
+_MAX_TAG_BYTES = 4 << 20  # expat creates all attribute values of a tag at once
+_EXPORT_AGAIN_HINT = Message("It may be cut short or edited by hand: export it again.")
+_DIVIDE_HINT = Message("Divide it, or leave out what is no label, such as outlines and images inside it.")
+_GLANCE_BYTES = 1 << 20  # of the beginning and of the end: COCO's `categories` come after all `annotations`
 _NOT_ASCII = re.compile(r"[^\0-\x7f]")
 _NOT_ASCII_PAIR = re.compile(r"[^\0-\x7f]{2}")
-_CODE_PAGES = ("cp1252", "cp1250")  # of Western and of Central Europe
+_CODE_PAGES = ("cp1252", "cp1250")  # of Western and Central Europe
 # Of Russian, Japanese, Chinese, Korean, Greek, Turkish, Hebrew and Arabic.
-_OTHER_PAGES = ("cp1251", "cp932", "gb18030", "cp949", "big5", "cp1253", "cp1254", "cp1255", "cp1256")
+_OTHER_CODE_PAGES = ("cp1251", "cp932", "gb18030", "cp949", "big5", "cp1253", "cp1254", "cp1255", "cp1256")
 _FOREIGN_CELL = re.compile(r"[^\t\r\n,;|\"]*[^\0-\x7f][^\t\r\n,;|\"]*")
-_MOST_CELLS = 100  # with letters outside of ASCII, whose code page is tried
-_WITHIN_WORD = re.compile(r"[^\W\d_][²³½¿¡][^\W\d_]")  # signs of code page 1252 there are letters of another
+_MAX_TRIED_CELLS = 100  # cells with non-ASCII letters that are tried in each code page
+_SIGN_WITHIN_WORD = re.compile(r"[^\W\d_][²³½¿¡][^\W\d_]")  # cp1252 signs within words are letters of another code page
 _PUNCTUATION = "€‚„…‘’“”•–—°²³´µ·½¿¡§©®«»\xa0"
-# Stores of images that are not read, by suffix.
-_STORES: dict[str, str] = {
+# Unsupported containers of images, by suffix.
+_CONTAINER_FORMATS: dict[str, str] = {
     ".tfrecord": "TFRecord",
     ".tfrec": "TFRecord",
     ".tfrecords": "TFRecord",
@@ -66,14 +66,14 @@ _STORES: dict[str, str] = {
 
 
 def glance(file: Path) -> str:
-    """Return the beginning and the end of a file as text; empty where it cannot be read."""
+    """Return the beginning and the end of a file as text; empty if it cannot be read."""
     try:
         with open_regular(file) as handle:
-            data = handle.read(_LOOK_BYTES)
+            data = handle.read(_GLANCE_BYTES)
             size = file.stat().st_size
             if size > len(data):
-                handle.seek(max(len(data), size - _LOOK_BYTES))
-                data += handle.read(_LOOK_BYTES)
+                handle.seek(max(len(data), size - _GLANCE_BYTES))
+                data += handle.read(_GLANCE_BYTES)
     except OSError:
         return ""
     return data.decode(_encoding_of(data), "replace").removeprefix("\ufeff")
@@ -82,40 +82,42 @@ def glance(file: Path) -> str:
 def text_encoding(file: Path, is_known: Callable[[str], bool] | None = None) -> str:
     """Return a file's encoding: UTF-16 by its byte order mark, as in Excel's “Unicode text”, UTF-8, or a code page.
 
-    Bytes outside of UTF-8 are of the code page that makes most cells known ones, such as names of images. Without any,
-    they count as code page 1252, or 1250 of Central Europe, where they are single letters within words; a
-    `UnicodeError` otherwise: the code pages of other scripts give the same bytes another meaning.
+    If the file is not UTF-8, the code page is the one with the most known cells, such as image names. Without known
+    cells, code page 1252 or 1250 is used if non-ASCII characters are single letters within words.
+
+    Raises:
+        UnicodeError: The code page is unclear: other scripts give the same bytes another meaning.
     """
     with open_regular(file) as handle:
         encoding = _encoding_of(handle.read(2))
         handle.seek(0)
         decoder = codecs.getincrementaldecoder(encoding)()
         try:
-            while chunk := handle.read(_CHUNK):
+            while chunk := handle.read(_CHUNK_BYTES):
                 decoder.decode(chunk)
             decoder.decode(b"", final=True)
         except UnicodeDecodeError:
             handle.seek(0)
-            data = handle.read(_LOOK_BYTES)
+            data = handle.read(_GLANCE_BYTES)
             pages = _CODE_PAGES if encoding != "utf-16" else ()
             if is_known is not None and pages:
-                known = {page: _known_cells(data, page, is_known) for page in (*pages, *_OTHER_PAGES)}
+                known = {page: _known_cells(data, page, is_known) for page in (*pages, *_OTHER_CODE_PAGES)}
                 if known[best := max(known, key=lambda page: known[page])]:
                     return best
             for page in pages:
-                if _is_of_letters(data.decode(page, "replace")):
+                if _has_plausible_letters(data.decode(page, "replace")):
                     return page
             raise
     return encoding
 
 
 def _known_cells(data: bytes, page: str, is_known: Callable[[str], bool]) -> int:
-    cells = islice(_FOREIGN_CELL.finditer(data.decode(page, "replace")), _MOST_CELLS)
+    cells = islice(_FOREIGN_CELL.finditer(data.decode(page, "replace")), _MAX_TRIED_CELLS)
     return sum(is_known(cell[0].strip()) for cell in cells)
 
 
-def _is_of_letters(text: str) -> bool:
-    if _WITHIN_WORD.search(text):
+def _has_plausible_letters(text: str) -> bool:
+    if _SIGN_WITHIN_WORD.search(text):
         return False
     signs = _NOT_ASCII.findall(text)
     pairs = sum(not pair.islower() for pair in _NOT_ASCII_PAIR.findall(text))
@@ -130,7 +132,7 @@ def _encoding_of(data: bytes) -> str:
 
 @contextmanager
 def reading_errors(file: Path) -> Generator[None]:
-    """Raise a `ProjectError` for errors of the file system, and for text other than UTF-8."""
+    """Convert errors of the file system and of decoding into a `ProjectError`."""
     try:
         yield
     except UnicodeError as error:
@@ -142,14 +144,14 @@ def reading_errors(file: Path) -> Generator[None]:
 
 
 def has_signs(text: str, signs: Sequence[str]) -> bool:
-    """Return whether a text matches all of some regular expressions; False for none."""
+    """Return whether a text matches all regular expressions in `signs`; False without any."""
     return bool(signs) and all(re.search(sign, text) for sign in signs)
 
 
 def unread_store(files: Iterable[Path]) -> ProjectError | None:
-    """Return the error for the first store of images of a kind that is not read; None without one."""
+    """Return the error for the first unsupported container of images, or None."""
     for file in files:
-        if store := _STORES.get(file.suffix.casefold()):
+        if store := _CONTAINER_FORMATS.get(file.suffix.casefold()):
             message = Message("{file} is a store of {format}, whose images are not read.", file=file, format=store)
             hint = "Get the data set as image files, with its labels in class folders or in a CSV table."
             return ProjectError(message, hint)
@@ -170,12 +172,12 @@ class Element:
         return (child for child in self.children if child.tag in tags)
 
     def text_of(self, tag: str) -> str:
-        """Return the text of the first child of a name, stripped, or an empty text."""
+        """Return the stripped text of the first child with a tag, or an empty text."""
         return next((child.text.strip() for child in self.all(tag)), "")
 
 
 def check_size(file: Path) -> None:
-    """Raise a `ProjectError` for a label file that is too large, or inaccessible."""
+    """Raise a `ProjectError` if a label file is too large or inaccessible."""
     with reading_errors(file):
         size = file.stat().st_size
     if size > MAX_BYTES:
@@ -186,24 +188,24 @@ def check_size(file: Path) -> None:
                 size=size_text(size),
                 limit=size_text(MAX_BYTES),
             ),
-            _DIVIDE,
+            _DIVIDE_HINT,
         )
 
 
 @dataclass(slots=True)
 class MemoryLimit:
-    """The memory limit of reading a label file: a few bytes can expand to gigabytes. `used` is an estimate so far."""
+    """The memory limit for reading a label file: a few bytes can expand to gigabytes. `used` is the estimate so far."""
 
     file: Path
     used: int = 0
 
     @property
     def left(self) -> int:
-        """The bytes that may still be used."""
+        """The number of bytes until the limit."""
         return MAX_MEMORY - self.used
 
     def add(self, size: int) -> None:
-        """Count `size` bytes more; a `ProjectError` where the total is too large."""
+        """Count `size` more bytes; raise a `ProjectError` above the limit."""
         self.used += size
         if self.used > MAX_MEMORY:
             message = Message(
@@ -211,42 +213,44 @@ class MemoryLimit:
                 file=self.file,
                 limit=size_text(MAX_MEMORY),
             )
-            raise ProjectError(message, _DIVIDE)
+            raise ProjectError(message, _DIVIDE_HINT)
 
     def add_entry(self, entry: ImportRow | RejectedFile) -> None:
-        """Count an image, or a rejected entry, of the file."""
+        """Count the memory of an image or a rejected entry."""
         if isinstance(entry, RejectedFile):
-            self.add(_OF_REJECTED + len(entry.reason))
+            self.add(_REJECTED_BYTES + len(entry.reason))
             return
         names = (*entry.labels, *entry.tags)
-        self.add(_OF_IMAGE + 3 * len(entry.name) + len(names) * _OF_LABEL + sum(map(len, names)))
+        self.add(_IMAGE_BYTES + 3 * len(entry.name) + len(names) * _LABEL_BYTES + sum(map(len, names)))
 
 
 def xml_elements(file: Path) -> Iterator[Element]:
-    """Yield the complete children of an XML file's root; a `ProjectError` with the line unless it can be read."""
+    """Yield the children of an XML file's root; a `ProjectError` with the line if parsing fails."""
     check_size(file)
     builder = _Builder(MemoryLimit(file))
     try:
         with reading_errors(file), open_regular(file) as handle:
-            while chunk := handle.read(_CHUNK):
+            while chunk := handle.read(_CHUNK_BYTES):
                 builder.parser.Parse(chunk, False)
-                if handle.tell() - builder.parser.CurrentByteIndex > _MAX_TAG:
-                    raise ValueError(Message("a tag or a comment is longer than {size}", size=size_text(_MAX_TAG)))
+                if handle.tell() - builder.parser.CurrentByteIndex > _MAX_TAG_BYTES:
+                    raise ValueError(
+                        Message("a tag or a comment is longer than {size}", size=size_text(_MAX_TAG_BYTES))
+                    )
                 yield from builder.taken()
         builder.parser.Parse(b"", True)
     except expat.ExpatError as error:
         reason = expat.ErrorString(error.code)
         message = Message("{file} is no XML: line {line}: {reason}.", file=file, line=error.lineno, reason=reason)
-        raise ProjectError(message, _EXPORT_AGAIN) from error
-    except (ValueError, LookupError) as error:  # `encoding="uto-8"` is a LookupError of expat
+        raise ProjectError(message, _EXPORT_AGAIN_HINT) from error
+    except (ValueError, LookupError) as error:  # expat raises a LookupError for `encoding="uto-8"`
         line = builder.parser.CurrentLineNumber
         message = Message("{file} is not read: line {line}: {reason}.", file=file, line=line, reason=error)
-        raise ProjectError(message, _EXPORT_AGAIN) from error
+        raise ProjectError(message, _EXPORT_AGAIN_HINT) from error
     yield from builder.taken()
 
 
 class _Builder:
-    """Builds elements, and emits the children of the root."""
+    """Builds elements from expat's events, and collects the children of the root."""
 
     def __init__(self, memory: MemoryLimit) -> None:
         self.parser = expat.ParserCreate()
@@ -257,7 +261,7 @@ class _Builder:
         self.parser.buffer_text = True
         self._memory = memory
         self._open: list[Element] = []
-        self._texts: list[list[str]] = []  # of each open element; joined once, at its end
+        self._texts: list[list[str]] = []  # texts of each open element, joined at its end
         self._done: list[Element] = []
 
     def taken(self) -> list[Element]:
@@ -268,7 +272,7 @@ class _Builder:
         if len(self._open) >= _MAX_DEPTH:
             raise ValueError(Message("it is nested too deeply"))
         characters = sum(map(len, attributes.values()))
-        self._memory.add(_OF_ELEMENT + _OF_ATTRIBUTE * len(attributes) + characters)
+        self._memory.add(_ELEMENT_BYTES + _ATTRIBUTE_BYTES * len(attributes) + characters)
         self._open.append(Element(tag, attributes, self.parser.CurrentLineNumber))
         self._texts.append([])
 
@@ -282,7 +286,7 @@ class _Builder:
 
     def _on_text(self, text: str) -> None:
         if len(self._open) > 1:
-            self._memory.add(_OF_TEXT + len(text))
+            self._memory.add(_TEXT_BYTES + len(text))
             self._texts[-1].append(text)
 
     def _on_doctype(self, *_declared: object) -> None:
@@ -290,7 +294,7 @@ class _Builder:
 
 
 def read_label_json(file: Path) -> Any:
-    """Return the value of a JSON file; a `ProjectError` with the line for no JSON, or for too large values."""
+    """Return the value of a JSON file; a `ProjectError` with the line if it is no JSON or too large."""
     check_size(file)
     try:
         with reading_errors(file):
@@ -300,9 +304,11 @@ def read_label_json(file: Path) -> Any:
             return parse_json(text)
     except json.JSONDecodeError as error:
         message = Message("{file} is no JSON: line {line}: {reason}.", file=file, line=error.lineno, reason=error.msg)
-        raise ProjectError(message, _EXPORT_AGAIN) from error
+        raise ProjectError(message, _EXPORT_AGAIN_HINT) from error
     except ValueError as error:
-        raise ProjectError(Message("{file} is no JSON: {reason}.", file=file, reason=error), _EXPORT_AGAIN) from error
+        raise ProjectError(
+            Message("{file} is no JSON: {reason}.", file=file, reason=error), _EXPORT_AGAIN_HINT
+        ) from error
 
 
 def as_object(value: Any) -> dict[str, Any]:
@@ -313,12 +319,12 @@ def as_object(value: Any) -> dict[str, Any]:
 
 
 def objects(values: Iterable[Any]) -> list[dict[str, Any]]:
-    """Return the JSON objects among some values."""
+    """Return the values that are JSON objects."""
     return [cast("dict[str, Any]", value) for value in values if isinstance(value, dict)]
 
 
 def as_list(value: Any) -> list[Any]:
-    """Return a JSON array, an empty one for null; raise a ValueError for anything else."""
+    """Return a JSON array, empty for null; raise a ValueError for anything else."""
     if value is None:
         return []
     if not isinstance(value, list):
@@ -342,7 +348,7 @@ def as_split(value: Any) -> Split | None:
 
 @contextmanager
 def structure_of(file: Path, title: str) -> Generator[None]:
-    """Raise a `ProjectError` where a file lacks the structure of its format."""
+    """Convert a `KeyError` or `ValueError` into the `ProjectError` for a file without the structure of its format."""
     try:
         yield
     except (KeyError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""YOLO's data sets of boxes: `data.yaml` or `obj.names` declares the classes, a text file per image their boxes.
+"""YOLO data sets of boxes: `data.yaml` or `obj.names` declares the classes, a text file per image lists its boxes.
 
 A line is `class x y width height`, or the corners of an outline. Classes of boxes are no labels of whole images.
 """
@@ -20,42 +20,42 @@ from visionft.project.formats.locating import ImageFinder
 from visionft.project.formats.split_names import is_split_name, split_of
 
 _TITLE = "YOLO"
-_MAX_BYTES = 1 << 20  # of the boxes of an image
-_BOX = re.compile(r"(\d{1,6})(\s+-?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?){4,}\s*")
-_FOLDERS = re.compile(r"(^|/)labels(?=/)")
+_MAX_BYTES = 1 << 20  # of the text file of an image
+_BOX_LINE = re.compile(r"(\d{1,6})(\s+-?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?){4,}\s*")
+_LABELS_FOLDER = re.compile(r"(^|/)labels(?=/)")
 
 
 def read_yolo(file: Path, options: ReadOptions = DEFAULT_OPTIONS) -> ImageTable:
-    """List the images of a YOLO data set by the file that declares its classes."""
+    """List the images of a YOLO data set; `file` declares its classes."""
     names = declared_names(file)
     root = options.index.root if options.index and file.is_relative_to(options.index.root) else file.parent
     texts = [text for text in walk(file.parent, [], []) if text.suffix == ".txt"]
-    folders = {text.parent for text in texts if _BOX.fullmatch(next(_lines(text), ""))}
-    boxed = [text for text in texts if text.parent in folders]
-    if not names or not boxed:
+    box_folders = {text.parent for text in texts if _BOX_LINE.fullmatch(next(_lines(text), ""))}
+    box_files = [text for text in texts if text.parent in box_folders]
+    if not names or not box_files:
         message = Message(
             "{file} declares classes as YOLO does, but no text file below its folder holds boxes.", file=file
         )
         raise ProjectError(message, "Put the text files there, or import the images without labels.")
-    entries: list[Entry] = [attempt(text, "", partial(_image, text, file.parent, names)) for text in boxed]
+    entries: list[Entry] = [attempt(text, "", partial(_image, text, file.parent, names)) for text in box_files]
     finder = ImageFinder(file.parent, options, root=root)
     looks = [ClassLook(name) for name in names.values()]
-    return annotated_table(file, _TITLE, entries, options, finder=finder, classes=looks, label_files=boxed)
+    return annotated_table(file, _TITLE, entries, options, finder=finder, classes=looks, label_files=box_files)
 
 
 def _image(text: Path, root: Path, names: dict[str, str]) -> ImageAnnotation:
-    """Return the entry of an image: it lies in `images/` where its boxes lie in `labels/`, or beside them."""
-    inner = text.relative_to(root)
+    """Return the entry of an image in `images/` for a text file in `labels/`, or beside the text file."""
+    relative_path = text.relative_to(root)
     marked: dict[str, None] = {}
     for line in _lines(text):
-        found = _BOX.fullmatch(line)
-        if not found:
+        match = _BOX_LINE.fullmatch(line)
+        if not match:
             raise ValueError(Message("“{line}” is no box", line=line[:40]))
-        if found[1] not in names:
-            raise ValueError(Message("there is no class {number}", number=found[1]))
-        marked[names[found[1]]] = None
-    split = split_of(next(filter(is_split_name, inner.parts[:-1]), ""))
-    name = _FOLDERS.sub(r"\1images", inner.with_suffix("").as_posix())
+        if match[1] not in names:
+            raise ValueError(Message("there is no class {number}", number=match[1]))
+        marked[names[match[1]]] = None
+    split = split_of(next(filter(is_split_name, relative_path.parts[:-1]), ""))
+    name = _LABELS_FOLDER.sub(r"\1images", relative_path.with_suffix("").as_posix())
     return ImageAnnotation(name=name, marked=tuple(marked), split=split)
 
 
