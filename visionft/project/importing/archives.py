@@ -1,6 +1,6 @@
-"""Unpack untrusted archives of images: zip, those inside others, and all of a folder; Parquet with images.
+"""Unpack untrusted archives of images: zip files, nested or several in a folder, and Parquet files with images.
 
-Every name is checked, only regular files are written, and their number and size are limited.
+Every name is checked, only regular files are written, and the number and size of files are limited.
 """
 
 import json
@@ -33,12 +33,12 @@ from visionft.project.formats.split_names import is_split_name, split_of
 from visionft.project.formats.whole_files import MAX_BYTES
 
 MAX_FILES = 1_000_000
-_TABLE = "metadata.jsonl"  # of the images in Parquet files
-MAX_RATIO = 200  # images hardly compress; deflate's maximum ratio is about 1,000
-RATIO_MATTERS_ABOVE = 100 * 2**20  # bytes: drawings and images of one colour compress well, and are small
-_SUFFIXES = (".zip", ".tm", ".parquet")  # `.tm`: a project of Teachable Machine
+_TABLE_NAME = "metadata.jsonl"  # lists the images of Parquet files
+MAX_RATIO = 200  # of unpacked to packed size: images hardly compress; deflate reaches about 1,000
+MIN_BYTES_FOR_RATIO = 100 * 2**20  # drawings and images of one colour compress well, but are small
+_SUFFIXES = (".zip", ".tm", ".parquet")  # `.tm`: a Teachable Machine project
 _RESERVED_NAMES = {"con", "prn", "aux", "nul", *(f"{port}{digit}" for port in ("com", "lpt") for digit in "123456789")}
-_DAMAGE = (
+_DAMAGE_ERRORS = (
     zipfile.BadZipFile,
     zlib.error,
     lzma.LZMAError,
@@ -47,22 +47,22 @@ _DAMAGE = (
     RuntimeError,
     ValueError,
 )
-_SHARD = re.compile(r"(?i)\d{3,}(-of-\d+)?|(part|shard|chunk)[\W_]*\d+")
-_PROJECT_SIGN = "-!-"  # between class and number of an image in a project of Teachable Machine
-_MOST_LEVELS = 3  # of a folder, down to its archives: `food101/data/train-00000-of-00008.parquet`
+_SHARD_NUMBER = re.compile(r"(?i)\d{3,}(-of-\d+)?|(part|shard|chunk)[\W_]*\d+")
+_TEACHABLE_SEPARATOR = "-!-"  # between class and image number in a Teachable Machine project
+_MAX_ARCHIVE_DEPTH = 3  # levels below a folder: `food101/data/train-00000-of-00008.parquet`
 _MAGIC = {b"\x89PNG": ".png", b"RIFF": ".webp", b"GIF8": ".gif", b"II*\0": ".tif", b"MM\0*": ".tif", b"BM": ".bmp"}
-_MAX_NAME = 255  # bytes of a name in ext4, NTFS and APFS
-_HINT = "Unpack it yourself, look at it, and import the folder."
+_MAX_NAME_BYTES = 255  # on ext4, NTFS and APFS
+_UNSAFE_HINT = "Unpack it yourself, look at it, and import the folder."
 
 
 def is_archive(path: Path) -> bool:
-    """Return whether a file is an archive, by its name, or Parquet with images."""
+    """Return whether a file is an archive by its name, or a Parquet file with images."""
     return path.name.casefold().endswith(_SUFFIXES) and (path.suffix.casefold() != ".parquet" or has_images(path))
 
 
 def archives_of(folder: Path) -> list[Path]:
-    """Return the archives of a folder without images outside them; empty for any other folder."""
-    levels = len(folder.parts) + _MOST_LEVELS
+    """Return the archives of a folder; empty if the folder has image files."""
+    levels = len(folder.parts) + _MAX_ARCHIVE_DEPTH
     files = () if holds_images(folder) else walk(folder, [], [])
     return [path for path in files if is_archive(path) and len(path.parts) <= levels]
 
@@ -70,19 +70,21 @@ def archives_of(folder: Path) -> list[Path]:
 def unpack(source: Path, target: Path, *, job: JobContext = SILENT_JOB) -> bool:
     """Unpack an archive, or all archives of a folder, into the empty folder `target`; return False when cancelled.
 
-    Archives inside are unpacked too, where there are no images beside them. A `ProjectError` for an archive that is
-    damaged, too large, or not safe.
+    Nested archives are unpacked, too, if there are no images beside them.
+
+    Raises:
+        ProjectError: An archive is damaged, too large or unsafe.
     """
     packed = archives_of(source) if source.is_dir() else [source]
     unpacking = _Unpacking(target, sum(path.stat().st_size for path in packed), shutil.disk_usage(target).free, job)
     try:
         if source.is_dir():
-            unpacking.take_all(packed, source)
+            unpacking.unpack_all(packed, source)
             _copy_tables(source, target)
         else:
-            unpacking.take(source, target)
+            unpacking.unpack(source, target)
         inner = archives_of(target)
-        unpacking.take_all(inner, target)
+        unpacking.unpack_all(inner, target)
         for archive in inner:
             archive.unlink()
     except JobCancelled:
@@ -91,8 +93,8 @@ def unpack(source: Path, target: Path, *, job: JobContext = SILENT_JOB) -> bool:
 
 
 def _copy_tables(source: Path, target: Path) -> None:
-    """Copy the files beside the archives of a folder that may hold labels, or names of classes."""
-    suffixes = {suffix for each in LABEL_FILES for suffix in each.suffixes} | {
+    """Copy the files beside the archives of a folder that may contain labels or class names."""
+    suffixes = {suffix for format_ in LABEL_FILES for suffix in format_.suffixes} | {
         ".data",
         ".md",
         ".names",
@@ -109,97 +111,99 @@ def _copy_tables(source: Path, target: Path) -> None:
 
 @dataclass
 class _Unpacking:
-    """The files written so far, and the limits for all of them."""
+    """Unpacks archives into a folder, with common limits for all of them."""
 
     target: Path
-    packed: int  # bytes of the given archives
-    free: int  # bytes on the disk
+    packed_bytes: int  # of the given archives
+    free_bytes: int  # on the disk
     job: JobContext
-    size: int = 0
-    seen: dict[str, tuple[str, Path]] = field(default_factory=dict[str, tuple[str, Path]])  # {key: name, archive}
+    unpacked_bytes: int = 0  # so far
+    # {normalized path: (name, archive)} of the files so far
+    seen: dict[str, tuple[str, Path]] = field(default_factory=dict[str, tuple[str, Path]])
 
-    def take_all(self, archives: list[Path], base: Path) -> None:
-        """Unpack archives below `base`, each into a folder of its name, numbered shards into a common one."""
-        kinds = Counter(map(_kind_of, archives))
+    def unpack_all(self, archives: list[Path], base: Path) -> None:
+        """Unpack archives below `base` into folders with their names; numbered shards share a folder."""
+        counts = Counter(map(_unnumbered, archives))
         for archive in archives:
             stem = _stem(archive)
-            name = _SHARD.sub("", stem).strip(" .-_") or "images"
-            is_shard = name != stem and (kinds[_kind_of(archive)] > 1 or _split_in(name) is not None)
+            name = _SHARD_NUMBER.sub("", stem).strip(" .-_") or "images"
+            is_shard = name != stem and (counts[_unnumbered(archive)] > 1 or _split_in(name) is not None)
             folder = self.target / archive.parent.relative_to(base) / (name if is_shard else stem)
-            self.take(archive, folder, prefix=f"{stem}-" if is_shard else "")
+            self.unpack(archive, folder, prefix=f"{stem}-" if is_shard else "")
 
-    def take(self, archive: Path, folder: Path, *, prefix: str = "") -> None:
-        """Unpack an archive into a folder; names taken by an earlier archive get the prefix, if any."""
+    def unpack(self, archive: Path, folder: Path, *, prefix: str = "") -> None:
+        """Unpack an archive into a folder; `prefix` is added to names that an earlier archive used."""
         try:
             if archive.suffix.casefold() == ".parquet":
-                self._take_parquet(archive, folder, prefix)
+                self._unpack_parquet(archive, folder, prefix)
                 return
             with open_regular(archive) as handle, zipfile.ZipFile(handle) as opened:
                 entries = [entry for entry in opened.infolist() if not entry.filename.endswith("/")]
                 names = [entry.orig_filename for entry in entries]
                 if "manifest.json" in names:
-                    names = [name.replace(_PROJECT_SIGN, "/", 1) for name in names]
+                    names = [name.replace(_TEACHABLE_SEPARATOR, "/", 1) for name in names]
                 places = [
-                    self._admitted(archive, folder, prefix, name, entry.file_size, _zip_fault(entry))
+                    self._target_of(archive, folder, prefix, name, entry.file_size, _type_problem(entry))
                     for name, entry in zip(names, entries, strict=True)
                 ]
                 for entry, place in zip(entries, places, strict=True):
                     with opened.open(entry) as content:
-                        self._write(place, entry.file_size, content, self.size, self.size)
+                        self._write(place, entry.file_size, content, self.unpacked_bytes, self.unpacked_bytes)
                         if content.read(1):
                             name = f"{entry.filename!a}"
                             raise zipfile.BadZipFile(Message("{filename} is larger than it says", filename=name))
-        except (*_DAMAGE, OSError) as error:
+        except (*_DAMAGE_ERRORS, OSError) as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise write_error(self.target, error) from error
             message = Message("{archive} cannot be unpacked: {reason}.", archive=archive, reason=error)
             raise ProjectError(message, "Make the archive again, without a password.") from error
 
-    def _take_parquet(self, archive: Path, folder: Path, prefix: str) -> None:
-        """Write the images in a Parquet file, and the values of their rows into a table for all such files."""
+    def _unpack_parquet(self, archive: Path, folder: Path, prefix: str) -> None:
+        """Write the images of a Parquet file, and append their rows to the table of all Parquet files."""
         split = _split_in(archive.stem, archive.parent.name)
-        with (self.target / _TABLE).open("a", encoding="utf-8", newline="\n") as table:
+        with (self.target / _TABLE_NAME).open("a", encoding="utf-8", newline="\n") as table:
             for number, (content, name, row) in enumerate(images_within(archive)):
                 suffix = PurePosixPath(name).suffix.casefold()
                 if suffix not in IMAGE_SUFFIXES:
-                    suffix = next(
-                        (own for start, own in _MAGIC.items() if content and content.startswith(start)), ".jpg"
-                    )
+                    suffixes = (known for start, known in _MAGIC.items() if content and content.startswith(start))
+                    suffix = next(suffixes, ".jpg")
                 if content is not None:
-                    own = f"{number:07}{suffix}"
-                    place = self._admitted(archive, folder, prefix, own, len(content), "")
-                    self._write(place, len(content), BytesIO(content), self.size, 0)
+                    file_name = f"{number:07}{suffix}"
+                    place = self._target_of(archive, folder, prefix, file_name, len(content), "")
+                    self._write(place, len(content), BytesIO(content), self.unpacked_bytes, 0)
                     name = place.relative_to(self.target).as_posix()
                 row |= {"file_name": name} | ({"split": split} if split else {})
                 table.write(json.dumps(row, ensure_ascii=False, default=str) + "\n")
 
-    def _admitted(self, archive: Path, folder: Path, prefix: str, name: str, size: int, fault: str) -> Path:
-        """Return the place of a file, and count it; raise if it is unsafe or one too many."""
-        fault = fault or _name_fault(name)
+    def _target_of(self, archive: Path, folder: Path, prefix: str, name: str, size: int, problem: str) -> Path:
+        """Return the target path of an entry, and count it; a `ProjectError` if it is unsafe or exceeds a limit."""
+        problem = problem or _name_problem(name)
         place = folder.joinpath(*name.split("/"))
-        if prefix and not fault and self.seen.get(self._key(place), ("", archive))[1] != archive:
+        if prefix and not problem and self.seen.get(self._key(place), ("", archive))[1] != archive:
             place = place.with_name(f"{prefix}{place.name}")
-        if not fault and (earlier := self.seen.get(self._key(place))):
-            fault = Message("has the same name as “{name}” on some systems", name=earlier[0])
-        if fault:
+        if not problem and (earlier := self.seen.get(self._key(place))):
+            problem = Message("has the same name as “{name}” on some systems", name=earlier[0])
+        if problem:
             shown = f"{name[:100]!a}"
-            message = Message("{archive}: the entry {name} {reason}.", archive=archive, name=shown, reason=fault)
-            raise ProjectError(message, _HINT)
+            message = Message("{archive}: the entry {name} {reason}.", archive=archive, name=shown, reason=problem)
+            raise ProjectError(message, _UNSAFE_HINT)
         self.seen[self._key(place)] = name, archive
-        self.size += size
+        self.unpacked_bytes += size
         if len(self.seen) > MAX_FILES:
             message = Message("{archive} holds {entries} files.", archive=archive, entries=f"{len(self.seen):,}")
             raise ProjectError(message, Message("At most {MAX_FILES} are taken.", MAX_FILES=f"{MAX_FILES:,}"))
-        if self.size > RATIO_MATTERS_ABOVE and self.size > MAX_RATIO * self.packed:
-            growth = f"{self.size // max(self.packed, 1):,}"
-            raise ProjectError(Message("{archive} would grow {packed}-fold.", archive=archive, packed=growth), _HINT)
-        if self.size > self.free:
+        if self.unpacked_bytes > MIN_BYTES_FOR_RATIO and self.unpacked_bytes > MAX_RATIO * self.packed_bytes:
+            growth = f"{self.unpacked_bytes // max(self.packed_bytes, 1):,}"
+            raise ProjectError(
+                Message("{archive} would grow {packed}-fold.", archive=archive, packed=growth), _UNSAFE_HINT
+            )
+        if self.unpacked_bytes > self.free_bytes:
             raise ProjectError(
                 Message(
                     "{archive} needs {size}, {free} are free.",
                     archive=archive,
-                    size=size_text(self.size),
-                    free=size_text(self.free),
+                    size=size_text(self.unpacked_bytes),
+                    free=size_text(self.free_bytes),
                 ),
                 "Free some space.",
             )
@@ -222,31 +226,31 @@ class _Unpacking:
 
 
 def _stem(archive: Path) -> str:
-    suffix = next(each for each in _SUFFIXES if archive.name.casefold().endswith(each))
-    return archive.name[: -len(suffix)].removesuffix("-samples")  # Teachable Machine's suffix of a class's archive
+    suffix = next(ending for ending in _SUFFIXES if archive.name.casefold().endswith(ending))
+    return archive.name[: -len(suffix)].removesuffix("-samples")  # Teachable Machine's suffix
 
 
-def _kind_of(archive: Path) -> str:
-    """Return a common name of numbered archives."""
+def _unnumbered(archive: Path) -> str:
+    """Return the path of an archive with `#` in place of numbers."""
     return f"{archive.parent}/{re.sub(r'[0-9]+', '#', archive.name)}"
 
 
 def _split_in(*names: str) -> Split | None:
-    """Return the split of some names of folders or archives, `cifar-train` too; None for none or several."""
+    """Return the only split among the words of names, such as `cifar-train`; None for no or several splits."""
     words = [word for name in names for word in re.split(r"[\W_0-9]+", name) if is_split_name(word)]
     splits: set[Split | None] = {split_of(word) for word in words}
     return splits.pop() if len(splits) == 1 else None
 
 
-def _zip_fault(entry: zipfile.ZipInfo) -> str:
-    """Return the problem with an entry's kind, "" for none."""
+def _type_problem(entry: zipfile.ZipInfo) -> str:
+    """Return the reason to reject the type of an entry, or an empty text."""
     if entry.flag_bits & 1:
         return "is encrypted"
     return "is a link or a device" if stat.S_IFMT(entry.external_attr >> 16) not in (0, stat.S_IFREG) else ""
 
 
-def _name_fault(name: str) -> str:
-    """Return the problem with an entry's name, "" for none."""
+def _name_problem(name: str) -> str:
+    """Return the reason to reject the name of an entry, or an empty text."""
     parts = name.split("/")
     if name.startswith("/") or "\\" in name or PureWindowsPath(name).drive or ".." in parts:
         return "leads out of the folder"
@@ -256,15 +260,15 @@ def _name_fault(name: str) -> str:
         return "has a name that not every system can store"
     if any(map(_is_reserved, parts)):
         return "has a name that Windows reserves"
-    return "has too long a name" if any(len(part.encode()) > _MAX_NAME for part in parts) else ""
+    return "has too long a name" if any(len(part.encode()) > _MAX_NAME_BYTES for part in parts) else ""
 
 
 def _is_storable(name: str) -> bool:
-    """Return whether a name has no control characters, lone surrogates, or signs that this system forbids: `a:b`."""
+    """Return whether a name has no control characters, lone surrogates, or characters that this system forbids."""
     signs = '<>:"|?*' if os.name == "nt" else ""
     return not any(unicodedata.category(character) in ("Cc", "Cs") or character in signs for character in name)
 
 
 def _is_reserved(part: str) -> bool:
-    """Return whether Windows reserves a name, or drops its end: `con.txt`, `a.`, `a `."""
+    """Return whether Windows reserves a name or strips its end: `con.txt`, `a.`, `a `."""
     return part.partition(".")[0].strip().casefold() in _RESERVED_NAMES or part[-1] in ". "

@@ -133,8 +133,8 @@ class _FolderReader:
                 proposals = [replace(each, is_sure=False) for each in proposals]
             proposals = [*proposals, *names]
         proposals = [*map(self._named, proposals[:1]), *proposals[1:], *others]
-        if self._plan.alone and not proposals and not is_container(self._plan.alone.name):
-            proposals = [Proposal(plan=TreePlan(labels={self._plan.alone: self._plan.alone.name}))]
+        if self._plan.lone_folder and not proposals and not is_container(self._plan.lone_folder.name):
+            proposals = [Proposal(plan=TreePlan(labels={self._plan.lone_folder: self._plan.lone_folder.name}))]
         return sorted(proposals, key=lambda each: (not each.is_sure, each.is_form))
 
     def _trees(self) -> list[Proposal]:
@@ -320,7 +320,7 @@ def class_levels(root: Folder) -> Iterator[tuple[int, TreePlan]]:
 
 def _have_several_depths(root: Folder) -> bool:
     """Return whether images lie in folders of several depths, as in `set 1/cat/1.jpg`, `set 2/patient 1/cat/2.jpg`."""
-    return len({each.path.count("/") for each in root.within() if each.own and each.parent}) > 1
+    return len({each.path.count("/") for each in root.walk() if each.own_count and each.parent}) > 1
 
 
 def level_plan(root: Folder, level: int) -> TreePlan:
@@ -330,16 +330,16 @@ def level_plan(root: Folder, level: int) -> TreePlan:
     """
     labels: dict[Folder, str] = {}
     depths: dict[Folder | None, int] = {None: -1}
-    for folder in root.within():
+    for folder in root.walk():
         depths[folder] = depth = depths[folder.parent] + 1
         if level > 0 and depth == level and folder.count and not is_unlabelled(folder.name):
             labels[folder] = folder.name
-        if level < 0 and folder.own and depth >= -level:
+        if level < 0 and folder.own_count and depth >= -level:
             above = folder
             for _ in range(-level - 1):
                 above = above.parent or above
             labels[folder] = above.name
-    others = [each for each in root.within() if each not in labels and is_split_name(each.name)]
+    others = [each for each in root.walk() if each not in labels and is_split_name(each.name)]
     return TreePlan(labels=labels, splits={each: split_of(each.name) for each in others})
 
 

@@ -327,7 +327,7 @@ def _candidates(survey: Survey, formats: Sequence[Format], *, with_lists: bool) 
 
 def _marked_folders(survey: Survey, mark: str) -> list[Path]:
     """Return the folders above a folder that marks a format, such as `ImageSets/Main` of VOC."""
-    folders = (survey.source / folder.path for folder in survey.root.within() if folder.files)
+    folders = (survey.source / folder.path for folder in survey.root.walk() if folder.files)
     return [each.parents[mark.count("/")] for each in folders if each.as_posix().endswith(f"/{mark}")]
 
 
