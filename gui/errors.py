@@ -77,14 +77,14 @@ class ReportDialog(Dialog):
     def __init__(self, parent: QWidget | None, trace: str = "") -> None:
         title = Message("A report for whoever helps you")
         about = Message(
-            "Versions, this computer and the newest lines of the log. They may name files and classes: delete here "
-            "what is not for others. Nothing is sent."
+            "Versions, this computer and the latest lines of the log. They may name files and classes: delete "
+            "anything private here. Nothing is sent."
         )
         if trace:
             title = Message("Something went wrong inside VisionFT")
             about = Message(
-                "This is a fault of the program, not yours. Your labels are saved; you can go on. "
-                "The report below helps whoever mends it."
+                "This is a bug in the program. Your labels are saved, and you can continue. The report below helps "
+                "to fix it."
             )
         super().__init__(parent, title, about, width=640, height=380)
         from visionft.core.doctor import report_text

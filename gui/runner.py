@@ -314,9 +314,9 @@ def describe_offer(run: Run, *, is_paused: bool) -> str:
     stage = run.next or run
     epochs = stage.config.total_epochs
     if not epochs and run.result is not None:
-        return tr("{run} can be used; what may be better was still being tried.", run=run.title)
+        return tr("{run} can be used; further stages were still being tried.", run=run.title)
     if not epochs:
-        return tr("{run} was interrupted before its head was solved for.", run=run.title)
+        return tr("{run} was interrupted before its head was fitted.", run=run.title)
     values = {"run": run.title, "epoch": min(stage.last_epoch + 1, epochs), "epochs": epochs}
     if is_paused:
         return tr("{run} is paused at epoch {epoch} of {epochs}.", **values)

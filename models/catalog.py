@@ -253,7 +253,7 @@ BACKBONES: dict[str, Backbone] = {
             "dinov2_reg_small",
             Message("DINOv2-Small/14 with registers"),
             "vit_small_patch14_reg4_dinov2.lvd142m",
-            Message("DINOv2-Small with cleaner attention: registers take what is no part of the image."),
+            Message("DINOv2-Small with registers, which keep its attention on the image."),
             input_size=224,
         ),
         _recommended(

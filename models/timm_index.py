@@ -40,7 +40,7 @@ def timm_backbone(name: str) -> Backbone:
     wanted = name.removeprefix(PREFIX)
     architecture, _, tag = wanted.partition(".")
     if architecture not in index["architectures"]:
-        message = Message("{name} is no network of timm that can be fine-tuned here", name=name)
+        message = Message("{name} is not a network of timm that can be fine-tuned here", name=name)
         raise ConfigError((Problem("backbone", message, _ADVICE),))
     tagged = [each for each in index["weights"] if each.partition(".")[0] == architecture]
     if tag and wanted not in tagged:

@@ -64,7 +64,7 @@ class IssueFilter(QWidget):
         self._count.setMinimumWidth(theme.scaled(96))
         self.reset_button = IconButton("undo", "Reset the threshold", on_click=on_reset)
         self.chips: dict[str, Chip] = {}
-        line = row(text("Surest", "small"), self.slider, text("More", "small"), self._count, self.reset_button)
+        line = row(text("Most confident", "small"), self.slider, text("More", "small"), self._count, self.reset_button)
         self._flow = Flow(widget_of(line))
         self.setLayout(self._flow)
 

@@ -74,7 +74,7 @@ class LeaksView(GroupsView[Leak]):
             return None
         if not self._can_leak:
             return EmptyContent(title=tr("Not split yet"), words=tr(NO_SPLITS), icon="info")
-        words = tr("Every group of related images lies in one split, or in none yet.")
+        words = tr("Every group of related images is in a single split, or not split yet.")
         return EmptyContent(title=tr("No leaks"), words=words, icon="check-circle")
 
     def heading(self, group: Leak) -> str:
@@ -87,7 +87,7 @@ class LeaksView(GroupsView[Leak]):
         return replace(plain_tile(row, self.curation, mark=tr(row.split) if row.split else ""), aside="")
 
     def why_not_mend(self) -> str:
-        return "" if self.shown_groups else tr("Every group of related images lies in one split, or in none yet.")
+        return "" if self.shown_groups else tr("Every group of related images is in a single split, or not split yet.")
 
     def mend_all(self) -> None:
         """Move each group into the split with most of its images, in one step."""

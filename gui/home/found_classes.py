@@ -208,9 +208,9 @@ class FoundClasses(QWidget):
         if not self._found and not self._unlabelled:
             words = tr("Every image of the source is in the project already.")
         elif not self._found:
-            words = tr("The images come in without a class, to be labelled by hand.")
+            words = tr("The images are imported without a class, to be labelled by hand.")
         elif any(new_name != found for found, new_name in zip(self._found, new_names, strict=True)):
-            words = tr("{found} classes found, {left} come in.", found=len(new_names), left=left)
+            words = tr("{found} classes found, {left} selected.", found=len(new_names), left=left)
         else:
             words = tr("Untick a class to leave its images out. Click a name to change it; equal names are merged.")
         self._hint.setText(self.fault() or words)

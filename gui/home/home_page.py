@@ -161,7 +161,7 @@ class ProjectPage(Page):
         self.take_source(dropped.path)
         if len(dropped.paths) > 1:
             words = Message("{count} items were dropped, and one can be imported at a time: this is {name}.")
-            hint = tr("Untick the classes that are not to come in.") if dropped.path not in dropped.paths else ""
+            hint = tr("Untick classes that you do not want to import.") if dropped.path not in dropped.paths else ""
             self.state.show_message(tr(words, count=len(dropped.paths), name=dropped.path.name), hint)
 
     def _take_images(self, images: Sequence[Path]) -> None:

@@ -157,7 +157,7 @@ class ImportPreviewPanel(QStackedWidget):
         is_found = not is_unsure and bool(preview.readings[preview.reading - 1].classes)
         is_sure = is_found or is_chosen or choice != AUTOMATIC_CHOICE
         self.choice.show_preview(preview, choice, base=base, is_decided=is_chosen, is_sure=is_sure)
-        unsure = Message("No labels are certain enough, so none come in. Choose a proposal if its images are right.")
+        unsure = Message("No labels are certain enough to import. Choose a proposal if its images are right.")
         doubt = self.choice.fault() or (tr(unsure) if is_unsure else "")
         self.readings.show_readings(preview.readings, preview.reading, doubt)
         for one, other in pairwise((self.copy_box, *self.readings.tiles)):
@@ -205,7 +205,7 @@ class ImportPreviewPanel(QStackedWidget):
         self._is_waiting = True
         self.import_button.clearFocus()  # disabled, it would give the focus to a neighbor
         self.import_button.setEnabled(False)
-        self.import_button.setToolTip(tr("The images of this choice are being looked at."))
+        self.import_button.setToolTip(tr("Checking the images of this choice."))
 
     @property
     def replaces_labels(self) -> bool:

@@ -76,7 +76,7 @@ class ProjectForm(QWidget):
         if any(sign in name for sign in '/\\:*?"<>|'):
             return tr('A name cannot hold any of / \\ : * ? " < > |')
         exists = self.path.exists()
-        return tr("There is something of this name in that folder already. Choose another name.") if exists else ""
+        return tr("The folder already has an entry with this name. Choose another name.") if exists else ""
 
     def _browse(self) -> None:
         chosen = dialogs.ask_folder(self, Message("Keep the project in"), Path(self.folder_edit.text()))

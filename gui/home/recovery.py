@@ -98,7 +98,7 @@ class Recovery:
         if missing:
             facts.append(gone)
         if report.closed:
-            facts.append(tr("Folders that may not be entered: {count}.", count=len(report.closed)))
+            facts.append(tr("Folders without read permission: {count}.", count=len(report.closed)))
         is_changed = report.seal == "broken"
         if is_changed:
             facts.append(tr("Another program or the disk changed the project; a value may be wrong."))

@@ -121,7 +121,7 @@ class Welcome(QWidget):
         photographs = Message("400 photographs of waste in 5 classes, ready to train.")
         self.sample_tile = SampleTile("Try a sample", photographs)
         self.new_tile = ActionTile("New project", "Starts empty; bring in images when you like.", "plus")
-        self.open_tile = ActionTile("Open project", "Goes on with a project folder you have.", "folder-open")
+        self.open_tile = ActionTile("Open project", "Continues with an existing project folder.", "folder-open")
         tiles = QGridLayout()
         tiles.setSpacing(theme.MEDIUM)
         for column_number, tile in enumerate((self.new_tile, self.open_tile)):

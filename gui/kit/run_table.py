@@ -267,8 +267,8 @@ def kept_words(run: Run) -> str:
         )
     elif kept.share < 1:
         words = Message(
-            "Kept are weights {share} of the way from the start to epoch {epoch}, with a head solved anew (accuracy "
-            "{accuracy} on validation images held out)."
+            "Kept: weights {share} of the way from the start to epoch {epoch}, with a new head (accuracy {accuracy} "
+            "on held-out validation images)."
         )
         words = tr(words, share=f"{kept.share:.0%}", **values)
     elif kept.val_accuracy >= highest.accuracy_for_ranking:

@@ -39,7 +39,7 @@ _SIDE_PX = 92
 def offer_text(suggestions: int, sample: int, *, expected: float) -> str:
     """Return what checking a sample would prove, translated; `expected` is the expected accuracy of the suggestions."""
     if sample >= suggestions:
-        return tr("They are so few that all {count} have to be checked.", count=sample)
+        return tr("With so few suggestions, all {count} have to be checked.", count=sample)
     wrong = round((1 - expected) * sample)
     share = least_right(sample - wrong, sample)
     values = {"share": share_of(share), "confidence": share_of(CONFIDENCE)}

@@ -294,7 +294,7 @@ class ClassPanel(Card):
             action.setIcon(swatch(colour))
         colours.addSeparator()
         add(colours, tr("Another colour"), lambda: self.colour_wanted.emit(name, "?"))
-        add(colours, tr("The one of its place"), lambda: self.colour_wanted.emit(name, ""))
+        add(colours, tr("Default colour"), lambda: self.colour_wanted.emit(name, ""))
         into = menu.addMenu(tr("Merge into"))
         for target in (each for each in self._classes if each != name):
             add(into, target, lambda target=target: self.merge_wanted.emit(name, target))

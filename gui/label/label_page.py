@@ -74,7 +74,7 @@ class LabelPage(Page):
         self.bulk = BulkAccept(self.labels, self.thumbnails, self, side_px=self.size_slider.value())
         self.suggestion_bar = SuggestionBar()
         self.suggest_button = Button("Suggest labels", "sample", on_click=self._offer_sources)
-        self.suggest_button.setToolTip(tr("Have a class suggested for each image without one"))
+        self.suggest_button.setToolTip(tr("Suggest a class for each unlabelled image"))
         self.read_only = pill("Read only", "warn")
         self.read_only.hide()
         self.way_button = Button("Train", role="primary", on_click=self._on_way_clicked)

@@ -126,7 +126,7 @@ class Labeller(QObject):
         elif self._searched is not ids or not self._is_told:
             return
         elif is_any:
-            hint = tr("Images without one were put off, or are hidden by the filter.")
+            hint = tr("Unlabelled images were put off, or the filter hides them.")
             self._labels.state.show_message(tr("Every image shown has a label."), hint, tone="info")
         else:
             self._labels.state.show_message(tr("Every image has a label."), tone="good")

@@ -142,7 +142,7 @@ class PredictionCard(Card):
         self.bars = ProbabilityBars()
         self.facts = text("", "small", wrap=True)
         self.unlike = QWidget()  # the warning: the image is out of distribution
-        words = Message("The training images do not cover it: the prediction is a guess.")
+        words = Message("It is unlike the training images: the prediction is a guess.")
         said = column(text("Out of distribution", "strong"), text(words, "small", wrap=True), spacing=0)
         self.unlike.setLayout(row(IconLabel("warning", tone="warn"), said, grows=1))
         self.unlike.hide()

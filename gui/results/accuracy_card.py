@@ -72,7 +72,7 @@ def next_words(found: StoredEvaluation) -> str:
         return tr("Next: export it, and try it on new images.")
     if sure := sum(each.probability >= CONFIDENT_MISTAKE for each in mistakes):
         return tr(
-            "Next: look at the mistake of which it is sure; its label may be wrong.",
+            "Next: look at the most confident mistake; its label may be wrong.",
             "Next: look at the {count} mistakes of which it is sure; their labels may be wrong.",
             count=sure,
         )
@@ -127,7 +127,7 @@ def missing_words(run: Run, failure: Failure | None, *, is_begun: bool, is_train
     if run.is_going:
         return tr("Still training"), tr("Its mistakes are listed when the training has ended."), ""
     if is_training:
-        words = Message("A run is training; this one is evaluated when that has ended.")
+        words = Message("Another run is training; this run is evaluated afterwards.")
         return tr("Not evaluated yet"), tr(words), tr("Evaluate now")
     return tr("Not evaluated yet"), tr("Evaluation begins in a moment."), ""
 

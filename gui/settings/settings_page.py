@@ -174,7 +174,7 @@ class SettingsPage(Page):
         self.device_box = self._choice("device", "Device", DEVICES)
         self._device_note = text(role="small", wrap=True)
         self.image_box = self._choice("image_mb", "Memory for an image", IMAGE_LIMITS_MB)
-        note = Message("One that would take more is refused: 2 GB are enough for 100 megapixels")
+        note = Message("Larger images are refused; 2 GB are enough for 100 megapixels")
         return setting_card(
             "Computing",
             line("Device", self._device_note, self.device_box),
@@ -224,7 +224,8 @@ class SettingsPage(Page):
         self._cache = BackgroundReader(use, self._show_use, parent=self)
         self.decoded_box = self._choice("decoded_mb", "Space for decoded images and features", DECODED_LIMITS_MB)
         note = Message(
-            "Kept so that a photograph is read, and seen by a network, once; never more than half of the free space"
+            "A cache, so that each photograph is decoded and passed through a network only once; at most half of the "
+            "free space"
         )
         return setting_card(
             "Decoded images, features and thumbnails",
@@ -249,7 +250,7 @@ class SettingsPage(Page):
         self.report.setMinimumHeight(theme.scaled(220))
         self.report.hide()
         self.step_row = row()
-        note = Message("Versions, graphics cards, and what is wrong with advice. Takes some seconds.")
+        note = Message("Versions, graphics cards, and problems with advice. Takes a few seconds.")
         return setting_card("This computer", line("Check", note, self.check_button), self.report, self.step_row)
 
     # -- showing ------------------------------------------------------------------------------------------------

@@ -94,8 +94,8 @@ class HistoryDialog(Dialog):
         self.go_button.setEnabled(far != 0)
         words = tr("The project is at this point.")
         if far:
-            words = tr("Changes that are undone: {count}.", count=far) if far > 0 else ""
-            words = words or tr("Changes that are done again: {count}.", count=-far)
+            words = tr("Changes to undo: {count}.", count=far) if far > 0 else ""
+            words = words or tr("Changes to redo: {count}.", count=-far)
         self.effect.setText(words)
 
 
@@ -104,7 +104,7 @@ class RemovedDialog(Dialog):
 
     def __init__(self, parent: QWidget, images: Sequence[ImageRow]) -> None:
         about = Message(
-            "They come back with the labels, tags and notes they had. All are marked; mark fewer to restore those."
+            "They come back with their labels, tags and notes. All are selected; select fewer to restore only these."
         )
         super().__init__(parent, Message("Removed images"), about, width=680, height=460)
         self._images = list(images)
@@ -307,7 +307,7 @@ class ProjectCare:
             self._state.report(error, path)
             return
         self._state.change_settings(without_recent(self._state.settings, path))
-        hint = tr("What is not the program's stays in {folder}.", folder=path) if left else ""
+        hint = tr("Files of other programs stay in {folder}.", folder=path) if left else ""
         self._state.show_message(tr("{project} is in the trash.", project=path.name), hint, tone="good")
 
     def _run(self, title: str, work: Work[Any], on_done: Callable[[Any], object]) -> None:

@@ -310,6 +310,6 @@ class MainWindow(QMainWindow):
             question = tr("Results so far are kept; a training run can be continued later.")
         else:
             title = tr("{count} jobs are running or waiting", count=len(jobs))
-            question = tr("What they have done so far is kept; a training run can be continued later.")
+            question = tr("Their results so far are kept; a training run can be continued later.")
             question += "\n\n" + "\n".join(job.title for job in jobs)
         return dialogs.ask_yes(self, title, question, yes=tr("Stop and close"), no=tr("Keep running"))

@@ -155,7 +155,7 @@ class AdviceCard(Card):
 
         def on_failed(failure: Failure) -> None:
             if failure.details:
-                self.show_question(tr("A bug stopped this; the report of it is in the log."))
+                self.show_question(tr("A bug stopped this. The log has the report."))
             elif not failure.is_cancelled:
                 self.show_question(f"{tr(failure.message)} {tr(failure.hint)}".strip())
 

@@ -129,7 +129,9 @@ class FramingCard(Card):
         self.words = text(role="muted", wrap=True)
         self.framing_box = choice_box("What the network sees", map(tr, FRAMINGS.values()))
         self.size_box = choice_box("Image size", (f"{size} px" for size in SIZES))
-        tip = Message("Side of a square of as many pixels as the input has; larger shows finer detail, slower")
+        tip = Message(
+            "Side of a square with the area of the input, in pixels; larger shows finer detail, but is slower"
+        )
         self.size_box.setToolTip(tr(tip))
         self.region_button = Button("Draw region…", "edit", on_click=lambda: self._draw(self._wanted()))
         self.detail, self.trials = text(role="small", wrap=True), text(role="small", wrap=True)

@@ -364,7 +364,7 @@ def stage_lines(points: Sequence[AccuracyPoint]) -> list[tuple[str, str, str, st
         if point.epoch:
             words = tr("Network, epoch {epoch}", epoch=point.epoch)
         else:
-            words = tr("Linear probe") if before is None else tr("Linear probe on what it sees best")
+            words = tr("Linear probe") if before is None else tr("Linear probe, best image size")
         gain = ""
         if before is not None:
             gain = tr("{points} points", points=f"{100 * (point.accuracy - before.accuracy):+.1f}")

@@ -147,7 +147,7 @@ def backbone_choices(
             facts = tr("{count} parameters, {size} px", count=count_text(backbone.parameters), size=backbone.input_size)
             if (size := sizes.get(name)) and not backbone.bundled:
                 facts += f", {size}" if is_here else "; " + tr("download {size}", size=size)
-            licence = tr("Of timm, by its own name. Licence of the weights: {licence}.", licence=backbone.licence)
+            licence = tr("A network of timm. Licence of the weights: {licence}.", licence=backbone.licence)
             badge = Message("Suggested") if name == names[0] and name in recommended else ""
             choices.append(
                 Choice(

@@ -64,7 +64,7 @@ class ClassPoints:
 
 def text_alone(texts: ClassPoints, *, is_multilabel: bool) -> tuple[dict[str, Tensor], str]:
     state = texts.head_state(*texts.linear(is_multilabel=is_multilabel))
-    return state, Message("The head is made of the class prompts alone; no labelled image contributes.")
+    return state, Message("The head uses only the class prompts; no labelled image contributes.")
 
 
 def text_and_examples(
@@ -81,7 +81,7 @@ def text_and_examples(
         weights=None if weights is None else weights.numpy(),
     )
     if not len(fitted.places):
-        text = Message("The head is made of the class prompts alone: one image a class is too few to weigh them.")
+        text = Message("The head uses only the class prompts: one image a class is too few to blend them with.")
         return text_alone(texts, is_multilabel=is_multilabel)[0], text
     by_text = (points @ text_weight.T + text_bias)[fitted.places].double().numpy()
     labels = targets[fitted.places].numpy()
@@ -98,7 +98,7 @@ def text_and_examples(
     alone, both = (are_right(logits, labels).mean() for logits in (by_text, blended(share)))
     description = Message(
         "The head blends the class prompts ({prompts}) with the mean features of each class ({share}); its "
-        "leave-one-out accuracy on training images is {both}, that of the prompts alone {alone}.",
+        "leave-one-out accuracy on training images is {both}, with the prompts alone {alone}.",
         prompts=f"{1 - share:.0%}",
         share=f"{share:.0%}",
         both=f"{both:.1%}",

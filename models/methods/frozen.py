@@ -23,16 +23,20 @@ class LinearOptions(MethodOptions):
         label="Head sees",
         choices={"auto": "Automatic", **LAYERS},
         advanced=True,
-        help="last: the network's embedding; joined: its earlier stages or blocks too; auto: joined, and the earlier "
-        "ones count as far as images that were held out say so.",
+        help=(
+            "last: the network's embedding; joined: its earlier stages or blocks too; auto: joined, with earlier "
+            "stages weighted on held-out images."
+        ),
     )
     solver: str = setting(
         CLOSED_FORM,
         label="Solver",
         advanced=True,
         choices={CLOSED_FORM: "Closed form", GRADIENT: "Gradient"},
-        help="closed_form: the best head at once, kind and strength decided on images held out; epochs and rates do "
-        "not matter. gradient: in epochs, from there.",
+        help=(
+            "closed_form: the best head in one step, its kind and strength chosen on held-out images; epochs and "
+            "rates do not matter. gradient: epochs that start from it."
+        ),
     )
 
 
@@ -89,7 +93,7 @@ class KnnOptions(MethodOptions):
         label="Neighbours",
         limits=(0, 1000),
         advanced=True,
-        help="How many of the nearest images vote; 0: as many as suit images that were held out.",
+        help="Number of nearest images that vote; 0: chosen on held-out images.",
     )
 
 
@@ -99,7 +103,7 @@ class Knn(Method[KnnOptions]):
     name = "knn"
     title = Message("Retrieval")
     summary = Message("The most similar labelled images decide the class; nothing is trained.")
-    when = Message("Labels change often, or evidence is wanted: each prediction names its neighbors.")
+    when = Message("Labels change often, or you want evidence: each prediction shows its nearest images.")
     options = KnnOptions
     learning_rate = 3e-3
     follows_width = False
@@ -122,7 +126,7 @@ class Knn(Method[KnnOptions]):
         head.take_shapes(state)
 
 
-NO_TEXT = Message("no text side was trained with it, so it reads no prompts; choose pe_core_s or siglip2_b")
+NO_TEXT = Message("it has no text encoder, so it cannot use prompts; choose pe_core_s or siglip2_b")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,8 +142,7 @@ class ZeroShotOptions(MethodOptions):
         "none",
         label="Labelled images",
         choices={"none": "None", "blend": "Blend"},
-        help="none: the words alone answer. blend: the means of the classes' training images too, as far as images "
-        "that are left out say.",
+        help="none: only the prompts. blend: also the class means of the training images, weighted on held-out images.",
     )
 
 

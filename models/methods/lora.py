@@ -16,9 +16,7 @@ from visionft.core.files import umask_permissions
 from visionft.core.messages import Message
 from visionft.core.settings import setting
 
-GROUPED_CONVOLUTIONS = Message(
-    "its convolutions are grouped, and an update of those cannot be merged; choose adapter or full"
-)
+GROUPED_CONVOLUTIONS = Message("updates of its grouped convolutions cannot be merged; choose adapter or full")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 NO_ATTENTION = Message("it has no attention for prefix tokens to enter; choose LoRA or adapter")
-ROTARY = Message("its attention turns tokens by their position, and a prefix has none; choose LoRA or adapter")
+ROTARY = Message("its attention uses rotary positions, which prefix tokens lack; choose LoRA or adapter")
 
 
 @dataclass(frozen=True, kw_only=True)

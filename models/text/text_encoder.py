@@ -152,7 +152,7 @@ def text_side_of(backbone: Backbone) -> TextTower:
     """Return the text side of a backbone (ConfigError: it has none; the message lists backbones with one)."""
     if backbone.text:
         return backbone.text
-    message = Message("{name} has no text side, so it reads no prompts", name=backbone.name)
+    message = Message("{name} has no text encoder, so it cannot use prompts", name=backbone.name)
     names = ", ".join(name for name, row in BACKBONES.items() if row.text)
     raise ConfigError((Problem("backbone", message, Message("Choose {names}.", names=names)),))
 
@@ -169,14 +169,16 @@ def _load(network: Any, state: dict[str, Tensor], path: Path, tower: TextTower) 
     side = {name.removeprefix("text."): value for name, value in state.items() if name.startswith("text.")}
     own = network.state_dict()
     if not side:
-        message = Message("{file} holds no text side, which reads the prompts.", file=path.name)
-        hint = Message("Get open_clip's file of {name}, which holds both sides.", name=tower.architecture)
+        message = Message("{file} has no text encoder, which reads the prompts.", file=path.name)
+        hint = Message(
+            "Get open_clip's file of {name}, which has the image and the text encoder.", name=tower.architecture
+        )
         raise WeightsError(message, hint)
     wrong = [name for name in own if name not in side or side[name].shape != own[name].shape]
     if wrong or side.keys() - own.keys():
         name = wrong[0] if wrong else min(side.keys() - own.keys())
         message = Message(
-            "The text side of {file} is not that of {name}: text.{tensor} differs.",
+            "The text encoder in {file} is not {name}'s: text.{tensor} differs.",
             file=path.name,
             name=tower.architecture,
             tensor=name,

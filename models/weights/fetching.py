@@ -119,7 +119,7 @@ def _checked(backbone: Backbone, remote: hub.RemoteFile, partial: Path) -> Weigh
     elif size > limit:
         fault = Message("it has more than {limit} bytes", limit=f"{limit:,}")
     elif expected and sha256 != expected:
-        fault = Message("its SHA-256 is not the one promised")
+        fault = Message("its SHA-256 differs from the announced one")
     else:
         fault = _form_fault(partial)
     if fault:
@@ -153,7 +153,7 @@ def _form_fault(path: Path) -> str:
         with safe_open(path, "numpy") as opened:
             return "" if opened.keys() else Message("it holds no tensors")
     except SafetensorError as error:
-        return Message("it is no safetensors file ({error})", error=error)
+        return Message("it is not a safetensors file ({error})", error=error)
 
 
 HUB_TOKENIZER = "tokenizer.json"
@@ -274,11 +274,11 @@ def _tokenizer_fault(backbone: Backbone, path: Path) -> str:
     assert backbone.text is not None
     expected = backbone.text.tokenizer_pin.sha256
     if expected:
-        return "" if sha256_of(path) == expected else Message("its SHA-256 is another one")
+        return "" if sha256_of(path) == expected else Message("its SHA-256 differs")
     try:
         return "" if "model" in read_json(path) else Message("it holds no vocabulary")
     except (OSError, ValueError, TypeError):
-        return Message("it is no JSON file")
+        return Message("it is not a JSON file")
 
 
 def _missing_tokenizer(backbone: Backbone) -> WeightsError:

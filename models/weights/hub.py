@@ -184,7 +184,7 @@ def _explained(backbone: Backbone) -> Generator[None]:
     except transport_errors as error:
         raise _ConnectionLost(without_secrets(str(error)) or type(error).__name__) from None
     except ValueError:  # invalid address
-        raise _ConnectionLost(Message("it answers otherwise than a hub does")) from None
+        raise _ConnectionLost(Message("its answer is not a hub's")) from None
 
 
 def _raise_for(status: int, backbone: Backbone) -> None:

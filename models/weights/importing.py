@@ -58,9 +58,9 @@ def import_weights(source: Path, *, backbone: str | None = None, job: JobContext
     wanted = get_backbone(backbone) if backbone else None
     if source.is_dir():
         if wanted:
-            hint = "Give the file that is meant; names and shapes tell what the files of a folder are for."
+            hint = "Give one file. For a whole folder, leave the backbone out: it is recognised by names and shapes."
             raise WeightsError(
-                Message("{folder} is a folder, and what is for {name} is one file.", folder=source, name=wanted.name),
+                Message("{folder} is a folder; {name} needs a file.", folder=source, name=wanted.name),
                 hint,
             )
         return _import_folder(source, job)
@@ -147,7 +147,7 @@ def _carried_record(path: Path) -> WeightsRecord | None:
     except WeightsError:
         return None  # some other program's JSON beside it
     if record and sha256_of(path) != record.sha256:
-        template = Message("{name} was damaged on its way here: it is not the file that {stem}.json describes.")
+        template = Message("{name} was damaged in transfer: it differs from its record {stem}.json.")
         raise WeightsError(Message(template, name=path.name, stem=path.stem), "Copy it again.")
     return record
 
@@ -200,7 +200,7 @@ def _check_fit(path: Path, backbone: Backbone, state: dict[str, Any]) -> None:
 
     if backbone.text and not has_text_side(state):
         message = Message(
-            "{file} is no file of {name}: it has no text side, which reads the prompts.",
+            "{file} is not a file of {name}: it has no text encoder, which reads the prompts.",
             file=path.name,
             name=backbone.name,
         )

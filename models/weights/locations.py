@@ -119,7 +119,7 @@ def licence_words(backbone: Backbone) -> tuple[str, str]:
     """Return message and hint for a licence to be accepted first."""
     values = {"name": backbone.name, "licence": backbone.licence}
     if backbone.licence == NOT_STATED:
-        message = Message("nobody states the licence of {name}'s weights", name=backbone.name)
+        message = Message("the licence of {name}'s weights is not stated", name=backbone.name)
         hint = Message("Ask who made them; if you may use them, accept the licence by its name: {licence}.", **values)
         return message, hint
     message = Message("the licence of {name}'s weights, {licence}, forbids commercial use", **values)

@@ -114,7 +114,7 @@ def checked_sha256(backbone: Backbone, path: Path) -> str:
         hint = Message("Delete {blob} and fetch it again.", blob=blob)
         advice = hint, NextStep("fetch_weights", backbone=backbone.name)
     if expected and found != expected:
-        message = Message("{name} is damaged: it is not the file that it was when it came here.", name=path.name)
+        message = Message("{name} is damaged: its content has changed since it was saved here.", name=path.name)
         raise WeightsError(message, *advice)
     return found
 

@@ -182,7 +182,7 @@ def read_state(path: Path) -> dict[str, Any]:
         raise WeightsError(Message(template, name=path.name), hint)
     if suffix not in KINDS:
         hint = Message("Give one of these kinds: {KINDS}.", KINDS=", ".join(KINDS))
-        raise WeightsError(Message("{name} is no weights file.", name=path.name), hint)
+        raise WeightsError(Message("{name} is not a weights file.", name=path.name), hint)
     try:
         if suffix == ".safetensors":
             from safetensors import SafetensorError
@@ -252,7 +252,7 @@ def _unwrap(state: Any, path: Path) -> dict[str, Any]:
             state = state[key]
             break
     if not isinstance(state, dict) or not state or not all(isinstance(value, torch.Tensor) for value in state.values()):
-        message = Message("{name} holds no plain dictionary of tensors.", name=path.name)
+        message = Message("{name} does not contain a plain dictionary of tensors.", name=path.name)
         raise WeightsError(message, "Save the model's state_dict().")
     state = {str(name): value for name, value in state.items()}
     while wrapper := next((each for each in _WRAPPERS if all(name.startswith(each) for name in state)), None):

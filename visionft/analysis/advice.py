@@ -362,7 +362,7 @@ def _reason_against_training(images: Snapshot, project_dir: Path, *, device: str
     if problems := config_problems(TrainConfig(), images):
         return Message("Not trainable: {problem}.", problem=problems[0].message)
     if not preset_of_project("balanced", images, project_dir, device=device).total_epochs:
-        return Message("With so few labels training varies more than it gains.")
+        return Message("With so few labels, training gains less than its random variation.")
     return ""
 
 

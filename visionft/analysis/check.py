@@ -26,7 +26,7 @@ from visionft.project.queries import ProjectImage
 CURATION_FOLDER: Final = "curation"
 MOST_EXACT: Final = 50_000  # images; of more, checks search faster: the time of an exact search grows as the square
 APPROXIMATE: Final = "approximate"  # key in `facts`: whether a fast search stood for the exact one
-APPROXIMATE_TEXT: Final = Message("So many images are compared approximately: a few issues may be missed.")
+APPROXIMATE_TEXT: Final = Message("This many images are compared approximately: a few issues may be missed.")
 _FORMAT: Final = 2
 
 

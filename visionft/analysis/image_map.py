@@ -248,7 +248,9 @@ def draw_map(
         raise ProjectError("There are no images yet.", "Import some first.")
     features = embedded(project_dir, images, job=job)
     if not len(features):
-        raise ProjectError("The network makes nothing of any image.", "Compute the features of another network.")
+        raise ProjectError(
+            "The network returns no usable features for any image.", "Compute the features of another network."
+        )
     folder = _folder(project_dir, features.kind, method)
     drawing = None if again else _read_stored_map(folder, features.vectors.shape[1])
     if drawing is None:

@@ -167,7 +167,7 @@ class LabelErrors(Check):
         check_labels(inputs.images)
         found = compare_labels(inputs.features, inputs.images, job=inputs.job)
         missing = {image.image_id for image in (*inputs.features.missing, *inputs.features.unusable) if image.labels}
-        reason = Message("the network has no usable features of it")
+        reason = Message("it has no usable features")
         return replace(found, unreadable=tuple((image_id, reason) for image_id in sorted(missing)))
 
 
@@ -182,7 +182,7 @@ def check_labels(images: Snapshot) -> None:
         raise ProjectError("No image has a label yet.", "Label some first.", NextStep("label"))
     counts = images.class_counts(labelled).values()
     if sum(count > 0 for count in counts) < 2:
-        advice = Message("A wrong label shows beside those of other classes: label images of a second one.")
+        advice = Message("Label errors are found by comparing classes: label images of a second class.")
         raise ProjectError("All labelled images have the same class.", advice, NextStep("label"))
     if sum(count > 1 for count in counts) < 2:
         advice = Message("Two classes with two images each are the least that can be compared.")

@@ -170,7 +170,7 @@ def _corrupt(images: MeasuredImages) -> KindScores:
         if text := bytes(reasons[place]).decode(errors="replace"):
             return Message("Corrupt: {reason}.", reason=load_message(text))
         return Message(
-            "Damaged: {share} of it are missing, one colour is in their place.", share=f"{painted[place]:.0%}"
+            "Damaged: {share} of the image is missing and filled with one colour.", share=f"{painted[place]:.0%}"
         )
 
     return KindScores(scores, reason)
@@ -205,7 +205,7 @@ def _blur(images: MeasuredImages) -> KindScores:
 
     def reason(place: int) -> str:
         name = peers.name(place)
-        others = f"“{name}”" if name else Message("those without a label")
+        others = f"“{name}”" if name else Message("unlabelled images")
         if not sharper_than[place]:
             return Message("Blurred: the least sharp of {what}.", what=others)
         return Message("Blurred: sharper than only {share} of {what}.", share=f"{sharper_than[place]:.1%}", what=others)
@@ -224,14 +224,16 @@ def _dark(images: MeasuredImages) -> KindScores:
     light = images["light"]
     distance = images.peers.low(np.log(light + 0.05), floor=0.12)
     scores = np.minimum(from_distance(distance, 3.5), ramp(light, 0.6, 0.4))
-    return _with_median(light, scores, Message("Dark: 95 % of it are below {share} of white, usual are {usual}."))
+    return _with_median(light, scores, Message("Dark: 95 % of its pixels are below {share} of white (usual: {usual})."))
 
 
 def _bright(images: MeasuredImages) -> KindScores:
     dark = images["dark"]
     distance = images.peers.low(np.log(1.05 - dark), floor=0.12)
     scores = np.minimum(from_distance(distance, 2.4), ramp(dark, 0.55, 0.75))
-    return _with_median(dark, scores, Message("Bright: 95 % of it are above {share} of white, usual are {usual}."))
+    return _with_median(
+        dark, scores, Message("Bright: 95 % of its pixels are above {share} of white (usual: {usual}).")
+    )
 
 
 def _overexposed(images: MeasuredImages) -> KindScores:
@@ -244,7 +246,7 @@ def _overexposed(images: MeasuredImages) -> KindScores:
     distance = images.peers.low(-np.log(clipped + 0.02), floor=0.35)
     odd = np.minimum(from_distance(distance, 3.0), np.clip(1 - share / _USUAL_SHARE / 2, 0.0, 1.0))
     bad = np.minimum(ramp(clipped, 0.04, 2 * _MAX_CLIPPED_SHARE - 0.04), ramp(images["light"], 0.8, 0.95))
-    message = Message("Overexposed: {share} of it is clipped, usual is {usual}.")
+    message = Message("Overexposed: {share} of its pixels are clipped (usual: {usual}).")
     return _with_median(clipped, np.minimum(odd, bad), message)
 
 

@@ -63,7 +63,7 @@ def corruption_in(content: bytes) -> str:
         return Message("the end of the file is missing")
     lost = sum(len(found.group()) for found in _EMPTY.finditer(content, start, end))
     # An image of one colour has almost no coded data: half of its bytes and more may be zeros.
-    return Message("{size} in it are empty", size=size_text(lost)) if 0 < lost < (end - start) / 2 else ""
+    return Message("{size} of it are zeros", size=size_text(lost)) if 0 < lost < (end - start) / 2 else ""
 
 
 def _scan_start(content: bytes) -> int:

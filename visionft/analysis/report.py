@@ -179,7 +179,7 @@ def _labels(report: DatasetReport) -> Iterator[RecommendedAction]:
         counted = count_of(report.conflicts, "image")
         yield RecommendedAction(
             Message("Resolve the label conflicts."),
-            Message("{counted} came in several classes and count as not labelled.", counted=counted),
+            Message("{counted} are in several classes and count as unlabelled.", counted=counted),
             view="conflicts",
         )
     if missing := report.images - report.labelled - report.conflicts:

@@ -60,7 +60,7 @@ class Ranking:
         """Return an image of the project as an example (ProjectError: it has no features)."""
         place = self.features.place_of.get(image_id)
         if place is None:
-            raise ProjectError("This image cannot be compared: a network makes nothing of it, or never saw it.")
+            raise ProjectError("This image cannot be compared: it has no usable features.")
         return Example(self.features.directions[place], self.features.images[place].sha256, image_id)
 
     def rank(
@@ -142,7 +142,7 @@ def examples_from_files(
         raise ImageError(Message("{path} cannot be read: {reason}", path=path, reason=why_no_image(path)))
     if found.unusable:
         path = found.unusable[0].path
-        raise ImageError(Message("{path} cannot be compared: the network makes nothing of it.", path=path))
+        raise ImageError(Message("{path} cannot be compared: it has no usable features.", path=path))
     directions = features.directions_of(found.vectors)
     return [Example(direction, image.sha256) for image, direction in zip(found.images, directions, strict=True)]
 

@@ -26,7 +26,7 @@ def clean_name(name: str, what: str) -> str:
         raise ProjectError(message, Message("Use at most {MAX_NOTE_LENGTH}.", MAX_NOTE_LENGTH=MAX_NAME_LENGTH))
     if not is_unicode(cleaned):
         message = Message("The {kind} name {name} is not valid Unicode.", kind=what, name=printable(cleaned))
-        raise ProjectError(message, "It comes from an older system: write it again, as of a folder by renaming it.")
+        raise ProjectError(message, "It comes from an older system: type the name again, or rename the folder.")
     if any(unicodedata.category(character) in ("Cc", "Zl", "Zp") for character in cleaned):
         message = Message(
             "The {kind} name {name} holds a control character or a line break.", kind=what, name=ascii(cleaned)

@@ -131,7 +131,7 @@ class DicomPlanes(Planes):
         try:
             self._data: Any = pydicom.dcmread(handle, stop_before_pixels=True)
         except InvalidDicomError as error:
-            raise ImageError("no DICOM file, in spite of its name") from error
+            raise ImageError("not a DICOM file, despite its name") from error
         data = self._data
         if "Rows" not in data or "Columns" not in data:
             raise ImageError("a DICOM file without an image")

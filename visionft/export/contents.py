@@ -286,7 +286,7 @@ def _refuse_others(out_dir: Path, names: Sequence[str]) -> None:
 
 def _in_the_way(path: Path) -> ExportError:
     return ExportError(
-        Message("{path} would be overwritten, and it is not as an export left it.", path=path),
+        Message("{path} would be overwritten, but it was changed after its export.", path=path),
         "Rename it or move it away if you want to keep it, or export into another folder.",
     )
 

@@ -165,7 +165,7 @@ def require_images(rows: Sequence[Artefact], model: RunModel, images: Snapshot) 
         ExportError: There is no labelled validation image, or no labelled training image for the ranges of integers.
     """
     wanted: dict[Split, str] = {
-        "val": Message("A variant is evaluated on validation images, and there are none with a label."),
+        "val": Message("Variants are evaluated on labelled validation images, and this project has none."),
         "train": Message("int8 is calibrated on training images, and there are none with a label."),
     }
     for split, message in wanted.items():

@@ -58,7 +58,7 @@ def read_model(path: Path) -> bytes:
     if not content:
         raise ExportError(Message("{path} is empty.", path=path), "Export the run again, or copy the file again.")
     if len(content) > MOST_BYTES:
-        raise refused(path, Message("is larger than {limit}, which no ONNX file can be", limit=size_text(MOST_BYTES)))
+        raise refused(path, Message("is larger than {limit}, the limit of ONNX files", limit=size_text(MOST_BYTES)))
     check_model(path, content)
     recorded = listed_files(read_record(path.parent) or {}).get(path.name)
     if recorded and recorded["sha256"] != hashlib.sha256(content).hexdigest():
@@ -66,7 +66,7 @@ def read_model(path: Path) -> bytes:
             "Export the run again. If you changed it on purpose, take {RECORD_FILE} out of its folder.",
             RECORD_FILE=RECORD_FILE,
         )
-        message = Message("{path} is not the file that was exported: it was changed or damaged since.", path=path)
+        message = Message("{path} was changed or damaged after its export.", path=path)
         raise ExportError(message, hint)
     return content
 
@@ -136,7 +136,7 @@ def open_session(path: Path, content: bytes, *, device: str = "auto", is_optimis
             raise expected from error
         logger.info("The model is refused: %s", error)
         hint = Message("Give a model.onnx that VisionFT exported, or export the run again.")
-        raise ExportError(Message("{path} is no model that ONNX Runtime can run.", path=path), hint) from error
+        raise ExportError(Message("{path} is not a model that ONNX Runtime can run.", path=path), hint) from error
     if device == "cuda" and session.get_providers()[0] != "CUDAExecutionProvider":
         hint = Message("Choose auto or cpu; a check of the computer says why a GPU is missing.")
         raise ExportError("This computer has no cuda device that ONNX Runtime can use.", hint, NextStep("diagnose"))

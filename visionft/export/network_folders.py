@@ -113,7 +113,7 @@ def write_timm_folder(folder: Path, network: nn.Module, loaded: RunModel, metada
     difference = float((built(images) - expected).abs().max())
     if not difference <= MAX_LOGIT_DIFF * max(1.0, float(expected.abs().max())):
         amount = f"{difference:.2g}"
-        message = Message("What timm builds differs from the run by {difference} in a logit.", difference=amount)
+        message = Message("timm's network differs from the run by {difference} in a logit.", difference=amount)
         raise ExportError(message, "The ONNX file holds it all.")
 
 

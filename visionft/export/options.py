@@ -334,7 +334,7 @@ class ExportOptions:
 
     target: str = DEFAULT_TARGET
     artefacts: tuple[str, ...] = ()
-    opset: int = setting(OPSET, label="Format", help="18, 20 or 22: a lower one is read by older runtimes.")
+    opset: int = setting(OPSET, label="Format", help="18, 20 or 22; older runtimes need a lower number.")
 
     @classmethod
     def for_target(cls, target: str = DEFAULT_TARGET, *, opset: int | None = None, **artefacts: bool | None) -> Self:

@@ -108,7 +108,7 @@ SAMPLES = (
         name="server",
         title="Server",
         file="samples/server/app.py",
-        needs=Message("It needs Python. The last command, in another terminal, asks it."),
+        needs=Message("It needs Python. Run the last command in another terminal to send it an image."),
         commands=(
             "pip install -r samples/server/requirements.txt",
             "python samples/server/app.py{model}",

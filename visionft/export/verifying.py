@@ -303,7 +303,7 @@ def files_to_send(folder: Path) -> tuple[UploadFile, ...]:
     changed = [name for name, entry in listed.items() if _fault(folder, name, entry)]
     if changed or not is_undamaged(record):
         path = folder / (changed or [RECORD_FILE])[0]
-        message = Message("{value} is not as it was exported, so nothing is sent.", value=path)
+        message = Message("{value} was changed after its export, so nothing is sent.", value=path)
         raise ExportError(message, "Export the run again.", step)
     files = [
         UploadFile(name=name_on_hub(name), path=folder / name, bytes=(folder / name).stat().st_size)
@@ -318,8 +318,8 @@ def name_on_hub(name: str) -> str:
 
 
 _LOGIN = Message(
-    "Give a token that may write (they are made on huggingface.co, Settings, Access Tokens), or log in with "
-    "huggingface_hub's own tool."
+    "Give a token with write access (create one on huggingface.co, Settings, Access Tokens), or log in with "
+    "huggingface_hub's tool."
 )
 
 
@@ -353,7 +353,7 @@ def send_export(
     files = files_to_send(folder)
     token = token.strip()
     if not re.fullmatch(r"[!-~]*", token):
-        raise VisionFTError("That is no token of the hub.", "Copy it whole: it has neither blanks nor accents.")
+        raise VisionFTError("This is not a token of the hub.", "Copy it whole: it has neither blanks nor accents.")
     disable_progress_bars()  # they would be printed
     api: Any = HfApi(library_name="visionft", token=token or None)
     with _explained(repository):
@@ -382,12 +382,14 @@ def _explained(repository: str) -> Generator[None]:
         yield
     except HFValidationError:
         hint = Message("Give NAME or OWNER/NAME, of letters, digits, “-”, “_” and “.”.")
-        raise VisionFTError(Message("{repository} is no name of a repository.", repository=repository), hint) from None
+        raise VisionFTError(
+            Message("{repository} is not the name of a repository.", repository=repository), hint
+        ) from None
     except OfflineModeIsEnabled:
         step = NextStep("allow_network")
         raise VisionFTError("Nothing was sent: HF_HUB_OFFLINE was set.", "Allow the network first.", step) from None
     except LocalTokenNotFoundError:
-        raise VisionFTError("Nobody is logged in to the hub on this computer.", _LOGIN) from None
+        raise VisionFTError("You are not logged in to the hub on this computer.", _LOGIN) from None
     except HfHubHTTPError as error:
         raise _refused(repository, error.response.status_code) from None
     except (*transport_errors, LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
@@ -398,7 +400,7 @@ def _explained(repository: str) -> Generator[None]:
 
 def _refused(repository: str, status: int) -> VisionFTError:
     if status == 401:
-        return VisionFTError("The hub does not know the token, or there is none (it answered 401).", _LOGIN)
+        return VisionFTError("The token is missing, or unknown to the hub (it answered 401).", _LOGIN)
     if status == 403:
         message = Message("The token may not write to {repository} (the hub answered 403).", repository=repository)
         return VisionFTError(message, _LOGIN)

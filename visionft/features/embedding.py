@@ -58,7 +58,7 @@ logger = logging.getLogger(__name__)
 # Makes a context of mixed precision for the forward pass.
 Autocast = Callable[[], contextlib.AbstractContextManager[Any]]
 STAGE = Message("Looking at the images")
-NOT_FINITE = Message("the network has no finite features of it")
+NOT_FINITE = Message("its features are not finite")
 BATCH, _WRITTEN = 32, 512  # images at a time; after how many they are written
 _TIMED_IMAGES = 16  # images that tell the time of one
 

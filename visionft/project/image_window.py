@@ -224,9 +224,9 @@ def reading_text(reading: ImageReading) -> Message:
         for name, window in zip((Message("Red"), Message("Green"), Message("Blue")), windows, strict=True):
             low, high = (f"{value:g}" for value in window)
             parts.append(Message("{channel}: values from {low} to {high}.", channel=name, low=low, high=high))
-    planes = {MAXIMUM: Message("Of a stack its maximum projection."), MIDDLE: Message("Of a stack its middle plane.")}
+    planes = {MAXIMUM: Message("Stacks: maximum projection."), MIDDLE: Message("Stacks: middle plane.")}
     if reading.plane != FIRST:
-        parts.append(planes.get(reading.plane, Message("Of a stack plane {number}.", number=reading.plane)))
+        parts.append(planes.get(reading.plane, Message("Stacks: plane {number}.", number=reading.plane)))
     if names := reading.channel_names:
         shown = ", ".join(name or "-" for name in names)
         one, three = Message("Channel {names} in grey."), Message("Channels in red, green and blue: {names}.")

@@ -244,7 +244,7 @@ def _shares(val: float, test: float) -> dict[Split, float]:
         message = Message(
             "Shares of {val} for val and {test} for test leave nothing to train on.", val=f"{val:g}", test=f"{test:g}"
         )
-        raise ProjectError(message, "Try 0.15.")
+        raise ProjectError(message, "For example 0.15.")
     shares: dict[Split, float] = {"train": 1 - val - test, "val": val, "test": test}
     return {split: share for split, share in shares.items() if share > 0}
 
@@ -264,7 +264,7 @@ def _keys(project: Project, pattern: str | None) -> dict[int, str]:
     matches = {image_id: match for image_id, name in names if (match := expression.search(name))}
     if not matches:
         message = Message("The group pattern “{pattern}” matches no image.", pattern=pattern)
-        raise ProjectError(message, Message("A name is: {names}", names=names[0][1]))
+        raise ProjectError(message, Message("Example of a name: {names}", names=names[0][1]))
     return {image_id: repr(match.groups() or match[0]) for image_id, match in matches.items()}
 
 
@@ -329,7 +329,7 @@ def _check_classes(
     reason = Message("its {images} images go with other classes or groups", images=images)
     if len(parts) < min(images, len(SPLITS)):
         reason = Message(
-            "its {images} images are {groups} groups, and each group stays on one side",
+            "its {images} images form {groups} groups, and each group stays in one split",
             images=images,
             groups=len(parts),
         )

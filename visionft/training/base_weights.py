@@ -87,7 +87,7 @@ def describe(weights: BaseWeights) -> str:
         texts.append(Message(left_out, count=weights.head_classes))
     others = [name for name in weights.left_out if not name.startswith(("head.", "fc."))]
     if others:
-        texts.append(Message("This network has no place for {name}.", name=listed(others, most=1)))
+        texts.append(Message("Ignored, because the network lacks it: {name}.", name=listed(others, most=1)))
     if weights.resized_from:
         resized = Message("Its {count} position embeddings are interpolated to this image size.")
         texts.append(Message(resized, count=weights.resized_from))
@@ -108,7 +108,7 @@ def check_base_weights(run_dir: Path, weights: BaseWeights) -> None:
     if earlier is None or earlier.sha256 == weights.sha256:
         return
     hint = Message(
-        "Bring back the {file} of {origin} with SHA-256 {sha256}..., or train again.",
+        "Restore {file} of {origin} (SHA-256 {sha256}...), or train again.",
         file=earlier.file,
         origin=earlier.origin,
         sha256=earlier.sha256[:12],

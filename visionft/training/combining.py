@@ -331,7 +331,7 @@ class Combination:
     def verdict(self) -> str:
         best = self.best.run
         if self.stands_alone:
-            return Message("{run} is clearly better than the others, which only harm it: keep that.", run=best)
+            return Message("{run} is clearly better than the others: use it alone.", run=best)
         if not self.is_worth_it:
             return f"No better than {best} alone: use that."
         found = f"{self.fixed} right that {best} has wrong, {self.broken} the other way round"

@@ -241,9 +241,9 @@ def measure_framing(
 
     def measured(settings: TrainConfig, on: Sequence[SnapshotImage]) -> Probe:
         framing = named(Framing.of(settings), settings.input_shape, settings.backbone)
-        stage = Message("Trying what the network sees: {framing}", framing=framing)
+        stage = Message("Trying {framing}", framing=framing)
         if probes and (best := best_framing(probes)).accuracy is not None:
-            words = Message("Trying what the network sees: {framing}; {share} of {counted} are right so far")
+            words = Message("Trying {framing}; right so far: {share} of {counted}")
             counted = count_of(best.images, "image")
             stage = Message(words, framing=framing, share=f"{best.accuracy:.0%}", counted=counted)
         with job.stage(weight=_trial_time(project_dir, settings, on)):
@@ -315,7 +315,7 @@ def measure_framing(
         store_measured(project_dir, choice)
     except (OSError, VisionFTError) as error:
         logger.warning("The framing was not kept: %s", error)
-        message = Message("What the network sees is measured again next time: it could not be kept.")
+        message = Message("What the network sees could not be saved: it is measured again next time.")
         job.report(Notice(message=message, level="warning"))
     return choice
 

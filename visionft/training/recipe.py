@@ -95,7 +95,7 @@ def parse_toml(text: str, name: str) -> dict[str, Any]:
         reason = str(error) if isinstance(error, ValueError) else Message("it is nested too deeply")
         reason = re.sub(r" \(at (line \d+), column \d+\)$", r" (\1)", reason)
         hint = Message("Correct that line, or save the recipe again from its run.")
-        raise ConfigError((Problem(name, Message("is no TOML: {reason}", reason=reason), hint),)) from error
+        raise ConfigError((Problem(name, Message("is not TOML: {reason}", reason=reason), hint),)) from error
 
 
 def parse_settings(values: Any, version: int) -> TrainConfig:
@@ -243,14 +243,14 @@ def _read(path: Path) -> str:
         with open_regular(path) as handle:
             content = handle.read(MOST_BYTES + 1)
         if len(content) > MOST_BYTES:
-            reason = Message("is larger than {limit}, which no recipe is", limit=size_text(MOST_BYTES))
+            reason = Message("is larger than {limit}, the limit of recipes", limit=size_text(MOST_BYTES))
             raise ConfigError((Problem(path.name, reason, hint),))
         return content.decode("utf-8-sig")
     except OSError as error:
         reason = Message("cannot be read: {reason}", reason=error.strerror or error)
         raise ConfigError((Problem(str(path), reason, "Check the path and its permissions."),)) from error
     except UnicodeDecodeError as error:
-        reason = Message("is no text (UTF-8): byte {value}", value=f"{error.start + 1:,}")
+        reason = Message("is not UTF-8 text: byte {value}", value=f"{error.start + 1:,}")
         raise ConfigError((Problem(path.name, reason, hint),)) from error
 
 
@@ -267,12 +267,12 @@ def _check_parts(values: dict[str, Any], name: str, lines: Mapping[str, int]) ->
     if not isinstance(program, str):
         found.append(Problem(_PROGRAM, Message("must be text, got {program}", program=repr(program))))
     if not isinstance(values.get(_WEIGHTS, {}), dict):
-        hint = Message("A setting of that name stands under [{settings}].", settings=SETTINGS)
+        hint = Message("This setting belongs under [{settings}].", settings=SETTINGS)
         found.append(Problem(_WEIGHTS, "must be a table", hint))
     known = {_VERSION, _PROGRAM, SETTINGS, _WEIGHTS}
     hint = Message("Settings stand under [{settings}], those of a method under [{settings}.{methods}.METHOD].")
     hint = Message(hint, settings=SETTINGS, methods=METHODS_FIELD)
-    found += [Problem(key, "is no part of a recipe", hint) for key in values if key not in known]
+    found += [Problem(key, "is not part of a recipe", hint) for key in values if key not in known]
     if not found and not values.get(SETTINGS):
         message = Message("holds no settings: there is no [{SETTINGS}]", SETTINGS=SETTINGS)
         found.append(Problem(name, message, "Give a recipe that VisionFT saved."))
@@ -301,16 +301,16 @@ def require_same_weights(recipe: Recipe, config: TrainConfig) -> None:
     if begun is None or (config.backbone_row, config.weights) != (own.backbone_row, own.weights):
         return
     hint = Message(
-        "Bring {file} with SHA-256 {sha256}... here and name its place in the "
-        "setting weights, or take the table [{weights}] out of the recipe.",
+        "Copy {file} (SHA-256 {sha256}...) to this computer and give its path as the setting weights, or remove the "
+        "table [{weights}] from the recipe.",
         file=begun.file,
         sha256=begun.sha256[:12],
         weights=_WEIGHTS,
     )
     if config.weights != PRETRAINED and not Path(config.weights).exists():
-        message = Message("The recipe begins with {file}, which is not at {weights}.", file=begun.file)
+        message = Message("The recipe starts from {file}, which is not at {weights}.", file=begun.file)
         raise WeightsError(Message(message, weights=config.weights), hint)
     path = find_weights(config.backbone_row, config.weights)
     if checked_sha256(config.backbone_row, path) != begun.sha256:
-        message = Message("The recipe begins with other weights than the {name} that is here.", name=path.name)
+        message = Message("The recipe starts from other weights than the {name} on this computer.", name=path.name)
         raise WeightsError(message, hint, NextStep("list_weights"))

@@ -174,7 +174,7 @@ def indexed_images(images: Snapshot) -> Snapshot:
     chosen = tuple(image for image in images.images if image.labels and image.split not in ("val", "test"))
     if not chosen:
         hint = "Label a few of each class; images for validation and test do not count."
-        raise ProjectError("No image to learn from has a label yet.", hint, NextStep("label"))
+        raise ProjectError("No training image has a label yet.", hint, NextStep("label"))
     return replace(images, images=chosen)
 
 

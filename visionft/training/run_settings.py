@@ -60,7 +60,7 @@ def run_settings(
         check_config(config, images)
         return config
     if preset is not None:
-        raise VisionFTError("Both a preset and a recipe say what to train.", "Give a preset or a recipe, not both.")
+        raise VisionFTError("A preset and a recipe exclude each other.", "Give a preset or a recipe, not both.")
     recipe = read_recipe(recipe_file)
     config = override_settings(recipe.config, given, assignments)
     try:

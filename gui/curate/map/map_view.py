@@ -168,8 +168,8 @@ class MapView(View):
             words = f"{words} {shown}"
         if self._unplaceable:
             left = tr(
-                "{count} image has no place: a network makes nothing of it.",
-                "{count} images have no place: a network makes nothing of them.",
+                "{count} image has no place: it has no usable features.",
+                "{count} images have no place: they have no usable features.",
                 count=self._unplaceable,
             )
             return f"{words} {left}"

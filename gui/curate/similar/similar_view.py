@@ -118,7 +118,7 @@ class ExampleStrip(QWidget):
         self.like = self._grid(self.thumbnails, Message("Examples"))
         self.unlike = self._grid(self._other_thumbnails, Message("Counter-examples"))
         self._picked: dict[int, Picked] = {}
-        self._no_unlike = text("Press - on an image below that is not meant.", "small", wrap=True)
+        self._no_unlike = text("Press - on an image below that does not match.", "small", wrap=True)
         left = column(text("Like these (+)", "strong"), self.like, spacing=theme.TIGHT)
         right = column(text("Not like these (-)", "strong"), self._no_unlike, self.unlike, None, spacing=theme.TIGHT)
         layout = row(left, right, spacing=theme.LARGE)
@@ -131,7 +131,7 @@ class ExampleStrip(QWidget):
         grid = ImageGrid(thumbnails, name=name, lines=0, side_px=_SIDE_PX, selectable=False)
         grid.setProperty("role", "cards")  # on the background of the page, without a frame
         grid.setFixedHeight(theme.scaled(_SIDE_PX) + 2 * GAP)
-        grid.setToolTip(tr("A click takes it out"))
+        grid.setToolTip(tr("Click to remove"))
         grid.opened.connect(lambda tile_id: self._on_remove(self._picked[tile_id]))
         return grid
 

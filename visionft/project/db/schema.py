@@ -284,8 +284,10 @@ def check_objects(connection: sqlite3.Connection) -> set[tuple[str, str, str | N
     if odd and odd & _layout(SCHEMA_VERSION):
         raise damage_error(f"its schema version is {version}, and its tables are of another one")
     if foreign := sorted(f"{kind} {name}" for kind, name, _ in odd):
-        message = Message("The database holds what no project does: {names}.", names=listed(foreign, most=3))
-        hint = "Nothing of it was run. Restore a backup, or ask for the labels as a file and import that."
+        message = Message(
+            "The database contains objects that do not belong to a project: {names}.", names=listed(foreign, most=3)
+        )
+        hint = "No code in it was run. Restore a backup, or ask for the labels as a file and import it."
         raise ProjectError(message, hint, NextStep("restore"))
     return found
 

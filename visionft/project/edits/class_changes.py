@@ -182,7 +182,7 @@ def clean_prompts(class_name: str, lines: tuple[str, ...]) -> tuple[str, ...]:
             letters=MAX_PROMPT_CHARACTERS,
         )
     elif not all(line.isprintable() for line in cleaned):
-        message = Message("A prompt of “{name}” holds a sign that cannot be printed.", name=class_name)
+        message = Message("A prompt of “{name}” contains a control character.", name=class_name)
         hint = Message("Write it again.")
     else:
         return cleaned

@@ -139,7 +139,7 @@ class _Lines:
             raise StopIteration
         if len(line) >= _MAX_LINE_LENGTH:
             message = Message(
-                "{file} is no table: one of its lines has more than {count} characters.",
+                "{file} is not a table: one of its lines has more than {count} characters.",
                 file=self._file,
                 count=_MAX_LINE_LENGTH,
             )
@@ -190,4 +190,4 @@ def _cells_of_line(line: str, delimiter: str) -> list[str] | str:
     try:
         return next(csv.reader([line], delimiter=delimiter))  # some programs write text after a closing quote
     except csv.Error as error:
-        return Message("it is no row of a CSV file: {error}", error=error)
+        return Message("it is not a row of a CSV file: {error}", error=error)

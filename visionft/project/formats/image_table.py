@@ -221,7 +221,7 @@ def _label_notes(interpretation: Interpretation) -> Iterator[Message]:
     if interpretation.format:
         yield Message("{file} is read as {format}.", file=interpretation.file.name, format=interpretation.format)
     if interpretation.is_from_marks:
-        yield Message("Every class that is marked in an image is a label of it.")
+        yield Message("Each class marked in an image becomes one of its labels.")
     elif interpretation.has_only_marks:
         yield Message("Images with boxes or shapes, and no class as a whole: {count}.", count=count)
     elif interpretation.marked:
@@ -253,7 +253,7 @@ def _file_notes(interpretation: Interpretation) -> Iterator[Message]:
             "Images found by the number that their name contains: {count}.", count=interpretation.found_by_number
         )
     if interpretation.ambiguous:
-        yield Message("Names of several images, which get no class: {count}.", count=interpretation.ambiguous)
+        yield Message("Ambiguous file names, left without a class: {count}.", count=interpretation.ambiguous)
     if interpretation.unread:
         yield Message(
             "Not used, though they may hold labels: {names}.", names=listed(interpretation.unread, _MAX_NAMES_IN_NOTE)

@@ -45,7 +45,7 @@ def read_voc(path: Path, options: ReadOptions = DEFAULT_OPTIONS) -> ImageTable:
         xml_files.append(file)
     if is_file(path):
         if not any(isinstance(entry, ImageAnnotation) for entry in entries):
-            message = Message("{file} is no {title} file.", file=path, title=_TITLE)
+            message = Message("{file} is not a {title} file.", file=path, title=_TITLE)
             raise ProjectError(message, "Choose the folder that holds it, or another file.")
     else:
         entries += sets.entries_without(described)

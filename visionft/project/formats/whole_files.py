@@ -36,7 +36,7 @@ _REJECTED_BYTES = 400
 _CHUNK_BYTES = 1 << 20
 _MAX_TAG_BYTES = 4 << 20  # expat creates all attribute values of a tag at once
 _EXPORT_AGAIN_HINT = Message("It may be cut short or edited by hand: export it again.")
-_DIVIDE_HINT = Message("Divide it, or leave out what is no label, such as outlines and images inside it.")
+_DIVIDE_HINT = Message("Divide it, or remove other data than labels, such as outlines and embedded images.")
 _GLANCE_BYTES = 1 << 20  # of the beginning and of the end: COCO's `categories` come after all `annotations`
 _NOT_ASCII = re.compile(r"[^\0-\x7f]")
 _NOT_ASCII_PAIR = re.compile(r"[^\0-\x7f]{2}")
@@ -209,7 +209,7 @@ class MemoryLimit:
         self.used += size
         if self.used > MAX_MEMORY:
             message = Message(
-                "{file} would take more than {limit} of memory, which no label file may.",
+                "{file} would take more than {limit} of memory, the limit for label files.",
                 file=self.file,
                 limit=size_text(MAX_MEMORY),
             )
@@ -240,7 +240,7 @@ def xml_elements(file: Path) -> Iterator[Element]:
         builder.parser.Parse(b"", True)
     except expat.ExpatError as error:
         reason = expat.ErrorString(error.code)
-        message = Message("{file} is no XML: line {line}: {reason}.", file=file, line=error.lineno, reason=reason)
+        message = Message("{file} is not XML: line {line}: {reason}.", file=file, line=error.lineno, reason=reason)
         raise ProjectError(message, _EXPORT_AGAIN_HINT) from error
     except (ValueError, LookupError) as error:  # expat raises a LookupError for `encoding="uto-8"`
         line = builder.parser.CurrentLineNumber
@@ -303,11 +303,11 @@ def read_label_json(file: Path) -> Any:
             MemoryLimit(file).add(json_memory(text))
             return parse_json(text)
     except json.JSONDecodeError as error:
-        message = Message("{file} is no JSON: line {line}: {reason}.", file=file, line=error.lineno, reason=error.msg)
+        message = Message("{file} is not JSON: line {line}: {reason}.", file=file, line=error.lineno, reason=error.msg)
         raise ProjectError(message, _EXPORT_AGAIN_HINT) from error
     except ValueError as error:
         raise ProjectError(
-            Message("{file} is no JSON: {reason}.", file=file, reason=error), _EXPORT_AGAIN_HINT
+            Message("{file} is not JSON: {reason}.", file=file, reason=error), _EXPORT_AGAIN_HINT
         ) from error
 
 
@@ -357,5 +357,5 @@ def structure_of(file: Path, title: str) -> Generator[None]:
 
 def no_such_file(file: Path, title: str) -> ProjectError:
     """Return the error for a file without the structure of its format."""
-    message = Message("{file} is no {title} file.", file=file, title=title)
+    message = Message("{file} is not a {title} file.", file=file, title=title)
     return ProjectError(message, "Export it again, or choose another format.")

@@ -50,7 +50,7 @@ def _image(text: Path, root: Path, names: dict[str, str]) -> ImageAnnotation:
     for line in _lines(text):
         match = _BOX_LINE.fullmatch(line)
         if not match:
-            raise ValueError(Message("“{line}” is no box", line=line[:40]))
+            raise ValueError(Message("“{line}” is not a box", line=line[:40]))
         if match[1] not in names:
             raise ValueError(Message("there is no class {number}", number=match[1]))
         marked[names[match[1]]] = None

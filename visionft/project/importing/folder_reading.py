@@ -417,7 +417,7 @@ def _unrelated(source: LabelSource, index: ImageIndex) -> ProjectError:
     found = format_of(source.file) if source.file.is_file() else None
     if source.ambiguous:
         message = Message(
-            "The names in {file} are each those of several images of {folder}.",
+            "Each name in {file} matches several images of {folder}.",
             file=printable(file.name),
             folder=index.root,
         )

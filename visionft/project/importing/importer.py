@@ -296,7 +296,9 @@ class _Import:
             if expected is None or not self.added:
                 raise
             counted = count_of(self.added, "image")
-            hint = Message("{counted} came in before and stay; importing again continues there.", counted=counted)
+            hint = Message(
+                "{counted} were imported before and stay; importing again continues from there.", counted=counted
+            )
             hints = Message("{hint} {hint2}", hint=expected.hint, hint2=hint)
             raise ProjectError(expected.message, hints, expected.next_step) from error
 
@@ -314,7 +316,7 @@ class _Import:
             job.report(Notice(message=message))
         if self.overruled:
             counted = count_of(self.overruled, "image")
-            text = Message("{counted} already had another class that a person gave, which was kept.", counted=counted)
+            text = Message("{counted} already had another class given by a person, which was kept.", counted=counted)
             job.report(Notice(message=text, level="warning"))
 
     def _commit(self, batch: ImportBatch) -> None:

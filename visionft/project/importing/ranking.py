@@ -172,12 +172,12 @@ def _words_about_names(source: LabelSource) -> list[Message]:
     parts: list[Message] = []
     if source.found < source.named:
         parts.append(
-            Message("{found} of {names} names lead to one image.", found=f"{source.found:,}", names=f"{source.named:,}")
+            Message("{found} of {names} names match one image.", found=f"{source.found:,}", names=f"{source.named:,}")
         )
     if source.ambiguous:
         parts.append(
             Message(
-                "{count} name leads to several images.", "{count} names lead to several images.", count=source.ambiguous
+                "{count} name matches several images.", "{count} names match several images.", count=source.ambiguous
             )
         )
     if source.is_submission:

@@ -161,7 +161,7 @@ def read_source(
         if error := unread_store([path]):
             raise error
         known = ", ".join(each.title for each in LABEL_FILES)
-        message = Message("{path} is no file that lists images.", path=path)
+        message = Message("{path} is not a file that lists images.", path=path)
         hint = Message("Give a folder, a zip, or one of: {known}.", known=known)
         raise ProjectError(message, hint)
 
@@ -206,7 +206,7 @@ def require_understood(interpretation: Interpretation, source: Path) -> None:
             "No column of {where} was taken as the label. Its columns are: {columns}.", where=where, columns=columns
         )
         step = NextStep("choose_columns", path=source, columns=interpretation.unused_columns)
-        raise ProjectError(message, "Say which one gives the class, or import the images without labels.", step)
+        raise ProjectError(message, "Choose the one with the class, or import the images without labels.", step)
 
 
 def _require_images(source: Source, job: JobContext) -> None:
@@ -223,7 +223,7 @@ def _require_images(source: Source, job: JobContext) -> None:
     if unread:
         names = ", ".join(unread[:3])
         hint = Message(
-            "It holds {names}: if that lists images that lie elsewhere, import the file itself.", names=names
+            "It contains {names}: if this file lists images of another folder, import the file itself.", names=names
         )
     raise ProjectError(Message("{path} holds no images.", path=source.path), hint)
 

@@ -88,7 +88,7 @@ def tree_table(survey: Survey, plan: TreePlan) -> ImageTable:
         for file in _without_class_list(folder) if plan.looks else folder.files:
             rows.append(ImportRow(file.path, file.name, labels, split) if labels or split else file)
     unlabelled = dict.fromkeys(folder.name for folder in folders if is_unlabelled(folder.name))
-    reason = Message("lies beside the classes or splits and is none")
+    reason = Message("is neither a class nor a split folder")
     ignored = (RejectedFile(printable(survey.source / folder.path), reason) for folder in plan.ignored)
     interpretation = replace(_interpretation_of(plan, survey.source), unlabelled_folders=tuple(unlabelled))
     return ImageTable(

@@ -79,7 +79,7 @@ def _method_problems(config: TrainConfig) -> list[Problem]:
         found.append(Problem("image_size", Message(message, backbone=config.backbone)))
     if config.framing == "region" and not is_region(config.region):
         hint = "Give left, top, right and bottom between 0 and 1, such as 0.1,0.2,0.9,0.8."
-        found.append(Problem("region", Message("{region} is no part of an image", region=repr(config.region)), hint))
+        found.append(Problem("region", Message("{region} is not part of an image", region=repr(config.region)), hint))
     if config.frames and 0 < config.aspect < LEAST_ASPECT:
         values = {"least": f"{LEAST_ASPECT:g}", "aspect": f"{config.aspect:g}"}
         found.append(Problem("aspect", Message("must be 0 or at least {least}, got {aspect}", **values)))

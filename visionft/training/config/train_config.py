@@ -63,17 +63,19 @@ class TrainConfig:
     backbone: str = setting(DEFAULT_BACKBONE, label="Backbone",
         help="The pretrained network to start from: of the catalog, or timm/NAME.")
     try_networks: bool = setting(False, label="Try other networks", advanced=True,
-        help="Where the framing is automatic, also try the networks on this computer that suit it, and train the one "
-        "that is measured best on the project's images.")
+        help=(
+            "With automatic framing, also try other networks on this computer, and train the best one measured on "
+            "the project's images."
+        ))
     method: str = setting(DEFAULT_METHOD, label="Method", choices={each.name: each.title for each in METHODS.values()},
         help="How much of the network learns.")
     weights: str = setting("pretrained", label="Weights", advanced=True,
         help="pretrained; random (from scratch); or the path of a .safetensors or .pth file.")
     accept_licence: str = setting("", label="Accepted licence", advanced=True,
         choices={"": "None", **dict(zip(RESTRICTED_LICENCES, RESTRICTED_LICENCES, strict=True))},
-        help="The licence of pretrained weights that forbids commercial use, or is not known, and that you accept.")
+        help="Licence of pretrained weights that you accept although it forbids commercial use or is not known.")
     start_from: str = setting("", label="Start from run", advanced=True,
-        help="Another run of this project whose best weights this one begins with. Empty: the pretrained network.")
+        help="Run of this project to start from (its best weights). Empty: the pretrained network.")
     epochs: int = setting(20, label="Epochs", limits=(1, 10_000),
         help="How often training sees every image.")
     batch_size: int = setting(32, label="Batch size", limits=(1, 4096),
@@ -84,14 +86,18 @@ class TrainConfig:
         choices={"none": "None", "light": "Light changes", "medium": "Medium changes"},
         help="Random changes to training images: none; light (crop, flip); medium (also colour, rotation, blur).")
     image_size: int = setting(0, label="Image size", limits=(0, 1024), unit="px", automatic=0,
-        help="Side of the square the network sees, or of one of as many pixels. 0 takes the backbone's own; larger "
-        "shows finer detail, slower.")
+        help=(
+            "Side of the square that the network sees, or of a square with equal area. 0: the backbone's default; "
+            "larger shows finer detail, but is slower."
+        ))
     framing: str = setting("centre", label="Framing",
         choices={"auto": "Automatic", "centre": "Centre square", "whole": "Whole image", "region": "Region"},
-        help="Part of an image that the network sees: auto (what is measured best on the project's images); its centre "
-        "square; the whole image, undistorted; or one region.")
+        help=(
+            "Part of an image that the network sees: auto (the best one measured on the project's images), centre "
+            "square, whole image (undistorted), or one region."
+        ))
     aspect: float = setting(0.0, label="Aspect ratio", limits=(0.0, LARGEST_ASPECT), advanced=True, automatic=0,
-        help="Width of the input divided by its height, but for the centre square. 0 measures it on the images.")
+        help="Width of the input divided by its height, except for the centre square. 0: measured on the images.")
     region: str = setting("", label="Region", advanced=True,
         help="Left, top, right and bottom of the region, as shares of the image's sides: 0.1,0.2,0.9,0.8.")
     seed: int = setting(0, label="Seed", limits=(0, 2**31 - 1), advanced=True,
@@ -105,13 +111,15 @@ class TrainConfig:
     workers: int = setting(-1, label="Loader processes", limits=(-1, 64), advanced=True, automatic=-1,
         help="Processes that read images ahead. -1 decides by the number of images and cores.")
     patience: int = setting(0, label="Early stopping", limits=(-1, 10_000), unit="epochs", automatic=AUTOMATIC_PATIENCE,
-        help="Stop after this many epochs without a better one; 0 never stops early. -1 keeps the linear probe of the "
-        "start where it leaves less than 1 % of the images to gain, or where three epochs gain nothing.")
+        help=(
+            "Stop after this many epochs without improvement; 0 never stops early. -1 keeps the initial linear probe "
+            "if it leaves less than 1 % of the images to gain, or if three epochs gain nothing."
+        ))
     balance: str = setting("none", label="Rare classes",
-        choices={"none": "As they are", "weights": "Weighted", "sampling": "Shown more often"},
+        choices={"none": "As they are", "weights": "Weighted", "sampling": "Sampled more often"},
         help="none; weights (a rare class counts more in the loss); sampling (its images come more often).")
     ema_decay: float = setting(0.0, label="Weight averaging", limits=(0.0, 0.99999), advanced=True,
-        help="Decay of a moving average of the weights that is kept in their place; 0.999 is usual. 0 is off.")
+        help="Decay of the moving average that replaces the weights; 0.999 is usual, 0 is off.")
     # fmt: on
     methods: Mapping[str, MethodOptions] = field(default_factory=dict[str, MethodOptions], hash=False)
     image_reading: ImageReading = AS_STORED  # of the images that a run learned from; no setting of the user
@@ -222,7 +230,7 @@ class TrainConfig:
         config, methods, found = cls(), dict[str, MethodOptions](), list[Problem]()
         if not is_past:
             hint = "Remove it, or train with the version that wrote it."
-            words = Message("is always as the program has it by itself, and cannot be {value}")
+            words = Message("has a fixed value and cannot be {value}")
             found += [Problem(key, Message(words, value=value), hint) for key, value in changed.items()]
         try:
             config = build_settings(cls, values)

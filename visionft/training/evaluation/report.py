@@ -208,7 +208,7 @@ def run_logits(model: RunModel, images: Snapshot, split: Split, *, job: JobConte
         job.check_cancelled()
     alone = frozenset[int]().union(*(part.held_out.missing for part in model.parts if part.held_out is not None))
     if count := sum(image.image_id in alone for image in chosen):
-        message = Message("Left out because the head has seen them, and no prediction without them exists: {counted}.")
+        message = Message("Left out, because the head was fitted on them: {counted}.")
         job.report(Notice(message=Message(message, counted=count_of(count, "image")), level="warning"))
     if not values:
         raise no_readable_images_error(Message("{count} image", "{count} images", count=split))

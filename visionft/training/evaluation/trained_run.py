@@ -258,7 +258,9 @@ class _RunStages:
             return framed
         except JobCancelled:
             self._job.check_cancelled()
-            message = Message("The time is too short to try what the network sees: the centre square is taken.")
+            message = Message(
+                "The time is too short to measure what the network should see: it sees the centre square."
+            )
             self._job.report(Notice(message=message))
             return self._usual(config)
 

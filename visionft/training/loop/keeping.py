@@ -274,15 +274,15 @@ class CheckpointKeeper:
         start = epochs[0].accuracy_text if not epochs[0].epoch else ""
         if best.epoch and best.share < 1:
             text = Message(
-                "Weights {share} of the way from the start to epoch {epoch} are kept, with a head solved anew "
-                "(accuracy {accuracy}, at the start {start})."
+                "Kept: weights {share} of the way from the start to epoch {epoch}, with a new head (accuracy "
+                "{accuracy}, at the start {start})."
             )
             values = {"share": f"{best.share:.0%}", "epoch": best.epoch, "start": start}
             self._job.report(Notice(message=Message(text, accuracy=best.accuracy_text, **values)))
         elif not best.epoch and epochs[-1].epoch:
             text = Message(
-                "Training gained too little on the validation images: the linear probe of the start is kept "
-                "(accuracy {accuracy}, after {counted} {last})."
+                "Training gained too little on the validation images: the initial linear probe is kept (accuracy "
+                "{accuracy}, after {counted} {last})."
             )
             values = {"counted": count_of(epochs[-1].epoch, "epoch"), "last": epochs[-1].accuracy_text}
             self._job.report(Notice(message=Message(text, accuracy=best.accuracy_text, **values)))

@@ -313,8 +313,8 @@ class _Run:
         if self.config.patience != AUTOMATIC_PATIENCE or measured is None or 1 - measured[0] >= LEAST_GAIN:
             return False
         words = Message(
-            "Training could gain less than {least}: the linear probe has {accuracy} of {counted} right that were held "
-            "out. It is kept."
+            "Training could gain less than {least}: the linear probe is right on {accuracy} of {counted}, held out. "
+            "It is kept."
         )
         counted = count_of(measured[1], "image")
         message = Message(words, least=f"{LEAST_GAIN:.0%}", accuracy=f"{measured[0]:.1%}", counted=counted)
@@ -408,8 +408,8 @@ class _Run:
         if progress.gains_nothing and is_automatic and progress.epoch < self.config.total_epochs:
             progress.ends_at_start = True
             words = Message(
-                "Training the network gains nothing here: after {counted} the linear probe of the start is as good on "
-                "the validation images."
+                "Training the network gains nothing here: after {counted}, the initial linear probe is still as good "
+                "on the validation images."
             )
             self.job.report(Notice(message=Message(words, counted=count_of(progress.epoch, "epoch"))))
         progress.finish_epoch(done)

@@ -371,7 +371,13 @@ class TrainingData:
             message = Message("The prompts of {names} are equal: their predictions cannot differ.")
             self._job.report(Notice(message=Message(message, names=listed(names, most=5)), level="warning"))
         if bare := [each.class_name for each in classes if each.is_name_alone]:
-            self._job.report(Notice(message=Message("By its name alone stands: {names}.", names=listed(bare, most=5))))
+            self._job.report(
+                Notice(
+                    message=Message(
+                        "Classes without a prompt, described by their name: {names}.", names=listed(bare, most=5)
+                    )
+                )
+            )
         side = open_text_side(config.backbone_row, config.weights, device=self.device, job=self._job)
         return side.class_points(classes, job=self._job)
 

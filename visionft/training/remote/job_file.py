@@ -222,6 +222,6 @@ def kept_job(project_dir: Path, number: str) -> tuple[TrainConfig, Snapshot]:
         return read_kept_job(folder)
     except (OSError, ValueError, VisionFTError) as error:
         message = Message(
-            "What {project} keeps of this job is damaged: {reason}.", project=project_dir.name, reason=error
+            "The record of this job in {project} is damaged: {reason}.", project=project_dir.name, reason=error
         )
         raise PackedFileError(message, "Train it again.") from error

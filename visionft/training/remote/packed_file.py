@@ -155,7 +155,7 @@ def is_job_number(text: str) -> bool:
 
 def _require_job_number(text: str) -> None:
     if not is_job_number(text):
-        raise ValueError(Message("{job} is no number of a job", job=repr(text)[:80]))
+        raise ValueError(Message("{job} is not the number of a job", job=repr(text)[:80]))
 
 
 def read_manifest_values(values: Any, kind: str, name: str) -> Manifest:
@@ -331,7 +331,7 @@ def read_manifest(path: Path, kind: str) -> Manifest:
         message = Message("{path} cannot be read: {reason}.", path=path, reason=error.strerror or str(error))
         raise PackedFileError(message, "Check the path, or copy the file again.") from error
     except _DAMAGE as error:
-        message = Message("{name} is no file of VisionFT, or it is damaged: {reason}.", name=path.name, reason=error)
+        message = Message("{name} is not a file of VisionFT, or it is damaged: {reason}.", name=path.name, reason=error)
         raise PackedFileError(message, "Copy it again from where it was written.") from error
 
 

@@ -84,7 +84,7 @@ class ImportedResult:
         found: list[str] = []
         for each in self.measured:
             if each.there is not None and each.here is not None and abs(each.there - each.here) >= _TELLING:
-                words = Message("On {split} it was right for {there} there and is for {here} here.", split=each.split)
+                words = Message("Right on {split}: {there} there, {here} here.", split=each.split)
                 found.append(Message(words, there=f"{each.there:.1%}", here=f"{each.here:.1%}"))
         if self.changed or self.added:
             words = Message("Since it was packed, the labels of {changed} have changed, and {added} have come.")
@@ -204,7 +204,7 @@ def _require_usable(folder: Path, config: TrainConfig, facts: ResultFacts, job: 
 
 def _unusable(reason: str, hint: str) -> PackedFileError:
     message = Message("The weights of the result cannot be used: {reason}", reason=reason)
-    return PackedFileError(message, sentences(hint, Message("Nothing of this result was taken.")))
+    return PackedFileError(message, sentences(hint, Message("Nothing of this result was imported.")))
 
 
 def _measured(there: Mapping[str, Mapping[str, float]], here: Mapping[Split, Evaluation]) -> tuple[SplitAccuracy, ...]:

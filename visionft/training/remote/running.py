@@ -105,7 +105,7 @@ def unpack_job(job_file: Path, *, job: JobContext = SILENT_JOB) -> tuple[Manifes
     """
     manifest, facts = read_job(job_file)
     if not job_file.stem.strip(".") or job_file.suffix in ("", RESULT_SUFFIX):
-        message = Message("{name} has a name that its result cannot be told from.", name=job_file.name)
+        message = Message("The result would get the same name as the job {name}.", name=job_file.name)
         name = f"{job_file.stem.strip('.') or 'job'}{SUFFIX}"
         raise PackedFileError(message, Message("Rename it: {name}", name=name))
     folder = job_folder(job_file)

@@ -210,7 +210,7 @@ def has_begun(run_dir: Path) -> bool:
         return True
     if read_metrics(run_dir):
         hint = "Start a new run with the same settings; the curves of this one stay."
-        raise RunError(Message("{name} cannot go on: its checkpoints are gone.", name=run_dir.name), hint)
+        raise RunError(Message("{name} cannot be continued: its checkpoints are gone.", name=run_dir.name), hint)
     return False
 
 

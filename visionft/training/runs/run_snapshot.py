@@ -65,7 +65,7 @@ def _snapshot(stored: _Stored) -> Snapshot:
         raise ValueError("the prompts are of other classes")
     for image in images:
         if image.image_id < 0 or "\0" in str(image.path):
-            raise ValueError(Message("{number} is no number of an image", number=image.image_id))
+            raise ValueError(Message("{number} is not the number of an image", number=image.image_id))
         if image.labels and not 0 <= min(image.labels) <= max(image.labels) < classes:
             raise ValueError("an image has a label of no class")
     return Snapshot(
