@@ -1,4 +1,4 @@
-"""The image tables of a folder, ranked (`ranking.py`), and of a label file chosen by the user."""
+"""Read a folder, or a label file chosen by the user, as image tables in the order of `ranking.py`."""
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -38,11 +38,11 @@ from visionft.project.importing.ranking import Proposal, Relation, is_id, merged
 from visionft.project.importing.survey import Folder, Survey, is_image, survey_folder
 from visionft.project.importing.tree_reading import TreePlan, plan_of, tree_table
 
-_MOST_LEVELS_DEEP = 33  # levels of folders that are looked at; no public data set depends on it from 16 on
-_MOST_TABLES = 5  # offered, besides that without labels
-_MOST_COLUMNS = 3  # further columns of a table that are offered
-# Levels of folders that are offered: with 2, BreakHis loses the kinds of tumours; with 4, each slide is one more class.
-_MOST_LEVELS = 3
+_MAX_DEPTH = 32  # searched levels of folders; from 15 on no public data set changes
+_MAX_TABLES = 5  # offered tables with labels
+_MAX_COLUMNS = 3  # offered alternative columns of a table
+# Offered levels of folders: 2 would exclude the tumour types of BreakHis, 4 would include its slides.
+_MAX_LEVELS = 3
 
 
 def read_folder(
@@ -53,45 +53,53 @@ def read_folder(
     known_classes: Collection[str] = (),
     job: JobContext = SILENT_JOB,
 ) -> tuple[ImageTable, ...]:
-    """Return the image tables of a folder, by their rank; the last one is of images without labels.
+    """Return the image tables of a folder in the order of their rank; the last table has no labels.
 
-    `only` is the format of the label files, "folders" for class folders alone, or "auto". A lone folder is a class
-    where `known_classes` has its name. A `ProjectError` where label files cannot be read and there are no others.
+    Args:
+        only: The format of the label files, "folders" for class folders without label files, or "auto".
+        known_classes: Names that make a lone folder a class.
+
+    Raises:
+        ProjectError: No label file can be read, and there are no other labels.
     """
     return _FolderReader(survey_folder(source, job=job), options, only, known_classes).read()
 
 
 def read_label_file(table: ImageTable, with_label: Callable[[str], ImageTable] | None) -> tuple[ImageTable, ...]:
-    """Return the tables of a label file that was named; `with_label` reads it with another column of labels.
+    """Return the image tables of a label file chosen by the user; the last table has no labels.
 
-    A `ProjectError` if all of its images are missing.
+    Args:
+        with_label: Reads the file with another label column.
+
+    Raises:
+        ProjectError: All images are missing.
     """
     without_labels = Proposal(choice=LabelChoice(is_unlabelled=True))
-    if not table.interpretations:  # no row of it could be read
+    if not table.interpretations:  # no row was readable
         return (replace(without_labels, is_sure=True).describe(table, len(table.rows)),)
     source = source_of(table)
-    if table.rows and not any(each.sha256 or is_file(each.path) for each in table.rows):
-        raise _unrelated(source, ImageIndex(data_folder(source.file)))
-    found = [source]
+    if table.rows and not any(row.sha256 or is_file(row.path) for row in table.rows):
+        raise _unrelated_error(source, ImageIndex(data_folder(source.file)))
+    sources = [source]
     is_unsure = with_label is not None and source.is_unsure_of_column
     if with_label and is_unsure:
-        found += [source_of(with_label(column)) for column in source.alternatives[:_MOST_COLUMNS]]
+        sources += [source_of(with_label(column)) for column in source.alternatives[:_MAX_COLUMNS]]
     tables: list[ImageTable] = []
-    for each in found:
-        is_sure = each is source and not is_unsure
-        choice = replace(_choice_of(each, source.file.parent), table="")
-        proposal = Proposal(source=each, is_sure=is_sure, choice=choice)
-        tables.append(proposal.describe(each.table, len(each.table.rows)))
+    for label_source in sources:
+        is_sure = label_source is source and not is_unsure
+        choice = replace(_choice_of(label_source, source.file.parent), table="")
+        proposal = Proposal(source=label_source, is_sure=is_sure, choice=choice)
+        tables.append(proposal.describe(label_source.table, len(label_source.table.rows)))
     if not tables[0].classes:
-        return (tables[0],) if len(found) == 1 else (*tables[1:], tables[0])
-    rows = tuple(replace(each, labels=()) for each in table.rows)
-    without = replace(table, rows=rows, declared=(), interpretations=())
-    return (*tables, without_labels.describe(without, len(rows)))
+        return (tables[0],) if len(sources) == 1 else (*tables[1:], tables[0])
+    rows = tuple(replace(row, labels=()) for row in table.rows)
+    unlabelled = replace(table, rows=rows, declared=(), interpretations=())
+    return (*tables, without_labels.describe(unlabelled, len(rows)))
 
 
 @dataclass(frozen=True)
 class _FolderReader:
-    """Reads one folder."""
+    """Reads one folder as image tables."""
 
     survey: Survey
     options: ReadOptions
@@ -107,72 +115,75 @@ class _FolderReader:
         return LabelReader(self.survey, self.options, self.only)
 
     def read(self) -> tuple[ImageTable, ...]:
-        """Return the image tables by their rank, that without labels last."""
+        """Return the image tables in the order of their rank; the last table has no labels."""
         choice = self.options.choice
         if choice.class_folder or choice.name_part is not None:
-            return self._described(replace(self._chosen(choice), is_sure=True), []), self._without_labels([], [])
+            proposal = replace(self._chosen_proposal(choice), is_sure=True)
+            return self._describe(proposal, []), self._without_labels([], [])
         sources, errors = ([], []) if self.only == "folders" else self._labels.read()
-        files = merged_sources([each for each in sources if each.labels])
+        label_sources = merged_sources([source for source in sources if source.labels])
         is_of_files = replace(choice, separator="") != AUTOMATIC_CHOICE or self.only not in ("auto", "folders")
-        chosen = [Proposal(source=each, is_sure=True) for each in files[:1]]
-        proposals = chosen if is_of_files else self._ranked(files, sources)
+        chosen = [Proposal(source=source, is_sure=True) for source in label_sources[:1]]
+        proposals = chosen if is_of_files else self._rank_proposals(label_sources, sources)
         if self.only != "folders" and not proposals and not choice.is_unlabelled:
             _require_related(self.survey, sources, errors, self.only)
-        tables = [self._described(each, sources) for each in proposals[:_MOST_TABLES]]
-        is_open = all(each.is_of_other_column(sources) for each in proposals)
+        tables = [self._describe(proposal, sources) for proposal in proposals[:_MAX_TABLES]]
+        is_open = all(proposal.is_of_other_column(sources) for proposal in proposals)
         return *tables, self._without_labels(sources if is_open else [], sources)
 
-    def _ranked(self, files: Sequence[LabelSource], sources: Sequence[LabelSource]) -> list[Proposal]:
+    def _rank_proposals(self, files: Sequence[LabelSource], sources: Sequence[LabelSource]) -> list[Proposal]:
         """Return all proposals, sure ones first."""
-        proposals = rank(self.survey, self._trees(), files, is_multi_label=self.options.is_multi_label)
-        others = [Proposal(source=each) for each in self._other_columns(sources, proposals)]
-        known = [each for each in [*proposals, *others] if not each.is_of_parts_or_forms]
-        if not any(each.is_sure for each in known):
-            names = [] if known else [*self._words_in_names()]
-            if names:  # rather than the classes of parts of the images
-                proposals = [replace(each, is_sure=False) for each in proposals]
-            proposals = [*proposals, *names]
-        proposals = [*map(self._named, proposals[:1]), *proposals[1:], *others]
+        proposals = rank(self.survey, self._class_folders(), files, is_multi_label=self.options.is_multi_label)
+        alternatives = [Proposal(source=source) for source in self._other_columns(sources, proposals)]
+        usable = [proposal for proposal in [*proposals, *alternatives] if not proposal.is_of_parts_or_forms]
+        if not any(proposal.is_sure for proposal in usable):
+            name_proposals = [] if usable else [*self._file_name_parts()]
+            if name_proposals:  # preferred to the classes of image parts
+                proposals = [replace(proposal, is_sure=False) for proposal in proposals]
+            proposals = [*proposals, *name_proposals]
+        proposals = [*map(self._with_names_from_files, proposals[:1]), *proposals[1:], *alternatives]
         if self._plan.lone_folder and not proposals and not is_container(self._plan.lone_folder.name):
             proposals = [Proposal(plan=TreePlan(labels={self._plan.lone_folder: self._plan.lone_folder.name}))]
-        return sorted(proposals, key=lambda each: (not each.is_sure, each.is_form))
+        return sorted(proposals, key=lambda proposal: (not proposal.is_sure, proposal.is_form))
 
-    def _trees(self) -> list[Proposal]:
-        """Return the class folders by structure, then of other levels."""
-        found: list[Proposal] = []
+    def _class_folders(self) -> list[Proposal]:
+        """Return the proposals of class folders: by structure, then of other levels."""
+        proposals: list[Proposal] = []
         levels = list(class_levels(self.survey.root))
         if self._plan.labels:
             level = next((level for level, plan in levels if plan.labels == self._plan.labels), 0)
             choice = LabelChoice(class_folder=level) if level else AUTOMATIC_CHOICE
             plan = self._with_names(self._plan)
-            found.append(Proposal(plan=plan, has_folders_first=True, is_sure=plan.is_sure, choice=choice))
-        for level, plan in levels if len(levels) <= _MOST_LEVELS else [*levels[: _MOST_LEVELS - 1], levels[-1]]:
-            if not found or plan.labels != self._plan.labels:  # those under their own names
-                found.append(Proposal(plan=plan, has_folders_first=True, choice=LabelChoice(class_folder=level)))
-        return found
+            proposals.append(Proposal(plan=plan, has_folders_first=True, is_sure=plan.is_sure, choice=choice))
+        for level, plan in levels if len(levels) <= _MAX_LEVELS else [*levels[: _MAX_LEVELS - 1], levels[-1]]:
+            if not proposals or plan.labels != self._plan.labels:  # with their own names
+                proposals.append(Proposal(plan=plan, has_folders_first=True, choice=LabelChoice(class_folder=level)))
+        return proposals
 
     def _with_names(self, plan: TreePlan) -> TreePlan:
-        """Return class folders called by ids under the names of their classes, which a file beside them gives."""
+        """Return the plan with class names in place of ids, if a file beside the folders has the names."""
         names = species_of(plan.classes)
         if not names and are_ids(plan.classes) and not plan.looks:
-            places = {self.survey.source, *(self.survey.source / each.path for each in plan.labels)}
-            above = {
-                parent for place in places for parent in place.parents if parent.is_relative_to(self.survey.source)
+            folders = {self.survey.source, *(self.survey.source / folder.path for folder in plan.labels)}
+            parents = {
+                parent for folder in folders for parent in folder.parents if parent.is_relative_to(self.survey.source)
             }
-            if found := find_class_names(plan.classes, sorted(above | {self.survey.source}), excluded_files=set()):
-                names = {name: name_of(name, found[0]) for name in plan.classes}
-                plan = replace(plan, names_file=found[1])
+            searched = sorted(parents | {self.survey.source})
+            if names_and_file := find_class_names(plan.classes, searched, excluded_files=set()):
+                names = {name: name_of(name, names_and_file[0]) for name in plan.classes}
+                plan = replace(plan, names_file=names_and_file[1])
         return replace(plan, labels={folder: names.get(name, name) for folder, name in plan.labels.items()})
 
-    def _words_in_names(self) -> Iterator[Proposal]:
-        """Yield the parts of the file names that may be classes."""
-        files = [each for each in tree_table(self.survey, self._plan).rows if is_image(each)]
-        known = [each.path for each in files if each.split != "test"]  # test images may lack the class in their names
-        numbers = [*parts_with_classes([each.path for each in files])] or [*parts_with_classes(known)]
-        return (self._chosen(LabelChoice(name_part=number)) for number in numbers)
+    def _file_name_parts(self) -> Iterator[Proposal]:
+        """Yield proposals for the parts of file names that may be classes."""
+        rows = [row for row in tree_table(self.survey, self._plan).rows if is_image(row)]
+        # The names of test images may lack the class.
+        training_paths = [row.path for row in rows if row.split != "test"]
+        numbers = [*parts_with_classes([row.path for row in rows])] or [*parts_with_classes(training_paths)]
+        return (self._chosen_proposal(LabelChoice(name_part=number)) for number in numbers)
 
-    def _named(self, proposal: Proposal) -> Proposal:
-        """Return a proposal of a label file, its ids of classes called by words in the file names, one for each id."""
+    def _with_names_from_files(self, proposal: Proposal) -> Proposal:
+        """Return the proposal with words of the file names in place of class ids, if there is one word per id."""
         source = proposal.source
         if source is None or proposal.plan or proposal.names or not all(map(is_id, source.classes)):
             return proposal
@@ -186,24 +197,24 @@ class _FolderReader:
         return proposal
 
     def _other_columns(self, sources: Sequence[LabelSource], proposals: Sequence[Proposal]) -> Iterator[LabelSource]:
-        """Yield the first table, or those without labels, with further columns that may give the class.
+        """Yield the best table, or all tables without labels, with each alternative label column.
 
-        Tables of the same columns are read as one.
+        Tables with the same columns are joined.
         """
-        best = next((each.source for each in proposals if each.source), None)
+        best = next((proposal.source for proposal in proposals if proposal.source), None)
         tables: list[LabelSource] = []
         if best is not None:
             tables = [best]
-        elif not any(each.is_sure for each in proposals):
-            tables = [each for each in sources if not each.labels]
+        elif not any(proposal.is_sure for proposal in proposals):
+            tables = [source for source in sources if not source.labels]
         for group in _by_columns(tables):
-            for column in group[0].alternatives[:_MOST_COLUMNS]:
-                read = (self._labels.with_label(table, column) for table in group)
-                if found := [each for each in read if each and each.labels]:
-                    yield reduce(LabelSource.joined, found)
+            for column in group[0].alternatives[:_MAX_COLUMNS]:
+                reread = (self._labels.with_label(table, column) for table in group)
+                if labelled := [source for source in reread if source and source.labels]:
+                    yield reduce(LabelSource.joined, labelled)
 
-    def _chosen(self, choice: LabelChoice) -> Proposal:
-        """Return the folders or the part of the names that the user chose; a `ProjectError` where no image has one."""
+    def _chosen_proposal(self, choice: LabelChoice) -> Proposal:
+        """Return the proposal for the chosen folder level or name part; a `ProjectError` if it gives no label."""
         if choice.class_folder:
             plan = level_plan(self.survey.root, choice.class_folder)
             if not plan.labels:
@@ -211,122 +222,125 @@ class _FolderReader:
                 raise ProjectError(message, "Level 1 lies in the source; -1 holds the images.")
             return Proposal(plan=plan, has_folders_first=True, is_sure=True, choice=choice)
         number = choice.name_part or 0
-        around = tree_table(self.survey, replace(self._plan, labels={}, looks=()))
-        named = [(each, name_part(each.path.stem, number)) for each in around.rows if is_image(each)]
-        files = tuple(replace(each, labels=(name,)) for each, name in named if name)
-        if not files:
+        tree = tree_table(self.survey, replace(self._plan, labels={}, looks=()))
+        parts = [(row, name_part(row.path.stem, number)) for row in tree.rows if is_image(row)]
+        rows = tuple(replace(row, labels=(part,)) for row, part in parts if part)
+        if not rows:
             message = Message("No file name has a part {number}.", number=number)
             raise ProjectError(message, "Parts are counted from 1 on, between blanks, points, hyphens and underscores.")
         title = Message("the names of the files: part {place}", place=number)
         if number == 0:
             title = Message("the names of the files: the words beside the number")
-        table = ImageTable(files, interpretations=(Interpretation(file=self.survey.source),))
-        labels = {str(each.path): each.labels for each in files}
-        source = LabelSource(table=table, of_names=title, labels=labels, named=len(files), found=len(files))
+        table = ImageTable(rows, interpretations=(Interpretation(file=self.survey.source),))
+        labels = {str(row.path): row.labels for row in rows}
+        source = LabelSource(table=table, of_names=title, labels=labels, name_count=len(rows), found_count=len(rows))
         return Proposal(source=source, choice=choice)
 
     # ------------------------------------------------------------------------------------------------------------------
-    # From a proposal to its table.
+    # Image tables of proposals.
 
-    def _described(self, proposal: Proposal, sources: Sequence[LabelSource]) -> ImageTable:
+    def _describe(self, proposal: Proposal, sources: Sequence[LabelSource]) -> ImageTable:
         """Return the image table of a proposal, with its title and evidence."""
-        table = _with_splits(self._listing(proposal), _splits_of_lists(sources))
+        table = _with_splits(self._joined_rows(proposal), _splits_of_lists(sources))
         if proposal.source and not proposal.plan and proposal.choice == AUTOMATIC_CHOICE:
             choice = _choice_of(proposal.source, self.survey.source)
             choice = replace(choice, table="") if len(sources) == 1 else choice
             proposal = replace(proposal, choice=choice)
         separator = self.options.choice.separator
         if separator and (proposal.source is None or proposal.source.of_names):
-            table = _divided(table, separator)
+            table = _with_split_labels(table, separator)
         return proposal.describe(table, self.survey.root.count)
 
     def _without_labels(self, open_sources: Sequence[LabelSource], sources: Sequence[LabelSource]) -> ImageTable:
-        """Return all images without labels; the user has to decide about what is open there."""
+        """Return the table of all images without labels, with the interpretations that the user has to decide about."""
         table = tree_table(self.survey, replace(self._plan, labels={}, looks=()))
         table = _with_splits(table, _splits_of_lists(sources))
-        read = {file for source in open_sources for file in source.read_files}
-        rows = tuple(each for each in table.rows if each.path not in read) if read else table.rows
-        around = replace(table.interpretations[0], unread=self._unread(()))
-        table = replace(table, rows=rows, interpretations=(*_open_entries(open_sources), around))
+        read_files = {file for source in open_sources for file in source.read_files}
+        rows = tuple(row for row in table.rows if row.path not in read_files) if read_files else table.rows
+        tree_interpretation = replace(table.interpretations[0], unread=self._unread(()))
+        table = replace(table, rows=rows, interpretations=(*_open_interpretations(open_sources), tree_interpretation))
         return Proposal(choice=LabelChoice(is_unlabelled=True)).describe(table, self.survey.root.count)
 
     def _unread(self, read: Sequence[LabelSource]) -> tuple[str, ...]:
         files = unread_files(self.survey, read)
         return tuple(printable(file.relative_to(self.survey.source).as_posix()) for file in files)
 
-    def _listing(self, proposal: Proposal) -> ImageTable:
-        """Return the entries of the label file first, then all other files of the folder."""
+    def _joined_rows(self, proposal: Proposal) -> ImageTable:
+        """Return the rows of the label file, followed by all other files of the folder."""
         tree = tree_table(self.survey, proposal.plan or replace(self._plan, labels={}))
-        *first, around = tree.interpretations
+        *first, tree_interpretation = tree.interpretations
         source = proposal.source
         if source is None:
-            return replace(tree, interpretations=(*first, replace(around, unread=self._unread(()))))
-        placed = {str(each.path): each for each in tree.rows}
-        splits = _splits_in(source, placed)
+            return replace(tree, interpretations=(*first, replace(tree_interpretation, unread=self._unread(()))))
+        rows_by_path = {str(row.path): row for row in tree.rows}
+        splits = _splits_in(source, rows_by_path)
         entries: list[ImportRow] = []
         for entry in source.table.rows:
-            place = placed.get(path := str(entry.path))
+            tree_row = rows_by_path.get(path := str(entry.path))
             labels = entry.labels
-            others = place.labels if place else ()
-            labels = (others or labels) if proposal.has_folders_first else (labels or others)
-            entries.append(replace(entry, labels=_named(labels, proposal.names), split=splits.get(path)))
-        done = {*map(str, source.read_files), *(str(each.path) for each in entries)}
-        rest = (each for path, each in placed.items() if path not in done)
+            tree_labels = tree_row.labels if tree_row else ()
+            labels = (tree_labels or labels) if proposal.has_folders_first else (labels or tree_labels)
+            entries.append(replace(entry, labels=_renamed(labels, proposal.names), split=splits.get(path)))
+        done_paths = {*map(str, source.read_files), *(str(row.path) for row in entries)}
+        remaining = (row for path, row in rows_by_path.items() if path not in done_paths)
         names: Mapping[str, str] = proposal.names if proposal.plan else {}
-        others = (replace(each, labels=_named(each.labels, names)) for each in rest)
+        other_rows = (replace(row, labels=_renamed(row.labels, names)) for row in remaining)
         return ImageTable(
-            rows=(*entries, *others),
+            rows=(*entries, *other_rows),
             skipped=tree.skipped,
             unreadable=(*source.table.unreadable, *tree.unreadable),
             declared=source.table.declared or tree.declared,
-            interpretations=(*source.table.interpretations, replace(around, unread=self._unread((source,)))),
+            interpretations=(
+                *source.table.interpretations,
+                replace(tree_interpretation, unread=self._unread((source,))),
+            ),
         )
 
 
-def _named(labels: Sequence[str], names: Mapping[str, str]) -> tuple[str, ...]:
+def _renamed(labels: Sequence[str], names: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(names.get(label, label) for label in labels)
 
 
-def _open_entries(sources: Sequence[LabelSource]) -> list[Interpretation]:
-    """Return what the user has to decide about label files: boxes alone, or columns of which none is taken."""
-    entries = [each for source in sources for each in source.table.interpretations]
-    entries = [each for each in entries if not (each.is_submission or describes_photographs(each.columns))]
-    return [each for each in entries if each.has_only_marks or each.lacks_labels or each.is_unlabelled_by_choice]
+def _open_interpretations(sources: Sequence[LabelSource]) -> list[Interpretation]:
+    """Return the interpretations to be decided by the user: only boxes and shapes, or no label column."""
+    entries = [entry for source in sources for entry in source.table.interpretations]
+    entries = [entry for entry in entries if not (entry.is_submission or describes_photographs(entry.columns))]
+    return [entry for entry in entries if entry.has_only_marks or entry.lacks_labels or entry.is_unlabelled_by_choice]
 
 
 def _by_columns(tables: Sequence[LabelSource]) -> list[list[LabelSource]]:
-    """Return tables of the same columns together, without tables of one column per class."""
-    alike: defaultdict[tuple[str, ...], list[LabelSource]] = defaultdict(list)
+    """Return groups of tables with the same columns, without one-hot tables."""
+    groups: defaultdict[tuple[str, ...], list[LabelSource]] = defaultdict(list)
     for table in tables:
-        first = table.table.interpretations[0]
-        if first.columns and len(first.label_columns) < 2:
-            alike[first.columns].append(table)
-    return [*alike.values()]
+        interpretation = table.table.interpretations[0]
+        if interpretation.columns and len(interpretation.label_columns) < 2:
+            groups[interpretation.columns].append(table)
+    return [*groups.values()]
 
 
 def class_levels(root: Folder) -> Iterator[tuple[int, TreePlan]]:
-    """Yield the levels of folders that may name classes, with two names that are not of splits: from 1 on.
+    """Yield (level, plan) for the folder levels with at least two names other than splits, from 1 on.
 
-    Where images lie in folders of several depths, -1 comes first.
+    If image folders have several depths, level -1 comes first.
     """
-    known: list[set[str]] = []
-    for level in (-1, *range(1, _MOST_LEVELS_DEEP)) if _have_several_depths(root) else range(1, _MOST_LEVELS_DEEP):
+    class_sets: list[set[str]] = []
+    for level in (-1, *range(1, _MAX_DEPTH + 1)) if _have_several_depths(root) else range(1, _MAX_DEPTH + 1):
         plan = level_plan(root, level)
         names = {name for name in plan.classes if not split_in(name)}
-        if len(names) > 1 and plan.classes not in known:
-            known.append(plan.classes)
+        if len(names) > 1 and plan.classes not in class_sets:
+            class_sets.append(plan.classes)
             yield level, plan
 
 
 def _have_several_depths(root: Folder) -> bool:
-    """Return whether images lie in folders of several depths, as in `set 1/cat/1.jpg`, `set 2/patient 1/cat/2.jpg`."""
-    return len({each.path.count("/") for each in root.walk() if each.own_count and each.parent}) > 1
+    """Return whether image folders have several depths: `set 1/cat/1.jpg`, `set 2/patient 1/cat/2.jpg`."""
+    return len({folder.path.count("/") for folder in root.walk() if folder.own_count and folder.parent}) > 1
 
 
 def level_plan(root: Folder, level: int) -> TreePlan:
-    """Return the plan by which the folders of a level are classes: 1 lies in `root`, -1 holds the images, -2 those.
+    """Return the plan with the folders of a level as classes: 1 is directly in `root`, -1 directly above the images.
 
-    Folders of other levels that are called like splits are splits.
+    Folders of other levels are splits if they are named like splits.
     """
     labels: dict[Folder, str] = {}
     depths: dict[Folder | None, int] = {None: -1}
@@ -339,12 +353,12 @@ def level_plan(root: Folder, level: int) -> TreePlan:
             for _ in range(-level - 1):
                 above = above.parent or above
             labels[folder] = above.name
-    others = [each for each in root.walk() if each not in labels and is_split_name(each.name)]
-    return TreePlan(labels=labels, splits={each: split_of(each.name) for each in others})
+    split_folders = [other for other in root.walk() if other not in labels and is_split_name(other.name)]
+    return TreePlan(labels=labels, splits={other: split_of(other.name) for other in split_folders})
 
 
 def _choice_of(source: LabelSource, folder: Path) -> LabelChoice:
-    """Return the columns of a single table as a choice; automatic for anything else."""
+    """Return the choice of the columns of a single table, otherwise the automatic choice."""
     first = source.table.interpretations[0]
     is_table = len(source.table.interpretations) == 1 and len(first.label_columns) == 1 and not first.joined
     if not is_table or first.format or not first.file.is_relative_to(folder) or not first.file_column:
@@ -355,66 +369,66 @@ def _choice_of(source: LabelSource, folder: Path) -> LabelChoice:
 
 
 def _with_splits(table: ImageTable, splits: Mapping[str, Split]) -> ImageTable:
-    """Return a table with the splits of lists: they name the image, a folder does not."""
+    """Return the table with the splits of lists, which have priority over folders because they name each image."""
     if not splits:
         return table
-    rows = (replace(each, split=splits.get(str(each.path), each.split)) for each in table.rows)
+    rows = (replace(row, split=splits.get(str(row.path), row.split)) for row in table.rows)
     return replace(table, rows=tuple(rows))
 
 
 def _splits_of_lists(sources: Sequence[LabelSource]) -> dict[str, Split]:
-    """Return the split of each image in lists without labels, such as `train.txt`; none for images in two of them.
+    """Return {path: split} of lists without labels, such as `train.txt`, without images in lists of several splits.
 
-    One of images to train and to validate with, such as `trainval.txt`, counts where no other list has the image.
+    A list for training and validation, such as `trainval.txt`, has lower priority than other lists.
     """
-    found: dict[str, Split] = {}
-    several: set[str] = set()
-    for source in sorted(sources, key=lambda each: is_train_and_val(each.file.stem)):
+    splits: dict[str, Split] = {}
+    ambiguous: set[str] = set()
+    for source in sorted(sources, key=lambda source: is_train_and_val(source.file.stem)):
         for path, split in source.splits.items():
-            is_other = found.setdefault(path, split) != split and not is_train_and_val(source.file.stem)
-            several |= {path} if is_other else set()
-    return {path: split for path, split in found.items() if path not in several}
+            is_other = splits.setdefault(path, split) != split and not is_train_and_val(source.file.stem)
+            ambiguous |= {path} if is_other else set()
+    return {path: split for path, split in splits.items() if path not in ambiguous}
 
 
-def _splits_in(source: LabelSource, placed: Mapping[str, ImportRow]) -> dict[str, Split]:
-    """Return the splits: of the label file, of its name, or of the folder where the file tells none."""
-    found: dict[str, Split] = {}
-    has_splits = any(each.split_column for each in source.table.interpretations)
-    has_splits = has_splits or any(each.split for each in source.table.rows)
-    for entry in source.table.rows:
-        place = placed.get(path := str(entry.path))
-        if split := entry.split or (place.split if place and not has_splits else None):
-            found[path] = split
-    return found
+def _splits_in(source: LabelSource, rows_by_path: Mapping[str, ImportRow]) -> dict[str, Split]:
+    """Return {path: split} from the label file or its name, or from folders if the file has no splits."""
+    splits: dict[str, Split] = {}
+    has_splits = any(interpretation.split_column for interpretation in source.table.interpretations)
+    has_splits = has_splits or any(row.split for row in source.table.rows)
+    for row in source.table.rows:
+        tree_row = rows_by_path.get(path := str(row.path))
+        if split := row.split or (tree_row.split if tree_row and not has_splits else None):
+            splits[path] = split
+    return splits
 
 
-def _divided(table: ImageTable, separator: str) -> ImageTable:
-    """Return a table with several classes for each name that holds the separator."""
+def _with_split_labels(table: ImageTable, separator: str) -> ImageTable:
+    """Return the table with labels split at the separator."""
 
     def names(label: str) -> list[str]:
         return [part.strip() for part in label.split(separator) if part.strip()]
 
-    rows = (replace(each, labels=tuple(name for label in each.labels for name in names(label))) for each in table.rows)
+    rows = (replace(row, labels=tuple(name for label in row.labels for name in names(label))) for row in table.rows)
     return replace(table, rows=tuple(rows))
 
 
 def _require_related(survey: Survey, sources: Sequence[LabelSource], errors: Sequence[ProjectError], only: str) -> None:
-    """Raise the `ProjectError` of label files that cannot be read, or name no image of the folder."""
+    """Raise a `ProjectError` if label files are unreadable, or name no image of the folder."""
     if errors:
         raise errors[0]
     if only != "auto" and not sources:
         message = Message("{folder} holds no labels as {format}.", folder=survey.source, format=FORMATS[only].title)
         raise ProjectError(message, "Name the file itself.")
-    unrelated = [each for each in sources if not each.found]
+    unrelated = [source for source in sources if not source.found_count]
     if unrelated and len(unrelated) == len(sources) and survey.root.count:
-        images = (each.path for each in survey.files() if is_image(each))
-        raise _unrelated(unrelated[0], ImageIndex(survey.source, images))
+        images = (file.path for file in survey.files() if is_image(file))
+        raise _unrelated_error(unrelated[0], ImageIndex(survey.source, images))
 
 
-def _unrelated(source: LabelSource, index: ImageIndex) -> ProjectError:
-    """Return the error for a label file that names images outside of the folder of an index."""
+def _unrelated_error(source: LabelSource, index: ImageIndex) -> ProjectError:
+    """Return the error for a label file without existing images; `index` is of the image folder."""
     file = source.file
-    found = format_of(source.file) if source.file.is_file() else None
+    format_ = format_of(source.file) if source.file.is_file() else None
     if source.ambiguous:
         message = Message(
             "Each name in {file} matches several images of {folder}.",
@@ -429,13 +443,13 @@ def _unrelated(source: LabelSource, index: ImageIndex) -> ProjectError:
     message = Message(
         "None of the images that {file} ({format}) names is in {folder}.",
         file=printable(file.name),
-        format=found.title if found else source.table.interpretations[0].format,
+        format=format_.title if format_ else source.table.interpretations[0].format,
         folder=index.root,
     )
     hint = Message("")
-    for entry in source.table.rows[:1]:
-        nearest = index.nearest(entry.name)
-        values = {"name": printable(entry.name), "nearest": printable(nearest)}
+    for row in source.table.rows[:1]:
+        nearest = index.nearest(row.name)
+        values = {"name": printable(row.name), "nearest": printable(nearest)}
         hint = Message("The first is called {name}.", **values)
         if nearest:
             hint = Message("The first is called {name}; the nearest image there is {nearest}.", **values)

@@ -170,9 +170,13 @@ class Proposal:
 def _words_about_names(source: LabelSource) -> list[Message]:
     """Return what the names in label files lead to, and whether these look like a form for predictions."""
     parts: list[Message] = []
-    if source.found < source.named:
+    if source.found_count < source.name_count:
         parts.append(
-            Message("{found} of {names} names match one image.", found=f"{source.found:,}", names=f"{source.named:,}")
+            Message(
+                "{found} of {names} names match one image.",
+                found=f"{source.found_count:,}",
+                names=f"{source.name_count:,}",
+            )
         )
     if source.ambiguous:
         parts.append(
