@@ -89,7 +89,7 @@ class ImportFlow(QObject):
     def choose_reading(self, number: int) -> None:
         """Show the classes of another reading at once, and its preview as soon as there is one."""
         assert self._preview is not None
-        self._source = self._preview.source.taking(number)
+        self._source = self._preview.source.with_reading(number)
         self.panel.show_reading(number)
         self._look_again()
 

@@ -125,7 +125,7 @@ def import_source(
         job=job,
     ) as opened:
         if reading:
-            opened = opened.taking(reading)
+            opened = opened.with_reading(reading)
         else:
             if not (accepts_unlabelled or source_format == "folders"):
                 for interpretation in opened.table.interpretations:
@@ -156,7 +156,7 @@ def import_table(
         project=project,
         source=source,
         task=project.task,
-        looks_at_places=not copies,
+        checks_recorded_paths=not copies,
         class_map=class_map or {},
         known_facts=known_facts or {},
         image_reading=image_reading,
@@ -203,7 +203,7 @@ def import_files(
     source = Source(base, base, (table,), table)
     reading, window = _window_of_import(project, source, job)
     examiner = ImportFilter(
-        project=project, source=source, task=project.task, looks_at_places=not copy, image_reading=reading
+        project=project, source=source, task=project.task, checks_recorded_paths=not copy, image_reading=reading
     )
     return _Import(project, examiner, copy=copy, window=window, is_bulk=len(paths) >= BULK_IMAGES).run(job=job)
 

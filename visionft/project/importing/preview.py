@@ -113,7 +113,7 @@ def preview_source(
         is_multi_label=project is None or project.task == "multi",
         job=job,
     ) as opened:
-        taken = opened.taking(reading) if reading else opened
+        taken = opened.with_reading(reading) if reading else opened
         found = preview_table(taken, project, class_map=class_map, known_facts=known_facts, job=job)
         return found if unpacked is not None or not opened.is_unpacked else replace(found, known_facts={})
 
@@ -132,7 +132,7 @@ def preview_table(
         project=project,
         source=source,
         task=task,
-        looks_at_places=not source.is_unpacked,
+        checks_recorded_paths=not source.is_unpacked,
         class_map=class_map or {},
         known_facts=known_facts or {},
         image_reading=image_reading_of_files(project, source, job),

@@ -1,4 +1,4 @@
-"""Recognise the kind of an image source: a folder, a label file, an archive of either."""
+"""Open a source of images: a folder, a label file, an archive of either, or another project."""
 
 import shutil
 import tempfile
@@ -37,34 +37,34 @@ _FILES_FOLDER = "files"  # in a folder owned by the caller
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A source after reading: its interpretations, most plausible first, and the chosen one."""
+    """A source after reading: its readings as image tables, most plausible first, and the chosen table."""
 
     path: Path  # as given by the user
-    base: Path  # folder of its files; of an archive, unpacked
+    base: Path  # folder of the files; for archives, of the unpacked files
     tables: tuple[ImageTable, ...]
-    table: ImageTable  # one of them
-    is_project: bool = False  # another project: images are known by its hashes, and those in its folder are copied
-    roots: tuple[Path, ...] = ()  # of another project, to keep the images below them together
+    table: ImageTable  # the chosen one of `tables`
+    is_project: bool = False  # another project: its hashes identify images, and images in its folder are copied
+    roots: tuple[Path, ...] = ()  # root folders of another project's images
 
     @property
     def is_unpacked(self) -> bool:
-        """Whether its files were unpacked from an archive."""
+        """Whether the files were unpacked from an archive."""
         return self.base not in (self.path, self.path.parent)
 
     @property
     def number(self) -> int:
-        """The number of the table that is taken, from 1 on."""
-        return next(number for number, each in enumerate(self.tables, 1) if each is self.table)
+        """The number of the chosen table, from 1 on."""
+        return next(number for number, table in enumerate(self.tables, 1) if table is self.table)
 
-    def taking(self, number: int) -> "Source":
-        """Return the source with the `number`-th table, from 1 on; a `ProjectError` where there is no such table."""
+    def with_reading(self, number: int) -> "Source":
+        """Return the source with table `number` chosen, from 1 on; a `ProjectError` for other numbers."""
         if not 1 <= number <= len(self.tables):
             message = Message("There is no reading {number}.", number=number)
             raise ProjectError(message, Message("The source has {count} readings.", count=len(self.tables)))
         return replace(self, table=self.tables[number - 1])
 
     def shown(self, path: Path) -> str:
-        """Return a file's name for reports: within the archive, if any."""
+        """Return the path of a file for reports: within the archive, if any."""
         if self.is_unpacked and path.is_relative_to(self.base):
             return printable(self.path / path.relative_to(self.base))
         return printable(path)
@@ -82,10 +82,15 @@ def opened_source(
     is_multi_label: bool = False,
     job: JobContext,
 ) -> Generator[Source]:
-    """Yield the source at `path` (absolute), a zip unpacked into `scratch`.
+    """Yield the source at an absolute `path`; the first table is chosen if it is sure, else the last, without labels.
 
-    Where the caller owns a folder `unpacked`, a zip is unpacked there once, and stays. The table that is taken is the
-    first, or that without labels where the first is not sure. A `ProjectError` for a source without images.
+    Args:
+        scratch: The folder for the temporary files of an archive.
+        known_classes: Names that make a lone folder a class.
+        unpacked: A folder of the caller that keeps the files of an archive, so that it is unpacked only once.
+
+    Raises:
+        ProjectError: The source has no images.
     """
     if source_format not in IMPORT_FORMATS:
         message = Message("There is no format “{export_format}”.", export_format=source_format)
@@ -103,8 +108,8 @@ def opened_source(
     if kind == "auto" and not path.is_dir() and (format_ := format_of(path)):
         kind = format_.name
     options = ReadOptions(choice=choice, is_multi_label=is_multi_label)
-    is_packed = bool(archives_of(path)) if path.is_dir() else kind == "zip" or is_archive(path)
-    if is_packed and kind in ("auto", "zip", "parquet"):
+    is_archived = bool(archives_of(path)) if path.is_dir() else kind == "zip" or is_archive(path)
+    if is_archived and kind in ("auto", "zip", "parquet"):
         with _unpacked(path, unpacked or scratch, job, stays=unpacked is not None) as folder:
             options = replace(options, is_confined=True)
             yield _read(path, folder, folder, "auto", options, known_classes, job)
@@ -121,7 +126,7 @@ def _read(
     known_classes: Collection[str],
     job: JobContext,
 ) -> Source:
-    """Return the source at `path` from its `file`, or its folder; `base` is the folder of its files."""
+    """Return the source at `path`, read from `file` (a label file or a folder); `base` is the folder of its files."""
     tables = read_source(file, kind, options=options, known_classes=known_classes, job=job)
     source = Source(path, base, tables, tables[0])
     if source.is_unpacked:
@@ -135,7 +140,7 @@ def _read(
             replace(each, skipped=renamed(each.skipped), unreadable=renamed(each.unreadable)) for each in tables
         )
         source = replace(source, tables=tables)
-    source = source.taking(1 if tables[0].is_sure else len(tables))
+    source = source.with_reading(1 if tables[0].is_sure else len(tables))
     _require_images(source, job)
     return source
 
@@ -148,10 +153,14 @@ def read_source(
     known_classes: Collection[str] = (),
     job: JobContext = SILENT_JOB,
 ) -> tuple[ImageTable, ...]:
-    """Return the image tables of a folder or a label file, most plausible first and that without labels last.
+    """Return the image tables of a folder or a label file, most plausible first; the last table has no labels.
 
-    `kind` is a format's name, or "auto". A lone class folder is a class if `known_classes` has its name. A
-    `ProjectError` for a file that lists no images.
+    Args:
+        kind: The name of a format, or "auto".
+        known_classes: Names that make a lone folder a class.
+
+    Raises:
+        ProjectError: The file lists no images.
     """
     if path.is_dir():
         only = kind if kind == "folders" or (kind in FORMATS and FORMATS[kind].read) else "auto"
@@ -173,9 +182,9 @@ def read_source(
 
 @contextmanager
 def _unpacked(archive: Path, scratch: Path, job: JobContext, *, stays: bool) -> Generator[Path]:
-    kept = scratch / _FILES_FOLDER
-    if stays and kept.is_dir():
-        yield kept
+    files_folder = scratch / _FILES_FOLDER
+    if stays and files_folder.is_dir():
+        yield files_folder
         return
     try:
         folder = Path(tempfile.mkdtemp(prefix=UNPACKED_PREFIX, dir=scratch))
@@ -184,15 +193,15 @@ def _unpacked(archive: Path, scratch: Path, job: JobContext, *, stays: bool) -> 
     try:
         is_whole = unpack(archive, folder, job=job)
         if stays and is_whole:
-            folder = folder.rename(kept)
+            folder = folder.rename(files_folder)
         yield folder
     finally:
-        if folder != kept:
+        if folder != files_folder:
             shutil.rmtree(folder, ignore_errors=True)
 
 
 def require_understood(interpretation: Interpretation, source: Path) -> None:
-    """Raise a `ProjectError` where labels would be ignored silently: unknown ones, boxes alone, no label column."""
+    """Raise a `ProjectError` if labels would be ignored silently: only boxes or shapes, or no label column."""
     where = printable(interpretation.file)
     if interpretation.has_only_marks:
         message = Message(
@@ -210,12 +219,12 @@ def require_understood(interpretation: Interpretation, source: Path) -> None:
 
 
 def _require_images(source: Source, job: JobContext) -> None:
-    """Raise a `ProjectError` for a source without a possible image, unless the user cancelled before its end."""
+    """Raise a `ProjectError` for a source without possible images, unless reading was cancelled."""
     table = source.table
     has_images = any(row.suffix in IMAGE_SUFFIXES or row.sha256 for row in table.rows)
     if has_images or table.unreadable or job.is_cancelled:
         return
-    unread = [name for each in table.interpretations for name in each.unread]
+    unread = [name for entry in table.interpretations for name in entry.unread]
     if error := unread_store(source.path / name for name in unread):
         raise error
     unread = [name for name in unread if _names_images(source.base / name)]
@@ -229,22 +238,22 @@ def _require_images(source: Source, job: JobContext) -> None:
 
 
 def _names_images(file: Path) -> bool:
-    """Return whether a file may list images that lie elsewhere; a `ProjectError` for a table of something else."""
-    found = format_of(file)
-    if found is None or found.read is None:
+    """Return whether a file may list images in other folders; a `ProjectError` for a table without images."""
+    format_ = format_of(file)
+    if format_ is None or format_.read is None:
         return False
-    if found.name == "csv" and file.suffix != ".txt":
-        found.read(file, DEFAULT_OPTIONS)
+    if format_.name == "csv" and file.suffix != ".txt":
+        format_.read(file, DEFAULT_OPTIONS)
     return True
 
 
 def window_of_files(project: Project | None, opened: Source, job: JobContext) -> WindowChoice | None:
-    """Return how the images of an import are read: as the project reads its images, or as measured on its first."""
+    """Return the intensity window for the images of an import: the project's, or measured on the first images."""
     has_images = project is not None and bool(project.fetch("SELECT 1 FROM image LIMIT 1"))
     stored = project.window if project is not None else None
     if has_images or (stored is not None and stored.is_own):
         return stored
-    with suppress(JobCancelled):  # the import ends with its next step
+    with suppress(JobCancelled):  # the next step of the import ends it
         return measure_window([file.path for file in opened.table.rows], job=job)
     return None
 

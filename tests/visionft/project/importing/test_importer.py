@@ -123,7 +123,7 @@ def test_sources_without_images_are_refused(empty: Project, tmp_path: Path, make
 
 
 def test_a_stopped_import_is_continued(empty: Project, images: Path, monkeypatch) -> None:
-    monkeypatch.setattr("visionft.project.importing.import_filter.BATCH", 4)
+    monkeypatch.setattr("visionft.project.importing.import_filter.BATCH_FILES", 4)
     asked = iter([False] * 6 + [True] * 10)
     seen = []
     report = import_source(empty, images, job=JobContext(cancelled=lambda: next(asked), report=seen.append))
@@ -192,7 +192,7 @@ def test_a_moved_project_finds_its_images(tmp_path: Path, images: Path) -> None:
 
 
 def test_a_disk_that_fills_up_during_an_import_says_what_came_in(empty: Project, tmp_path, draw, monkeypatch) -> None:
-    monkeypatch.setattr(import_filter, "BATCH", 50)
+    monkeypatch.setattr(import_filter, "BATCH_FILES", 50)
     for number in range(600):
         draw(tmp_path / "many" / f"{number}.png", number)
     with empty.repairing() as connection:

@@ -40,7 +40,7 @@ def test_a_preview_counts_what_the_import_then_adds(empty: Project, images: Path
 
 
 def test_without_a_project_a_source_is_compared_with_itself_across_batches(images: Path, tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(import_filter, "BATCH", 3)
+    monkeypatch.setattr(import_filter, "BATCH_FILES", 3)
     (images / "dog" / "zz.png").write_bytes((images / "cat" / "0.png").read_bytes())
     before = tree(tmp_path)
     preview = preview_source(images)
