@@ -1,7 +1,7 @@
-"""Import images into a project: every file of the source is accounted for, and a second import adds nothing.
+"""Import images into a project. The report lists every file of the source; importing it again adds nothing.
 
-Images are referenced in place, or copied into the project. The import runs in batches, each one durable
-transaction: a cancelled or killed import is resumed by importing again. Originals are only read.
+Images are referenced in place, or copied into the project. Each batch is a durable transaction: after a cancelled or
+killed import, importing again continues. Originals are only read.
 """
 
 import json
@@ -38,7 +38,7 @@ from visionft.project.store import Project
 
 logger = logging.getLogger(__name__)
 
-_COPIERS = 8  # files copied at a time
+_COPY_THREADS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,34 +46,34 @@ class ImportReport(Record):
     """The result for every file of the source."""
 
     added: int
-    # Content is already in the project (or in an earlier file); labels are used for images without a label there.
+    # Files with the content of a project image, or of an earlier file; their labels are used for unlabelled images.
     duplicates: tuple[str, ...]
-    unreadable: tuple[image_table.RejectedFile, ...]  # unusable image files, lines of a label file, and folders
+    unreadable: tuple[image_table.RejectedFile, ...]  # image files, lines of label files, folders
     skipped: tuple[image_table.RejectedFile, ...]  # other files, links to folders, images removed from the project
-    classes: dict[str, int]  # added images by class; those in conflict have none
-    # Images with several classes, now or before, and no decision yet; they have no label.
+    classes: dict[str, int]  # added images by class, without images in conflict
+    # Images with several classes from this or earlier imports, without a decision; they have no label.
     conflicts: tuple[Conflict, ...] = ()
     warnings: tuple[image_table.ImageWarning, ...] = ()
     interpretations: tuple[image_table.Interpretation, ...] = ()
-    readings: tuple[image_table.ImageTable, ...] = ()  # every way to understand the source, most plausible first
-    reading: int = 0  # number of the imported one, from 1 on
-    agreement: Agreement | None = None  # with the labels of another project, where both labelled the same images
-    stopped: bool = False  # cancelled; importing again resumes it
+    readings: tuple[image_table.ImageTable, ...] = ()  # readings of the source, most plausible first
+    reading: int = 0  # number of the imported reading, from 1 on
+    agreement: Agreement | None = None  # with another project's labels of the same images
+    stopped: bool = False  # cancelled; importing again continues
     step_id: int = 0  # in the history; 0 without a change
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing of the source is in the project: every file or line was rejected."""
+        """Whether every file or line was rejected."""
         return not (self.added or self.duplicates or self.stopped) and bool(self.unreadable)
 
     def refuse_empty(self) -> None:
-        """Raise a `NothingImportedError` where nothing of the source is in the project."""
+        """Raise a `NothingImportedError` if every file or line was rejected."""
         if self.is_empty:
             raise NothingImportedError(self)
 
 
 class NothingImportedError(VisionFTError):
-    """No file of a source could be used; `report` names the reason of each."""
+    """No file of a source was usable; `report` has the reasons."""
 
     def __init__(self, report: ImportReport) -> None:
         first = report.unreadable[0]
@@ -98,20 +98,20 @@ def import_source(
     replaces_labels: bool = False,
     job: JobContext = SILENT_JOB,
 ) -> ImportReport:
-    """Import images and their labels from a source, as one step of the history; cancelled, committed images stay.
+    """Import images and their labels from a source, as one step of the history; on cancel, committed images stay.
 
     Args:
         source: A folder with class folders, with train/val/test folders of class folders, with a label file or with
             loose images; a CSV or JSONL file that lists images; a zip of any of these; or another project.
-        copy: Copy the images into the project instead of referencing them in place. Always so for a zip.
+        copy: Copy the images into the project instead of referencing them in place; always true for a zip.
         class_map: {class name in the source: its name in the project, or None to leave its images out}.
-        reading: The number of the reading to import, from 1 on, as previewed. 0 takes the most plausible one, or no
-            labels where it is not confident.
-        accepts_unlabelled: Import the images even beside label files of an unknown format.
-        replaces_labels: Let the source's labels take the place of imported ones; else an image with both is a conflict.
+        reading: The number of the previewed reading to import, from 1 on. 0: the most plausible reading, or no labels
+            if it is not sure.
+        accepts_unlabelled: Import images without labels even if their label files give none.
+        replaces_labels: Replace imported labels by the source's labels; otherwise different labels are a conflict.
 
     Raises:
-        ProjectError: There is no image, the labels are not understood, or the project cannot be written.
+        ProjectError: The source has no images, its labels are not understood, or the project is not writable.
     """
     _require_writable(project)
     path = Path(os.path.abspath(source))  # noqa: PTH100  (resolves "..", and keeps links as the user named them)
@@ -144,10 +144,10 @@ def import_table(
     replaces_labels: bool = False,
     job: JobContext = SILENT_JOB,
 ) -> ImportReport:
-    """Import the table that is taken of a source, as `import_source`; its label files are not read again.
+    """Import the chosen table of a source like `import_source`, without reading its label files again.
 
     Args:
-        known_facts: Facts read by a preview of this source, to skip unchanged files.
+        known_facts: File facts from a preview of this source, to skip unchanged files.
     """
     _require_writable(project)
     copies = copy or source.is_unpacked
@@ -174,7 +174,7 @@ def _require_writable(project: Project) -> None:
 
 
 def _report_left_out_labels(opened: Source, job: JobContext) -> None:
-    """Report labels that are not sure enough to import, so that the reading without labels was taken."""
+    """Report that labels were left out because no reading is sure."""
     first = opened.tables[0]
     if opened.table is not first:
         text = Message(
@@ -186,8 +186,8 @@ def _report_left_out_labels(opened: Source, job: JobContext) -> None:
 
 
 def _keep_label_files(project: Project, path: Path, report: ImportReport) -> None:
-    """Keep the state of the label files, to offer their changes later; a failure is logged: the images are there."""
-    files = [file for each in report.interpretations for file in (each.file, *each.joined)]
+    """Keep the state of the label files, to offer their changes later; a failure is only logged."""
+    files = [file for entry in report.interpretations for file in (entry.file, *entry.joined)]
     try:
         keep_label_files(project.path, path, files)
     except VisionFTError as error:
@@ -197,7 +197,7 @@ def _keep_label_files(project: Project, path: Path, report: ImportReport) -> Non
 def import_files(
     project: Project, paths: Sequence[Path], *, copy: bool = False, job: JobContext = SILENT_JOB
 ) -> ImportReport:
-    """Import single image files from any folder, without labels; known images stay as they are."""
+    """Import single image files from any folder, without labels; known images stay unchanged."""
     base = paths[0].parent
     table = image_table.ImageTable(tuple(image_table.ImportRow(path, path.name) for path in paths))
     source = Source(base, base, (table,), table)
@@ -209,9 +209,9 @@ def import_files(
 
 
 def _window_of_import(project: Project, source: Source, job: JobContext) -> tuple[ImageReading, ChooseWindow | None]:
-    """Return how the images of an import are read, and the change of the project's window that belongs to its step.
+    """Return how to read the images of an import, and the change of the project's intensity window in its step.
 
-    It is measured on the first images. A project without images (an undone import) measures it anew.
+    The window is measured on the first images of the source if the project has no images.
     """
     window = window_of_files(project, source, job)
     reading = window.reading if window is not None else AS_STORED
@@ -224,7 +224,7 @@ def _window_of_import(project: Project, source: Source, job: JobContext) -> tupl
 
 @dataclass
 class _Import:
-    """One running import: its totals and its root folders."""
+    """A running import with its totals and root folders."""
 
     project: Project
     examiner: ImportFilter
@@ -232,16 +232,16 @@ class _Import:
     window: ChooseWindow | None = field(kw_only=True)  # part of the first batch
     is_bulk: bool = field(kw_only=True, default=True)
     replaces_labels: bool = field(kw_only=True, default=False)
-    stated: set[str] = field(default_factory=set[str])  # contents of earlier rows: two of them may be in conflict
+    seen_hashes: set[str] = field(default_factory=set[str])  # of earlier rows: two rows may be in conflict
     step_id: int = 0
     added: int = 0
     relinked: int = 0
-    taken: int = 0  # known images with a label from another project
-    replaced: int = 0  # images whose imported class was another
-    overruled: int = 0
+    labelled: int = 0  # known images with a label from another project
+    replaced: int = 0  # images with another imported class before
+    overruled: int = 0  # images with another class by a person, which was kept
     conflicts: dict[int, Conflict] = field(default_factory=dict[int, Conflict])
     root_folders: set[Path] = field(default_factory=set[Path])
-    folders: dict[Path, FileLocation] = field(default_factory=dict[Path, FileLocation])  # of referenced images
+    folders: dict[Path, FileLocation] = field(default_factory=dict[Path, FileLocation])  # of the referenced images
 
     def __post_init__(self) -> None:
         self.source = self.examiner.source
@@ -249,7 +249,7 @@ class _Import:
     def run(self, *, job: JobContext) -> ImportReport:
         """Examine and commit batch by batch."""
         files = self.source.table.rows
-        self.examiner.is_stopped = not files and job.is_cancelled  # before the table
+        self.examiner.is_stopped = not files and job.is_cancelled  # cancelled before the table was read
         agreement = None
         if self.source.is_project:
             agreement = measure_agreement(self.project, files, self.examiner.class_map)
@@ -286,21 +286,21 @@ class _Import:
         return report
 
     def _committed(self, job: JobContext) -> Iterator[int]:
-        """Commit batch by batch, and yield the number of files until then; an error names the images that came in."""
+        """Commit batch by batch, and yield the number of files so far; an error mentions the imported images."""
         try:
             for batch in self.examiner.batches(job):
                 self._commit(batch)
                 yield batch.done
         except (VisionFTError, OSError) as error:
-            expected = as_visionft_error(error)
-            if expected is None or not self.added:
+            known_error = as_visionft_error(error)
+            if known_error is None or not self.added:
                 raise
             counted = count_of(self.added, "image")
             hint = Message(
                 "{counted} were imported before and stay; importing again continues from there.", counted=counted
             )
-            hints = Message("{hint} {hint2}", hint=expected.hint, hint2=hint)
-            raise ProjectError(expected.message, hints, expected.next_step) from error
+            hints = Message("{hint} {hint2}", hint=known_error.hint, hint2=hint)
+            raise ProjectError(known_error.message, hints, known_error.next_step) from error
 
     def _report_results(self, job: JobContext) -> None:
         if self.examiner.is_stopped:
@@ -308,8 +308,9 @@ class _Import:
         if self.relinked:
             message = Message("{counted} found again.", counted=count_of(self.relinked, "missing image"))
             job.report(Notice(message=message))
-        if self.taken:
-            message = Message("Labels taken from the other project: {counted}.", counted=count_of(self.taken, "image"))
+        if self.labelled:
+            counted = count_of(self.labelled, "image")
+            message = Message("Labels taken from the other project: {counted}.", counted=counted)
             job.report(Notice(message=message))
         if self.replaced:
             message = Message("Imported labels replaced: {counted}.", counted=count_of(self.replaced, "image"))
@@ -320,47 +321,47 @@ class _Import:
             job.report(Notice(message=text, level="warning"))
 
     def _commit(self, batch: ImportBatch) -> None:
-        """Write a batch as part of this import's one step in the history."""
+        """Write a batch as part of the import's step in the history."""
         if not (batch.new or batch.known or batch.edited):
             return
         new, known = self._placed(batch)
-        self.replaced += self._count_differing([each for each in known if each.replaces_labels], is_imported=True)
+        self.replaced += self._count_differing([image for image in known if image.replaces_labels], is_imported=True)
         change = AddImages(
             images=new,
             known=known,
             edited=batch.edited,
             classes=self.examiner.classes(),
-            aliases={name: meant for name, meant in self.examiner.class_map.items() if meant is not None},
+            aliases={name: target for name, target in self.examiner.class_map.items() if target is not None},
             title=self._title(self.added + len(new)),
             is_bulk=self.is_bulk,
             window=self.window,
         )
         before = self._labels_of(known)
         effects = self.project.apply(change, continues=self.step_id)
-        self.taken += len({image_id for image_id, _ in self._labels_of(known) - before})
+        self.labelled += len({image_id for image_id, _ in self._labels_of(known) - before})
         self.step_id = effects.step_id or self.step_id
         self.window = None
         self._count(new, known)
 
     def _placed(self, batch: ImportBatch) -> tuple[list[ImportedImage], list[ImportedImage]]:
-        """Return the new and the known images with their places to record; copies are made."""
+        """Return the new and known images with the locations to record; make copies."""
         if self.root_folders != (roots := {*self.project.roots().ids(), *self.source.roots}):
             self.root_folders, self.folders = roots, {}
         known = [self._with_place(self._with_replacing(image)) for image in batch.known]
         new = [self._with_place(image) for image in batch.new]
-        self.stated.update(image.sha256 for image in new)
+        self.seen_hashes.update(image.sha256 for image in new)
         self._make_copies([image for image in (*new, *known) if image.place and self._is_copied(image.source.path)])
         return new, known
 
     def _count(self, new: Sequence[ImportedImage], known: Sequence[ImportedImage]) -> None:
-        """Add a batch that was written to the totals."""
+        """Add a written batch to the totals."""
         self.added += len(new)
         self.relinked += sum(image.place is not None for image in known)
         if self.project.task == "single":
             self.overruled += self._count_differing(known, is_imported=False)
         if self.project.task == "single" or self.source.is_project:
-            met = find_conflicts(self.project, [image.sha256 for image in known])
-            self.conflicts |= {conflict.image_id: conflict for conflict in met}
+            conflicts = find_conflicts(self.project, [image.sha256 for image in known])
+            self.conflicts |= {conflict.image_id: conflict for conflict in conflicts}
 
     def _title(self, added: int) -> Message:
         source = printable(self.source.path)
@@ -372,7 +373,7 @@ class _Import:
         return Message("Import {counted} from {source}", counted=count_of(added, "image"), source=source)
 
     def _labels_of(self, known: Sequence[ImportedImage]) -> set[tuple[int, int]]:
-        """Return (image, class) of the labels of known images, which another project may give others."""
+        """Return {(image id, class id)} of known images if the source is another project; otherwise empty."""
         if not self.source.is_project:
             return set()
         query = """SELECT image_id, class_id FROM label JOIN image ON image.id = image_id
@@ -380,13 +381,13 @@ class _Import:
         return set(self.project.fetch(query, json.dumps([image.sha256 for image in known])))
 
     def _with_replacing(self, image: ImportedImage) -> ImportedImage:
-        """Return a known image; with `replaces_labels`, the first of its labels in the source replace imported ones."""
-        is_first = image.sha256 not in self.stated
-        self.stated.add(image.sha256)
+        """Return a known image; with `replaces_labels`, labels of its first row replace imported labels."""
+        is_first = image.sha256 not in self.seen_hashes
+        self.seen_hashes.add(image.sha256)
         return image._replace(replaces_labels=True) if self.replaces_labels and is_first else image
 
     def _with_place(self, image: ImportedImage) -> ImportedImage:
-        """Return a new image, or one whose recorded file is gone, with its place to record; others as they are."""
+        """Return a new image, or an image whose recorded file is gone, with its location; return other images unchanged."""
         if image.recorded is None:
             name = image.source.name if self._is_copied(image.source.path) else None
             return image._replace(place=self._place(image), name=name)
@@ -395,64 +396,65 @@ class _Import:
         return image._replace(place=self._place(image))
 
     def _place(self, image: ImportedImage) -> FileLocation:
-        """Return an image's location: below a known root, the source or its folder; of a copy, in the project."""
+        """Return the location of an image: below a known root, the source or its folder; for a copy, in the project."""
         path = image.source.path
         if not self._is_copied(path):
             parent = path.parent
             if parent not in self.folders:
-                known = next((each for each in path.parents if each in self.root_folders), None)
-                folder = known or (self.source.base if path.is_relative_to(self.source.base) else parent)
-                below = "".join(f"{part}/" for part in parent.relative_to(folder).parts)
-                self.folders[parent] = FileLocation(folder, below)
+                known_root = next((folder for folder in path.parents if folder in self.root_folders), None)
+                folder = known_root or (self.source.base if path.is_relative_to(self.source.base) else parent)
+                subfolder = "".join(f"{part}/" for part in parent.relative_to(folder).parts)
+                self.folders[parent] = FileLocation(folder, subfolder)
             place = self.folders[parent]
             return FileLocation(place.folder, f"{place.path}{path.name}")
         return FileLocation(self.project.path / IMAGES_FOLDER, _copy_name(image.sha256, path))
 
     def _is_copied(self, path: Path) -> bool:
-        """Return whether an image is copied into the project: also what lies in another project's own folder."""
+        """Return whether an image is copied into the project: always if it is in another project's folder."""
         return self.copy or (self.source.is_project and path.is_relative_to(self.source.path / IMAGES_FOLDER))
 
     def _make_copies(self, images: Sequence[ImportedImage]) -> None:
         """Copy images into the project."""
         folder = self.project.path / IMAGES_FOLDER
-        wanted = {folder / _copy_name(image.sha256, image.source.path): image.source.path for image in images}
-        _copy_files(folder, wanted, links=self.source.is_unpacked)
+        sources = {folder / _copy_name(image.sha256, image.source.path): image.source.path for image in images}
+        _copy_files(folder, sources, links=self.source.is_unpacked)
 
     def _count_differing(self, known: Sequence[ImportedImage], *, is_imported: bool) -> int:
-        """Count the images with an imported class, or a person's, different from the source's."""
-        imported = {(image.sha256, name) for image in known for name in image.source.labels}
+        """Count the images whose class, imported or by a person, differs from the source's class."""
+        source_labels = {(image.sha256, name) for image in known for name in image.source.labels}
         query = """SELECT sha256, class.name FROM image JOIN label ON image_id = image.id
             JOIN class ON class.id = class_id
             WHERE sha256 IN (SELECT value FROM json_each(?)) AND (source = 'import') = ?"""
-        given = dict(self.project.fetch(query, json.dumps([sha256 for sha256, _ in imported]), is_imported))
-        return len({sha256 for sha256, name in imported if given.get(sha256, name) != name})
+        hashes = json.dumps([sha256 for sha256, _ in source_labels])
+        project_labels = dict(self.project.fetch(query, hashes, is_imported))
+        return len({sha256 for sha256, name in source_labels if project_labels.get(sha256, name) != name})
 
 
 def _copy_name(sha256: str, path: Path) -> str:
-    """Return the path of an image's copy, below the project's folder of images."""
+    """Return the path of an image's copy, relative to the project's image folder."""
     return f"{sha256[:2]}/{sha256}{path.suffix.lower()}"
 
 
-def _copy_files(folder: Path, wanted: Mapping[Path, Path], *, links: bool) -> None:
-    """Copy files durably, all or none; several at a time, since each waits for the disk.
+def _copy_files(folder: Path, sources: Mapping[Path, Path], *, links: bool) -> None:
+    """Copy files durably, all or none, in several threads.
 
     Args:
         folder: The folder above all targets.
-        wanted: {target: file}; a target that exists stays.
-        links: Link instead, where the file system can.
+        sources: {target: file}; existing targets stay.
+        links: Use hard links if the file system supports them.
     """
-    missing = {target: path for target, path in wanted.items() if not target.exists()}
+    missing = {target: path for target, path in sources.items() if not target.exists()}
     folders = {target.parent for target in missing}
 
     def copy(target: Path) -> None:
         with atomic_path(target, flushes_folder=False) as temporary:
             (link_or_copy if links else shutil.copyfile)(missing[target], temporary)
 
-    pool = ThreadPoolExecutor(_COPIERS)
+    pool = ThreadPoolExecutor(_COPY_THREADS)
     try:
         with converting_write_errors(folder):
-            for each in folders:
-                each.mkdir(parents=True, exist_ok=True)
+            for parent in folders:
+                parent.mkdir(parents=True, exist_ok=True)
             for _ in pool.map(copy, missing):
                 pass
             for _ in pool.map(fsync_folder, [*folders, *([folder] if folders else [])]):

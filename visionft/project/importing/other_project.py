@@ -1,6 +1,6 @@
-"""Another project as a source of labels: its images, labels and remarks, and how far its labels agree with ours.
+"""Read another project as a source: its images, labels, tags and notes, and the agreement with its labels.
 
-It is a stranger's: opened for reading, its structure checked whatever its seal says, its text cleaned by the import.
+The other project is untrusted: it is opened read-only, its structure is always checked, and the import cleans its text.
 """
 
 import os
@@ -30,20 +30,20 @@ from visionft.project.importing.ranking import Proposal
 from visionft.project.safety.backups import list_backups
 from visionft.project.store import Project
 
-_SOURCES: tuple[LabelSource, ...] = ("import", "suggestion", "person")  # by rank
+_SOURCES: tuple[LabelSource, ...] = ("import", "suggestion", "person")  # in ascending rank
 _SHA256 = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agreement:
-    """The agreement of two projects on the images that a person or an import labelled in each of them.
+    """The agreement of two projects on images that a person or an import labelled in both.
 
-    Labels from before one project was copied count once, and are left out, as are decisions of conflicts.
+    Labels from before one project was copied, and decisions of conflicts, are not independent and do not count.
     """
 
     images: int
     equal: int  # images with equal labels
-    kappa: float | None  # Cohen's; None where all labels are of one class
+    kappa: float | None  # Cohen's; None if all labels are of one class
 
     @property
     def text(self) -> Message:
@@ -57,15 +57,17 @@ class Agreement:
 
 
 def is_project(path: Path) -> bool:
-    """Return whether a folder is a project, by its database."""
+    """Return whether a folder has a project database."""
     return is_file(path / DATABASE)
 
 
 def read_project(folder: Path, known_classes: Collection[str], job: JobContext) -> tuple[ImageTable, tuple[Path, ...]]:
     """Return the image table of another project, and the root folders of its images.
 
-    A class whose name is new has the former name that is among `known_classes`, if any. A `ProjectError` for a project
-    that is damaged or of a newer program.
+    A renamed class gets its former name if only that name is in `known_classes`.
+
+    Raises:
+        ProjectError: The project is damaged, or of a newer program.
     """
     with _opened(folder, job) as connection:
         roots = Roots(connection, folder)
@@ -90,7 +92,7 @@ def read_project(folder: Path, known_classes: Collection[str], job: JobContext) 
                     path=place,
                     name=printable(name or place.name),
                     labels=tuple(dict.fromkeys(label for label, _, _ in labels[image_id])),
-                    given=_given(labels[image_id]),
+                    given=_label_origin(labels[image_id]),
                     split=split if split in SPLITS else None,
                     tags=tuple(tags[image_id]),
                     review=review if review in ("done", "later") else None,
@@ -98,14 +100,14 @@ def read_project(folder: Path, known_classes: Collection[str], job: JobContext) 
                     sha256=sha256 if _SHA256.fullmatch(sha256) else None,
                 )
             )
-        folders = tuple(each for each in roots.ids() if each != folder / IMAGES_FOLDER)
+        folders = tuple(root for root in roots.ids() if root != folder / IMAGES_FOLDER)
     title = Message("Labels of the project {name}", name=printable(folder.name))
     table = Proposal(is_sure=True).describe(ImageTable(tuple(files)), len(files))
     return replace(table, title=title), folders
 
 
 def _class_names(connection: sqlite3.Connection, known_classes: Collection[str]) -> dict[int, str]:
-    """Return the name of each class, or its former name where only that is known here."""
+    """Return {class id: name, or former name if only the former name is known}."""
     names: dict[int, str] = dict(connection.execute("SELECT id, name FROM class").fetchall())
     known = {name_key(name): name for name in known_classes}
     for key, class_id in connection.execute("SELECT name_key, class_id FROM alias").fetchall():
@@ -114,8 +116,8 @@ def _class_names(connection: sqlite3.Connection, known_classes: Collection[str])
     return names
 
 
-def _given(labels: Sequence[tuple[str, str, int]]) -> GivenLabels | None:
-    """Return who gave the labels of an image, a person first, and the latest time."""
+def _label_origin(labels: Sequence[tuple[str, str, int]]) -> GivenLabels | None:
+    """Return the highest-ranked source and the latest time of the labels of an image."""
     if not labels:
         return None
     ranks = [_SOURCES.index(source) if source in _SOURCES else 0 for _, source, _ in labels]
@@ -124,7 +126,7 @@ def _given(labels: Sequence[tuple[str, str, int]]) -> GivenLabels | None:
 
 @contextmanager
 def _opened(folder: Path, job: JobContext) -> Generator[sqlite3.Connection]:
-    """Yield a checked connection in a transaction; each error names the other project, and its own next step."""
+    """Yield a checked connection in a transaction; errors and their next steps refer to the other project."""
     try:
         with Project.open(folder, read_only=True) as other, other.reading() as connection:
             for notice in other.notices:
@@ -148,34 +150,35 @@ def _opened(folder: Path, job: JobContext) -> Generator[sqlite3.Connection]:
 def measure_agreement(
     project: Project, files: Sequence[ImportRow], class_map: Mapping[str, str | None]
 ) -> Agreement | None:
-    """Return the agreement of a project and the files of another one; None where they have no labels in common."""
+    """Return the agreement of a project with the rows of another one; None without images that both labelled."""
     rows = project.fetch(
         """SELECT sha256, name_key, labelled_at FROM label JOIN class ON class.id = class_id
             JOIN image ON image.id = image_id WHERE removed_at IS NULL AND label.source != 'suggestion'
             AND image_id NOT IN (SELECT image_id FROM verdict WHERE finding GLOB 'merged:*')"""
     )
-    mine: defaultdict[str, dict[str, int]] = defaultdict(dict)
-    for sha256, key, at in rows:
-        mine[sha256][key] = at
+    own_times: defaultdict[str, dict[str, int]] = defaultdict(dict)
+    for sha256, key, own_at in rows:
+        own_times[sha256][key] = own_at
     with project.reading() as connection:
         aliases = read_aliases(connection)
-    pairs: list[tuple[frozenset[str], frozenset[str], int, int]] = []  # labels here and there, and their latest times
+    pairs: list[tuple[frozenset[str], frozenset[str], int, int]] = []  # (own labels, other labels, latest time of each)
     for file in files:
-        named = [class_map.get(name, name) for name in file.labels]
-        theirs = frozenset(aliases.get(name_key(name), name_key(name)) for name in named if name is not None)
-        if file.given is not None and file.given.source != "suggestion" and theirs and file.sha256 in mine:
-            own = mine[file.sha256]
-            pairs.append((frozenset(own), theirs, max(own.values()), file.given.at))
-    copied_at = max((at for own, theirs, at, other in pairs if own == theirs and at == other), default=-1)
-    counts = Counter((own, theirs) for own, theirs, *times in pairs if min(times) > copied_at)
+        mapped = [class_map.get(name, name) for name in file.labels]
+        other_labels = frozenset(aliases.get(name_key(name), name_key(name)) for name in mapped if name is not None)
+        if file.given is not None and file.given.source != "suggestion" and other_labels and file.sha256 in own_times:
+            own_labels = own_times[file.sha256]
+            pairs.append((frozenset(own_labels), other_labels, max(own_labels.values()), file.given.at))
+    copied_times = [time for own, other, time, other_time in pairs if (own, time) == (other, other_time)]
+    copied_at = max(copied_times, default=-1)
+    counts = Counter((own_labels, other_labels) for own_labels, other_labels, *times in pairs if min(times) > copied_at)
     images = counts.total()
     if not images:
         return None
-    equal = sum(count for (own, theirs), count in counts.items() if own == theirs)
-    ours, others = Counter[frozenset[str]](), Counter[frozenset[str]]()
-    for (own, theirs), count in counts.items():
-        ours[own] += count
-        others[theirs] += count
-    expected = sum(ours[each] * others[each] for each in ours) / images**2
+    equal = sum(count for (own_labels, other_labels), count in counts.items() if own_labels == other_labels)
+    own_counts, other_counts = Counter[frozenset[str]](), Counter[frozenset[str]]()
+    for (own_labels, other_labels), count in counts.items():
+        own_counts[own_labels] += count
+        other_counts[other_labels] += count
+    expected = sum(own_counts[labels] * other_counts[labels] for labels in own_counts) / images**2
     kappa = None if expected == 1 else (equal / images - expected) / (1 - expected)
     return Agreement(images=images, equal=equal, kappa=kappa)

@@ -1,4 +1,4 @@
-"""Preview of an import: its images, classes and label conflicts, as `import_source` would leave them. Reads only."""
+"""Preview of an import: images, classes and label conflicts as `import_source` would produce them. Reads only."""
 
 import os
 import tempfile
@@ -31,34 +31,34 @@ from visionft.project.importing.sources import Source, image_reading_of_files, o
 from visionft.project.queries import Conflict, class_names
 from visionft.project.store import Project
 
-_FIRST_NEW = 2**62  # stands for the id of the first new image, above all in the project
+_FIRST_NEW_ID = 2**62  # assumed id of the first new image, above all ids in the project
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportPreview:
-    """The preview of a source; its classes have the source's names, before any class map."""
+    """The preview of a source; its classes have the names of the source, without a class map."""
 
     HIDDEN: ClassVar = ("source", "known_facts")
     COMPUTED_FIELDS: ClassVar = ("path", "interpretations", "readings", "reading")
 
     source: Source
     new: int  # images to add
-    duplicates: tuple[str, ...]  # content is already in the project, or in an earlier file of the source
+    duplicates: tuple[str, ...]  # files with the content of a project image, or of an earlier file
     unreadable: tuple[RejectedFile, ...]
     skipped: tuple[RejectedFile, ...]
     classes: dict[str, int]  # new images by class
     unlabelled: int  # new images without a class
     multi_label_images: int  # new images with more than one class
     splits: dict[str, int]  # new images by the source's split
-    class_splits: dict[str, dict[str, int]]  # new images of each class (empty: no class) by split
+    class_splits: dict[str, dict[str, int]]  # {class or "": {split: number of new images}}
     bytes: int  # total size of the new images
-    smallest: tuple[int, int] | None  # (width, height) in pixels of the new image with the fewest; None without images
+    smallest: tuple[int, int] | None  # (width, height) in pixels of the new image with the fewest pixels
     largest: tuple[int, int] | None
     # Images with several classes in a single-label project; without a project, in the source itself.
     conflicts: tuple[Conflict, ...] = ()
     warnings: tuple[ImageWarning, ...] = ()
     stopped: bool = False
-    image_reading: ImageReading = AS_STORED  # how the images are read: as the project does, or as measured
+    image_reading: ImageReading = AS_STORED  # how the images are read: the project's setting, or measured
     known_facts: Mapping[Path, FileFacts] = field(default_factory=dict[Path, FileFacts], repr=False)
 
     @property
@@ -68,17 +68,17 @@ class ImportPreview:
 
     @property
     def interpretations(self) -> tuple[Interpretation, ...]:
-        """How the label files, or the folders, were understood."""
+        """The interpretations of the label files or folders."""
         return self.source.table.interpretations
 
     @property
     def readings(self) -> tuple[ImageTable, ...]:
-        """Every way to understand the source, most plausible first."""
+        """The readings of the source, most plausible first."""
         return self.source.tables
 
     @property
     def reading(self) -> int:
-        """The number of the previewed one, from 1 on."""
+        """The number of the previewed reading, from 1 on."""
         return self.source.number
 
 
@@ -94,12 +94,17 @@ def preview_source(
     unpacked: Path | None = None,
     job: JobContext = SILENT_JOB,
 ) -> ImportPreview:
-    """Preview the result of `import_source`, without writing anything except a zip's temporary unpacked copy.
+    """Preview the result of `import_source`, without writing anything except temporary files of an archive.
 
-    The arguments are the import's; `known_facts` are of an earlier preview, and `unpacked` is a folder, made
-    and deleted by the caller, that keeps the files of an archive. Without a project, the source is previewed alone,
-    with several classes allowed. A cancelled preview returns its results so far. Raises `ProjectError`: the source is
-    missing or holds no image.
+    A cancelled preview returns its results so far.
+
+    Args:
+        project: None previews the source alone; its images may have several classes.
+        known_facts: File facts from an earlier preview, to skip unchanged files.
+        unpacked: A folder of the caller that keeps the files of an archive, so that it is unpacked only once.
+
+    Raises:
+        ProjectError: The source is missing, or has no images.
     """
     path = Path(os.path.abspath(source))  # noqa: PTH100  (resolves "..", and keeps links as the user named them)
     scratch = project.path if project is not None and not project.is_read_only else Path(tempfile.gettempdir())
@@ -113,9 +118,9 @@ def preview_source(
         is_multi_label=project is None or project.task == "multi",
         job=job,
     ) as opened:
-        taken = opened.with_reading(reading) if reading else opened
-        found = preview_table(taken, project, class_map=class_map, known_facts=known_facts, job=job)
-        return found if unpacked is not None or not opened.is_unpacked else replace(found, known_facts={})
+        chosen = opened.with_reading(reading) if reading else opened
+        preview = preview_table(chosen, project, class_map=class_map, known_facts=known_facts, job=job)
+        return preview if unpacked is not None or not opened.is_unpacked else replace(preview, known_facts={})
 
 
 def preview_table(
@@ -126,7 +131,7 @@ def preview_table(
     known_facts: Mapping[Path, FileFacts] | None = None,
     job: JobContext = SILENT_JOB,
 ) -> ImportPreview:
-    """Preview the import of the table that is taken of a source, as `preview_source`; its label files are not read."""
+    """Preview the chosen table of a source like `preview_source`, without reading its label files again."""
     task: Task = project.task if project is not None else "multi"
     examiner = ImportFilter(
         project=project,
@@ -142,7 +147,7 @@ def preview_table(
     for batch in examiner.batches(job):
         examiner.seen.update({image.sha256: image.source.path for image in batch.new})
         images.add(batch)
-        if not source.is_project and (project is None or task == "single"):  # persons may differ, too
+        if not source.is_project and (project is None or task == "single"):  # persons' labels may differ, too
             search.add(batch)
         if not examiner.is_stopped:
             job.report(Progress(stage="Look at the images", done=batch.done, total=len(source.table.rows)))
@@ -154,7 +159,7 @@ def preview_table(
 
 
 class _NewImages:
-    """The new images of a source, each completed by further rows and copies of it as the import does."""
+    """The new images of a source, with labels and splits of further rows and copies, like in an import."""
 
     def __init__(self, project: Project | None) -> None:
         self._task = project.task if project is not None else None
@@ -170,17 +175,17 @@ class _NewImages:
                 self.sources[place] = self._completed(first, image.source)
 
     def _completed(self, first: ImportRow, other: ImportRow) -> ImportRow:
-        """Return an image with what another file says of it; without a project, rows of one file add their labels."""
+        """Return an image with missing values from another row; without a project, rows of the same file add labels."""
         joins = self._task == "multi" or (self._task is None and other.path == first.path)
         labels = tuple(dict.fromkeys((*first.labels, *other.labels))) if joins else first.labels or other.labels
         return replace(first, labels=labels, split=first.split or other.split)
 
 
 def _preview_of(examiner: ImportFilter, images: _NewImages, search: "_ConflictSearch") -> ImportPreview:
-    """Return the preview of examined images; those with several classes are no conflict without a project."""
+    """Return the preview; if images have several classes, there are no conflicts."""
     sources = images.sources.values()
     files = images.files.values()
-    several = sum(len(each.labels) > 1 for each in sources)
+    multi_label_images = sum(len(row.labels) > 1 for row in sources)
     by_area = sorted(((file.width, file.height) for file in files), key=lambda size: size[0] * size[1])
     return ImportPreview(
         source=examiner.source,
@@ -189,11 +194,11 @@ def _preview_of(examiner: ImportFilter, images: _NewImages, search: "_ConflictSe
         unreadable=tuple(examiner.unreadable),
         skipped=tuple(examiner.skipped),
         warnings=tuple(examiner.warnings),
-        classes=dict(Counter(label for each in sources for label in each.labels)),
-        unlabelled=sum(not each.labels for each in sources),
-        multi_label_images=several,
-        conflicts=() if several else tuple(search.conflicts.values()),
-        splits=dict(Counter(each.split for each in sources if each.split)),
+        classes=dict(Counter(label for row in sources for label in row.labels)),
+        unlabelled=sum(not row.labels for row in sources),
+        multi_label_images=multi_label_images,
+        conflicts=() if multi_label_images else tuple(search.conflicts.values()),
+        splits=dict(Counter(row.split for row in sources if row.split)),
         class_splits=_class_splits([*sources]),
         bytes=sum(file.bytes for file in files),
         image_reading=examiner.image_reading,
@@ -206,18 +211,18 @@ def _preview_of(examiner: ImportFilter, images: _NewImages, search: "_ConflictSe
 
 def _class_splits(sources: Sequence[ImportRow]) -> dict[str, dict[str, int]]:
     counts: dict[str, dict[str, int]] = {}
-    placed = ((label, each.split) for each in sources if each.split for label in each.labels or ("",))
-    for (label, split), count in Counter(placed).items():
+    pairs = ((label, row.split) for row in sources if row.split for label in row.labels or ("",))
+    for (label, split), count in Counter(pairs).items():
         counts.setdefault(label, {})[split] = count
     return counts
 
 
 class _ConflictSearch:
-    """The conflicts that an import into a single-label project would leave; `conflicts` is {content: conflict}."""
+    """Finds the conflicts of an import into a single-label project; `conflicts` is {content hash: conflict}."""
 
     def __init__(self, project: Project | None, examiner: ImportFilter) -> None:
         self._project, self._is_copied = project, examiner.source.is_unpacked
-        self._images: dict[str, conflicts.ImportedClasses] = {}  # by content; without images that a person labelled
+        self._images: dict[str, conflicts.ImportedClasses] = {}  # by content hash, without images labelled by a person
         self._classes: dict[str, tuple[int, str]] = {}  # {key of the name: (position, name)}
         self._aliases: dict[str, str] = {}
         self.conflicts: dict[str, Conflict] = {}
@@ -228,10 +233,10 @@ class _ConflictSearch:
         self._add_classes(look.name for look in examiner.classes())
 
     def add(self, batch: ImportBatch) -> None:
-        """Record the new images of a batch, and the conflicts of its known ones."""
+        """Record the new images of a batch, and the conflicts of its known images."""
         self._add_images(batch)
         recorded = {image.sha256: image.recorded for image in batch.known}
-        stated = conflicts.group_statements(
+        source_labels = conflicts.group_statements(
             (image.sha256, conflicts.CandidateLabel(label, image.origin))
             for image in batch.known
             for label in image.source.labels[:1]
@@ -239,11 +244,14 @@ class _ConflictSearch:
         known = [self._images[content] for content in recorded if content in self._images]
         for image in sorted(known):
             content = image.sha256
-            classes = conflicts.join_classes(image.classes, stated.get(content, ()), self._aliases)
-            if len(classes) == 1:  # a label, which has no origin of its own
-                classes = {key: conflicts.CandidateLabel(each.class_name, image.path) for key, each in classes.items()}
+            classes = conflicts.join_classes(image.classes, source_labels.get(content, ()), self._aliases)
+            if len(classes) == 1:  # the label is stored without its own origin
+                classes = {
+                    key: conflicts.CandidateLabel(candidate.class_name, image.path)
+                    for key, candidate in classes.items()
+                }
             self._images[content] = image._replace(classes=classes)
-            self._add_classes(each.class_name for key, each in classes.items() if key not in self._classes)
+            self._add_classes(candidate.class_name for key, candidate in classes.items() if key not in self._classes)
             if len(classes) > 1 and (place := recorded[content]) is not None:
                 ordered = sorted(classes, key=lambda key: self._classes[key])
                 candidates = tuple(
@@ -252,7 +260,7 @@ class _ConflictSearch:
                 self.conflicts[content] = Conflict(path=printable(place), candidates=candidates)
 
     def _add_images(self, batch: ImportBatch) -> None:
-        """Add the images of a batch with their classes until now, in the order of the import's ids."""
+        """Add the images of a batch with their classes so far, in the order of image ids."""
         contents = [image.sha256 for image in batch.known if image.sha256 not in self._images]
         if self._project is not None and contents:
             with self._project.reading() as connection:
@@ -262,7 +270,7 @@ class _ConflictSearch:
         for image in batch.new:
             shown = printable(image.source.name if self._is_copied else image.source.path)
             classes = {name_key(name): conflicts.CandidateLabel(name, shown) for name in image.source.labels[:1]}
-            image_id = _FIRST_NEW + len(self._images)
+            image_id = _FIRST_NEW_ID + len(self._images)
             self._images[image.sha256] = conflicts.ImportedClasses(image_id, image.sha256, shown, classes)
 
     def _add_classes(self, names: Iterable[str]) -> None:

@@ -20,7 +20,7 @@ from visionft.project.store import Project
 
 @dataclass(frozen=True, slots=True)
 class MissingImage:
-    """A project image without its file. `path` is the expected path."""
+    """A project image whose file is missing. `path` is the recorded path."""
 
     image_id: int
     path: Path
@@ -30,7 +30,7 @@ class MissingImage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RelinkReport:
-    """Number of relinked images, and the remaining missing ones."""
+    """The number of relinked images, and the images still missing."""
 
     relinked: int
     missing: tuple[MissingImage, ...]
@@ -39,7 +39,7 @@ class RelinkReport:
 
 @dataclass(frozen=True, slots=True)
 class RelinkImages:
-    """Record new image paths: {image id: (path, modification time)}."""
+    """Record new image paths; `places` is {image id: (location, modification time in ns)}."""
 
     places: dict[int, tuple[FileLocation, int]]
     is_bulk = False
@@ -73,32 +73,32 @@ def find_missing(project: Project, *, job: JobContext = SILENT_JOB) -> tuple[Mis
 
 
 def relink_images(project: Project, folder: Path, *, job: JobContext = SILENT_JOB) -> RelinkReport:
-    """Search `folder` for missing images, by size and content, and record their paths: one step of the history."""
+    """Search `folder` for missing images by size and content, and record their paths as one step of the history."""
     folder = folder.absolute()
     if not folder.is_dir():
         raise ProjectError(Message("{folder} is not a folder.", folder=folder), "Give the folder to search.")
     missing = find_missing(project, job=job)
     found = _search(folder, missing, job)
     roots = project.roots()
-    taken: set[Path] = set()  # recorded already for another image of the project, removed ones included
+    used_paths: set[Path] = set()  # already recorded for another image, which may be removed
     for image_id, path in found.items():
         place = roots.locate(path)
         query = "SELECT id FROM image WHERE root_id = ? AND path = ? AND id != ?"
         if place and project.fetch(query, *place, image_id):
-            taken.add(path)
+            used_paths.add(path)
     places = {
         image_id: (FileLocation(folder, path.relative_to(folder).as_posix()), path.stat().st_mtime_ns)
         for image_id, path in found.items()
-        if path not in taken
+        if path not in used_paths
     }
     if places:
         project.apply(RelinkImages(places))
-    left = tuple(image for image in missing if image.image_id not in places)
-    return RelinkReport(relinked=len(places), missing=left, stopped=bool(missing) and job.is_cancelled)
+    still_missing = tuple(image for image in missing if image.image_id not in places)
+    return RelinkReport(relinked=len(places), missing=still_missing, stopped=bool(missing) and job.is_cancelled)
 
 
 def _search(folder: Path, missing: Sequence[MissingImage], job: JobContext) -> dict[int, Path]:
-    """Return the paths of missing images; a file with the old name wins over other copies."""
+    """Return {image id: path} of missing images; a file with the old name is preferred to other copies."""
     by_size: defaultdict[int, list[MissingImage]] = defaultdict(list)
     for image in missing:
         by_size[image.bytes].append(image)
@@ -107,12 +107,12 @@ def _search(folder: Path, missing: Sequence[MissingImage], job: JobContext) -> d
         if job.is_cancelled:
             break
         try:
-            wanted = by_size.get(path.stat().st_size, [])
+            candidates = by_size.get(path.stat().st_size, [])
             path.as_posix().encode()
-            digest = sha256_file(path) if wanted else ""
+            digest = sha256_file(path) if candidates else ""
         except (OSError, UnicodeEncodeError):
             continue
-        for image in wanted:
+        for image in candidates:
             is_better = image.image_id not in found or path.name == image.path.name
             if image.sha256 == digest and path not in found.values() and is_better:
                 found[image.image_id] = path

@@ -9,14 +9,14 @@ from visionft.project.importing.importer import ImportReport, import_source
 from visionft.project.splits import assign_splits
 from visionft.project.store import Project
 
-SAMPLE_FOLDER = "sample images"  # within the project, where they keep their names
+SAMPLE_FOLDER = "sample images"  # subfolder of the project
 
 
 def fill_with_sample(project: Project, *, job: JobContext = SILENT_JOB) -> ImportReport | None:
-    """Put the sample's images into the folder of a new project, import and split them.
+    """Unpack the sample images into a new project, import and split them.
 
     Returns:
-        The import report; None when cancelled before the import, and nothing is left.
+        The import report; None when cancelled before the import, without leftover files.
     """
     images = project.path / SAMPLE_FOLDER
     images.mkdir()
