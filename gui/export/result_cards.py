@@ -28,8 +28,8 @@ from visionft.core.amounts import size_text
 from visionft.core.messages import Message, listed
 from visionft.export.contents import FIXED_MODEL_FILE, MODEL_FILE, SCRIPT_FILE
 from visionft.export.export_result import (
-    MOST_DOUBT,
-    MOST_LOSS,
+    MAX_LOSS,
+    MAX_POSSIBLE_LOSS,
     ExportResult,
     SampleRun,
     TransformEffect,
@@ -279,7 +279,7 @@ def _figures(variant: Variant) -> tuple[tuple[str, str], ...]:
 
 def verdict_text(variant: Variant) -> str:
     name, loss = variant.precision, f"{100 * variant.answers.loss:.1f}"
-    most = f"{100 * MOST_LOSS:.1f}"
+    most = f"{100 * MAX_LOSS:.1f}"
     match variant.verdict:
         case "recommended":
             words = [tr("{name} keeps the accuracy, is smaller, and is faster on this computer.", name=name)]
@@ -299,14 +299,14 @@ def verdict_text(variant: Variant) -> str:
 def _proof_text(answers: VariantAgreement) -> str:
     """Return which loss the images rule out, or how many more would rule out enough."""
     changed, total = f"{answers.flips:,}", f"{answers.images:,}"
-    if answers.lacking:
+    if answers.missing_images:
         return tr(
             "{changed} of {total} predictions change. Too few held-out images to rule out a loss of {n} points: "
             "{count} more without a change would.",
             changed=changed,
             total=total,
-            n=f"{100 * MOST_DOUBT:.0f}",
-            count=answers.lacking,
+            n=f"{100 * MAX_POSSIBLE_LOSS:.0f}",
+            count=answers.missing_images,
         )
     return tr(
         "{changed} of {total} predictions change: a loss of more than {n} points is ruled out (95 %).",

@@ -15,7 +15,7 @@ from visionft.core.amounts import size_text
 from visionft.core.errors import VisionFTError
 from visionft.core.names import count_of
 from visionft.export.contents import FIXED_MODEL_FILE, SCRIPT_FILE
-from visionft.export.export_result import JUDGED_TITLES
+from visionft.export.export_result import COMPARED_SPLIT_TITLES
 from visionft.export.options import ARTEFACTS, DEFAULT_TARGET, Target, option_metadata, target_named
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def _variant_lines(variants: "Sequence[Variant]") -> list[str]:
     for each in variants:
         answers, (low, high) = each.answers, each.answers.difference
         difference = f"{answers.top1 - answers.reference_top1:+.1%} ({low:+.1%} to {high:+.1%})"
-        judged_on = f"{answers.images:,} {JUDGED_TITLES[each.split]}"
+        judged_on = f"{answers.images:,} {COMPARED_SPLIT_TITLES[each.split]}"
         faster = f"{each.speed.times_faster:.2f} x" if each.speed else ""
         name, size = each.file or f"({each.precision})", size_text(each.bytes)
         rows.append((name, size, judged_on, f"{answers.top1:.1%}", difference, faster, _VERDICTS[each.verdict]))

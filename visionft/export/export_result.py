@@ -1,4 +1,4 @@
-"""The result of an export: its files and measurements (comparison with PyTorch, latency, smaller files). Torch-free."""
+"""The result of an export: its files and measurements (comparison with PyTorch, latency, variants). Torch-free."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
 from visionft.data.types import Split
-from visionft.export.contents import MODEL_FILE, listed_files, read_record, settle
+from visionft.export.contents import MODEL_FILE, finish_publishing, listed_files, read_record
 from visionft.training.evaluation.comparison import paired_interval
 from visionft.training.evaluation.metrics import wilson_interval
 from visionft.training.evaluation.timing import Spread
@@ -14,23 +14,25 @@ from visionft.training.evaluation.timing import Spread
 Precision = Literal["fp16", "int8"]
 PRECISIONS: Final[tuple[Precision, ...]] = get_args(Precision)
 
-# `wrong` is not kept; the others are. Only `recommended` is advised.
+# A `wrong` variant is discarded. `too_few`: not enough images to rule out a loss beyond `MAX_POSSIBLE_LOSS`.
 Verdict = Literal["recommended", "not_faster", "too_few", "wrong"]
-# The images that a variant was compared on; `held_out` are those of validation and test.
-Judged = Literal["val", "test", "held_out"]
-JUDGED_TITLES: Final[dict[Judged, str]] = {"val": "validation", "test": "test", "held_out": "held-out"}
+# Images used to evaluate a variant; `held_out` means validation and test.
+ComparedSplit = Literal["val", "test", "held_out"]
+COMPARED_SPLIT_TITLES: Final[dict[ComparedSplit, str]] = {"val": "validation", "test": "test", "held_out": "held-out"}
 
-# Of accuracy, as measured: not a bound of its interval. Of fewer than 200 images one is more than that, and an int8
-# file may lose that one: ResNet-18 on sign_digits is right for 94 instead of 95 of 100 images, with 3 changed.
-MOST_LOSS: Final = 0.005
-# Largest loss that may be possible (95 %) for a recommendation. 60 validation images of a project of 400, none of them
-# changed, prove 4.9 points (1 - .05 ** (1 / 60), the rule of three); .03 would need 99. What such a file loses on new
-# images was measured (docs/decisions/0054): .1 points in the mean of 1,100 images, 2 in the worst of 11 files.
-MOST_DOUBT: Final = 0.05
-LEAST_SPEED_UP: Final = 1.2
+# Largest measured loss of accuracy (the point estimate, not the end of its interval). With fewer than 200 images, one
+# image is more than this, and an int8 file may lose one: ResNet-18 on sign_digits classifies 94 instead of 95 of 100
+# images correctly, with 3 changed predictions.
+MAX_LOSS: Final = 0.005
+# A variant is recommended only if a larger loss of accuracy is ruled out (95 %). 60 validation images without a changed
+# prediction, as in a project of 400, rule out 4.9 points (1 - .05 ** (1 / 60), the rule of three); .03 would need 99
+# images. The measured loss of such files on new images (docs/decisions/0054) was .1 points in the mean of 1,100 images,
+# and 2 in the worst of 11 files.
+MAX_POSSIBLE_LOSS: Final = 0.05
+MIN_SPEEDUP: Final = 1.2
 # Tolerances at half precision; an integer file is judged by its accuracy.
 FP16_MAX_DIFF: Final = 2e-2
-FP16_LEAST_AGREEMENT: Final = 0.99
+FP16_MIN_AGREEMENT: Final = 0.99
 
 
 def variant_file(precision: Precision) -> str:
@@ -39,10 +41,10 @@ def variant_file(precision: Precision) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class VariantAgreement:
-    """Comparison of a variant's predictions with those of `model.onnx` on images of `Variant.split`; shares of 1.
+    """Comparison of the predictions of a variant and of `model.onnx` on images of `Variant.split`.
 
     Attributes:
-        top1: Accuracy (with several labels: every label right); `reference_top1` is that of `model.onnx`.
+        top1: Accuracy from 0 to 1 (with several labels: every label correct); `reference_top1` is for `model.onnx`.
         difference: 95 % interval of `top1 - reference_top1`, paired.
         flips: Number of images with different predictions.
         max_abs_diff: Largest difference of any probability.
@@ -66,26 +68,26 @@ class VariantAgreement:
 
     @property
     def largest_loss(self) -> float:
-        """Return the largest loss of accuracy that the images leave possible (95 %)."""
+        """Return the largest loss of accuracy that the images do not rule out (95 %)."""
         return _largest_loss(self.difference, self.images)
 
     @property
-    def lacking(self) -> int:
-        """Return how many more images, none of them changed, would rule out a loss beyond `MOST_DOUBT`."""
-        worse = self.loss * self.images
-        fixed, broken, count = (self.flips - worse) / 2, (self.flips + worse) / 2, self.images
-        if self.largest_loss <= MOST_DOUBT:
+    def missing_images(self) -> int:
+        """Return how many more images with unchanged predictions would rule out a loss beyond `MAX_POSSIBLE_LOSS`."""
+        lost_images = self.loss * self.images
+        fixed, broken, count = (self.flips - lost_images) / 2, (self.flips + lost_images) / 2, self.images
+        if self.largest_loss <= MAX_POSSIBLE_LOSS:
             return 0
-        while _largest_loss(paired_interval(fixed, broken, count), count) > MOST_DOUBT:
+        while _largest_loss(paired_interval(fixed, broken, count), count) > MAX_POSSIBLE_LOSS:
             count += 1
         return count - self.images
 
 
 def _largest_loss(difference: tuple[float, float], images: int) -> float:
-    """Return the end of the interval, but never less than as many images prove of which none changed.
+    """Return the largest loss in the 95 % interval, but at least the exact bound for unchanged predictions.
 
-    The interval is near, not exact: without a change it gives 3.2 points for 60 images, where a loss of 4.9 points
-    goes unseen once in 20 times.
+    The interval is an approximation: without a changed prediction it gives 3.2 points for 60 images, although a loss of
+    4.9 points goes unnoticed in one of 20 cases.
     """
     return max(-difference[0], 1 - 0.05 ** (1 / images))
 
@@ -95,10 +97,10 @@ class VariantLatency:
     """Latency of a variant and of `model.onnx` for one decoded image, timed alternately; milliseconds.
 
     Attributes:
-        p99_ms: None where there were too few runs, like `reference_p99_ms`.
+        p99_ms: None after too few runs, like `reference_p99_ms`.
         max_ms: None in the records of earlier versions, like `reference_max_ms`.
-        times_faster: Speed-up over `model.onnx`: the median over the pairs, on a processor capped by the ratio of their
-            processor times.
+        times_faster: Speed-up over `model.onnx`: the median ratio of paired runs. On a processor it is at most the ratio
+            of the processor times.
     """
 
     p50_ms: float
@@ -122,15 +124,15 @@ class VariantLatency:
 
 @dataclass(frozen=True, kw_only=True)
 class Variant:
-    """A variant of `model.onnx` in lower precision, or a rejected one.
+    """A variant of `model.onnx` in lower precision, also if it was rejected.
 
     Attributes:
-        file: Its name; empty for a rejected one.
-        bytes: Its size; `reference_bytes` is that of `model.onnx`.
-        temperature: Divisor of its logits, fitted on validation like that of `model.onnx`.
-        calibrated_on: Number of training images for the ranges of its integers; 0 at half precision.
-        speed: None for a rejected one.
-        split: The images that it was compared on.
+        file: File name; empty if rejected.
+        bytes: File size; `reference_bytes` is the size of `model.onnx`.
+        temperature: Divisor of the logits, equal to the temperature of `model.onnx`.
+        calibrated_on: Number of training images used to calibrate int8; 0 for fp16.
+        speed: None if rejected.
+        split: Images used for the comparison.
     """
 
     precision: Precision
@@ -144,50 +146,50 @@ class Variant:
     calibrated_on: int = 0
     speed: VariantLatency | None = None
     verdict: Verdict
-    split: Judged = "val"
+    split: ComparedSplit = "val"
 
     @property
     def is_kept(self) -> bool:
         return self.verdict != "wrong"
 
     @property
-    def is_sure(self) -> bool:
-        """Whether there were enough images to rule out a loss of accuracy beyond `MOST_DOUBT`."""
-        return self.is_kept and self.answers.largest_loss <= MOST_DOUBT
+    def has_enough_images(self) -> bool:
+        """Whether there were enough images to rule out a loss of accuracy beyond `MAX_POSSIBLE_LOSS`."""
+        return self.is_kept and self.answers.largest_loss <= MAX_POSSIBLE_LOSS
 
     @property
     def is_recommended(self) -> bool:
-        """Whether it is recommended in place of `model.onnx` on a computer such as this."""
+        """Whether it is recommended in place of `model.onnx` on a computer like this one."""
         return self.verdict == "recommended"
 
 
 def is_accurate(precision: Precision, answers: VariantAgreement) -> bool:
     if precision == "int8":
-        return answers.loss <= max(MOST_LOSS, 1 / answers.images) + 1e-9  # shares of an image are rounded
-    flips = max(1, round((1 - FP16_LEAST_AGREEMENT) * answers.images))
-    is_alike = answers.max_abs_diff <= FP16_MAX_DIFF and answers.flips <= flips
-    return is_alike and (answers.loss <= MOST_LOSS or answers.flips == 1)  # among few images, one may be nearly a tie
+        return answers.loss <= max(MAX_LOSS, 1 / answers.images) + 1e-9  # tolerance for float rounding
+    max_flips = max(1, round((1 - FP16_MIN_AGREEMENT) * answers.images))
+    is_close = answers.max_abs_diff <= FP16_MAX_DIFF and answers.flips <= max_flips
+    return is_close and (answers.loss <= MAX_LOSS or answers.flips == 1)  # a single change may be nearly a tie
 
 
 def judge(precision: Precision, answers: VariantAgreement, speed: VariantLatency | None) -> Verdict:
-    """Return the verdict on a variant; `speed` is not needed for a rejected one."""
+    """Return the verdict on a variant; `speed` may be None if the variant is inaccurate."""
     if not is_accurate(precision, answers):
         return "wrong"
-    if speed is None or speed.times_faster < LEAST_SPEED_UP:
+    if speed is None or speed.times_faster < MIN_SPEEDUP:
         return "not_faster"
-    return "too_few" if answers.largest_loss > MOST_DOUBT else "recommended"
+    return "too_few" if answers.largest_loss > MAX_POSSIBLE_LOSS else "recommended"
 
 
 def read_variants(record: Mapping[str, Any], folder: Path) -> tuple[Variant, ...]:
-    """Return the variants of a record: the kept ones with an existing file, and the rejected ones.
+    """Return the rejected variants of a record, and the kept variants with an existing file.
 
-    What version 0.2 wrote beside them (a small network, layers in float) is left out.
+    Other precisions and fields of version 0.2 (a small network, layers in float) are omitted.
 
     Raises:
         KeyError: The record is invalid, like TypeError and ValueError.
     """
-    found: list[Variant] = []
-    names = [each.name for each in fields(Variant)]
+    variants: list[Variant] = []
+    names = [field.name for field in fields(Variant)]
     for row in record.get("variants", ()):
         if row["precision"] not in PRECISIONS:
             continue
@@ -197,8 +199,8 @@ def read_variants(record: Mapping[str, Any], folder: Path) -> tuple[Variant, ...
         variant = Variant(**{**row, "answers": answers, "speed": speed})
         path = folder / variant.file
         if not variant.is_kept or (path.is_file() and path.stat().st_size == variant.bytes):
-            found.append(variant)
-    return tuple(found)
+            variants.append(variant)
+    return tuple(variants)
 
 
 MAX_ABS_DIFF = 1e-3
@@ -210,8 +212,8 @@ class Border:
     """The distance above which an image counts as out of distribution.
 
     Attributes:
-        split: Split used to set the border: validation, or training images too, held out one fold at a time.
-        share: Share of images of the same kind below the border, so in distribution.
+        split: Split used to set the border: `val`; or `train`, where cross-validated training images were added.
+        share: Share of in-distribution images below the border.
     """
 
     kind: str
@@ -231,7 +233,7 @@ class Parity:
 
     Attributes:
         max_abs_diff: Largest difference of any probability.
-        max_distance_diff: Largest difference of any distance, in units of its border; 0 where the file has none.
+        max_distance_diff: Largest difference of any distance, in units of its border; 0 without distances.
         top1_agreement: Share of images with the same top class, between 0 and 1.
     """
 
@@ -243,18 +245,18 @@ class Parity:
 
     @property
     def is_equal(self) -> bool:
-        """Whether the export may be kept."""
-        is_near = self.max_abs_diff <= MAX_ABS_DIFF and self.max_distance_diff <= MAX_DISTANCE_DIFF
-        return is_near and self.top1_agreement == 1.0
+        """Whether the differences are within rounding, so that the export may be kept."""
+        is_close = self.max_abs_diff <= MAX_ABS_DIFF and self.max_distance_diff <= MAX_DISTANCE_DIFF
+        return is_close and self.top1_agreement == 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class TransformEffect:
-    """Effect of preparing images in another way than `model.onnx` does, for a file that takes prepared images.
+    """Effect of resizing images differently from `model.onnx`, for a file that takes resized images.
 
     Attributes:
         max_abs_diff: Largest difference of any probability.
-        changed: Number of images with another top class.
+        changed: Number of images with a different top class.
     """
 
     images: int
@@ -275,7 +277,7 @@ class Latency(Spread):
 
     @property
     def hardware(self) -> str:
-        """Return the hardware for people, such as CPU."""
+        """Return the hardware to display, such as CPU."""
         return self.provider.removesuffix("ExecutionProvider")
 
 
@@ -284,10 +286,11 @@ class SampleRun:
     """Result of running a sample program in its own process.
 
     Attributes:
-        name: Of its language.
-        models: The files of the export run with it; in a record, `output` is that of the first.
-        output: Its output for some validation images; empty where it did not complete.
-        agrees: Whether it agrees with this program's predictions; None where it did not complete (`why_not`).
+        name: Name of the sample program, such as `python`.
+        models: Model files that it was run with; `output` is for the first.
+        output: Printed output for some validation images; empty if it failed to run.
+        agrees: Whether its predictions equal VisionFT's; None if it failed to run.
+        why_not: Reason why it failed to run.
     """
 
     name: str
@@ -302,14 +305,14 @@ class ExportResult:
     """The files of an export and their measurements.
 
     Attributes:
-        border: The border of out-of-distribution images; None where there were too few images.
-        remembered: Number of labelled images in the index beside the file, for evidence.
-        files: All files beside the record, the model included.
+        border: The border of out-of-distribution images; None if there were too few images to fit it.
+        remembered: Number of labelled images in the retrieval index.
+        files: All files of the export except its record.
+        variants: The variants in lower precision, including the rejected ones.
         left_out: Reasons for requested but omitted files, such as the folder for timm.
-        variants: The smaller files beside it, and rejected ones.
-        fixed_size: The effect of scaling without antialiasing before model_fixed.onnx; None without that file.
-        target: Name of the target that it was made for; empty in the records of earlier versions.
-        artefacts: Names of the rows of `visionft.export.options` that it was made with, those left out included.
+        fixed_size: The effect of scaling without antialiasing before `model_fixed.onnx`; None without this file.
+        target: Name of the export target; empty in the records of earlier versions.
+        artefacts: Names of the requested rows of `visionft.export.options`, including the omitted ones.
     """
 
     model: Path
@@ -329,17 +332,17 @@ class ExportResult:
     target: str = ""
     artefacts: tuple[str, ...] = ()
 
-    def left_out_with(self, *reasons: str) -> "ExportResult":
-        """Return the result with further reasons for omitted files; an empty text is none."""
+    def with_omitted(self, *reasons: str) -> "ExportResult":
+        """Return the result with further reasons for omitted files; empty texts are ignored."""
         return replace(self, left_out=(*self.left_out, *filter(None, reasons)))
 
 
 def read_export(folder: Path) -> ExportResult | None:
-    """Return the measurements of an earlier export in `folder`; None when there is none, or it cannot be read.
+    """Return the result of an earlier export in `folder`; None if it is missing or unreadable.
 
-    The record is valid only for its own file: another size means the file was replaced.
+    The record is valid only for its own model file: a different size means that the file was replaced.
     """
-    settle(folder)
+    finish_publishing(folder)
     model = folder / MODEL_FILE
     record = read_record(folder)
     try:

@@ -1,7 +1,7 @@
 """Export a run: merge it, write one ONNX file, compare its predictions with PyTorch on real images, then publish it.
 
-An export without a comparison with PyTorch is not an export (design rule 6). What stands beside the file is a row of
-`visionft.export.options`: it joins the published export once it is made, so that `model.onnx` can be used meanwhile.
+Every export is compared with PyTorch (design rule 6). Optional files are rows of `visionft.export.options`. Each is
+added to the published export when it is finished, so `model.onnx` can be used meanwhile.
 """
 
 import logging
@@ -27,7 +27,7 @@ from visionft.export.contents import (
     LICENCE_FILE,
     MODEL_FILE,
     RECORD_FILE,
-    adding,
+    adding_files,
     file_entry,
     list_contents,
     publishing,
@@ -62,9 +62,10 @@ from visionft.training.runs.run_model import RunModel
 
 logger = logging.getLogger(__name__)
 
-INDEX_COMPARED = 16  # images
-_WRITE_S, _COMPARE_S, _TIME_S, _FINISH_S = 10.0, 3.0, 2.0, 4.0  # of a ResNet-18 on two cores: weights of the stages
-TIMED_SECONDS = 1.5  # of the measured latency: 60 runs of 25 ms, enough for a 95th percentile
+INDEX_PARITY_IMAGES = 16
+# Weights of the job's stages, measured with a ResNet-18 on two cores.
+_WRITE_SECONDS, _COMPARE_SECONDS, _TIMING_SECONDS, _FINISH_SECONDS = 10.0, 3.0, 2.0, 4.0
+MAX_TIMING_SECONDS = 1.5  # 60 runs of 25 ms are enough for a 95th percentile
 
 
 def export_run(
@@ -80,18 +81,18 @@ def export_run(
 
     Args:
         run_dir: Folder of the run.
-        images: The project's images; those of the validation split are compared.
+        images: The project's images; its validation images are compared.
         out_dir: Created when missing.
-        options: Files to write, and their format. A file that this run cannot have is left out with a reason.
+        options: Files to write, and their format. A file that this run does not support is omitted with a reason.
         facts: Further facts of the project for the record and the model card; notes and tags are exported with the
             images of a retrieval run.
 
     Returns:
-        The export; a cancelled one has the files that were finished before, and a record of them.
+        The export. If it was cancelled after `model.onnx` was finished, it has the files finished so far.
 
     Raises:
-        ExportError: The file differs from PyTorch, a variant was requested without labelled images to calibrate or
-            evaluate it; `out_dir` is unchanged. Or a further file differs; `out_dir` has the files before it.
+        ExportError: The file differs from PyTorch, or a variant was requested without labelled images to calibrate or
+            evaluate it; `out_dir` is unchanged. Or an optional file differs; `out_dir` has the files before it.
         RunError: The run cannot be read, or there are no validation images to compare on.
         JobCancelled: The user cancelled before `model.onnx` was finished; `out_dir` is unchanged.
         WeightsError: The pretrained weights of the run are no longer available.
@@ -101,32 +102,32 @@ def export_run(
     options.check()
     logger.info("export starts: %s, %s", run_dir.name, options)
     rows = options.rows
-    # Others may be added, such as the labelled images of a retrieval run.
+    # Incomplete: the index of a retrieval run, for example, is known only after loading.
     names = [name for row in rows for name in row.files]
     planned = [MODEL_FILE, LABELS_FILE, LICENCE_FILE, CARD_FILE, RECORD_FILE, *names]
     planned += sample_files()
-    # First, so a read-only destination is reported before minutes of work.
+    # Open the destination first, so that a read-only one is reported before minutes of work.
     with publishing(out_dir, planned) as folder:
         run = read_run(run_dir)
-        begin_s = 2 + 0.002 * (len(images.labelled("train")) + len(images.labelled("val")))
-        known_s = begin_s + _WRITE_S + _COMPARE_S + _TIME_S + _FINISH_S
-        job = job.in_stages(known_s + sum(row.weight for row in rows))
-        with job.stage("Loading the network", weight=begin_s):
+        load_seconds = 2 + 0.002 * (len(images.labelled("train")) + len(images.labelled("val")))
+        base_seconds = load_seconds + _WRITE_SECONDS + _COMPARE_SECONDS + _TIMING_SECONDS + _FINISH_SECONDS
+        job = job.in_stages(base_seconds + sum(row.weight for row in rows))
+        with job.stage("Loading the network", weight=load_seconds):
             model = load_current_model(run, images, job=job)
             require_images(rows, model, images)
             prepared = prepare_run(model, images, opset=options.opset, job=job)
         path = folder / MODEL_FILE
-        with job.stage("Writing the ONNX file", weight=_WRITE_S):
+        with job.stage("Writing the ONNX file", weight=_WRITE_SECONDS):
             path.write_bytes(prepared.whole_model(prepared.networks).SerializeToString())
             write_text(folder / LABELS_FILE, "\n".join(prepared.class_names) + "\n")
             write_samples(folder)
             write_licence(folder, prepared.metadata)
-        with job.stage("Comparing with PyTorch", weight=_COMPARE_S):
+        with job.stage("Comparing with PyTorch", weight=_COMPARE_SECONDS):
             predictor = Predictor(path)
             parity = compare(prepared, predictor, job=job)
-        with job.stage("Measuring its speed", weight=_TIME_S):
+        with job.stage("Measuring its speed", weight=_TIMING_SECONDS):
             latency = measure_latency(predictor, prepared.pixels[-1], job=job)
-        with job.stage(weight=_FINISH_S):
+        with job.stage(weight=_FINISH_SECONDS):
             result = ExportResult(
                 model=out_dir / MODEL_FILE,
                 bytes=path.stat().st_size,
@@ -138,8 +139,8 @@ def export_run(
                 border=prepared.border,
                 target=options.target,
             )
-            result, references = complete(prepared, folder, result, {}, facts=facts, job=job)
-    with suppress(OSError):  # a project in a read-only folder
+            result, references = complete_export(prepared, folder, result, {}, facts=facts, job=job)
+    with suppress(OSError):  # the project is in a read-only folder
         write_file_cost(run_dir, file_bytes=result.bytes, milliseconds=result.latency.median_ms)
     if rows:
         message = Message("{file} is finished and can be used; further files follow.", file=MODEL_FILE)
@@ -148,10 +149,10 @@ def export_run(
         job.report(ResultStored(name=str(result.model)))
         try:
             job.check_cancelled()
-            with job.stage(weight=row.weight), adding(out_dir, result.sha256) as folder:
+            with job.stage(weight=row.weight), adding_files(out_dir, result.sha256) as folder:
                 following = row.write(prepared, folder, result, job)
                 following = replace(following, artefacts=(*result.artefacts, row.name))
-                result, references = complete(prepared, folder, following, references, facts=facts, job=job)
+                result, references = complete_export(prepared, folder, following, references, facts=facts, job=job)
         except JobCancelled:
             break
     logger.info("export ends: %d bytes, %s, %s", result.bytes, result.parity, result.artefacts)
@@ -159,30 +160,30 @@ def export_run(
 
 
 def require_images(rows: Sequence[Artefact], model: RunModel, images: Snapshot) -> None:
-    """Refuse artefacts early where there are no images to make or evaluate them with.
+    """Check early that the images needed to make and evaluate the artefacts exist.
 
     Raises:
-        ExportError: There is no labelled validation image, or no labelled training image for the ranges of integers.
+        ExportError: There is no labelled validation image, or no labelled training image to calibrate int8.
     """
-    wanted: dict[Split, str] = {
+    messages: dict[Split, str] = {
         "val": Message("Variants are evaluated on labelled validation images, and this project has none."),
         "train": Message("int8 is calibrated on training images, and there are none with a label."),
     }
-    for split, message in wanted.items():
-        labels = {images.class_names[label] for each in images.labelled(split) for label in each.labels}
+    for split, message in messages.items():
+        labels = {images.class_names[label] for image in images.labelled(split) for label in image.labels}
         if labels.isdisjoint(model.run.class_names) and any(split in row.needs for row in rows):
             raise ExportError(message, "Divide the images, or export without variants.", NextStep("split"))
 
 
 def measure_latency(predictor: Predictor, pixels: np.ndarray, *, job: JobContext) -> Latency:
-    """Return the time of a model for one image (H, W, 3), with enough runs for a 95th percentile."""
+    """Return the latency of a model for one (H, W, 3) image, with enough runs for a 95th percentile."""
     call = partial(predictor.probabilities, pixels[None])
-    times_ms = timed_calls([call], job=job, most_runs=runs_for(0.95), most_seconds=TIMED_SECONDS)
+    times_ms = timed_calls([call], job=job, most_runs=runs_for(0.95), most_seconds=MAX_TIMING_SECONDS)
     height, width, _ = pixels.shape
     return Latency(**asdict(spread_of(times_ms)), provider=predictor.provider, width=width, height=height)
 
 
-def complete(
+def complete_export(
     prepared: PreparedRun,
     folder: Path,
     result: ExportResult,
@@ -191,7 +192,7 @@ def complete(
     facts: ProjectFacts,
     job: JobContext,
 ) -> tuple[ExportResult, dict[str, Any]]:
-    """Run the sample programs with new model files, and write the index, the record and the model card.
+    """Run the sample programs if there are new model files, and write the index, the record and the model card.
 
     Args:
         prepared: The run.
@@ -207,7 +208,7 @@ def complete(
     Raises:
         ExportError: The Python sample or the index disagrees with `model.onnx`.
     """
-    kept = [each for each in result.variants if each.is_kept]
+    kept = [variant for variant in result.variants if variant.is_kept]
     if prepared.has_index:
         result = replace(result, remembered=_write_index(prepared, folder, facts, kept))
     stages = job.in_stages(2)
@@ -232,7 +233,7 @@ def _run_samples(prepared: PreparedRun, folder: Path, kept: Sequence[Variant]) -
     Raises:
         ExportError: The Python sample disagrees with `model.onnx`.
     """
-    names = [MODEL_FILE, *(each.file for each in kept)]
+    names = [MODEL_FILE, *(variant.file for variant in kept)]
     predictors = [Predictor(folder / name, device="cpu") for name in names]
     images = [image.path for image in prepared.compared_images]
     samples = run_samples(folder, images, predictors)
@@ -241,12 +242,12 @@ def _run_samples(prepared: PreparedRun, folder: Path, kept: Sequence[Variant]) -
 
 
 def _write_index(prepared: PreparedRun, folder: Path, facts: ProjectFacts, kept: Sequence[Variant]) -> int:
-    """Write the retrieval index beside the model and its variants, and return its number of images.
+    """Write the retrieval index of the model and its variants, and return its number of images.
 
-    The index of a published export stays, with the new variants: images may have been added to it.
+    An existing index only gets the new variants, because the user may have added images to it.
     """
     loaded, path = prepared.model.strongest, folder / MODEL_FILE
-    hashes = tuple(each.sha256 for each in kept)
+    hashes = tuple(variant.sha256 for variant in kept)
     if (earlier := read_index(path)) is not None:
         write_index(folder / INDEX_FILE, replace(earlier, variants=hashes))
         return len(earlier.memory)
@@ -262,11 +263,11 @@ def _write_index(prepared: PreparedRun, folder: Path, facts: ProjectFacts, kept:
     )
     write_index(folder / INDEX_FILE, index)
     predictor = Predictor(path, device="cpu")
-    pixels = uniform_batch(prepared.pixels, INDEX_COMPARED)
+    pixels = uniform_batch(prepared.pixels, INDEX_PARITY_IMAGES)
     inputs = network_inputs(loaded, pixels)
     expected = embeddings(loaded.classifier.network, loaded.classifier.backbone, inputs).numpy()
-    found = predictor.embeddings(pixels)
-    pairs = ((expected, found), (index.probabilities(found), predictor.probabilities(pixels)))
+    exported = predictor.embeddings(pixels)
+    pairs = ((expected, exported), (index.probabilities(exported), predictor.probabilities(pixels)))
     difference = max(float(np.abs(first - second).max()) for first, second in pairs)
     if difference > MAX_ABS_DIFF:
         message = Message(

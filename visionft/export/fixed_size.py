@@ -1,8 +1,8 @@
-"""Further forms of `model.onnx`: `model_fixed.onnx` for one image of a fixed size, and `model_float.onnx`.
+"""Models without the preprocessing of `model.onnx`: `model_fixed.onnx` of static shape, and `model_float.onnx`.
 
-NPUs and their compilers (QNN, NNAPI, Core ML in ONNX Runtime, tract) need every size of the graph to be a number. The
-input of `model_fixed.onnx` is the network's, as bytes: the program crops and resizes before. `model_float.onnx` is the
-bare network, for programs that crop, resize and normalise images themselves.
+NPUs and their compilers (QNN, NNAPI, Core ML in ONNX Runtime, tract) need a graph with static shapes only. The input of
+`model_fixed.onnx` is a uint8 image of the network's input size: the program crops and resizes before. `model_float.onnx`
+is the network alone, for programs that crop, resize and normalise images themselves.
 """
 
 from dataclasses import replace
@@ -36,8 +36,8 @@ from visionft.export.predictor import DISTANCE, INPUT, OUTPUT, Predictor
 from visionft.export.prepared import PreparedRun, network_inputs, readable_images
 from visionft.training.runs.run_snapshot import spread
 
-_COMPARED: Final = 16  # images, with PyTorch
-_RESIZED: Final = 120  # held-out images, most of them
+_PARITY_IMAGES: Final = 16
+_MAX_HELD_OUT_IMAGES: Final = 120  # to measure the effect of another resize
 
 
 def fixed_model(
@@ -46,14 +46,14 @@ def fixed_model(
     """Return the ONNX model from `image`, uint8 [1, height, width, 3], to probabilities and logits.
 
     Args:
-        network: A fixed network of `export_network`, with logits alone.
-        preprocessing: Of the network.
-        metadata: That of `model.onnx`.
-        task: Of the project.
-        opset: Of the network.
+        network: A network from `export_network` with `is_fixed`; its only output is the logits.
+        preprocessing: The network's preprocessing.
+        metadata: Metadata of `model.onnx`.
+        task: The project's task.
+        opset: The network's opset.
 
     Raises:
-        ExportError: A size of the graph is computed, so that NPUs cannot run it.
+        ExportError: A shape of the graph is dynamic, so NPUs cannot run it.
     """
     whole = from_images(network, preprocessing, opset=opset, is_fixed=True)
     whole = assemble(whole, temperature=float(metadata["temperature"]), task=task, batch=1)
@@ -68,7 +68,7 @@ def fixed_model(
 
 
 def values_without_size(model: Any) -> list[str]:
-    """Return the names of the values with a size that is no number, according to ONNX's shape inference."""
+    """Return the names of the values with an unknown dimension, according to ONNX's shape inference."""
     import onnx
 
     graph = onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True).graph
@@ -78,85 +78,85 @@ def values_without_size(model: Any) -> list[str]:
         if value.type.tensor_type.HasField("shape")
     }
     names = [value.name for value in graph.input] + [name for node in graph.node for name in node.output if name]
-    return [name for name in names if name not in sizes or not all(each.dim_value for each in sizes[name])]
+    return [name for name in names if name not in sizes or not all(dim.dim_value for dim in sizes[name])]
 
 
 def scaled_input(preprocessing: PreprocessConfig, pixels: np.ndarray) -> np.ndarray:
-    """Return the input of a file of fixed size from a uint8 (H, W, 3) image, scaled without antialiasing.
+    """Crop a uint8 (H, W, 3) image and scale it without antialiasing; return (1, height, width, 3) bytes.
 
-    It is what Android's `Bitmap.createScaledBitmap` and OpenCV's `resize` do: each pixel is a mean of the four nearest.
+    Android's `Bitmap.createScaledBitmap` and OpenCV's `resize` do the same: each pixel is a weighted mean of the four
+    nearest pixels.
     """
     top, left, height, width = preprocessing.crop_box(*pixels.shape[:2])
-    part = torch.from_numpy(np.ascontiguousarray(pixels[top : top + height, left : left + width]))
-    found = F.interpolate(part.permute(2, 0, 1)[None].float(), preprocessing.shape, mode="bilinear")
-    return found.round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()
+    crop = torch.from_numpy(np.ascontiguousarray(pixels[top : top + height, left : left + width]))
+    scaled = F.interpolate(crop.permute(2, 0, 1)[None].float(), preprocessing.shape, mode="bilinear")
+    return scaled.round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()
 
 
 def write_fixed_model(prepared: PreparedRun, folder: Path, result: ExportResult, *, job: JobContext) -> ExportResult:
-    """Write `model_fixed.onnx`, equal to PyTorch on its own input; it is left out with a reason where it cannot be so.
+    """Write `model_fixed.onnx` if its predictions equal PyTorch's on the same input; otherwise record the reason.
 
-    How far another resize than that of the model moves its predictions is measured on held-out images.
+    The effect of resizing without antialiasing is measured on held-out images.
     """
     if prepared.model.is_combined:
         message = Message("An ensemble has no file of a fixed size: each part prepares images in its own way.")
-        return result.left_out_with(message)
+        return result.with_omitted(message)
     job.report(Progress(stage="Writing the file of a fixed size", done=0, total=0))
     preprocessing = prepared.model.strongest.preprocessing
     network = prepared.model.strongest.classifier.merged().eval()
     traced = prepared.traced(network, preprocessing.shape, is_fixed=True)
     task = prepared.images.task
     try:
-        made = fixed_model(traced, preprocessing, prepared.metadata, task=task, opset=prepared.opset)
-        session = trusted_session(made.SerializeToString())
-        for pixels in prepared.pixels[:_COMPARED]:
-            given = scaled_input(preprocessing, pixels)
+        model = fixed_model(traced, preprocessing, prepared.metadata, task=task, opset=prepared.opset)
+        session = trusted_session(model.SerializeToString())
+        for pixels in prepared.pixels[:_PARITY_IMAGES]:
+            inputs = scaled_input(preprocessing, pixels)
             with torch.no_grad():
-                logits = network(preprocessing.normalise_batch(torch.from_numpy(given))).double().numpy()
+                logits = network(preprocessing.normalise_batch(torch.from_numpy(inputs))).double().numpy()
             expected = (softmax if task == "single" else sigmoid)(logits / prepared.temperature)
-            difference = float(np.abs(session.run([OUTPUT], {INPUT: given})[0] - expected).max())
+            difference = float(np.abs(session.run([OUTPUT], {INPUT: inputs})[0] - expected).max())
             if not difference <= MAX_ABS_DIFF:
                 message = Message("{file} differs from PyTorch by {difference}.", file=FIXED_MODEL_FILE)
                 raise ExportError(Message(message, difference=f"{difference:.2g}"))
     except ExportError as error:
-        return result.left_out_with(error.message)
-    (folder / FIXED_MODEL_FILE).write_bytes(made.SerializeToString())
+        return result.with_omitted(error.message)
+    (folder / FIXED_MODEL_FILE).write_bytes(model.SerializeToString())
     held_out = (*prepared.compared_images, *prepared.images.labelled("test"))
-    images = [pixels for _, pixels in readable_images(list(spread(held_out, _RESIZED)), prepared.image_reading)]
+    images = [
+        pixels for _, pixels in readable_images(list(spread(held_out, _MAX_HELD_OUT_IMAGES)), prepared.image_reading)
+    ]
     predictor = Predictor(folder / MODEL_FILE)
-    expected = [predictor.probabilities(each[None]) for each in images]
-    found = [session.run([OUTPUT], {INPUT: scaled_input(preprocessing, each)})[0] for each in images]
-    pairs = list(zip(expected, found, strict=True))
+    expected = [predictor.probabilities(image[None]) for image in images]
+    predicted = [session.run([OUTPUT], {INPUT: scaled_input(preprocessing, image)})[0] for image in images]
+    pairs = list(zip(expected, predicted, strict=True))
     effect = TransformEffect(
         images=len(images),
-        max_abs_diff=max(float(np.abs(ours - theirs).max()) for ours, theirs in pairs),
-        changed=sum(int(ours.argmax()) != int(theirs.argmax()) for ours, theirs in pairs),
+        max_abs_diff=max(float(np.abs(first - second).max()) for first, second in pairs),
+        changed=sum(int(first.argmax()) != int(second.argmax()) for first, second in pairs),
     )
     return replace(result, fixed_size=effect)
 
 
-_COMPARED_IMAGES = 16
-
-
 def write_float_model(prepared: PreparedRun, folder: Path, result: ExportResult) -> ExportResult:
-    """Write the network from normalised float images [batch, 3, height, width] to logits, compared with PyTorch.
+    """Write `model_float.onnx`, from normalised float32 images [batch, 3, height, width] to logits.
 
     Raises:
-        ExportError: It differs from PyTorch.
+        ExportError: Its predictions differ from PyTorch's.
     """
     from onnx.utils import Extractor
 
     if prepared.model.is_combined:
         message = Message("An ensemble has no float model: each part prepares images in its own way.")
-        return result.left_out_with(message)
+        return result.with_omitted(message)
     model = Extractor(prepared.networks[0]).extract_model([NETWORK_INPUT], [LOGITS])
     set_metadata(model, {name: value for name, value in prepared.metadata.items() if name != DISTANCE})
     content = model.SerializeToString()
     part = prepared.model.strongest
-    inputs = network_inputs(part, prepared.pixels[:_COMPARED_IMAGES])
+    inputs = network_inputs(part, prepared.pixels[:_PARITY_IMAGES])
     with torch.no_grad():
         expected = part.classifier(inputs).numpy()
-    found = np.asarray(trusted_session(content).run([LOGITS], {NETWORK_INPUT: inputs.numpy()})[0])
-    difference = float(np.abs(softmax(expected) - softmax(found)).max())
+    exported = np.asarray(trusted_session(content).run([LOGITS], {NETWORK_INPUT: inputs.numpy()})[0])
+    difference = float(np.abs(softmax(expected) - softmax(exported)).max())
     if difference > MAX_ABS_DIFF:
         message = Message("{file} differs from PyTorch by {difference}.", file=FLOAT_MODEL_FILE)
         raise ExportError(Message(message, difference=f"{difference:.2g}"), Message("{file} is kept.", file=MODEL_FILE))

@@ -1,8 +1,8 @@
 """The exported ONNX graph: from images of any size to probabilities, preprocessing included.
 
 `image` uint8 [batch, height, width, 3] -> crop -> antialiased resize -> normalise -> network -> `logits`
--> divide by the temperature -> softmax -> `probabilities`; from the network's stages the `distance` to the training
-images, where it is fitted (`visionft.export.distance`). The steps before the network mirror
+-> divide by the temperature -> softmax -> `probabilities`. If a distance is fitted (`visionft.export.distance`), the
+network's stages also give the `distance` to the training images. The steps before the network mirror
 `visionft.data.preprocess` operation by operation.
 """
 
@@ -20,11 +20,11 @@ from models.shapes import InputShape
 from visionft.data.preprocess import PreprocessConfig
 from visionft.data.types import Task
 from visionft.export.contents import OPSET
-from visionft.export.predictor import RETURNING
+from visionft.export.predictor import HIDDEN_OUTPUT_KEYS
 from visionft.export.preprocessing_graph import constant, ir_version, normalising_model, preprocessing_model
 from visionft.training.runs.run_model import RunModel
 
-_SCOPES = "pkg.torch.onnx.name_scopes"
+_SCOPES_KEY = "pkg.torch.onnx.name_scopes"
 NETWORK_INPUT, LOGITS = "input", "logits"
 
 
@@ -39,11 +39,11 @@ def export_network(
 ) -> None:
     """Write a network as ONNX: `input` float32 [batch, 3, height, width] (normalised) to `logits` and further outputs.
 
-    A fixed network takes one image at a time: all its sizes are numbers.
+    With `is_fixed`, the batch size is 1 and all shapes are static.
 
     Each node is named `MODULE/OPERATOR`, as `body.layer1.0.conv1/Conv`, to show the network's modules in a viewer. The
-    exporter records the enclosing modules of each node, outermost first, then the operator. A convolution with a folded
-    norm has the record of the norm; its weights keep their names.
+    exporter records the enclosing modules of each node, outermost first, then the operator. For a convolution with a
+    folded norm it records the norm's modules, so the convolution is named after its weights.
     """
     import onnx
     import torch
@@ -61,12 +61,12 @@ def export_network(
         dynamic_shapes=sizes,
         verbose=False,
     )
-    assert program is not None  # it returns one, with `dynamo`
+    assert program is not None  # guaranteed with `dynamo`
     model = program.model_proto
     graph = model.graph
     names = Counter[str]()
     for node in graph.node:
-        scopes = next((each.value for each in node.metadata_props if each.key == _SCOPES), "[]")
+        scopes = next((prop.value for prop in node.metadata_props if prop.key == _SCOPES_KEY), "[]")
         modules = [module for module in ast.literal_eval(scopes)[:-1] if not module.startswith("_")]
         module = modules[-1] if modules else ""
         if node.op_type == "Conv" and node.input[1].endswith(".weight"):
@@ -74,7 +74,7 @@ def export_network(
         name = f"{module}/{node.op_type}"
         names[name] += 1
         node.name = name if names[name] == 1 else f"{name}_{names[name]}"
-    # The exporter's notes have stack traces with the paths of this computer, half of a small file.
+    # The exporter adds stack traces with paths of this computer; they are half of a small file.
     for part in (model, graph, *graph.node, *graph.value_info, *graph.initializer, *graph.input, *graph.output):
         part.ClearField("metadata_props")
         part.ClearField("doc_string")
@@ -85,15 +85,15 @@ def export_network(
 def from_images(network: Any, preprocessing: PreprocessConfig, *, opset: int = OPSET, is_fixed: bool = False) -> Any:
     """Return an ONNX model from `image` to the outputs of a network, with preprocessing before the network.
 
-    Before a fixed network it is the normalisation alone.
+    With `is_fixed`, the preprocessing is the normalisation only.
     """
     from onnx import compose
 
     network = compose.add_prefix(network, "network/")
-    before = (normalising_model if is_fixed else preprocessing_model)(preprocessing, opset)
-    for node in before.graph.node:  # a viewer shows their names
+    steps = (normalising_model if is_fixed else preprocessing_model)(preprocessing, opset)
+    for node in steps.graph.node:  # graph viewers show the names
         node.name = f"preprocessing/{node.name}"
-    return compose.merge_models(before, network, io_map=[("pixels", f"network/{NETWORK_INPUT}")])
+    return compose.merge_models(steps, network, io_map=[("pixels", f"network/{NETWORK_INPUT}")])
 
 
 def assemble(joined: Any, *, temperature: float, task: Task, batch: str | int = "batch") -> Any:
@@ -114,44 +114,46 @@ def assemble(joined: Any, *, temperature: float, task: Task, batch: str | int = 
     add("Identity", [raw.name], LOGITS)
     add("Div", [raw.name, "temperature"], "calibrated")
     add(activation[0], ["calibrated"], "probabilities", **activation[1])
-    for each in others:
-        name = each.name.rpartition("/")[2]
-        outputs[name] = [dim.dim_value for dim in each.type.tensor_type.shape.dim][1:]
-        add("Identity", [each.name], name)
+    for output in others:
+        name = output.name.rpartition("/")[2]
+        outputs[name] = [dim.dim_value for dim in output.type.tensor_type.shape.dim][1:]
+        add("Identity", [output.name], name)
     del graph.output[:]
     for name, sizes in outputs.items():
         graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, [batch, *sizes]))
-    opsets = {each.domain: each.version for each in joined.opset_import}  # merging duplicates the common one
+    opsets = {opset.domain: opset.version for opset in joined.opset_import}  # merging duplicates the common entry
     del joined.opset_import[:]
     joined.opset_import.extend(helper.make_opsetid(domain, version) for domain, version in opsets.items())
-    del graph.value_info[:]  # the exporter's shapes are for its own inputs and no longer hold
+    del graph.value_info[:]  # shapes of the network before merging are outdated
     onnx.checker.check_model(joined, full_check=True)
     return joined
 
 
 def hide_outputs(model: Any) -> dict[str, str]:
-    """Remove all outputs of the model except `probabilities` and `logits`; return the bytes to restore each.
+    """Remove all outputs of the model except `probabilities` and `logits`; return the bytes that restore each.
+
+    ONNX Runtime then skips their computation.
 
     Returns:
         {metadata key: bytes as hex digits}. Appended to the file, the bytes restore the output, because protobuf merges
-        concatenated messages. Without them ONNX Runtime skips the computation of the output.
+        concatenated messages.
     """
     import onnx
 
-    found: dict[str, str] = {}
-    for name, key in RETURNING.items():
+    hidden: dict[str, str] = {}
+    for name, key in HIDDEN_OUTPUT_KEYS.items():
         outputs = model.graph.output
-        returned = onnx.ModelProto()
-        for place in [place for place, output in enumerate(outputs) if output.name == name]:
-            returned.graph.output.append(outputs[place])
-            del outputs[place]
-        if returned.graph.output:
-            found[key] = returned.SerializeToString().hex()
-    return found
+        restoring = onnx.ModelProto()
+        for index in [index for index, output in enumerate(outputs) if output.name == name]:
+            restoring.graph.output.append(outputs[index])
+            del outputs[index]
+        if restoring.graph.output:
+            hidden[key] = restoring.SerializeToString().hex()
+    return hidden
 
 
 def set_metadata(model: Any, values: dict[str, Any]) -> None:
-    """Name VisionFT as the producer, and store values in `metadata_props`: text as it is, anything else as JSON."""
+    """Set VisionFT as the producer, and store values in `metadata_props`: text unchanged, other values as JSON."""
     from onnx import helper
 
     model.producer_name, model.producer_version = "VisionFT", visionft.__version__
@@ -161,71 +163,72 @@ def set_metadata(model: Any, values: dict[str, Any]) -> None:
     helper.set_model_props(model, texts)
 
 
-MIXED = "mixed"
+ENSEMBLE_LOGITS = "mixed"
 
 
 def join(graphs: Sequence[Any], model: RunModel) -> Any:
-    """Return one ONNX model of all parts: from the image to the weighted logits, and to the distance where one has it.
+    """Return one ONNX model of all parts, from `image` to the weighted logits and, if a part has it, the distance.
 
-    Parts often have the same frozen network, so equal tensors and nodes are stored and computed once.
+    Parts often share a frozen network, so equal tensors and nodes are stored and computed once.
 
     Args:
-        graphs: ONNX models from `image` to logits and, for at most one, the distance; one per part of `model`.
+        graphs: ONNX models from `image` to logits, one per part of `model`. At most one also returns the distance.
+        model: The run or ensemble.
     """
     from onnx import TensorProto, compose, helper
 
     if len(graphs) == 1:
         return graphs[0]
     first, *others = (
-        compose.add_prefix(each, f"part_{place}/", rename_inputs=False) for place, each in enumerate(graphs)
+        compose.add_prefix(part, f"part_{index}/", rename_inputs=False) for index, part in enumerate(graphs)
     )
     graph = first.graph
-    logits = [each.graph.output[0].name for each in (first, *others)]
-    distances = [output for each in (first, *others) for output in each.graph.output[1:]]
-    for each in others:
-        graph.node.extend(each.graph.node)
-        graph.initializer.extend(each.graph.initializer)
-        first.functions.extend(each.functions)
-    _mix(graph, logits, model)
+    logits = [part.graph.output[0].name for part in (first, *others)]
+    distances = [output for part in (first, *others) for output in part.graph.output[1:]]
+    for part in others:
+        graph.node.extend(part.graph.node)
+        graph.initializer.extend(part.graph.initializer)
+        first.functions.extend(part.functions)
+    _append_weighted_sum(graph, logits, model)
     classes = len(model.run.class_names)
-    outputs = [helper.make_tensor_value_info(MIXED, TensorProto.FLOAT, ["batch", classes]), *distances]
+    outputs = [helper.make_tensor_value_info(ENSEMBLE_LOGITS, TensorProto.FLOAT, ["batch", classes]), *distances]
     replace_all(graph.output, outputs)
     del graph.value_info[:]
-    _keep_once(graph)
+    _merge_duplicates(graph)
     return first
 
 
-def _mix(graph: Any, logits: Sequence[str], model: RunModel) -> None:
-    """Append the sum of factor x logits, each part's classes in the ensemble's order."""
+def _append_weighted_sum(graph: Any, logits: Sequence[str], model: RunModel) -> None:
+    """Append the weighted sum of the parts' logits, with each part's classes reordered to the ensemble's order."""
     from onnx import helper, numpy_helper
 
     terms: list[str] = []
-    for place, (name, factor, columns) in enumerate(zip(logits, model.factors, model.columns, strict=True)):
-        ordered, term = name, f"term_{place}"
+    for index, (name, factor, columns) in enumerate(zip(logits, model.factors, model.columns, strict=True)):
+        ordered, term = name, f"term_{index}"
         if columns != tuple(range(len(columns))):
-            ordered = f"ordered_{place}"
-            graph.initializer.append(numpy_helper.from_array(np.array(columns, np.int64), f"columns_{place}"))
+            ordered = f"ordered_{index}"
+            graph.initializer.append(numpy_helper.from_array(np.array(columns, np.int64), f"columns_{index}"))
             graph.node.append(
-                helper.make_node("Gather", [name, f"columns_{place}"], [ordered], name=f"mix/{ordered}", axis=1)
+                helper.make_node("Gather", [name, f"columns_{index}"], [ordered], name=f"mix/{ordered}", axis=1)
             )
-        graph.initializer.append(numpy_helper.from_array(np.float32(factor).reshape(1), f"factor_{place}"))
-        graph.node.append(helper.make_node("Mul", [ordered, f"factor_{place}"], [term], name=f"mix/{term}"))
+        graph.initializer.append(numpy_helper.from_array(np.float32(factor).reshape(1), f"factor_{index}"))
+        graph.node.append(helper.make_node("Mul", [ordered, f"factor_{index}"], [term], name=f"mix/{term}"))
         terms.append(term)
-    graph.node.append(helper.make_node("Sum", terms, [MIXED], name=f"mix/{MIXED}"))
+    graph.node.append(helper.make_node("Sum", terms, [ENSEMBLE_LOGITS], name=f"mix/{ENSEMBLE_LOGITS}"))
 
 
-def _keep_once(graph: Any) -> None:
+def _merge_duplicates(graph: Any) -> None:
     """Merge equal tensors, then equal nodes with equal inputs; outputs keep their names."""
     from onnx import numpy_helper
 
-    names: dict[str, str] = {}  # removed name -> its replacement
+    names: dict[str, str] = {}  # {removed name: its replacement}
     tensors: dict[tuple[Any, ...], str] = {}
-    kept = []
+    initializers = []
     for tensor in graph.initializer:
         content = tensor.data_type, tuple(tensor.dims), numpy_helper.to_array(tensor).tobytes()
         first = tensors.setdefault(content, tensor.name)
         if first == tensor.name:
-            kept.append(tensor)
+            initializers.append(tensor)
         else:
             names[tensor.name] = first
     outputs = {output.name for output in graph.output}
@@ -235,25 +238,26 @@ def _keep_once(graph: Any) -> None:
         attributes = sorted(attribute.SerializeToString(deterministic=True) for attribute in node.attribute)
         key = node.domain, node.op_type, tuple(node.input), tuple(attributes), len(node.output)
         has_subgraph = any(attribute.HasField("g") or attribute.graphs for attribute in node.attribute)
-        first = node if has_subgraph else seen.setdefault(key, node)  # a subgraph may use removed names
+        # A subgraph may use removed names, so its node is kept.
+        first = node if has_subgraph else seen.setdefault(key, node)
         if first is node or outputs.intersection(node.output):
             nodes.append(node)
         else:
             names.update(zip(node.output, first.output, strict=True))
-    replace_all(graph.initializer, kept)
+    replace_all(graph.initializer, initializers)
     replace_all(graph.node, nodes)
 
 
-def replace_all(field: Any, kept: Sequence[Any]) -> None:
-    """Replace the content of a message's repeated field; new elements may come from the field itself."""
-    copies = [type(each)() for each in kept]
-    for copy, each in zip(copies, kept, strict=True):
-        copy.CopyFrom(each)
+def replace_all(field: Any, messages: Sequence[Any]) -> None:
+    """Replace the content of a repeated protobuf field; `messages` may be elements of the field itself."""
+    copies = [type(message)() for message in messages]
+    for copy, message in zip(copies, messages, strict=True):
+        copy.CopyFrom(message)
     del field[:]
     field.extend(copies)
 
 
-GRAPH = "image_classifier"
+GRAPH_NAME = "image_classifier"
 
 _IMAGE = (
     "Images, uint8 [batch, height, width, 3]: red, green, blue from 0 to 255, upright (EXIF applied), transparent "
@@ -273,7 +277,7 @@ _OUTPUTS = {
     "distance": "float32 [batch]: how unlike the images of training an image is; above 1 the answer is a guess.",
     "embedding": "float32 [batch, directions]: where an image lies among the labelled ones of index.safetensors.",
 }
-_MORE = {
+_HIDDEN_OUTPUTS = {
     "distance_output": "With the bytes of the metadata's “distance_output” (hex digits) behind the file, it has the "
     "output “distance”.",
     "embedding_output": "With those of “embedding_output” it has the output “embedding”.",
@@ -281,28 +285,28 @@ _MORE = {
 
 
 def describe_values(model: Any, task: Task) -> None:
-    """Set the doc string of each input and output of a graph; call before hiding outputs, to restore it with them."""
+    """Set the doc string of each input and output. Call it before `hide_outputs`, so that hidden outputs have theirs."""
     takes_any_size = model.graph.input[0].type.tensor_type.shape.dim[1].dim_value == 0
-    said = {
+    descriptions = {
         "image": _IMAGE if takes_any_size else _FIXED_IMAGE,
         "probabilities": _PROBABILITIES[task],
         **_OUTPUTS,
     }
     for value in (*model.graph.input, *model.graph.output):
-        value.doc_string = said[value.name]
+        value.doc_string = descriptions[value.name]
 
 
 def describe_model(model: Any, metadata: dict[str, Any]) -> None:
-    """Set the doc string of the whole model, from its content and metadata; a viewer shows it first."""
+    """Set the name and the doc string of the whole model; graph viewers show the doc string first."""
     graph = model.graph
     classes = len(metadata["class_names"])
-    several = {"single": "one of", "multi": "which of"}[metadata["task"]]
+    quantity = {"single": "one of", "multi": "which of"}[metadata["task"]]
     lines = [
-        f"Tells {several} {classes} classes an image shows. Made by VisionFT from the run {metadata['run']}.",
+        f"Tells {quantity} {classes} classes an image shows. Made by VisionFT from the run {metadata['run']}.",
         *(f"In: {value.name}. {value.doc_string}" for value in graph.input),
         *(f"Out: {value.name}. {value.doc_string}" for value in graph.output),
-        *(words for key, words in _MORE.items() if key in metadata),
+        *(words for key, words in _HIDDEN_OUTPUTS.items() if key in metadata),
         "The metadata's “class_names” (a JSON list) name the columns.",
     ]
     model.doc_string = "\n".join(lines)
-    graph.name = GRAPH
+    graph.name = GRAPH_NAME

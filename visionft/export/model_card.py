@@ -28,7 +28,7 @@ from visionft.export.contents import (
     TIMM_FOLDER,
     FileEntry,
 )
-from visionft.export.export_result import JUDGED_TITLES, MOST_DOUBT, Latency, VariantAgreement
+from visionft.export.export_result import COMPARED_SPLIT_TITLES, MAX_POSSIBLE_LOSS, Latency, VariantAgreement
 from visionft.export.options import ARTEFACTS
 from visionft.export.sample_programs import PYTHON, SAMPLES
 from visionft.project.image_window import reading_text
@@ -228,7 +228,7 @@ def variants(record: Record) -> Iterable[str]:
     if not rows:
         return
     first = rows[0]["answers"]
-    judged = JUDGED_TITLES[rows[0].get("split", "val")]
+    judged = COMPARED_SPLIT_TITLES[rows[0].get("split", "val")]
     yield f"Variants, measured on {first['images']:,} {judged} images; use one where its loss does not matter:"
     header = ["file", "size", "accuracy", "loss, 95 % interval", "changed", "calibration error", "speed", ""]
     own = [code(MODEL_FILE), size_text(record["bytes"]), f"{first['reference_top1']:.1%}", "", "", "", "1.0 x", ""]
@@ -247,14 +247,14 @@ def fixed_size(record: Record) -> Iterable[str]:
 
 
 def _verdict(verdict: str, measured: Record) -> str:
-    """Return the verdict on a variant, with what its images prove or what is lacking."""
+    """Return the verdict on a variant, with what its images prove or what is missing_images."""
     if verdict == "wrong":
         return "not kept: too many different predictions"
     answers = VariantAgreement(**{**measured, "difference": tuple(measured["difference"])})
-    if answers.lacking:
-        more = count_of(answers.lacking, "more held-out image")
+    if answers.missing_images:
+        more = count_of(answers.missing_images, "more held-out image")
         return (
-            f"kept, not recommended: {answers.images:,} images do not rule out a loss of {MOST_DOUBT:.0%}; {more} "
+            f"kept, not recommended: {answers.images:,} images do not rule out a loss of {MAX_POSSIBLE_LOSS:.0%}; {more} "
             "without a change would"
         )
     proof = f"a loss of more than {answers.largest_loss:.1%} is ruled out (95 %)"

@@ -170,7 +170,7 @@ def write_network_folders(prepared: PreparedRun, folder: Path, result: ExportRes
         shutil.rmtree(folder / TIMM_FOLDER, ignore_errors=True)
         left_out.append(_write_pytorch_folder(prepared, folder))
     left_out.append(_write_adapter(prepared, folder))
-    return result.left_out_with(*left_out)
+    return result.with_omitted(*left_out)
 
 
 def _write_pytorch_folder(prepared: PreparedRun, folder: Path) -> str:

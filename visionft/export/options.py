@@ -70,7 +70,7 @@ def _write_web_runtime(prepared: "PreparedRun", folder: Path, result: ExportResu
     try:
         write_runtime(folder)
     except ExportError as error:
-        return result.left_out_with(error.message)
+        return result.with_omitted(error.message)
     return result
 
 
@@ -265,7 +265,7 @@ class Target:
 
     def file(self, variants: Sequence[Variant]) -> str:
         """Return the file of an export to use there: a variant only where its accuracy is sure enough."""
-        sure = [each for each in variants if each.is_sure]
+        sure = [each for each in variants if each.has_enough_images]
         if self.wants == "speed":
             sure = [each for each in sure if each.is_recommended]
         found = min(sure, key=lambda each: each.bytes, default=None)

@@ -202,8 +202,8 @@ def at_half_precision(network: Any, head: str) -> Any:
     return model
 
 
-MEASURED = 2000  # images of validation and test at most
-TIMED_SECONDS = 8.0  # of both files together
+MAX_EVALUATED_IMAGES = 2000  # images of validation and test at most
+MAX_TIMING_SECONDS = 8.0  # of both files together
 CALIBRATING = 128  # training images
 STRETCH = "distance_stretch"
 _DEVICES: dict[Precision, str] = {"fp16": "auto", "int8": "cpu"}  # half precision is for GPUs, integers for processors
@@ -235,7 +235,7 @@ def write_variant(
     tested, test_targets = class_images(prepared.class_names, prepared.images, "test")
     held_out = (*val.images, *tested)
     targets = np.concatenate([val.targets, test_targets]) if tested else val.targets
-    places = list(spread(range(len(held_out)), MEASURED))
+    places = list(spread(range(len(held_out)), MAX_EVALUATED_IMAGES))
     images = [held_out[place] for place in places]
     outputs, read = _run_models(sessions, images, prepared.image_reading, job)
     logits, distances = zip(*outputs, strict=True)
@@ -401,7 +401,7 @@ def _time_both(reference: Any, variant: Any, pixels: np.ndarray, job: JobContext
     calls = [partial(classify, place) for place in range(2)]
     for call in calls:
         call()
-    times = timed_calls(calls, job=job, most_runs=len(calls) * runs_for(0.99), most_seconds=TIMED_SECONDS)
+    times = timed_calls(calls, job=job, most_runs=len(calls) * runs_for(0.99), most_seconds=MAX_TIMING_SECONDS)
     if job.is_cancelled or len(times) < len(calls):
         raise JobCancelled
     pairs = times[: len(times) // 2 * 2].reshape(-1, 2)

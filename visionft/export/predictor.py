@@ -23,7 +23,7 @@ from visionft.core.messages import Message
 from visionft.core.records import Record
 from visionft.data.decode import IMAGE_SUFFIXES, decode_open, open_image
 from visionft.data.image_reading import ImageReading
-from visionft.export.contents import INDEX_FILE, MODEL_FILE, note_change, settle
+from visionft.export.contents import INDEX_FILE, MODEL_FILE, finish_publishing, update_file_entry
 from visionft.export.export_result import Border
 from visionft.export.model_file import check_model, open_session, read_model, refused
 from visionft.training.retrieval import Evidence, calibrated, find_evidence
@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 INPUT, OUTPUT, DISTANCE, EMBEDDING = "image", "probabilities", "distance", "embedding"
 DISTANCE_OUTPUT, EMBEDDING_OUTPUT = "distance_output", "embedding_output"
 # Hidden outputs, and the metadata keys of the bytes that restore them when appended to the file.
-RETURNING = {DISTANCE: DISTANCE_OUTPUT, EMBEDDING: EMBEDDING_OUTPUT}
+HIDDEN_OUTPUT_KEYS = {DISTANCE: DISTANCE_OUTPUT, EMBEDDING: EMBEDDING_OUTPUT}
 # Per image. The largest backbone takes a second or two on a slow computer; an untrusted graph may never end.
 LONGEST_S = 30.0
 
@@ -111,7 +111,7 @@ def write_index(path: Path, index: ExportedIndex) -> None:
     arrays = {name: np.require(value, requirements="C") for name, value in index.memory.arrays().items()}
     with atomic_path(path) as whole:  # replaced after it is written and recorded
         whole.write_bytes(save(arrays, metadata={_ABOUT: json.dumps(about, ensure_ascii=False)}))
-        note_change(path.parent, path.name, whole)
+        update_file_entry(path.parent, path.name, whole)
 
 
 def read_index(model: Path) -> ExportedIndex | None:
@@ -215,7 +215,7 @@ class Predictor:
         """
         path = model_or_folder / MODEL_FILE if model_or_folder.is_dir() else model_or_folder
         if path.name == MODEL_FILE:
-            settle(path.parent)
+            finish_publishing(path.parent)
         self.path = path
         content = read_model(path)
         self.metadata = check_model(path, content)
@@ -225,7 +225,7 @@ class Predictor:
         self._outputs = [OUTPUT, *hidden]
         if hidden:
             try:
-                content += b"".join(bytes.fromhex(self.metadata[RETURNING[name]]) for name in hidden)
+                content += b"".join(bytes.fromhex(self.metadata[HIDDEN_OUTPUT_KEYS[name]]) for name in hidden)
             except ValueError as error:
                 raise refused(path, "holds no hex digits where it says how its outputs come back") from error
             check_model(path, content)

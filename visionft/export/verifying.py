@@ -36,11 +36,11 @@ from visionft.export.contents import (
     FileEntry,
     file_entry,
     files_in,
+    finish_publishing,
     is_inside_folder,
     is_undamaged,
     listed_files,
     read_record,
-    settle,
 )
 from visionft.export.export_result import MAX_ABS_DIFF
 from visionft.export.model_file import open_session, read_model
@@ -198,7 +198,7 @@ def verify_export(folder: Path, *, job: JobContext = SILENT_JOB) -> Verification
     Raises:
         ExportError: There is no export in the folder.
     """
-    settle(folder)
+    finish_publishing(folder)
     record = read_record(folder) or {}
     if not (listed := listed_files(record)):
         path = folder / RECORD_FILE
@@ -293,7 +293,7 @@ def files_to_send(folder: Path) -> tuple[UploadFile, ...]:
     Raises:
         ExportError: There is no export, or one of its files is missing or was changed.
     """
-    settle(folder)
+    finish_publishing(folder)
     record = read_record(folder) or {}
     listed = listed_files(record)
     step = NextStep("export")

@@ -12,7 +12,7 @@ from PIL import ExifTags, Image
 
 from visionft.core.errors import ExportError
 from visionft.data.types import Snapshot
-from visionft.export.contents import READY, file_entry, files_in, read_record, write_record
+from visionft.export.contents import READY_FOLDER, file_entry, files_in, read_record, write_record
 from visionft.export.export_result import SampleRun
 from visionft.export.exporter import export_run
 from visionft.export.network_folders import plain_network, write_timm_folder
@@ -202,7 +202,7 @@ def test_what_is_sent_lies_where_the_hub_looks_for_it(spoilt: Path) -> None:
 
 
 def test_what_a_killed_export_left_is_put_in_place_before_it_is_sent(made: Path, spoilt: Path) -> None:
-    (spoilt / READY).mkdir()
+    (spoilt / READY_FOLDER).mkdir()
     for name in ("labels.txt", "export.json"):  # the outputs after the model's own
-        (spoilt / name).rename(spoilt / READY / name)
+        (spoilt / name).rename(spoilt / READY_FOLDER / name)
     assert [each.name for each in files_to_send(spoilt)] == [each.name for each in files_to_send(made)]

@@ -16,7 +16,7 @@ from visionft.core.errors import ExportError
 from visionft.core.jobs import JobContext
 from visionft.data.decode import decode
 from visionft.data.types import Snapshot
-from visionft.export.export_result import MOST_DOUBT, ExportResult, VariantAgreement, read_export
+from visionft.export.export_result import MAX_POSSIBLE_LOSS, ExportResult, VariantAgreement, read_export
 from visionft.export.exporter import export_run
 from visionft.export.options import ExportOptions
 from visionft.export.predictor import Predictor
@@ -166,7 +166,11 @@ def test_as_many_images_as_are_lacking_make_it_sure(fixed: int, broken: int, ima
         changed = {"images": count, "top1": top1, "reference_top1": reference, "difference": difference, "flips": flips}
         return dataclasses.replace(ANSWERS, **changed)
 
-    lacking = answers(images).lacking
-    assert lacking > 0 and answers(images).largest_loss > MOST_DOUBT
-    assert answers(images + lacking).largest_loss <= MOST_DOUBT < answers(images + lacking - 1).largest_loss
-    assert answers(images + lacking).lacking == 0
+    missing_images = answers(images).missing_images
+    assert missing_images > 0 and answers(images).largest_loss > MAX_POSSIBLE_LOSS
+    assert (
+        answers(images + missing_images).largest_loss
+        <= MAX_POSSIBLE_LOSS
+        < answers(images + missing_images - 1).largest_loss
+    )
+    assert answers(images + missing_images).missing_images == 0

@@ -15,7 +15,7 @@ import pytest
 
 from visionft.core.errors import ExportError, VisionFTError
 from visionft.core.files import temporary_folder
-from visionft.export.contents import adding, publishing, settle
+from visionft.export.contents import adding_files, finish_publishing, publishing
 from visionft.export.export_result import read_export
 
 NAMES = ("labels.txt", "predict.py", "export.json", "model.onnx")
@@ -23,7 +23,7 @@ NAMES = ("labels.txt", "predict.py", "export.json", "model.onnx")
 SERVER = """
 import json, os, signal, sys
 from pathlib import Path
-from visionft.export.contents import adding, publishing
+from visionft.export.contents import adding_files, publishing
 def publish(out, files, last, sha256):
     steps = 0
     def step(event, _):
@@ -33,7 +33,7 @@ def publish(out, files, last, sha256):
             if steps == last:
                 os.kill(os.getpid(), signal.SIGKILL)
     sys.addaudithook(step)
-    with publishing(Path(out)) if sha256 is None else adding(Path(out), sha256) as folder:
+    with publishing(Path(out)) if sha256 is None else adding_files(Path(out), sha256) as folder:
         for name, text in files.items():
             if not (folder / name).exists():
                 (folder / name).parent.mkdir(exist_ok=True)
@@ -108,7 +108,7 @@ def test_killed_while_files_join_an_export_it_is_whole_and_nothing_is_in_the_way
         was_killed = killed(out, "one", step, *more, sha256="")
         shown = {name for name in contents(out) if not name.startswith(".")}
         assert before.keys() <= shown <= after.keys(), f"step {step}: {shown}"
-        settle(out)
+        finish_publishing(out)
         whole = {name: text for name, text in contents(out).items() if not name.startswith(".")}
         assert whole in (before, after), f"step {step}: {whole}"
         seen.add("after" if whole == after else "before")
@@ -122,7 +122,7 @@ def test_killed_while_files_join_an_export_it_is_whole_and_nothing_is_in_the_way
 def test_files_join_no_other_export_than_that_they_were_made_for(tmp_path: Path) -> None:
     publish(tmp_path / "out", "one", *NAMES)
     for sha256, folder in (("other", "out"), ("", "gone")):
-        with pytest.raises(ExportError, match=folder), adding(tmp_path / folder, sha256):
+        with pytest.raises(ExportError, match=folder), adding_files(tmp_path / folder, sha256):
             pass
     assert contents(tmp_path / "out") == export_of("one", *NAMES) and not (tmp_path / "gone").exists()
 
@@ -145,7 +145,7 @@ def test_killed_at_any_step_the_folder_holds_one_whole_export(is_new: bool, kill
         was_killed = killed(out, "new", step, *later)
         shown = {name: text for name, text in contents(out).items() if not name.startswith(".") and name not in mine}
         assert len(words_in(shown)) <= 1, f"step {step} mixes {shown}"
-        settle(out)
+        finish_publishing(out)
         whole = {name: text for name, text in contents(out).items() if not name.startswith(".")}
         assert whole in (old, new), f"step {step}: {whole}"
         seen.add("new" if whole == new else "old")
