@@ -43,7 +43,7 @@ _FIELD = re.compile(r"{(\w*)[^{}]*}")
 
 
 @dataclass(frozen=True)
-class Entry:
+class Translatable:
     """A message id with its plural (empty without one) and the files that use it."""
 
     template: str
@@ -61,7 +61,7 @@ def source_files(root: Path = ROOT) -> dict[str, ast.Module]:
     return {path.relative_to(root).as_posix(): ast.parse(path.read_text(encoding="utf-8")) for path in kept}
 
 
-def entries(trees: dict[str, ast.Module]) -> list[Entry]:
+def entries(trees: dict[str, ast.Module]) -> list[Translatable]:
     """Return the message ids of the source, sorted.
 
     Raises:
@@ -76,7 +76,8 @@ def entries(trees: dict[str, ast.Module]) -> list[Entry]:
                 raise ValueError(f"{path}: {template!r} has two plurals: {plural!r} and {plurals[template]!r}")
             found[template].add(path)
     return [
-        Entry(template, plurals.get(template, ""), tuple(sorted(files))) for template, files in sorted(found.items())
+        Translatable(template, plurals.get(template, ""), tuple(sorted(files)))
+        for template, files in sorted(found.items())
     ]
 
 
@@ -271,7 +272,7 @@ def as_mo(messages: dict[tuple[str, str], list[str]]) -> bytes:
     return header + b"".join(tables) + data
 
 
-def problems(found: list[Entry], messages: dict[tuple[str, str], list[str]]) -> list[str]:
+def problems(found: list[Translatable], messages: dict[tuple[str, str], list[str]]) -> list[str]:
     """Return what is wrong with a catalogue.
 
     That is missing and unused ids, and translations with other placeholders or written twice in a row, as a bad merge

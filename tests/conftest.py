@@ -160,8 +160,10 @@ def stronger_hub(weights_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
     facts = {"name": "strong", "title": "Strong network", "bundled": "", "sha256": "", "pin": NO_PIN}
     strong = replace(row, **facts, hub_id="example/strong", licence="Apache-2.0")
     monkeypatch.setitem(BACKBONES, "strong", strong)
-    monkeypatch.setattr(presets, "SUITED", {False: ("starter_vit", "strong"), True: ("starter_vit", "strong")})
-    monkeypatch.setattr(stronger, "STRONGER", {False: ("strong",), True: ("strong",)})
+    monkeypatch.setattr(
+        presets, "CANDIDATE_BACKBONES", {False: ("starter_vit", "strong"), True: ("starter_vit", "strong")}
+    )
+    monkeypatch.setattr(stronger, "STRONGER_NETWORKS", {False: ("strong",), True: ("strong",)})
     with served_weights(file.read_bytes(), monkeypatch) as served:
         yield served
 

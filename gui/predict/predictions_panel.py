@@ -20,7 +20,7 @@ from gui.kit.translation import tr
 from gui.predict.predicting import PredictionBatch
 from visionft.core.messages import Message, Text
 from visionft.export.predictor import IndexEntry, Prediction
-from visionft.training.retrieval import PROBABLE, Neighbour
+from visionft.training.retrieval import TOP_CLASSES, Neighbour
 
 LINE_PX = 40
 MAX_BARS = 5
@@ -156,7 +156,7 @@ class PredictionCard(Card):
         is_unlike = prediction is not None and prediction.is_unlike
         self.unlike.setVisible(is_unlike)
         # Classes with supporting and opposing images below: the room is theirs.
-        most = PROBABLE if prediction is not None and prediction.evidence is not None else MAX_BARS
+        most = TOP_CLASSES if prediction is not None and prediction.evidence is not None else MAX_BARS
         self.bars.show_bars(prediction.top5 if prediction else (), is_doubtful=is_unlike, most=most)
         fault = tr("Could not be decoded: {reason}", reason=prediction.error) if prediction and prediction.error else ""
         self.name.setText(fault or title)

@@ -37,14 +37,14 @@ combine = lazy_function("visionft.training.combining:combine")
 
 def verdict_words(found: "Combination", titles: dict[str, str]) -> str:
     best = titles.get(found.best.run, found.best.run)
-    if found.stands_alone:
+    if found.has_dominant_member:
         return tr("{run} is clearly better than the others: use it alone.", run=best)
     if not found.is_worth_it:
         return tr("It is not better than {run} alone: use that run.", run=best)
     words = Message(
         "Not significantly better than {run} alone: {fixed} images right that {run} has wrong, {broken} the other way."
     )
-    if found.is_sure:
+    if found.is_significant:
         words = Message("Significantly better than {run} alone: {fixed} of its errors corrected, {broken} new ones.")
     return tr(words, run=best, fixed=f"{found.fixed:,}", broken=f"{found.broken:,}")
 

@@ -334,7 +334,7 @@ def move_to_trash(path: Path) -> bool:
         earlier_files.WINDOW_FILE,
         earlier_files.RECOMMENDATION_FILE,
     }
-    folders = {CURATION_FOLDER, FEATURES_FOLDER, job_file.FOLDER, earlier_files.RETRIEVAL_FOLDER}
+    folders = {CURATION_FOLDER, FEATURES_FOLDER, job_file.JOBS_FOLDER, earlier_files.RETRIEVAL_FOLDER}
     names = {*_OURS, *files, *folders}
     ours = [entry for entry in path.iterdir() if entry.name in names or entry.name.startswith(starts)]
     others = len(ours) < sum(1 for _ in path.iterdir())

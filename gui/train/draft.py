@@ -236,7 +236,7 @@ class TrainDraft(QObject):
         wanted = self._state.settings.device
         device = self._auto_device if wanted == "auto" else wanted
         counted = self._images.circumstances if self._images is not None else Circumstances()
-        found = Circumstances.of(None, here=self._here, device=device)
+        found = Circumstances.of(None, local_backbones=self._here, device=device)
         known = self.framing.found.choice if self.framing.found is not None else None
         self._circumstances = dataclasses.replace(
             found,

@@ -29,16 +29,16 @@ from visionft.data.types import Snapshot
 from visionft.features.feature_spec import LARGEST_ASPECT, LEAST_ASPECT, measured_aspect
 from visionft.training.config.train_config import CENTRE, Framing, TrainConfig
 from visionft.training.framing_choice import (
-    LEAST_IMAGES,
-    SIZES,
+    IMAGE_SIZES,
+    MIN_IMAGES,
     FramingChoice,
     FramingTrial,
     choice_text,
     choose_framing,
     is_due,
+    network_and_framing_text,
     networks_to_try,
     read_framing,
-    seen_by,
 )
 from visionft.training.probing import probed_images
 from visionft.training.runs.run_snapshot import spread
@@ -91,7 +91,7 @@ class ProjectFraming:
         facts = {"choice": choice, "is_due": is_due(choice, images, trying), "networks": networks_to_try(trying)}
         if known is not None and known.images is images:
             return dataclasses.replace(known, **facts)
-        facts["can_measure"] = len(images.class_names) > 1 and len(probed_images(images)) >= LEAST_IMAGES
+        facts["can_measure"] = len(images.class_names) > 1 and len(probed_images(images)) >= MIN_IMAGES
         if known is not None and _shown(known.images) == _shown(images):
             return dataclasses.replace(known, images=images, **facts)
         config = TrainConfig(framing="whole", image_reading=images.image_reading)
@@ -128,7 +128,7 @@ class FramingCard(Card):
         self.picture = SeenPart(width=96, height=64)
         self.words = text(role="muted", wrap=True)
         self.framing_box = choice_box("What the network sees", map(tr, FRAMINGS.values()))
-        self.size_box = choice_box("Image size", (f"{size} px" for size in SIZES))
+        self.size_box = choice_box("Image size", (f"{size} px" for size in IMAGE_SIZES))
         tip = Message(
             "Side of a square with the area of the input, in pixels; larger shows finer detail, but is slower"
         )
@@ -185,7 +185,7 @@ class FramingCard(Card):
         self.trials.setText("\n".join(lines))
         self._region = seen.region if own is None else own.region
         size = own.image_size if own is not None and own.image_size else seen.input_size
-        self.size_box.setCurrentIndex(SIZES.index(min(SIZES, key=lambda each: abs(each - size))))
+        self.size_box.setCurrentIndex(IMAGE_SIZES.index(min(IMAGE_SIZES, key=lambda each: abs(each - size))))
         self.framing_box.setCurrentIndex(list(FRAMINGS).index(own.framing if own is not None else "auto"))
         for part, is_shown in (
             (self.size_box, own is not None),
@@ -197,7 +197,7 @@ class FramingCard(Card):
 
     def _wanted(self) -> Framing:
         framing = list(FRAMINGS)[self.framing_box.currentIndex()]
-        size = SIZES[self.size_box.currentIndex()]
+        size = IMAGE_SIZES[self.size_box.currentIndex()]
         return Framing(framing=framing, image_size=size, region=self._region if framing == "region" else "")
 
     @Slot()
@@ -254,7 +254,7 @@ def _words(found: ProjectFraming, config: TrainConfig, seen: TrainConfig) -> str
     if choice is not None and choice.is_own:
         return tr("{framing}: your choice for this project.", framing=_name(seen.framing, seen.input_shape))
     if not found.can_measure:
-        return tr("The centre square, until {count} images have labels to measure on.", count=LEAST_IMAGES)
+        return tr("The centre square, until {count} images have labels to measure on.", count=MIN_IMAGES)
     if choice is None:
         return tr("Measured on your images when training starts, in about a minute.")
     again = tr("Measured again when training starts: there are more labels, or other networks.") if found.is_due else ""
@@ -271,7 +271,7 @@ def _trial_line(trial: FramingTrial, choice: FramingChoice) -> str:
     seen = _name(trial.framing.framing, trial.shape)
     has_networks = len({each.backbone for each in choice.trials}) > 1
     values = {
-        "framing": tr(seen_by(trial.backbone, seen)) if has_networks else seen,
+        "framing": tr(network_and_framing_text(trial.backbone, seen)) if has_networks else seen,
         "share": "–" if trial.accuracy is None else f"{trial.accuracy:.1%}",
         "time": f"{trial.milliseconds:.0f}",
     }

@@ -21,7 +21,7 @@ from visionft.core.amounts import rough_duration_text, size_text
 from visionft.core.events import Progress
 from visionft.core.offline import offline_reason
 from visionft.training.framing_choice import FramingChoice, read_measured
-from visionft.training.stronger import comparison_s, comparison_text, stronger_network
+from visionft.training.stronger import comparison_seconds, comparison_text, stronger_network
 
 if TYPE_CHECKING:
     from gui.train.draft import TrainDraft
@@ -76,7 +76,7 @@ class StrongerCard(Card):
         circumstances = self._draft.circumstances
         if self._session is None or offline_reason() or not self._draft.framing.can_measure:
             return None
-        return stronger_network(circumstances.device, circumstances.here)
+        return stronger_network(circumstances.device, circumstances.local_backbones)
 
     def refresh(self) -> None:
         """Show the offer after the first answer of a preset, unless the user has declined it."""
@@ -91,7 +91,7 @@ class StrongerCard(Card):
             self.hide()
             return
         size = size_text(network.hub_bytes)
-        time = rough_duration_text(comparison_s(network, session.snapshot()))
+        time = rough_duration_text(comparison_seconds(network, session.snapshot()))
         title = tr("A stronger network may do better: {title}", title=tr(network.title))
         if self._waits:
             words = tr("It is fetched and compared before the next stage, else after this run.")

@@ -26,7 +26,7 @@ from visionft.features.feature_store import Features
 from visionft.project.splits import SplitRequest, is_fully_split, with_planned_splits
 from visionft.training.config.checks import config_problems
 from visionft.training.config.train_config import TrainConfig
-from visionft.training.evaluation.comparison import CHANCE, sign_test
+from visionft.training.evaluation.comparison import SIGNIFICANCE_LEVEL, sign_test
 from visionft.training.evaluation.metrics import wilson_interval
 from visionft.training.evaluation.prompt_evaluation import predict_by_prompts
 from visionft.training.evaluation.stored import read_evaluation
@@ -386,7 +386,7 @@ def decide(
     if trained is not None:
         won = int((right[trained.name] & ~right[free.name]).sum())
         lost = int((right[free.name] & ~right[trained.name]).sum())
-        is_significant = sign_test(won, lost) < CHANCE
+        is_significant = sign_test(won, lost) < SIGNIFICANCE_LEVEL
         values["trained"] = trained.title
         if not is_significant and lost > won:
             words = Message("Use “{free}”: its difference to “{trained}” is not significant, and nothing is trained.")

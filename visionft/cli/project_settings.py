@@ -112,7 +112,7 @@ def _framing_text(opened: Project, choice: "FramingChoice | None") -> str:
         return f"chosen by you: {choices.framing_text(choice.framing, shape)}."
     rows = [
         (
-            choices.seen_by(each.backbone, choices.framing_text(each.framing, each.shape)),
+            choices.network_and_framing_text(each.backbone, choices.framing_text(each.framing, each.shape)),
             f"{each.accuracy:.1%}" if each.accuracy is not None else "",
             f"{each.images:,}" if each.images else "",
             f"{each.milliseconds:.0f} ms",

@@ -99,8 +99,8 @@ class VariantLatency:
     Attributes:
         p99_ms: None after too few runs, like `reference_p99_ms`.
         max_ms: None in the records of earlier versions, like `reference_max_ms`.
-        times_faster: Speed-up over `model.onnx`: the median ratio of paired runs. On a processor it is at most the ratio
-            of the processor times.
+        times_faster: Speed-up over `model.onnx`: the median ratio of paired runs. On a processor it is at most the
+            ratio of the processor times.
     """
 
     p50_ms: float

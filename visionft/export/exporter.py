@@ -178,7 +178,7 @@ def require_images(rows: Sequence[Artefact], model: RunModel, images: Snapshot) 
 def measure_latency(predictor: Predictor, pixels: np.ndarray, *, job: JobContext) -> Latency:
     """Return the latency of a model for one (H, W, 3) image, with enough runs for a 95th percentile."""
     call = partial(predictor.probabilities, pixels[None])
-    times_ms = timed_calls([call], job=job, most_runs=runs_for(0.95), most_seconds=MAX_TIMING_SECONDS)
+    times_ms = timed_calls([call], job=job, max_runs=runs_for(0.95), max_seconds=MAX_TIMING_SECONDS)
     height, width, _ = pixels.shape
     return Latency(**asdict(spread_of(times_ms)), provider=predictor.provider, width=width, height=height)
 

@@ -1,8 +1,8 @@
 """Models without the preprocessing of `model.onnx`: `model_fixed.onnx` of static shape, and `model_float.onnx`.
 
 NPUs and their compilers (QNN, NNAPI, Core ML in ONNX Runtime, tract) need a graph with static shapes only. The input of
-`model_fixed.onnx` is a uint8 image of the network's input size: the program crops and resizes before. `model_float.onnx`
-is the network alone, for programs that crop, resize and normalise images themselves.
+`model_fixed.onnx` is a uint8 image of the network's input size: the program crops and resizes before.
+`model_float.onnx` is the network alone, for programs that crop, resize and normalise images themselves.
 """
 
 from dataclasses import replace

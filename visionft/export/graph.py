@@ -285,7 +285,7 @@ _HIDDEN_OUTPUTS = {
 
 
 def describe_values(model: Any, task: Task) -> None:
-    """Set the doc string of each input and output. Call it before `hide_outputs`, so that hidden outputs have theirs."""
+    """Set the doc string of each input and output. Call it before `hide_outputs`, so that hidden outputs get one."""
     takes_any_size = model.graph.input[0].type.tensor_type.shape.dim[1].dim_value == 0
     descriptions = {
         "image": _IMAGE if takes_any_size else _FIXED_IMAGE,

@@ -136,7 +136,7 @@ def _without(index: ExportedIndex, image_ids: Collection[int]) -> ExportedIndex:
 
 
 def _image_ids(index: ExportedIndex, name: str) -> set[int]:
-    """Return the image ids of a file, a folder or a name (ExportError: there is none, or several have this name)."""
+    """Return the image ids of a file, a folder or a name (ExportError: no image or several have this name)."""
     is_path = Path(name).exists()
     if is_path:
         contents = {sha256_file(path) for path in expand_folders([Path(name)])}

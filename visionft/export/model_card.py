@@ -236,7 +236,7 @@ def variants(record: Record) -> Iterable[str]:
 
 
 def fixed_size(record: Record) -> Iterable[str]:
-    """Yield the effect of another resize than that of the model, for the file of a fixed size."""
+    """Yield the effect of the fixed-size file's resize, which differs from the model's."""
     if effect := record.get("fixed_size"):
         yield (
             f"{code(FIXED_MODEL_FILE)} takes images that the program crops and resizes. Where it scales without "
@@ -247,15 +247,15 @@ def fixed_size(record: Record) -> Iterable[str]:
 
 
 def _verdict(verdict: str, measured: Record) -> str:
-    """Return the verdict on a variant, with what its images prove or what is missing_images."""
+    """Return the verdict on a variant, with what its images prove or how many more are needed."""
     if verdict == "wrong":
         return "not kept: too many different predictions"
     answers = VariantAgreement(**{**measured, "difference": tuple(measured["difference"])})
     if answers.missing_images:
         more = count_of(answers.missing_images, "more held-out image")
         return (
-            f"kept, not recommended: {answers.images:,} images do not rule out a loss of {MAX_POSSIBLE_LOSS:.0%}; {more} "
-            "without a change would"
+            f"kept, not recommended: {answers.images:,} images do not rule out a loss of {MAX_POSSIBLE_LOSS:.0%}; "
+            f"{more} without a change would"
         )
     proof = f"a loss of more than {answers.largest_loss:.1%} is ruled out (95 %)"
     if verdict == "recommended":

@@ -150,7 +150,7 @@ def _timm_config(loaded: RunModel, metadata: Mapping[str, Any]) -> dict[str, Any
     }
 
 
-ADAPTER_FOLDER, ADAPTER_CONFIG = "adapter", "adapter_config.json"  # what PEFT reads
+ADAPTER_FOLDER, ADAPTER_CONFIG = "adapter", "adapter_config.json"  # names that PEFT reads
 NETWORK_FILE, HEAD_FILE = "network.safetensors", "head.safetensors"
 _SOURCE = Path(resources.__file__).parent / "pytorch" / CLASSIFIER_FILE
 

@@ -5,8 +5,8 @@ it. The flags of `model export`, the boxes and the list of files on the Export p
 verification are made of the rows: a further file is one more row. Modules that load torch are imported when a file is
 written.
 
-A target names nothing but its format, its sample program, and what its file has to be. `ExportOptions.for_target` is
-the one place where a target and single choices become options.
+A target has a format, a sample program and one requirement of its file. Only `ExportOptions.for_target` turns a target
+and single choices into options.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -85,8 +85,8 @@ class Artefact:
             holds the files that are published already, as links: they may be replaced, never written into. All files
             of the folder are listed in the record. `left_out` says why this run cannot have the file; an `ExportError`
             stops the export with the files before it.
-        about: What it is for.
-        check: How it is compared before it is kept; empty where nothing is computed.
+        about: Its purpose.
+        check: How its predictions are compared before it is kept; empty if it predicts nothing.
         file: The file by which it is known; a folder ends with `/`. Empty where only `write` knows. It is known by the
             folders of its `purposes` too.
         purposes: {file that it may have, or folder with `/`: its content}, for the model card.
@@ -130,7 +130,7 @@ class Artefact:
 
     @property
     def sentence(self) -> str:
-        """Return its title and what it is for, where there is no box to read."""
+        """Return its title and purpose as one line."""
         return f"{self.title}. {self.about}" if self.about else self.title
 
     def is_among(self, files: Iterable[str]) -> bool:
@@ -225,7 +225,7 @@ ARTEFACTS: Final = {each.name: each for each in _ROWS}
 
 
 def artefact_named(name: str) -> Artefact:
-    """Return a row by its name, also with `_` for `-` as in Python (ExportError: There is none of this name)."""
+    """Return a row by its name, also with `_` for `-` as in Python (ExportError: unknown name)."""
     found = ARTEFACTS.get(name.replace("_", "-")) or ARTEFACTS.get(name)
     if found is None:
         raise ExportError(Message("Export option {name} is not known.", name=name), choose_one(ARTEFACTS))
@@ -250,9 +250,9 @@ class Target:
         title: Its display name.
         about: Its files, in a line.
         opset: The format of its files.
-        sample: The name of the sample program to start with; empty where there is none.
+        sample: The name of the sample program to start with; empty for none.
         note: Further words on its use; empty for none.
-        wants: What its file has to be: as accurate as the trained model, fast on a processor, or small.
+        wants: The requirement of its file: as accurate as the trained model, fast on a processor, or small.
     """
 
     name: str
@@ -272,7 +272,7 @@ class Target:
         return MODEL_FILE if found is None or self.wants == "accuracy" else found.file
 
     def notes(self, files: Sequence[str] = ()) -> list[str]:
-        """Return the words on its use, and on that of the artefacts among an export's files."""
+        """Return the notes on the target and on the artefacts among an export's files."""
         return list(filter(None, (self.note, *(each.use for each in ARTEFACTS.values() if each.is_among(files)))))
 
 
@@ -315,7 +315,7 @@ DEFAULT_TARGET: Final = "desktop"
 
 
 def target_named(name: str) -> Target:
-    """Return a target (ExportError: There is none of this name)."""
+    """Return a target (ExportError: unknown name)."""
     if name not in TARGETS:
         hint = choose_one(TARGETS)
         raise ExportError(Message("Target {name} is not known.", name=name), hint)
@@ -342,7 +342,7 @@ class ExportOptions:
 
         Args:
             target: Name of the target.
-            opset: 18, 20 or 22; None for that of the target.
+            opset: 18, 20 or 22; None for the target's.
             **artefacts: {name of a row: whether to write it}, with `_` for `-`; None leaves it to the target.
 
         Raises:

@@ -78,7 +78,7 @@ def quantise(network: Any, head: str, images: Sequence[np.ndarray]) -> Any:
     import onnx
     from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
 
-    class Images(CalibrationDataReader):
+    class CalibrationImages(CalibrationDataReader):
         def __init__(self) -> None:
             self._left = iter(images)
 
@@ -103,7 +103,7 @@ def quantise(network: Any, head: str, images: Sequence[np.ndarray]) -> Any:
         quantize_static(
             copy,
             quantised,
-            Images(),
+            CalibrationImages(),
             op_types_to_quantize=list(_PRODUCTS if is_transformer else _CONVOLUTIONAL),
             per_channel=True,
             reduce_range=True,
@@ -241,7 +241,7 @@ def write_variant(
     logits, distances = zip(*outputs, strict=True)
     read = [places[each] for each in read]
     if any(part.held_out is not None for part in prepared.model.parts):
-        # What a variant changes counts from the predictions of the evaluation, not from those of seen images.
+        # Changes are counted from the held-out predictions: the plain predictions of training images are too good.
         moved = np.zeros_like(logits[0])
         for row, place in enumerate(read):
             if place < len(val.images):
@@ -350,29 +350,31 @@ def _run_models(
         raise no_readable_images_error("validation images")
     outputs: list[tuple[np.ndarray, np.ndarray]] = []
     for found in rows:
-        # Half precision may overflow: non-finite values become 0, and so differ from those of model.onnx.
+        # Half precision may overflow: non-finite values become 0, and then differ from model.onnx.
         logits = np.nan_to_num(np.concatenate([row[0] for row in found]).astype(np.float64), posinf=0.0, neginf=0.0)
         distances = np.nan_to_num(np.array([row[1][0] for row in found if len(row) > 1], np.float64))
         outputs.append((logits, distances))
     return outputs, read
 
 
-def _compare(prepared: PreparedRun, reference: Logits, own: Logits, *, max_distance_diff: float) -> VariantAgreement:
+def _compare(
+    prepared: PreparedRun, reference: Logits, variant: Logits, *, max_distance_diff: float
+) -> VariantAgreement:
     """Compare the logits of a variant with those of `model.onnx` for the same images."""
     run, temperature, thresholds = prepared.model.run, prepared.temperature, prepared.thresholds
-    before, after = (probabilities_of(each, temperature) for each in (reference, own))
-    was_right, is_right = (right_images(own.targets, each, thresholds) for each in (before, after))
+    before, after = (probabilities_of(each, temperature) for each in (reference, variant))
+    was_right, is_right = (right_images(variant.targets, each, thresholds) for each in (before, after))
     predicted = before.argmax(axis=1) if thresholds is None else before >= thresholds
     fixed, broken = int((is_right & ~was_right).sum()), int((was_right & ~is_right).sum())
     usual, changed = (
         measure(run.name, prepared.class_names, "val", each, temperature=temperature, thresholds=thresholds)
-        for each in (reference, own)
+        for each in (reference, variant)
     )
     return VariantAgreement(
-        images=len(own.targets),
+        images=len(variant.targets),
         top1=float(is_right.mean()),
         reference_top1=float(was_right.mean()),
-        difference=paired_interval(fixed, broken, len(own.targets)),
+        difference=paired_interval(fixed, broken, len(variant.targets)),
         flips=int((~right_images(predicted, after, thresholds)).sum()),
         ece=changed.ece,
         reference_ece=usual.ece,
@@ -381,11 +383,11 @@ def _compare(prepared: PreparedRun, reference: Logits, own: Logits, *, max_dista
     )
 
 
-def _distance_stretch(reference: np.ndarray, own: np.ndarray) -> float:
+def _distance_stretch(reference: np.ndarray, variant: np.ndarray) -> float:
     """Return the least-squares factor by which a variant's (N,) distances are longer: rounding adds to each."""
-    if not len(own):
+    if not len(variant):
         return 1.0
-    return float(own @ reference / max(1e-12, reference @ reference))
+    return float(variant @ reference / max(1e-12, reference @ reference))
 
 
 def _time_both(reference: Any, variant: Any, pixels: np.ndarray, job: JobContext) -> VariantLatency:
@@ -401,22 +403,22 @@ def _time_both(reference: Any, variant: Any, pixels: np.ndarray, job: JobContext
     calls = [partial(classify, place) for place in range(2)]
     for call in calls:
         call()
-    times = timed_calls(calls, job=job, most_runs=len(calls) * runs_for(0.99), most_seconds=MAX_TIMING_SECONDS)
+    times = timed_calls(calls, job=job, max_runs=len(calls) * runs_for(0.99), max_seconds=MAX_TIMING_SECONDS)
     if job.is_cancelled or len(times) < len(calls):
         raise JobCancelled
     pairs = times[: len(times) // 2 * 2].reshape(-1, 2)
-    usual, own = map(spread_of, pairs.T)
+    base, variant_times = map(spread_of, pairs.T)
     faster = float(np.median(pairs[:, 0] / pairs[:, 1]))
     provider = variant.get_providers()[0]
     if provider == PROCESSOR and processor_s.all():
         faster = min(faster, processor_s[0] / processor_s[1])  # a busy computer may delay one of the two more often
     return VariantLatency(
-        p50_ms=own.median_ms,
-        p99_ms=own.p99_ms,
-        max_ms=own.max_ms,
-        reference_p50_ms=usual.median_ms,
-        reference_p99_ms=usual.p99_ms,
-        reference_max_ms=usual.max_ms,
+        p50_ms=variant_times.median_ms,
+        p99_ms=variant_times.p99_ms,
+        max_ms=variant_times.max_ms,
+        reference_p50_ms=base.median_ms,
+        reference_p99_ms=base.p99_ms,
+        reference_max_ms=base.max_ms,
         times_faster=round(faster, 3),
         runs=len(pairs),
         provider=provider,

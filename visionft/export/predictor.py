@@ -115,7 +115,7 @@ def write_index(path: Path, index: ExportedIndex) -> None:
 
 
 def read_index(model: Path) -> ExportedIndex | None:
-    """Return the index beside a model; None where there is none.
+    """Return the index beside a model; None if the folder has no index.
 
     Raises:
         ExportError: It is damaged, or belongs to another model.

@@ -1,6 +1,6 @@
 """A run that is ready for export, and the comparison of a file with it.
 
-`PreparedRun` is the run with what its export holds: temperature, thresholds, distance, and the networks as ONNX models.
+`PreparedRun` is the run with its temperature, thresholds, distances to known images, and networks as ONNX models.
 It predicts in PyTorch as the file does in ONNX Runtime: the two are compared on decoded validation images, at several
 batch sizes, and differ by rounding alone.
 """
@@ -106,7 +106,7 @@ class PreparedRun:
         """Up to `PARITY_IMAGES` decoded images of the comparison, of all shapes and classes, uint8 (H, W, 3).
 
         Raises:
-            RunError: There is none, or none can be read.
+            RunError: No image can be read.
         """
         chosen = spread_by_shape(self.compared_images, PARITY_IMAGES, self.image_reading)
         decoded = [pixels for _, pixels in readable_images(chosen, self.image_reading)]
@@ -217,7 +217,7 @@ def prepare_run(model: RunModel, images: Snapshot, *, opset: int = OPSET, job: J
 # A fault that shows on a share s of all images is missed by n of them with a probability of (1 - s)^n: .006 for n = 24
 # and s = .19. Eleven faults were put into an exported ResNet-18 (a channel without effect, a layer in 4 or 16 bits, one
 # class off, colours swapped, a crop one pixel off in portraits or odd sizes) and judged on 120 images each of clothes,
-# waste and hand signs: those that moved any probability by more than .003 showed on .19 to 1 of the images. Cropping
+# waste and hand signs: a mistake that moved any probability by over .003 showed on .19 to 1 of the images. Cropping
 # and resizing differ by size and shape, so the extremes of both are among the 24.
 PARITY_IMAGES = 24
 LOOKED_AT = 100  # most images whose size is read
@@ -231,7 +231,7 @@ TIE = 1e-5
 def spread_by_shape(images: Sequence[SnapshotImage], most: int, reading: ImageReading) -> Sequence[SnapshotImage]:
     """Return at most `most` readable images, or all: the smallest, largest, widest and tallest; then of each class.
 
-    Those of a class are spread over its aspect ratios.
+    The images of a class are spread over its aspect ratios.
     """
     if len(images) <= most:
         return images

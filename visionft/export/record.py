@@ -93,7 +93,7 @@ def metadata_of(
 
 
 def _components(model: "RunModel") -> dict[str, Any]:
-    """Return the run and its components: for an ensemble those of the strongest part, and a list of all parts."""
+    """Return the run and its components: for an ensemble the strongest part, and a list of all parts."""
     parts = [_part(part) for part in model.parts]
     found = {
         **_part(model.strongest),
@@ -110,7 +110,7 @@ def _components(model: "RunModel") -> dict[str, Any]:
 def licence_expression(licences: Iterable[str]) -> str:
     """Return the SPDX expression of licences that all apply; a name that SPDX does not have becomes a `LicenseRef-`.
 
-    Without a licence of others, as with random weights, it is `LicenseRef-not-stated`: that of the author is not known.
+    Without a licence of others, as with random weights, it is `LicenseRef-not-stated`: the author's is unknown.
     """
     names = [name for each in licences if each != NO_LICENCE for name in re.split(r"(?i)\s+and\s+", each)]
     return " AND ".join(dict.fromkeys(map(_spdx_name, names))) or _spdx_name(NOT_STATED)

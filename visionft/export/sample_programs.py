@@ -33,8 +33,8 @@ logger = logging.getLogger(__name__)
 
 Expected = Mapping[str, Sequence[Prediction]]  # this program's predictions, by model file
 LONGEST_S: Final = 120
-_NEAR: Final = 0.011  # per cent: the samples print two decimals
-_ANSWER = re.compile(r"^ +([\d.]+)%  (.*?)(?:  \*)?$", re.MULTILINE)
+_MAX_PERCENT_OFF: Final = 0.011  # per cent; the samples print two decimals
+_PRINTED_CLASS = re.compile(r"^ +([\d.]+)%  (.*?)(?:  \*)?$", re.MULTILINE)
 ROOT = Path(resources.__file__).parent
 
 
@@ -175,7 +175,7 @@ def require_agreement(samples: Sequence[SampleRun]) -> None:
 def run_python(folder: Path, expected: Expected) -> SampleRun:
     """Run the Python sample with each model file on the images of the `expected` predictions.
 
-    The result is that of the first file, or of the first with which the sample disagrees or fails.
+    Returns the first failure or disagreement, else the result of the first file.
     """
     if is_frozen():
         return SampleRun(name=PYTHON.name, why_not=Message("This program has no Python to run it with."))
@@ -223,7 +223,7 @@ def _run_with(folder: Path, model: str, expected: Sequence[Prediction]) -> Sampl
 
 def _agrees(printed: str, expected: Sequence[Prediction]) -> bool:
     """Return whether the printed predictions are the same, except for the order of equally probable classes."""
-    rows = [(float(share), name) for share, name in _ANSWER.findall(printed)]
+    rows = [(float(share), name) for share, name in _PRINTED_CLASS.findall(printed)]
     if len(rows) != sum(len(each.top5) for each in expected):
         return False
     for prediction in expected:
@@ -232,7 +232,10 @@ def _agrees(printed: str, expected: Sequence[Prediction]) -> bool:
         shares = {name: 100 * probability for name, probability in prediction.top5}
         last = min(shares.values())  # classes tied with the last one are interchangeable
         for (share, name), (_, probability) in zip(printed_rows, prediction.top5, strict=True):
-            if abs(share - 100 * probability) > _NEAR or abs(share - shares.get(name, last)) > _NEAR:
+            if (
+                abs(share - 100 * probability) > _MAX_PERCENT_OFF
+                or abs(share - shares.get(name, last)) > _MAX_PERCENT_OFF
+            ):
                 return False
     return True
 
@@ -258,8 +261,8 @@ def write_licence(folder: Path, metadata: Mapping[str, Any]) -> None:
     """Write `LICENSE` into an export's folder, where it is not yet there.
 
     Args:
-        folder: Of the export.
-        metadata: That of `model.onnx`: its `license`, and its `weights` or those of its `parts`.
+        folder: The export's folder.
+        metadata: Metadata of `model.onnx`: its `license`, and its `weights` or the `weights` of its `parts`.
     """
     if (folder / LICENCE_FILE).exists():
         return

@@ -94,7 +94,7 @@ def _probabilities_of(path: Path, content: bytes, *, is_optimised: bool = True) 
 def references_in(folder: Path, known: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Return the reference predictions of every model file in a folder with whole images as its input, for the record.
 
-    `known` are those of an earlier call: its files are unchanged.
+    `known` is the result of an earlier call, whose files are unchanged.
 
     `reference` maps each file name to its probabilities. `reference_spread` is the difference with graph optimisations
     off, as an estimate for other runtimes and processors: the order of sums and the rounding of integers vary.
@@ -129,7 +129,7 @@ def recorded_spread(record: Mapping[str, Any], name: str) -> float:
 
 
 Fault = Literal["changed", "missing", "unreadable"]
-# Tolerance of the recorded probabilities: the larger of that of the artefact and SPREADS times the spread
+# Tolerance of the recorded probabilities: the larger of the artefact's tolerance and SPREADS times the spread
 # (`reference.py`). Measured on ResNet-18, the starter ViT and an ensemble of both, 20 images, between all graph
 # optimisations and none, one thread and two: 7e-7 for float32, 3e-6 for fp16, 5e-3 for int8, with exact sums but
 # rounding between layers (1.2e-2 for a ResNet of random weights). A GPU computes fp16 in fp16, a processor casts it to
@@ -151,7 +151,7 @@ class AnswerCheck:
     """Comparison of a model file's predictions here with the recorded ones.
 
     Attributes:
-        max_abs_diff: Largest difference from the recorded probabilities; None where there are none.
+        max_abs_diff: Largest difference from the recorded probabilities; None without recorded probabilities.
     """
 
     name: str
@@ -263,7 +263,7 @@ def _run_script(folder: Path) -> tuple[str, str]:
     Only this program's own script is run: a matching hash of any other proves only that the record was written for it.
 
     Returns:
-        The error of its predictions and the reason why it was not run; each empty where there is none.
+        The error of its predictions and the reason why it was not run; each may be empty.
     """
     if (folder / SCRIPT_FILE).read_bytes() != PYTHON.content:
         return "", Message("It is not the script of this version.")

@@ -31,7 +31,7 @@ NO_LICENCE = "none (random weights)"
 
 
 def ensure_weights(config: TrainConfig, *, job: JobContext) -> bool:
-    """Fetch the pretrained weights when the settings want them and they are not here; False when stopped."""
+    """Download the pretrained weights if the settings need them and they are missing; return False when cancelled."""
     return ensure_network(config.features, accepted=config.accept_licence, job=job)
 
 
@@ -56,15 +56,15 @@ def base_weights_for(config: TrainConfig, loaded: "LoadReport | None") -> BaseWe
         return BaseWeights(source=RANDOM, licence=NO_LICENCE)
     licence, origin, revision = stated_origin(config, loaded.path, loaded.sha256)
     names = ("sha256", "bytes", "head_classes", "left_out", "resized_from")
-    read = {name: getattr(loaded, name) for name in names}
+    report = {name: getattr(loaded, name) for name in names}
     file = loaded.path.name
-    return BaseWeights(source=config.weights, file=file, licence=licence, origin=origin, revision=revision, **read)
+    return BaseWeights(source=config.weights, file=file, licence=licence, origin=origin, revision=revision, **report)
 
 
 def stated_origin(config: TrainConfig, path: Path, sha256: str) -> tuple[str, str, str]:
-    """Return licence, origin and revision of the base weights, as far as stated."""
+    """Return licence, origin and revision of the base weights; empty where they are unknown."""
     backbone, record = config.backbone_row, None
-    with contextlib.suppress(WeightsError):  # some other program's JSON beside a file that was given by its path
+    with contextlib.suppress(WeightsError):  # a JSON file of another program may lie beside a file given by its path
         record = read_record(path)
     if record and record.sha256 == sha256:
         return record.licence, record.origin, record.revision
@@ -72,22 +72,22 @@ def stated_origin(config: TrainConfig, path: Path, sha256: str) -> tuple[str, st
         return stated_licence(path), str(path), ""
     if path == bundled_file(backbone):
         return backbone.licence, backbone.origin, ""
-    revision = path.parent.name if path.parent.parent.name == "snapshots" else ""  # of the hub's cache
+    revision = path.parent.name if path.parent.parent.name == "snapshots" else ""  # layout of the hub's cache
     return backbone.licence, backbone.hub_id, revision
 
 
 def describe(weights: BaseWeights) -> str:
-    """Return a line or two on the base weights and the unused tensors."""
+    """Describe the base weights and their unused tensors in one to four sentences."""
     if weights.source == RANDOM:
         return Message("Starts from random weights.")
-    start = Message("Starts from {file} ({size}, licence {licence}).", size=size_text(weights.bytes))
-    texts = [Message(start, file=weights.file, licence=weights.licence)]
+    origin = Message("Starts from {file} ({size}, licence {licence}).", size=size_text(weights.bytes))
+    texts = [Message(origin, file=weights.file, licence=weights.licence)]
     if weights.head_classes:
         left_out = Message("Its classifier head for {count} classes is left out; a fresh one learns yours.")
         texts.append(Message(left_out, count=weights.head_classes))
-    others = [name for name in weights.left_out if not name.startswith(("head.", "fc."))]
-    if others:
-        texts.append(Message("Ignored, because the network lacks it: {name}.", name=listed(others, most=1)))
+    unused = [name for name in weights.left_out if not name.startswith(("head.", "fc."))]
+    if unused:
+        texts.append(Message("Ignored, because the network lacks it: {name}.", name=listed(unused, most=1)))
     if weights.resized_from:
         resized = Message("Its {count} position embeddings are interpolated to this image size.")
         texts.append(Message(resized, count=weights.resized_from))
@@ -95,7 +95,7 @@ def describe(weights: BaseWeights) -> str:
 
 
 def save_base_weights(run_dir: Path, weights: BaseWeights) -> None:
-    """Write the base weights' record into a run's folder (RunError: it has other base weights)."""
+    """Write the record of the base weights into a run's folder (RunError: the run has other base weights)."""
     if (run_dir / WEIGHTS_FILE).exists():
         check_base_weights(run_dir, weights)
     else:
@@ -103,22 +103,22 @@ def save_base_weights(run_dir: Path, weights: BaseWeights) -> None:
 
 
 def check_base_weights(run_dir: Path, weights: BaseWeights) -> None:
-    """Refuse weights other than the run's recorded base weights; runs without a record pass."""
-    earlier = read_base_weights(run_dir)
-    if earlier is None or earlier.sha256 == weights.sha256:
+    """Raise RunError if the weights differ from the run's recorded base weights; runs without a record pass."""
+    recorded = read_base_weights(run_dir)
+    if recorded is None or recorded.sha256 == weights.sha256:
         return
     hint = Message(
         "Restore {file} of {origin} (SHA-256 {sha256}...), or train again.",
-        file=earlier.file,
-        origin=earlier.origin,
-        sha256=earlier.sha256[:12],
+        file=recorded.file,
+        origin=recorded.origin,
+        sha256=recorded.sha256[:12],
     )
     message = Message("{name} was started from other weights than the {file} that is here now.", name=run_dir.name)
     raise RunError(Message(message, file=weights.file), hint)
 
 
 def base_weights_of(run: Run) -> BaseWeights:
-    """Return the base weights of a run; for a run of an older VisionFT, as far as its settings tell."""
+    """Return the base weights of a run; for a run of an older VisionFT, from its settings alone."""
     config = run.config
     is_pretrained = config.weights == PRETRAINED
     licence = config.backbone_row.licence if is_pretrained else NO_LICENCE if config.weights == RANDOM else NOT_STATED

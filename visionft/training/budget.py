@@ -1,4 +1,4 @@
-"""What a run may spend: the stages of a preset, and a time. It can be changed while the run goes on."""
+"""The budget of a run: the stages of a preset and a time limit. Both can change while the run is training."""
 
 import dataclasses
 import math
@@ -12,26 +12,26 @@ from visionft.training.config.presets import PRESETS, Circumstances, preset_conf
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.estimate import SetFacts, extrapolate, measure_steps
 
-# Of a preset's settings, those that are the same in all stages of a run.
-_COMMON = (
+# Settings with the same value in all stages of a run.
+_SHARED_SETTINGS = (
     "try_networks", "weights", "accept_licence", "image_size", "framing", "aspect", "region", "seed", "device",
     "precision", "workers", "balance", "batch_size", "image_reading", "methods",
 )  # fmt: skip
 
 
 class Budget:
-    """What a run may spend. Another thread may change it while the run goes on.
+    """The last stage and the time limit of a run. Another thread may change them while the run is training.
 
-    A preset is a budget: `quick` solves for a head, `balanced` then trains the network, `best` then trains it longer.
+    A preset is a budget: `quick` fits a head, `balanced` then trains the network, `best` then trains it longer.
     """
 
     def __init__(self, preset: str = "", *, seconds: float | None = None, fetches: bool = False) -> None:
-        """Begin to count the seconds.
+        """Start the clock.
 
         Args:
-            preset: A name of `PRESETS`; empty where the settings of the run are its only stage.
-            seconds: From now to the end of the last stage; None for as many as it takes.
-            fetches: Whether a stronger network may be fetched, after the first answer.
+            preset: A name in `PRESETS`; empty if the settings of the run are its only stage.
+            seconds: Time from now to the end of the last stage; None for no limit.
+            fetches: Whether a stronger network may be downloaded after the first result.
         """
         self.preset = preset
         self.seconds = seconds
@@ -46,79 +46,80 @@ class Budget:
         return max(0.0, self.seconds - (time.monotonic() - self._began))
 
     def allows(self, preset: str) -> bool:
-        """Tell whether the stage of a preset is within this one; that of no preset always is."""
+        """Return whether the budget includes the stage of a preset; an empty preset is always included."""
         order = list(PRESETS)
         return not preset or not self.preset or order.index(preset) <= order.index(self.preset)
 
-    def is_enough(self, preset: str, seconds: float) -> bool:
-        """Tell whether a stage of a preset is to end: it is no longer allowed, or so many more seconds are too many."""
+    def should_end(self, preset: str, seconds: float) -> bool:
+        """Return whether a stage must end: its preset is not allowed any more, or less than `seconds` are left."""
         return not self.allows(preset) or self.left_s < seconds or self.left_s <= 0
 
     def limited(self, job: JobContext, share: float) -> JobContext:
-        """Return the context of a part of the job that is cancelled when this share of the time left has passed."""
-        least_s = self.left_s * (1 - share)
-        return JobContext(job.report, lambda: job.is_cancelled or (self.seconds is not None and self.left_s <= least_s))
+        """Return a job context that is cancelled once `share` of the remaining time has passed."""
+        min_left_s = self.left_s * (1 - share)
+        return JobContext(
+            job.report, lambda: job.is_cancelled or (self.seconds is not None and self.left_s <= min_left_s)
+        )
 
 
 def staged_configs(
-    config: TrainConfig, own: str, preset: str, circumstances: Circumstances
+    config: TrainConfig, config_preset: str, last_preset: str, circumstances: Circumstances
 ) -> tuple[tuple[str, TrainConfig], ...]:
-    """Return (preset, settings) of each stage of a run, in order; ("", `config`) alone for settings of no preset.
+    """Return (preset, settings) of each stage of a run, in order; only ("", `config`) for settings without a preset.
 
     Args:
         config: Settings of the run.
-        own: The preset that they are of; empty for none.
-        preset: That of the last stage.
-        circumstances: Of the project on this computer.
+        config_preset: The preset that made `config`; empty for none.
+        last_preset: The preset of the last stage.
+        circumstances: The project and this computer.
     """
-    if not own or not preset:
+    if not config_preset or not last_preset:
         return (("", config),)
     order = list(PRESETS)
-    common = {name: getattr(config, name) for name in _COMMON}
+    shared = {name: getattr(config, name) for name in _SHARED_SETTINGS}
     backbone = "" if config.try_networks else config.backbone
-    found: list[tuple[str, TrainConfig]] = []
-    for name in order[: order.index(preset) + 1]:
+    stages: list[tuple[str, TrainConfig]] = []
+    for name in order[: order.index(last_preset) + 1]:
         stage = config
-        if name != own:
-            stage = dataclasses.replace(preset_config(name, circumstances, backbone=backbone), **common)
-        if stage.total_epochs or not found:
-            found.append((name, stage))
-    return tuple(found)
+        if name != config_preset:
+            stage = dataclasses.replace(preset_config(name, circumstances, backbone=backbone), **shared)
+        if stage.total_epochs or not stages:
+            stages.append((name, stage))
+    return tuple(stages)
 
 
 def fitted_to_framing(
     config: TrainConfig, framed: TrainConfig, preset: str, circumstances: Circumstances
 ) -> TrainConfig:
-    """Return settings at a framing with the epochs and the method that their preset has for it and for its network.
+    """Return `framed` with the epochs and method that the preset chooses for its framing and network.
 
     The settings of a first run are made before its framing is measured: at 320 pixels instead of 160, 30 epochs of 280
-    images took 45 minutes where the preset means a quarter of an hour. What the user has chosen instead stays.
+    images took 45 minutes instead of the preset's quarter of an hour. Values chosen by the user stay.
 
     Args:
-        config: Settings of the preset, as they were made.
-        framed: The same at the project's framing, with its network.
-        preset: A name of `PRESETS`; empty for settings of the user's own, which stay.
-        circumstances: With the project's framing.
+        config: Settings of the preset before the framing was measured.
+        framed: The same settings with the project's framing and network.
+        preset: A name in `PRESETS`; empty for the user's own settings, which stay.
+        circumstances: The project, with its framing, and this computer.
     """
     if not preset or not framed.total_epochs:
         return framed
     unframed = dataclasses.replace(circumstances, framing=None)
-    usual = preset_config(preset, unframed, backbone=config.backbone)
-    meant = preset_config(preset, circumstances, backbone=framed.backbone)
-    if not meant.total_epochs:
+    before = preset_config(preset, unframed, backbone=config.backbone)
+    after = preset_config(preset, circumstances, backbone=framed.backbone)
+    if not after.total_epochs:
         return framed
     names = ("epochs", "method")
-    fitted = {name: getattr(meant, name) for name in names if getattr(framed, name) == getattr(usual, name)}
+    fitted = {name: getattr(after, name) for name in names if getattr(framed, name) == getattr(before, name)}
     return dataclasses.replace(framed, **fitted)
 
 
 def fitted_to_time(
     config: TrainConfig, images: Snapshot, seconds: float, *, job: JobContext = SILENT_JOB
 ) -> TrainConfig | None:
-    """Return the settings with as many epochs, at most their own, as are forecast to take so many seconds.
+    """Return the settings with the epochs reduced to fit into a time limit, or None if one epoch takes longer.
 
-    A few steps are measured for the forecast, which takes seconds. The epochs of a run without epochs stay. None where
-    a single epoch is forecast to take longer.
+    The forecast measures a few steps, which takes seconds. A run without epochs is returned unchanged.
 
     Raises:
         ConfigError: Settings or images are unsuitable for training.
@@ -131,9 +132,8 @@ def fitted_to_time(
     facts = SetFacts.of(images)
     cost = measure_steps(sized, images, job=job)
 
-    def takes(epochs: int) -> float:
+    def forecast_s(epochs: int) -> float:
         return extrapolate(cost, dataclasses.replace(sized, epochs=epochs), facts, evaluates=True).seconds
 
-    fitting = (epochs for epochs in range(config.epochs, 0, -1) if takes(epochs) <= seconds)
-    most = next(fitting, 0)
-    return dataclasses.replace(config, epochs=most) if most else None
+    epochs = next((epochs for epochs in range(config.epochs, 0, -1) if forecast_s(epochs) <= seconds), 0)
+    return dataclasses.replace(config, epochs=epochs) if epochs else None

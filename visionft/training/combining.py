@@ -1,18 +1,17 @@
 """Combine finished runs into an ensemble: fitted on validation, saved as a run folder, without training.
 
-Its weights are fitted to predictions on images unseen by all of its members: the validation images, with held-out
-predictions of a head that was fitted to them. Where every member is a closed form, the training images count too, with
-held-out predictions (`visionft/training/runs/manifest.py`): five times as many images give reliable weights where a
-dozen validation images are too few.
+The weights are fitted to predictions on images unseen by all members: the validation images, or held-out predictions
+for them if a head was fitted to them. If all members have closed-form heads, held-out predictions for the training
+images count too (`visionft/training/runs/manifest.py`): a dozen validation images are too few for reliable weights.
 
 Each member's temperature is fitted first, so an overconfident member does not outvote a reliable one. Then a grid of
-weights is evaluated image by image, so leaving images out costs nothing. The lowest log loss wins, under a prior for
-equal weights worth `PRIOR` images (a Dirichlet's): a dozen images cannot tell good members apart, and equal weights are
-hard to beat with little data.
+weights is evaluated image by image, so leaving images out costs nothing. The lowest log loss wins, under a Dirichlet
+prior for equal weights worth `PRIOR_IMAGES` images: a dozen images cannot tell good members apart, and equal weights
+are hard to beat with little data.
 
-An exception is a member clearly better than every other: by more than two standard errors of the image-by-image
-difference. The others then mostly do harm, so it gets the whole weight, except where the mixture is better than it by
-more than one standard error on images held out from the fit, and right at least as often.
+A member that is better than every other by more than two standard errors, paired over the images, gets the whole
+weight, because the others mostly do harm. The exception is a mixture that beats this member on images held out from
+the fit, by more than one standard error and with at least the same accuracy.
 
 Measured: docs/decisions/0046.
 """
@@ -37,11 +36,11 @@ from visionft.core.files import converting_write_errors, temporary_folder, write
 from visionft.core.jobs import SILENT_JOB, JobContext
 from visionft.core.messages import Message
 from visionft.data.types import Snapshot
-from visionft.training.evaluation.comparison import CHANCE, sign_test
+from visionft.training.evaluation.comparison import SIGNIFICANCE_LEVEL, sign_test
 from visionft.training.evaluation.metrics import wilson_interval
 from visionft.training.evaluation.report import Logits, run_images, run_logits
 from visionft.training.retrieval import fitted_head, is_live, run_index
-from visionft.training.runs.checkpoint import BEST, whole_folder
+from visionft.training.runs.checkpoint import BEST, atomic_folder
 from visionft.training.runs.manifest import (
     HeldOutPredictions,
     Part,
@@ -64,12 +63,12 @@ from visionft.training.runs.run_folder import (
 from visionft.training.runs.run_model import ReplacementHead, columns_of, load_run_model
 from visionft.training.runs.run_snapshot import read_snapshot, spread, write_snapshot
 
-PRIOR = 2.0  # images
-CLEAR = 2.0  # standard errors
+PRIOR_IMAGES = 2.0
+DOMINANT_STANDARD_ERRORS = 2.0
 FOLDS = 5
-_STEPS = (20, 10, 5, 4, 3, 2, 1)  # a weight is a multiple of one over the steps: the finest with a small grid
-_MOST_TRIED = 300  # mixtures: of 3 members in twentieths (231), of 4 in tenths (286), of 5 and 6 in fifths (126, 252)
-_LEAST_SHARE = 0.01  # for the prior, where a weight of 0 would be impossible
+_GRID_STEPS = (20, 10, 5, 4, 3, 2, 1)  # weights are multiples of 1 / steps; the finest steps with a small grid are used
+_MAX_MIXTURES = 300  # 3 members in twentieths give 231, 4 in tenths 286, 5 and 6 in fifths 126 and 252
+_MIN_SHARE = 0.01  # in the prior, where a weight of 0 would have probability 0
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ class MemberPredictions:
     """The logits of P members on N images.
 
     Attributes:
-        logits: (N, C) of each member, in the classes of the first.
+        logits: (N, C) of each member, with the classes in the order of the first member's.
         targets: (N,) class indices, or (N, C) zeros and ones for several labels.
     """
 
@@ -88,8 +87,8 @@ class MemberPredictions:
         """Return N."""
         return len(self.targets)
 
-    def and_(self, other: "MemberPredictions") -> "MemberPredictions":
-        """Return these images followed by others."""
+    def concatenate(self, other: "MemberPredictions") -> "MemberPredictions":
+        """Return the predictions of these images followed by those for other images."""
         logits = [np.concatenate(pair) for pair in zip(self.logits, other.logits, strict=True)]
         return MemberPredictions(logits, np.concatenate([self.targets, other.targets]))
 
@@ -102,7 +101,7 @@ class Mixture:
     temperatures: np.ndarray
 
     def __call__(self, logits: Sequence[np.ndarray]) -> np.ndarray:
-        """Return the mixture's (N, C) logits of the members' (N, C) logits; see `RunModel.mixed`."""
+        """Mix the members' (N, C) logits to the (N, C) logits of the ensemble; see `RunModel.mixed`."""
         factors = self.shares / self.temperatures
         return np.tensordot(factors, np.stack(logits).astype(np.float64), axes=1)
 
@@ -121,69 +120,70 @@ def fit_mixture(known: MemberPredictions) -> Mixture:
     for place, shares in enumerate(grid):
         mixed = np.tensordot(shares, scaled, axes=1)
         losses[place], right[place] = cross_entropies(mixed, targets), are_right(mixed, targets)
-    return Mixture(grid[_choose(grid, losses, right)], temperatures)
+    return Mixture(grid[_best_weights(grid, losses, right)], temperatures)
 
 
-def _choose(grid: np.ndarray, losses: np.ndarray, right: np.ndarray) -> int:
-    """Return the place in a grid (G, P) of the weights to use, by the losses and hits (G, N) of each image."""
-    prior = PRIOR * np.log(np.maximum(grid, _LEAST_SHARE)).mean(axis=1)
+def _best_weights(grid: np.ndarray, losses: np.ndarray, right: np.ndarray) -> int:
+    """Return the row of the best weights in a grid (G, P), from losses and hits (G, N) of each image."""
+    prior = PRIOR_IMAGES * np.log(np.maximum(grid, _MIN_SHARE)).mean(axis=1)
     mixture = int((losses.sum(axis=1) - prior).argmin())
-    alone = [int(np.flatnonzero(grid[:, member] == 1)[0]) for member in range(grid.shape[1])]
-    best = min(alone, key=lambda place: losses[place].sum())
-    if not all(_is_gain(losses[place] - losses[best], errors=CLEAR) for place in alone if place != best):
+    members = [int(np.flatnonzero(grid[:, member] == 1)[0]) for member in range(grid.shape[1])]
+    best = min(members, key=lambda row: losses[row].sum())
+    rivals = [row for row in members if row != best]
+    if not all(_is_gain(losses[row] - losses[best], errors=DOMINANT_STANDARD_ERRORS) for row in rivals):
         return mixture
-    # The clearly better member, unless the mixture clearly beats it on images held out from the fit.
+    # The dominant member is used, unless the mixture beats it on images held out from the fit.
     images = np.arange(losses.shape[1])
     folds = _folds(len(images))
     chosen = np.array([(losses[:, folds != fold].sum(axis=1) - prior).argmin() for fold in range(FOLDS)])[folds]
-    is_as_right = right[chosen, images].sum() >= right[best].sum()
-    return mixture if is_as_right and _is_gain(losses[best] - losses[chosen, images], errors=1.0) else best
+    is_as_accurate = right[chosen, images].sum() >= right[best].sum()
+    return mixture if is_as_accurate and _is_gain(losses[best] - losses[chosen, images], errors=1.0) else best
 
 
 def _is_gain(gains: np.ndarray, *, errors: float) -> bool:
-    """Return whether the mean of gains (N,) is more than a number of standard errors above 0."""
+    """Return whether the mean of gains (N,) is above 0 by more than `errors` standard errors."""
     return bool(gains.mean() > errors * gains.std() / np.sqrt(len(gains)))
 
 
 def held_out(predicted: MemberPredictions, *, others: MemberPredictions | None = None, seed: int = 0) -> np.ndarray:
-    """Return (N, C) held-out logits: of mixtures fitted to all `others` and to these images without the same fold."""
+    """Return (N, C) held-out logits of mixtures fitted to `others` and to the other folds of these images."""
     folds = _folds(len(predicted), seed)
     logits = np.empty(predicted.logits[0].shape)
     for fold in range(min(FOLDS, len(predicted))):
         inside = folds == fold
         known = MemberPredictions([values[~inside] for values in predicted.logits], predicted.targets[~inside])
-        mixture = fit_mixture(known if others is None else known.and_(others))
+        mixture = fit_mixture(known if others is None else known.concatenate(others))
         logits[inside] = mixture([values[inside] for values in predicted.logits])
     return logits
 
 
 def share_grid(members: int) -> np.ndarray:
-    """Return (G, P) candidate weights: each member alone, equal ones, and mixtures in even steps between them."""
-    alone_and_equal = np.concatenate([np.eye(members), np.full((1, members), 1 / members)])
-    steps = next((each for each in _STEPS if comb(each + members - 1, members - 1) <= _MOST_TRIED), 1)
+    """Return (G, P) candidate weights: each single member, equal weights, and mixtures in even steps between them."""
+    single_and_equal = np.concatenate([np.eye(members), np.full((1, members), 1 / members)])
+    steps = next((each for each in _GRID_STEPS if comb(each + members - 1, members - 1) <= _MAX_MIXTURES), 1)
     if steps == 1:
-        return alone_and_equal
+        return single_and_equal
     cuts = np.array(list(combinations(range(steps + members - 1), members - 1)))  # bars between `steps` stars
     edges = np.concatenate([np.full((len(cuts), 1), -1), cuts, np.full((len(cuts), 1), steps + members - 1)], axis=1)
-    return np.concatenate([(np.diff(edges, axis=1) - 1) / steps, alone_and_equal[-1:]])
+    return np.concatenate([(np.diff(edges, axis=1) - 1) / steps, single_and_equal[-1:]])
 
 
 def _folds(images: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).permutation(images) % FOLDS
 
 
-MOST_HELD_OUT = 5_000  # training images to fit weights to: more give no finer weights than the grid
+MAX_HELD_OUT_IMAGES = 5_000  # training images for the fit; more do not change the weights within the grid's steps
 
 
 @dataclass(frozen=True)
 class Member:
-    """A run to combine; k-NN as of the current labels.
+    """A run to combine; k-NN predicts from the current labels.
 
     Attributes:
         run: The run, with the classes of its predictions.
-        trained_on: SHA-256 of its training images.
-        held_out: Its held-out predictions; None where it has none.
-        head: Its head for the current labels; None where training fixed it.
+        trained_on: SHA-256 hashes of its training images.
+        held_out: Its held-out predictions, if it has some.
+        head: The head for the current labels of a k-NN run; None for other runs.
     """
 
     run: Run
@@ -196,7 +196,7 @@ class Member:
         """Return a run as a member.
 
         Raises:
-            RunError, ProjectError, JobCancelled, WeightsError: As `run_index`; or its images are no longer known.
+            RunError, ProjectError, JobCancelled, WeightsError: As `run_index`; or the run's snapshot is unreadable.
         """
         if not is_live(run):
             trained_on = frozenset(image.sha256 for image in read_snapshot(run.path).labelled("train"))
@@ -213,13 +213,13 @@ class Member:
 
 
 def without_training_images(members: Sequence[Member], images: Snapshot, job: JobContext) -> tuple[Snapshot, int]:
-    """Return the snapshot without validation images that a member was trained on, and their number.
+    """Remove validation images that a member was trained on; return the remaining snapshot and their number.
 
-    A member would look better on them than it is, and get too large a weight.
+    A member would get too large a weight from its own training images.
     """
     trained_on = frozenset[str]().union(*(member.trained_on for member in members))
-    others = tuple(image for image in images.images if image.split != "val" or image.sha256 not in trained_on)
-    remaining = replace(images, images=others)
+    kept = tuple(image for image in images.images if image.split != "val" or image.sha256 not in trained_on)
+    remaining = replace(images, images=kept)
     count = len(images.labelled("val")) - len(remaining.labelled("val"))
     if count:
         message = Message(
@@ -230,7 +230,7 @@ def without_training_images(members: Sequence[Member], images: Snapshot, job: Jo
 
 
 def validation_predictions(members: Sequence[Member], images: Snapshot, job: JobContext) -> MemberPredictions:
-    """Return the logits of each member on the validation images readable for all.
+    """Return the logits of each member on the validation images that all members can read.
 
     Raises:
         RunError, JobCancelled, WeightsError: As `load_run_model` and `run_logits`.
@@ -240,31 +240,32 @@ def validation_predictions(members: Sequence[Member], images: Snapshot, job: Job
         job.check_cancelled()
         heads = {member.run.name: member.head} if member.head else {}
         outputs.append(run_logits(load_run_model(member.run, heads, job=job), images, "val", job=job))
-    shared = set[int].intersection(*({image.image_id for image in each.images} for each in outputs))
-    rows = [[place for place, image in enumerate(each.images) if image.image_id in shared] for each in outputs]
-    chosen = [each.values[row] for each, row in zip(outputs, rows, strict=True)]
-    return MemberPredictions(_in_order(members, chosen), outputs[0].targets[rows[0]])
+    shared = set[int].intersection(*({image.image_id for image in output.images} for output in outputs))
+    rows = [[row for row, image in enumerate(output.images) if image.image_id in shared] for output in outputs]
+    logits = [output.values[indices] for output, indices in zip(outputs, rows, strict=True)]
+    return MemberPredictions(_with_first_classes(members, logits), outputs[0].targets[rows[0]])
 
 
 def held_out_predictions(members: Sequence[Member], images: Snapshot) -> MemberPredictions | None:
-    """Return the members' held-out logits on training images; None unless all members have some of them."""
+    """Return the members' held-out logits on training images; None unless they exist for all members."""
     predictions = [member.held_out for member in members if member.held_out is not None]
     if len(predictions) < len(members):
         return None
     shared = set[int].intersection(*(set(each.image_ids.tolist()) for each in predictions))
-    # Validation images have their own part; images without a split are in the index of a k-NN run.
-    others = [each for each in images.images if each.split not in ("val", "test")]
-    chosen = [each for each in others if each.image_id in shared and each.labels]
-    if not chosen:
+    # `validation_predictions` has the validation images; a k-NN run also learns from images without a split.
+    training = [image for image in images.images if image.split not in ("val", "test")]
+    candidates = [image for image in training if image.image_id in shared and image.labels]
+    if not candidates:
         return None
-    spread_images = tuple(replace(each, split="train") for each in spread(chosen, MOST_HELD_OUT))
-    predicted, targets = run_images(members[0].run, replace(images, images=spread_images), "train")
+    sample = tuple(replace(image, split="train") for image in spread(candidates, MAX_HELD_OUT_IMAGES))
+    predicted, targets = run_images(members[0].run, replace(images, images=sample), "train")
     ids = [image.image_id for image in predicted]
-    return MemberPredictions(_in_order(members, [each.of(ids) for each in predictions]), targets)
+    logits = [each.logits_of(ids) for each in predictions]
+    return MemberPredictions(_with_first_classes(members, logits), targets)
 
 
-def _in_order(members: Sequence[Member], logits: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Return the (N, C) logits of each member with its classes in the order of the first member's."""
+def _with_first_classes(members: Sequence[Member], logits: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Return the (N, C) logits of each member with the classes in the order of the first member's."""
     names = members[0].run.class_names
     return [values[:, list(columns_of(names, member.run))] for member, values in zip(members, logits, strict=True)]
 
@@ -274,14 +275,14 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Combination:
-    """The metrics of an ensemble and its members, on validation images unseen by all of them.
+    """The metrics of an ensemble and its members on validation images unseen by all members.
 
     Attributes:
-        left_out: Validation images seen in training by a member, or unreadable for it.
-        parts: Its members and their own figures, the largest weight first.
-        accuracy: Its top-1, each image predicted with weights fitted without it; `loss` likewise.
-        fixed: Images right for the ensemble and wrong for its best member; `broken` the other way round.
-        held_out: Training images, each held out, also used to fit the weights.
+        left_out: Number of validation images that a member was trained on or cannot read.
+        parts: The members and their metrics, the largest weight first.
+        accuracy: Top-1 accuracy, each image predicted with weights fitted without it. The same for `loss`.
+        fixed: Number of images right for the ensemble and wrong for its best member; `broken` is the reverse.
+        held_out: Number of training images whose held-out predictions were also used to fit the weights.
     """
 
     COMPUTED_FIELDS: ClassVar = ("accuracy_interval", "p_value", "is_worth_it", "verdict")
@@ -298,11 +299,11 @@ class Combination:
 
     @property
     def best(self) -> Part:
-        """Return the member with the whole weight, else the one with the lowest log loss."""
+        """Return the dominant member, else the member with the lowest log loss."""
         return best_part(self.parts)
 
     @property
-    def stands_alone(self) -> bool:
+    def has_dominant_member(self) -> bool:
         """Return whether one member is significantly better and all others have weight 0."""
         return self.parts[0].share == 1.0
 
@@ -313,12 +314,12 @@ class Combination:
 
     @property
     def is_worth_it(self) -> bool:
-        """Return whether it is better than its best member, significantly or not."""
-        return not self.stands_alone and self.loss < self.best.loss and self.fixed >= self.broken
+        """Return whether the ensemble is better than its best member, significantly or not."""
+        return not self.has_dominant_member and self.loss < self.best.loss and self.fixed >= self.broken
 
     @property
-    def is_sure(self) -> bool:
-        return self.is_worth_it and self.p_value < CHANCE
+    def is_significant(self) -> bool:
+        return self.is_worth_it and self.p_value < SIGNIFICANCE_LEVEL
 
     def interval(self, accuracy: float) -> tuple[float, float]:
         return wilson_interval(accuracy * self.images, self.images)
@@ -330,15 +331,15 @@ class Combination:
     @property
     def verdict(self) -> str:
         best = self.best.run
-        if self.stands_alone:
+        if self.has_dominant_member:
             return Message("{run} is clearly better than the others: use it alone.", run=best)
         if not self.is_worth_it:
             return f"No better than {best} alone: use that."
-        found = f"{self.fixed} right that {best} has wrong, {self.broken} the other way round"
-        if self.is_sure:
-            return f"Significantly better than {best} alone: {found}."
+        counts = f"{self.fixed} right that {best} has wrong, {self.broken} the other way round"
+        if self.is_significant:
+            return f"Significantly better than {best} alone: {counts}."
         losses = f"log loss {self.loss:.3f}, {self.best.loss:.3f}"
-        return f"Not significantly better than {best} alone (p = {self.p_value:.2f}): {found}. Its {losses}."
+        return f"Not significantly better than {best} alone (p = {self.p_value:.2f}): {counts}. Its {losses}."
 
 
 def combine(
@@ -347,19 +348,19 @@ def combine(
     """Combine finished runs of a project into an ensemble, and save it as a run.
 
     Args:
-        runs: Names or numbers; an ensemble stands for its parts.
-        images: The project's images; the weights are fitted to the validation split, and to training images held out by
-            every run.
-        title: The name to show; empty for the folder's own.
+        runs: Names or numbers; an ensemble is replaced by its members.
+        images: The project's images; the weights are fitted to the validation split, and to training images with
+            held-out predictions of every run.
+        title: The name to show; empty for the default name.
 
     Raises:
-        RunError: There are no two runs, one is not finished or has no weights, their classes differ, or all validation
-            images were seen in training.
+        RunError: Fewer than two runs are given, one is not finished or has no weights, their classes differ, or all
+            validation images were seen in training.
         JobCancelled: The user cancelled; nothing was saved.
         WeightsError: The pretrained weights of a run's start are missing.
     """
     began = time.monotonic()
-    members = [Member.of(run, images, job) for run in _runs(project_dir, runs)]
+    members = [Member.of(run, images, job) for run in _member_runs(project_dir, runs)]
     for member in members:
         columns_of(members[0].run.class_names, member.run)
         if member.run.config.image_reading != members[0].run.config.image_reading:
@@ -369,7 +370,7 @@ def combine(
     validation = validation_predictions(members, remaining, job)
     training = held_out_predictions(members, images)
     targets = validation.targets
-    mixture = fit_mixture(validation if training is None else validation.and_(training))
+    mixture = fit_mixture(validation if training is None else validation.concatenate(training))
     parts = [
         Part(
             run=member.run.name,
@@ -386,7 +387,7 @@ def combine(
     mixed = held_out(validation, others=training)
     right = are_right(mixed, targets)
     right_alone = are_right(validation.logits[parts.index(best_part(parts))], targets)
-    found = Combination(
+    combination = Combination(
         run="",
         images=len(targets),
         left_out=len(remaining.labelled("val")) + trained_on - len(targets),
@@ -397,9 +398,9 @@ def combine(
         fixed=int((right & ~right_alone).sum()),
         broken=int((right_alone & ~right).sum()),
     )
-    # Members without a weight would be run and shipped for nothing; two stay in any case.
-    used = [part for place, part in enumerate(found.parts) if part.share > 0 or place < 2]
-    if idle := [part.run for part in found.parts if part not in used]:
+    # Members with weight 0 only cost time and space; an ensemble has at least two members.
+    used = [part for place, part in enumerate(combination.parts) if part.share > 0 or place < 2]
+    if idle := [part.run for part in combination.parts if part not in used]:
         message = Message("Left out, because they add nothing to the others: {runs}.", runs=", ".join(idle))
         job.report(Notice(message=message))
     done = EpochDone(
@@ -409,20 +410,20 @@ def combine(
         train_accuracy=None,
         learning_rate=None,
         images_per_second=None,
-        val_loss=found.loss,
-        val_accuracy=found.accuracy,
+        val_loss=combination.loss,
+        val_accuracy=combination.accuracy,
         seconds=time.monotonic() - began,
         is_best=True,
     )
     run_dir = _save(project_dir, members, used, images, done)
     if title:
         rename_run(read_run(run_dir), title)
-    logger.info("combined: %s of %d runs on %d images", run_dir.name, len(parts), found.images)
-    return replace(found, run=run_dir.name)
+    logger.info("combined: %s of %d runs on %d images", run_dir.name, len(parts), combination.images)
+    return replace(combination, run=run_dir.name)
 
 
-def _runs(project_dir: Path, runs: Sequence[str]) -> list[Run]:
-    """Return the runs, with ensembles replaced by their members, each once and valid as a member."""
+def _member_runs(project_dir: Path, runs: Sequence[str]) -> list[Run]:
+    """Return the runs without repetition, with ensembles replaced by their members (RunError: one is unsuitable)."""
     found: dict[str, Run] = {}
     for name in runs:
         run = load_run(project_dir, name)
@@ -445,21 +446,21 @@ def best_part(parts: Sequence[Part]) -> Part:
 def _save(
     project_dir: Path, members: Sequence[Member], used: Sequence[Part], images: Snapshot, done: EpochDone
 ) -> Path:
-    """Write the run folder in a temporary one, and move it into place as a whole."""
+    """Write the run folder in a temporary folder, and move it into place as a whole."""
     by_name = {member.run.name: member.run for member in members}
     config = replace(by_name[used[0].run].config, method=Ensemble.name, start_from="")
     results = [result for part in used if (result := by_name[part.run].result)]
     target = project_dir / RUNS_FOLDER / "combination"
     with temporary_folder(target) as temporary, converting_write_errors(target):
-        made = temporary / "run"  # a level below those that are listed as runs
-        made.mkdir()
-        write_json(made / "classes.json", list(members[0].run.class_names))
-        write_json(made / "config.json", config.to_dict())
-        write_snapshot(made, images)
-        with whole_folder(made / BEST) as folder:
+        new_folder = temporary / "run"  # one level deeper, so that it is not listed as a run
+        new_folder.mkdir()
+        write_json(new_folder / "classes.json", list(members[0].run.class_names))
+        write_json(new_folder / "config.json", config.to_dict())
+        write_snapshot(new_folder, images)
+        with atomic_folder(new_folder / BEST) as folder:
             write_parts(folder, used)
             write_manifest(folder)
-        append_metrics(made, done)
+        append_metrics(new_folder, done)
 
         def move(run_dir: Path) -> None:
             result = TrainResult(
@@ -472,7 +473,7 @@ def _save(
                 device=pick_device(config.device).name,
                 precision="fp32",
             )
-            write_json(made / "result.json", asdict(result))
-            made.rename(run_dir)
+            write_json(new_folder / "result.json", asdict(result))
+            new_folder.rename(run_dir)
 
         return claim_run_dir(project_dir, config, make=move)

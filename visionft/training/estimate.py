@@ -1,8 +1,8 @@
-"""The range of a run's time, and its memory, from a dry run of a few real steps. While it runs, its own rate tells.
+"""Estimate the time and memory of a run from a few real training steps.
 
 The network has the real shapes but random weights, as speed and memory do not depend on the values. The images are the
-project's own, augmented as in the run. Reading cached decoded images (`data.image_cache`) is part of a step; decoding
-the others, once, is counted separately, for their current number.
+project's own, augmented as in the run. Reading cached decoded images (`data.image_cache`) is part of a step. Decoding
+the images that are not cached yet is counted separately.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ from visionft.data.types import Snapshot
 from visionft.features.feature_spec import with_aspect
 from visionft.training.config.checks import check_config
 from visionft.training.config.train_config import TrainConfig
-from visionft.training.loop.progress import look_epochs
+from visionft.training.loop.progress import interpolation_epochs
 from visionft.training.runs.run_snapshot import DRIFT_IMAGES, spread
 
 if TYPE_CHECKING:
@@ -36,13 +36,13 @@ if TYPE_CHECKING:
     from visionft.training.loop.train_step import TrainStep
     from visionft.training.loop.training_data import TrainingData
 
-STEPS = 3  # that are timed, after one to warm up
-_LEAST, _MOST = 0.7, 1.5  # times the measured time: the range that is told
-FEW_BATCHES, CHECK_IMAGES, DECODED = 4, 64, 8  # of training; images of validation; images whose decoding is timed
+TIMED_STEPS = 3  # after one step to warm up
+_LOW_FACTOR, _HIGH_FACTOR = 0.7, 1.5  # ends of the displayed range, relative to the estimate
+TRAIN_BATCHES, VAL_IMAGES, TIMED_DECODINGS = 4, 64, 8  # sizes of the sample that is measured
 _COSTS: dict[str, "StepCost"] = {}  # {key of settings and images: measurement}
-_SAMPLE = 32  # images that tell the share of cached ones
-# Settings that change how a step is computed; the others (epochs, rates, seed ...) only change how many there are.
-_COSTLY = (
+_SAMPLE_IMAGES = 32  # sample to estimate the share of cached images
+# Settings that change the cost of a step; others (epochs, rates, seed) change only the number of steps or nothing.
+_STEP_SETTINGS = (
     "backbone", "method", "batch_size", "augmentation", "device", "precision", "ema_decay", "workers",
 )  # fmt: skip
 
@@ -51,11 +51,11 @@ _COSTLY = (
 class StepCost:
     setup_s: float  # seconds to build the network, without loading the libraries
     step_s: float  # seconds of one optimiser step, reading cached images included
-    look_s: float  # seconds of inference per cached image (validation, cached features)
-    decode_s: float  # seconds to decode one image, by all loader processes together
-    memory_mb: int  # peak memory, in MiB: the device's on CUDA, else the whole program's
+    inference_s: float  # seconds of inference per cached image (validation, cached features)
+    decode_s: float  # seconds to decode one image, with all loader processes in parallel
+    memory_mb: int  # peak memory in MiB: the device's on CUDA, else the whole program's
     device: str
-    micro_batch: int  # images per forward pass; below the batch size when memory ran out
+    micro_batch: int  # images per forward pass; smaller than the batch size if memory ran out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,8 +65,8 @@ class SetFacts:
     train: int
     val: int
     classes: int
-    place: str
-    some: tuple[Path, ...] = ()  # a sample of the labelled ones, to estimate the share of cached images
+    folder: str  # folder of the first image
+    sample: tuple[Path, ...] = ()  # some of the labelled images, to estimate the share of cached images
     test: int = 0
     image_reading: ImageReading = AS_STORED
 
@@ -77,41 +77,41 @@ class SetFacts:
             train=len(train),
             val=len(val),
             test=len(images.labelled("test")),
-            some=tuple(image.path for image in spread((*train, *val), _SAMPLE)),
+            sample=tuple(image.path for image in spread((*train, *val), _SAMPLE_IMAGES)),
             classes=len(images.class_names),
-            place=str(images.images[0].path.parent) if images.images else "",
+            folder=str(images.images[0].path.parent) if images.images else "",
             image_reading=images.image_reading,
         )
 
-    def to_decode(self, near_side: int, *, evaluates: bool = False) -> float:
-        """Return about how many of the images are not kept decoded; none where none are kept at all."""
+    def undecoded_images(self, near_side: int, *, evaluates: bool = False) -> float:
+        """Estimate the number of images that are not in the cache yet; 0 if there is no cache."""
         cache = ImageCache.usual()
-        if not cache.keeps or not self.some:
+        if not cache.keeps or not self.sample:
             return 0.0
-        missing = sum(not cache.holds(path, near_side, self.image_reading) for path in self.some)
-        return (self.train + self.val + (self.test if evaluates else 0)) * missing / len(self.some)
+        missing = sum(not cache.holds(path, near_side, self.image_reading) for path in self.sample)
+        return (self.train + self.val + (self.test if evaluates else 0)) * missing / len(self.sample)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
     """The estimated cost of a run on this computer."""
 
-    seconds: float  # for all its epochs, if it does not stop early
+    seconds: float  # for all epochs, without early stopping
     memory_mb: int
     device: str
     micro_batch: int
     fits_at_once: bool
-    decoding_s: float = 0.0  # seconds of `seconds` for decoding images the first time; not repeated in the next run
+    decoding_s: float = 0.0  # part of `seconds` to decode images for the first time; the next run reads the cache
 
     @property
     def time_text(self) -> Message:
-        """Return the range of its time: "6 to 12 min"."""
-        low, high = rough_duration_text(_LEAST * self.seconds), rough_duration_text(_MOST * self.seconds)
+        """Return the estimated time as a range, such as "6 to 12 min"."""
+        low, high = rough_duration_text(_LOW_FACTOR * self.seconds), rough_duration_text(_HIGH_FACTOR * self.seconds)
         return Message("{low} to {high}", low=low, high=high)
 
 
 def estimate_run(config: TrainConfig, images: Snapshot, *, job: JobContext = SILENT_JOB) -> Estimate:
-    """Measure a few steps and estimate the cost of the whole run; `known_estimate` knows it until the program ends."""
+    """Measure a few steps and estimate the cost of the whole run; the measurement is cached for `known_estimate`."""
     check_config(config, images)
     config = with_aspect(config, images)
     cost = measure_steps(config, images, job=job)
@@ -120,24 +120,24 @@ def estimate_run(config: TrainConfig, images: Snapshot, *, job: JobContext = SIL
 
 
 def extrapolate(cost: StepCost, config: TrainConfig, facts: SetFacts, *, evaluates: bool = False) -> Estimate:
-    """Return the cost of all epochs from the cost of a step; with `evaluates` also of the evaluation."""
+    """Estimate the cost of all epochs from the cost of a step; `evaluates` includes the evaluation afterwards."""
     steps = math.ceil(facts.train / config.batch_size) * config.total_epochs
     views = 1 + config.looks_mirrored(facts.train + facts.val)
     if config.method_row.caches_features:
-        looks_at_all = config.method_row.looks_at_training_images(config.method_options)
-        looks = facts.val + looks_at_all * facts.train  # once; the rest runs on the features
-        looks *= views
+        reads_training = config.method_row.looks_at_training_images(config.method_options)
+        inferences = facts.val + reads_training * facts.train  # once per image; training itself uses the features
+        inferences *= views
     else:
         is_pretrained = config.weights != "random" and not config.start_from
         interpolates = config.method_row.interpolates and is_pretrained
-        between = 2 * len(look_epochs(config)) if interpolates else 0
-        looks = facts.val * (config.total_epochs + 1 + between) + 2 * min(facts.val, DRIFT_IMAGES)
-        looks += facts.train * views * is_pretrained + facts.train * between
+        passes = 2 * len(interpolation_epochs(config)) if interpolates else 0
+        inferences = facts.val * (config.total_epochs + 1 + passes) + 2 * min(facts.val, DRIFT_IMAGES)
+        inferences += facts.train * views * is_pretrained + facts.train * passes
     setup_s = cost.setup_s
     if evaluates:
-        looks, setup_s = looks + facts.val + facts.test, 2 * setup_s
-    decoding_s = facts.to_decode(config.near_side, evaluates=evaluates) * cost.decode_s
-    seconds = setup_s + decoding_s + steps * cost.step_s + looks * cost.look_s
+        inferences, setup_s = inferences + facts.val + facts.test, 2 * setup_s
+    decoding_s = facts.undecoded_images(config.near_side, evaluates=evaluates) * cost.decode_s
+    seconds = setup_s + decoding_s + steps * cost.step_s + inferences * cost.inference_s
     return Estimate(
         seconds=seconds,
         memory_mb=cost.memory_mb,
@@ -149,35 +149,36 @@ def extrapolate(cost: StepCost, config: TrainConfig, facts: SetFacts, *, evaluat
 
 
 def measure_steps(config: TrainConfig, images: Snapshot, *, job: JobContext = SILENT_JOB) -> StepCost:
-    """Build the run's network and take a few steps on images of the project."""
+    """Build the run's network and time a few steps on images of the project."""
     job.report(Progress(stage="Loading the network", done=0, total=0))
     from visionft.training.loop.batches import training_workers
     from visionft.training.loop.run_context import PeakMemory, RunContext, release
 
     began = time.perf_counter()
-    dry = dataclasses.replace(config, weights="random")
-    context = RunContext.of_run(dry, classes=len(images.class_names))
+    dry_config = dataclasses.replace(config, weights="random")
+    context = RunContext.of_run(dry_config, classes=len(images.class_names))
     setup_s = time.perf_counter() - began
-    dry = dataclasses.replace(dry, workers=training_workers(dry, images, context.device.kind))
-    few = spread(images.labelled("train"), dry.batch_size * FEW_BATCHES)
-    some = dataclasses.replace(images, images=(*few, *spread(images.labelled("val"), CHECK_IMAGES)))
+    dry_config = dataclasses.replace(dry_config, workers=training_workers(dry_config, images, context.device.kind))
+    train_sample = spread(images.labelled("train"), dry_config.batch_size * TRAIN_BATCHES)
+    sample = dataclasses.replace(images, images=(*train_sample, *spread(images.labelled("val"), VAL_IMAGES)))
     try:
-        decode_s = _time_decoding(some, dry, job)
+        decode_s = _time_decoding(sample, dry_config, job)
         memory = PeakMemory(context.accelerator.device)
         with memory.watched():
             began = time.perf_counter()
-            data, train_step = _first_step(dry, some, context, job)
-            read = (len(data.train_images) + len(data.val_images)) * (1 + data.looks_mirrored)
-            look_s = (time.perf_counter() - began) / max(1, read)  # where features are cached, every image was read
-            step_s = _time_steps(data, train_step, dry, job)
+            data, train_step = _data_and_step(dry_config, sample, context, job)
+            # Creating the data has computed the features of every image, if they are cached.
+            count = (len(data.train_images) + len(data.val_images)) * (1 + data.looks_mirrored)
+            inference_s = (time.perf_counter() - began) / max(1, count)
+            step_s = _time_steps(data, train_step, dry_config, job)
             if not data.is_cached:
-                look_s = _time_inference(data, context)
+                inference_s = _time_inference(data, context)
     finally:
         release(context.classifier, None)
     return StepCost(
         setup_s=setup_s,
         step_s=step_s,
-        look_s=look_s,
+        inference_s=inference_s,
         decode_s=decode_s,
         memory_mb=memory.megabytes,
         device=context.device.name,
@@ -185,10 +186,10 @@ def measure_steps(config: TrainConfig, images: Snapshot, *, job: JobContext = SI
     )
 
 
-def _first_step(
+def _data_and_step(
     config: TrainConfig, images: Snapshot, context: "RunContext", job: JobContext
 ) -> "tuple[TrainingData, TrainStep]":
-    """Return the data of a run and its optimiser step, without a run folder; the classifier is in training mode."""
+    """Return the data and optimiser step of a run without a run folder, with the classifier in training mode."""
     from visionft.training.loop.train_step import LABEL_SMOOTHING, Objective, TrainStep
     from visionft.training.loop.training_data import TrainingData
 
@@ -206,16 +207,16 @@ def _first_step(
     return data, step
 
 
-def _time_decoding(some: Snapshot, config: TrainConfig, job: JobContext) -> float:
-    """Return the seconds to decode one image; the sampled images are cached afterwards."""
+def _time_decoding(images: Snapshot, config: TrainConfig, job: JobContext) -> float:
+    """Return the seconds to decode one image; all `images` are cached afterwards."""
     cache = ImageCache.usual()
     times: list[float] = []
-    for number, image in enumerate(some.images):
-        job.report(Progress(stage="Reading a few images", done=number, total=len(some.images)))
+    for number, image in enumerate(images.images):
+        job.report(Progress(stage="Reading a few images", done=number, total=len(images.images)))
         job.check_cancelled()
-        with contextlib.suppress(ImageError):  # the steps say so
+        with contextlib.suppress(ImageError):  # the training steps report unreadable images
             began = time.perf_counter()
-            if number % (len(some.images) // DECODED + 1) == 0:
+            if number % (len(images.images) // TIMED_DECODINGS + 1) == 0:
                 decode(image.path, near_side=config.near_side, reading=config.image_reading)
                 times.append(time.perf_counter() - began)
             cache.load(image.path, config.near_side, reading=config.image_reading)
@@ -226,18 +227,18 @@ def _time_inference(data: "TrainingData", context: "RunContext") -> float:
     import torch
 
     context.classifier.eval()
-    began, read = time.perf_counter(), 0
+    began, count = time.perf_counter(), 0
     with torch.no_grad(), context.accelerator.autocast():
         for batch in data.val_batches.epoch(0):
             data.check(batch, data.val_images)
             if len(batch.images):
                 float(context.classifier(batch.images).sum())  # waits for the device
-            read += len(batch.images)
-    return (time.perf_counter() - began) / max(1, read)
+            count += len(batch.images)
+    return (time.perf_counter() - began) / max(1, count)
 
 
 def _time_steps(data: "TrainingData", train_step: "TrainStep", config: TrainConfig, job: JobContext) -> float:
-    """Return the median seconds of a step; the first one warms up and does not count."""
+    """Return the median seconds of a step; the first step is a warm-up and not counted."""
     from visionft.training.loop.train_step import NotFinite, new_totals
 
     train_step.set_rate(1e-8)
@@ -248,34 +249,34 @@ def _time_steps(data: "TrainingData", train_step: "TrainStep", config: TrainConf
         data.check(batch, data.train_images)
         job.check_cancelled()
         if len(batch.images):
-            with contextlib.suppress(NotFinite):  # random weights may overflow; it takes as long
+            with contextlib.suppress(NotFinite):  # random weights may overflow; the step takes the same time
                 train_step.learn(batch, totals, epoch=epoch, number=number)
             float(totals[0])  # waits for the device
         now = time.perf_counter()
         times.append((now - began) * config.batch_size / max(1, len(batch.images)))
         began = now
-        job.report(Progress(stage="Trying a few steps", done=len(times), total=STEPS + 1))
-        if len(times) > STEPS:
+        job.report(Progress(stage="Trying a few steps", done=len(times), total=TIMED_STEPS + 1))
+        if len(times) > TIMED_STEPS:
             break
     measured = sorted(times[1:])
     return measured[len(measured) // 2] if measured else 0.0
 
 
 def known_estimate(config: TrainConfig, facts: SetFacts, *, evaluates: bool = False) -> Estimate | None:
-    """Return the estimate for settings that were measured on these images since the program began. Torch-free."""
+    """Return the estimate for settings; None if they were not measured on these images since start-up. Torch-free."""
     cost = _COSTS.get(_key(config, facts))
     return None if cost is None else extrapolate(cost, config, facts, evaluates=evaluates)
 
 
 def keep_cost(config: TrainConfig, facts: SetFacts, cost: StepCost) -> None:
-    """Keep a measurement until the program ends."""
+    """Cache a measurement until the program ends."""
     _COSTS[_key(config, facts)] = cost
 
 
 def _key(config: TrainConfig, facts: SetFacts) -> str:
-    """Return the key of a measurement: relevant settings, input size, and location of the images."""
+    """Return the cache key of a measurement: relevant settings, input size, and location of the images."""
     if known_backbone(config.backbone) is None:
         return ""
-    values = {name: getattr(config, name) for name in _COSTLY}
+    values = {name: getattr(config, name) for name in _STEP_SETTINGS}
     options = dataclasses.asdict(config.method_options)
-    return json.dumps([values, options, config.input_shape, facts.classes, facts.place], sort_keys=True)
+    return json.dumps([values, options, config.input_shape, facts.classes, facts.folder], sort_keys=True)

@@ -1,4 +1,4 @@
-"""Measuring a backbone at one framing on the user's images by the held-out loss of a closed-form head, in seconds.
+"""Rate a backbone at one framing on the user's images by the held-out loss of a closed-form head, in seconds.
 
 The held-out accuracy of a linear head on frozen features nearly always ranks pretrained networks as fine-tuning does
 (Kornblith et al. 2019, arXiv:1805.08974), at a hundredth of the cost.
@@ -23,8 +23,8 @@ from visionft.features.feature_spec import with_aspect
 from visionft.training.config.train_config import CENTRE, Framing, TrainConfig
 from visionft.training.runs.run_snapshot import spread_by_class
 
-MOST_IMAGES = 400
-LEAST_PER_CLASS = 8
+MAX_PROBE_IMAGES = 400
+MIN_IMAGES_PER_CLASS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,22 +32,22 @@ class Probe:
     """The held-out accuracy of the closed-form head of one backbone, at one framing, on the user's images."""
 
     backbone: str
-    accuracy: float | None  # held-out accuracy on labelled images; None where classes have one image each
+    accuracy: float | None  # held-out accuracy on labelled images; None if every class has a single image
     images: int
-    milliseconds: float  # per image when its features were computed, reading included
+    milliseconds: float  # time per image to read it and compute its features
     seconds: float
     framing: Framing = CENTRE
     shape: InputShape = (0, 0)  # (height, width) of the input, in pixels
     losses: tuple[float, ...] = ()  # log loss of each held-out image
-    are_right: tuple[bool, ...] = ()  # whether it is classified right
-    classes: tuple[int, ...] = ()  # its class; empty for several labels
-    predicted: tuple[int, ...] = ()  # the class that it is given; likewise
+    are_right: tuple[bool, ...] = ()  # whether each held-out image is classified correctly
+    classes: tuple[int, ...] = ()  # true class of each held-out image; empty for several labels
+    predicted: tuple[int, ...] = ()  # predicted class of each held-out image; empty for several labels
     image_ids: tuple[int, ...] = ()
 
     def gain_over(self, other: "Probe") -> float:
-        """Return how much lower the mean held-out loss is than another probe's, in standard errors of the difference.
+        """Return the reduction in mean held-out loss against another probe, in standard errors of the difference.
 
-        Paired over the images: each probe predicts the same ones. 0 where they cannot be compared.
+        Paired over the images, which both probes predict; 0 if the probes cannot be compared.
         """
         if len(self.losses) != len(other.losses) or len(self.losses) < 2:
             return 0.0
@@ -56,9 +56,9 @@ class Probe:
         return mean / max(spread / math.sqrt(len(gains)), 1e-9)
 
     def accuracy_gain_over(self, other: "Probe") -> tuple[float | None, float]:
-        """Return how much higher the accuracy is than another probe's, and the standard error, paired over the images.
+        """Return the gain in accuracy over another probe and its standard error, paired over the images.
 
-        None where they cannot be compared.
+        If the probes cannot be compared, the gain is None.
         """
         if len(self.are_right) != len(other.are_right) or len(self.are_right) < 2:
             return None, 0.0
@@ -66,22 +66,22 @@ class Probe:
         return statistics.fmean(gains), statistics.stdev(gains) / math.sqrt(len(gains))
 
     def is_worse_for_classes(self, other: "Probe") -> bool:
-        """Tell whether the balanced accuracy is lower than another probe's by more than a standard error."""
+        """Return whether the balanced accuracy is lower than another probe's by more than a standard error."""
         if not self.classes or len(self.classes) != len(other.classes):
             return False
         return is_worse_for_classes(self.are_right, other.are_right, self.classes)
 
-    def among(self, places: np.ndarray) -> "Probe":
-        """Return the probe of some of its held-out images, by their places (M,)."""
-        per_image = ("losses", "are_right", "classes", "predicted", "image_ids")
-        found = {name: getattr(self, name) for name in per_image}
-        some = {name: tuple(values[place] for place in places) for name, values in found.items() if values}
-        return replace(self, **some)
+    def subset(self, rows: np.ndarray) -> "Probe":
+        """Return the probe restricted to the held-out images with the indices `rows` (M,)."""
+        names = ("losses", "are_right", "classes", "predicted", "image_ids")
+        columns = {name: getattr(self, name) for name in names}
+        chosen = {name: tuple(values[row] for row in rows) for name, values in columns.items() if values}
+        return replace(self, **chosen)
 
 
 def probed_images(images: Snapshot) -> tuple[SnapshotImage, ...]:
-    """Return about 400 labelled images that are not for the test, at least 8 of each class where there are so many."""
-    per_class = max(LEAST_PER_CLASS, MOST_IMAGES // len(images.class_names))
+    """Return about 400 labelled images outside the test split, with at least 8 of each class if available."""
+    per_class = max(MIN_IMAGES_PER_CLASS, MAX_PROBE_IMAGES // len(images.class_names))
     return spread_by_class([image for image in images.images if image.labels and image.split != "test"], per_class)
 
 
@@ -97,16 +97,16 @@ def probe(
     """Measure a closed-form head on the features of `config`: its network, framing and image reading.
 
     Args:
-        project_dir: The project whose features they are; missing ones are computed.
-        config: Device, precision and seed are used, too; its method does not matter.
-        images: The classes.
-        chosen: The labelled images to learn from, each predicted without it.
-        stage: Of the progress.
+        project_dir: The project that stores the features; missing ones are computed.
+        config: Network, framing, device, precision and seed; the method is ignored.
+        images: The project's images, for its classes and task.
+        chosen: The labelled images to learn from; each is predicted by a head fitted without it.
+        stage: Text of the progress.
         job: Receives the progress.
 
     Raises:
         JobCancelled: The user cancelled; computed features are kept.
-        RunError: None of the images can be read.
+        RunError: All images are unreadable.
     """
     from models.heads.linear_head import fit_head
     from visionft.data.dataset import targets_of
@@ -134,16 +134,16 @@ def probe(
         seed=config.seed,
         job=job,
     )
-    wanted = labels[fitted.places]
-    losses = cross_entropies(fitted.held_out, wanted)
-    rights = are_right(fitted.held_out, wanted)
+    held_out_labels = labels[fitted.places]
+    losses = cross_entropies(fitted.held_out, held_out_labels)
+    rights = are_right(fitted.held_out, held_out_labels)
     return Probe(
         backbone=config.backbone,
         framing=Framing.of(config),
         shape=config.input_shape,
         losses=tuple(float(f"{loss:.6g}") for loss in losses),
         are_right=tuple(map(bool, rights)),
-        classes=() if is_multilabel else tuple(map(int, wanted)),
+        classes=() if is_multilabel else tuple(map(int, held_out_labels)),
         predicted=() if is_multilabel else tuple(map(int, fitted.held_out.argmax(axis=1))),
         image_ids=tuple(features.images[place].image_id for place in fitted.places),
         accuracy=fitted.accuracy,

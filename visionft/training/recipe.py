@@ -25,7 +25,7 @@ from visionft.core.files import expand_home, open_regular, write_text
 from visionft.core.messages import Message
 from visionft.core.settings import range_words
 from visionft.training.base_weights import read_base_weights, stated_origin
-from visionft.training.config.train_config import FORMAT_VERSION, METHODS_FIELD, NETWORK, TrainConfig
+from visionft.training.config.train_config import FORMAT_VERSION, METHODS_FIELD, NETWORK_FIELD, TrainConfig
 from visionft.training.runs.run_folder import Run
 
 SETTINGS: Final = "settings"
@@ -103,8 +103,8 @@ def parse_settings(values: Any, version: int) -> TrainConfig:
     if not isinstance(values, dict):
         message = Message("is a group, under [{settings}], and not {values}", settings=SETTINGS, values=repr(values))
         raise ConfigError((Problem("", message),))
-    if NETWORK in values:
-        raise ConfigError((Problem(NETWORK, "is not a setting of this version"),))
+    if NETWORK_FIELD in values:
+        raise ConfigError((Problem(NETWORK_FIELD, "is not a setting of this version"),))
     return TrainConfig.from_dict({"format_version": version, **values})
 
 
@@ -220,7 +220,7 @@ def write_recipe(path: Path, recipe: Recipe) -> None:
 
 
 def read_recipe(path: Path) -> Recipe:
-    """Read a recipe (ConfigError: it is none, or has unknown or mistyped settings); ranges are not checked."""
+    """Read a recipe (ConfigError: not a recipe, or with unknown or mistyped settings); ranges are not checked."""
     text = _read(path)
     values = parse_toml(text, path.name)
     lines = lines_of(text)

@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from visionft.training.runs.run_model import ReplacementHead, RunModel
 
 SHOWN: Final = 5  # images on each side
-PROBABLE: Final = 3  # classes with evidence: the predicted one and the next ones
-ASSIGNED: Final = 0.5  # of several labels, those from here on
+TOP_CLASSES: Final = 3  # classes with evidence: the predicted one and the next ones
+MIN_LABEL_PROBABILITY: Final = 0.5  # with several labels per image
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ def find_evidence(
 
     row = calibrated(memory.predict_from(aside), temperature, is_multilabel=memory.is_multilabel)[0]
     ranked = np.argsort(-row, kind="stable")
-    chosen = [each for each in ranked if row[each] >= ASSIGNED] if memory.is_multilabel else ranked[:1]
+    chosen = [each for each in ranked if row[each] >= MIN_LABEL_PROBABILITY] if memory.is_multilabel else ranked[:1]
     classes = [int(each) for each in chosen]
     nearest_of = np.full(memory.classes, -np.inf)  # classes without votes are ranked by their nearest image
     for column in memory.labels.T:
@@ -124,7 +124,7 @@ def find_evidence(
         )
 
     supports = has_any(classes)
-    contradicts = has_any(next_ones[: PROBABLE - 1])
+    contradicts = has_any(next_ones[: TOP_CLASSES - 1])
     return Evidence(
         classes=tuple(class_names[each] for each in classes),
         ranked=tuple((class_names[each], round(float(row[each]), 6)) for each in ranked[:5]),
@@ -193,7 +193,7 @@ def run_index(run: Run, images: Snapshot, *, job: JobContext = SILENT_JOB) -> In
 
     Raises:
         ProjectError: No image for the index has a label, or none can be read.
-        RunError: The run is none of k-NN, or its weights were deleted.
+        RunError: The run does not use k-NN, or its weights were deleted.
         WeightsError: The network's weights are missing.
     """
     if not run.config.method_row.is_live:
@@ -348,7 +348,7 @@ def labels_digest(members: Sequence[Run], images: Snapshot) -> str:
 
 
 def training_snapshot(run: Run, images: Snapshot) -> Snapshot:
-    """Return the images and splits that a run predicts from: those of its training, or the current ones of k-NN.
+    """Return the images and splits that a run predicts from: its training snapshot, or the current images for k-NN.
 
     Raises:
         RunError: The run's own are missing or damaged.

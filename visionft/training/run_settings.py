@@ -37,7 +37,7 @@ def run_settings(
 ) -> TrainConfig:
     """Return the checked settings of a new run.
 
-    They start from the recipe or the preset, else from the defaults for a backbone. Those of the user replace them.
+    They start from the recipe or the preset, else from the defaults for a backbone. The user's settings replace them.
 
     Args:
         images: The images as the run will use them, with their splits.
@@ -45,14 +45,14 @@ def run_settings(
         given: Settings of the user by name.
         assignments: More of them as `KEY=VALUE` texts, such as `lora.rank=4`; these win.
         preset: `quick`, `balanced` or `best`; None for the defaults, with the usual backbone of the method.
-        recipe_file: The file of a recipe. Missing weights are downloaded, to compare them with those of the recipe.
-        trains_on: The device that a preset is to suit, where it is another computer's.
+        recipe_file: The file of a recipe. Missing weights are downloaded, to compare them with the recipe's hash.
+        trains_on: The device of another computer, for the choices of a preset.
 
     Raises:
-        ConfigError: A setting is unknown or invalid, or the images are unsuitable; all problems at once. That of a
-            setting in a recipe names its line.
+        ConfigError: A setting is unknown or invalid, or the images are unsuitable; all problems at once.
+            A problem of a recipe names its line.
         VisionFTError: Both a preset and a recipe are given.
-        WeightsError: The weights are missing, or are not those of the recipe.
+        WeightsError: The weights are missing, or differ from the recipe's.
         JobCancelled: The user cancelled the download.
     """
     if recipe_file is None:
@@ -76,7 +76,7 @@ def run_settings(
 def _start(
     images: Snapshot, project_dir: Path, given: Mapping[str, Any], preset: str | None, trains_on: str
 ) -> TrainConfig:
-    """Return the settings that those of the user replace, where there is no recipe."""
+    """Return the settings before the user's, without a recipe."""
     backbone = given.get("backbone") or ""
     if preset is None:
         return TrainConfig(backbone=backbone or usual_backbone(given.get("method")))
@@ -89,7 +89,7 @@ def staged_preset(preset: str | None, given: Mapping[str, Any], assignments: Seq
 
     Args:
         preset: The preset that the settings come from.
-        given: Settings of the user, as in `run_settings`; likewise `assignments`.
+        given: Settings of the user, as in `run_settings`, like `assignments`.
     """
     return "" if _named(given, assignments) & {"method", "start_from"} else preset or ""
 
@@ -126,7 +126,7 @@ def override_settings(config: TrainConfig, given: Mapping[str, Any], assignments
 
 
 def as_assignments(settings: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """Return settings as `KEY=VALUE` texts; those of a method are a group: {"lora": {"rank": 4}} is `lora.rank=4`."""
+    """Return settings as `KEY=VALUE` texts; a method's settings are a group: {"lora": {"rank": 4}} is `lora.rank=4`."""
     found: list[str] = []
     for name, value in settings.items():
         is_group = isinstance(value, Mapping)
@@ -144,7 +144,9 @@ def project_circumstances(images: Snapshot, project_dir: Path, *, device: str = 
     """
     choice = read_framing(project_dir, images)
     framing, backbone = (choice.framing, choice.backbone) if choice is not None else (None, "")
-    return Circumstances.of(images, here=local_backbones(), device=device, framing=framing, backbone=backbone)
+    return Circumstances.of(
+        images, local_backbones=local_backbones(), device=device, framing=framing, backbone=backbone
+    )
 
 
 def preset_of_project(
@@ -162,7 +164,7 @@ def preset_of_project(
         preset: `quick`, `balanced` or `best`.
         images: The images as the run will use them, with their splits.
         project_dir: The project's folder.
-        backbone: The backbone to take; empty for the one that was measured best on the images, or is tried first.
+        backbone: The backbone to take; empty for the best one measured on the images, else the first to try.
         device: The device of the settings.
         trains_on: The device that the preset is to suit, where it is another computer's.
 

@@ -1,7 +1,7 @@
-"""A stronger network that is not on this computer yet: which one to fetch, and what it gains on a project's images.
+"""Download a stronger network and compare it with the local ones on a project's images.
 
-Nothing is fetched unless the user asks for it. A network that is here takes part wherever networks are tried
-(`framing_choice.networks_to_try`), so fetching it is all that a comparison needs.
+Nothing is downloaded unless the user asks for it. A comparison needs no more than the download: every local network is
+tried (`framing_choice.networks_to_try`).
 """
 
 import dataclasses
@@ -23,48 +23,48 @@ from visionft.training.config.train_config import TrainConfig
 from visionft.training.framing_choice import FramingChoice, measure_framing
 from visionft.training.probing import probed_images
 
-# By whether there is a GPU, the strongest first. By their publication, as no weights could be fetched where this was
-# written: linear classifiers on frozen features of DINOv2 beat those of networks trained on ImageNet's labels over a
-# dozen sets of images (Oquab et al. 2023, arXiv:2304.07193, linear evaluation on fine-grained sets; its model card
-# advises against more training than that as more than a last step). ViT-B/14 takes four times the time of ViT-S/14.
-STRONGER: dict[bool, tuple[str, ...]] = {False: ("dinov2_small",), True: ("dinov2_base", "dinov2_small")}
+# {has_gpu: networks, the strongest first}, from the publication; not measured here. Linear classifiers on frozen
+# features of DINOv2 beat supervised ImageNet networks on a dozen data sets (Oquab et al. 2023, arXiv:2304.07193, linear
+# evaluation on fine-grained sets; the model card advises to fine-tune the network only as a last step). ViT-B/14 takes
+# four times the time of ViT-S/14.
+STRONGER_NETWORKS: dict[bool, tuple[str, ...]] = {False: ("dinov2_small",), True: ("dinov2_base", "dinov2_small")}
 
 
-def stronger_network(device: str = "auto", here: Collection[str] | None = None) -> Backbone | None:
-    """Return the network that may do better than those on this computer; None where one of these is here.
+def stronger_network(device: str = "auto", local: Collection[str] | None = None) -> Backbone | None:
+    """Return a network to download that may beat the local ones, or None if such a network is already local.
 
     Args:
-        device: As in the settings.
-        here: Names of networks with local weights; None looks for them.
+        device: The device of the settings.
+        local: Names of networks with local weights; None looks for them.
     """
-    found = Circumstances.of(None, here=local_backbones() if here is None else here, device=device)
-    names = STRONGER[found.has_gpu]
-    return None if found.here.intersection(names) else get_backbone(names[0])
+    circumstances = Circumstances.of(None, local_backbones=local_backbones() if local is None else local, device=device)
+    names = STRONGER_NETWORKS[circumstances.has_gpu]
+    return None if circumstances.local_backbones.intersection(names) else get_backbone(names[0])
 
 
-def comparison_s(backbone: Backbone, images: Snapshot) -> float:
-    """Return the expected seconds of one core until a network was compared on the images, without its download."""
+def comparison_seconds(backbone: Backbone, images: Snapshot) -> float:
+    """Return the expected seconds on one core to compare a network on the images, download excluded."""
     spec = FeatureSpec(backbone=backbone.name)
     return len(probed_images(images)) * spec.megapixels * spec.megapixel_s
 
 
 def fetch_stronger(config: TrainConfig, *, job: JobContext = SILENT_JOB) -> str:
-    """Fetch the stronger network where the settings try networks, and return its name; empty where it did not come.
+    """Download the stronger network if the settings try networks, and return its name; empty if nothing was downloaded.
 
-    A failure is reported as a notice: without it everything goes on as before.
+    A failure is reported as a notice, and training continues with the local networks.
 
     Raises:
-        JobCancelled: The user cancelled; what has arrived is kept for the next time.
+        JobCancelled: The user cancelled; a partial download is kept.
     """
     backbone = stronger_network(config.device) if config.try_networks else None
     if backbone is None:
         return ""
     try:
-        found = fetch(backbone, with_text=False, job=job)
+        weights = fetch(backbone, with_text=False, job=job)
     except VisionFTError as error:
         job.report(Notice(message=error.message, level="warning", next_step=error.next_step))
         return ""
-    if found is None:
+    if weights is None:
         raise JobCancelled
     return backbone.name
 
@@ -72,18 +72,18 @@ def fetch_stronger(config: TrainConfig, *, job: JobContext = SILENT_JOB) -> str:
 def fetch_and_compare(
     project_dir: Path, images: Snapshot, config: TrainConfig, backbone: str, *, job: JobContext = SILENT_JOB
 ) -> FramingChoice:
-    """Fetch a network and measure it beside those that are here; the choice is kept with the project.
+    """Download a network, compare it with the local ones, and store the choice with the project.
 
     Args:
         project_dir: The project's folder.
-        images: Its images, with their splits.
-        config: Device, precision and seed of the runs to come.
+        images: The project's images, with their splits.
+        config: Device, precision and seed of future runs.
         backbone: Name of the network.
 
     Raises:
-        WeightsError: It cannot be had, or must not be fetched.
+        WeightsError: The weights are not available, or downloads are not allowed.
         ConfigError: The images are unsuitable for training.
-        JobCancelled: The user cancelled; what has arrived is kept for the next time, and so are features.
+        JobCancelled: The user cancelled; a partial download and computed features are kept.
     """
     job = job.in_stages(2)
     with job.stage(weight=1):
@@ -95,8 +95,8 @@ def fetch_and_compare(
 
 
 def comparison_text(choice: FramingChoice, backbone: str) -> Message | None:
-    """Return what a network gains on the images, with a 95 % interval; None where it was not compared."""
-    trial = next((each for each in choice.trials if each.backbone == backbone and each.gain is not None), None)
+    """Describe the accuracy gain of a network with its 95 % interval; None if it was not compared."""
+    trial = next((trial for trial in choice.trials if trial.backbone == backbone and trial.gain is not None), None)
     if trial is None or trial.accuracy is None or trial.gain is None:
         return None
     words = Message(

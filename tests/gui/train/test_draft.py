@@ -14,7 +14,7 @@ from visionft.training.estimate import SetFacts, StepCost, keep_cost
 from visionft.training.run_settings import preset_of_project, run_settings
 
 LEFT = Qt.MouseButton.LeftButton
-COST = StepCost(setup_s=1.0, step_s=2.0, look_s=0.1, decode_s=0.0, memory_mb=2048, device="CPU", micro_batch=8)
+COST = StepCost(setup_s=1.0, step_s=2.0, inference_s=0.1, decode_s=0.0, memory_mb=2048, device="CPU", micro_batch=8)
 
 
 def choose(box, name: str) -> None:

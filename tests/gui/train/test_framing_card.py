@@ -11,7 +11,7 @@ from gui.train.region_dialog import RegionDialog
 from gui.train.train_page import TrainPage
 from visionft.data.preprocess import parsed_region
 from visionft.training.config.train_config import Framing
-from visionft.training.framing_choice import SIZES, FramingChoice, FramingTrial, read_framing, store_measured
+from visionft.training.framing_choice import IMAGE_SIZES, FramingChoice, FramingTrial, read_framing, store_measured
 
 LEFT = Qt.MouseButton.LeftButton
 WHOLE = Framing(framing="whole", image_size=224, aspect=1.2)
@@ -81,7 +81,7 @@ def test_a_stored_choice_is_shown_with_its_evidence_and_taken_by_the_draft(open_
 def test_the_users_choice_is_kept_with_the_project_until_it_is_automatic_again(qtbot, card, page, window):
     pick_framing(card, "whole")
     before = stored_framing(window)
-    pick(card.size_box, SIZES.index(320))
+    pick(card.size_box, IMAGE_SIZES.index(320))
     own = stored_framing(window)
     assert own == FramingChoice(framing=Framing(framing="whole", image_size=320)) and own.is_own
     assert re.findall(r"\d+", card.words.text()) == ["352", "288"]  # of 1.2 : 1, as much as 320 x 320

@@ -31,11 +31,11 @@ from visionft.core.files import (
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.export.contents import publishing
 from visionft.project.db.locking import ProjectLock
-from visionft.training.runs.checkpoint import whole_folder
+from visionft.training.runs.checkpoint import atomic_folder
 from visionft.training.runs.run_snapshot import read_snapshot, write_snapshot
 
 DEEP = "[" * 100_000
-WRITERS = {"file": atomic_path, "folder": whole_folder, "export": publishing}
+WRITERS = {"file": atomic_path, "folder": atomic_folder, "export": publishing}
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ from visionft.training.budget import fitted_to_framing, staged_configs
 from visionft.training.config.presets import Circumstances, preset_config
 from visionft.training.config.train_config import Framing
 
-HERE = Circumstances(images=280, device="cpu", here=frozenset({"resnet18_in1k"}))
+HERE = Circumstances(images=280, device="cpu", local_backbones=frozenset({"resnet18_in1k"}))
 
 
 def test_a_run_goes_through_the_presets_up_to_its_own():
@@ -30,7 +30,7 @@ def test_larger_images_take_fewer_epochs_but_those_of_the_user_stay():
 
 
 def test_a_large_network_that_was_measured_best_is_trained_as_its_preset_would():
-    here = dataclasses.replace(HERE, device="cuda", here=frozenset({"resnet50", "vit_base"}))
+    here = dataclasses.replace(HERE, device="cuda", local_backbones=frozenset({"resnet50", "vit_base"}))
     config = dataclasses.replace(preset_config("best", here), backbone="resnet50", method="full")
     framed = dataclasses.replace(config, backbone="vit_base", try_networks=False)
     measured = dataclasses.replace(here, backbone="vit_base")

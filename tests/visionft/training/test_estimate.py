@@ -11,7 +11,7 @@ from visionft.training.config.train_config import TrainConfig
 from visionft.training.estimate import SetFacts, StepCost, estimate_run, extrapolate, measure_steps
 
 TINY = TrainConfig(backbone="test_resnet", method="lora", image_size=32, batch_size=8, device="cpu")
-COST = StepCost(setup_s=1.0, step_s=0.5, look_s=0.01, decode_s=0.0, memory_mb=700, device="CPU", micro_batch=8)
+COST = StepCost(setup_s=1.0, step_s=0.5, inference_s=0.01, decode_s=0.0, memory_mb=700, device="CPU", micro_batch=8)
 
 
 @pytest.mark.parametrize("method", ["lora", "full", "linear"])

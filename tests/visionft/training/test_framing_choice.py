@@ -20,7 +20,7 @@ from visionft.training.evaluation.stored import Evaluation
 from visionft.training.evaluation.trained_run import train_and_evaluate
 from visionft.training.evaluation.unseen import unseen_evaluation
 from visionft.training.framing_choice import (
-    FILE,
+    FRAMING_FILE,
     FramingChoice,
     forget_measured,
     is_due,
@@ -78,9 +78,9 @@ def test_a_run_sees_what_was_measured_best(borders: Snapshot, tmp_path: Path) ->
     assert [folder.name for folder in run.path.parent.iterdir()] == [run.name]
     right = sum(map(str.__eq__, better.predicted, better.labels))
     assert right / 50 == choice.chosen.accuracy > sum(map(str.__eq__, first.predicted, first.labels)) / 50
-    before = (tmp_path / FILE).read_bytes()
+    before = (tmp_path / FRAMING_FILE).read_bytes()
     again = resolved_framing(quick(borders), borders, tmp_path)  # from the file: the labels are the same
-    assert Framing.of(again) == choice.framing and (tmp_path / FILE).read_bytes() == before
+    assert Framing.of(again) == choice.framing and (tmp_path / FRAMING_FILE).read_bytes() == before
 
 
 @pytest.mark.slow
@@ -100,7 +100,7 @@ def test_networks_are_tried_as_framings_are(borders: Snapshot, tmp_path: Path) -
     earlier = dataclasses.asdict(choice)
     for trial in earlier["trials"]:
         del trial["backbone"]
-    (tmp_path / FILE).write_text(json.dumps(earlier))  # an earlier version tried one network
+    (tmp_path / FRAMING_FILE).write_text(json.dumps(earlier))  # an earlier version tried one network
     found = read_framing(tmp_path, borders)
     assert found is not None and {each.backbone for each in found.trials} == {choice.backbone}
     assert is_due(found, borders, config) and not is_due(found, borders, quick(borders)) and not is_due(found, borders)
@@ -146,5 +146,5 @@ def test_what_cannot_be_measured_keeps_the_centre_square(borders: Snapshot, tmp_
     stopped = JobContext(cancelled=stop_after(1))
     run = train_and_evaluate(quick(borders), borders, tmp_path / "runs" / "001-a", job=stopped)
     assert run.result.stopped and not (tmp_path / "runs").exists() and read_framing(tmp_path, borders) is None
-    (tmp_path / FILE).write_text("{")
+    (tmp_path / FRAMING_FILE).write_text("{")
     assert read_framing(tmp_path, borders) is None

@@ -34,7 +34,7 @@ _MIN_SUFFIX_SHARE = 0.9  # of the lines; the header `image label` has no image s
 def csv_rows(file: Path, is_known: Callable[[str], bool] | None = None) -> Generator[tuple[int, list[str] | str]]:
     """Yield (first line number, cells, or the reason for a malformed row) of each row that is not blank.
 
-    The code page is the one that yields the most cells with a true `is_known`, such as names of images.
+    The code page is chosen so that `is_known` is true for the most cells, such as names of images.
     """
     csv.field_size_limit(_MAX_CELL_LENGTH)
     with reading_errors(file):
@@ -152,7 +152,7 @@ class _Lines:
 
 
 def _records(lines: _Lines, delimiter: str, *, first: int) -> Iterator[tuple[int, list[str] | str]]:
-    """Yield the rows of a CSV file from line `first` on; a row of several lines needs as many cells as the first row.
+    """Yield the rows of a CSV file from line `first`; a row of several lines needs as many cells as the first row.
 
     Otherwise an unclosed quote would swallow all rows up to the next quote; with this check, only its own line is lost.
     """

@@ -387,7 +387,7 @@ class _Import:
         return image._replace(replaces_labels=True) if self.replaces_labels and is_first else image
 
     def _with_place(self, image: ImportedImage) -> ImportedImage:
-        """Return a new image, or an image whose recorded file is gone, with its location; return other images unchanged."""
+        """Return the image with its location if it is new or its recorded file is gone; else return it unchanged."""
         if image.recorded is None:
             name = image.source.name if self._is_copied(image.source.path) else None
             return image._replace(place=self._place(image), name=name)

@@ -16,20 +16,20 @@ from visionft.training.config.train_config import TrainConfig
 
 
 def config_problems(config: TrainConfig, images: Snapshot | None = None) -> tuple[Problem, ...]:
-    """Return every fault of the settings, and of `images` as training material when they are given."""
-    found = range_problems(config) + _backbone_problems(config)
+    """Return all problems of the settings, and of `images` for training with them."""
+    problems = range_problems(config) + _backbone_problems(config)
     if config.method in METHODS:
-        found += range_problems(config.method_options, prefix=f"{config.method}.")
-    if not found:
-        found = [*_method_problems(config), *_file_problems(config)]
+        problems += range_problems(config.method_options, prefix=f"{config.method}.")
+    if not problems:
+        problems = [*_method_problems(config), *_file_problems(config)]
     if images is not None:
-        found += () if found else region_problems(config, images)
-        found += data_problems(images, needs_labels=config.method not in METHODS or config.method_row.needs_labels)
-    return tuple(found)
+        problems += () if problems else region_problems(config, images)
+        problems += data_problems(images, needs_labels=config.method not in METHODS or config.method_row.needs_labels)
+    return tuple(problems)
 
 
 def region_problems(config: TrainConfig, images: Snapshot) -> tuple[Problem, ...]:
-    """Return the problem of a region with too few pixels in more than half of 25 images."""
+    """Return a problem if the region has too few pixels in more than half of about 25 sampled images."""
     if config.framing != "region":
         return ()
     usable = list[bool]()
@@ -45,9 +45,9 @@ def region_problems(config: TrainConfig, images: Snapshot) -> tuple[Problem, ...
 
 
 def check_config(config: TrainConfig, images: Snapshot | None = None) -> None:
-    """Raise a `ConfigError` with every fault of the settings and `images`, or return."""
-    if found := config_problems(config, images):
-        raise ConfigError(found)
+    """Raise a `ConfigError` with all problems of the settings and `images`, if any."""
+    if problems := config_problems(config, images):
+        raise ConfigError(problems)
 
 
 def _backbone_problems(config: TrainConfig) -> list[Problem]:
@@ -66,38 +66,38 @@ def _backbone_problems(config: TrainConfig) -> list[Problem]:
 
 
 def _method_problems(config: TrainConfig) -> list[Problem]:
-    backbone, method, found = config.backbone_row, config.method_row, []
+    backbone, method, problems = config.backbone_row, config.method_row, []
     if reason := method.refusal(backbone):
         message = Message("{method} does not work with {backbone}: {reason}", reason=reason)
-        found.append(Problem("method", Message(message, method=config.method, backbone=config.backbone)))
+        problems.append(Problem("method", Message(message, method=config.method, backbone=config.backbone)))
     if method.reads_prompts and config.weights == RANDOM:
-        found.append(Problem("weights", "random weights know no words", "Choose pretrained ones, or give a file."))
-    found += method.problems(backbone, config.method_options, batch_size=config.batch_size)
+        problems.append(Problem("weights", "random weights know no words", "Choose pretrained ones, or give a file."))
+    problems += method.problems(backbone, config.method_options, batch_size=config.batch_size)
     if config.input_size % backbone.size_step:
         sizes = {"size_step": backbone.size_step, "input_size": config.input_size}
         message = Message("{backbone} needs a multiple of {size_step}, got {input_size}", **sizes)
-        found.append(Problem("image_size", Message(message, backbone=config.backbone)))
+        problems.append(Problem("image_size", Message(message, backbone=config.backbone)))
     if config.framing == "region" and not is_region(config.region):
         hint = "Give left, top, right and bottom between 0 and 1, such as 0.1,0.2,0.9,0.8."
-        found.append(Problem("region", Message("{region} is not part of an image", region=repr(config.region)), hint))
+        message = Message("{region} is not part of an image", region=repr(config.region))
+        problems.append(Problem("region", message, hint))
     if config.frames and 0 < config.aspect < LEAST_ASPECT:
         values = {"least": f"{LEAST_ASPECT:g}", "aspect": f"{config.aspect:g}"}
-        found.append(Problem("aspect", Message("must be 0 or at least {least}, got {aspect}", **values)))
-    return found
+        problems.append(Problem("aspect", Message("must be 0 or at least {least}, got {aspect}", **values)))
+    return problems
 
 
 def _file_problems(config: TrainConfig) -> list[Problem]:
-    found = []
     path = expand_home(config.weights)  # a file, or a folder with the hub's file of the backbone
     is_file = path.is_file() or (path / config.backbone_row.hub_file).is_file()
     if config.weights not in (PRETRAINED, RANDOM) and not is_file:
         hint = "Give pretrained, random, or the path of a .safetensors or .pth file."
-        found.append(Problem("weights", Message("there is no file {weights}", weights=config.weights), hint))
-    return found
+        return [Problem("weights", Message("there is no file {weights}", weights=config.weights), hint)]
+    return []
 
 
 def data_problems(images: Snapshot, *, needs_labels: bool = True) -> list[Problem]:
-    """Return the problems of `images` for training; a method that needs no labels wants the names of two classes."""
+    """Return the problems of `images` for training; without labels a method needs only the names of two classes."""
     if len(images.class_names) < 2:
         hint = "Import or label images of a second class."
         message = Message("training needs two classes, the project has {count}", count=len(images.class_names))
@@ -106,24 +106,24 @@ def data_problems(images: Snapshot, *, needs_labels: bool = True) -> list[Proble
         return []
     if not any(image.split for image in images.images):
         return [Problem("", "the images have no splits yet", "Split them first.", NextStep("split"))]
-    found = list[Problem]()
-    if names := _listed_missing(images, "train"):
+    problems = list[Problem]()
+    if names := _missing_classes(images, "train"):
         hint = "Label more images of it and split again, or remove the class."
         message = Message("the train split has no image of {names}", names=names)
-        found.append(Problem("", message, hint, NextStep("label")))
+        problems.append(Problem("", message, hint, NextStep("label")))
     if not images.labelled("val"):
         hint = "Split them: some of the training images are taken for it."
-        found.append(Problem("", "no image is for validation yet", hint, NextStep("split")))
-    return found
+        problems.append(Problem("", "no image is for validation yet", hint, NextStep("split")))
+    return problems
 
 
 def unvalidated_classes(images: Snapshot) -> str:
-    """Return a warning about classes without a validation image; empty where there is none."""
-    names = _listed_missing(images, "val") if images.labelled("val") else ""
+    """Return a warning that names the classes without validation images; empty if all classes have some."""
+    names = _missing_classes(images, "val") if images.labelled("val") else ""
     return Message("No validation image is of {names}: its accuracy is not measured.", names=names) if names else ""
 
 
-def _listed_missing(images: Snapshot, split: Split) -> str:
+def _missing_classes(images: Snapshot, split: Split) -> str:
     counts = images.class_counts(images.labelled(split))
     missing = [repr(name) for name, count in counts.items() if not count]
     return ", ".join(missing[:5]) + (" and more" if len(missing) > 5 else "")

@@ -1,4 +1,4 @@
-"""The settings of a training run: a frozen dataclass, the one source for form, command line and docs. Torch-free."""
+"""The settings of a training run: a frozen dataclass, the source for form, command line and docs. Torch-free."""
 
 import dataclasses
 import math
@@ -18,45 +18,46 @@ from visionft.data.image_reading import AS_STORED, ImageReading
 from visionft.data.preprocess import PreprocessConfig
 from visionft.features.feature_spec import LARGEST_ASPECT, FeatureSpec
 
-# 2: a prefix has a softmax of its own unless `prefix.softmax` says otherwise. 3: `head_start` is called `ridge_init`.
-# 4: a linear probe is solved in closed form, over several stages, unless `linear.solver` and `linear.layers` say else.
-# 5: the options of methods lie in `methods`, so that a method of another package may be called like any setting.
-# 6: what no measurement moves is a constant (`_CONSTANT`), and `least_gain` is a patience of -1.
+# 2: the default of `prefix.softmax` became a softmax of its own. 3: `head_start` was renamed to `ridge_init`.
+# 4: the defaults of `linear.solver` and `linear.layers` became closed form and multi-stage features.
+# 5: method options moved into `methods`, so that a plug-in method may have the name of a setting.
+# 6: settings without a measured effect became constants (`_FIXED_SETTINGS`), and `least_gain` became a patience of -1.
 FORMAT_VERSION = 6
 METHODS_FIELD: Final = "methods"
-READING = "image_reading"  # in a run's `config.json`, where it is not as stored
-NETWORK = "network"  # in a run's `config.json`: how timm builds its network, for other programs; nothing here reads it
+IMAGE_READING_FIELD = "image_reading"  # in a run's `config.json`, unless it is `AS_STORED`
+NETWORK_FIELD = "network"  # in a run's `config.json`: timm's arguments for its network; only other programs read it
 
-MIRRORED_LIMIT = 400  # images up to that a solved head looks at mirrored as well: later the gain is small
-INTERPOLATION_SHARES = (0.0, 0.5, 0.75)  # of the way from the start to the best epoch, tried at the end of a run
+MAX_MIRRORED_IMAGES = 400  # a closed-form head learns from mirrored copies of this many images; more gain little
+INTERPOLATION_SHARES = (0.0, 0.5, 0.75)  # of the way from the start to the current epoch, for weight interpolation
 AUTOMATIC_PATIENCE = -1
 
-# Settings of earlier versions that are constants now, each with the only value that is still computed with.
-_CONSTANT: dict[str, Any] = {
+# Settings of earlier versions that are constants now, with the value that is used.
+_FIXED_SETTINGS: dict[str, Any] = {
     "weight_decay": 0.05, "warmup_share": 0.1, "label_smoothing": 0.1, "gradient_clip": 1.0, "detail": 2.0,
     "micro_batch_size": 0, "optimizer": "adamw", "mixup": 0.0, "cutmix": 0.0, "interpolation": True,
     "head_start": True, "ridge_init": True, "gradient_checkpointing": False, "patch_dropout": 0.0,
     "progressive_resizing": 1.0, "compile": False, "tensorboard": False,
 }  # fmt: skip
-_CONSTANT_OPTIONS: dict[str, dict[str, Any]] = {
+_FIXED_OPTIONS: dict[str, dict[str, Any]] = {
     "lora": {"dropout": 0.0, "targets": "qkv", "variant": "lora", "head_rate": 1.0},
     "adapter": {"placement": "before", "scaling": 4.0, "head_rate": 1.0},
     "prefix": {"softmax": "own", "reparameterise": False, "head_rate": 0.015},
     "full": {"layer_decay": 0.8, "statistics": "kept", "frozen_stages": 0},
 }
-# Those of them without which the network of a run cannot be built.
-_OF_NETWORK = frozenset({
+# Fixed options that change the architecture: a run with another value cannot be rebuilt.
+_NETWORK_OPTIONS = frozenset({
     "targets", "variant", "placement", "scaling", "softmax", "reparameterise", "frozen_stages",
 })  # fmt: skip
-_OF_STEPS = frozenset({"epochs", "learning_rate", "augmentation", "patience", "ema_decay"})
+# Settings without effect where the head is fitted in closed form.
+_OPTIMIZER_SETTINGS = frozenset({"epochs", "learning_rate", "augmentation", "patience", "ema_decay"})
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
     """All settings of a run; `automatic` leaves a choice to the program.
 
-    `methods` are the options of each method in `models.methods.table.METHODS` by its name; those that are not given are
-    the method's own. They stay when another method is chosen. As texts they are called `lora.rank`.
+    `methods` has the options of each method in `models.methods.table.METHODS` by name, with the method's defaults for
+    missing ones. They stay when another method is chosen. In texts an option is written as `lora.rank`.
     """
 
     # fmt: off
@@ -122,13 +123,13 @@ class TrainConfig:
         help="Decay of the moving average that replaces the weights; 0.999 is usual, 0 is off.")
     # fmt: on
     methods: Mapping[str, MethodOptions] = field(default_factory=dict[str, MethodOptions], hash=False)
-    image_reading: ImageReading = AS_STORED  # of the images that a run learned from; no setting of the user
-    # Options of a run of an earlier version without which its network cannot be built; empty otherwise, and not stored.
+    image_reading: ImageReading = AS_STORED  # how a run read its images; not a setting of the user
+    # Options of an earlier version that are needed to build the network of a run and are gone; not stored.
     not_built: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
-        usual = {name: method.options() for name, method in METHODS.items()}
-        object.__setattr__(self, METHODS_FIELD, usual | dict(self.methods))
+        defaults = {name: method.options() for name, method in METHODS.items()}
+        object.__setattr__(self, METHODS_FIELD, defaults | dict(self.methods))
 
     @property
     def backbone_row(self) -> Backbone:
@@ -144,47 +145,47 @@ class TrainConfig:
 
     @property
     def features(self) -> FeatureSpec:
-        """Return what decides the features that its network starts from."""
+        """Return the settings that determine the features of the pretrained network."""
         return FeatureSpec(**{each.name: getattr(self, each.name) for each in dataclasses.fields(FeatureSpec)})
 
     @property
     def input_size(self) -> int:
-        """Return the side in pixels of a square of as many pixels as the network's input."""
+        """Return the side in pixels of a square with the area of the network's input."""
         return self.features.input_size
 
     @property
     def frames(self) -> bool:
-        """Tell whether the network sees another part of an image than the centre square."""
+        """Return whether the network's input differs from the centre square of an image."""
         return self.features.frames
 
     @property
     def input_shape(self) -> InputShape:
-        """Return (height, width) of the network's input, in pixels; a square where the aspect ratio is impossible."""
+        """Return (height, width) of the network's input in pixels; a square if the aspect ratio is invalid."""
         return self.features.input_shape
 
     @property
     def preprocessing(self) -> PreprocessConfig:
-        """Return how images become the network's input."""
+        """Return the preprocessing of images for the network."""
         return self.features.preprocessing
 
     @property
     def total_epochs(self) -> int:
-        """Return how many epochs a run has: none where the head's solution is all there is to learn."""
+        """Return the number of epochs of a run; 0 if only a closed-form head is fitted."""
         return 0 if self.method_row.is_closed_form(self.method_options) else self.epochs
 
     def looks_mirrored(self, images: int) -> bool:
-        """Tell whether the head that is solved for so many images at the start looks at mirrored copies as well."""
+        """Return whether the closed-form head of the start also learns from mirrored copies of so many images."""
         is_trained_alone = self.method_row.caches_features and self.total_epochs > 0
-        return self.method_row.solution == "linear" and not is_trained_alone and images <= MIRRORED_LIMIT
+        return self.method_row.solution == "linear" and not is_trained_alone and images <= MAX_MIRRORED_IMAGES
 
     @property
     def unused_settings(self) -> frozenset[str]:
-        """Return the names of the settings without effect: those of optimiser steps where the head is solved for."""
-        return frozenset() if self.total_epochs else _OF_STEPS
+        """Return the names of the settings without effect: the optimiser's, if the head is fitted in closed form."""
+        return frozenset() if self.total_epochs else _OPTIMIZER_SETTINGS
 
     @property
     def near_side(self) -> int:
-        """Return about how many pixels of an image's shorter side are looked at; see `data.decode`."""
+        """Return the approximate length in pixels of an image's shorter side when decoded; see `data.decode`."""
         return self.features.near_side()
 
     @property
@@ -194,12 +195,11 @@ class TrainConfig:
     @property
     def peak_learning_rate(self) -> float:
         """Return the chosen rate, or a default by method, width of the network and square root of the batch size."""
-        at_32 = self.method_row.peak_rate(self.backbone_row.shape, self.method_options)
-        suited = at_32 * math.sqrt(self.batch_size / 32)
-        return self.learning_rate or suited
+        rate_at_32 = self.method_row.peak_rate(self.backbone_row.shape, self.method_options)
+        return self.learning_rate or rate_at_32 * math.sqrt(self.batch_size / 32)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the settings as plain values; of methods that were not chosen, only options that were changed."""
+        """Return the settings as JSON values; options of other methods are included only if they were changed."""
         values = {"format_version": FORMAT_VERSION, **dataclasses.asdict(self)}
         values[METHODS_FIELD] = {
             name: dataclasses.asdict(options)
@@ -208,62 +208,68 @@ class TrainConfig:
         }
         del values["not_built"]
         if self.image_reading == AS_STORED:  # as earlier versions wrote it
-            del values[READING]
+            del values[IMAGE_READING_FIELD]
         return values
 
     @classmethod
     def from_dict(cls, values: dict[str, Any], *, is_past: bool = False) -> Self:
-        """Rebuild a config from `to_dict`'s values (ConfigError: a newer program's, or unknown or mistyped entries).
+        """Rebuild a config from `to_dict`'s values.
 
-        Settings that are constants now are ignored. Where one had another value, settings to train with are refused;
-        those of a run in the past (`is_past`) are read, with `not_built` where its network cannot be built any more.
+        Settings that are constants now are ignored if they have the fixed value. With another value, they are an error
+        in settings for a new run. In the settings of an earlier run (`is_past`) they are accepted, and `not_built` is
+        set if the network of the run cannot be built any more.
+
+        Raises:
+            ConfigError: A newer program wrote the values, or an entry is unknown or mistyped.
         """
         values = dict(values)
-        values.pop(NETWORK, None)
-        reading = values.pop(READING, {})
+        values.pop(NETWORK_FIELD, None)
+        reading = values.pop(IMAGE_READING_FIELD, {})
         version = values.pop("format_version", FORMAT_VERSION)
         if type(version) is not int or version > FORMAT_VERSION:
             problem = Problem("", "the settings were written by a newer VisionFT", "Update this program.")
             raise ConfigError((problem,))
-        groups = _method_groups(values)
-        changed = _without_constants(values, groups, version)
-        config, methods, found = cls(), dict[str, MethodOptions](), list[Problem]()
+        groups = _pop_method_groups(values)
+        changed = _pop_fixed_settings(values, groups, version)
+        config, methods, problems = cls(), dict[str, MethodOptions](), list[Problem]()
         if not is_past:
             hint = "Remove it, or train with the version that wrote it."
             words = Message("has a fixed value and cannot be {value}")
-            found += [Problem(key, Message(words, value=value), hint) for key, value in changed.items()]
+            problems += [Problem(key, Message(words, value=value), hint) for key, value in changed.items()]
         try:
             config = build_settings(cls, values)
         except ConfigError as error:
-            found += error.problems
+            problems += error.problems
         for name, group in groups.items():
             try:
                 methods[name] = _build_options(name, group, version)
             except ConfigError as error:
-                found += error.problems
-        if found:
-            raise ConfigError(tuple(found))
+                problems += error.problems
+        if problems:
+            raise ConfigError(tuple(problems))
         try:
-            not_built = ", ".join(f"{key} {value}" for key, value in changed.items() if key in _OF_NETWORK)
+            not_built = ", ".join(f"{key} {value}" for key, value in changed.items() if key in _NETWORK_OPTIONS)
             reading = ImageReading.from_dict(reading)
             return dataclasses.replace(config, methods=methods, image_reading=reading, not_built=not_built)
         except (TypeError, ValueError) as error:
-            raise ConfigError((Problem(READING, "cannot be understood", "Update this program."),)) from error
+            raise ConfigError(
+                (Problem(IMAGE_READING_FIELD, "cannot be understood", "Update this program."),)
+            ) from error
 
     def with_options(self, method: str, options: MethodOptions) -> Self:
-        """Return a copy with the options of a method; those of the others stay."""
+        """Return a copy with new options of one method."""
         return dataclasses.replace(self, methods={**self.methods, method: options})
 
     def with_settings(self, assignments: Iterable[str]) -> "TrainConfig":
-        """Return a copy with `KEY=VALUE` texts such as `lora.rank=4` applied (ConfigError: all faults at once)."""
-        config, found = self, list[Problem]()
+        """Return a copy with `KEY=VALUE` texts such as `lora.rank=4` applied (ConfigError: all problems at once)."""
+        config, problems = self, list[Problem]()
         for assignment in assignments:
             try:
                 config = assign(config, assignment)
             except ConfigError as error:
-                found += error.problems
-        if found:
-            raise ConfigError(tuple(found))
+                problems += error.problems
+        if problems:
+            raise ConfigError(tuple(problems))
         return config
 
 
@@ -281,7 +287,7 @@ class Framing:
         return cls(**{field.name: getattr(config, field.name) for field in dataclasses.fields(cls)})
 
     def applied(self, config: TrainConfig) -> TrainConfig:
-        """Return the settings with this framing, at a size that their backbone takes; one that they name stays."""
+        """Return the settings with this framing, at a size valid for their backbone; an explicit image size stays."""
         step = config.backbone_row.size_step
         size = config.image_size or round(self.image_size / step) * step
         return dataclasses.replace(config, **dataclasses.asdict(self) | {"image_size": size})
@@ -290,47 +296,47 @@ class Framing:
 CENTRE = Framing()
 
 
-def _method_groups(values: dict[str, Any]) -> dict[str, Any]:
-    """Take the options of methods out of stored settings, in place, and return them as {method: options}.
+def _pop_method_groups(values: dict[str, Any]) -> dict[str, Any]:
+    """Remove the method options from stored settings, in place, and return them as {method: options}.
 
-    Versions before 5 stored them beside the settings, and so may a recipe that was written by hand.
+    Versions before 5, and some recipes written by hand, have the groups at the top level.
     """
     groups = values.pop(METHODS_FIELD, {})
     if not isinstance(groups, dict):
-        raise _no_group(METHODS_FIELD, groups)
-    beside = {name: values.pop(name) for name, value in list(values.items()) if isinstance(value, dict)}
-    return {name: {} for name in METHODS} | beside | groups
+        raise _group_error(METHODS_FIELD, groups)
+    top_level = {name: values.pop(name) for name, value in list(values.items()) if isinstance(value, dict)}
+    return {name: {} for name in METHODS} | top_level | groups
 
 
-def _without_constants(values: dict[str, Any], groups: dict[str, Any], version: int) -> dict[str, Any]:
-    """Take the settings that are constants now out of stored ones, in place; return those with another value."""
+def _pop_fixed_settings(values: dict[str, Any], groups: dict[str, Any], version: int) -> dict[str, Any]:
+    """Remove the settings that are constants now, in place, and return {name: value} of the differing ones."""
     if version < 2 and isinstance(groups["prefix"], dict):
         groups["prefix"].setdefault("softmax", "shared")
-    changed = {name: value for name, usual in _CONSTANT.items() if (value := values.pop(name, usual)) != usual}
+    changed = {name: value for name, fixed in _FIXED_SETTINGS.items() if (value := values.pop(name, fixed)) != fixed}
     if values.pop("least_gain", 0) and not values.get("patience"):
         values["patience"] = AUTOMATIC_PATIENCE
-    for method, constants in _CONSTANT_OPTIONS.items():
+    for method, constants in _FIXED_OPTIONS.items():
         group = groups[method]
         if not isinstance(group, dict):
             continue
-        found = {name: value for name, usual in constants.items() if (value := group.pop(name, usual)) != usual}
-        found.pop("statistics", None)  # earlier versions learned them unless a preset said otherwise
+        differing = {name: value for name, fixed in constants.items() if (value := group.pop(name, fixed)) != fixed}
+        differing.pop("statistics", None)  # the default of earlier versions was another one
         if method == values.get("method", DEFAULT_METHOD):
-            changed |= found
+            changed |= differing
     return changed
 
 
 def _build_options(name: str, values: Any, version: int) -> MethodOptions:
-    """Build the options of a method from those of a settings file of format `version`; see `build_settings`."""
+    """Build the options of a method from the values of a settings file of format `version`; see `build_settings`."""
     if name not in METHODS:
         hint = "Correct the name, or install the package that adds this method."
         raise ConfigError((Problem(name, Message("there is no method {name}", name=repr(name)), hint),))
     if not isinstance(values, dict):
-        raise _no_group(name, values)
+        raise _group_error(name, values)
     return build_settings(METHODS[name].options, METHODS[name].upgrade(values, version), f"{name}.")
 
 
-def _no_group(name: str, value: Any) -> ConfigError:
+def _group_error(name: str, value: Any) -> ConfigError:
     return ConfigError((Problem(name, Message("must be a group of settings, got {value}", value=repr(value))),))
 
 
@@ -342,7 +348,7 @@ def assign(config: TrainConfig, assignment: str) -> TrainConfig:
     method, dot, name = key.rpartition(".")
     owner: Any = config.methods.get(method, MethodOptions()) if dot else config
     fields = {field.name for field in dataclasses.fields(owner)}
-    if name not in fields or (owner is config and name in (METHODS_FIELD, READING)):
+    if name not in fields or (owner is config and name in (METHODS_FIELD, IMAGE_READING_FIELD)):
         raise ConfigError((Problem(key, "there is no such setting", next_step=NextStep("list_settings")),))
     changed = with_text(owner, name, text, key=key)
     return config.with_options(method, changed) if dot else changed

@@ -1,6 +1,6 @@
 """Compare runs: fixed and broken predictions on the same images, whether the difference is significant, and their cost.
 
-Torch-free. Only images evaluated by both count, so the groups add up to the right and wrong images of both.
+Torch-free. Only images evaluated by both runs count.
 """
 
 import math
@@ -19,12 +19,12 @@ from visionft.training.evaluation.stored import StoredEvaluation, read_evaluatio
 from visionft.training.runs.manifest import BEST_FOLDER, weights_hash
 from visionft.training.runs.run_folder import Run
 
-CHANCE = 0.05
+SIGNIFICANCE_LEVEL = 0.05  # of p-values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PredictionChange:
-    """One image that at least one run has wrong. `true_classes` are its labels in the later evaluation."""
+    """An image misclassified by at least one of two runs; `true_classes` are its labels in the later evaluation."""
 
     image_id: int
     true_classes: tuple[str, ...]
@@ -38,9 +38,9 @@ class Comparison:
     """The changes from the model `before` to the model `after`, most confident predictions of `after` first.
 
     Attributes:
-        shared: Images evaluated by both models.
-        both_right: Number of shared images that both models have right.
-        left_out: Images evaluated by one model only, or relabelled between the evaluations.
+        shared: Number of images evaluated by both models.
+        both_right: Number of shared images that both models classify correctly.
+        left_out: Number of images evaluated by one model only, or relabelled between the evaluations.
     """
 
     COMPUTED_FIELDS: ClassVar = ("p_value", "verdict")
@@ -62,13 +62,13 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """Return whether the later model is better on these images, and whether that is significant, in a sentence."""
+        """Describe in a sentence whether the later model is better on these images, and whether significantly."""
         fixed = len(self.fixed)
         broken = len(self.broken)
         p_value = f"{self.p_value:.3f}"
         if fixed == broken:
             return Message("Both have the same accuracy on these images.")
-        if self.p_value < CHANCE:
+        if self.p_value < SIGNIFICANCE_LEVEL:
             better, worse = Message("Significantly better (p = {p})."), Message("Significantly worse (p = {p}).")
         else:
             better = Message("Better, but not significantly (p = {p}).")
@@ -80,15 +80,15 @@ def compare_models(before: Run, after: Run, split: Split) -> Comparison:
     """Compare two runs by their stored evaluations on a split.
 
     Raises:
-        RunError: One of them was not evaluated on the split, or they share no image.
+        RunError: A run was not evaluated on the split, or the evaluations share no image.
     """
     evaluations: list[StoredEvaluation] = []
     for model in (before, after):
-        found = read_evaluation(model.path, split)
-        if found is None:
+        evaluation = read_evaluation(model.path, split)
+        if evaluation is None:
             message = Message("{title} has not been evaluated on the {split} images.", title=model.title, split=split)
             raise RunError(message, "Evaluate it first.", NextStep("evaluate", run=model.name, split=split))
-        evaluations.append(found)
+        evaluations.append(evaluation)
     comparison = compare(*evaluations)
     if not comparison.shared:
         message = Message(
@@ -102,7 +102,7 @@ def compare_models(before: Run, after: Run, split: Split) -> Comparison:
 def compare(first: StoredEvaluation, second: StoredEvaluation) -> Comparison:
     before = {each.image_id: each for each in first.predictions}
     pairs = [(before[each.image_id], each) for each in second.predictions if each.image_id in before]
-    # An image relabelled between the two evaluations was judged by two different labels.
+    # Images relabelled between the evaluations cannot be compared.
     pairs = [(old, new) for old, new in pairs if set(old.true_classes) == set(new.true_classes)]
     groups: dict[tuple[bool, bool], list[PredictionChange]] = {}
     for old, new in sorted(pairs, key=lambda pair: -pair[1].probability):
@@ -155,13 +155,13 @@ COST_FILE = "cost.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunCost:
-    """The cost of a run; None stands for values that were not recorded.
+    """The cost of a run; a value without a record is None.
 
-    Training records what it took (`result.json`); an export records size and latency of its file in the run's folder.
+    Training records its cost in `result.json`. An export records size and latency of its file in the run's folder.
 
     Attributes:
         seconds: Training time, reading the images included.
-        memory_mb: Peak memory of training, in MiB: the device's on CUDA, else the process's.
+        memory_mb: Peak memory of training in MiB: the device's on CUDA, else the process's.
         file_bytes: Size of `model.onnx` at the newest export.
         milliseconds: Median latency of an image at the newest export.
         drift: 1 - mean cosine similarity of validation features with the pretrained network's.
@@ -175,7 +175,7 @@ class RunCost:
     drift: float | None = None
 
     def texts(self) -> tuple[str, ...]:
-        """Return every value in words, in the order of the fields; empty where it is not known."""
+        """Return the values as texts, in the order of the fields; empty for unknown values."""
         return (
             "" if self.seconds is None else duration_text(self.seconds),
             "" if self.memory_mb is None else memory_text(self.memory_mb),
@@ -187,23 +187,23 @@ class RunCost:
 
 
 def cost_of_run(run: Run) -> RunCost:
-    """Return the cost of a run, as far as training and exports recorded it."""
+    """Return the recorded cost of a run."""
     result = run.result
     file_bytes, milliseconds = _file_cost(run.path) or (None, None)
     return RunCost(
         seconds=result.seconds if result else None,
-        memory_mb=(result.peak_memory_mb or None) if result else None,  # 0 where an earlier version did not measure it
+        memory_mb=(result.peak_memory_mb or None) if result else None,  # earlier versions stored 0 for unknown
         trainable_parameters=result.trainable_parameters if result else None,
         file_bytes=file_bytes,
         milliseconds=milliseconds,
-        # A continued run compared itself with the features of the earlier run.
+        # The drift of a run that starts from another run is not relative to the pretrained network.
         drift=result.feature_drift if result and not run.config.start_from else None,
     )
 
 
 @none_if_unreadable
 def _file_cost(run_dir: Path) -> tuple[int, float] | None:
-    """Return size and latency of the exported file; None without a readable record of the current weights."""
+    """Return (bytes, milliseconds) of the exported file; None without a readable record for the current weights."""
     values: dict[str, Any] = read_json(run_dir / COST_FILE)
     current = weights_hash(run_dir / BEST_FOLDER)
     if current and values["weights"] != current:

@@ -1,8 +1,8 @@
 """Explaining a run's predictions: a heat map for each image, and a deletion test of the map.
 
-The same run, images and classes give the same maps and scores. Maps are gradient-weighted attention for a
-ViT and Grad-CAM for other networks. Both read only structures common to all training methods, the attention of a ViT's
-blocks and the last feature map, so LoRA, adapters and prefixes are explained as they were trained, unmerged.
+Maps are deterministic. A ViT gets gradient-weighted attention, other networks Grad-CAM. Both use only structures that
+all training methods share, the attention of the blocks and the last feature map, so LoRA, adapters and prefixes are
+explained without merging.
 """
 
 from collections.abc import Sequence
@@ -44,10 +44,10 @@ def explain_batch(classifier: Classifier, inputs: Tensor, class_indices: Tensor)
 
     Args:
         inputs: (B, 3, H, W) normalised images.
-        class_indices: (B,) the class to explain of each image.
+        class_indices: (B,) the class to explain for each image.
     """
     with torch.enable_grad():
-        # Frozen parameters build no graph; an input that requires a gradient does.
+        # With frozen parameters, autograd builds a graph only if the input requires a gradient.
         inputs = inputs.detach().requires_grad_(True)
         if classifier.backbone.shape.has_tokens:
             return _attention_map(classifier, inputs, class_indices)
@@ -62,26 +62,26 @@ def _attention_map(classifier: Classifier, inputs: Tensor, class_indices: Tensor
     """Return the relevance of each patch: attention weighted by its gradient, chained through the blocks.
 
     R <- R + A' R with A' = mean over heads of relu(dy/dA * A) (Chefer et al. 2021, arXiv:2103.15679, eq. 5 and 6). The
-    relevance of a patch is read from the rows of R that the head pools: the class token, or, where all tokens are
-    averaged, each token by its own part in the logit. Keys without an image token (a prefix) are ignored.
+    relevance of a patch is read from the rows of R that the head pools: the class token, or for average pooling all
+    tokens, weighted by their contributions to the logit. Keys without an image token (a prefix) are ignored.
     """
     network = classifier.body
     with _RecordedAttention() as recorded:
         score, output = _score(classifier, inputs, class_indices, network.blocks[-1])
-    maps = recorded.maps[: len(network.blocks)]  # a head with attention pooling computes one more
+    maps = recorded.maps[: len(network.blocks)]  # a head with attention pooling adds one map
     if len(maps) != len(network.blocks):
         raise RuntimeError(f"{len(maps)} attention maps for {len(network.blocks)} blocks")
-    of_tokens, *of_maps = torch.autograd.grad(score, [output, *maps])
-    count = of_tokens.shape[1]
+    token_gradients, *map_gradients = torch.autograd.grad(score, [output, *maps])
+    count = token_gradients.shape[1]
     relevance = torch.eye(count, device=inputs.device).expand(len(inputs), -1, -1)  # (B, N, N)
-    for attention, gradient in zip(maps, of_maps, strict=True):
+    for attention, gradient in zip(maps, map_gradients, strict=True):
         weighted = (attention * gradient).clamp_min(0).mean(dim=1)[..., -count:]  # (B, N, N), without prefix keys
         relevance = relevance + weighted @ relevance
     if network.global_pool == "token":
         pooled = relevance[:, 0]
     else:
-        parts = (of_tokens * output).sum(dim=-1).clamp_min(0)  # (B, N)
-        pooled = (parts[:, None] @ relevance)[:, 0]
+        contributions = (token_gradients * output).sum(dim=-1).clamp_min(0)  # (B, N)
+        pooled = (contributions[:, None] @ relevance)[:, 0]
     patches = pooled[:, network.num_prefix_tokens :]
     return patches.detach().reshape(len(inputs), *network.patch_embed.grid_size)
 
@@ -89,7 +89,7 @@ def _attention_map(classifier: Classifier, inputs: Tensor, class_indices: Tensor
 def _score(classifier: Classifier, inputs: Tensor, class_indices: Tensor, module: nn.Module) -> tuple[Tensor, Tensor]:
     """Return the sum of the chosen logits, and the output of a module of the network.
 
-    The sum's gradient is separate for each image, because images do not mix.
+    The gradient of the sum is the gradient of each image's logit, because images are independent.
     """
     outputs: list[Tensor] = []
 
@@ -104,10 +104,10 @@ def _score(classifier: Classifier, inputs: Tensor, class_indices: Tensor, module
 
 
 class _RecordedAttention(TorchFunctionMode):
-    """Computes attention step by step and saves its maps, in place of the fused kernel, which hides them.
+    """Replaces torch's fused attention kernel by separate steps that record the attention maps.
 
-    The mode holds for this thread only, and for every attention through torch's function: timm's, with LoRA inside or
-    an adapter behind, and the prefix method's own.
+    The mode affects this thread only, and every call of `scaled_dot_product_attention`: timm's, also with LoRA or an
+    adapter, and the prefix method's.
 
     Attributes:
         maps: (B, heads, N, keys) of each block, in order.
@@ -141,11 +141,11 @@ def explain_images(
 
     Args:
         requests: The images, each with the class to explain.
-        task: "multi" when an image may have several labels: each class then has its own probability.
-        images: The project's images, for a k-NN run to predict from their labels; None: from those of its training.
+        task: "multi" for several labels per image: each class then has its own probability.
+        images: The project's images, whose labels a k-NN run uses; None uses the labels of its training.
 
     Raises:
-        RunError: The run cannot be read, or does not know a class.
+        RunError: The run cannot be read, or does not have a requested class.
         WeightsError: The pretrained weights of the run's start are missing.
     """
     job.report(Progress(stage="Loading the network", done=0, total=0))
@@ -157,17 +157,17 @@ def explain_images(
         message = Message("{title} does not know the class {unknown}.", title=model.run.title, unknown=repr(unknown[0]))
         raise RunError(message, Message("It knows {names}.", names=", ".join(names)))
     explainer = Explainer(model, task=task)
-    found: list[Explanation] = []
-    for each in requests:
+    explanations: list[Explanation] = []
+    for request in requests:
         if job.is_cancelled:
             break
-        found.append(explainer.explain(each))
-        job.report(Progress(stage="Explaining", done=len(found), total=len(requests)))
-    return tuple(found)
+        explanations.append(explainer.explain(request))
+        job.report(Progress(stage="Explaining", done=len(explanations), total=len(requests)))
+    return tuple(explanations)
 
 
 class Explainer:
-    """Predicts with a run and computes its heat maps; calibrated by the run's evaluation where there is one.
+    """Predicts with a run and computes its heat maps; calibrated by the run's evaluation if it has one.
 
     The map of an ensemble is the weighted sum of its parts' maps; the deletion test uses the ensemble's prediction.
     """
@@ -181,7 +181,7 @@ class Explainer:
         self._views = [_View(part) for part in model.parts]
 
     def explain(self, request: ExplanationRequest) -> Explanation:
-        """Explain one image; an unreadable one is returned with its error."""
+        """Explain one image; for an unreadable image, return an explanation with `error`."""
         names, image_id, path = self._model.run.class_names, request.image_id, request.path
         try:
             decoded = [view.load(path, self._cache) for view in self._views]
@@ -190,39 +190,40 @@ class Explainer:
             return Explanation(image_id=image_id, path=path, heat=empty, error=error.message)
         size = decoded[0].size
         inputs = [view.inputs(each) for view, each in zip(self._views, decoded, strict=True)]
-        shares = self._probabilities([each[None] for each in inputs])[0]
-        index = names.index(request.class_name) if request.class_name else int(shares.argmax())
+        probabilities = self._probabilities([each[None] for each in inputs])[0]
+        index = names.index(request.class_name) if request.class_name else int(probabilities.argmax())
         boxes = [view.preprocessing.crop_box(*size) for view in self._views]
         maps = [
             view.heat(each, columns[index])
             for view, each, columns in zip(self._views, inputs, self._model.columns, strict=True)
         ]
-        values = maps[0]
+        heat = maps[0]
         if len(maps) > 1:
-            weighted = [share * heat for share, heat in zip(self._model.shares, maps, strict=True)]
-            values = explanation.normalised(explanation.laid_together(weighted, boxes))
-        own, *others = self._deletions(inputs, boxes, values, index, uncovered=float(shares[index]), seed=image_id)
+            weighted = [share * each for share, each in zip(self._model.shares, maps, strict=True)]
+            heat = explanation.normalised(explanation.summed_maps(weighted, boxes))
+        probability = float(probabilities[index])
+        map_score, *random_scores = self._deletions(inputs, boxes, heat, index, uncovered=probability, seed=image_id)
         return Explanation(
             image_id=image_id,
             path=path,
             class_name=names[index],
-            probability=float(shares[index]),
+            probability=probability,
             method=" + ".join(dict.fromkeys(method_for(view.classifier) for view in self._views)),
             size=size,
-            box=explanation.around(boxes),
-            heat=values,
-            deletion=own,
-            random_deletion=tuple(others),
+            box=explanation.bounding_box(boxes),
+            heat=heat,
+            deletion=map_score,
+            random_deletion=tuple(random_scores),
         )
 
     def _deletions(
-        self, inputs: list[Tensor], boxes: list[Box], values: np.ndarray, index: int, *, uncovered: float, seed: int
+        self, inputs: list[Tensor], boxes: list[Box], heat: np.ndarray, index: int, *, uncovered: float, seed: int
     ) -> list[float]:
-        """Return the deletion score of the map's order, then of each random one; the fill is the mean colour."""
+        """Return the deletion scores of the map's order and of the random orders; the fill is the mean colour."""
         fills = [each.mean(dim=(1, 2), keepdim=True).expand_as(each) for each in inputs]
         covered = float(self._probabilities([fill[None] for fill in fills])[0, index])
         scores = []
-        for ranks in explanation.covering_orders(values, seed=seed):
+        for ranks in explanation.covering_orders(heat, seed=seed):
             steps = [
                 torch.lerp(each[None], fill[None], _covers(ranks, box, boxes, each))  # (steps, 3, H, W)
                 for each, fill, box in zip(inputs, fills, boxes, strict=True)
@@ -232,14 +233,14 @@ class Explainer:
         return scores
 
     def _probabilities(self, inputs: list[Tensor]) -> np.ndarray:
-        """Return (B, C) probabilities of images, given as each part's input, calibrated by the evaluation."""
+        """Return (B, C) calibrated probabilities of images; `inputs` has the input of each part."""
         logits = [view.logits(each) for view, each in zip(self._views, inputs, strict=True)]
         scaled = self._model.mixed(logits) / self._temperature
         return softmax(scaled) if self._is_single else sigmoid(scaled)
 
 
 class _View:
-    """A trained classifier, its preprocessing, and the evidence for a class in its network."""
+    """One network of a run with its preprocessing: reads images, predicts and computes heat maps."""
 
     def __init__(self, loaded: RunModel) -> None:
         self.preprocessing, self.near_side = loaded.preprocessing, loaded.run.config.near_side
@@ -254,22 +255,22 @@ class _View:
 
     def heat(self, inputs: Tensor, column: int) -> np.ndarray:
         """Return the (rows, columns) map, 0..1, of the evidence for the class at that index of the outputs."""
-        found = explain_batch(self.classifier, inputs[None], torch.tensor([column], device=self._device))
-        return explanation.normalised(found[0].float().cpu().numpy())
+        maps = explain_batch(self.classifier, inputs[None], torch.tensor([column], device=self._device))
+        return explanation.normalised(maps[0].float().cpu().numpy())
 
     @torch.no_grad()
     def logits(self, inputs: Tensor) -> np.ndarray:
-        """Map (B, 3, H, W) inputs to (B, C) logits."""
+        """Return (B, C) logits of (B, 3, H, W) inputs."""
         return torch.cat([self.classifier(part).float() for part in inputs.split(BATCH_SIZE)]).cpu().numpy()
 
 
 def _covers(ranks: np.ndarray, box: Box, boxes: list[Box], inputs: Tensor) -> Tensor:
-    """Return (steps, 1, H, W) opacity of the fill at each pixel of a part's input, at the same places for all parts."""
-    outer = explanation.around(boxes)
+    """Return (steps, 1, H, W) opacity of the fill at each pixel of a part's input, aligned between the parts."""
+    outer = explanation.bounding_box(boxes)
     rows, columns = inputs.shape[-2:]
-    down, across = rows / box.height, columns / box.width  # pixels of the input to one of the image
-    height, width = max(rows, round(outer.height * down)), max(columns, round(outer.width * across))
-    top = min(height - rows, round((box.top - outer.top) * down))
-    left = min(width - columns, round((box.left - outer.left) * across))
+    y_scale, x_scale = rows / box.height, columns / box.width  # input pixels per image pixel
+    height, width = max(rows, round(outer.height * y_scale)), max(columns, round(outer.width * x_scale))
+    top = min(height - rows, round((box.top - outer.top) * y_scale))
+    left = min(width - columns, round((box.left - outer.left) * x_scale))
     covers = explanation.covers(ranks, height, width)[:, top : top + rows, left : left + columns]
     return torch.from_numpy(np.ascontiguousarray(covers)).to(inputs.device)[:, None]

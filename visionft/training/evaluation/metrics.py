@@ -1,7 +1,7 @@
 """Evaluation metrics: accuracy, per-class scores, confusion, calibration, intervals. NumPy only.
 
-Rates are shares of 1. A rate without cases (a class never predicted, say) is 0, as in scikit-learn; the rates of a
-class without images are None: they were not measured.
+Rates are from 0 to 1. A rate without cases, such as the precision of a class never predicted, is 0, as in scikit-learn.
+A class without images has the rates None.
 """
 
 import math
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 Z_95 = 1.959963984540054
-# Smaller differences count as equal: PyTorch and ONNX Runtime add in another order. SAME_PROBABILITY is relative.
+# Smaller differences count as equal: PyTorch and ONNX Runtime sum in different orders. SAME_PROBABILITY is relative.
 SAME_LOGIT, SAME_PROBABILITY = 1e-3, 1e-6
 
 
@@ -21,8 +21,8 @@ class ClassScore:
 
     Attributes:
         recall_interval: 95 % Wilson interval of the recall.
-        average_precision: Area under the precision-recall curve; several labels only.
-        threshold: Least probability to assign the class; several labels only.
+        average_precision: Area under the precision-recall curve; multi-label only.
+        threshold: Minimum probability to assign the class; multi-label only.
     """
 
     precision: float | None
@@ -52,7 +52,7 @@ def class_scores(confusion: np.ndarray) -> list[ClassScore]:
 
 
 def class_score(hits: float, support: int, predicted: float) -> ClassScore:
-    """Return the scores of a class with `support` images, assigned `predicted` times, of which `hits` rightly."""
+    """Return the scores of a class with `support` images, predicted `predicted` times, `hits` times correctly."""
     if not support:
         return ClassScore(precision=None, recall=None, f1=None, support=0)
     return ClassScore(
@@ -79,14 +79,14 @@ def mean_measured(values: Iterable[float | None]) -> float:
 
 
 def top_k_accuracy(probabilities: np.ndarray, targets: np.ndarray, k: int) -> float:
-    """Return the share of images with their class among the `k` most probable; probabilities are (N, C)."""
+    """Return the share of images with the true class among the `k` most probable; probabilities are (N, C)."""
     k = min(k, probabilities.shape[1])
     best = np.argpartition(-probabilities, k - 1, axis=1)[:, :k]
     return float((best == targets[:, None]).any(axis=1).mean()) if len(targets) else 0.0
 
 
 def wilson_interval(hits: float, count: int, *, z: float = Z_95) -> tuple[float, float]:
-    """Return the 95 % interval of a share `hits / count` (Wilson 1927); (0, 1) for no cases."""
+    """Return the 95 % interval of the proportion `hits / count` (Wilson 1927); (0, 1) if `count` is 0."""
     if not count:
         return 0.0, 1.0
     share, square = hits / count, z * z
@@ -97,13 +97,13 @@ def wilson_interval(hits: float, count: int, *, z: float = Z_95) -> tuple[float,
 
 def expected_calibration_error(probabilities: np.ndarray, targets: np.ndarray, *, bins: int = 15) -> float:
     """Return the mean gap between confidence and accuracy over equal-width bins (Guo et al. 2017, arXiv:1706.04599)."""
-    found = reliability(probabilities, targets, bins=bins)
-    return sum(each.count * abs(each.confidence - each.accuracy) for each in found) / max(1, len(targets))
+    groups = reliability(probabilities, targets, bins=bins)
+    return sum(each.count * abs(each.confidence - each.accuracy) for each in groups) / max(1, len(targets))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReliabilityBin:
-    """The images with a confidence in one of the equal-width bins; shares of 1."""
+    """Mean confidence and accuracy, from 0 to 1, of the images with a confidence in one equal-width bin."""
 
     confidence: float
     accuracy: float
@@ -111,7 +111,7 @@ class ReliabilityBin:
 
 
 def reliability(probabilities: np.ndarray, targets: np.ndarray, *, bins: int = 15) -> tuple[ReliabilityBin, ...]:
-    """Return the bins behind `expected_calibration_error`, lowest confidence first."""
+    """Return the non-empty bins of `expected_calibration_error`, lowest confidence first."""
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == targets
     which = np.minimum((confidence * bins).astype(int), bins - 1)
@@ -124,7 +124,7 @@ def reliability(probabilities: np.ndarray, targets: np.ndarray, *, bins: int = 1
 
 
 def average_precision(scores: np.ndarray, targets: np.ndarray) -> float:
-    """Return the sum of (R_n - R_{n-1}) P_n over the thresholds of (N,) scores; 0 where nothing is positive."""
+    """Return the sum of (R_n - R_{n-1}) P_n over the thresholds of (N,) scores; 0 without positives."""
     precision, recall = _curve(scores, targets)
     return float((np.diff(recall, prepend=0.0) * precision).sum())
 
@@ -137,8 +137,8 @@ def best_thresholds(probabilities: np.ndarray, targets: np.ndarray) -> np.ndarra
 def best_threshold(probabilities: np.ndarray, targets: np.ndarray) -> float:
     """Return the threshold on the probability with the highest F1; 0.5 without positives.
 
-    It is the midpoint between the least assigned probability and the next one below (0 if there is none), as a float32:
-    no rounding moves an image across it, and programs that compare in single or double precision agree.
+    The threshold is the midpoint between the lowest assigned probability and the next lower one, or 0, as a float32.
+    Rounding then moves no image across it, and programs with single or double precision agree.
     """
     if not targets.any():
         return 0.5
@@ -147,7 +147,7 @@ def best_threshold(probabilities: np.ndarray, targets: np.ndarray) -> float:
     levels = np.unique(probabilities)[::-1].astype(np.float64)
     below = np.append(levels[1:], 0.0)
     is_tie = levels - below <= levels * (SAME_LOGIT * (1 - levels) + SAME_PROBABILITY)
-    is_tie[-1] = False  # the last one has no next value to be equal to
+    is_tie[-1] = False  # the last level has no lower neighbour
     best = np.where(is_tie, -1.0, f1).argmax()
     return float(np.float32((levels[best] + below[best]) / 2))
 

@@ -12,13 +12,13 @@ from visionft.data.types import Snapshot, SnapshotImage
 from visionft.features.embedding import features_under
 from visionft.features.feature_spec import FeatureSpec
 
-_EQUAL = 1e-5  # cosines closer than this are of the same text
+_EQUAL_COSINE_TOLERANCE = 1e-5  # cosines of the same text differ by less
 
 
 def predict_by_prompts(
     project_dir: Path, images: Snapshot, chosen: Sequence[SnapshotImage], *, job: JobContext = SILENT_JOB
 ) -> np.ndarray:
-    """Return (N) whether zero-shot with the usual network and templates is right for each chosen image, of one label.
+    """Classify single-label images zero-shot with the default network and templates; return (N,) whether correctly.
 
     An image without features counts as wrong.
 
@@ -36,10 +36,10 @@ def predict_by_prompts(
     texts = open_text_side(row, job=job).class_points(
         all_texts(images.class_names, images.prompts, DEFAULT_TEMPLATES), job=job
     )
-    own = features.vectors[:, -features.kind.widths[-1] :].astype(np.float32)  # the network's own embedding
-    cosines = (texts.space.directions(torch.from_numpy(own)) @ texts.points.T).numpy()  # (M, C)
-    # Scores of equal texts count as equal, and the first class is predicted: their cosines differ in the last digit.
-    predicted = (cosines >= cosines.max(axis=1, keepdims=True) - _EQUAL).argmax(axis=1)
+    embeddings = features.vectors[:, -features.kind.widths[-1] :].astype(np.float32)  # of the last stage
+    cosines = (texts.space.directions(torch.from_numpy(embeddings)) @ texts.points.T).numpy()  # (M, C)
+    # Of classes with equal texts the first is predicted, although rounding makes their cosines differ.
+    predicted = (cosines >= cosines.max(axis=1, keepdims=True) - _EQUAL_COSINE_TOLERANCE).argmax(axis=1)
     right = {
         image.image_id: bool(place in image.labels) for image, place in zip(features.images, predicted, strict=True)
     }

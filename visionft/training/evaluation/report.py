@@ -1,4 +1,4 @@
-"""Evaluating a run on a split of the project: predictions of its best checkpoint, and their metrics."""
+"""Evaluate a run on a split of the project: predictions of its best checkpoint, and their metrics."""
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,7 +30,7 @@ from visionft.training.runs.run_model import RunModel
 logger = logging.getLogger(__name__)
 
 BATCH_SIZE = 64
-UNCALIBRATED = Message(
+UNCALIBRATED_TEXT = Message(
     "No labelled image is for validation: probabilities are as the network gives them, not calibrated."
 )
 STAGES: Mapping[Split, Message] = {
@@ -42,12 +42,13 @@ STAGES: Mapping[Split, Message] = {
 
 @dataclass(frozen=True)
 class Logits:
-    """Outputs for the readable images.
+    """The logits of a run for the readable images of a split.
 
     Attributes:
         values: (N, C) float32.
         images: The N images, in the same order.
         targets: (N,) class indices of the run, or (N, C) zeros and ones for several labels.
+        unreadable: Number of images that could not be read.
     """
 
     values: np.ndarray
@@ -57,10 +58,10 @@ class Logits:
 
 
 def evaluate_run(run_dir: Path, images: Snapshot, split: Split = "val", *, job: JobContext = SILENT_JOB) -> Evaluation:
-    """Evaluate the best checkpoint of a run and save metrics and predictions in the run's folder.
+    """Evaluate the best checkpoint of a run, and write metrics and predictions into the run's folder.
 
     Raises:
-        RunError: The run cannot be read, or the split has no images of its classes.
+        RunError: The run cannot be read, or the split has no labelled images of its classes.
         WeightsError: The pretrained weights of the run's start are missing.
     """
     (evaluation,) = evaluate_splits(run_dir, images, (split,), job=job)
@@ -70,49 +71,55 @@ def evaluate_run(run_dir: Path, images: Snapshot, split: Split = "val", *, job: 
 def evaluate_splits(
     run_dir: Path, images: Snapshot, splits: Sequence[Split], *, job: JobContext
 ) -> tuple[Evaluation, ...]:
-    """Do `evaluate_run` for several splits; the network is loaded, and calibrated on validation, once."""
+    """Evaluate a run on several splits as `evaluate_run`; the network is loaded and calibrated only once."""
     model = load_current_model(read_run(run_dir), images, job=job)
     weights = {split: len(images.labelled(split)) + 1 for split in ("val", *splits)}
-    searching = sum(bool(image.labels) for image in images.images) / 10 + 1  # fingerprints, most of them known
-    job = job.in_stages(sum(weights.values()) + searching)
+    leak_weight = sum(bool(image.labels) for image in images.images) / 10 + 1  # most fingerprints are stored already
+    job = job.in_stages(sum(weights.values()) + leak_weight)
     with job.stage(weight=weights["val"]):
         val, temperature, thresholds = calibrate(model, images, job=job)
-    found: list[Evaluation] = []
-    logits: dict[Split, Logits] = {}
+    evaluations: list[Evaluation] = []
+    logits_of_split: dict[Split, Logits] = {}
     for split in splits:
         if split != "val" or val is None:
             with job.stage(weight=weights[split]):
-                chosen = run_logits(model, images, split, job=job)
+                logits = run_logits(model, images, split, job=job)
         else:
-            chosen = val
-        logits[split] = chosen
-    with job.stage(weight=searching):
-        leaked = leaked_images(model.run, images, {split: each.images for split, each in logits.items()}, job=job)
-    for split, chosen in logits.items():
-        evaluation = replace(summarise(model.run, split, chosen, temperature, thresholds), labels=model.labels)
-        probabilities = probabilities_of(chosen, temperature)
+            logits = val
+        logits_of_split[split] = logits
+    with job.stage(weight=leak_weight):
+        evaluated: dict[Split, Sequence[SnapshotImage]] = {
+            each: logits_of_split[each].images for each in logits_of_split
+        }
+        leaked = leaked_images(model.run, images, evaluated, job=job)
+    for split, logits in logits_of_split.items():
+        evaluation = replace(summarise(model.run, split, logits, temperature, thresholds), labels=model.labels)
+        probabilities = probabilities_of(logits, temperature)
         if leaked is not None:
-            is_leaked = [image.image_id in leaked[split] for image in chosen.images]
-            right = right_images(chosen.targets, probabilities, thresholds)
+            is_leaked = [image.image_id in leaked[split] for image in logits.images]
+            right = right_images(logits.targets, probabilities, thresholds)
             evaluation = with_leaked(evaluation, is_leaked, right)
         write_evaluation(
             run_dir,
             evaluation,
-            chosen.images,
-            chosen.targets,
+            logits.images,
+            logits.targets,
             probabilities,
             thresholds,
             leaked=leaked[split] if leaked is not None else (),
         )
         logger.info("%s evaluated on %d images of %s", model.run.name, evaluation.images, split)
-        found.append(evaluation)
-    return tuple(found)
+        evaluations.append(evaluation)
+    return tuple(evaluations)
 
 
 def calibrate(model: RunModel, images: Snapshot, *, job: JobContext) -> tuple[Logits | None, float, np.ndarray | None]:
-    """Return validation logits with their temperature and thresholds; None, 1, and halves without validation images."""
+    """Return validation logits, temperature and thresholds (C,); without validation images None, 1 and 0.5.
+
+    With a single label, the thresholds are None.
+    """
     if not images.labelled("val") and not model.run.config.method_row.needs_labels:
-        job.report(Notice(message=UNCALIBRATED, level="warning"))
+        job.report(Notice(message=UNCALIBRATED_TEXT, level="warning"))
         return None, 1.0, None if images.task == "single" else np.full(len(model.run.class_names), 0.5)
     val = run_logits(model, images, "val", job=job)
     if not _are_held_out(model, val):
@@ -123,37 +130,37 @@ def calibrate(model: RunModel, images: Snapshot, *, job: JobContext) -> tuple[Lo
 
 
 def _are_held_out(model: RunModel, logits: Logits) -> bool:
-    """Tell whether all are held-out predictions of one head: these were calibrated when it was fitted.
+    """Return whether all logits are held-out predictions of one head, which were calibrated when it was fitted.
 
-    On 300 test images of ten closed-form heads the log loss was .534 so, and .545 at the best T of their 20 to 80
-    validation images.
+    With this calibration the log loss of ten closed-form heads on 300 test images was .534; with a temperature fitted
+    to their 20 to 80 validation images it was .545.
     """
     held_out = None if model.is_combined else model.parts[0].held_out
     ids = [image.image_id for image in logits.images]
-    return held_out is not None and len(held_out.among(ids).image_ids) == len(ids)
+    return held_out is not None and len(held_out.subset(ids).image_ids) == len(ids)
 
 
 def _with_training(model: RunModel, images: Snapshot, val: Logits) -> Logits:
-    """Return held-out predictions of validation images with those of training images, which its head has as well."""
+    """Return `val` with the head's held-out predictions for training images appended."""
     held_out = model.parts[0].held_out
     assert held_out is not None
     known = held_out.predicted
-    chosen, targets = class_images(model.run.class_names, images, "train")
-    is_known = np.isin([image.image_id for image in chosen], known.image_ids)
-    trained = tuple(image for image, has_prediction in zip(chosen, is_known, strict=True) if has_prediction)
-    values = known.of([image.image_id for image in trained])
+    labelled, targets = class_images(model.run.class_names, images, "train")
+    is_known = np.isin([image.image_id for image in labelled], known.image_ids)
+    training_images = tuple(image for image, has_prediction in zip(labelled, is_known, strict=True) if has_prediction)
+    values = known.logits_of([image.image_id for image in training_images])
     return replace(
         val,
         values=np.concatenate([val.values, values]),
-        images=val.images + trained,
+        images=val.images + training_images,
         targets=np.concatenate([val.targets, targets[is_known]]),
     )
 
 
 def calibrated_temperature(validation: Logits) -> float:
-    """Return the temperature of greatest likelihood on validation; 1 where it would raise the ECE of these images.
+    """Return the maximum-likelihood temperature on validation; 1 if it would increase the ECE of these images.
 
-    The likelihood and the ECE disagree on few images, where the logits are calibrated already.
+    Likelihood and ECE can disagree with few images whose logits are calibrated already.
     """
     temperature = fit_temperature(validation.values, validation.targets, doubt=DOUBT)
     before, after = (metrics.expected_calibration_error(*_decisions(validation, each)) for each in (1.0, temperature))
@@ -161,10 +168,10 @@ def calibrated_temperature(validation: Logits) -> float:
 
 
 def run_images(run: Run, images: Snapshot, split: Split) -> tuple[tuple[SnapshotImage, ...], np.ndarray]:
-    """Return the labelled images of `split` in classes of the run, and their targets (see `Logits`).
+    """Return the labelled images of a split in classes of the run, and their targets (see `Logits`).
 
     Raises:
-        RunError: There is none.
+        RunError: The split has no such image.
     """
     chosen, targets = class_images(run.class_names, images, split)
     if not chosen:
@@ -176,7 +183,7 @@ def run_images(run: Run, images: Snapshot, split: Split) -> tuple[tuple[Snapshot
 def class_images(
     class_names: Sequence[str], images: Snapshot, split: Split
 ) -> tuple[tuple[SnapshotImage, ...], np.ndarray]:
-    """Return the labelled images of `split` in some classes, and their targets (see `Logits`)."""
+    """Return the images of a split with labels among `class_names`, and their targets (see `Logits`)."""
     index_of = {name: index for index, name in enumerate(class_names)}
     known: list[tuple[SnapshotImage, list[int]]] = []
     for image in images.labelled(split):
@@ -193,9 +200,9 @@ def class_images(
 
 
 def run_logits(model: RunModel, images: Snapshot, split: Split, *, job: JobContext = SILENT_JOB) -> Logits:
-    """Return a run's logits of the labelled images of a split on its settings' device.
+    """Compute a run's logits for the labelled images of a split, on the device of its settings.
 
-    Images that its head was fitted to have held-out predictions; without one an image is left out, with a notice.
+    Images that the head was fitted to get held-out predictions; without one, an image is left out with a notice.
     """
     chosen, targets = run_images(model.run, images, split)
     values: list[np.ndarray] = []
@@ -206,18 +213,18 @@ def run_logits(model: RunModel, images: Snapshot, split: Split, *, job: JobConte
         if targets.ndim == 1:
             job.report(_classified(split, model.run.class_names, chosen, targets, outputs, places))
         job.check_cancelled()
-    alone = frozenset[int]().union(*(part.held_out.missing for part in model.parts if part.held_out is not None))
-    if count := sum(image.image_id in alone for image in chosen):
+    missing = frozenset[int]().union(*(part.held_out.missing for part in model.parts if part.held_out is not None))
+    if count := sum(image.image_id in missing for image in chosen):
         message = Message("Left out, because the head was fitted on them: {counted}.")
         job.report(Notice(message=Message(message, counted=count_of(count, "image")), level="warning"))
     if not values:
         raise no_readable_images_error(Message("{count} image", "{count} images", count=split))
-    read = tuple(chosen[position] for position in positions)
-    found = np.concatenate(values)
-    if not np.isfinite(found).all():  # weights of a stranger: training leaves no step that makes them so
+    readable = tuple(chosen[position] for position in positions)
+    logits = np.concatenate(values)
+    if not np.isfinite(logits).all():  # possible only with imported weights: training rolls back such steps
         message = Message("{name} gives values for an image that are not finite.", name=model.run.name)
         raise RunError(message, "Choose another run, or train again with a lower learning rate.")
-    return Logits(found, read, targets[positions], len(chosen) - len(read) - count)
+    return Logits(logits, readable, targets[positions], len(chosen) - len(readable) - count)
 
 
 def _classified(
@@ -243,32 +250,31 @@ def logit_batches(
     stage: str,
     job: JobContext = SILENT_JOB,
 ) -> Iterator[tuple[np.ndarray, list[int]]]:
-    """Yield a run's (B, C) logits of images, labelled or not, as `output_batches` does.
+    """Yield a run's (B, C) logits of images, labelled or not, and their B indices in `chosen`.
 
-    Each classifier of an ensemble reads the images in its own size; an image unreadable for one of them is left out.
+    Each member of an ensemble reads the images in its own size; an image unreadable for one of them is left out.
     Predictions for images that a head was fitted to are held out.
     """
-    reported: set[Event] = set()  # the parts of an ensemble read the same images
+    reported: set[Event] = set()  # members of an ensemble read the same images and report the same events
 
     def report(event: Event) -> None:
         if event not in reported:
             reported.add(event)
             job.report(event)
 
-    once = job.with_report(report) if model.is_combined else job
-    own = [_logits_of_part(part, chosen, stage=stage, job=once) for part in model.parts]
-    streams = [_held_out(part, chosen, each) for part, each in zip(model.parts, own, strict=True)]
+    job = job.with_report(report) if model.is_combined else job
+    streams = [_held_out(part, chosen, _logits_of_part(part, chosen, stage=stage, job=job)) for part in model.parts]
     for batches in zip(*streams, strict=True):
-        places = sorted(set[int].intersection(*(set(each) for _, each in batches)))
-        if places:
-            rows = [values[[each.index(place) for place in places]] for values, each in batches]
-            yield model.mixed(rows), places
+        shared = sorted(set[int].intersection(*(set(places) for _, places in batches)))
+        if shared:
+            rows = [values[[places.index(place) for place in shared]] for values, places in batches]
+            yield model.mixed(rows), shared
 
 
 def _logits_of_part(
     part: RunModel, chosen: Sequence[SnapshotImage], *, stage: str, job: JobContext
 ) -> Iterator[tuple[np.ndarray, list[int]]]:
-    """Yield (B, C) logits of images, and their places; an empty batch where none is readable."""
+    """Yield (B, C) logits of images and their indices; a batch is empty if all of its images are unreadable."""
     if not _has_stored_stages(part):
         yield from _batches(part, chosen, part.classifier, stage=stage, job=job)
         return
@@ -276,24 +282,24 @@ def _logits_of_part(
     streams = stored_stages(part, chosen, stage=stage, job=job)
     device = pick_device(part.run.config.device).kind
     for stages, places in streams:
-        seen = part.classifier.seen_of(torch.from_numpy(stages)).to(device)
+        features = part.classifier.seen_of(torch.from_numpy(stages)).to(device)
         with torch.no_grad():
-            logits = head(seen).float().cpu().numpy() if places else np.empty(0, np.float32)
+            logits = head(features).float().cpu().numpy() if places else np.empty(0, np.float32)
         yield logits, places
 
 
 def _has_stored_stages(part: RunModel) -> bool:
-    """Tell whether the head of a run reads features of a frozen network, which its project stores."""
+    """Return whether the head of a run reads features of a frozen network, which the project stores."""
     return part.run.config.method_row.caches_features and part.classifier.reads_stages
 
 
 def stored_stages(
     part: RunModel, chosen: Sequence[SnapshotImage], *, stage: str, job: JobContext = SILENT_JOB
 ) -> Iterator[tuple[np.ndarray, list[int]]]:
-    """Yield the (B, D) float32 stages of the frozen network of a run, from its project's features, and their places.
+    """Yield the (B, D) float32 multi-stage features of a run's frozen network, and their B indices in `chosen`.
 
-    Missing ones are computed on the device of its settings. Unreadable images are named in a `Notice` and left out, so
-    a batch may be empty.
+    They are read from the project's store; missing ones are computed on the device of the settings. Unreadable images
+    are left out with a `Notice`, so a batch may be empty.
     """
     config, project_dir = part.run.config, project_of_run(part.run.path)
     part.classifier.to_device(pick_device(config.device).kind)
@@ -319,14 +325,14 @@ def _held_out(
     chosen: Sequence[SnapshotImage],
     batches: Iterator[tuple[np.ndarray, list[int]]],
 ) -> Iterator[tuple[np.ndarray, list[int]]]:
-    """Replace logits of images that the head of `part` was fitted to by held-out ones, or leave the images out."""
+    """Replace the logits of images that the head was fitted to by held-out predictions; without one, omit the image."""
     for values, places in batches:
         if part.held_out is None or not places:
             yield values, places
             continue
-        honest = part.held_out.in_place_of(values, [chosen[place].image_id for place in places])
-        known = np.flatnonzero(~np.isnan(honest).any(axis=1))
-        yield honest[known], [places[row] for row in known]
+        replaced = part.held_out.replace_in(values, [chosen[place].image_id for place in places])
+        known = np.flatnonzero(~np.isnan(replaced).any(axis=1))
+        yield replaced[known], [places[row] for row in known]
 
 
 def output_batches(
@@ -337,9 +343,9 @@ def output_batches(
     stage: str,
     job: JobContext = SILENT_JOB,
 ) -> Iterator[tuple[np.ndarray, list[int]]]:
-    """Yield the outputs of `forward`, such as the classifier, (B, ...) float32, and their B indices in `chosen`.
+    """Yield the (B, ...) float32 outputs of `forward`, such as the classifier, and their B indices in `chosen`.
 
-    Unreadable images are named in a `Notice` and left out.
+    Unreadable images are left out with a `Notice`.
     """
     for outputs, places in _batches(loaded, chosen, forward, stage=stage, job=job):
         if places:
@@ -354,7 +360,7 @@ def _batches(
     stage: str,
     job: JobContext,
 ) -> Iterator[tuple[np.ndarray, list[int]]]:
-    """Yield as `output_batches`, with an empty batch where no image of a batch can be read."""
+    """Yield as `output_batches`, with an empty batch where all images are unreadable."""
     config = loaded.run.config
     device = pick_device(config.device).kind
     loaded.classifier.to_device(device)
@@ -383,7 +389,7 @@ def probabilities_of(logits: Logits, temperature: float) -> np.ndarray:
 
 
 def fit_thresholds(held_out: Logits, temperature: float) -> np.ndarray | None:
-    """Return (C,) thresholds to assign each class, best by F1 on held-out images; None for one label."""
+    """Return the (C,) thresholds with the best F1 of each class on held-out images; None for a single label."""
     if held_out.targets.ndim == 1:
         return None
     return metrics.best_thresholds(probabilities_of(held_out, temperature), held_out.targets)
@@ -392,9 +398,10 @@ def fit_thresholds(held_out: Logits, temperature: float) -> np.ndarray | None:
 def summarise(
     run: Run, split: Split, logits: Logits, temperature: float, thresholds: np.ndarray | None = None
 ) -> Evaluation:
-    """Compute the metrics of a run from outputs, as the window and the command line show them."""
-    found = measure(run.name, run.class_names, split, logits, temperature=temperature, thresholds=thresholds)
-    return replace(found, weights=weights_hash(run.path / BEST_FOLDER), seen=count_seen(run, split, logits.images))
+    """Compute the metrics of a run from its logits, as the window and the command line show them."""
+    evaluation = measure(run.name, run.class_names, split, logits, temperature=temperature, thresholds=thresholds)
+    seen = count_seen(run, split, logits.images)
+    return replace(evaluation, weights=weights_hash(run.path / BEST_FOLDER), seen=seen)
 
 
 def measure(
@@ -406,7 +413,7 @@ def measure(
     temperature: float = 1.0,
     thresholds: np.ndarray | None = None,
 ) -> Evaluation:
-    """Compute the metrics of any model from its outputs."""
+    """Compute the metrics of any model from its logits."""
     probabilities = probabilities_of(logits, temperature)
     targets = logits.targets
     count = len(logits.targets)
@@ -438,7 +445,7 @@ def measure(
 
 
 def _decisions(logits: Logits, temperature: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return probabilities and targets for calibration: one of C per image, or yes or no per image and class."""
+    """Return probabilities and targets for calibration: (N, C) per image, or (N C, 2) yes or no for several labels."""
     probabilities = probabilities_of(logits, temperature)
     if logits.targets.ndim == 1:
         return probabilities, logits.targets
@@ -450,10 +457,10 @@ def _multilabel_metrics(
 ) -> dict[str, Any]:
     assigned = probabilities >= thresholds
     wanted = targets.astype(bool)
-    hits, support, taken = (assigned & wanted).sum(axis=0), wanted.sum(axis=0), assigned.sum(axis=0)
+    hits, support, predicted = (assigned & wanted).sum(axis=0), wanted.sum(axis=0), assigned.sum(axis=0)
     scores = [
         replace(
-            metrics.class_score(float(hits[index]), int(support[index]), float(taken[index])),
+            metrics.class_score(float(hits[index]), int(support[index]), float(predicted[index])),
             average_precision=metrics.average_precision(probabilities[:, index], targets[:, index])
             if support[index]
             else None,
@@ -461,13 +468,13 @@ def _multilabel_metrics(
         )
         for index in range(len(thresholds))
     ]
-    cells = (len(targets) - support - taken + hits, taken - hits, support - hits, hits)
+    cells = (len(targets) - support - predicted + hits, predicted - hits, support - hits, hits)
     return {
         "top1": float((assigned == wanted).all(axis=1).mean()),
         "balanced_accuracy": metrics.mean_measured(score.recall for score in scores),
         "per_class": dict(zip(class_names, scores, strict=True)),
         "confusion": tuple(zip(*(each.tolist() for each in cells), strict=True)),
         "mean_average_precision": metrics.mean_measured(score.average_precision for score in scores),
-        "micro_f1": metrics.class_score(float(hits.sum()), int(support.sum()), float(taken.sum())).f1,
+        "micro_f1": metrics.class_score(float(hits.sum()), int(support.sum()), float(predicted.sum())).f1,
         "macro_f1": metrics.mean_measured(score.f1 for score in scores),
     }

@@ -1,4 +1,4 @@
-"""The metrics of a run on a split, in files of the run's folder with its predictions. Torch-free."""
+"""Evaluations of a run: metrics and predictions on a split, stored in the run's folder. Torch-free."""
 
 import dataclasses
 import json
@@ -26,10 +26,10 @@ def predictions_file(split: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation(Record):
-    """The metrics of a run on one split; shares of 1.
+    """The metrics of a run on one split, from 0 to 1.
 
     Attributes:
-        top1: Top-1 accuracy; for several labels, the share of images with every label right.
+        top1: Top-1 accuracy; for several labels, the subset accuracy (all labels right).
         top1_interval: 95 % Wilson interval of `top1`.
         top5: Top-5 accuracy; None for several labels.
         balanced_accuracy: Mean recall of the classes with images.
@@ -37,18 +37,17 @@ class Evaluation(Record):
         temperature: Divisor of the logits before the softmax, fitted on the validation split.
         confusion: Counts, true class by row, in the order of `per_class`; for several labels one row of (true
             negatives, false positives, false negatives, true positives) per class.
-        unreadable: Images that could not be decoded; left out.
-        mean_average_precision: Mean over the classes with images; several labels only, like the F1 scores.
+        unreadable: Number of images that could not be decoded, which are excluded.
+        mean_average_precision: Mean over the classes with images; multi-label only, like the F1 scores.
         ece_before: `ece` without temperature scaling.
-        reliability: The bins behind `ece`; `reliability_before` those behind `ece_before`.
-        weights: Hash of the run's weights: continued training may replace them.
-        seen: Number of its images that the run was trained on, or for test chosen on (`unseen.count_seen`).
-        leaked: Number of its images that are near-duplicates of images that the run learned from; None where that was
-            not looked for (`unseen.leaked_images`).
-        without_leaked: `top1` without those; None where no image is left, or `leaked` is None. The same for its 95 %
-            interval `without_leaked_interval`.
-        labels: Digest of the labels that the run predicted from (`RunModel.labels`); empty where training fixed its
-            predictions.
+        reliability: The bins of `ece`. `reliability_before` has the bins of `ece_before`.
+        weights: Hash of the evaluated weights, as continued training may replace them.
+        seen: Number of images that the run was trained on or, for the test split, selected on (`unseen.count_seen`).
+        leaked: Number of near-duplicates of images that the run learned from; None if the search was not possible
+            (`unseen.leaked_images`).
+        without_leaked: `top1` without leaked images; None if all images leaked or `leaked` is None. The same for its
+            95 % interval `without_leaked_interval`.
+        labels: Digest of the labels that a k-NN run predicted from (`RunModel.labels`); empty for other runs.
     """
 
     run: str
@@ -78,7 +77,7 @@ class Evaluation(Record):
 
     @property
     def accuracy(self) -> float:
-        """Return the top-1 accuracy, a share of 1; for several labels, of the images with every label right."""
+        """Return the top-1 accuracy from 0 to 1; for several labels, the subset accuracy."""
         return self.top1
 
     @property
@@ -90,13 +89,13 @@ class Evaluation(Record):
         return self.mean_average_precision is not None
 
     def worst_pair(self) -> tuple[int, int] | None:
-        """Return the (true, predicted) class indices of the most frequent mistake; of equal ones, of a rarer class."""
+        """Return the (true, predicted) class indices of the most frequent error; ties go to the rarer true class."""
         counts = np.array(self.confusion, dtype=np.int64)
         if self.is_multilabel or not counts.size:
             return None
         support = counts.sum(axis=1, keepdims=True)
         np.fill_diagonal(counts, 0)
-        ranked = counts + (counts / np.maximum(support, 1)) / 2  # a share is at most 1: half of it breaks ties only
+        ranked = counts + (counts / np.maximum(support, 1)) / 2  # the added error rate / 2 is below 1: it breaks ties
         true, predicted = np.unravel_index(int(ranked.argmax()), counts.shape)
         return (int(true), int(predicted)) if counts[true, predicted] else None
 
@@ -106,7 +105,7 @@ class StoredPrediction:
     """The prediction of a run for one image.
 
     Attributes:
-        true_classes: Its labels at the time of evaluation: one, or for several labels any number.
+        true_classes: Its labels at the time of evaluation; exactly one for single-label projects.
         true_probability: Probability of the true class; None in files of an earlier version without it.
         is_leaked: Whether it is a near-duplicate of an image that the run learned from.
     """
@@ -130,17 +129,17 @@ class StoredEvaluation(Evaluation):
     predictions: tuple[StoredPrediction, ...]
 
     def covers(self, labels_of: Mapping[int, frozenset[str]]) -> bool:
-        """Return whether it is of these images with these labels, except those that had to be left out."""
+        """Return whether it evaluated exactly these images with these labels, apart from unreadable images."""
         evaluated = {each.image_id: frozenset(each.true_classes) for each in self.predictions}
         is_same = all(labels_of.get(image_id) == classes for image_id, classes in evaluated.items())
         return is_same and len(labels_of) - len(evaluated) <= self.unreadable
 
     def is_current(self, labels_of: Mapping[int, frozenset[str]], labels: str) -> bool:
-        """Return whether evaluating the same weights again would give the same.
+        """Return whether evaluating the same weights again would give the same result.
 
         Args:
-            labels_of: The labels of the images now, as in `covers`.
-            labels: Digest of the labels that the run predicts from now (`live_view.labels_digest`).
+            labels_of: {image id: labels} of the current images, as in `covers`.
+            labels: Digest of the labels that the run predicts from now (`retrieval.labels_digest`).
         """
         return self.labels == labels and self.covers(labels_of)
 
@@ -164,9 +163,9 @@ def write_evaluation(
     *,
     leaked: Collection[int] = (),
 ) -> None:
-    """Write the metrics, and a record for each image: names, and the calibrated probability of every class.
+    """Write the metrics, and for each image its classes and the calibrated probability of every class.
 
-    For several labels, `probability` is that of the most confident error or the best class.
+    For several labels, `probability` belongs to the most confident error, or to the best class if all labels are right.
 
     Args:
         targets: (N,) class indices, or (N, C) zeros and ones for several labels.
@@ -202,7 +201,7 @@ def write_evaluation(
 
 @none_if_unreadable
 def read_evaluation(run_dir: Path, split: str, *, with_predictions: bool = True) -> StoredEvaluation | None:
-    """Return the evaluation of a run on a split; None without a readable one for its current weights."""
+    """Return the evaluation of a run on a split; None if it is missing, unreadable, or of other weights."""
     if not (stored := _metrics(run_dir, split)):
         return None
     lines = read_lines(run_dir / predictions_file(split)) if with_predictions else ()
@@ -210,12 +209,12 @@ def read_evaluation(run_dir: Path, split: str, *, with_predictions: bool = True)
 
 
 def stored_evaluations(run_dir: Path) -> dict[Split, Evaluation]:
-    """Return the evaluations of a run on the splits that it was not trained on, without their predictions."""
-    found: dict[Split, Evaluation] = {}
+    """Return {split: evaluation} for validation and test, without predictions."""
+    evaluations: dict[Split, Evaluation] = {}
     for split in ("val", "test"):
         if (evaluation := read_evaluation(run_dir, split, with_predictions=False)) is not None:
-            found[split] = evaluation
-    return found
+            evaluations[split] = evaluation
+    return evaluations
 
 
 def temperature_of(run_dir: Path) -> float:
@@ -227,7 +226,7 @@ def temperature_of(run_dir: Path) -> float:
 
 
 def _metrics(run_dir: Path, split: str) -> dict[str, Any]:
-    """Return the metrics; empty where continued training has replaced the evaluated weights."""
+    """Return the stored metrics; empty if continued training has replaced the evaluated weights."""
     stored: dict[str, Any] = read_json(run_dir / evaluation_file(split))
     evaluated = stored.get("weights", "")
     current = weights_hash(run_dir / BEST_FOLDER)
@@ -237,7 +236,7 @@ def _metrics(run_dir: Path, split: str) -> dict[str, Any]:
 def _evaluation(stored: dict[str, Any], lines: list[str]) -> StoredEvaluation:
     low, high = stored["top1_interval"]
     values = {
-        "ece_before": stored["ece"],  # not in files of an earlier version
+        "ece_before": stored["ece"],  # default for files of earlier versions
         **{field.name: stored[field.name] for field in dataclasses.fields(Evaluation) if field.name in stored},
         "top1_interval": (low, high),
         "per_class": {name: _class_score(**score) for name, score in stored["per_class"].items()},
@@ -247,8 +246,8 @@ def _evaluation(stored: dict[str, Any], lines: list[str]) -> StoredEvaluation:
     }
     predictions: list[StoredPrediction] = []
     for line in lines:
-        # Without the class probabilities, most of the line with 1,000 classes. They come last, and no text in JSON can
-        # contain the quotes of their name unescaped.
+        # The class probabilities are skipped: with 1,000 classes they are most of the line. They come last, and a JSON
+        # string cannot contain the unescaped quotes of their key.
         start, mark, _ = line.partition(', "probabilities": {')
         record: dict[str, Any] = parse_json(f"{start}}}" if mark else line)
         prediction = StoredPrediction(
@@ -267,8 +266,8 @@ def _evaluation(stored: dict[str, Any], lines: list[str]) -> StoredEvaluation:
 
 
 def _class_score(*, support: int, recall: float, **values: Any) -> ClassScore:
-    if not support:  # an earlier version stored zeros
+    if not support:  # earlier versions stored zeros
         return ClassScore(precision=None, recall=None, f1=None, support=0)
-    # The interval is not in files of an earlier version.
+    # Earlier versions did not store the interval.
     values["recall_interval"] = wilson_interval(recall * support, support)
     return ClassScore(support=support, recall=recall, **values)

@@ -1,4 +1,4 @@
-"""Timing repeated calls: latency statistics. Torch-free."""
+"""Latency statistics of repeated calls. Torch-free."""
 
 import math
 import platform
@@ -11,16 +11,16 @@ import numpy as np
 
 from visionft.core.jobs import SILENT_JOB, JobContext
 
-WARM_UP, LEAST_RUNS, MOST_RUNS = 3, 10, 60
-MOST_SECONDS = 3.0
+WARM_UP_CALLS, MIN_RUNS, MAX_RUNS = 3, 10, 60
+MAX_SECONDS = 3.0
 _CONFIDENCE = 0.95
-_CPU_INFO = Path("/proc/cpuinfo")  # Linux; `platform.processor` says there no more than x86_64
+_CPU_INFO = Path("/proc/cpuinfo")  # on Linux, `platform.processor` returns only x86_64
 
 
 def runs_for(share: float) -> int:
     """Return the number of runs needed to estimate a quantile of times: 59 for .95, 299 for .99.
 
-    With fewer, even the slowest is below the quantile with a probability above 5 %: `share ** runs` (Wilks 1941).
+    With fewer runs, even the slowest is below the quantile with probability `share ** runs` above 5 % (Wilks 1941).
     """
     return math.ceil(math.log(1 - _CONFIDENCE) / math.log(share))
 
@@ -30,8 +30,8 @@ class Spread:
     """The distribution of the times of repeated calls, in milliseconds.
 
     Attributes:
-        p95_ms: 95th percentile; None with too few runs (`runs_for`), as is `p99_ms`.
-        max_ms: The slowest; None in the records of earlier versions.
+        p95_ms: 95th percentile; None with too few runs (`runs_for`). The same for `p99_ms`.
+        max_ms: Slowest call; None in the records of earlier versions.
     """
 
     median_ms: float
@@ -42,29 +42,29 @@ class Spread:
 
     @property
     def tail(self) -> tuple[int, float]:
-        """Return (per cent, milliseconds) of the highest available percentile, 100 for the slowest."""
-        for per_cent, found in ((99, self.p99_ms), (95, self.p95_ms)):
-            if found is not None and self.runs >= runs_for(per_cent / 100):
-                return per_cent, found
+        """Return (per cent, milliseconds) of the highest available percentile; 100 is the slowest call."""
+        for per_cent, time_ms in ((99, self.p99_ms), (95, self.p95_ms)):
+            if time_ms is not None and self.runs >= runs_for(per_cent / 100):
+                return per_cent, time_ms
         longest = (self.max_ms, self.p99_ms, self.p95_ms, self.median_ms)
         return 100, next(each for each in longest if each is not None)
 
     @property
     def tail_words(self) -> str:
-        """Return the same as a clause, in English."""
-        per_cent, found = self.tail
-        return f"{per_cent} % within {found:.1f} ms" if per_cent < 100 else f"the slowest {found:.1f} ms"
+        """Describe `tail` in an English clause."""
+        per_cent, time_ms = self.tail
+        return f"{per_cent} % within {time_ms:.1f} ms" if per_cent < 100 else f"the slowest {time_ms:.1f} ms"
 
 
 def spread_of(times_ms: np.ndarray) -> Spread:
-    def within(share: float) -> float | None:
+    def quantile(share: float) -> float | None:
         return round(float(np.quantile(times_ms, share)), 3) if len(times_ms) >= runs_for(share) else None
 
     return Spread(
         median_ms=round(float(np.median(times_ms)), 3),
         runs=len(times_ms),
-        p95_ms=within(0.95),
-        p99_ms=within(0.99),
+        p95_ms=quantile(0.95),
+        p99_ms=quantile(0.99),
         max_ms=round(float(times_ms.max()), 3),
     )
 
@@ -73,25 +73,25 @@ def timed_calls(
     calls: Sequence[Callable[[], object]],
     *,
     job: JobContext = SILENT_JOB,
-    most_runs: int = MOST_RUNS,
-    most_seconds: float = MOST_SECONDS,
-    warm_up: int = WARM_UP,
+    max_runs: int = MAX_RUNS,
+    max_seconds: float = MAX_SECONDS,
+    warm_up: int = WARM_UP_CALLS,
 ) -> np.ndarray:
-    """Return the times of calls, (N,) milliseconds, made in turn for some seconds at most; [0] where none was made.
+    """Run the calls in turn for `max_seconds` and return the (N,) times in milliseconds; [0] if cancelled before.
 
-    The first `warm_up` calls are not counted: they fill caches and let libraries choose their kernels.
+    The first `warm_up` calls are not timed: they fill caches and let libraries choose their kernels.
     """
     for place in range(warm_up):
         calls[place % len(calls)]()
     began = time.perf_counter()
     times_ms = []
-    while len(times_ms) < most_runs and not job.is_cancelled:
+    while len(times_ms) < max_runs and not job.is_cancelled:
         call = calls[len(times_ms) % len(calls)]
         started = time.perf_counter()
         call()
         ended = time.perf_counter()
         times_ms.append((ended - started) * 1000)
-        if len(times_ms) >= LEAST_RUNS and ended - began > most_seconds:
+        if len(times_ms) >= MIN_RUNS and ended - began > max_seconds:
             break
     return np.array(times_ms or [0.0])
 

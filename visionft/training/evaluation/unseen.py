@@ -1,13 +1,12 @@
-"""The accuracy of a run on unseen images, the only figure shown as its quality, and leaked images. Torch-free.
+"""The accuracy of a run on unseen images, the only number shown as its quality, and leaked images. Torch-free.
 
-Validation chooses the epoch of a trained run, the weights of an ensemble and the thresholds of several labels, so its
-accuracy is too high there (observed: 84 % of 60 validation images, 69 % of others). A closed form chooses by
-cross-validation; its validation images are judged by predictions of heads fitted without them.
+Validation images select the epoch of a trained run, the weights of an ensemble and the thresholds of several labels, so
+the accuracy on them is too high (observed: 84 % of 60 validation images, 69 % of other images). A closed-form head is
+selected by cross-validation, and its validation images have predictions of heads fitted without them.
 
-Leaked images are near-duplicates of images that the run learned from, found when it is evaluated. The cheap search by
-fingerprints decides (`visionft.features.near_duplicates`). The check for leaks compares more closely, and knows names,
-times, folders and the user's verdicts: where it has run, its groups count in place of these
-(`visionft.analysis.leaks`).
+Leaked images are near-duplicates of images that the run learned from. Evaluation finds them by a fast search with
+fingerprints (`visionft.features.near_duplicates`). The check for leaks (`visionft.analysis.leaks`) is more thorough: it
+also uses names, times, folders and the user's decisions. Once it has run, its groups replace the fast search.
 """
 
 import contextlib
@@ -33,50 +32,50 @@ from visionft.training.runs.run_snapshot import read_snapshot
 
 
 def unseen_evaluation(run: Run) -> Evaluation | None:
-    """Return the evaluation of a run on test, else on validation where that is unseen; None where neither is.
+    """Return the evaluation on test, else on validation, whichever is on unseen images; None if there is no such one.
 
-    They are those that it has with it, else those in its folder.
+    The evaluations of `run` are used, or the stored ones of its folder.
     """
-    found = run.evaluations or stored_evaluations(run.path)
-    both = (found.get("test"), found.get("val"))
-    return next((each for each in both if each is not None and is_unseen(run, each)), None)
+    evaluations = run.evaluations or stored_evaluations(run.path)
+    candidates = (evaluations.get("test"), evaluations.get("val"))
+    return next((each for each in candidates if each is not None and is_unseen(run, each)), None)
 
 
 def is_unseen(run: Run, evaluation: Evaluation) -> bool:
-    """Return whether no image of an evaluation trained or chose the run."""
-    has_chosen = run.config.total_epochs > 0 or bool(run.parts) or evaluation.is_multilabel
-    return not evaluation.seen and not (evaluation.split == "val" and has_chosen)
+    """Return whether no evaluated image was used to train or select the run."""
+    selects_on_val = run.config.total_epochs > 0 or bool(run.parts) or evaluation.is_multilabel
+    return not evaluation.seen and not (evaluation.split == "val" and selects_on_val)
 
 
 def count_seen(run: Run, split: Split, images: Iterable[SnapshotImage]) -> int:
-    """Count the images that were for training (evaluated on test: or validation) when the run was trained.
+    """Count the images that were in the training split when the run was trained.
 
-    A later split may have moved them.
+    A later split may have moved them. For the test split, images of the validation split count too.
     """
     seen = set[str]()
-    with contextlib.suppress(RunError):  # its list of images is lost
-        for each in _trained(run):
+    with contextlib.suppress(RunError):  # the snapshot of a run is unreadable
+        for each in _with_start_runs(run):
             if not is_live(each):
-                seen |= _learned(each, ("train", "val") if split == "test" else ("train",))
+                seen |= _split_hashes(each, ("train", "val") if split == "test" else ("train",))
     return sum(image.sha256 in seen for image in images)
 
 
-def _learned(run: Run, roles: Iterable[Split]) -> frozenset[str]:
+def _split_hashes(run: Run, splits: Iterable[Split]) -> frozenset[str]:
     images = read_snapshot(run.path)
-    return frozenset(image.sha256 for role in roles for image in images.labelled(role))
+    return frozenset(image.sha256 for split in splits for image in images.labelled(split))
 
 
-def _trained(run: Run) -> Iterator[Run]:
+def _with_start_runs(run: Run) -> Iterator[Run]:
     """Yield a run, or the members of an ensemble, and the runs that training started from."""
     for member in members_of(run):
         yield member
         start = member.path.with_name(member.config.start_from) if member.config.start_from else member.path
         if start != member.path and start.is_dir():
-            yield from _trained(read_run(start))
+            yield from _with_start_runs(read_run(start))
 
 
 def accuracy_words(found: Evaluation | None) -> Message:
-    """Return the accuracy of a run in words, from its `unseen_evaluation`."""
+    """Describe the accuracy in a run's `unseen_evaluation`."""
     if found is None:
         return Message("not measured on unseen images (evaluate it on test images, split off before training)")
     low, high = found.top1_interval
@@ -90,7 +89,7 @@ def accuracy_sentence(found: Evaluation | None) -> Message:
 
 
 def seen_words(found: Evaluation) -> Message:
-    """Return the accuracy on images that trained or chose the run, in words."""
+    """Describe the accuracy on images that were used to train or select the run."""
     values = {"share": f"{found.top1:.1%}", "count": f"{found.images:,}", "seen": f"{found.seen:,}"}
     if found.seen:
         return Message("{share} of {count} images, {seen} of them used in its training: likely too high", **values)
@@ -100,15 +99,16 @@ def seen_words(found: Evaluation) -> Message:
 logger = logging.getLogger(__name__)
 
 
-def learned_splits(run: Run, seen: Snapshot) -> tuple[Split, ...]:
-    """Return the splits that a run learned from: training, and validation where its head was fitted to it.
+def learned_splits(run: Run, training: Snapshot) -> tuple[Split, ...]:
+    """Return the splits that a run learned from: training, and validation if its head was fitted to it.
 
     Args:
         run: The run.
-        seen: The images and splits of its training.
+        training: The snapshot of its training.
     """
-    val = {image.image_id for image in seen.labelled("val")}
-    held_out = [found for each in members_of(run) if (found := read_held_out(each.path)) is not None]
+    val = {image.image_id for image in training.labelled("val")}
+    predictions = (read_held_out(member.path) for member in members_of(run))
+    held_out = [each for each in predictions if each is not None]
     fits_validation = any(not val.isdisjoint(each.image_ids.tolist()) for each in held_out)
     return ("train", "val") if fits_validation else ("train",)
 
@@ -120,10 +120,10 @@ def leaked_images(
     *,
     job: JobContext = SILENT_JOB,
 ) -> dict[Split, frozenset[int]] | None:
-    """Return the ids of the leaked images of each evaluated split.
+    """Return {split: ids of leaked images} for the evaluated images.
 
-    None where it cannot be told: the run is in no project, its list of images is lost, or no fingerprint can be stored.
-    An image that the run was itself trained on is none: `Evaluation.seen` counts those.
+    None if the search is not possible: the run has no project, its snapshot is unreadable, or no fingerprint can be
+    stored. Training images do not count as leaked; `Evaluation.seen` counts them.
 
     Raises:
         JobCancelled: The user cancelled.
@@ -132,57 +132,58 @@ def leaked_images(
     if project_dir is None:
         return None  # a trial run in a temporary folder
     if not run.parts and not run.config.method_row.needs_labels:
-        return dict.fromkeys(evaluated, frozenset[int]())  # it learned from no image
+        return dict.fromkeys(evaluated, frozenset[int]())  # a zero-shot run does not learn from images
     try:
-        seen = training_snapshot(run, images)
-        groups = _groups(project_dir, seen, evaluated, job)
+        training = training_snapshot(run, images)
+        groups = _duplicate_groups(project_dir, training, evaluated, job)
     except JobCancelled:
         raise
     except (RunError, VisionFTError) as error:
         logger.warning("leaked images of %s were not looked for: %s", run.name, error.message)
         return None
-    split_of = {image.image_id: image.split for image in seen.images if image.labels}
-    learned = learned_splits(run, seen)
-    found: dict[Split, frozenset[int]] = {}
+    split_of = {image.image_id: image.split for image in training.images if image.labels}
+    learned = learned_splits(run, training)
+    leaked: dict[Split, frozenset[int]] = {}
     for split, chosen in evaluated.items():
         sources = {image_id for image_id, other in split_of.items() if other in learned and other != split}
-        known = {image_id for ids in groups if not sources.isdisjoint(ids) for image_id in ids}
-        found[split] = frozenset({image.image_id for image in chosen} & known - sources)
-    return found
+        duplicates = {image_id for ids in groups if not sources.isdisjoint(ids) for image_id in ids}
+        leaked[split] = frozenset({image.image_id for image in chosen} & duplicates - sources)
+    return leaked
 
 
-def _groups(
-    project_dir: Path, seen: Snapshot, evaluated: dict[Split, Sequence[SnapshotImage]], job: JobContext
+def _duplicate_groups(
+    project_dir: Path, training: Snapshot, evaluated: dict[Split, Sequence[SnapshotImage]], job: JobContext
 ) -> list[tuple[int, ...]]:
+    """Return the groups of near-duplicates among training and evaluated images, as image ids."""
     from visionft.features.near_duplicates import near_duplicates  # loads OpenCV
 
-    every = {image.image_id: image for image in seen.images if image.labels}
-    every |= {image.image_id: image for chosen in evaluated.values() for image in chosen}
-    images = tuple(every[image_id] for image_id in sorted(every))
-    return components(near_duplicates(project_dir, replace(seen, images=images), job=job))
+    by_id = {image.image_id: image for image in training.images if image.labels}
+    by_id |= {image.image_id: image for chosen in evaluated.values() for image in chosen}
+    images = tuple(by_id[image_id] for image_id in sorted(by_id))
+    return components(near_duplicates(project_dir, replace(training, images=images), job=job))
 
 
 def with_leaked(evaluation: Evaluation, leaked: Collection[bool] | np.ndarray, right: np.ndarray) -> Evaluation:
-    """Return an evaluation with its figures without leaked images.
+    """Return an evaluation of N images with the number of leaked images and the accuracy without them.
 
     Args:
-        evaluation: Of N images.
-        leaked: (N,) whether each is leaked.
-        right: (N,) whether each is classified correctly.
+        evaluation: The evaluation.
+        leaked: (N,) whether each image is leaked.
+        right: (N,) whether each image is classified correctly.
     """
     is_leaked = np.asarray(leaked, bool)
-    others = np.asarray(right, bool)[~is_leaked]
-    count, share = int(is_leaked.sum()), float(others.mean()) if len(others) else None
+    clean = np.asarray(right, bool)[~is_leaked]
+    count, accuracy = int(is_leaked.sum()), float(clean.mean()) if len(clean) else None
     return replace(
         evaluation,
         leaked=count,
-        without_leaked=share,
-        without_leaked_interval=None if share is None else wilson_interval(int(others.sum()), len(others)),
+        without_leaked=accuracy,
+        without_leaked_interval=None if accuracy is None else wilson_interval(int(clean.sum()), len(clean)),
     )
 
 
 def right_images(targets: np.ndarray, probabilities: np.ndarray, thresholds: np.ndarray | None) -> np.ndarray:
-    """Return (N,) whether each image is classified correctly; of several labels, all of them.
+    """Return (N,) whether each image is classified correctly; for several labels, whether all of them are right.
 
     Args:
         targets: (N,) class indices, or (N, C) zeros and ones for several labels.
@@ -195,7 +196,7 @@ def right_images(targets: np.ndarray, probabilities: np.ndarray, thresholds: np.
 
 
 def leaked_words(found: Evaluation) -> Message | None:
-    """Return how many images leak, and the accuracy without them; None where none does, or that is not known."""
+    """Describe the number of leaked images and the accuracy without them; None without leaked images or a search."""
     if not found.leaked:
         return None
     if found.without_leaked is None or found.without_leaked_interval is None:

@@ -28,7 +28,7 @@ from visionft.core.jobs import JobContext
 from visionft.core.messages import Message
 from visionft.core.names import count_of
 from visionft.training.config.train_config import INTERPOLATION_SHARES, TrainConfig
-from visionft.training.loop.progress import RunProgress, look_epochs
+from visionft.training.loop.progress import RunProgress, interpolation_epochs
 from visionft.training.loop.train_step import Objective, add_batch, new_totals
 from visionft.training.loop.training_data import Judged, TrainingData
 from visionft.training.runs import checkpoint
@@ -38,9 +38,9 @@ from visionft.training.runs.metrics_file import append_metrics, read_metrics
 from visionft.training.runs.run_folder import best_epoch
 
 LEAST_IMAGES = 30  # validation images, to tell a standard error of losses
-# Least gain, as a share of the probe's loss. Losses of weights that have hardly moved differ by rounding alone, and
-# half the standard error of that is passed by chance in a third of cases (random labels, a rate of 1e-6).
-NOTICEABLE = 0.01
+# Of the probe's loss. Weights that have hardly moved differ in loss by rounding alone, and half the standard error of
+# such differences is exceeded by chance in a third of cases (random labels, a learning rate of 1e-6).
+MIN_GAIN_SHARE = 0.01
 _LOSSES, _RIGHT = "losses", "right"  # in the state of `best`: `Judged`, with None for NaN
 
 
@@ -78,13 +78,13 @@ def validate(part: nn.Module, training_data: TrainingData, objective: Objective,
 def validate_held_out(training_data: TrainingData, objective: Objective) -> Validation | None:
     """Validate by held-out predictions where the head was fitted to the validation images; None where it was not."""
     ids = [image.image_id for image in training_data.val_images]
-    if training_data.held_out is None or not len((seen := training_data.held_out.among(ids)).image_ids):
+    if training_data.held_out is None or not len((seen := training_data.held_out.subset(ids)).image_ids):
         return None
     known = seen.predicted
     chosen = [image for image in training_data.val_images if image.image_id in set(known.image_ids.tolist())]
     if not chosen:
         return _UNKNOWN
-    logits = torch.from_numpy(known.of([image.image_id for image in chosen]))
+    logits = torch.from_numpy(known.logits_of([image.image_id for image in chosen]))
     targets = torch.from_numpy(training_data.targets(chosen))
     loss, hits = objective.evaluation_loss(logits, targets), objective.hits(logits, targets)
     return Validation(float(loss), float(hits) / len(chosen), len(chosen))
@@ -183,17 +183,17 @@ class CheckpointKeeper:
         """Tell whether weights on the way to an epoch are tried."""
         patience = self._config.patience
         is_last = 0 < patience <= epoch - progress.best_epoch
-        return is_last or epoch in look_epochs(self._config)
+        return is_last or epoch in interpolation_epochs(self._config)
 
     def _find_better(self, own: Validation) -> _Kept | None:
         """Return weights between the start and the present ones that are better than the best so far, if there are any.
 
         At each share of the way the head is solved for anew on training and validation images; at the start it is the
-        linear probe. Each is judged by its loss on the validation images, held out, at its best temperature. A share
-        must have a lower loss than the probe by half a standard error, paired over the images; the present weights
-        themselves by a whole one, than the probe and than each share, on at least `LEAST_IMAGES` images. Either gain
-        must be `NOTICEABLE`. None may have a lower balanced accuracy than what it replaces by more than a standard
-        error. `own` is the validation of the present weights.
+        linear probe. Each is judged by its held-out loss on the validation images at its best temperature. A share must
+        have a lower loss than the probe by half a standard error, paired over the images. The present weights must
+        have a lower loss than the probe and each share by a whole standard error, on at least `LEAST_IMAGES` images.
+        Either gain must be at least `MIN_GAIN_SHARE`. Replacing weights may not lower the balanced accuracy by more
+        than a standard error. `own` is the validation of the present weights.
         """
         self._accelerator.wait_for_everyone()  # the main process alone has written the start
         if not has_whole(self._run_dir, START):
@@ -235,7 +235,7 @@ class CheckpointKeeper:
         """
         assert self._of_probe is not None
         others = [(self._of_probe, than_probe), *([(self._of_best, than_best)] if self._of_best is not None else [])]
-        return _is_lower(judged.losses, self._of_probe.losses, least=NOTICEABLE) and all(
+        return _is_lower(judged.losses, self._of_probe.losses, least=MIN_GAIN_SHARE) and all(
             _is_lower(judged.losses, other.losses, by=by) and not self._is_worse_for_classes(judged, other)
             for other, by in others
         )
@@ -250,7 +250,7 @@ class CheckpointKeeper:
         )
 
     def _stored_best(self) -> Judged | None:
-        """Return what an earlier session has kept of the weights between start and end; None where there is none.
+        """Return the weights between start and end that an earlier session kept, or None.
 
         Weights that were saved but not recorded before a crash do not count: their epoch is repeated.
         """

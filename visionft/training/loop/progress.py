@@ -20,7 +20,7 @@ from visionft.training.config.train_config import TrainConfig
 
 _LOADING_S: Final = 3.0  # to load PyTorch and a network
 _FEATURE_S: Final = 0.002  # of an image whose features are known, to solve a head and for each epoch of it
-FIRST_LOOK = 3  # epochs until weights on the way are tried for the first time; each later time after twice as many
+FIRST_INTERPOLATION_EPOCH = 3  # of the first interpolated weights; the next ones after twice as many epochs each
 
 
 @dataclass(kw_only=True)
@@ -104,14 +104,14 @@ def usual_training_times(
             passes = len(val) + missing_features(project_dir, labelled, config.features)
         learned = config.total_epochs * (3.0 * len(train) + len(val))  # a step takes as long as three passes
         if config.method_row.interpolates:
-            learned += 2.0 * len(look_epochs(config)) * len(labelled)
+            learned += 2.0 * len(interpolation_epochs(config)) * len(labelled)
         steps, step_s = learned * pixels, pixels_s
     return _LOADING_S + passes * pixels * pixels_s, 0.5 + steps * step_s
 
 
-def look_epochs(config: TrainConfig) -> frozenset[int]:
+def interpolation_epochs(config: TrainConfig) -> frozenset[int]:
     """Return the epochs after which weights on the way from the start are tried: 3, 6, 12 ... and the last."""
     if not config.total_epochs:
         return frozenset()
-    doubled = (FIRST_LOOK * 2**number for number in range(32))
+    doubled = (FIRST_INTERPOLATION_EPOCH * 2**number for number in range(32))
     return frozenset({*(epoch for epoch in doubled if epoch < config.total_epochs), config.total_epochs})

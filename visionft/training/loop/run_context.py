@@ -46,7 +46,7 @@ class RunContext:
             options: Of the method.
             classes: Outputs of the head.
             device: `auto`, `cuda`, `mps` or `cpu`; likewise `precision`: `auto`, `fp32`, `bf16` or `fp16`.
-            precision: Of the computation; the weights stay fp32.
+            precision: Precision of the computation; the weights stay fp32.
 
         Raises:
             ConfigError: There is no such device here, or the method refuses the network.

@@ -58,7 +58,7 @@ def train(
     uses_mirrored: bool = True,
     learned: Snapshot | None = None,
     spent_s: float = 0.0,
-    is_enough: Callable[[float], bool] = lambda _seconds: False,
+    should_end: Callable[[float], bool] = lambda _seconds: False,
     job: JobContext = SILENT_JOB,
 ) -> TrainResult:
     """Fine-tune a classifier on the training images of a snapshot, or resume the run in `run_dir`.
@@ -71,7 +71,7 @@ def train(
         uses_mirrored: Whether a solved head may learn from mirrored copies, which are a second pass of the images.
         learned: Some of the images, to learn from these alone; None for all.
         spent_s: Seconds that its preparation took, such as measuring what the network sees; they count for the run.
-        is_enough: Whether the run is to end here as finished, with the best so far: asked after each step, with 0, and
+        should_end: Whether the run is to end here as finished, with the best so far: asked after each step, with 0, and
             before each epoch, with the seconds of the longest one so far.
 
     Raises:
@@ -91,7 +91,7 @@ def train(
         uses_mirrored=uses_mirrored,
         learned=learned or images,
         spent_s=spent_s,
-        is_enough=is_enough,
+        should_end=should_end,
         job=job,
     )
     stopped = False
@@ -107,7 +107,7 @@ def train(
                     except NotFinite as fault:
                         run.roll_back(fault)
                         continue
-                    if not run.has_enough:
+                    if not run.ends_early:
                         run.finish_epoch()
                 run.keeper.report_kept()
         except JobCancelled:
@@ -140,11 +140,11 @@ class _Run:
         uses_mirrored: bool,
         learned: Snapshot,
         spent_s: float,
-        is_enough: Callable[[float], bool],
+        should_end: Callable[[float], bool],
         job: JobContext,
     ) -> None:
         self.config, self.images, self.is_new = config, images, is_new
-        self._uses_mirrored, self._learned, self._is_enough = uses_mirrored, learned, is_enough
+        self._uses_mirrored, self._learned, self._is_enough = uses_mirrored, learned, should_end
         self._began = time.monotonic() - spent_s
         job.report(Progress(stage="Loading the network", done=0, total=0))
         context = RunContext.of_run(config, classes=len(images.class_names))
@@ -159,7 +159,7 @@ class _Run:
         if self.is_fresh and config.start_from:
             seen = warm_start(self.classifier, config, images.class_names, self.run_dir.parent.parent)
             ids = [image.image_id for image in images.labelled("val")]
-            self._has_seen_validation = seen is not None and bool(len(seen.among(ids).image_ids))
+            self._has_seen_validation = seen is not None and bool(len(seen.subset(ids).image_ids))
         job = job if self.is_main else job.without_events()
         self.start_s, self.learning_s = usual_training_times(
             config, learned, project_of_run(run_dir), uses_mirrored=uses_mirrored
@@ -170,7 +170,7 @@ class _Run:
         self._steps = EventThrottle(self.job.report)
         self.memory = PeakMemory(self.accelerator.device)
         self.train_step: TrainStep | None = None
-        self.has_enough = False  # whether it ends here, with the best so far
+        self.ends_early = False  # whether it ends here, with the best so far
         self._lock: FileLock | None = None
 
     def _agree(self, value: Any) -> Any:
@@ -322,7 +322,7 @@ class _Run:
         return True
 
     def is_over(self) -> bool:
-        if self.has_enough or self.progress.ends_at_start:
+        if self.ends_early or self.progress.ends_at_start:
             return True
         if self.config.total_epochs and self._agree(self._is_enough(self.progress.longest_epoch_s)):
             return True
@@ -348,7 +348,7 @@ class _Run:
                 progress.epoch_seconds = earlier + time.monotonic() - began
                 self._report_step(totals)
                 if self.accelerator.num_processes == 1 and self._is_enough(0.0):
-                    self.has_enough = True
+                    self.ends_early = True
                     return
         finally:
             progress.loss_sum, progress.hits, progress.seen = totals.tolist()

@@ -62,8 +62,8 @@ class Objective:
 def balanced_weights(counts: Tensor, task: Task) -> Tensor:
     """Return (C,) class weights from image counts: inverse frequency, 1 on average over the losses of an epoch.
 
-    With one label a class has as many losses as images, and weighs the same as every other then; with several labels
-    every class has a loss for each image.
+    With one label a class has one loss per image, and all classes weigh the same in the end. With several labels every
+    class has a loss for each image.
 
     Logits are not shifted by the classes' frequencies afterwards (Menon et al. 2021, arXiv:2007.07314). A perceptron on
     frozen features of magnetic tiles, three divisions: log loss .52 and .85 right as it is, .59 and .81 shifted, .48

@@ -2,7 +2,7 @@
 
 Before all features are trained the head is strongly regularised ridge regression, W = (X'X + k I)^-1 X'Y on centred
 features (Hoerl and Kennard 1970). An optimal head for the pretrained features would harm: it fits the training images
-nearly perfectly, so little loss is left to train the features, and they end below those of a random head. A strength k
+nearly perfectly, so little loss is left to train the features, and they end below a random head's. A strength k
 far above the features' variance leaves little more than the differences of the class means, with small logits: the
 first epochs keep most of the lead, and the last lose nothing. LoRA on the starter ResNet ended at .88 to .91 from the
 exact head, at .95 from this one (from 32 images a class) and at .95 to .97 from a random one.
@@ -43,7 +43,7 @@ from visionft.training.runs.manifest import HeldOutPredictions
 from visionft.training.runs.run_snapshot import DRIFT_IMAGES, RIDGE_INIT_PER_CLASS, spread, spread_by_class
 
 STRENGTH = 100.0  # relative to the features' mean variance
-_RAREST = 0.02  # a share below it counts as this much
+_MIN_CLASS_SHARE = 0.02  # smaller shares are raised to it
 
 
 @torch.no_grad()
@@ -62,7 +62,7 @@ def set_gentle_head(head: nn.Linear, features: Tensor, targets: Tensor) -> None:
     ridge = STRENGTH * float(covariance.diagonal().mean())
     weight = solve(covariance, sums.moment / sums.count - torch.outer(sums.mean, sums.prior), ridge=ridge)  # (D, C)
     if labels.ndim == 2:
-        share = sums.prior.clamp(_RAREST, 1 - _RAREST)
+        share = sums.prior.clamp(_MIN_CLASS_SHARE, 1 - _MIN_CLASS_SHARE)
         weight = weight / (share * (1 - share))
         offset = share.logit()
     else:
@@ -114,7 +114,7 @@ class TrainingData:
         self._project_dir = project_dir if self._accelerator.is_main_process else None
         self._reported: set[Path] = set()
         self.held_out: HeldOutPredictions | None = None  # of the solved head, for `solved_images`
-        self.is_at_start = True  # whether the trained weights are those of the start
+        self.is_at_start = True  # whether the weights are untrained
         self._remembered: Batch | None = None
         self.device: torch.device = self._accelerator.device
         looks = config.method_row.looks_at_training_images(config.method_options)
@@ -160,7 +160,7 @@ class TrainingData:
         return Batches(sampler, features=features)
 
     def _features_of_start(self, chosen: tuple[SnapshotImage, ...], stage: str) -> Batch:
-        """Return the features (N, D) for the solved head, and keep those of the mirrored copies that it learns from."""
+        """Return the features (N, D) for the solved head, and keep the features of its mirrored copies."""
         if self._classifier.reads_stages and (self.is_cached or self._is_pretrained):
             features = self._stored_features(chosen, stage)
             if self.looks_mirrored:
@@ -205,7 +205,7 @@ class TrainingData:
     def _features(self, chosen: tuple[SnapshotImage, ...], stage: str, *, looks_mirrored: bool = False) -> Batch:
         """Return the features (N, D) of images as the classifier sees them now; every process computes them all.
 
-        With `looks_mirrored` (N, 2D): beside them those of the mirrored images.
+        With `looks_mirrored` (N, 2D): the features of an image and of its mirrored copy.
         """
         self._classifier.eval()
         found: list[Batch] = []
@@ -262,7 +262,7 @@ class TrainingData:
         finally:
             head.load_state_dict(kept)
             self.held_out, self._mirrored = None, []
-            vars(self).pop("_features_at_start", None)  # they are large, and those of later weights are others
+            vars(self).pop("_features_at_start", None)  # they are large, and later weights have others
 
     @cached_property
     def _features_at_start(self) -> Batch:
@@ -280,15 +280,14 @@ class TrainingData:
     def calibrate_head(self, *, is_probe: bool = False) -> Judged:
         """Scale the logits of the linear head to the least loss on the validation images, and judge it at that scale.
 
-        A solved head is judged by its held-out predictions, which are scaled alike; what remains of them is those of
-        the validation images: training images have tuned the features. A probe of the start is left as solved, at the
-        scale that all its images give it.
+        A solved head is judged by its held-out predictions, which get the same scale. Only the validation images keep
+        theirs: training images have tuned the features. The probe of the start keeps the scale of its solution.
         """
         head, val = self._classifier.linear_head, self.val_images
         losses, right = (np.full(len(val), np.nan) for _ in range(2))
         place_of = {image.image_id: place for place, image in enumerate(val)}
         if self.held_out is not None:
-            known = self.held_out.among(place_of).predicted
+            known = self.held_out.subset(place_of).predicted
             logits = known.logits.astype(np.float64)
             places = np.array([place_of[image_id] for image_id in known.image_ids.tolist()], np.int64)
         else:
@@ -301,7 +300,7 @@ class TrainingData:
             head.weight.div_(temperature)
             head.bias.div_(temperature)
         if self.held_out is not None and not is_probe:
-            seen = self.held_out.among(place_of)
+            seen = self.held_out.subset(place_of)
             self.held_out = HeldOutPredictions(seen.image_ids, seen.logits / np.float32(temperature))
         losses[places] = cross_entropies(logits / temperature, targets)
         right[places] = are_right(logits, targets)

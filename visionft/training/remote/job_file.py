@@ -50,18 +50,18 @@ from visionft.training.runs.run_snapshot import SNAPSHOT_FILE, write_snapshot
 KIND: Final = "job"
 SUFFIX: Final = ".vftjob"
 RESULT_SUFFIX: Final = ".vftresult"
-FOLDER: Final = "jobs"  # of a project: what was packed, to take the results back
-JOB_FILE: Final = "job.json"  # in a folder on which a job was unpacked, and in the run that its result became
-IMPORTED: Final = "imported.json"  # in the record of a job: the run that its result became
+JOBS_FOLDER: Final = "jobs"  # in a project: the packed jobs, whose results are taken back
+JOB_FILE: Final = "job.json"  # in the folder of an unpacked job, and in the run of its result
+IMPORTED_FILE: Final = "imported.json"  # in the record of a job: the run of its result
 QUALITY: Final = 95  # of JPEG, without chroma subsampling
-_TRIED: Final = 16  # images, for the forecast
+_FORECAST_IMAGES: Final = 16  # images, for the forecast
 _WEIGHTS: Final = "weights"
 
 
 def packed_bytes(images: Snapshot, config: TrainConfig, *, lossless: bool = False) -> int:
     """Return a forecast of the size of a job file, from a few of its images."""
     used, weights = _used(images), _packed_weights(config)
-    some = used[:: max(1, len(used) // _TRIED)]
+    some = used[:: max(1, len(used) // _FORECAST_IMAGES)]
     sizes = [len(content) for image in some if (content := _packed_image(image, config, lossless=lossless))]
     return round(len(used) * sum(sizes) / max(1, len(sizes))) + (weights.stat().st_size if weights else 0)
 
@@ -97,13 +97,13 @@ def pack_job(
     job.report(Notice(message=Message("The job file takes about {size}.", size=size_text(size))))
     packer = _ImagePacker(config, images, lossless=lossless, job=job)
     number = str(uuid.uuid4())
-    with temporary_folder(project_dir / FOLDER / number) as kept:
+    with temporary_folder(project_dir / JOBS_FOLDER / number) as kept:
         facts = {"job": number, "side": config.near_side, "lossless": lossless}
         manifest = pack(target, KIND, facts, packer.contents(kept, facts))
         write_json(kept / SETTINGS, config.to_dict())
         write_snapshot(kept, packer.packed(of_project=True))
-        (project_dir / FOLDER).mkdir(exist_ok=True)
-        shutil.copytree(kept, project_dir / FOLDER / number)
+        (project_dir / JOBS_FOLDER).mkdir(exist_ok=True)
+        shutil.copytree(kept, project_dir / JOBS_FOLDER / number)
     return PackedJob.of(manifest)
 
 
@@ -183,7 +183,7 @@ def encoded(pixels: Any, *, lossless: bool) -> bytes:
 
 
 def read_job(path: Path) -> tuple[Manifest, PackedJob]:
-    """Return the manifest and the facts of a job file (PackedFileError: it is none, or unsafe)."""
+    """Return the manifest and the facts of a job file (PackedFileError: not a job file, or unsafe)."""
     manifest = read_manifest(path, KIND)
     return manifest, PackedJob.of(manifest)
 
@@ -200,7 +200,7 @@ def imported_run(project_dir: Path, number: str) -> str:
     """Return the run that the result of a job became; empty where it is not in the project, or no longer."""
     runs = project_dir / RUNS_FOLDER
     with contextlib.suppress(OSError, ValueError):
-        record = read_json(project_dir / FOLDER / number / IMPORTED, max_bytes=MAX_RECORD_BYTES)
+        record = read_json(project_dir / JOBS_FOLDER / number / IMPORTED_FILE, max_bytes=MAX_RECORD_BYTES)
         named = from_plain(dict[str, str], record).get("run", "")
         if is_plain_name(named) and (runs / named).is_dir():
             return named
@@ -214,7 +214,7 @@ def kept_job(project_dir: Path, number: str) -> tuple[TrainConfig, Snapshot]:
     Raises:
         PackedFileError: It packed no such job, or the record of it is damaged.
     """
-    folder = project_dir / FOLDER / number
+    folder = project_dir / JOBS_FOLDER / number
     if not is_job_number(number) or not folder.is_dir():
         message = Message("{project} has packed no such job.", project=project_dir.name)
         raise PackedFileError(message, "Open the project that it was packed from.")

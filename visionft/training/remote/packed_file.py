@@ -1,6 +1,6 @@
-"""A job file and its result: a zip with a manifest of sizes and hashes, and one schema of what it must hold.
+"""A job file and its result: a zip with a manifest of sizes and hashes, and its schema.
 
-It may be a stranger's: only names of the manifest are unpacked, each must be a plain relative path of ASCII, and
+The file is untrusted: only names of the manifest are unpacked, each must be a plain relative path of ASCII, and
 nothing is larger than the manifest says. Types and ranges are checked whole before anything is used: the manifest
 here, a job by `running.py`, a result by `results.py`. Nothing in it runs, and PyTorch is not loaded.
 """
@@ -32,7 +32,7 @@ from visionft.data.types import Snapshot
 from visionft.training.base_weights import WEIGHTS_FILE
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.manifest import BEST_FOLDER, MODEL_FILE, STATE_FILE
-from visionft.training.runs.manifest import MANIFEST as BEST_MANIFEST
+from visionft.training.runs.manifest import MANIFEST_FILE as BEST_MANIFEST
 from visionft.training.runs.manifest import read_manifest as read_checkpoint_manifest
 from visionft.training.runs.run_folder import BaseWeights, TrainResult, best_epoch
 from visionft.training.runs.run_snapshot import read_snapshot
@@ -49,11 +49,13 @@ _MOST_FILES = 2_000_000  # ImageNet has 1.3 million training images
 _MOST_EPOCHS: Final = 100_000  # the settings allow 10,000
 _NAME = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9_.-]*/){0,3}[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_NUMBER = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")  # a UUID
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")  # a UUID
 _SHARES: Final = frozenset({"share", "train_accuracy", "val_accuracy", "top1"})  # of 1
 _DIVISORS: Final = frozenset({"steps", "total_parameters"})  # at least 1
 _EPOCHS: Final = frozenset({"epoch", "epochs", "first_epoch"})
-_SIGNED: Final = frozenset({"loss", "train_loss", "val_loss", "feature_drift"})  # may be below 0, if only by rounding
+_SIGNED_METRICS: Final = frozenset(
+    {"loss", "train_loss", "val_loss", "feature_drift"}
+)  # may be below 0, if only by rounding
 
 
 class PackedFileError(VisionFTError):
@@ -87,7 +89,7 @@ class PackedJob:
         job: Its number, a random UUID.
         images: Number of images; `left_out` could not be read.
         side: About the shorter side of the packed images, in pixels.
-        lossless: Whether their pixels are exactly those of training here.
+        lossless: Whether training there sees exactly the same pixels.
         bytes: Size of all files.
     """
 
@@ -100,7 +102,7 @@ class PackedJob:
 
     @classmethod
     def of(cls, manifest: Manifest) -> Self:
-        """Return the facts of a job's manifest (PackedFileError: they are none)."""
+        """Return the facts of a job's manifest (PackedFileError: invalid facts)."""
         try:
             facts = from_plain(cls, manifest.facts | {"bytes": manifest.bytes})
             _require_job_number(facts.job)
@@ -126,7 +128,7 @@ class ResultFacts:
 
     @classmethod
     def of(cls, manifest: Manifest) -> Self:
-        """Return the facts of a result's manifest (PackedFileError: they are none)."""
+        """Return the facts of a result's manifest (PackedFileError: invalid facts)."""
         try:
             facts = from_plain(cls, manifest.facts, is_finite=True)
             _require_job_number(facts.job)
@@ -150,7 +152,7 @@ def damaged_result(reason: object) -> PackedFileError:
 
 def is_job_number(text: str) -> bool:
     """Return whether a text is the number of a job: a UUID, which is safe in paths and shells."""
-    return _NUMBER.fullmatch(text) is not None
+    return _UUID.fullmatch(text) is not None
 
 
 def _require_job_number(text: str) -> None:
@@ -162,7 +164,7 @@ def read_manifest_values(values: Any, kind: str, name: str) -> Manifest:
     """Return the manifest of a packed file called `name` from its JSON values.
 
     Raises:
-        ValueError: They are none.
+        ValueError: The values are not a manifest.
         PackedFileError: It is of another kind, of a newer program, or names files in a way that is not safe.
     """
     stated = from_plain(dict[str, Any], values)
@@ -261,15 +263,15 @@ def _require_ranges(record: Any) -> None:
         value = getattr(record, field.name)
         if isinstance(value, bool) or not isinstance(value, int | float):
             continue
-        low = 1 if field.name in _DIVISORS else -float("inf") if field.name in _SIGNED else 0
+        low = 1 if field.name in _DIVISORS else -float("inf") if field.name in _SIGNED_METRICS else 0
         high = 1 if field.name in _SHARES else _MOST_EPOCHS if field.name in _EPOCHS else float("inf")
         if not low <= value <= high or not math.isfinite(value):
             raise ValueError(Message("{name} is {value}", name=field.name, value=value))
 
 
-MANIFEST: Final = "manifest.json"
-MOST_MANIFEST: Final = MAX_RECORD_BYTES * 20  # bytes; that of a job with ImageNet's 1.3 million images takes 150 MB
-_CHUNK = 1 << 20  # bytes copied between two looks whether the job was cancelled
+MANIFEST_FILE: Final = "manifest.json"
+MOST_MANIFEST: Final = MAX_RECORD_BYTES * 20  # bytes; a job with ImageNet's 1.3 million images has one of 150 MB
+_CHUNK = 1 << 20  # bytes copied between two checks for cancellation
 _DAMAGE = (
     *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, OverflowError),
     *(NotImplementedError, RuntimeError, ValueError, KeyError),
@@ -301,7 +303,7 @@ def pack(target: Path, kind: str, facts: dict[str, Any], contents: Iterable[Cont
                     size += len(part)
             files[name] = (size, digest.hexdigest())
         values = {"kind": kind, "format": FORMAT, "program": visionft.__version__, "facts": facts, "files": files}
-        archive.writestr(zipfile.ZipInfo(MANIFEST), json.dumps(values, ensure_ascii=False))
+        archive.writestr(zipfile.ZipInfo(MANIFEST_FILE), json.dumps(values, ensure_ascii=False))
     return Manifest(facts, files, visionft.__version__)
 
 
@@ -322,7 +324,7 @@ def read_manifest(path: Path, kind: str) -> Manifest:
     """
     try:
         with open_regular(path) as handle, zipfile.ZipFile(handle) as archive:
-            entry = _stored(archive, MANIFEST)
+            entry = _stored(archive, MANIFEST_FILE)
             if entry.file_size > MOST_MANIFEST:
                 raise ValueError("its manifest is too large")
             values: Any = parse_json(archive.read(entry), max_bytes=max(1000, entry.file_size))
@@ -336,7 +338,7 @@ def read_manifest(path: Path, kind: str) -> Manifest:
 
 
 def _stored(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
-    """Return an entry as `pack` writes it (KeyError, ValueError: there is none, or it is compressed)."""
+    """Return an entry as `pack` writes it (KeyError: missing; ValueError: compressed)."""
     entry = archive.getinfo(name)
     if entry.compress_type != zipfile.ZIP_STORED or entry.file_size > entry.compress_size:
         raise ValueError(Message("{name} is compressed", name=name))

@@ -19,7 +19,7 @@ from visionft.training.base_weights import WEIGHTS_FILE, stated_origin
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.evaluation.stored import Evaluation, evaluation_file, stored_evaluations
 from visionft.training.evaluation.trained_run import evaluate_held_out
-from visionft.training.remote.job_file import FOLDER, IMPORTED, JOB_FILE, imported_run, kept_job
+from visionft.training.remote.job_file import IMPORTED_FILE, JOB_FILE, JOBS_FOLDER, imported_run, kept_job
 from visionft.training.remote.packed_file import (
     CONFIG,
     OF_RESULT,
@@ -112,7 +112,7 @@ def import_result(project_dir: Path, images: Snapshot, result: Path, *, job: Job
     manifest = read_manifest(result, KIND)
     facts = ResultFacts.of(manifest)
     config, packed = kept_job(project_dir, facts.job)
-    record = project_dir / FOLDER / facts.job / IMPORTED
+    record = project_dir / JOBS_FOLDER / facts.job / IMPORTED_FILE
     with temporary_folder(project_dir / RUNS_FOLDER / "imported") as folder:
         known = imported_run(project_dir, facts.job)
         if known and record.exists():
@@ -143,13 +143,13 @@ def import_result(project_dir: Path, images: Snapshot, result: Path, *, job: Job
 
 
 def _of_run(manifest: Manifest) -> Manifest:
-    """Return the manifest of the files that a run here has; an ensemble, or code, is none of them."""
+    """Return the manifest of the files that a run here has; ensembles and code are left out."""
     files = {name: manifest.files[name] for name in (*OF_RESULT, *_OPTIONAL) if name in manifest.files}
     return dataclasses.replace(manifest, files=files)
 
 
 def _publish(folder: Path, run_dir: Path) -> None:
-    """Give a whole run its place and name, by one rename; what it states of its name is written before."""
+    """Move a complete run to its place by one rename, after its files state the new name."""
     for path in (folder / RESULT, *(folder / evaluation_file(split) for split in SPLITS)):
         if path.exists():
             write_json(path, read_json(path) | {"run": run_dir.name})

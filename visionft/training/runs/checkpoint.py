@@ -37,7 +37,7 @@ from visionft.core.files import (
 from visionft.core.jobs import SILENT_JOB, JobContext
 from visionft.core.messages import Message, sentences
 from visionft.data.types import Snapshot
-from visionft.training.config.train_config import NETWORK, TrainConfig
+from visionft.training.config.train_config import NETWORK_FIELD, TrainConfig
 from visionft.training.runs.manifest import FILE as HELD_OUT_FILE
 from visionft.training.runs.manifest import (
     MODEL_FILE,
@@ -54,7 +54,7 @@ from visionft.training.runs.run_folder import TrainResult, claim_run_dir, lock_r
 from visionft.training.runs.run_snapshot import read_snapshot, write_snapshot
 
 LAST, PREVIOUS, BEST, START = "last", "prev", "best", "start"
-_OPTIMIZER = "optimizer.safetensors"
+_OPTIMIZER_FILE = "optimizer.safetensors"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,10 +67,10 @@ class Checkpoint:
 
 def save_checkpoint(run_dir: Path, name: str, checkpoint: Checkpoint) -> None:
     """Write a checkpoint and rename it over the old one, which a failure leaves; the older `last` becomes `prev`."""
-    with whole_folder(run_dir / name, keep_as=PREVIOUS if name == LAST else "") as folder:
+    with atomic_folder(run_dir / name, keep_as=PREVIOUS if name == LAST else "") as folder:
         _save(checkpoint.model, folder / MODEL_FILE)
         if checkpoint.optimizer:
-            _save(checkpoint.optimizer, folder / _OPTIMIZER)
+            _save(checkpoint.optimizer, folder / _OPTIMIZER_FILE)
         if checkpoint.held_out is not None:
             save_held_out(folder, checkpoint.held_out)
         (folder / STATE_FILE).write_text(json.dumps(checkpoint.state, indent=2) + "\n", encoding="utf-8")
@@ -83,7 +83,7 @@ def _save(tensors: dict[str, Tensor], path: Path) -> None:
 
 
 @contextmanager
-def whole_folder(target: Path, *, keep_as: str = "") -> Generator[Path]:
+def atomic_folder(target: Path, *, keep_as: str = "") -> Generator[Path]:
     """Yield an empty folder; on success flush it to the disk and rename it over `target`, which else is unchanged.
 
     `keep_as` is the new name of an earlier `target` beside it; without one that is removed.
@@ -136,7 +136,7 @@ def _read(folder: Path) -> Checkpoint:
     if fault := fault_of(folder):
         raise ValueError(fault)
     try:
-        optimizer = load_file(folder / _OPTIMIZER) if _OPTIMIZER in read_manifest(folder) else {}
+        optimizer = load_file(folder / _OPTIMIZER_FILE) if _OPTIMIZER_FILE in read_manifest(folder) else {}
         state = read_json(folder / STATE_FILE)
         model, held_out = load_file(folder / MODEL_FILE), load_held_out(folder / HELD_OUT_FILE)
         return Checkpoint(model=model, optimizer=optimizer, state=state, held_out=held_out)
@@ -150,7 +150,7 @@ def has_whole(run_dir: Path, *names: str) -> bool:
 
 
 def load_newest(run_dir: Path, job: JobContext = SILENT_JOB) -> Checkpoint:
-    """Return the newest undamaged checkpoint, with a notice where it is not the newest (RunError: there is none)."""
+    """Return the newest undamaged checkpoint, with a notice if a newer one is damaged (RunError: no whole one)."""
     faults: dict[str, str] = {}
     for name in (LAST, PREVIOUS):
         try:
@@ -247,7 +247,7 @@ def open_run(run_dir: Path, config: TrainConfig, images: Snapshot) -> None:
             classes = all_texts(images.class_names, images.prompts, templates)
             write_json(run_dir / PROMPTS_FILE, {each.class_name: list(each.texts) for each in classes})
         network = config.backbone_row.construction
-        write_json(run_dir / "config.json", {**config.to_dict(), NETWORK: network})
+        write_json(run_dir / "config.json", {**config.to_dict(), NETWORK_FIELD: network})
     (run_dir / "result.json").unlink(missing_ok=True)
 
 

@@ -22,21 +22,21 @@ from visionft.core.messages import Message
 from visionft.core.records import from_plain
 
 BEST_FOLDER = "best"  # of a run: the checkpoint that evaluation and export read
-MANIFEST = "manifest.json"
+MANIFEST_FILE = "manifest.json"
 MODEL_FILE, STATE_FILE = "model.safetensors", "state.json"
-COMBINED_FILE = "combined.json"  # in its place where the networks are those of other runs
+COMBINED_FILE = "combined.json"  # replaces it in an ensemble of other runs
 
 
 def write_manifest(folder: Path) -> None:
     hashes = {path.name: sha256_file(path) for path in sorted(folder.iterdir())}
-    (folder / MANIFEST).write_text(json.dumps(hashes, indent=2) + "\n", encoding="utf-8")
+    (folder / MANIFEST_FILE).write_text(json.dumps(hashes, indent=2) + "\n", encoding="utf-8")
 
 
 def read_manifest(folder: Path) -> dict[str, str]:
-    """Return {file name: hash} of a folder (OSError: there is none; ValueError: it is damaged)."""
-    values = from_plain(dict[str, str], read_json(folder / MANIFEST))
+    """Return {file name: hash} of a folder (OSError: missing; ValueError: damaged)."""
+    values = from_plain(dict[str, str], read_json(folder / MANIFEST_FILE))
     if not values or not all(map(is_plain_name, values)):
-        raise ValueError(Message("{MANIFEST} lists no files", MANIFEST=MANIFEST))
+        raise ValueError(Message("{MANIFEST_FILE} lists no files", MANIFEST_FILE=MANIFEST_FILE))
     return values
 
 
@@ -46,7 +46,7 @@ def is_plain_name(name: str) -> bool:
 
 
 def weights_hash(folder: Path) -> str:
-    """Return the hash of a checkpoint's weights; empty where there are none."""
+    """Return the hash of a checkpoint's weights; empty without a manifest."""
     with contextlib.suppress(OSError, ValueError):
         hashes = read_manifest(folder)
         return hashes.get(MODEL_FILE) or hashes.get(COMBINED_FILE, "")
@@ -124,10 +124,10 @@ _OF: Final = "weights"
 class HeldOutPredictions:
     """Calibrated logits of the images of a head by heads fitted without them; NaN for the only image of a class.
 
-    A closed-form head gives them without extra cost, by folds. A head fitted to validation images too has no honest
-    answer for them but these: evaluation, calibration, ensembles and variants read them in place of the network's own.
-    The weights of an ensemble are also fitted to those of training images. They are a file of the checkpoint, so that
-    neither is ever without the other; runs of earlier versions have one beside it, for training images alone.
+    A closed-form head gives them without extra cost, by folds. A head is fitted to the validation images too, and its
+    own predictions for them are too good: evaluation, calibration, ensembles and variants read these instead. The
+    weights of an ensemble are also fitted to the predictions of training images. The file is a part of the checkpoint,
+    so that the two always match; runs of earlier versions have a file beside it, for training images alone.
     """
 
     image_ids: np.ndarray  # (M,) ids of the images in the project
@@ -147,19 +147,19 @@ class HeldOutPredictions:
         """Return the ids of the images without one."""
         return frozenset(self.image_ids.tolist()) - frozenset(self.predicted.image_ids.tolist())
 
-    def among(self, image_ids: Collection[int]) -> "HeldOutPredictions":
-        """Return those of the given images, as far as the head has seen them."""
+    def subset(self, image_ids: Collection[int]) -> "HeldOutPredictions":
+        """Return the predictions of the given images, without images that the head has not seen."""
         return self._rows(np.isin(self.image_ids, list(image_ids)))
 
-    def of(self, image_ids: Sequence[int]) -> np.ndarray:
+    def logits_of(self, image_ids: Sequence[int]) -> np.ndarray:
         """Return the (N, C) logits of the given images; all of them must be present."""
         return self.logits[[self._places[image_id] for image_id in image_ids]]
 
-    def in_place_of(self, logits: np.ndarray, image_ids: Sequence[int]) -> np.ndarray:
+    def replace_in(self, logits: np.ndarray, image_ids: Sequence[int]) -> np.ndarray:
         """Return the (N, C) logits of images with the rows of all that the head has seen replaced by these."""
         seen = [row for row, image_id in enumerate(image_ids) if image_id in self._places]
         honest = logits.copy()
-        honest[seen] = self.of([image_ids[row] for row in seen])
+        honest[seen] = self.logits_of([image_ids[row] for row in seen])
         return honest
 
     def _rows(self, chosen: np.ndarray) -> "HeldOutPredictions":
@@ -178,7 +178,7 @@ def save_held_out(folder: Path, predictions: HeldOutPredictions) -> None:
 
 
 def load_held_out(path: Path, *, of: str | None = None) -> HeldOutPredictions | None:
-    """Read a file of predictions; None without one, or where it belongs to other weights than those of the hash `of`.
+    """Read a file of predictions; None if it is missing or belongs to weights with another hash than `of`.
 
     Raises:
         OSError, ValueError: It cannot be read.

@@ -81,9 +81,9 @@ class StepRecorder:
 
         Args:
             runs: The folder of the project's runs.
-            job: Every event goes on to it.
-            folder: The folder in that of the run that is trained in; empty for the run's own.
-            is_rival: Whether only its end decides if it is better than what the run has: nothing of it is kept before.
+            job: Receives every event as well.
+            folder: The subfolder of the run for training; empty for the run's own folder.
+            is_rival: Whether only its end decides if it replaces the run's present model: no epoch is kept before.
         """
         self._runs, self._job, self._folder, self._is_rival = runs, job, folder, is_rival
         self._run_dir: Path | None = None

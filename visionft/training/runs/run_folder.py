@@ -5,7 +5,7 @@
 window and the command line read the same files.
 
 A run of several stages always holds the best of those that have ended. The stage under way is a run of its own in
-`next/`, and takes the place of the others at its end where it is better; `plan.json` says what is still to be tried.
+`next/`; at its end it replaces the others if it is better. `plan.json` names the remaining stages.
 """
 
 import contextlib
@@ -35,7 +35,7 @@ from visionft.core.messages import Message
 from visionft.core.records import from_plain
 from visionft.training.config.presets import PRESETS
 from visionft.training.config.train_config import TrainConfig
-from visionft.training.runs.manifest import BEST_FOLDER, MANIFEST, Part, fault_of, read_parts
+from visionft.training.runs.manifest import BEST_FOLDER, MANIFEST_FILE, Part, fault_of, read_parts
 from visionft.training.runs.metrics_file import ACCURACY_FILE, read_metrics
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def is_going(run_dir: Path) -> bool:
     if not (run_dir / LOCK_FILE).exists():
         return False
     lock = FileLock(run_dir / LOCK_FILE, timeout=0, thread_local=False)
-    with contextlib.suppress(OSError):  # a folder that cannot be written is trained by nobody
+    with contextlib.suppress(OSError):  # an unwritable folder cannot be in use
         try:
             lock.acquire()
         except Timeout:
@@ -80,8 +80,8 @@ RUNS_FOLDER = "runs"
 NOTES_FILE = "notes.json"
 NEXT_FOLDER = "next"
 PLAN_FILE = "plan.json"
-_ADOPTED = "adopted.json"  # in `next/`: the names that take the place of the run's own
-_KEPT = frozenset({LOCK_FILE, NOTES_FILE, PLAN_FILE, ACCURACY_FILE, NEXT_FOLDER})  # over all stages
+_ADOPTED_FILE = "adopted.json"  # in `next/`: the names that replace the run's own
+_KEPT_NAMES = frozenset({LOCK_FILE, NOTES_FILE, PLAN_FILE, ACCURACY_FILE, NEXT_FOLDER})  # over all stages
 MAX_TITLE = 120
 LIVE_INDEX_FILE = "live-index.safetensors"  # of a k-NN run: the cached index of the current labels
 CHECKPOINT_FOLDERS = (BEST_FOLDER, "last", "prev")
@@ -137,7 +137,7 @@ class TrainResult:
 
 @dataclass(frozen=True, kw_only=True)
 class RunPlan:
-    """What a run of several stages is to try; the content of `plan.json`, which is removed when all was tried."""
+    """The remaining stages of a run; the content of `plan.json`, which is removed after the last stage."""
 
     preset: str  # a name of `PRESETS`: its stages; empty where the settings are all there is
     config: TrainConfig  # the settings that the run was started with
@@ -167,8 +167,8 @@ class Run:
     faults: Mapping[str, str] = field(default_factory=dict)  # {folder: problem} of its checkpoints, from a quick check
     parts: tuple[Part, ...] = ()  # the members of an ensemble; empty for every other run
     plan: RunPlan | None = None  # None where nothing is left to try
-    next: "Run | None" = None  # the stage that has begun and not ended
-    # As they were measured just now; those of a run that is read from its folder stay there (`read_evaluation`).
+    next: "Run | None" = None  # the unfinished stage
+    # Of a run that has just ended; a run that is read from its folder leaves them there (`read_evaluation`).
     evaluations: "Mapping[Split, Evaluation]" = field(default_factory=dict, compare=False)
 
     @property
@@ -305,7 +305,7 @@ def scan_runs(project_dir: Path) -> tuple[list[Run], dict[str, str]]:
 
 
 def load_run(project_dir: Path, name: str) -> Run:
-    """Return the run with this name, number or title (RunError: there is none or several, or its folder is damaged)."""
+    """Return the run with this name, number or title (RunError: unknown or ambiguous name, or a damaged folder)."""
     runs = project_dir / RUNS_FOLDER
     names = [path.name for path in list_folder(runs) if path.is_dir() and not path.name.startswith(".")]
     number = f"{name.lstrip('0'):0>3}-" if name.isdecimal() else None
@@ -321,7 +321,7 @@ def load_run(project_dir: Path, name: str) -> Run:
 
 
 def write_plan(run_dir: Path, plan: RunPlan) -> None:
-    """Write what a run of several stages is to try (OSError, VisionFTError: it cannot be written)."""
+    """Write the remaining stages of a run (OSError, VisionFTError: it cannot be written)."""
     write_json(run_dir / PLAN_FILE, {"preset": plan.preset, "stage": plan.stage, "config": plan.config.to_dict()})
 
 
@@ -349,7 +349,7 @@ def adopt_next(run_dir: Path) -> None:
     """
     folder = run_dir / NEXT_FOLDER
     with lock_run(run_dir):
-        write_json(folder / _ADOPTED, [each.name for each in list_folder(folder) if each.name not in _KEPT])
+        write_json(folder / _ADOPTED_FILE, [each.name for each in list_folder(folder) if each.name not in _KEPT_NAMES])
         _finish_adoption(run_dir)
 
 
@@ -357,11 +357,11 @@ def _finish_adoption(run_dir: Path) -> None:
     """Move the content of `next/` into the place of the run's own; the caller has the lock of the run."""
     folder = run_dir / NEXT_FOLDER
     refuse_leaving_link(folder)
-    stored = read_json(folder / _ADOPTED)
+    stored = read_json(folder / _ADOPTED_FILE)
     names = {name for name in stored if isinstance(name, str)} if isinstance(stored, list) else set[str]()
     if not names >= {BEST_FOLDER, "config.json", "classes.json", "result.json"}:
-        raise ValueError(f"{_ADOPTED} names no whole run")
-    clear_run(run_dir, kept=names | _KEPT)
+        raise ValueError(f"{_ADOPTED_FILE} names no whole run")
+    clear_run(run_dir, kept=names | _KEPT_NAMES)
     for source in list_folder(folder):
         if source.name not in names:
             continue
@@ -376,7 +376,7 @@ def _finish_adoption(run_dir: Path) -> None:
 
 def _finish_interrupted_adoption(run_dir: Path) -> None:
     """Complete a replacement that a crash interrupted; not one that another thread or process is making."""
-    if not (run_dir / NEXT_FOLDER / _ADOPTED).exists():
+    if not (run_dir / NEXT_FOLDER / _ADOPTED_FILE).exists():
         return
     lock = FileLock(run_dir / LOCK_FILE, timeout=0, thread_local=False)
     with contextlib.suppress(Timeout, OSError, VisionFTError, ValueError, TypeError), lock:
@@ -384,7 +384,7 @@ def _finish_interrupted_adoption(run_dir: Path) -> None:
 
 
 def read_run(run_dir: Path) -> Run:
-    """Read one run folder (RunError: the folder is no run, or a file of it is damaged)."""
+    """Read one run folder (RunError: not a run, or a damaged file)."""
     _finish_interrupted_adoption(run_dir)
     try:
         config = TrainConfig.from_dict(read_json(run_dir / "config.json"), is_past=True)
@@ -416,7 +416,7 @@ def read_run(run_dir: Path) -> Run:
         parts=parts,
         plan=_read_plan(run_dir),
         next=_read_next(run_dir),
-        has_weights=(run_dir / BEST_FOLDER / MANIFEST).is_file() or BEST_FOLDER in faults,
+        has_weights=(run_dir / BEST_FOLDER / MANIFEST_FILE).is_file() or BEST_FOLDER in faults,
     )
 
 
@@ -443,7 +443,7 @@ def _read_title(run_dir: Path) -> str:
 
 
 def _read_plan(run_dir: Path) -> RunPlan | None:
-    """Return what a run is still to try; a damaged plan is as good as none: the run keeps what it has."""
+    """Return the remaining stages of a run; None also for a damaged plan: the run keeps its best model."""
     try:
         return RunPlan.from_dict(read_json(run_dir / PLAN_FILE))
     except (OSError, ValueError, TypeError, KeyError, ConfigError):
@@ -451,7 +451,7 @@ def _read_plan(run_dir: Path) -> RunPlan | None:
 
 
 def _read_next(run_dir: Path) -> Run | None:
-    """Return the next stage of a run; None where there is none that can be read."""
+    """Return the next stage of a run; None if it is missing or unreadable."""
     folder = run_dir / NEXT_FOLDER
     if owner_of(run_dir) != run_dir or not (folder / "config.json").is_file():
         return None
@@ -482,7 +482,7 @@ def weights_bytes(run: Run) -> int:
 
 
 def clear_run(run_dir: Path, *, kept: Collection[str]) -> None:
-    """Delete the content of a run's folder but for the names in `kept`; a link is deleted, not what it leads to.
+    """Delete the content of a run's folder but for the names in `kept`; a link is deleted, not its target.
 
     Raises:
         OSError: It cannot be deleted.

@@ -55,7 +55,7 @@ class RunModel:
 
     @property
     def classifier(self) -> Classifier:
-        """Return the network of one of the `parts`; an ensemble has none of its own."""
+        """Return the network of one of the `parts`; an ensemble itself has no network."""
         assert self.network is not None, "an ensemble predicts by its parts"
         return self.network
 
@@ -79,7 +79,7 @@ class RunModel:
         """Mix the (N, C) logits of all parts, in their order, to the run's: sum of factor x logits.
 
         Its softmax is the normalised product of the members' probabilities, each to the power of its weight (a
-        logarithmic opinion pool; Genest and Zidek 1986); for several labels, likewise of each one's sigmoid.
+        logarithmic opinion pool; Genest and Zidek 1986); for several labels, likewise with the sigmoid of each label.
         """
         if not self.is_combined:
             return answers[0]
@@ -98,7 +98,7 @@ class ReplacementHead:
 def load_run_model(
     run: Run, heads: Mapping[str, ReplacementHead] | None = None, *, job: JobContext = SILENT_JOB
 ) -> RunModel:
-    """Load the model of a run; `heads` replaces those of runs by name (RunError: weights are missing or damaged)."""
+    """Load the model of a run; `heads` replaces the heads of runs by name (RunError: missing or damaged weights)."""
     require_weights(run)
     heads = heads or {}
     if not run.parts:

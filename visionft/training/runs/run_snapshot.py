@@ -51,7 +51,7 @@ def read_snapshot(run_dir: Path) -> Snapshot:
 
 
 def _snapshot(stored: _Stored) -> Snapshot:
-    """Return the snapshot of a file (ValueError: an id, a class or a label in it is none)."""
+    """Return the snapshot of a file (ValueError: an invalid id, class or label)."""
     images = tuple(
         SnapshotImage(number, Path(path), digest, labels, split)
         for number, path, digest, labels, split in stored.images

@@ -120,7 +120,7 @@ def test_training_images_that_every_run_held_out_decide_with_the_validation_imag
     assert combine(project, ["1", "2"], snapshot).held_out == 0  # a fine-tuned run has no held-out images
     images = changed(snapshot, lambda each: dataclasses.replace(each, split="test") if each.split == "train" else each)
     assert combine(project, ["1", "9"], images).held_out == 0  # the test split tells nothing
-    monkeypatch.setattr(combining, "MOST_HELD_OUT", 7)
+    monkeypatch.setattr(combining, "MAX_HELD_OUT_IMAGES", 7)
     assert combine(project, ["1", "9"], snapshot).held_out == 7
 
 

@@ -17,28 +17,28 @@ STARTERS = frozenset(name for name, row in BACKBONES.items() if row.bundled)
 @pytest.mark.parametrize("name", list(PRESETS))
 def test_every_preset_is_valid_and_needs_no_download(name) -> None:
     for device, images in itertools.product(("cpu", "cuda", "mps"), (0, 3, 12, 90, 900, 5000, 200_000)):
-        config = preset_config(name, Circumstances(images=images, device=device, here=STARTERS))
+        config = preset_config(name, Circumstances(images=images, device=device, local_backbones=STARTERS))
         assert config_problems(config) == () and config.backbone in STARTERS
 
 
 def test_a_preset_follows_the_number_of_images_and_the_size_of_the_network() -> None:
-    here = Circumstances(images=900, here=STARTERS)
+    here = Circumstances(images=900, local_backbones=STARTERS)
     quick, balanced, best = (preset_config(name, here) for name in ("quick", "balanced", "best"))
     assert (quick.method, balanced.method, best.method) == ("linear", "lora", "full")
     assert best.epochs > balanced.epochs and quick.augmentation == "none" and best.augmentation == "medium"
-    sizes = [Circumstances(images=count, here=STARTERS) for count in (150, 250, 20_000)]
+    sizes = [Circumstances(images=count, local_backbones=STARTERS) for count in (150, 250, 20_000)]
     tiny, few, many = (preset_config("balanced", each) for each in sizes)
     assert (tiny.method, few.method) == ("linear", "lora")
     assert few.epochs > many.epochs and few.batch_size == many.batch_size
-    larger = Circumstances(images=900, here=STARTERS, framing=Framing(image_size=320))
+    larger = Circumstances(images=900, local_backbones=STARTERS, framing=Framing(image_size=320))
     assert preset_config("balanced", larger).epochs < balanced.epochs and balanced.framing == "auto"
-    large = Circumstances(images=900, device="cuda", here=STARTERS | {"vit_base"})
+    large = Circumstances(images=900, device="cuda", local_backbones=STARTERS | {"vit_base"})
     assert preset_config("best", large, backbone="vit_base").method == "lora"
     assert preset_config("balanced", here, backbone="timm/resnext50_32x4d").method == "full"  # grouped: no LoRA
 
 
 def test_a_gpu_takes_the_large_backbones_whose_weights_are_here_or_the_measured_one() -> None:
-    here = Circumstances(images=500, device="cuda", here=STARTERS | {"dinov2_base", "resnet50"})
+    here = Circumstances(images=500, device="cuda", local_backbones=STARTERS | {"dinov2_base", "resnet50"})
     best = preset_config("best", here)
     assert (best.backbone, best.method) == ("dinov2_base", "lora")
     assert suited_backbones(here)[:2] == ("dinov2_base", "resnet50") and best.try_networks

@@ -70,7 +70,7 @@ def test_copies_help_where_classes_are_symmetric(config, upright, tmp_path, monk
     assert len(decoded) == 34  # a mirrored look decodes nothing
     held_out = read_held_out(tmp_path / "run")
     assert held_out is not None and set(held_out.image_ids.tolist()) == set(range(1, 35)) - {4}
-    monkeypatch.setattr(train_config, "MIRRORED_LIMIT", 33)
+    monkeypatch.setattr(train_config, "MAX_MIRRORED_IMAGES", 33)
     train(config, upright, tmp_path / "plain")
     assert not torch.equal(weights(tmp_path / "run"), weights(tmp_path / "plain"))
     run, plain = (evaluate_run(tmp_path / name, upright, "test") for name in ("run", "plain"))

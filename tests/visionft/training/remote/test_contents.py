@@ -14,8 +14,8 @@ from changed_jobs import mutations, replaced, rewritten
 from safetensors.torch import load, save
 
 from visionft.core.errors import VisionFTError
-from visionft.training.remote.job_file import FOLDER
-from visionft.training.remote.packed_file import MANIFEST, PackedFileError
+from visionft.training.remote.job_file import JOBS_FOLDER
+from visionft.training.remote.packed_file import MANIFEST_FILE, PackedFileError
 from visionft.training.remote.results import import_result
 from visionft.training.remote.running import job_folder, run_job, unpack_job
 from visionft.training.runs.run_folder import read_run
@@ -39,7 +39,7 @@ def variants(path: Path, name: str, count: float, seed: int, *, write=packed_jso
     """Yield changes of a packed file: the values of one of its files, of the manifest for its own name, made odd."""
     chance = random.Random(seed)
     for value in mutations(read(content(path, name)), round(count), chance):
-        if name == MANIFEST:
+        if name == MANIFEST_FILE:
 
             def change(_files, values, value=value):
                 values.clear()
@@ -58,7 +58,7 @@ def test_no_value_of_a_job_is_an_error_without_words(share, there, elsewhere):
         "read": lambda text: json.loads(gzip.decompress(text)),
     }
     changes = [
-        *variants(good, MANIFEST, share * 120, 1),
+        *variants(good, MANIFEST_FILE, share * 120, 1),
         *variants(good, "settings.json", share * 120, 2),
         *variants(good, "snapshot.json.gz", share * 160, 3, **snapshot),
     ]
@@ -86,7 +86,7 @@ def test_an_image_other_than_the_one_that_the_manifest_names_is_refused(there, e
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
-@pytest.mark.parametrize("name", [MANIFEST, "settings.json"])
+@pytest.mark.parametrize("name", [MANIFEST_FILE, "settings.json"])
 @pytest.mark.parametrize("is_broken", [False, True])
 def test_compressed_entries_are_refused(method, name, is_broken, there, elsewhere):
     with zipfile.ZipFile(there / "a.vftjob") as archive:
@@ -113,7 +113,7 @@ def test_no_value_of_a_result_is_an_error_without_words(share, project, images, 
         "read": lambda text: [json.loads(line) for line in text.splitlines()],
     }
     changes = [
-        *variants(good, MANIFEST, share * 60, 4),
+        *variants(good, MANIFEST_FILE, share * 60, 4),
         *variants(good, "config.json", share * 50, 5),
         *variants(good, "result.json", share * 70, 6),
         *variants(good, "weights.json", share * 30, 7),
@@ -130,13 +130,13 @@ def test_no_value_of_a_result_is_an_error_without_words(share, project, images, 
         except VisionFTError as error:
             assert error.hint, error.message
             assert {path.name for path in (project / "runs").iterdir()} == before
-            assert not list((project / FOLDER).rglob("imported.json"))
+            assert not list((project / JOBS_FOLDER).rglob("imported.json"))
             refused += 1
             continue
         run = read_run(project / "runs" / imported.run)
         assert run.best is not None and run.result is not None and run.has_weights
         shutil.rmtree(run.path)
-        for record in (project / FOLDER).rglob("imported.json"):
+        for record in (project / JOBS_FOLDER).rglob("imported.json"):
             record.unlink()
     assert refused > len(changes) / 2
     assert import_result(project, images, good).run

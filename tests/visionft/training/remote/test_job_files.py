@@ -12,7 +12,7 @@ from visionft.core.errors import VisionFTError
 from visionft.core.events import EpochDone, RunStarted
 from visionft.core.jobs import JobContext
 from visionft.training.loop.train import train
-from visionft.training.remote.job_file import FOLDER, pack_job
+from visionft.training.remote.job_file import JOBS_FOLDER, pack_job
 from visionft.training.remote.packed_file import PackedFileError
 from visionft.training.remote.results import import_result
 from visionft.training.remote.running import job_folder, result_file, run_job
@@ -52,7 +52,7 @@ def test_a_stopped_job_goes_on_to_the_same_weights(there, elsewhere):
 
 
 def test_the_result_of_a_job_that_an_earlier_version_sent_is_taken(project, images, there):
-    (record,) = (project / FOLDER).iterdir()
+    (record,) = (project / JOBS_FOLDER).iterdir()
     (record / "sent.json").write_text('{"address": "me@there"}')
     imported = import_result(project, images, there / "a.vftresult")
     assert load_run(project, imported.run).result is not None and (record / "sent.json").exists()
@@ -62,10 +62,10 @@ def test_the_result_of_a_job_that_an_earlier_version_sent_is_taken(project, imag
     "change", [{"start_from": "001-test_resnet-lora"}, {"method": "knn"}, {"learning_rate": 99.0}], ids=str
 )
 def test_what_cannot_be_trained_elsewhere_is_refused_and_leaves_nothing(change, project, images, elsewhere):
-    before = list((project / FOLDER).iterdir())
+    before = list((project / JOBS_FOLDER).iterdir())
     with pytest.raises(VisionFTError):
         pack_job(project, images, dataclasses.replace(CONFIG, **change), elsewhere / "a.vftjob")
-    assert not list(elsewhere.iterdir()) and list((project / FOLDER).iterdir()) == before
+    assert not list(elsewhere.iterdir()) and list((project / JOBS_FOLDER).iterdir()) == before
 
 
 def outside(files, values):

@@ -16,7 +16,7 @@ from visionft.training.combining import combine
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.evaluation.report import evaluate_run, output_batches
 from visionft.training.loop.train import train
-from visionft.training.runs.manifest import FILE, MANIFEST, read_held_out, weights_hash, write_manifest
+from visionft.training.runs.manifest import FILE, MANIFEST_FILE, read_held_out, weights_hash, write_manifest
 from visionft.training.runs.metrics_file import read_metrics
 from visionft.training.runs.run_folder import read_run
 from visionft.training.runs.run_model import load_run_model
@@ -107,10 +107,10 @@ def test_a_run_of_an_earlier_version_is_judged_by_its_own_answers(config, noise,
     best, train_ids = run_dir / "best", [each.image_id for each in noise.labelled("train")]
     held_out = read_held_out(run_dir)
     assert held_out is not None
-    for name in (FILE, MANIFEST):
+    for name in (FILE, MANIFEST_FILE):
         (best / name).unlink()
     write_manifest(best)
-    arrays = {"image_ids": np.array(train_ids), "logits": held_out.of(train_ids)}
+    arrays = {"image_ids": np.array(train_ids), "logits": held_out.logits_of(train_ids)}
     save_file(arrays, run_dir / FILE, metadata={"weights": weights_hash(best)})
     known = read_held_out(run_dir)
     assert known is not None and known.image_ids.tolist() == train_ids
