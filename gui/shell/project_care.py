@@ -330,7 +330,9 @@ def move_to_trash(path: Path) -> bool:
     from visionft.training.remote import job_file
 
     starts = (DATABASE, UNPACKED_PREFIX)
-    files = {each.FILE for each in (framing_choice, label_files)} | {
+    files = {
+        framing_choice.FRAMING_FILE,
+        label_files.FILE,
         earlier_files.WINDOW_FILE,
         earlier_files.RECOMMENDATION_FILE,
     }

@@ -26,21 +26,21 @@ from visionft.training.config.presets import PRESETS
 if TYPE_CHECKING:
     from visionft.analysis.advice import Recommendation
 
-_LONGEST_NAME = 28  # text of a button
+_MAX_NAME_CHARS = 28  # so that the button stays narrow
 recommend = lazy_function("visionft.analysis.advice:recommend")
 QUESTION = Message("Compares models that need no training with your newest run, on the same held-out images.")
 
 
 class AdviceCard(Card):
-    """One line until the recommendation is requested; then the compared models and what to do."""
+    """Asks for a recommendation in one line; afterwards shows the compared models and the next steps."""
 
-    used = Signal(object)  # Recommendation: take its settings
+    used = Signal(object)  # Recommendation, the settings of which the draft shall take
 
     def __init__(self, state: AppState, session: ProjectSession | None) -> None:
         super().__init__(margin=theme.LARGE)
         self._state, self._session = state, session
         self._job: Job[Any] | None = None
-        self._images: Snapshot | None = None  # the snapshot behind the displayed recommendation
+        self._images: Snapshot | None = None  # the images of the displayed recommendation
         self._refusal = ""  # the reason why no recommendation is possible yet
         self.recommendation: Recommendation | None = None
         self.words = text(QUESTION, "muted", wrap=True)
@@ -65,7 +65,7 @@ class AdviceCard(Card):
         self.show_question()
 
     def show_question(self, message: str = "", *, can_request: bool = True) -> None:
-        """Show the button to request a recommendation, with a failure; or the reason why none is possible."""
+        """Show the button to request a recommendation; `message` is an error or the reason why it is not possible."""
         self.recommendation = None
         self.words.setText(message or tr(QUESTION))
         self._show_state(can_request=can_request)
@@ -74,33 +74,38 @@ class AdviceCard(Card):
         self.words.setText(stage)
         self._show_state(is_running=True)
 
-    def show_recommendation(self, found: "Recommendation", *, is_outdated: bool = False) -> None:
-        """Show a recommendation; `is_outdated` marks one made before images, labels or splits changed."""
-        self.recommendation = found
-        self.sentence.setText(tr(found.sentence))
+    def show_recommendation(self, recommendation: "Recommendation", *, is_outdated: bool = False) -> None:
+        """Show a recommendation; it is outdated if images, labels or splits have changed since."""
+        self.recommendation = recommendation
+        self.sentence.setText(tr(recommendation.sentence))
         self.words.setText(tr("Images, labels or splits have changed since this recommendation."))
         rows = [
-            [(tr(each.title), 0), (f"{each.accuracy:.1%}", 0), ("{:.1%} – {:.1%}".format(*each.interval), 0)]
-            for each in found.models
+            [(tr(model.title), 0), (f"{model.accuracy:.1%}", 0), ("{:.1%} – {:.1%}".format(*model.interval), 0)]
+            for model in recommendation.models
         ]
-        self.table.show_rows(rows, marked=[line for line, each in enumerate(found.models) if each.name == found.chosen])
+        self.table.show_rows(
+            rows,
+            marked=[index for index, model in enumerate(recommendation.models) if model.name == recommendation.chosen],
+        )
         self.table.fit_rows()
-        counted = count_of(found.images, "test image" if found.split == "test" else "held-out validation image")
-        lines = [tr("Measured on {counted}.", counted=tr(counted))]
-        if len(found.curve) > 1:
-            shares = ", ".join(
-                tr("{share} with {labels}", share=f"{each.accuracy:.1%}", labels=f"{each.labels:,}")
-                for each in found.curve
+        counted = count_of(
+            recommendation.images, "test image" if recommendation.split == "test" else "held-out validation image"
+        )
+        notes = [tr("Measured on {counted}.", counted=tr(counted))]
+        if len(recommendation.curve) > 1:
+            curve_text = ", ".join(
+                tr("{share} with {labels}", share=f"{model.accuracy:.1%}", labels=f"{model.labels:,}")
+                for model in recommendation.curve
             )
-            lines.append(tr("Accuracy of a linear probe with a part of the labels: {shares}.", shares=shares))
-        self.notes.setText("\n".join([*lines, *map(tr, found.notes)]))
-        best = found.recommended
-        use = tr("Show in Results")
-        if found.is_training_worthwhile:
-            use = tr("Use “{what}”", what=tr(PRESETS["balanced"].title))
-        elif not best.run:
-            use = tr("Use “{what}”", what=shortened(tr(best.title), _LONGEST_NAME))
-        self.use_button.setText(use)
+            notes.append(tr("Accuracy of a linear probe with a part of the labels: {shares}.", shares=curve_text))
+        self.notes.setText("\n".join([*notes, *map(tr, recommendation.notes)]))
+        best_model = recommendation.recommended
+        button_text = tr("Show in Results")
+        if recommendation.is_training_worthwhile:
+            button_text = tr("Use “{what}”", what=tr(PRESETS["balanced"].title))
+        elif not best_model.run:
+            button_text = tr("Use “{what}”", what=shortened(tr(best_model.title), _MAX_NAME_CHARS))
+        self.use_button.setText(button_text)
         self._show_state(has_result=True)
         self.words.setVisible(is_outdated)
 
@@ -108,13 +113,13 @@ class AdviceCard(Card):
         self.words.setVisible(True)
         self.recommend_button.setVisible(can_request)
         self.cancel_button.setVisible(is_running)
-        for part in (self.sentence, self._result):
-            part.setVisible(has_result)
+        for widget in (self.sentence, self._result):
+            widget.setVisible(has_result)
 
     def show_images(self, images: TrainingImages | None) -> None:
-        """Take the current images: a recommendation is valid until they, their labels or splits change."""
+        """Follow the images; a recommendation becomes outdated when they, their labels or splits change."""
         self.setVisible(images is not None and bool(images.now.images))
-        self._refusal = images.unadvisable if images is not None else ""
+        self._refusal = images.recommendation_refusal if images is not None else ""
         if images is None or self._job is not None:
             return
         if self.recommendation is None:
@@ -128,7 +133,7 @@ class AdviceCard(Card):
         return self._session is not None and self._images is not self._session.cached_snapshot
 
     def why_not(self) -> str:
-        """Return the reason why no recommendation can be requested now; empty when it can."""
+        """Return the reason why a recommendation cannot be requested now; empty if it can."""
         if self._job is not None:
             return tr("Models are being compared already.")
         for job in self._state.jobs.requested:
@@ -149,9 +154,9 @@ class AdviceCard(Card):
         work = partial(recommend, session.path, images, accepted=accepted, device=device)
         title = tr("Comparing models with and without training")
 
-        def on_done(found: "Recommendation") -> None:
+        def on_done(recommendation: "Recommendation") -> None:
             self._images = images
-            self.show_recommendation(found, is_outdated=self._is_outdated)
+            self.show_recommendation(recommendation, is_outdated=self._is_outdated)
 
         def on_failed(failure: Failure) -> None:
             if failure.details:
@@ -184,8 +189,8 @@ class AdviceCard(Card):
         self._state.actions.refresh()
 
     def _use_recommended(self) -> None:
-        found = self.recommendation
-        if found is not None and found.recommended.run and not found.is_training_worthwhile:
+        recommendation = self.recommendation
+        if recommendation is not None and recommendation.recommended.run and not recommendation.is_training_worthwhile:
             self._state.page_requested.emit("results")
-        elif found is not None:
-            self.used.emit(found)
+        elif recommendation is not None:
+            self.used.emit(recommendation)

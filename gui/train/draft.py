@@ -1,6 +1,6 @@
-"""The draft of a run: presets that follow the project, cards with costs, the preview, the tests.
+"""Settings of the next run: the controller between the project and the set-up view.
 
-Connects the session with the set-up view; its jobs only measure, they never train a run.
+Presets follow the project. Jobs measure time and memory; training is started by the page.
 """
 
 import dataclasses
@@ -35,22 +35,23 @@ if TYPE_CHECKING:
 class TrainDraft(QObject):
     """The settings of the next run."""
 
-    changed = Signal()  # the settings, or their known cost
+    changed = Signal()  # settings or their known cost
 
     def __init__(self, state: AppState, session: ProjectSession | None, view: SetupView) -> None:
         super().__init__(view)
         self._state, self._session, self._view = state, session, view
         self._is_measuring = False
-        self.cost_of_run: Estimate | None = None  # if measured
-        self._here = frozenset(name for name, row in BACKBONES.items() if row.bundled)
-        self._sizes: dict[str, str] = {}  # of the weights of each network
-        self._auto_device = "cpu"  # until the background thread has looked: a query of the GPU driver is slow
+        self.run_cost: Estimate | None = None  # None until it is measured
+        self._local_backbones = frozenset(name for name, row in BACKBONES.items() if row.bundled)
+        self._weight_sizes: dict[str, str] = {}  # size of each network's weights, as text
+        self._auto_device = "cpu"  # until a background thread has queried the GPU driver, which is slow
         self._is_closed = False
         self.preset = DEFAULT_PRESET
-        self._images: TrainingImages | None = None  # as last read
+        self._images: TrainingImages | None = None
         self._facts: SetFacts | None = None
-        self._after: tuple[SetFacts | None, str, str] | None = None  # images and preset of a run, and the one proposed
-        self._waiting: Callable[[], object] | None = None  # for the images as they are now
+        # Images and preset of the last run, and the proposed preset; empty if no preset is likely to gain.
+        self._proposal: tuple[SetFacts | None, str, str] | None = None
+        self._pending_action: Callable[[], object] | None = None  # runs once the current images are read
         self._reader = BackgroundReader(read_training_images, self._take_images, parent=self)
         self._computer_reader = BackgroundReader(train_choices.read_computer, self._on_computer_read, parent=self)
         self.costs = PresetCosts(state, session, parent=self)
@@ -69,13 +70,13 @@ class TrainDraft(QObject):
         view.more_button.setChecked(state.settings.shows_more_choices)
         self.costs.changed.connect(self.show)
         state.jobs.ended.connect(self._on_job_ended)
-        for button, act in (
+        for button, action in (
             (view.reset_button, lambda: self.take_preset(self.preset)),
             (view.show_all_button, self.show),
             (view.measure_button, self.measure),
             (view.prompts_button, self.edit_prompts),
         ):
-            button.clicked.connect(lambda _checked=False, act=act: act())
+            button.clicked.connect(lambda _checked=False, action=action: action())
         self.take_preset(self.preset)
         if state.draft is not None:
             self.take(state.draft)
@@ -90,13 +91,13 @@ class TrainDraft(QObject):
 
     @property
     def budget(self) -> str:
-        """Return the preset whose stages the run goes through; empty where the user has chosen another method."""
+        """Return the preset that gives the stages of the run; empty if the user has chosen another method."""
         config = self.config
         return self.preset if config.method == self._baseline.method and not config.start_from else ""
 
     @property
     def circumstances(self) -> Circumstances:
-        """Return the project and the computer as the presets see them."""
+        """Return the facts about project and computer on which presets depend."""
         return self._circumstances
 
     def take(self, config: TrainConfig) -> None:
@@ -114,27 +115,30 @@ class TrainDraft(QObject):
         self.show(self._baseline)
 
     def propose_next(self, preset: str, *, gained: bool) -> None:
-        """Choose the preset that follows the preset of a finished run if it may gain; else say that all are tried.
+        """Choose a longer preset after a run if it may gain accuracy; else say that longer training will not help.
 
         Args:
-            preset: Of the run.
+            preset: The preset of the run.
             gained: Whether training the network was better than the linear probe.
         """
         names, configs = list(PRESETS), self._preset_configs()
         has_trained = configs[preset].total_epochs > 0
-        later = names[names.index(preset) + 1 :] if gained or not has_trained else []
-        following = next((name for name in later if configs[name].total_epochs), None)
-        self._after = self._facts, preset, following or ""
-        if following and not self.is_modified:
-            self.take_preset(following)
+        longer = names[names.index(preset) + 1 :] if gained or not has_trained else []
+        next_preset = next((name for name in longer if configs[name].total_epochs), None)
+        self._proposal = self._facts, preset, next_preset or ""
+        if next_preset and not self.is_modified:
+            self.take_preset(next_preset)
         else:
             self.show()
 
-    def use(self, found: "Recommendation") -> None:
-        """Apply the recommended settings: the preset Balanced where training is worth trying, else the method."""
-        self.take_preset("balanced" if found.is_training_worthwhile else "quick")
-        model, config = found.recommended, self.config
-        if not found.is_training_worthwhile and (model.method, model.backbone) != (config.method, config.backbone):
+    def use(self, recommendation: "Recommendation") -> None:
+        """Apply a recommendation: the preset Balanced if training is worthwhile, else the recommended method."""
+        self.take_preset("balanced" if recommendation.is_training_worthwhile else "quick")
+        model, config = recommendation.recommended, self.config
+        if not recommendation.is_training_worthwhile and (model.method, model.backbone) != (
+            config.method,
+            config.backbone,
+        ):
             chosen = {"method": model.method, "backbone": model.backbone, "try_networks": False}
             self.take(dataclasses.replace(config, **chosen))
 
@@ -143,10 +147,10 @@ class TrainDraft(QObject):
         return {name: preset_config(name, self._circumstances, device=device) for name in PRESETS}
 
     def refresh(self) -> None:
-        """Update from the project; an unmodified draft follows with its preset."""
-        if self._is_closed:  # the project closes after the workers; a worker started later would outlive the window
+        """Read images and settings of the project; an unmodified draft takes the settings of its preset."""
+        if self._is_closed:  # a worker started now would outlive the window
             return
-        self._computer_reader.ask(patience_s=0)  # the files of all networks; most refreshes find them as before
+        self._computer_reader.ask(patience_s=0)  # no busy indicator: the weight files have rarely changed
         self.framing.refresh()
         if self._session is None:
             self._take_images(None)
@@ -156,32 +160,32 @@ class TrainDraft(QObject):
 
     def _take_images(self, images: TrainingImages | None) -> None:
         was_modified = self.is_modified
-        before = self._inputs()
+        old_inputs = self._inputs()
         card = self._view.split_card
         self._images = images
         self._facts = images.facts if images is not None else None
         if images is not None:
             card.set_wish(images.wish)
-        if self._after is not None and self._facts != self._after[0]:  # other images: begin again as the run did
-            _, preset, proposed = self._after
-            self._after = None
+        if self._proposal is not None and self._facts != self._proposal[0]:  # new images: start with the run's preset
+            _, preset, proposed = self._proposal
+            self._proposal = None
             if self.preset == proposed and not was_modified:
                 self.preset = preset
         self._update_circumstances()
         self.advice.show_images(images)
-        if before != self._inputs() or self._baseline.device != self._state.settings.device:
+        if old_inputs != self._inputs() or self._baseline.device != self._state.settings.device:
             self._follow(was_modified)
         self._state.actions.refresh()
-        if self._waiting is not None and self._is_read():
-            act, self._waiting = self._waiting, None
+        if self._pending_action is not None and self._is_read():
+            act, self._pending_action = self._pending_action, None
             act()
 
-    def when_read(self, act: Callable[[], object]) -> None:
-        """Call `act` once the project's images are read as they are now: a second for 100,000, in the background."""
+    def when_images_read(self, act: Callable[[], object]) -> None:
+        """Call `act` once the current images are read; 100,000 images take a second in the background."""
         if self._session is None or self._is_read():
             act()
         else:
-            self._waiting = act
+            self._pending_action = act
             self.refresh()
 
     def _is_read(self) -> bool:
@@ -199,18 +203,18 @@ class TrainDraft(QObject):
 
     @Slot()
     def _take_framing(self) -> None:
-        """Take the framing that the user has chosen for the project."""
+        """Use the framing that the user has chosen for the project."""
         self.take(dataclasses.replace(self.config, **dataclasses.asdict(Framing(framing="auto"))))
 
     @Slot()
     def _follow_framing(self) -> None:
-        """Fit the epochs of the presets to the pixels that the network sees."""
+        """Adapt the epochs of the presets to the new input size of the network."""
         was_modified = self.is_modified
         self._update_circumstances()
         self._follow(was_modified)
 
     def is_ready(self) -> bool:
-        """Check the draft against the images, as soon as they have a split; show every error beside its field."""
+        """Return whether a run can start; show errors beside their fields. Images are checked after the split."""
         snapshot = self._snapshot()
         problems = config_problems(self.config, snapshot if self.is_divided else None) if snapshot is not None else ()
         self._view.show_problems(problems)
@@ -218,12 +222,12 @@ class TrainDraft(QObject):
 
     @property
     def is_divided(self) -> bool:
-        """Whether the images need no splitting before a run; without labels there is nothing to split."""
+        """Whether a run can start without splitting the images first."""
         images = self._session.snapshot() if self._session else None
         return images is None or is_fully_split(images) or not train_choices.needs_division(images, self.config)
 
     def _snapshot(self) -> Snapshot | None:
-        """Return the images as a run uses them: Start splits the images without a split."""
+        """Return the images with the splits that a run will give them."""
         if self._session is None:
             return None
         now = self._session.snapshot()
@@ -233,22 +237,22 @@ class TrainDraft(QObject):
         return known.divided if known and is_read else with_planned_splits(now, wish)
 
     def _update_circumstances(self) -> None:
-        wanted = self._state.settings.device
-        device = self._auto_device if wanted == "auto" else wanted
-        counted = self._images.circumstances if self._images is not None else Circumstances()
-        found = Circumstances.of(None, local_backbones=self._here, device=device)
-        known = self.framing.found.choice if self.framing.found is not None else None
+        device_setting = self._state.settings.device
+        device = self._auto_device if device_setting == "auto" else device_setting
+        image_facts = self._images.circumstances if self._images is not None else Circumstances()
+        computer_facts = Circumstances.of(None, local_backbones=self._local_backbones, device=device)
+        choice = self.framing.found.choice if self.framing.found is not None else None
         self._circumstances = dataclasses.replace(
-            found,
-            images=counted.images,
-            unevenness=counted.unevenness,
-            framing=known and known.framing,
-            backbone=known.backbone if known is not None else "",
+            computer_facts,
+            images=image_facts.images,
+            unevenness=image_facts.unevenness,
+            framing=choice and choice.framing,
+            backbone=choice.backbone if choice is not None else "",
         )
 
     @Slot()
     def show(self, config: TrainConfig | None = None) -> None:
-        """Show the consequences of the draft: costs, refusals, the summary, the preview."""
+        """Show the draft: its cost, unavailable methods and backbones, the summary and the framing."""
         config = config or self.config
         config = dataclasses.replace(config, method=supported_method(config.method, config.backbone_row))
         view, facts, images, device = self._view, self._facts, self._images, self._state.settings.device
@@ -258,33 +262,33 @@ class TrainDraft(QObject):
         )
         view.presets.show_choices(presets)
         view.presets.choose(self.preset)
-        view.exhausted.setVisible(self._after is not None and not self._after[2])
+        view.exhausted.setVisible(self._proposal is not None and not self._proposal[2])
         view.split_card.setVisible(images is not None and bool(images.now.images))
         if images is not None:
-            needs = not images.is_divided and train_choices.needs_division(images.now, config)
-            view.split_card.show_counts(images.counts, is_divided=not needs)
+            needs_split = not images.is_divided and train_choices.needs_division(images.now, config)
+            view.split_card.show_counts(images.counts, is_divided=not needs_split)
         self.framing.show_framing(config)
         classes = max(2, facts.classes) if facts else 2
         methods = train_choices.method_choices(config, classes=classes, known=self._known)
         has_gpu = self._circumstances.device != "cpu"
         shows_all = view.show_all_button.isChecked()
         backbones = train_choices.backbone_choices(
-            self._here, self._sizes, has_gpu=has_gpu, chosen=config.backbone, shows_all=shows_all
+            self._local_backbones, self._weight_sizes, has_gpu=has_gpu, chosen=config.backbone, shows_all=shows_all
         )
         view.show_cards(methods, backbones, config)
-        some = tr("Show all {count}", count=len(BACKBONES))
-        view.show_all_button.setText(tr("Show fewer") if shows_all else some)
-        for part in (view.modified_pill, view.reset_button):
-            part.setVisible(differs(config, self._baseline))
+        show_all_text = tr("Show all {count}", count=len(BACKBONES))
+        view.show_all_button.setText(tr("Show fewer") if shows_all else show_all_text)
+        for widget in (view.modified_pill, view.reset_button):
+            widget.setVisible(differs(config, self._baseline))
         view.summary.setText(train_choices.run_summary(config, facts, classes))
         configs = {**self._preset_configs(), self.preset: config}
         is_staged = config.method == self._baseline.method and not config.start_from
         cost = train_choices.cost_of_stages(self.preset, configs, self._known) if is_staged else self._known(config)
-        self.cost_of_run = cost
+        self.run_cost = cost
         view.cost.setText(train_choices.cost_words(cost) if cost else tr("Time and memory are not measured yet."))
-        if images is not None and view.isVisible() and not images.untriable:
-            unknown = [each for each in self._preset_configs().values() if self._known(each) is None]
-            self.costs.request([self.framing.applied(each) for each in unknown], images.divided)
+        if images is not None and view.isVisible() and not images.measurement_refusal:
+            unmeasured = [preset for preset in self._preset_configs().values() if self._known(preset) is None]
+            self.costs.request([self.framing.applied(preset) for preset in unmeasured], images.divided)
         self.changed.emit()
 
     def _known(self, config: TrainConfig) -> Estimate | None:
@@ -292,22 +296,22 @@ class TrainDraft(QObject):
         return known_estimate(self.framing.applied(config), facts, evaluates=True) if facts else None
 
     def why_not_measure(self) -> str:
-        """Return the reason why nothing can be measured on the images now; empty when measuring is possible."""
+        """Return the reason why time and memory cannot be measured now; empty if they can."""
         if self._is_measuring:
             return tr("Something is being measured already: wait until it has ended.")
-        return self._images.untriable if self._images is not None else ""
+        return self._images.measurement_refusal if self._images is not None else ""
 
     @Slot()
     def _on_job_ended(self) -> None:
-        """Show again, which measures the costs that are still unknown: nothing else computes now, perhaps."""
+        """Measure the costs that are still unknown, as `show` does, now that the device may be free."""
         if self._view.isVisible() and not self._is_closed:
             self.show()
 
-    def _on_computer_read(self, found: tuple[frozenset[str], dict[str, str], str]) -> None:
-        if self._is_closed or found == (self._here, self._sizes, self._auto_device):
+    def _on_computer_read(self, facts: tuple[frozenset[str], dict[str, str], str]) -> None:
+        if self._is_closed or facts == (self._local_backbones, self._weight_sizes, self._auto_device):
             return
         was_modified = self.is_modified
-        self._here, self._sizes, self._auto_device = found
+        self._local_backbones, self._weight_sizes, self._auto_device = facts
         self._update_circumstances()
         self._follow(was_modified)
 
@@ -327,8 +331,8 @@ class TrainDraft(QObject):
         if self._session is not None and self._session.project.status.class_names:
             from gui.train.prompts_dialog import edit_prompts  # slow to load
 
-            changed = edit_prompts(self._session, self.config, self._view)
-            self.take(changed or self.config)
+            new_config = edit_prompts(self._session, self.config, self._view)
+            self.take(new_config or self.config)
 
     def _on_measured(self, _job: "Job[Estimate]") -> None:
         self._is_measuring = False
@@ -336,7 +340,7 @@ class TrainDraft(QObject):
         self.show()
 
     def close(self) -> None:
-        """Wait for background work; pass settings chosen by the user to the next project."""
+        """Stop the background work and keep modified settings for the next project."""
         self._is_closed = True
         self.advice.cancel()
         self.costs.timer.stop()

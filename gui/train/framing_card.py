@@ -1,6 +1,6 @@
-"""The card “What the network sees”: the choice of the project in a line with a picture, and its editor when unfolded.
+"""The card “What the network sees”: the framing of the project, with a picture and an editor.
 
-The choice and the facts about the images are read in the background; a run measures it when it starts.
+It is read in the background. A run measures the framing when it starts, unless the user has chosen one.
 """
 
 import dataclasses
@@ -43,21 +43,21 @@ from visionft.training.framing_choice import (
 from visionft.training.probing import probed_images
 from visionft.training.runs.run_snapshot import spread
 
-_MOST_SHOWN = 24
+_MAX_DIALOG_IMAGES = 24  # offered in the region dialog
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectFraming:
-    """The choice at one moment.
+    """Snapshot of a project's framing.
 
     Attributes:
-        choice: The stored framing, if any.
-        is_due: Whether a run measures it at its start, because it is missing or the labels have doubled.
+        choice: The stored framing, or None.
+        is_due: Whether the next run measures the framing: none is stored, or the number of labels has doubled.
         can_measure: Whether enough images have labels.
         aspect: Median of width / height of the images.
-        paths: Some images, spread over the project.
-        shown: The image with the most usual aspect ratio; None if unreadable.
-        networks: Tried by the settings of a preset.
+        paths: Up to 24 images, spread over the project.
+        shown: The image with the most usual aspect ratio; None if it cannot be read.
+        networks: Backbones that a preset compares.
     """
 
     images: Snapshot = field(compare=False)
@@ -70,7 +70,7 @@ class ProjectFraming:
     networks: tuple[str, ...] = ()
 
     def applied(self, config: TrainConfig) -> TrainConfig:
-        """Return the settings as a run would take them now: with the choice, and the images' aspect ratio."""
+        """Return the settings with the framing and the aspect ratio that a run would use now."""
         if config.framing == "auto":
             if self.choice is not None:
                 config = self.choice.applied(config, self.networks if config.try_networks else ())
@@ -84,29 +84,33 @@ class ProjectFraming:
 
     @classmethod
     def read(cls, session: ProjectSession, known: Self | None) -> Self:
-        """Read it; thread-safe. The headers of up to 400 images are read only if they are others than the `known`."""
+        """Read the framing; thread-safe. Image headers, at most 400, are read only if images differ from `known`."""
         images = session.snapshot()
         choice = read_framing(session.path, images)
-        trying = TrainConfig(try_networks=True)
-        facts = {"choice": choice, "is_due": is_due(choice, images, trying), "networks": networks_to_try(trying)}
+        preset_config = TrainConfig(try_networks=True)
+        facts = {
+            "choice": choice,
+            "is_due": is_due(choice, images, preset_config),
+            "networks": networks_to_try(preset_config),
+        }
         if known is not None and known.images is images:
             return dataclasses.replace(known, **facts)
         facts["can_measure"] = len(images.class_names) > 1 and len(probed_images(images)) >= MIN_IMAGES
-        if known is not None and _shown(known.images) == _shown(images):
+        if known is not None and _content_key(known.images) == _content_key(images):
             return dataclasses.replace(known, images=images, **facts)
         config = TrainConfig(framing="whole", image_reading=images.image_reading)
-        some, whole = spread(images.images, _MOST_SHOWN), config.preprocessing
+        sample, whole = spread(images.images, _MAX_DIALOG_IMAGES), config.preprocessing
         aspect = measured_aspect(images.images, whole)
-        typical = min(some, key=lambda image: abs(log(measured_aspect([image], whole) / aspect)), default=None)
+        typical = min(sample, key=lambda image: abs(log(measured_aspect([image], whole) / aspect)), default=None)
         shown = read_image(typical.path, THUMBNAIL_PX) if typical is not None else None
         return cls(
-            images=images, aspect=aspect, paths=tuple(image.path for image in some),
+            images=images, aspect=aspect, paths=tuple(image.path for image in sample),
             shown=shown if isinstance(shown, ReadImage) else None, **facts,
         )  # fmt: skip
 
 
-def _shown(images: Snapshot) -> tuple[object, ...]:
-    """Return what the facts that images show depend on."""
+def _content_key(images: Snapshot) -> tuple[object, ...]:
+    """Return a key of the images' content as displayed: reading settings and paths."""
     return images.image_reading, *(image.path for image in images.images)
 
 
@@ -114,16 +118,16 @@ FRAMINGS = choices_of(TrainConfig, "framing")
 
 
 class FramingCard(Card):
-    """Shows a project's framing as a draft takes it; keeps the user's own choice with the project."""
+    """Shows the framing for the draft; stores the user's choice in the project."""
 
-    changed = Signal()  # other runs see other parts of the images
-    chosen = Signal()  # the user's choice is kept, for the draft and the next runs
+    changed = Signal()  # framing of the next runs
+    chosen = Signal()  # the user's choice has been stored
 
     def __init__(self, state: AppState, session: ProjectSession | None) -> None:
         super().__init__(margin=theme.LARGE, spacing=theme.MEDIUM)
         self._state, self._session = state, session
         self.found: ProjectFraming | None = None
-        self._config = TrainConfig()  # of the draft
+        self._config = TrainConfig()  # the draft
         self._region = ""
         self.picture = SeenPart(width=96, height=64)
         self.words = text(role="muted", wrap=True)
@@ -152,9 +156,9 @@ class FramingCard(Card):
             self._reader.ask(self._session, self.found)
 
     def _take_found(self, found: ProjectFraming) -> None:
-        is_other, self.found = found != self.found, found
+        has_changed, self.found = found != self.found, found
         self.setVisible(bool(found.paths))
-        if is_other:
+        if has_changed:
             self.changed.emit()
 
     @property
@@ -162,7 +166,7 @@ class FramingCard(Card):
         return self.found is not None and self.found.can_measure
 
     def applied(self, config: TrainConfig) -> TrainConfig:
-        """Return the settings as a run would take them now."""
+        """Return the settings with the framing that a run would use now."""
         return self.found.applied(config) if self.found is not None else config
 
     def show_framing(self, config: TrainConfig) -> None:
@@ -170,30 +174,38 @@ class FramingCard(Card):
         self._config, found = config, self.found
         if found is None:
             return
-        seen = found.applied(config)
+        framed_config = found.applied(config)
         choice = found.choice
         image = found.shown
-        own = choice.framing if choice is not None and choice.is_own else None
+        own_framing = choice.framing if choice is not None and choice.is_own else None
         is_known = config.framing != "auto" or choice is not None
         self.picture.show_picture(image.picture if image is not None else None)
         self.picture.setFixedSize(self.picture.sizeHint())
-        box = seen.preprocessing.crop_box(image.height, image.width) if image is not None and is_known else None
+        box = (
+            framed_config.preprocessing.crop_box(image.height, image.width) if image is not None and is_known else None
+        )
         self.picture.show_part(image.shares(box) if image is not None and box is not None else None)
-        self.words.setText(_words(found, config, seen))
-        self.detail.setText(tr(detail_text(seen.preprocessing, image)) if image is not None and is_known else "")
-        lines = [_trial_line(each, choice) for each in choice.trials] if choice is not None else []
-        self.trials.setText("\n".join(lines))
-        self._region = seen.region if own is None else own.region
-        size = own.image_size if own is not None and own.image_size else seen.input_size
+        self.words.setText(_words(found, config, framed_config))
+        self.detail.setText(
+            tr(detail_text(framed_config.preprocessing, image)) if image is not None and is_known else ""
+        )
+        trial_lines = [_trial_line(trial, choice) for trial in choice.trials] if choice is not None else []
+        self.trials.setText("\n".join(trial_lines))
+        self._region = framed_config.region if own_framing is None else own_framing.region
+        size = (
+            own_framing.image_size if own_framing is not None and own_framing.image_size else framed_config.input_size
+        )
         self.size_box.setCurrentIndex(IMAGE_SIZES.index(min(IMAGE_SIZES, key=lambda each: abs(each - size))))
-        self.framing_box.setCurrentIndex(list(FRAMINGS).index(own.framing if own is not None else "auto"))
-        for part, is_shown in (
-            (self.size_box, own is not None),
+        self.framing_box.setCurrentIndex(
+            list(FRAMINGS).index(own_framing.framing if own_framing is not None else "auto")
+        )
+        for widget, is_shown in (
+            (self.size_box, own_framing is not None),
             (self.detail, is_known),
-            (self.region_button, own is not None and own.framing == "region"),
-            (self.trials, own is None and is_known),
+            (self.region_button, own_framing is not None and own_framing.framing == "region"),
+            (self.trials, own_framing is None and is_known),
         ):
-            part.setVisible(is_shown)
+            widget.setVisible(is_shown)
 
     def _wanted(self) -> Framing:
         framing = list(FRAMINGS)[self.framing_box.currentIndex()]
@@ -206,10 +218,10 @@ class FramingCard(Card):
         if wanted.framing == "region" and not wanted.region:
             self._draw(wanted)
         else:
-            self._keep(None if wanted.framing == "auto" else wanted)
+            self._store(None if wanted.framing == "auto" else wanted)
 
-    def _keep(self, framing: Framing | None) -> None:
-        """Keep the user's choice with the project; None: it is measured."""
+    def _store(self, framing: Framing | None) -> None:
+        """Store the user's framing in the project; None lets runs measure it."""
         session = self._session
         if session is None:
             return
@@ -223,7 +235,7 @@ class FramingCard(Card):
         self.show_framing(self._config)
 
     def _draw(self, framing: Framing) -> None:
-        """Let the user draw the region of this framing."""
+        """Let the user draw the region of a framing, and store it."""
         found = self.found
         if found is None or not found.paths:
             return
@@ -231,18 +243,18 @@ class FramingCard(Card):
         config = framing.applied(dataclasses.replace(self._config, image_size=0))
         dialog = RegionDialog(self.window(), found.paths, config=config, region=region)
         if dialog.ask():
-            self._keep(dataclasses.replace(framing, region=dialog.region()))
+            self._store(dataclasses.replace(framing, region=dialog.region()))
         else:
             self.show_framing(self._config)
 
     @Slot(object)
     def _on_run_reported(self, event: Event) -> None:
-        """Read it again: a run that measures it says so."""
+        """Read the framing again after a notice: the run may have measured it."""
         if isinstance(event, Notice):
             self.refresh()
 
     def close_workers(self) -> None:
-        """Wait for the reading in progress."""
+        """Stop the background reader."""
         self._session = None
         self._reader.close()
 
@@ -257,19 +269,21 @@ def _words(found: ProjectFraming, config: TrainConfig, seen: TrainConfig) -> str
         return tr("The centre square, until {count} images have labels to measure on.", count=MIN_IMAGES)
     if choice is None:
         return tr("Measured on your images when training starts, in about a minute.")
-    again = tr("Measured again when training starts: there are more labels, or other networks.") if found.is_due else ""
-    return f"{tr(choice_text(choice))} {again}".rstrip()
+    due_note = (
+        tr("Measured again when training starts: there are more labels, or other networks.") if found.is_due else ""
+    )
+    return f"{tr(choice_text(choice))} {due_note}".rstrip()
 
 
 def _name(framing: str, shape: tuple[int, int]) -> str:
-    """Return a framing as `Whole image, 256 x 192 pixels`."""
+    """Return a framing as text, such as "Whole image, 256 x 192 pixels"."""
     return f"{tr(FRAMINGS[framing])}, {shown_size(*shape)}"
 
 
 def _trial_line(trial: FramingTrial, choice: FramingChoice) -> str:
-    """Return a trial in words; one that could not win was measured on fewer images than the others."""
+    """Describe a trial; trials that could not win were stopped early, with fewer images."""
     seen = _name(trial.framing.framing, trial.shape)
-    has_networks = len({each.backbone for each in choice.trials}) > 1
+    has_networks = len({trial_of_choice.backbone for trial_of_choice in choice.trials}) > 1
     values = {
         "framing": tr(network_and_framing_text(trial.backbone, seen)) if has_networks else seen,
         "share": "–" if trial.accuracy is None else f"{trial.accuracy:.1%}",

@@ -1,6 +1,6 @@
 """The charts of a training run: loss and accuracy of each epoch, and the accuracy over time.
 
-A run that trains and one that is loaded are fed alike, with the events and points of the engine.
+Running and stored runs both provide events and accuracy points of the engine.
 """
 
 from bisect import bisect_left, bisect_right
@@ -28,14 +28,14 @@ BEST_EPOCH_TIP = Message(
     "significant."
 )
 REDRAW_INTERVAL_MS = 200
-_LEAST_PX, _WIDE_PX = 400, 840  # of one plot, of two side by side
-_MOST_DOTS = 40
-_MOST_FITTED = 2_000  # steps in view, evenly spaced, that set the height of the chart
-_MOST_LINES = 5  # below the accuracy over time, the newest
+_MIN_WIDTH_PX, _SIDE_BY_SIDE_WIDTH_PX = 400, 840
+_MAX_DOTS = 40
+_MAX_SCALING_STEPS = 2_000  # evenly spaced steps in view that set the height of the chart
+_MAX_STAGE_LINES = 5  # newest stages, below the accuracy over time
 
 
-class FigurePlot(QWidget):
-    """One figure over the epochs: the legend with its values, and the plot. `train_of` and `val_of` read an event."""
+class MetricPlot(QWidget):
+    """A plot of one metric over the epochs, and a legend with values. `train_of` and `val_of` read it from an event."""
 
     pointed_at = Signal(float)  # epoch
 
@@ -75,30 +75,30 @@ class FigurePlot(QWidget):
 
     def draw(self, epochs: Sequence[EpochDone], earlier: Sequence[Run]) -> None:
         """Draw the epochs with a mark at the newest best one, and the validation lines of earlier runs in grey."""
-        validated = [[each for each in run.epochs if each.figures] for run in earlier]
+        validated = [[event for event in run.epochs if event.figures] for run in earlier]
         self.plot.draw_line(  # one line with gaps
             "earlier",
-            [each.epoch if each else 0.0 for run in validated for each in (*run, None)],
-            [self._of["val"](each) or 0.0 if each else np.nan for run in validated for each in (*run, None)],
+            [event.epoch if event else 0.0 for run in validated for event in (*run, None)],
+            [self._of["val"](event) or 0.0 if event else np.nan for run in validated for event in (*run, None)],
             grey_pen(),
             layer=-10,
         )
         for name, pen in (("train", train_pen()), ("val", val_pen())):
-            points = [(each.epoch, value) for each in epochs if (value := self._of[name](each)) is not None]
+            points = [(event.epoch, value) for event in epochs if (value := self._of[name](event)) is not None]
             self.plot.draw_line(name, [x for x, _ in points], [y for _, y in points], pen)
-            dots = points if len(points) <= _MOST_DOTS else []
+            dots = points if len(points) <= _MAX_DOTS else []
             self.plot.draw_dots(f"{name} dots", [x for x, _ in dots], [y for _, y in dots], pen.color())
-        best = [each for each in epochs if each.is_best and each.figures][-1:]
-        good = theme.colours().good
-        self._best.setVisible(bool(best))
-        self._best.setPen(pg.mkPen(good, width=1, style=Qt.PenStyle.DotLine))
-        for each in best:
-            self._best.setValue(each.epoch)
-        heights = [self._of["val"](each) or 0.0 for each in best]
-        self.plot.draw_dots("best", [each.epoch for each in best], heights, good, px=11, layer=6)
+        best_events = [event for event in epochs if event.is_best and event.figures][-1:]
+        best_colour = theme.colours().good
+        self._best.setVisible(bool(best_events))
+        self._best.setPen(pg.mkPen(best_colour, width=1, style=Qt.PenStyle.DotLine))
+        for event in best_events:
+            self._best.setValue(event.epoch)
+        heights = [self._of["val"](event) or 0.0 for event in best_events]
+        self.plot.draw_dots("best", [event.epoch for event in best_events], heights, best_colour, px=11, layer=6)
 
     def show_values(self, event: EpochDone | None, *, is_pointed_at: bool) -> None:
-        """Show the values of an epoch in the legend; mark it where the pointer is at it."""
+        """Show the values of an epoch in the legend; mark the epoch if the pointer is on it."""
         self._pointer.setVisible(is_pointed_at)
         note = "" if event is not None else tr("Nothing measured yet")
         if event is not None and is_pointed_at:
@@ -112,37 +112,37 @@ class FigurePlot(QWidget):
 
 
 class LiveChart(Chart):
-    """Loss and accuracy over the epochs of one run. Wheel and drag zoom, and stay while points arrive."""
+    """Loss and accuracy over the epochs of one run. The wheel and drags zoom; new points keep the zoom."""
 
     def __init__(self) -> None:
         super().__init__()
         self._has_new_epoch = False
         self._y_top = 0.0
-        self._loss = FigurePlot(
+        self._loss = MetricPlot(
             "Loss", "Loss chart", "{:.3f}", train_of=lambda each: each.train_loss, val_of=lambda each: each.val_loss
         )
-        self._share = FigurePlot(
+        self._accuracy = MetricPlot(
             "Accuracy",
             "Accuracy chart",
             "{:.1%}",
             train_of=lambda each: each.train_accuracy,
             val_of=lambda each: each.val_accuracy,
         )
-        self._share.plot.set_percent_axis()
-        self._share.plot.setXLink(self._loss.plot)
+        self._accuracy.plot.set_percent_axis()
+        self._accuracy.plot.setXLink(self._loss.plot)
         self._view = self._loss.plot.item.getViewBox()
-        for each in (self._loss, self._share):
+        for each in (self._loss, self._accuracy):
             each.pointed_at.connect(self._on_pointed_at)
             each.plot.item.getViewBox().sigRangeChangedManually.connect(lambda _mask: self._on_zoomed())
         self._note_label = text("", "small", wrap=True, tone="warn")
-        self._sides = QBoxLayout(QBoxLayout.Direction.TopToBottom)
-        self._sides.setSpacing(theme.LARGE)
-        self._sides.addWidget(self._loss, 1)
-        self._sides.addWidget(self._share, 1)
-        self.setLayout(column(self._tools(), self._sides, self._note_label, grows=1))
+        self._plots_layout = QBoxLayout(QBoxLayout.Direction.TopToBottom)
+        self._plots_layout.setSpacing(theme.LARGE)
+        self._plots_layout.addWidget(self._loss, 1)
+        self._plots_layout.addWidget(self._accuracy, 1)
+        self.setLayout(column(self._tools(), self._plots_layout, self._note_label, grows=1))
         self._redraw_timer = QTimer(self, singleShot=True, interval=REDRAW_INTERVAL_MS)
-        self._redraw_timer.timeout.connect(self._redraw_what_changed)
-        self._earlier: Sequence[Run] = ()
+        self._redraw_timer.timeout.connect(self._redraw_changes)
+        self._earlier_runs: Sequence[Run] = ()
         self.clear()
 
     def _tools(self) -> QHBoxLayout:
@@ -153,19 +153,19 @@ class LiveChart(Chart):
         self.smoothing_slider.setToolTip(tr("Average the loss of each step over the steps before it"))
         self.smoothing_slider.valueChanged.connect(lambda _value: self._draw_steps())
         self.fit_button = IconButton("fit", "Show the whole run", on_click=self.show_whole)
-        self._context_key = widget_of(row(LineSample(grey_pen), text("Earlier runs", "small")))
-        self._context_key.hide()
+        self._earlier_runs_legend = widget_of(row(LineSample(grey_pen), text("Earlier runs", "small")))
+        self._earlier_runs_legend.hide()
         caption = text("Best epoch", "small")
         caption.setToolTip(tr(BEST_EPOCH_TIP))
         kept = row(IconLabel("check-circle", size=14, tone="good"), caption, spacing=6)
         smoothing = row(text("Smoothing", "small"), self.smoothing_slider)
-        return row(kept, theme.SMALL, self._context_key, None, smoothing, theme.SMALL, self.fit_button)
+        return row(kept, theme.SMALL, self._earlier_runs_legend, None, smoothing, theme.SMALL, self.fit_button)
 
     def clear(self, *, epochs: int = 0) -> None:
-        """Remove the run's points; the x axis will show `epochs` epochs."""
-        self._planned = epochs
+        """Remove all points and prepare the x axis for a number of epochs."""
+        self._planned_epochs = epochs
         self.epochs: list[EpochDone] = []
-        self.steps: list[tuple[float, float]] = []  # epoch with its part that is done, loss
+        self.steps: list[tuple[float, float]] = []  # fractional epoch, loss
         self.notes: list[tuple[float, str]] = []  # epoch, message
         self._pointed_at: EpochDone | None = None
         self._is_zoomed = False
@@ -173,51 +173,51 @@ class LiveChart(Chart):
         self.redraw()
 
     def set_context(self, runs: Sequence[Run]) -> None:
-        """Show the validation of earlier runs in grey, in place of those shown before."""
-        self._earlier = runs
-        self._context_key.setVisible(bool(self._earlier))
-        self._context_key.setToolTip("\n".join(run.title for run in self._earlier))
+        """Replace the earlier runs, the validation curves of which are drawn in grey."""
+        self._earlier_runs = runs
+        self._earlier_runs_legend.setVisible(bool(self._earlier_runs))
+        self._earlier_runs_legend.setToolTip("\n".join(run.title for run in self._earlier_runs))
         self._schedule(has_new_epoch=True)
 
-    def add_step(self, place: float, loss: float) -> None:
-        """Add the loss of one step at `place` epochs (1.5: half through the second)."""
-        while self.steps and self.steps[-1][0] >= place:  # the run has gone back to an earlier step
+    def add_step(self, epoch: float, loss: float) -> None:
+        """Add the loss of a step at a fractional epoch; 1.5 is half through the second epoch."""
+        while self.steps and self.steps[-1][0] >= epoch:  # the run has repeated these steps
             self.steps.pop()
-        self.steps.append((place, loss))
+        self.steps.append((epoch, loss))
         self._schedule()
 
     def add_epoch(self, event: EpochDone) -> None:
-        """Add one epoch's figures."""
+        """Add the metrics of an epoch."""
         self.epochs.append(event)
         self._schedule(has_new_epoch=True)
 
-    def add_note(self, place: float, message: str) -> None:
-        """Say below the charts what happened, such as a smaller batch after memory ran out."""
-        self.notes.append((place, message))
-        lines = [f"{tr('epoch {epoch}', epoch=f'{x:.1f}')}: {tr(words)}" for x, words in self.notes]
+    def add_note(self, epoch: float, message: str) -> None:
+        """Add a note below the charts, such as a smaller batch after memory ran out."""
+        self.notes.append((epoch, message))
+        lines = [f"{tr('epoch {epoch}', epoch=f'{x:.1f}')}: {tr(note)}" for x, note in self.notes]
         self._note_label.setText("\n".join(lines[-3:]))
         self._note_label.setToolTip("\n".join(lines))
         self._note_label.show()
 
     def redraw(self) -> None:
         self._has_new_epoch = False
-        for each in (self._loss, self._share):
-            each.draw(self.epochs, self._earlier)
+        for plot in (self._loss, self._accuracy):
+            plot.draw(self.epochs, self._earlier_runs)
         self._show_values()
         self._draw_steps()
 
     def _draw_steps(self) -> None:
-        places, losses = [x for x, _ in self.steps], [y for _, y in self.steps]
+        epochs, losses = [x for x, _ in self.steps], [y for _, y in self.steps]
         colour = pg.mkColor(theme.colours().train_line)
         colour.setAlpha(110)
         values = smoothed(losses, self.smoothing_slider.value() / 100)
-        self._loss.plot.draw_line("steps", places, values, pg.mkPen(colour, width=1), layer=-5)
-        first = 3 if len(places) <= 3 else 0  # a line with one point is invisible
-        self._loss.plot.draw_dots("first steps", places[:first], values[:first], colour, px=5, layer=-5)
+        self._loss.plot.draw_line("steps", epochs, values, pg.mkPen(colour, width=1), layer=-5)
+        first = 3 if len(epochs) <= 3 else 0  # a line with one point is invisible
+        self._loss.plot.draw_dots("first steps", epochs[:first], values[:first], colour, px=5, layer=-5)
         self._fit()
 
-    def _redraw_what_changed(self) -> None:
-        """Draw the changes since the last call; between epochs the loss of the steps alone.
+    def _redraw_changes(self) -> None:
+        """Draw the changes since the last call; between epochs only the loss of the steps.
 
         Painting is the window's largest cost during a run, and the run's threads wait for it.
         """
@@ -227,21 +227,23 @@ class LiveChart(Chart):
             self._draw_steps()
 
     def _fit(self) -> None:
-        """Show the whole run, unless the user has zoomed; the loss from 0 to the highest in view."""
+        """Show the whole run, unless the user has zoomed; scale the loss axis from 0 to the maximum in view."""
         if not self._is_zoomed:
-            xs = [*(each.epoch for each in self.epochs[-1:]), *(x for x, _ in self.steps[-1:])]
-            has_epoch = any(each.epoch for each in self.epochs)
-            last = max([self._planned if has_epoch else 1, *xs])  # the first epoch fills the chart
+            xs = [*(event.epoch for event in self.epochs[-1:]), *(x for x, _ in self.steps[-1:])]
+            has_epoch = any(event.epoch for event in self.epochs)
+            last = max([self._planned_epochs if has_epoch else 1, *xs])  # the first epoch fills the chart
             self._view.setXRange(-0.015 * last, 1.015 * last, padding=0)
         low, high = self._view.viewRange()[0]
-        shown = (self.epochs, *(run.epochs for run in self._earlier if not self.epochs))
-        points = [(each.epoch, y) for epochs in shown for each in epochs for y in (each.train_loss, each.val_loss)]
-        first, end = (side(self.steps, x, key=itemgetter(0)) for side, x in ((bisect_left, low), (bisect_right, high)))
-        some = self.steps[first : end : max(1, (end - first) // _MOST_FITTED)]
-        values = np.array([y for x, y in (*points, *some) if low <= x <= high and y is not None], dtype=float)
+        shown_epochs = (self.epochs, *(run.epochs for run in self._earlier_runs if not self.epochs))
+        points = [
+            (event.epoch, y) for epochs in shown_epochs for event in epochs for y in (event.train_loss, event.val_loss)
+        ]
+        start, end = (side(self.steps, x, key=itemgetter(0)) for side, x in ((bisect_left, low), (bisect_right, high)))
+        sampled_steps = self.steps[start : end : max(1, (end - start) // _MAX_SCALING_STEPS)]
+        values = np.array([y for x, y in (*points, *sampled_steps) if low <= x <= high and y is not None], dtype=float)
         values = values[np.isfinite(values)]
         if values.size:
-            # A few wild steps at the start must not flatten the rest of the curve.
+            # A few outliers at the start must not flatten the rest of the curve.
             top = 1.08 * float(np.quantile(values, 0.99)) if values.size > 50 else 1.08 * float(values.max())
             if not top <= self._y_top <= 1.25 * top:  # each change draws the axis anew
                 self._y_top = max(1.04 * top, 1e-3)
@@ -256,13 +258,15 @@ class LiveChart(Chart):
         self._fit()
 
     def minimumSizeHint(self) -> QSize:
-        """Return the minimum size; its width is that of one plot, so that they can be stacked."""
-        return QSize(theme.scaled(_LEAST_PX), super().minimumSizeHint().height())
+        """Return the minimum size. Its width fits one plot, because plots are stacked in a narrow window."""
+        return QSize(theme.scaled(_MIN_WIDTH_PX), super().minimumSizeHint().height())
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Put the plots side by side where there is room."""
-        is_wide = event.size().width() >= theme.scaled(_WIDE_PX)
-        self._sides.setDirection(QBoxLayout.Direction.LeftToRight if is_wide else QBoxLayout.Direction.TopToBottom)
+        """Put the plots side by side if the window is wide enough."""
+        is_wide = event.size().width() >= theme.scaled(_SIDE_BY_SIDE_WIDTH_PX)
+        self._plots_layout.setDirection(
+            QBoxLayout.Direction.LeftToRight if is_wide else QBoxLayout.Direction.TopToBottom
+        )
         super().resizeEvent(event)
 
     def leaveEvent(self, event: QEvent) -> None:
@@ -275,14 +279,14 @@ class LiveChart(Chart):
         if not self._redraw_timer.isActive():
             self._redraw_timer.start()
 
-    def _on_pointed_at(self, place: float) -> None:
-        self._pointed_at = min(self.epochs, key=lambda each: abs(each.epoch - place), default=None)
+    def _on_pointed_at(self, epoch: float) -> None:
+        self._pointed_at = min(self.epochs, key=lambda event: abs(event.epoch - epoch), default=None)
         self._show_values()
 
     def _show_values(self) -> None:
-        shown = self._pointed_at or (self.epochs[-1] if self.epochs else None)
-        for each in (self._loss, self._share):
-            each.show_values(shown, is_pointed_at=self._pointed_at is not None)
+        event = self._pointed_at or (self.epochs[-1] if self.epochs else None)
+        for plot in (self._loss, self._accuracy):
+            plot.show_values(event, is_pointed_at=self._pointed_at is not None)
 
 
 def smoothed(values: Sequence[float], weight: float) -> list[float]:
@@ -299,7 +303,7 @@ def smoothed(values: Sequence[float], weight: float) -> list[float]:
 
 
 class AccuracyChart(Chart):
-    """The validation accuracy of one run from the click on; the best so far is a line of steps."""
+    """Validation accuracy of one run over the time since its start; a stepped line shows the best so far."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -310,7 +314,7 @@ class AccuracyChart(Chart):
         grid.setVerticalSpacing(theme.TIGHT)
         grid.setColumnStretch(1, 1)
         roles: tuple[TextRole, ...] = ("small", "body", "strong", "small")
-        self._lines = [[text("", role) for role in roles] for _ in range(_MOST_LINES)]
+        self._lines = [[text("", role) for role in roles] for _ in range(_MAX_STAGE_LINES)]
         for number, cells in enumerate(self._lines):
             for place, cell in enumerate(cells):
                 grid.addWidget(cell, number, place)
@@ -321,7 +325,7 @@ class AccuracyChart(Chart):
         self.redraw()
 
     def show_points(self, points: Sequence[AccuracyPoint]) -> None:
-        """Show these points, in order of time, in place of the earlier ones."""
+        """Replace the points; they are in order of time."""
         self.points = list(points)
         self.redraw()
 
@@ -329,25 +333,27 @@ class AccuracyChart(Chart):
         plot, points = self._plot, self.points
         kept = [point for point in points if point.is_kept]
         last = points[-1].at_s if points else 60.0
-        until = [*kept[1:], None]  # the best so far holds until the next one, the last until now
+        successors = [*kept[1:], None]  # a point is the best so far until its successor
         steps = [
             (at_s, point.accuracy)
-            for point, after in zip(kept, until, strict=False)
-            for at_s in (point.at_s, after.at_s if after else max(last, 1.05 * point.at_s))
+            for point, successor in zip(kept, successors, strict=False)
+            for at_s in (point.at_s, successor.at_s if successor else max(last, 1.05 * point.at_s))
         ]
         best = pg.mkPen(theme.colours().good, width=2)
         plot.draw_line("best", [x for x, _ in steps], [y for _, y in steps], best)
         for name, pen, shown in (
-            ("others", grey_pen(), [each for each in points if not each.is_kept]),
+            ("others", grey_pen(), [plot for plot in points if not plot.is_kept]),
             ("kept", best, kept),
         ):
-            times, accuracies = [each.at_s for each in shown], [each.accuracy for each in shown]
+            times, accuracies = [plot.at_s for plot in shown], [plot.accuracy for plot in shown]
             plot.draw_dots(name, times, accuracies, pen.color())
         low = min((point.accuracy for point in points), default=0.0)
         plot.set_percent_axis(max(0.0, min(0.9, round(low - 0.1, 1))))
         plot.item.setXRange(0, 1.08 * max(last, 1.0), padding=0)
-        plot.bottom.setTicks([[(at_s, duration_text(at_s).removesuffix(" 00 s")) for at_s in _seconds(1.08 * last)]])
-        shown = stage_lines(points)[-_MOST_LINES:]
+        plot.bottom.setTicks(
+            [[(at_s, duration_text(at_s).removesuffix(" 00 s")) for at_s in _tick_seconds(1.08 * last)]]
+        )
+        shown = stage_lines(points)[-_MAX_STAGE_LINES:]
         for number, cells in enumerate(self._lines):
             words = shown[number] if number < len(shown) else ("", "", "", "")
             for cell, word in zip(cells, words, strict=True):
@@ -355,26 +361,26 @@ class AccuracyChart(Chart):
 
 
 def stage_lines(points: Sequence[AccuracyPoint]) -> list[tuple[str, str, str, str]]:
-    """Return (time, stage, accuracy, gain) of each model that replaced its predecessor, as text."""
+    """Return (time, stage, accuracy, gain) as text, for each new best model."""
     lines: list[tuple[str, str, str, str]] = []
-    before: AccuracyPoint | None = None
+    previous: AccuracyPoint | None = None
     for point in points:
         if not point.is_kept:
             continue
         if point.epoch:
-            words = tr("Network, epoch {epoch}", epoch=point.epoch)
+            stage = tr("Network, epoch {epoch}", epoch=point.epoch)
         else:
-            words = tr("Linear probe") if before is None else tr("Linear probe, best image size")
+            stage = tr("Linear probe") if previous is None else tr("Linear probe, best image size")
         gain = ""
-        if before is not None:
-            gain = tr("{points} points", points=f"{100 * (point.accuracy - before.accuracy):+.1f}")
-        lines.append((duration_text(point.at_s), words, f"{point.accuracy:.1%}", gain))
-        before = point
+        if previous is not None:
+            gain = tr("{points} points", points=f"{100 * (point.accuracy - previous.accuracy):+.1f}")
+        lines.append((duration_text(point.at_s), stage, f"{point.accuracy:.1%}", gain))
+        previous = point
     return lines
 
 
-def _seconds(last: float) -> list[float]:
-    """Return about five round times up to `last` seconds."""
+def _tick_seconds(last: float) -> list[float]:
+    """Return about five round times in seconds from 0 to `last`, for the ticks."""
     steps = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 36000)
-    step = next((each for each in steps if last / each <= 6), steps[-1])
+    step = next((step for step in steps if last / step <= 6), steps[-1])
     return [float(place * step) for place in range(int(last // step) + 1)]

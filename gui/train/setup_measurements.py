@@ -36,8 +36,8 @@ class TrainingImages:
         divided: As a run uses them: Start splits the images without a split.
         is_divided: Whether every image has a split.
         counts: Labelled images of `divided` by split.
-        untriable: Why nothing can be measured on them, translated; empty where measuring is possible.
-        unadvisable: Why no recommendation is possible yet, translated; empty where one is.
+        measurement_refusal: Why nothing can be measured on them, translated; empty where measuring is possible.
+        recommendation_refusal: Why no recommendation is possible yet, translated; empty where one is.
     """
 
     now: Snapshot
@@ -47,8 +47,8 @@ class TrainingImages:
     counts: Mapping[str, int]
     facts: SetFacts
     circumstances: Circumstances
-    untriable: str
-    unadvisable: str
+    measurement_refusal: str
+    recommendation_refusal: str
 
 
 def read_training_images(session: ProjectSession, wish: SplitRequest, known: Snapshot | None) -> TrainingImages:
@@ -56,11 +56,11 @@ def read_training_images(session: ProjectSession, wish: SplitRequest, known: Sna
     from visionft.analysis.advice import check_labels
 
     now = session.snapshot()
-    unadvisable = ""
+    recommendation_refusal = ""
     try:
         check_labels(session.path, now)
     except VisionFTError as error:
-        unadvisable = " ".join(filter(None, (tr(error.message), tr(error.hint or ""))))
+        recommendation_refusal = " ".join(filter(None, (tr(error.message), tr(error.hint or ""))))
     if now is not known and any(image.split for image in now.images):
         wish = replace(SplitRequest.from_current_split(now), group=wish.group, seed=wish.seed)
     divided = with_planned_splits(now, wish)
@@ -73,8 +73,8 @@ def read_training_images(session: ProjectSession, wish: SplitRequest, known: Sna
         counts=Counter(image.split or "unassigned" for image in divided.images if image.labels),
         facts=SetFacts.of(divided),
         circumstances=Circumstances.of(divided, device="cpu"),
-        untriable=" ".join(f"{capitalised(tr(each.message))}. {tr(each.hint)}" for each in problems),
-        unadvisable=unadvisable,
+        measurement_refusal=" ".join(f"{capitalised(tr(each.message))}. {tr(each.hint)}" for each in problems),
+        recommendation_refusal=recommendation_refusal,
     )
 
 

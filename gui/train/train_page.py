@@ -210,7 +210,7 @@ class TrainPage(Page):
             (self.stop_button, is_training or is_paused),
         ):
             button.setVisible(is_shown)
-        self.start_button.setText(start_words(self.draft.cost_of_run))
+        self.start_button.setText(start_words(self.draft.run_cost))
         has_run = is_training or is_paused or self._has_run
         self.switch.setVisible(has_run)
         is_splitting = self.session is not None and self.session.splitter.is_splitting
@@ -273,10 +273,10 @@ class TrainPage(Page):
                     self.setup.split_card.wish,
                     page=self.name,
                     or_without_test=True,
-                    then=lambda _report: self.draft.when_read(act_if_ready),
+                    then=lambda _report: self.draft.when_images_read(act_if_ready),
                 )
 
-        self.draft.when_read(act_or_split)
+        self.draft.when_images_read(act_or_split)
 
     def split_again(self) -> None:
         if self.session is not None:

@@ -36,7 +36,7 @@ def read_manifest(folder: Path) -> dict[str, str]:
     """Return {file name: hash} of a folder (OSError: missing; ValueError: damaged)."""
     values = from_plain(dict[str, str], read_json(folder / MANIFEST_FILE))
     if not values or not all(map(is_plain_name, values)):
-        raise ValueError(Message("{MANIFEST_FILE} lists no files", MANIFEST_FILE=MANIFEST_FILE))
+        raise ValueError(Message("{MANIFEST} lists no files", MANIFEST=MANIFEST_FILE))
     return values
 
 
