@@ -22,7 +22,7 @@ from gui.train.setup_measurements import PresetCosts, TrainingImages, estimate_r
 from models.catalog import BACKBONES
 from models.methods.table import supported_method
 from visionft.data.types import Snapshot
-from visionft.project.splits import is_fully_split, with_planned_splits
+from visionft.project.splits import is_fully_split, is_prepared, with_planned_splits
 from visionft.training.config.checks import config_problems
 from visionft.training.config.presets import DEFAULT_PRESET, PRESETS, Circumstances, differs, preset_config
 from visionft.training.config.train_config import Framing, TrainConfig
@@ -222,9 +222,17 @@ class TrainDraft(QObject):
 
     @property
     def is_divided(self) -> bool:
-        """Whether a run can start without splitting the images first."""
+        """Whether the images have the splits of a run."""
+        return self._fulfils(is_fully_split)
+
+    @property
+    def is_prepared(self) -> bool:
+        """Whether a run can start without splitting or comparing the images first."""
+        return self._fulfils(is_prepared)
+
+    def _fulfils(self, condition: Callable[[Snapshot], bool]) -> bool:
         images = self._session.snapshot() if self._session else None
-        return images is None or is_fully_split(images) or not train_choices.needs_division(images, self.config)
+        return images is None or condition(images) or not train_choices.needs_division(images, self.config)
 
     def _snapshot(self) -> Snapshot | None:
         """Return the images with the splits that a run will give them."""

@@ -266,7 +266,7 @@ class TrainPage(Page):
         def act_or_split() -> None:
             if not self.draft.is_ready():
                 self.show_view(SETUP)
-            elif self.draft.is_divided:
+            elif self.draft.is_prepared:
                 act(session.runner)
             else:
                 session.splitter.split(

@@ -14,6 +14,7 @@ import numpy as np
 
 from models.heads.calibration import are_right, fit_temperature
 from models.heads.linear_head import FittedHead, standardization
+from models.heads.numerics import separable_groups
 from visionft.core.messages import Message
 
 _SPREAD = 0.5  # prior standard deviation of the logarithm of the temperature
@@ -28,8 +29,9 @@ def fit_class_means(
     widths: Sequence[int],
     is_multilabel: bool = False,
     weights: np.ndarray | None = None,
+    groups: np.ndarray | None = None,
 ) -> FittedHead:
-    """Fit the mean of each class, calibrated by leave-one-out; arguments and errors as in `fit_head`.
+    """Fit the mean of each class, calibrated by leave-one-out or leave-group-out; arguments as in `fit_head`.
 
     For several labels each class has two means, of the images with it and of those without it.
     """
@@ -39,11 +41,12 @@ def fit_class_means(
     counts = np.ones(len(inputs)) if weights is None else weights.astype(np.float64)
     present = _ClassMeans.of(inputs, targets, counts)
     weight, bias = present.linear()
-    logits = present.left_out(inputs, targets, counts)
+    groups = separable_groups(targets, groups)
+    logits = present.left_out(inputs, targets, counts, groups)
     if is_multilabel:
         absent = _ClassMeans.of(inputs, 1 - targets, counts)
         weight, bias = weight - absent.linear()[0], bias - absent.linear()[1]
-        logits = logits - absent.left_out(inputs, 1 - targets, counts)
+        logits = logits - absent.left_out(inputs, 1 - targets, counts, groups)
         places = np.arange(len(inputs))
         labels = targets
     else:
@@ -86,11 +89,15 @@ class _ClassMeans:
         bias = np.where(self.totals > 0, -_SCALE * np.square(self.means).sum(axis=1), _ABSENT)
         return 2 * _SCALE * self.means.T, bias
 
-    def left_out(self, inputs: np.ndarray, is_member: np.ndarray, counts: np.ndarray) -> np.ndarray:
-        """Return (N, C) logits of the inputs (N, D), each left out of its class's mean.
+    def left_out(
+        self, inputs: np.ndarray, is_member: np.ndarray, counts: np.ndarray, groups: np.ndarray | None
+    ) -> np.ndarray:
+        """Return (N, C) logits of the inputs (N, D), each predicted without itself and the rest of its group (N,).
 
         With mu' = (n mu - w x) / (n - w) for a member x of weight w: x'mu' and |mu'|^2 follow from x'mu, |mu|^2, |x|^2.
         """
+        if groups is not None:
+            return self._left_out_groups(inputs, is_member, counts, groups)
         weight, bias = self.linear()
         products = inputs @ self.means.T
         norms = np.square(inputs).sum(axis=1, keepdims=True)
@@ -100,3 +107,17 @@ class _ClassMeans:
         squares = np.square(self.totals) * np.square(self.means).sum(axis=1) - 2 * self.totals * own * products
         square = (squares + np.square(own) * norms) / np.square(rest)
         return np.where(is_member > 0, _SCALE * (2 * product - square), inputs @ weight + bias)
+
+    def _left_out_groups(
+        self, inputs: np.ndarray, is_member: np.ndarray, counts: np.ndarray, groups: np.ndarray
+    ) -> np.ndarray:
+        logits = np.empty((len(inputs), len(self.means)))
+        sums = self.means * self.totals[:, None]
+        for group in np.unique(groups):
+            inside = groups == group
+            weighted = is_member[inside] * counts[inside, None]
+            totals = np.maximum(self.totals - weighted.sum(axis=0), 0)
+            means = (sums - weighted.T @ inputs[inside]) / np.maximum(totals, 1e-12)[:, None]
+            weight, bias = _ClassMeans(means, np.where(totals > 1e-9, totals, 0)).linear()
+            logits[inside] = inputs[inside] @ weight + bias
+        return logits

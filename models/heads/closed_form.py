@@ -131,10 +131,13 @@ def with_intercept(inputs: Rows) -> Rows:
 class ClosedForm:
     """Images as rows (N, D), float32 with the intercept last, their labels, and the resulting terms for all images.
 
-    The first `linear` dimensions are the features themselves, for class means; None without a kernel.
+    The first `linear` dimensions are the features themselves, for class means; None without a kernel. With `groups`
+    (N,), an image is left out with all labelled images of its group, unless a class has no other image.
     """
 
-    def __init__(self, rows: Rows, classes: int, *, linear: int | None = None) -> None:
+    def __init__(
+        self, rows: Rows, classes: int, *, linear: int | None = None, groups: np.ndarray | None = None
+    ) -> None:
         width = rows.shape[1]
         self.rows = rows
         self.targets = np.zeros((len(rows), classes), np.uint8)
@@ -149,6 +152,7 @@ class ClosedForm:
         self._leverages = np.concatenate([np.zeros(0), *norms]) / np.array(STRENGTHS)[:, None]  # (K, N)
         self._between: dict[int, np.ndarray] = {}  # by the number of a strength
         self._changes = 0
+        self._groups = groups if groups is not None and len(np.unique(groups)) < len(groups) else None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -261,6 +265,48 @@ class ClosedForm:
         return Terms(products, leverage, _from_zero(distances, known), counts)
 
     def left_out(self, number: int, places: np.ndarray) -> Terms:
+        """Return the terms of labelled images (B), each without itself and its group, under the strength `number`."""
+        terms = self._left_out_alone(number, places)
+        if self._groups is None:
+            return terms
+        # Without the group G: K = (I - H)^-1 for H = X P X', the block of the hat matrix; E = X P M - H T; then
+        # X P' M' = K E, leverages diag(K H), and M'' P' M' = M' P M - B'T - T'B + T'H T + E'K E.
+        known = np.flatnonzero(self.counts > 0)
+        whole = self._sums[:, known].T @ self._inverses[number] @ self._sums[:, known]
+        counts = np.broadcast_to(terms.counts, terms.products.shape).copy()
+        for chosen, members in self._groups_left_out(places):
+            at = np.searchsorted(members, places[chosen])
+            rows, own = self.rows[members].astype(np.float64), self.targets[members].astype(np.float64)
+            hat = rows @ self._inverses[number] @ rows.T
+            core = np.linalg.inv(np.eye(len(members)) - hat)
+            products = rows @ (self._inverses[number] @ self._sums)
+            errors = products - hat @ own
+            without, leverage = core @ errors, np.diag(core @ hat)
+            crossed = products.T @ own
+            moment = whole + (own.T @ hat @ own - crossed - crossed.T + errors.T @ core @ errors)[np.ix_(known, known)]
+            fewer = self.counts - own.sum(axis=0)
+            inner = np.zeros((self.classes, self.classes))
+            inner[np.ix_(known, known)] = np.linalg.inv(np.diag(fewer[known]) - moment)
+            inward = without @ inner
+            distances = (leverage + np.einsum("nc,nc->n", inward, without))[:, None] - 2 * inward
+            distances += np.diag(inner) - 1 / np.maximum(fewer, 1)
+            terms.products[chosen], terms.leverage[chosen] = without[at], leverage[at]
+            terms.distances[chosen] = _from_zero(distances, fewer > 0)[at]
+            counts[chosen] = fewer
+        return replace(terms, counts=counts)
+
+    def _groups_left_out(self, places: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield (indices in `places`, labelled members) of each group of several images that can be left out."""
+        assert self._groups is not None
+        labelled = np.flatnonzero(self.is_labelled)
+        numbers, counts = np.unique(self._groups[labelled], return_counts=True)
+        for group in np.intersect1d(numbers[counts > 1], self._groups[places]):
+            members = labelled[self._groups[labelled] == group]
+            own = self.targets[members].sum(axis=0)
+            if not ((own > 0) & (own >= self.counts)).any():
+                yield np.flatnonzero(self._groups[places] == group), members
+
+    def _left_out_alone(self, number: int, places: np.ndarray) -> Terms:
         counts = self.counts
         own = self.targets[places].astype(np.float64)
         leverage = np.minimum(self._leverages[number][places], 1 - 1e-9)
@@ -303,7 +349,13 @@ class ClosedForm:
         norms = np.einsum("nd,nd->n", chosen, chosen)
         products = chosen @ sums
         squares = np.einsum("dc,dc->c", sums, sums) - own * (2 * products - norms[:, None])
-        return (products - own * norms[:, None]) / np.sqrt(np.maximum(squares, 1e-12))
+        cosines = (products - own * norms[:, None]) / np.sqrt(np.maximum(squares, 1e-12))
+        if self._groups is not None:
+            for inside, members in self._groups_left_out(places):
+                removed = self.rows[members][:, : self._linear].astype(np.float64).T @ self.targets[members]
+                rest = sums - removed
+                cosines[inside] = chosen[inside] @ (rest / np.maximum(np.linalg.norm(rest, axis=0), 1e-12))
+        return cosines
 
 
 def _from_zero(distances: np.ndarray, known: np.ndarray) -> np.ndarray:

@@ -313,6 +313,7 @@ def fit_memory(
     is_multilabel: bool = False,
     neighbours: int = 0,
     weights: np.ndarray | None = None,
+    groups: np.ndarray | None = None,
     image_ids: np.ndarray | None = None,
     seed: int = 0,
     job: JobContext = SILENT_JOB,
@@ -331,6 +332,7 @@ def fit_memory(
         targets=targets,
         labels=labels_of(targets),
         counts=np.ones(len(rows), np.float32) if weights is None else weights.astype(np.float32),
+        groups=groups,
         is_multilabel=is_multilabel,
         neighbours=(neighbours,) if neighbours else NEIGHBOURS,
     )
@@ -366,12 +368,13 @@ def labels_of(targets: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Trial:
-    """The data of the search: (N, K) rows, (N, C) targets, (N, L) labels, (N,) counts; numbers of neighbours to try."""
+    """The data of the search: (N, K) rows, (N, C) targets, (N, L) labels, (N,) counts and groups, numbers of voters."""
 
     rows: np.ndarray
     targets: np.ndarray
     labels: np.ndarray
     counts: np.ndarray
+    groups: np.ndarray | None
     is_multilabel: bool
     neighbours: tuple[int, ...]
 
@@ -396,8 +399,10 @@ def _cross_validated(trial: _Trial, seed: int, job: JobContext) -> tuple[float, 
     if len(trial.rows) > MOST_ROWS:
         among = np.sort(generator.permutation(len(trial.rows))[:MOST_ROWS])
         chosen = {name: getattr(trial, name)[among] for name in ("rows", "targets", "labels", "counts")}
-        trial = replace(trial, **chosen)
-    folds = class_folds(trial.targets, FOLDS, is_multilabel=trial.is_multilabel, generator=generator)
+        trial = replace(trial, **chosen, groups=None if trial.groups is None else trial.groups[among])
+    folds = class_folds(
+        trial.targets, FOLDS, is_multilabel=trial.is_multilabel, generator=generator, groups=trial.groups
+    )
     queries = np.flatnonzero(folds >= 0)
     if not len(queries):
         shrinkage = 0.5

@@ -127,6 +127,7 @@ def fit_head(
     tries_last_alone: bool = True,
     weights: np.ndarray | None = None,
     mirrored: np.ndarray | None = None,
+    groups: np.ndarray | None = None,
     seed: int = 0,
     job: JobContext = SILENT_JOB,
 ) -> FittedHead:
@@ -142,11 +143,13 @@ def fit_head(
         tries_last_alone: Whether heads on the last stage alone are candidates too.
         weights: (N,), of the images in the fit.
         mirrored: (N, D) features of the mirrored images.
+        groups: (N,) numbers of groups that stay in one fold; None where every image is alone.
 
     Raises:
         ValueError: The features are empty or not finite.
     """
-    folds = class_folds(targets, FOLDS, is_multilabel=is_multilabel, generator=np.random.default_rng(seed))
+    generator = np.random.default_rng(seed)
+    folds = class_folds(targets, FOLDS, is_multilabel=is_multilabel, generator=generator, groups=groups)
     weights = np.ones(len(features)) if weights is None else weights
 
     def fit(*views: np.ndarray) -> FittedHead:

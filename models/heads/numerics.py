@@ -1,5 +1,6 @@
 """Scales, principal directions, folds and regularization grids, shared by all heads. NumPy only, a leaf."""
 
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -119,14 +120,71 @@ def principal_directions(inputs: Rows, dimensions: int) -> np.ndarray:
     return np.ascontiguousarray(vectors[:, : -dimensions - 1 : -1], np.float32)
 
 
-def class_folds(targets: np.ndarray, folds: int, *, is_multilabel: bool, generator: np.random.Generator) -> np.ndarray:
-    """Return the (N,) stratified fold of each image; -1 for the only one of its class. Several labels are one class."""
+def separable_groups(targets: np.ndarray, groups: np.ndarray | None) -> np.ndarray | None:
+    """Return (N,) group numbers for leave-group-out; None where every image is alone.
+
+    The images of a group that contains a whole class become groups of their own: without the group, nothing of the
+    class could be learned (30 images of one fixed camera, all alike).
+
+    Args:
+        targets: (N, C) zeros and ones.
+        groups: (N,) group numbers, as of `group_numbers`; None for none.
+    """
+    if groups is None:
+        return None
+    _, numbers = np.unique(groups, return_inverse=True)
+    members = np.zeros((numbers.max(initial=-1) + 1, targets.shape[1]))
+    np.add.at(members, numbers, targets)
+    contains_class = ((members > 0) & (members == members.sum(axis=0))).any(axis=1)[numbers]
+    numbers = np.where(contains_class, len(members) + np.arange(len(numbers)), numbers)
+    return None if len(np.unique(numbers)) == len(numbers) else numbers
+
+
+def class_folds(
+    targets: np.ndarray,
+    folds: int,
+    *,
+    is_multilabel: bool,
+    generator: np.random.Generator,
+    groups: np.ndarray | None = None,
+) -> np.ndarray:
+    """Return the (N,) stratified fold of each image; -1 for an image whose class is in no other fold.
+
+    Several labels count as one class. With `groups` (N,), each group is in one fold, and there are twice as many folds:
+    a fold of whole groups takes more from the fit than one of single images. On tiles, 487 images in 172 groups, five
+    folds said .66 to .72 and the test .70 to .82.
+    """
+    separable = separable_groups(targets, groups)
+    if separable is not None:
+        return _group_folds(targets, 2 * folds, separable, is_multilabel=is_multilabel, generator=generator)
     fold_of = np.full(len(targets), -1)
-    groups = np.zeros(len(targets), np.int64) if is_multilabel else targets.argmax(axis=1)
+    classes = np.zeros(len(targets), np.int64) if is_multilabel else targets.argmax(axis=1)
     placed = 0
-    for group in np.unique(groups):
-        members = np.flatnonzero(groups == group)
+    for label in np.unique(classes):
+        members = np.flatnonzero(classes == label)
         if len(members) > 1:
             fold_of[generator.permutation(members)] = (np.arange(len(members)) + placed) % folds
             placed += len(members)
+    return fold_of
+
+
+def _group_folds(
+    targets: np.ndarray, folds: int, groups: np.ndarray, *, is_multilabel: bool, generator: np.random.Generator
+) -> np.ndarray:
+    from sklearn.model_selection import StratifiedGroupKFold  # takes a second
+
+    classes = np.zeros(len(targets), np.int64) if is_multilabel else targets.argmax(axis=1)
+    most = np.bincount(classes).max()
+    splitter = StratifiedGroupKFold(
+        min(folds, len(np.unique(groups)), most), shuffle=True, random_state=int(generator.integers(2**31))
+    )
+    fold_of = np.full(len(targets), -1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a class with fewer images than folds
+        for number, (_, inside) in enumerate(splitter.split(targets, classes, groups)):
+            fold_of[inside] = number
+    for label in np.unique(classes):
+        members = classes == label
+        if len(np.unique(fold_of[members])) == 1:
+            fold_of[members] = -1
     return fold_of

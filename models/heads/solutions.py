@@ -25,14 +25,20 @@ class Material:
     tries_last_alone: bool = False  # whether heads on the last stage alone are candidates
     weights: Tensor | None = None
     mirrored: Tensor | None = None  # (N, D) of the mirrored images, in the same order
+    groups: np.ndarray | None = None  # (N,) numbers of groups that are held out as a whole; None for single images
     texts: ClassPoints | None = None
     seed: int = 0
     job: JobContext = SILENT_JOB
 
     def fit(self, fit: Callable[..., Any], **settings: Any) -> Any:
-        """Return the result of a function on features, targets, widths and weights as arrays."""
+        """Return the result of a function on features, targets, widths, weights and groups as arrays."""
         weights = None if self.weights is None else self.weights.numpy()
-        common = {"widths": self.widths, "is_multilabel": self.is_multilabel, "weights": weights}
+        common = {
+            "widths": self.widths,
+            "is_multilabel": self.is_multilabel,
+            "weights": weights,
+            "groups": self.groups,
+        }
         return fit(self.features.numpy(), self.targets.numpy(), **common, **settings)
 
 
@@ -77,7 +83,8 @@ def _zero_shot(material: Material) -> Solution:
     if not len(material.features):
         return Solution(*text_alone(texts, is_multilabel=is_multilabel))
     given = (material.features, material.targets)
-    return Solution(*text_and_examples(texts, *given, is_multilabel=is_multilabel, weights=material.weights))
+    options = {"weights": material.weights, "groups": material.groups}
+    return Solution(*text_and_examples(texts, *given, is_multilabel=is_multilabel, **options))
 
 
 SOLUTIONS: Mapping[str, Callable[[Material], Solution]] = {

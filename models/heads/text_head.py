@@ -68,7 +68,13 @@ def text_alone(texts: ClassPoints, *, is_multilabel: bool) -> tuple[dict[str, Te
 
 
 def text_and_examples(
-    texts: ClassPoints, features: Tensor, targets: Tensor, *, is_multilabel: bool, weights: Tensor | None = None
+    texts: ClassPoints,
+    features: Tensor,
+    targets: Tensor,
+    *,
+    is_multilabel: bool,
+    weights: Tensor | None = None,
+    groups: np.ndarray | None = None,
 ) -> tuple[dict[str, Tensor], str]:
     """Return the state of a head that blends texts with class means of features (N, D), and a description."""
     text_weight, text_bias = texts.linear(is_multilabel=is_multilabel)
@@ -79,6 +85,7 @@ def text_and_examples(
         widths=(points.shape[1],),
         is_multilabel=is_multilabel,
         weights=None if weights is None else weights.numpy(),
+        groups=groups,
     )
     if not len(fitted.places):
         text = Message("The head uses only the class prompts: one image a class is too few to blend them with.")

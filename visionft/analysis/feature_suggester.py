@@ -27,6 +27,7 @@ from models.heads.numerics import parts, unit_rows
 from visionft.analysis.suggestions import Suggestion, Suggestions, uncertainties
 from visionft.core.errors import NextStep, ProjectError
 from visionft.core.messages import Message
+from visionft.data.types import group_numbers
 from visionft.features.feature_store import Features, load_features
 from visionft.project.store import Project
 
@@ -162,7 +163,10 @@ class FeatureSuggester:
         self.is_multilabel = is_multilabel
         self.class_names = labels.class_names
         feature_map = FeatureMap.fitted(features.inputs)
-        self.state = ClosedForm(feature_map(features.inputs), len(self.class_names), linear=feature_map.linear)
+        groups = np.array(group_numbers(features.images))
+        self.state = ClosedForm(
+            feature_map(features.inputs), len(self.class_names), linear=feature_map.linear, groups=groups
+        )
         self.image_ids = np.array([image.image_id for image in features.images], np.int64)
         self._contents = [image.sha256 for image in features.images]
         self._place_of = features.place_of

@@ -21,14 +21,14 @@ import numpy as np
 
 from models.heads.calibration import sigmoid, softmax
 from models.heads.closed_form import ClosedForm, with_intercept
-from models.heads.numerics import Rows, parts, principal_directions, unit_rows
+from models.heads.numerics import Rows, parts, principal_directions, separable_groups, unit_rows
 from visionft.analysis.check import APPROXIMATE, MOST_EXACT, Check, CheckResult, Inputs, Issue
 from visionft.analysis.feature_suggester import predict
 from visionft.core.errors import NextStep, ProjectError
 from visionft.core.events import Progress
 from visionft.core.jobs import SILENT_JOB, JobContext
 from visionft.core.messages import Message
-from visionft.data.types import Snapshot, SnapshotImage
+from visionft.data.types import Snapshot, SnapshotImage, group_numbers
 from visionft.features.feature_store import Features
 from visionft.features.neighbours import Neighbours, nearest
 
@@ -50,7 +50,9 @@ class LabelScores:
     errors: np.ndarray  # (N,), or for several labels (N, C): probability of a label error
 
 
-def score_labels(inputs: Rows, near: Neighbours, targets: np.ndarray, *, is_multilabel: bool) -> LabelScores:
+def score_labels(
+    inputs: Rows, near: Neighbours, targets: np.ndarray, *, is_multilabel: bool, groups: np.ndarray | None = None
+) -> LabelScores:
     """Score the labels of images.
 
     Args:
@@ -58,8 +60,12 @@ def score_labels(inputs: Rows, near: Neighbours, targets: np.ndarray, *, is_mult
         near: The nearest images of each.
         targets: (N, C) zeros and ones.
         is_multilabel: Whether an image may have several labels.
+        groups: (N,) numbers of groups of related images, which give no evidence for each other's labels.
     """
-    votes = np.stack([_linear_vote(inputs, targets, is_multilabel), _neighbour_vote(near, targets, is_multilabel)])
+    if groups is not None:
+        near = replace(near, places=np.where(groups[near.places] == groups[:, None], -1, near.places))
+    linear = _linear_vote(inputs, targets, is_multilabel, groups)
+    votes = np.stack([linear, _neighbour_vote(near, targets, is_multilabel)])
     weights, rates = _fit(votes, targets, is_multilabel)
     probabilities = _activated(votes, weights, is_multilabel)
     right, wrong = _likelihoods(probabilities, targets, rates, is_multilabel)
@@ -77,9 +83,9 @@ def _logits(shares: np.ndarray, is_multilabel: bool) -> np.ndarray:
     return np.log(shares) - np.log1p(-shares) if is_multilabel else np.log(shares)
 
 
-def _linear_vote(inputs: Rows, targets: np.ndarray, is_multilabel: bool) -> np.ndarray:
-    """Return (N, C) logits of closed-form classifiers, each image left out."""
-    state = ClosedForm(with_intercept(inputs), targets.shape[1])
+def _linear_vote(inputs: Rows, targets: np.ndarray, is_multilabel: bool, groups: np.ndarray | None) -> np.ndarray:
+    """Return (N, C) logits of closed-form classifiers, each image left out with its group."""
+    state = ClosedForm(with_intercept(inputs), targets.shape[1], groups=groups)
     state.relearn(np.arange(len(targets)), targets)
     found = predict(state, is_multilabel=is_multilabel, most_left_out=len(targets))
     shares = found.probabilities.astype(np.float64)
@@ -91,7 +97,9 @@ def _neighbour_vote(near: Neighbours, targets: np.ndarray, is_multilabel: bool) 
     """Return (N, C) logits: the share of each class among the nearest images, weighted by proximity."""
     usual = (targets.sum(axis=0) + _DOUBT) / (len(targets) + 2 * _DOUBT)
     is_counted = near.places >= 0
-    closeness = np.where(is_counted, near.products - near.products[:, :1], -np.inf)
+    products = np.where(is_counted, near.products, -np.inf)
+    nearest_one = np.where(is_counted.any(axis=1), products.max(axis=1), 0)
+    closeness = products - nearest_one[:, None]
     weights = np.exp(closeness / _COSINES)
     votes = np.zeros(targets.shape)
     for rank in range(weights.shape[1]):
@@ -218,7 +226,8 @@ def compare_labels(
     job.report(Progress(stage=STAGE, done=1, total=2))
     job.check_cancelled()
     is_multilabel = images.task == "multi"
-    scores = score_labels(features.inputs.among(chosen), near, targets, is_multilabel=is_multilabel)
+    groups = separable_groups(targets, np.array(group_numbers(labelled)))
+    scores = score_labels(features.inputs.among(chosen), near, targets, is_multilabel=is_multilabel, groups=groups)
     issue_of = _issue_of_several if is_multilabel else _issue_of_one
     issues = [
         issue_of(image, scores, target, place, class_names)

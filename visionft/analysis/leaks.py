@@ -32,7 +32,7 @@ from visionft.project.splits import (
     SplitReport,
     SplitRequest,
     assign_splits,
-    is_fully_split,
+    is_prepared,
     missing_texts,
     near_duplicate_texts,
 )
@@ -154,7 +154,7 @@ def split_without_leaks(
 ) -> SplitReport:
     """Do `assign_splits`, and keep near-duplicates and the groups of the last check for leaks together.
 
-    The search for near-duplicates is left out where no image is placed. A notice says how many groups were kept
+    Near-duplicates are searched only if an image has no split or group yet. A notice says how many groups were kept
     together, how many could not be, and which classes have no image in a split.
 
     Args:
@@ -169,7 +169,7 @@ def split_without_leaks(
     """
     snapshot = project.snapshot()
     labelled = replace(snapshot, images=tuple(image for image in snapshot.images if image.labels))
-    groups = related_groups(project, None if is_fully_split(snapshot) and not wish.again else labelled, job=job)
+    groups = related_groups(project, None if is_prepared(snapshot) and not wish.again else labelled, job=job)
     job.report(Progress(stage=SPLITTING, done=0, total=0))
 
     def assigned(test: float) -> SplitReport:

@@ -21,7 +21,7 @@ from visionft.project.importing.importer import ImportReport, import_source
 from visionft.project.importing.relinking import RelinkReport, relink_images
 from visionft.project.labelling import ImageChoice, label_images
 from visionft.project.safety.checking import CheckReport, check_project
-from visionft.project.splits import SplitReport, SplitRequest, is_fully_split
+from visionft.project.splits import SplitReport, SplitRequest, is_prepared
 from visionft.project.store import Project as Store
 from visionft.training.budget import Budget
 from visionft.training.config.presets import DEFAULT_PRESET
@@ -409,11 +409,12 @@ class Project(Store):
         from visionft.analysis.leaks import split_without_leaks
 
         images = self.snapshot()
-        if self.is_read_only or is_fully_split(images) or not any(image.labels for image in images.images):
+        if self.is_read_only or is_prepared(images) or not any(image.labels for image in images.images):
             return images
         report = split_without_leaks(self, SplitRequest(), or_without_test=True, job=job)
-        counts = ", ".join(f"{name} {count}" for name, count in report.splits.items())
-        job.report(Notice(message=Message("The images were divided: {counts}.", counts=counts)))
+        if report.assigned:
+            counts = ", ".join(f"{name} {count}" for name, count in report.splits.items())
+            job.report(Notice(message=Message("The images were divided: {counts}.", counts=counts)))
         return self.snapshot()
 
     def train(

@@ -21,7 +21,7 @@ from visionft.core.installation import shell_command
 from visionft.core.jobs import JobCancelled, JobContext
 from visionft.core.names import count_of
 from visionft.data.types import Snapshot, Split
-from visionft.project.splits import SplitRequest, is_fully_split, with_planned_splits
+from visionft.project.splits import SplitRequest, is_prepared, with_planned_splits
 from visionft.training.base_weights import stopped_before_start
 from visionft.training.budget import Budget
 from visionft.training.config.presets import DEFAULT_PRESET
@@ -141,7 +141,7 @@ def train(
 def _train(project: Path, config: TrainConfig, *, budget: Budget, callback: JobContext) -> Run:
     """Do `Project.train`. The project is opened for writing only where its images are to be divided."""
     with Project.open(project, read_only=True) as opened:
-        if is_fully_split(opened.snapshot()) or "RANK" in os.environ:  # several processes cannot divide them
+        if is_prepared(opened.snapshot()) or "RANK" in os.environ:  # several processes cannot divide them
             return opened.train(config, budget=budget, callback=callback)
     with Project.open(project) as opened:
         return opened.train(config, budget=budget, callback=callback)

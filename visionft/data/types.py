@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -32,6 +32,21 @@ class SnapshotImage:
     # Indices into `Snapshot.class_names`; empty when unlabelled, at most one for a single-label task.
     labels: tuple[int, ...]
     split: Split | None  # none when it has not been assigned
+    # The group that stays together in splits and folds: a name, empty for an image alone, None before the comparison.
+    group: str | None = None
+
+
+def group_numbers(images: Sequence[SnapshotImage]) -> tuple[int, ...]:
+    """Return the group of each image as a number, from 0 in order of first appearance.
+
+    Images with the same content or in the same group share a number; every other image has its own.
+    """
+    keys: dict[str, str] = {}  # {SHA-256: group}: equal files stay together also where only one is in a group
+    for image in images:
+        if image.group:
+            keys.setdefault(image.sha256, f"group {image.group}")
+    numbers: dict[str, int] = {}
+    return tuple(numbers.setdefault(keys.get(each.sha256, each.sha256), len(numbers)) for each in images)
 
 
 @dataclass(frozen=True)
@@ -72,4 +87,6 @@ class Snapshot:
         digest.update(self.image_reading.key.encode())
         for image in self.images:
             digest.update(repr((image.image_id, image.sha256, image.labels, image.split)).encode())
+            if image.group:
+                digest.update(image.group.encode())
         return digest.hexdigest()

@@ -36,6 +36,12 @@ class ImageGroup:
     def labels(self) -> Counter[int]:
         return Counter(label for image in self.images for label in image.labels)
 
+    @property
+    def names(self) -> list[tuple[SnapshotImage, str]]:
+        """The images with the name of the group, its lowest image id; an image on its own has no name."""
+        name = str(min(image.image_id for image in self.images)) if len(self.images) > 1 else ""
+        return [(image, name) for image in self.images]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SplitReport:
@@ -105,6 +111,11 @@ def is_fully_split(images: Snapshot) -> bool:
     return None not in labelled and "val" in labelled
 
 
+def is_prepared(images: Snapshot) -> bool:
+    """Return whether every labelled image has its split and its group, so that a run can start."""
+    return is_fully_split(images) and all(image.group is not None for image in images.images if image.labels)
+
+
 def with_planned_splits(images: Snapshot, wish: SplitRequest) -> Snapshot:
     """Return images as after `assign_splits` without known groups, for counts and measurements before the split."""
     if is_fully_split(images):
@@ -125,7 +136,7 @@ def assign_splits(
     together: Sequence[Sequence[int]] = (),
     again: bool = False,
 ) -> SplitReport:
-    """Place the labelled images without a split, as one step of the history; `again` places all anew.
+    """Place the labelled images without a split and store the groups, as one step of the history.
 
     If there is no validation image, and the images without a split are not enough, training images are moved to it.
 
@@ -133,7 +144,8 @@ def assign_splits(
         group: A regular expression, searched in each image's name (its path in its source, with `/`); images with
             equal groups of the match (or, without groups, an equal match) stay in one split.
         together: Further ids of images to keep in one split, where no class is then short of images: near-duplicates
-            and the groups of the check for leaks (`curation.leaks.leak_check.related_groups`).
+            and the groups of the check for leaks (`visionft.analysis.leaks.related_groups`).
+        again: Whether to place and group all images anew. Otherwise images with a split or a group keep it.
 
     Raises:
         ProjectError: The shares or the pattern are impossible, there are too few images or classes, or a class would be
@@ -142,8 +154,9 @@ def assign_splits(
     shares = _shares(val, test)
     snapshot = project.snapshot()
     labelled = [image for image in snapshot.images if image.labels]
-    _check_enough(snapshot, labelled, len(shares), again=again)
-    keys = _keys(project, group)
+    if again or not is_fully_split(snapshot):
+        _check_enough(snapshot, labelled, len(shares), again=again)
+    keys = {image.image_id: image.group for image in labelled if image.group and not again} | _keys(project, group)
 
     def place(together: Sequence[Sequence[int]]) -> tuple[list[ImageGroup], dict[int, Split]]:
         groups = group_images(labelled, keys, together)
@@ -155,8 +168,10 @@ def assign_splits(
     missing = _missing_classes(labelled, splits, shares)
     _check_classes(groups, missing, snapshot, again=again)
     moved = [image for image in labelled if image.split != splits[image.image_id]]
-    if moved:
-        project.apply(AssignSplits({image.image_id: splits[image.image_id] for image in moved}))
+    names = {image.image_id: name for group in groups for image, name in group.names}
+    regrouped = {image.image_id: names[image.image_id] for image in labelled if image.group != names[image.image_id]}
+    if moved or regrouped:
+        project.apply(AssignSplits({image.image_id: splits[image.image_id] for image in moved}, regrouped))
     counts = Counter(splits.values())
     new = {image.image_id for image in labelled if again or image.split is None}
     return SplitReport(

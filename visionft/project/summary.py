@@ -69,9 +69,11 @@ def read_snapshot(connection: sqlite3.Connection, roots: Roots, task: Task) -> S
                 if class_id in index_of:  # `check` repairs a lost class
                     labels[image_id].append(index_of[class_id])
             images = tuple(
-                SnapshotImage(image_id, roots.path_of(root_id, path), sha256, tuple(sorted(labels[image_id])), split)
-                for image_id, root_id, path, sha256, split in connection.execute(
-                    "SELECT id, root_id, path, sha256, split FROM image WHERE removed_at IS NULL ORDER BY id"
+                SnapshotImage(
+                    image_id, roots.path_of(root_id, path), sha256, tuple(sorted(labels[image_id])), split, group
+                )
+                for image_id, root_id, path, sha256, split, group in connection.execute(
+                    "SELECT id, root_id, path, sha256, split, group_key FROM image WHERE removed_at IS NULL ORDER BY id"
                 )
             )
     finally:

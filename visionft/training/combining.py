@@ -35,7 +35,7 @@ from visionft.core.events import EpochDone, Notice
 from visionft.core.files import converting_write_errors, temporary_folder, write_json
 from visionft.core.jobs import SILENT_JOB, JobContext
 from visionft.core.messages import Message
-from visionft.data.types import Snapshot
+from visionft.data.types import Snapshot, group_numbers
 from visionft.training.evaluation.comparison import SIGNIFICANCE_LEVEL, sign_test
 from visionft.training.evaluation.metrics import wilson_interval
 from visionft.training.evaluation.report import Logits, run_images, run_logits
@@ -78,10 +78,12 @@ class MemberPredictions:
     Attributes:
         logits: (N, C) of each member, with the classes in the order of the first member's.
         targets: (N,) class indices, or (N, C) zeros and ones for several labels.
+        groups: (N,) numbers of the groups of related images; None for single images.
     """
 
     logits: list[np.ndarray]
     targets: np.ndarray
+    groups: np.ndarray | None = None
 
     def __len__(self) -> int:
         """Return N."""
@@ -147,7 +149,7 @@ def _is_gain(gains: np.ndarray, *, errors: float) -> bool:
 
 def held_out(predicted: MemberPredictions, *, others: MemberPredictions | None = None, seed: int = 0) -> np.ndarray:
     """Return (N, C) held-out logits of mixtures fitted to `others` and to the other folds of these images."""
-    folds = _folds(len(predicted), seed)
+    folds = _folds(len(predicted), seed, predicted.groups)
     logits = np.empty(predicted.logits[0].shape)
     for fold in range(min(FOLDS, len(predicted))):
         inside = folds == fold
@@ -168,8 +170,12 @@ def share_grid(members: int) -> np.ndarray:
     return np.concatenate([(np.diff(edges, axis=1) - 1) / steps, single_and_equal[-1:]])
 
 
-def _folds(images: int, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).permutation(images) % FOLDS
+def _folds(images: int, seed: int = 0, groups: np.ndarray | None = None) -> np.ndarray:
+    """Return the (N,) fold of each image; a group of related images is in one fold."""
+    if groups is None:
+        return np.random.default_rng(seed).permutation(images) % FOLDS
+    _, numbers = np.unique(groups, return_inverse=True)
+    return _folds(numbers.max(initial=-1) + 1, seed)[numbers]
 
 
 MAX_HELD_OUT_IMAGES = 5_000  # training images for the fit; more do not change the weights within the grid's steps
@@ -243,7 +249,8 @@ def validation_predictions(members: Sequence[Member], images: Snapshot, job: Job
     shared = set[int].intersection(*({image.image_id for image in output.images} for output in outputs))
     rows = [[row for row, image in enumerate(output.images) if image.image_id in shared] for output in outputs]
     logits = [output.values[indices] for output, indices in zip(outputs, rows, strict=True)]
-    return MemberPredictions(_with_first_classes(members, logits), outputs[0].targets[rows[0]])
+    groups = np.array(group_numbers([outputs[0].images[row] for row in rows[0]]), np.intp)
+    return MemberPredictions(_with_first_classes(members, logits), outputs[0].targets[rows[0]], groups)
 
 
 def held_out_predictions(members: Sequence[Member], images: Snapshot) -> MemberPredictions | None:

@@ -345,13 +345,13 @@ def selected_accuracy(probes: Sequence[Probe]) -> float | None:
     """Return the accuracy of the choice by `best_framing`, by nested cross-validation; None without held-out images.
 
     The best of several accuracies is too high by chance: for ants and bees the best of nine framings had .99, and .968
-    on new images. So the framing is chosen anew without each tenth of the images, and evaluated on that tenth (Cawley
-    and Talbot 2010, JMLR 11).
+    on new images. So the framing is chosen anew without each tenth of the groups of images, and evaluated on that tenth
+    (Cawley and Talbot 2010, JMLR 11).
     """
     count = len(probes[0].losses)
     if not count:
         return None
-    folds = np.arange(count) % FOLDS
+    folds = np.unique(probes[0].groups or range(count), return_inverse=True)[1] % FOLDS
     right = 0
     for fold in range(FOLDS):
         test_rows, fit_rows = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)

@@ -18,7 +18,7 @@ from models.shapes import InputShape
 from visionft.core.errors import no_readable_images_error
 from visionft.core.events import Progress
 from visionft.core.jobs import JobContext
-from visionft.data.types import Snapshot, SnapshotImage
+from visionft.data.types import Snapshot, SnapshotImage, group_numbers
 from visionft.features.feature_spec import with_aspect
 from visionft.training.config.train_config import CENTRE, Framing, TrainConfig
 from visionft.training.runs.run_snapshot import spread_by_class
@@ -43,6 +43,7 @@ class Probe:
     classes: tuple[int, ...] = ()  # true class of each held-out image; empty for several labels
     predicted: tuple[int, ...] = ()  # predicted class of each held-out image; empty for several labels
     image_ids: tuple[int, ...] = ()
+    groups: tuple[int, ...] = ()  # group of related images of each held-out image
 
     def gain_over(self, other: "Probe") -> float:
         """Return the reduction in mean held-out loss against another probe, in standard errors of the difference.
@@ -52,8 +53,7 @@ class Probe:
         if len(self.losses) != len(other.losses) or len(self.losses) < 2:
             return 0.0
         gains = [theirs - mine for mine, theirs in zip(self.losses, other.losses, strict=True)]
-        mean, spread = statistics.fmean(gains), statistics.stdev(gains)
-        return mean / max(spread / math.sqrt(len(gains)), 1e-9)
+        return statistics.fmean(gains) / max(self._standard_error(gains), 1e-9)
 
     def accuracy_gain_over(self, other: "Probe") -> tuple[float | None, float]:
         """Return the gain in accuracy over another probe and its standard error, paired over the images.
@@ -63,7 +63,17 @@ class Probe:
         if len(self.are_right) != len(other.are_right) or len(self.are_right) < 2:
             return None, 0.0
         gains = [int(mine) - int(theirs) for mine, theirs in zip(self.are_right, other.are_right, strict=True)]
-        return statistics.fmean(gains), statistics.stdev(gains) / math.sqrt(len(gains))
+        return statistics.fmean(gains), self._standard_error(gains)
+
+    def _standard_error(self, gains: Sequence[float]) -> float:
+        """Return the standard error of the mean gain, over groups of related images where there are any."""
+        if len(set(self.groups)) in (0, 1, len(gains)):
+            return statistics.stdev(gains) / math.sqrt(len(gains))
+        sums: dict[int, float] = {}
+        mean = statistics.fmean(gains)
+        for gain, group in zip(gains, self.groups, strict=True):
+            sums[group] = sums.get(group, 0.0) + gain - mean
+        return math.sqrt(sum(value**2 for value in sums.values()) * len(sums) / (len(sums) - 1)) / len(gains)
 
     def is_worse_for_classes(self, other: "Probe") -> bool:
         """Return whether the balanced accuracy is lower than another probe's by more than a standard error."""
@@ -73,7 +83,7 @@ class Probe:
 
     def subset(self, rows: np.ndarray) -> "Probe":
         """Return the probe restricted to the held-out images with the indices `rows` (M,)."""
-        names = ("losses", "are_right", "classes", "predicted", "image_ids")
+        names = ("losses", "are_right", "classes", "predicted", "image_ids", "groups")
         columns = {name: getattr(self, name) for name in names}
         chosen = {name: tuple(values[row] for row in rows) for name, values in columns.items() if values}
         return replace(self, **chosen)
@@ -126,11 +136,13 @@ def probe(
     labels = targets = targets_of(features.images, images.task, classes)
     if not is_multilabel:
         targets = np.eye(classes, dtype=np.float32)[labels]
+    groups = np.array(group_numbers(features.images), np.intp)
     fitted = fit_head(
         features.vectors.astype(np.float32),
         targets,
         widths=features.kind.widths,
         is_multilabel=is_multilabel,
+        groups=groups,
         seed=config.seed,
         job=job,
     )
@@ -146,6 +158,7 @@ def probe(
         classes=() if is_multilabel else tuple(map(int, held_out_labels)),
         predicted=() if is_multilabel else tuple(map(int, fitted.held_out.argmax(axis=1))),
         image_ids=tuple(features.images[place].image_id for place in fitted.places),
+        groups=tuple(groups[fitted.places].tolist()),
         accuracy=fitted.accuracy,
         images=len(features),
         milliseconds=speed_of(project_dir, features.kind),

@@ -27,7 +27,7 @@ from visionft.core.events import Notice, Progress
 from visionft.core.files import atomic_path, umask_permissions, write_error
 from visionft.core.jobs import SILENT_JOB, JobContext
 from visionft.core.messages import Message
-from visionft.data.types import Snapshot, SnapshotImage
+from visionft.data.types import Snapshot, SnapshotImage, group_numbers
 from visionft.features.embedding import features_under
 from visionft.features.neighbours import MOST_EXACT, nearest
 from visionft.training.runs.manifest import BEST_FOLDER
@@ -248,6 +248,7 @@ def _fit(run: Run, indexed: Snapshot, job: JobContext) -> FittedKnn:
         is_multilabel=indexed.task == "multi",
         neighbours=options.neighbours,
         weights=weights,
+        groups=np.array(group_numbers(features.images)),
         image_ids=np.array([image.image_id for image in features.images]),
         seed=config.seed,
         job=job,

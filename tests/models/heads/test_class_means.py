@@ -38,6 +38,17 @@ def test_its_accuracy_is_that_of_leaving_each_image_out(blobs) -> None:
     assert fit_class_means(features, one_hot(labels), widths=(20,)).accuracy == pytest.approx(right / 12)
 
 
+def test_a_group_is_left_out_as_a_whole(blobs) -> None:
+    features, labels = blobs(24, spread=6.0)
+    groups = np.arange(24) // 8  # each holds images of all four classes
+    right = 0
+    for place in range(24):
+        kept = groups != groups[place]
+        right += nearest(features[place : place + 1], features[kept], labels[kept])[0] == labels[place]
+    fitted = fit_class_means(features, one_hot(labels), widths=(20,), groups=groups)
+    assert fitted.accuracy == pytest.approx(right / 24)
+
+
 def test_it_is_calibrated(blobs) -> None:
     features, labels = blobs(400, spread=5.0)
     queries, truth = blobs(4000, spread=5.0, seed=1)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.heads.closed_form import STRENGTHS, ClosedForm, FeatureMap
+from models.heads.closed_form import STRENGTHS, ClosedForm, FeatureMap, with_intercept
 
 IMAGES, CLASSES = 40, 3
 
@@ -74,6 +74,42 @@ def test_leaving_one_out_equals_removing_its_label(shots) -> None:
             found, wanted = state.left_out(number, np.array([place])), without.of_all(number)
             np.testing.assert_allclose(found.products[0], wanted.products[place], atol=1e-3)
             np.testing.assert_allclose(found.distances[0], wanted.distances[place], rtol=1e-2, atol=2e-2)
+
+
+def test_leaving_a_group_out_equals_removing_its_labels() -> None:
+    inputs, labels = made_inputs()
+    places = np.arange(6 * CLASSES)
+    groups = np.arange(len(inputs))
+    groups[[0, 1, CLASSES, 2 * CLASSES + 1]] = 0  # images of two classes
+    groups[[2, CLASSES + 2]] = 2
+    grouped = ClosedForm(with_intercept(inputs), CLASSES, groups=groups)
+    state = labelled(grouped, places, labels)
+    alone = labelled(ClosedForm(with_intercept(inputs), CLASSES), places, labels)
+    means, means_alone = state.to_means_left_out(places), alone.to_means_left_out(places)
+    for number in range(len(STRENGTHS)):
+        found, single = state.left_out(number, places), alone.left_out(number, places)
+        for place in places:
+            members = places[groups[places] == groups[place]]
+            if len(members) == 1:
+                np.testing.assert_array_equal(found.products[place], single.products[place])
+                np.testing.assert_array_equal(means[place], means_alone[place])
+                continue
+            rest = labelled(ClosedForm(with_intercept(inputs), CLASSES), np.setdiff1d(places, members), labels)
+            wanted = rest.of_all(number)
+            np.testing.assert_allclose(found.products[place], wanted.products[place], atol=1e-3)
+            np.testing.assert_allclose(found.leverage[place], wanted.leverage[place], rtol=1e-3)
+            np.testing.assert_allclose(found.distances[place], wanted.distances[place], rtol=1e-2, atol=2e-2)
+            np.testing.assert_array_equal(found.counts[place], wanted.counts)
+            np.testing.assert_allclose(means[place], rest.to_means()[place], atol=1e-4)
+
+
+def test_a_group_of_a_whole_class_is_left_out_one_by_one() -> None:
+    inputs, labels = made_inputs()
+    places = np.arange(6 * CLASSES)
+    groups = np.where(labels == 0, len(labels), np.arange(len(labels)))
+    state = labelled(ClosedForm(with_intercept(inputs), CLASSES, groups=groups), places, labels)
+    alone = labelled(ClosedForm(with_intercept(inputs), CLASSES), places, labels)
+    np.testing.assert_array_equal(state.left_out(0, places).products, alone.left_out(0, places).products)
 
 
 def test_distances_are_those_of_the_textbook() -> None:

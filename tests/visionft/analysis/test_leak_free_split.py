@@ -20,7 +20,7 @@ from visionft.analysis.leaks import current_leak_free_accuracies, related_groups
 from visionft.core.errors import ProjectError
 from visionft.core.events import Event, Notice
 from visionft.core.jobs import JobCancelled, JobContext
-from visionft.data.types import SPLITS, Snapshot, Split
+from visionft.data.types import SPLITS, Snapshot, Split, group_numbers
 from visionft.features.near_duplicates import near_duplicates
 from visionft.project.edits.changes import LabelImages
 from visionft.project.importing.importer import import_source
@@ -140,15 +140,24 @@ def test_new_copies_follow_their_originals(tmp_path: Path, photographs, project:
     assert all(len(sides(project, number)) == 1 for number in (5, 6, 7, 8))
 
 
-def test_given_splits_are_left_and_nothing_is_decoded_for_them(tmp_path: Path, photographs, decoded: list[str]):
+def test_given_splits_stay_and_their_groups_are_stored_once(tmp_path: Path, photographs, decoded: list[str]):
     for number, image in enumerate(photographs):
         side = ("train", "val", "test")[number // 2 % 3]
         save(image, tmp_path / "images" / side / CLASSES[number % 2] / f"{number}.jpg")
-        save(copies(image)[0], tmp_path / "images" / "train" / CLASSES[number % 2] / f"{number}-copy.jpg")
+        save(copies(image)[1], tmp_path / "images" / "train" / CLASSES[number % 2] / f"{number}-copy.jpg")
     with made(tmp_path / "project", tmp_path / "images") as project:
-        before = project.snapshot()
+        before = splits_of(project)
         report = split_without_leaks(project, SplitRequest())
-        assert project.snapshot() == before and not report.assigned and not report.kept_together and not decoded
+        images = project.snapshot()
+        assert splits_of(project) == before and not report.assigned
+        numbers = {
+            image.path.stem: number for image, number in zip(images.images, group_numbers(images.images), strict=True)
+        }
+        assert all(numbers[name] == numbers[name.removesuffix("-copy")] for name in numbers)
+        assert len(set(numbers.values())) == len(photographs)
+        decoded.clear()
+        split_without_leaks(project, SplitRequest())
+        assert project.snapshot() == images and not decoded
 
 
 def test_images_that_are_all_alike_are_divided_as_if_they_were_not(tmp_path: Path, photographs):

@@ -203,9 +203,12 @@ _VERSION_7 = (
 # The contents of window.json and framing.json moved to `setting`, journaled: `migrate` reads the files. The tables are
 # the same; the number makes an older program refuse the project, which would read its images as they are stored.
 _VERSION_8 = ()
+# The group of images that look alike or belong together: a name, '' for an image on its own, NULL before the images are
+# compared. Splits, folds and intervals keep a group together.
+_VERSION_9 = ("ALTER TABLE image ADD COLUMN group_key TEXT",)
 DERIVED_COLUMNS = frozenset({"image.label_count"})  # never journaled: derived from other rows
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
-    *(_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5, _VERSION_6, _VERSION_7, _VERSION_8),
+    *(_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5, _VERSION_6, _VERSION_7, _VERSION_8, _VERSION_9),
 )
 SCHEMA_VERSION = len(MIGRATIONS)
 SETTINGS_FROM = 8  # since this version all settings of a project are in the database

@@ -11,7 +11,7 @@ import time
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal, Protocol, TypeVar
 
 from visionft.core.errors import ProjectError
@@ -184,15 +184,23 @@ class UnlabelImages(ImagesEdit):
 
 @dataclass(frozen=True, slots=True)
 class AssignSplits(Edit):
-    """Put images into splits: {image id: split, or None to unassign}."""
+    """Put images into splits: {image id: split, or None to unassign}; and into groups: {image id: name or empty}."""
 
     TITLE = Message("Split {counted}")
     splits: Mapping[int, Split | None]
+    groups: Mapping[int, str] = field(default_factory=dict[int, str])
+
+    @property
+    def title(self) -> str:
+        return Message(self.TITLE if self.splits else "Group {counted}", counted=self.counted)
 
     def _touched(self) -> int:
-        return len(self.splits)
+        return len(self.splits or self.groups)
 
     def write(self, connection: sqlite3.Connection) -> None:
+        require_images(connection, tuple(self.groups))
+        rows = [(name, image_id) for image_id, name in self.groups.items()]
+        connection.executemany("UPDATE image SET group_key = ? WHERE id = ?", rows)
         for split in (None, *SPLITS):
             chosen = [image_id for image_id, value in self.splits.items() if value == split]
             if chosen:

@@ -85,7 +85,7 @@ def top_k_accuracy(probabilities: np.ndarray, targets: np.ndarray, k: int) -> fl
     return float((best == targets[:, None]).any(axis=1).mean()) if len(targets) else 0.0
 
 
-def wilson_interval(hits: float, count: int, *, z: float = Z_95) -> tuple[float, float]:
+def wilson_interval(hits: float, count: float, *, z: float = Z_95) -> tuple[float, float]:
     """Return the 95 % interval of the proportion `hits / count` (Wilson 1927); (0, 1) if `count` is 0."""
     if not count:
         return 0.0, 1.0
@@ -93,6 +93,28 @@ def wilson_interval(hits: float, count: int, *, z: float = Z_95) -> tuple[float,
     centre = (share + square / (2 * count)) / (1 + square / count)
     half = z / (1 + square / count) * math.sqrt(share * (1 - share) / count + square / (4 * count * count))
     return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def grouped_interval(right: np.ndarray, groups: np.ndarray) -> tuple[float, float]:
+    """Return the 95 % interval of the share of right images, with as many images as their groups are worth.
+
+    The count of `wilson_interval` is divided by the design effect, the variance of the share over groups relative to
+    that over images (Kish 1965, Survey Sampling). It lies between the number of images and N^2 / sum n_g^2, the worth
+    of groups of equal images, which also counts if all images are right or all are wrong.
+
+    Args:
+        right: (N,) zeros and ones.
+        groups: (N,) numbers of the groups of related images.
+    """
+    count = len(right)
+    _, numbers, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    if not count or len(sizes) == count:
+        return wilson_interval(float(np.mean(right)) * count if count else 0, count)
+    share = float(np.mean(right))
+    least = count**2 / float(np.square(sizes).sum())
+    spread = float(np.square(np.bincount(numbers, right - share)).sum())
+    worth = min(float(count), max(least, share * (1 - share) * count**2 / spread)) if spread > 0 else least
+    return wilson_interval(share * worth, worth)
 
 
 def expected_calibration_error(probabilities: np.ndarray, targets: np.ndarray, *, bins: int = 15) -> float:

@@ -17,7 +17,7 @@ from visionft.core.jobs import SILENT_JOB, JobContext
 from visionft.core.messages import Message
 from visionft.core.names import count_of
 from visionft.data.dataset import EpochSampler, ImageDataset, ImageLoader, choose_workers
-from visionft.data.types import Snapshot, SnapshotImage, Split
+from visionft.data.types import Snapshot, SnapshotImage, Split, group_numbers
 from visionft.features.embedding import feature_batches
 from visionft.training.evaluation import metrics
 from visionft.training.evaluation.stored import Evaluation, write_evaluation
@@ -429,13 +429,22 @@ def measure(
     else:
         values = _multilabel_metrics(class_names, probabilities, targets, thresholds)
     before, after = (_decisions(logits, each) for each in (1.0, temperature))
+    groups = np.array(group_numbers(logits.images), np.intp)
+    right = right_images(targets, probabilities, thresholds)
+    if thresholds is None and len(set(groups)) < count:
+        for place, name in enumerate(class_names):
+            score, of_class = values["per_class"][name], targets == place
+            if score.support:
+                interval = metrics.grouped_interval(right[of_class], groups[of_class])
+                values["per_class"][name] = replace(score, recall_interval=interval)
     return Evaluation(
         run=name,
         split=split,
         images=count,
         unreadable=logits.unreadable,
         **values,
-        top1_interval=metrics.wilson_interval(values["top1"] * count, count),
+        groups=len(set(groups)),
+        top1_interval=metrics.grouped_interval(right, groups),
         temperature=temperature,
         ece=metrics.expected_calibration_error(*after),
         ece_before=metrics.expected_calibration_error(*before),

@@ -30,7 +30,8 @@ class Evaluation(Record):
 
     Attributes:
         top1: Top-1 accuracy; for several labels, the subset accuracy (all labels right).
-        top1_interval: 95 % Wilson interval of `top1`.
+        groups: Number of groups of related images; each image alone is one. None in earlier versions.
+        top1_interval: 95 % interval of `top1`, with as many images as their groups are worth.
         top5: Top-5 accuracy; None for several labels.
         balanced_accuracy: Mean recall of the classes with images.
         ece: Expected calibration error of the calibrated probabilities.
@@ -71,6 +72,7 @@ class Evaluation(Record):
     weights: str = ""
     labels: str = ""
     seen: int = 0
+    groups: int | None = None
     leaked: int | None = None
     without_leaked: float | None = None
     without_leaked_interval: tuple[float, float] | None = None
@@ -268,6 +270,6 @@ def _evaluation(stored: dict[str, Any], lines: list[str]) -> StoredEvaluation:
 def _class_score(*, support: int, recall: float, **values: Any) -> ClassScore:
     if not support:  # earlier versions stored zeros
         return ClassScore(precision=None, recall=None, f1=None, support=0)
-    # Earlier versions did not store the interval.
-    values["recall_interval"] = wilson_interval(recall * support, support)
+    low, high = values.pop("recall_interval", None) or wilson_interval(recall * support, support)
+    values["recall_interval"] = (low, high)
     return ClassScore(support=support, recall=recall, **values)

@@ -27,7 +27,7 @@ from visionft.core.events import Notice, Progress
 from visionft.core.jobs import JobCancelled, JobContext
 from visionft.core.messages import Message, listed
 from visionft.data.dataset import Batch, targets_of
-from visionft.data.types import Snapshot, SnapshotImage
+from visionft.data.types import Snapshot, SnapshotImage, group_numbers
 from visionft.features.embedding import feature_batches
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.batches import (
@@ -345,6 +345,7 @@ class TrainingData:
             tries_last_alone=self._classifier.may_leave_parts_out,
             weights=weights,
             mirrored=torch.cat(self._mirrored).cpu() if self._mirrored else None,
+            groups=np.array(group_numbers([self.solved_images[place] for place in features.indices.tolist()])),
             texts=texts,
             seed=config.seed,
             job=self._job,

@@ -19,12 +19,16 @@ SNAPSHOT_FILE = "snapshot.json.gz"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Stored:
-    """The content of the file; `images` are rows of id, path, SHA-256, labels and split."""
+    """The content of the file.
+
+    `images` are rows of id, path, SHA-256, labels and split; `groups` are names by image id, only of larger groups.
+    """
 
     task: Task
     class_names: tuple[str, ...]
     images: tuple[tuple[int, str, str, tuple[int, ...], Split | None], ...]
     prompts: tuple[tuple[str, ...], ...] = ()
+    groups: dict[str, str] = field(default_factory=dict[str, str])
     image_reading: dict[str, str] = field(default_factory=dict[str, str])
 
 
@@ -33,6 +37,8 @@ def write_snapshot(run_dir: Path, images: Snapshot) -> None:
     values = {"task": images.task, "class_names": images.class_names, "images": rows}
     if any(images.prompts):
         values["prompts"] = images.prompts
+    if groups := {str(image.image_id): image.group for image in images.images if image.group}:
+        values["groups"] = groups
     if images.image_reading != AS_STORED:
         values["image_reading"] = images.image_reading.to_dict()
     text = json.dumps(values, ensure_ascii=False)
@@ -53,7 +59,7 @@ def read_snapshot(run_dir: Path) -> Snapshot:
 def _snapshot(stored: _Stored) -> Snapshot:
     """Return the snapshot of a file (ValueError: an invalid id, class or label)."""
     images = tuple(
-        SnapshotImage(number, Path(path), digest, labels, split)
+        SnapshotImage(number, Path(path), digest, labels, split, stored.groups.get(str(number), ""))
         for number, path, digest, labels, split in stored.images
     )
     classes = len(stored.class_names)

@@ -46,6 +46,7 @@ def facts(project: Project) -> dict[str, object]:
         "redo_title": project.redo_title,
         "steps": len(project.history()),
         "prompts": [list(lines) for lines in snapshot.prompts],
+        "groups": [image.group for image in snapshot.images],
     }
 
 
@@ -61,7 +62,7 @@ def layout(folder: Path) -> set[tuple[object, ...]]:
 def test_each_schema_version_opens_with_everything_in_it(tmp_path: Path, version: int) -> None:
     folder = lay_out(tmp_path, version)
     noted = json.loads((FIXTURES / f"project_v{version}.json").read_text(encoding="utf-8"))
-    expected = {"conflicts": [], "prompts": []} | noted
+    expected = {"conflicts": [], "prompts": [], "groups": [None] * len(noted["images"])} | noted
     with Project.open(folder, read_only=True) as project:
         assert facts(project) == expected
     assert (folder / "project.db").read_bytes() == (FIXTURES / f"project_v{version}.db").read_bytes()
