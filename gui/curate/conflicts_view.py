@@ -21,7 +21,7 @@ from visionft.project.edits.changes import DecideConflicts
 from visionft.project.queries import ImageFilter, ImageRow, LabelSide, find_images, sides_of
 
 _MAX_IMAGES = 1_000_000  # images
-_MOST_LETTERS = 30  # of the classes on a button
+_MAX_BUTTON_LETTERS = 30  # of the class names
 _SIDES = ("curate.first_label", "curate.second_label")  # the commands of the first two sides
 ConflictCard = tuple[LabelSide, str, ClassColour]  # side, key, colour
 
@@ -48,7 +48,7 @@ class ConflictPanel(QWidget):
         for side, shortcut, colour in cards:
             shown = ", ".join(side.classes)
             button = Button("", on_click=partial(self.chosen.emit, side.classes))
-            short = shown if len(shown) <= _MOST_LETTERS else f"{shown[:_MOST_LETTERS]}…"
+            short = shown if len(shown) <= _MAX_BUTTON_LETTERS else f"{shown[:_MAX_BUTTON_LETTERS]}…"
             button.setText(short.replace("&", "&&"))
             button.setIcon(swatch(theme.class_colour(colour).name()))
             button.setToolTip(shown)

@@ -50,7 +50,7 @@ _FAULTS: dict[Fault, str] = {
     "missing": Message("Missing: {names}."),
     "unreadable": Message("Unreadable: {names}."),
 }
-_MOST_NAMES = 6
+_MAX_NAMES = 6
 
 
 class ParityCard(Card):
@@ -174,9 +174,9 @@ def _verification_text(found: Verification) -> str:
         )
     for fault, template in _FAULTS.items():
         if names := [each.name for each in found.faults if each.fault == fault]:
-            words.append(tr(template, names=listed(names, _MOST_NAMES)))
+            words.append(tr(template, names=listed(names, _MAX_NAMES)))
     if differing := [each.name for each in found.answers if not each.is_equal]:
-        words.append(tr("Predictions differ from those at export: {names}.", names=listed(differing, _MOST_NAMES)))
+        words.append(tr("Predictions differ from those at export: {names}.", names=listed(differing, _MAX_NAMES)))
     if found.sample:
         words.append(tr("The predictions of predict.py differ from the model's."))
     if found.why_not_run:
@@ -184,7 +184,7 @@ def _verification_text(found: Verification) -> str:
     if not found.is_whole:
         words.append(tr("Export it again, or copy it again."))
     if found.foreign:
-        words.append(tr("Not part of this export: {names}.", names=listed(found.foreign, _MOST_NAMES)))
+        words.append(tr("Not part of this export: {names}.", names=listed(found.foreign, _MAX_NAMES)))
     return " ".join(words)
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from visionft.project.importing.preview import ImportPreview
 
 MAX_LINES = 2000
-_MOST_REASONS = 5
+_MAX_REASONS = 5
 _PADDING_PX = 14  # left and right in a cell, by the style sheet
 
 
@@ -129,12 +129,12 @@ class LeftOutCard(Card):
         reasons: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
         for each in self._files:
             reasons[each.kind, Message(each.reason).template].append(each.reason)
-        for (kind, _), texts in sorted(reasons.items(), key=lambda group: -len(group[1]))[:_MOST_REASONS]:
+        for (kind, _), texts in sorted(reasons.items(), key=lambda group: -len(group[1]))[:_MAX_REASONS]:
             words = tr("{kind}: {reason}", kind=tr(kind), reason=tr(_shared_reason(texts)))
             counted = column(verbatim(f"{len(texts):,}", "strong"), None)
             self._counts.addLayout(row(counted, verbatim(words, "muted", wrap=True), grows=1))
-        if len(reasons) > _MOST_REASONS:
-            more = tr("and {count} more", count=len(reasons) - _MOST_REASONS)
+        if len(reasons) > _MAX_REASONS:
+            more = tr("and {count} more", count=len(reasons) - _MAX_REASONS)
             self._counts.addWidget(verbatim(more, "muted"))
         self.setVisible(count > 0)
 

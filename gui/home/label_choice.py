@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from visionft.project.importing.preview import ImportPreview
 
 _LOOKED_AT = 400  # images of the readings, whose paths give the folders and parts of names to choose from
-_MOST_PARTS = 8  # parts of a file name to choose from
+_MAX_NAME_PARTS = 8  # parts of a file name to choose the class from
 _SHOWN_NAMES = 3  # of a choice
 _SIGNS: dict[str, Text] = {
     "": Message("Automatic"),
@@ -242,7 +242,7 @@ def _parts_of_names(paths: Sequence[PurePath]) -> Iterator[_Option]:
     """Yield the parts of the file names that differ, counted from 1 on, then the names without their numbers."""
     stems = [path.stem for path in paths]
     count = max(map(len, map(name_parts, stems)), default=0)
-    for number in range(1, min(count, _MOST_PARTS) + 1 if count > 1 else 1):
+    for number in range(1, min(count, _MAX_NAME_PARTS) + 1 if count > 1 else 1):
         names = list(dict.fromkeys(filter(None, (name_part(stem, number) for stem in stems))))
         words = tr("Part {number} of the file names: {names}", number=number, names=listed(names, _SHOWN_NAMES))
         yield _Option(words, LabelChoice(name_part=number), (LabelChoice(name_part=number - count - 1),))

@@ -40,9 +40,9 @@ from visionft.project.overview import ProjectOverview, read_overview
 from visionft.project.store import Project
 
 _HEADERS: tuple[Text, ...] = ("Class", "Images", "Training", "Validation", "Test")
-_MOST_ROWS = 12  # without scrolling
-_MOST_SAMPLES = 24  # images of each class
-_LEAST_LINES = 3  # of images, before the classes
+_MAX_TABLE_ROWS = 12  # without scrolling
+_MAX_SAMPLES = 24  # sample images of each class
+_MIN_IMAGE_LINES = 3  # visible lines of sample images, even if the class table is long
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +56,8 @@ class ShownProject:
 
 
 def read_shown(project: Project) -> ShownProject:
-    overview = read_overview(project, samples=_MOST_SAMPLES)
-    unlabelled = queries.find_images(project, queries.ImageFilter(is_labelled=False), limit=_MOST_SAMPLES)
+    overview = read_overview(project, samples=_MAX_SAMPLES)
+    unlabelled = queries.find_images(project, queries.ImageFilter(is_labelled=False), limit=_MAX_SAMPLES)
     classes = queries.class_rows(project, overview.summary.classes)
     rows = queries.image_rows(project, unlabelled)
     return ShownProject(overview, rows, class_colours(classes), changed_label_files(project.path))
@@ -92,7 +92,7 @@ class ClassSummaryTable(ValueTable):
         for line in range(self.rowCount()):
             if (title := self.item(line, 0)) is not None:
                 title.setIcon(swatch(theme.class_colour(colours[title.text()]).name()))
-        self.fit_rows(_MOST_ROWS)
+        self.fit_rows(_MAX_TABLE_ROWS)
 
 
 class ContactSheet(Card):
@@ -131,7 +131,7 @@ class ContactSheet(Card):
         tiles = [Tile(image_id=image.image_id, path=image.path) for *_, rows in groups for image in rows]
         self.grid.show_tiles(tiles, sections)
         whole = max(0, self.grid.layout_now.height)
-        self.grid.setMinimumHeight(whole * min(len(sections), _LEAST_LINES) // max(1, len(sections)))
+        self.grid.setMinimumHeight(whole * min(len(sections), _MIN_IMAGE_LINES) // max(1, len(sections)))
         self.grid.setMaximumHeight(whole)
         self.setVisible(bool(sections))
 

@@ -17,7 +17,7 @@ from visionft.data.types import SPLITS
 if TYPE_CHECKING:
     from visionft.project.summary import ProjectSummary
 
-_MOST_NAMES = 3
+_MAX_NAMES = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +98,7 @@ def _classes(rows: list[ClassReadiness]) -> Condition:
     if used < 2:
         note = Message("Training needs at least 2 classes with images.")
     elif empty:
-        note = Message("{classes} with images; none of {names}", classes=note, names=listed(empty, _MOST_NAMES))
+        note = Message("{classes} with images; none of {names}", classes=note, names=listed(empty, _MAX_NAMES))
     button = Message("Label") if rows else ""
     return Condition(Message("Classes"), note, used >= 2 and not empty, "label", button, "label")
 
@@ -117,7 +117,7 @@ def _splits(summary: "ProjectSummary", rows: list[ClassReadiness]) -> Condition:
             count=waiting,
         )
     elif missing:
-        note = Message("Missing from training or validation: {names}.", names=listed(missing, _MOST_NAMES))
+        note = Message("Missing from training or validation: {names}.", names=listed(missing, _MAX_NAMES))
     is_met = bool(summary.labelled) and (not assigned or bool(waiting) or not missing)
     button = Message("Split now") if summary.labelled else ""
     return Condition(Message("Splits"), note, is_met, "split", button, "split")

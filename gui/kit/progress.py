@@ -10,11 +10,11 @@ from visionft.core.amounts import rough_duration_text, size_text
 from visionft.core.events import Progress, StepDone
 from visionft.core.messages import Message, Text
 
-_TELLING_S, _TELLING_SHARE = 3.0, 0.03  # an earlier forecast is unreliable
-_TENTH, _LONG_S = 0.1, 30.0  # so is one before a tenth of the work, but for a job that takes minutes at least
-# A forecast of an export said "about 6 min left", then "about 7", and it took one. Beyond this factor of what was told
-# first, the user learns more from no number.
-_MOST_WRONG = 1.5
+_MIN_FORECAST_S, _MIN_FORECAST_SHARE = 3.0, 0.03  # earlier forecasts are unreliable
+_MIN_SHARE, _MIN_SPENT_S = 0.1, 30.0  # either is needed: jobs that take minutes show a forecast before a tenth is done
+# An export showed "about 6 min left", then "about 7", and took one minute. If a new forecast differs from the first one
+# by more than this factor, no time is shown any more.
+_MAX_ERROR_FACTOR = 1.5
 
 
 def progress_text(progress: Progress) -> str:
@@ -35,19 +35,19 @@ def left_text(seconds: float) -> str:
 
 
 class JobShare:
-    """The share of a job that is done, over all its stages, and the time left; of a stage where the job knows no more.
+    """The finished share of a job and its remaining time, or of the current stage if the job does not report its total.
 
-    It never falls, except where a job that does not know its stages begins another one. Once the forecast of the whole
-    time is 1.5 times what was told first, or less than that part of it, no time is told any more.
+    The share never decreases within a job, or within a stage if only stages are known. When the forecast of the total
+    time differs from the first one by more than a factor of 1.5, no time is shown any more.
     """
 
     def __init__(self) -> None:
         self.share: float | None = None  # None while nothing is known
         self.left_s: float | None = None
-        self.was_wrong = False  # whether a time that was told turned out wrong
-        self._told_s: float | None = None  # the whole time that was told first
+        self.was_wrong = False  # whether the first forecast turned out wrong
+        self._first_forecast_s: float | None = None  # total time
         self._stage: str | None = None
-        self._began = (time.monotonic(), 0.0)  # and the share at that time
+        self._start = (time.monotonic(), 0.0)  # start time of the stage, and the share at that time
 
     def take(self, event: Progress | StepDone) -> None:
         share = event.share
@@ -56,25 +56,26 @@ class JobShare:
             share = event.done / event.total
         now = time.monotonic()
         if stage != self._stage:
-            self._stage, self._began, self.share = stage, (now, share or 0.0), None
-            self._told_s = None
+            self._stage, self._start, self.share = stage, (now, share or 0.0), None
+            self._first_forecast_s = None
         self.share = share if share is None or self.share is None else max(share, self.share)
-        began_s, first = self._began
-        gained = (self.share or 0.0) - first
+        start_s, start_share = self._start
+        gained = (self.share or 0.0) - start_share
         self.left_s = None
-        spent_s = now - began_s
-        is_late = (self.share or 0.0) >= _TENTH or spent_s >= _LONG_S
-        if not (is_late and spent_s >= _TELLING_S and gained >= _TELLING_SHARE):
+        spent_s = now - start_s
+        is_late = (self.share or 0.0) >= _MIN_SHARE or spent_s >= _MIN_SPENT_S
+        if not (is_late and spent_s >= _MIN_FORECAST_S and gained >= _MIN_FORECAST_SHARE):
             return
-        whole_s = spent_s * (1 - first) / gained
-        if self._told_s is None:
-            self._told_s = whole_s
-        self.was_wrong |= not self._told_s / _MOST_WRONG <= whole_s <= self._told_s * _MOST_WRONG
+        total_s = spent_s * (1 - start_share) / gained
+        if self._first_forecast_s is None:
+            self._first_forecast_s = total_s
+        first_s = self._first_forecast_s
+        self.was_wrong |= not first_s / _MAX_ERROR_FACTOR <= total_s <= first_s * _MAX_ERROR_FACTOR
         if not self.was_wrong:
-            self.left_s = whole_s - spent_s
+            self.left_s = total_s - spent_s
 
     def words(self) -> str:
-        """Return the time left in words, translated; empty while it is not known."""
+        """Return the translated remaining time, or an empty string while it is not known."""
         if self.was_wrong:
             return tr("still working")
         return "" if self.left_s is None else left_text(self.left_s)
@@ -91,10 +92,10 @@ class ProgressBar(QProgressBar):
             self.setFixedWidth(theme.scaled(width))
 
     def show_progress(self, done: int, total: int) -> None:
-        """Show the share done, busy without a total."""
+        """Show the finished share, or a busy bar if `total` is 0."""
         self.show_share(done / total if total else None)
 
     def show_share(self, share: float | None) -> None:
-        """Show a share of 1, busy while it is not known; in thousandths, as Qt cannot hold the bytes of large files."""
+        """Show a share (0 to 1), or a busy bar for None. In thousandths, because Qt's range is too small for bytes."""
         self.setRange(0, 0 if share is None else 1000)
         self.setValue(round(1000 * (share or 0.0)))

@@ -45,7 +45,7 @@ _COLUMNS = (
 )
 ACCURACY, FIRST_COST = 3, 4
 STATE = len(_COLUMNS) - 1
-ROW_PX, _MOST_COLUMN_PX = 32, 280
+ROW_PX, _MAX_COLUMN_PX = 32, 280
 _UNKNOWN = float("inf")  # a cost that is not known counts as the highest
 
 
@@ -200,7 +200,7 @@ class RunTable(QTableView):
         self.verticalHeader().setDefaultSectionSize(theme.scaled(ROW_PX))
         header = self.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        header.setMaximumSectionSize(theme.scaled(_MOST_COLUMN_PX))
+        header.setMaximumSectionSize(theme.scaled(_MAX_COLUMN_PX))
         header.setHighlightSections(False)
         self.selectionModel().selectionChanged.connect(lambda *_: self.selection_changed.emit(self.selected()))
 

@@ -16,7 +16,7 @@ from gui.kit.parts import Tone
 
 WIDTH = 420
 MAX_TOASTS = 4
-LEAST_MS, LETTER_MS, ACTION_MS = 4000, 60, 4000  # 17 letters a second is fast reading
+MIN_MS, LETTER_MS, ACTION_MS = 4000, 60, 4000  # 17 letters a second is fast reading
 AGAIN_MS = 1500  # after the pointer or the focus has left
 
 
@@ -48,7 +48,7 @@ class Toast(Banner):
     ) -> None:
         """Show a message, permanently or for its reading time."""
         self.stays = tone == "bad" or bool(details) or (tone != "good" and action is not None)
-        self._clock.setInterval(LEAST_MS + LETTER_MS * len(message + hint) + (ACTION_MS if action else 0))
+        self._clock.setInterval(MIN_MS + LETTER_MS * len(message + hint) + (ACTION_MS if action else 0))
         super().show_message(message, hint, tone=tone, details=details, action=action)
 
     def has_focus(self) -> bool:

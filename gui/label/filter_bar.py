@@ -18,7 +18,7 @@ from gui.label.image_search import (
     BY_CLASS,
     BY_NAME,
     LABEL_STATES,
-    LEAST_LABELS,
+    MIN_LABELS,
     MOST_USEFUL,
     NEWEST_FIRST,
     ORDERS,
@@ -185,7 +185,7 @@ class SuggestionBar(Card):
         Without a suggestion the line is hidden.
         """
         self._line.setVisible(count > 0)
-        accuracy = tr("guesses until each class has {count} labels", count=LEAST_LABELS)
+        accuracy = tr("guesses until each class has {count} labels", count=MIN_LABELS)
         if expected is not None:
             accuracy = tr("expected accuracy {share}", share=f"{expected:.0%}")
         self.text_label.setText(f"{words}, {accuracy}")

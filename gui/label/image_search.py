@@ -16,7 +16,7 @@ from visionft.project.edits.conflicts import CandidateLabel
 from visionft.project.queries import NO_LIMIT, ImageFilter, class_order, find_images, image_rows
 from visionft.project.store import Project
 
-LEAST_LABELS = 10  # of a class: with fewer, a suggestion from the labels so far is a guess
+MIN_LABELS = 10  # per class; with fewer, suggestions for the class are guesses
 ANY_STATE, UNLABELLED, LABELLED, PUT_OFF, IN_CONFLICT = range(5)
 LABEL_STATES = (
     Message("Any label"),

@@ -42,7 +42,7 @@ from visionft.core.messages import Message
 from visionft.project.db.journal import Effects
 from visionft.project.edits.changes import AddClass
 
-_MOST_CHOSEN = 500  # selected images whose classes the list of classes marks
+_MAX_MARKED_IMAGES = 500  # selected images whose classes are marked in the class list
 
 
 class LabelPage(Page):
@@ -234,7 +234,7 @@ class LabelPage(Page):
     @Slot()
     def _show_chosen(self) -> None:
         selection, is_grid = self.labels.selection, self.bulk.view is None
-        chosen = selection.selected_ids(_MOST_CHOSEN) if is_grid else ()
+        chosen = selection.selected_ids(_MAX_MARKED_IMAGES) if is_grid else ()
         labels = self.labels
         cells = self._cells(chosen)
         shown = labels.query.class_name if labels.only is None else ""

@@ -14,7 +14,7 @@ from gui.image_edits import ImageEdits
 from gui.kit.class_looks import class_colours, class_keys
 from gui.kit.image_model import ImageModel, ImageSelection, Tile
 from gui.kit.workers import BackgroundReader
-from gui.label.image_search import LEAST_LABELS, MOST_USEFUL, Cell, ImageQuery, cells, matching_images
+from gui.label.image_search import MIN_LABELS, MOST_USEFUL, Cell, ImageQuery, cells, matching_images
 from gui.label.suggesting import SuggestionController
 from gui.session import ProjectSession
 from gui.state import AppState
@@ -122,7 +122,7 @@ class LabelSession(ImageEdits):
     @property
     def guessed(self) -> frozenset[str]:
         """The classes with too few labels for the probability of a suggestion from them to be trusted."""
-        few = (row.name for row in self.classes if row.images < LEAST_LABELS)
+        few = (row.name for row in self.classes if row.images < MIN_LABELS)
         return frozenset(few) if self.suggesting.is_live else frozenset()
 
     def reason_tiles(self, image_id: int) -> list[Tile]:

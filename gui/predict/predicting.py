@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 _PASTED_KEPT = 200
-_MOST_CLASSES = 12  # of a summary
+_MAX_CLASSES = 12  # named in a summary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +58,7 @@ class PredictionBatch:
             if not each.is_unlike
         )
         rows = [*[(tr("out of distribution"), unlike)] * bool(unlike), *counts.most_common()]
-        parts = listed([f"{name} {count:,}" for name, count in rows], _MOST_CLASSES)
+        parts = listed([f"{name} {count:,}" for name, count in rows], _MAX_CLASSES)
         return tr("{count} image: {classes}", "{count} images: {classes}", count=len(self.predictions), classes=parts)
 
 

@@ -172,7 +172,7 @@ ORDERS = (
 
 
 SIDE_PX = 64
-MOST_NOTES = 3
+MAX_NOTES = 3
 
 Places = Callable[[Mapping[int, IndexEntry]], Mapping[int, Path]]  # the files of these images in the project
 
@@ -208,7 +208,7 @@ class EvidencePanel(QWidget):
         lines: list[str] = []
         if names := ", ".join(named[each.image_id].name for each in evidence.doubles if each.image_id in named):
             lines.append(tr("The same image is in the index and was not used: {names}.", names=names))
-        for each in [each for each in dict.fromkeys(named.values()) if each.note or each.tags][:MOST_NOTES]:
+        for each in [each for each in dict.fromkeys(named.values()) if each.note or each.tags][:MAX_NOTES]:
             remarks = " ".join(filter(None, (each.note, *(f"#{tag}" for tag in each.tags))))
             lines.append(f"{each.name}: {remarks}" if each.name else remarks)
         self.notes.setText("\n".join(lines))

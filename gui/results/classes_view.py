@@ -38,7 +38,7 @@ _HITS = (
     Message("False positives"),
     Message("True negatives"),
 )
-MOST_CELLS = 60  # classes in a matrix: of more, each row names its most frequent confusions
+MAX_MATRIX_CLASSES = 60  # with more classes, a table names the most frequent confusions of each class
 _MAX_NAMED_CONFUSIONS = 3  # confusions in a row
 _CELL_PX, _ROW_PX = (36, 88), (30, 52)  # least and largest
 _RECALL_PX, _NAME_PX, _HEAD_PX, _PADDING_PX = 158, 110, 110, 24
@@ -70,7 +70,7 @@ class ConfusionTable(ValueTable):
     def show_evaluation(self, found: StoredEvaluation) -> None:
         """Show the classes; of one label per image the worst confusion is chosen at first."""
         self.names, self.counts = found.class_names, found.confusion
-        self.has_matrix = not found.is_multilabel and len(self.names) <= MOST_CELLS
+        self.has_matrix = not found.is_multilabel and len(self.names) <= MAX_MATRIX_CLASSES
         further = _HITS if found.is_multilabel else self.names if self.has_matrix else (Message("Confused with"),)
         rows = [
             [*_score_cells(true, name, found.per_class[name]), *self._further(true, is_several=found.is_multilabel)]

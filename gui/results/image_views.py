@@ -33,7 +33,7 @@ from visionft.training.evaluation.stored import StoredEvaluation, StoredPredicti
 from visionft.training.runs.run_folder import Run
 
 _Key = tuple[str, int, int, str | None]  # run, its best epoch, image, requested class
-MOST_EXPLAINED = 24  # limit of one job: an image takes a second or two without a GPU
+MAX_EXPLAINED_IMAGES = 24  # per job; one image takes a second or two without a GPU
 
 explain_images = lazy_function("visionft.training.evaluation.explain:explain_images")
 
@@ -245,7 +245,7 @@ class ImageViews(QObject):
             return
         requests = [
             ExplanationRequest(image_id=item.image_id, path=item.path, class_name=self._target(item.image_id))
-            for item in self.explain.strip.chosen()[:MOST_EXPLAINED]
+            for item in self.explain.strip.chosen()[:MAX_EXPLAINED_IMAGES]
         ]
         if not requests:
             return

@@ -31,7 +31,7 @@ from visionft.training.runs.run_folder import Run, scan_runs
 
 SPLITS: dict[str, Split] = {Message("Validation"): "val", Message("Test"): "test"}
 MISTAKES, CLASSES, COMPARE, DETAILS = range(4)
-LEAST_VIEW_PX = 330  # below this height the page scrolls: with large text, or a small window
+MIN_VIEW_PX = 330  # height below which the page scrolls, as with large text or in a small window
 LOOK_MS = 300  # a run selected for less time is not evaluated
 
 
@@ -181,7 +181,7 @@ class ResultsPage(Page):
 
     def _fit_table(self) -> None:
         """Show all runs where there is room; at most a quarter of the page."""
-        self.views.stack.setMinimumHeight(theme.scaled(LEAST_VIEW_PX))  # follows the size of the text
+        self.views.stack.setMinimumHeight(theme.scaled(MIN_VIEW_PX))  # follows the size of the text
         room = max(theme.scaled(120), self.height() // 4)
         self._runs_card.setMinimumHeight(min(self.table.height_of_rows() + 2 * theme.MEDIUM + 2, room))
 

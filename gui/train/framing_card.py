@@ -26,7 +26,7 @@ from visionft.core.messages import Message
 from visionft.core.settings import choices_of
 from visionft.data.preprocess import is_region, parsed_region
 from visionft.data.types import Snapshot
-from visionft.features.feature_spec import LARGEST_ASPECT, LEAST_ASPECT, measured_aspect
+from visionft.features.feature_spec import MAX_ASPECT, MIN_ASPECT, measured_aspect
 from visionft.training.config.train_config import CENTRE, Framing, TrainConfig
 from visionft.training.framing_choice import (
     IMAGE_SIZES,
@@ -79,7 +79,7 @@ class ProjectFraming:
         if not config.frames or config.aspect:
             return config
         left, top, right, bottom = config.features.region_box
-        aspect = min(LARGEST_ASPECT, max(LEAST_ASPECT, self.aspect * (right - left) / (bottom - top)))
+        aspect = min(MAX_ASPECT, max(MIN_ASPECT, self.aspect * (right - left) / (bottom - top)))
         return dataclasses.replace(config, aspect=round(aspect, 3))
 
     @classmethod

@@ -22,8 +22,8 @@ from gui.kit.workers import BackgroundReader
 from visionft.core.errors import ImageError
 from visionft.core.messages import Message
 from visionft.data.decode import read_header
-from visionft.data.preprocess import LEAST_REGION_PX, Box, PreprocessConfig, Region, region_text
-from visionft.features.feature_spec import LARGEST_ASPECT, LEAST_ASPECT
+from visionft.data.preprocess import MIN_REGION_PX, Box, PreprocessConfig, Region, region_text
+from visionft.features.feature_spec import MAX_ASPECT, MIN_ASPECT
 from visionft.training.config.train_config import TrainConfig
 
 TILE_PX = 32  # of the input: the networks' coarsest stage has one position for a square of this side
@@ -281,7 +281,7 @@ class RegionDialog(Dialog):
             box = preprocessing.region_box(image.height, image.width)
             values = tr("{size} at {left}, {top}", size=shown_size(box.height, box.width), left=box.left, top=box.top)
             is_usable = preprocessing.is_region_usable(image.height, image.width)
-            least = shown_size(LEAST_REGION_PX, LEAST_REGION_PX)
+            least = shown_size(MIN_REGION_PX, MIN_REGION_PX)
             small = Message("Too small: a region has at least {size}.", size=least)
             words = tr(detail_text(preprocessing, image) if is_usable else small)
         self.values.setText(values)
@@ -292,6 +292,6 @@ class RegionDialog(Dialog):
         """Return the preprocessing of a run with this region, if all images were as this one."""
         left, top, right, bottom = region
         aspect = (right - left) * image.width / ((bottom - top) * image.height)
-        aspect = min(LARGEST_ASPECT, max(LEAST_ASPECT, aspect))
+        aspect = min(MAX_ASPECT, max(MIN_ASPECT, aspect))
         text = region_text(region)
         return dataclasses.replace(self._config, framing="region", region=text, aspect=aspect).preprocessing

@@ -29,7 +29,7 @@ from visionft.core.messages import Message
 from visionft.training.config.presets import PRESETS
 from visionft.training.runs.metrics_file import AccuracyPoint
 
-MOST_IMAGES = 600  # shown; further ones are counted
+MAX_IMAGES = 600  # shown; the others are only counted
 
 
 class SortedImages(Card):
@@ -90,7 +90,7 @@ class SortedImages(Card):
         sections: list[Section] = []
         for name, found in by_class.items():
             shown = sorted((each for each in found if each[0] in self._paths), key=lambda each: not each[1])
-            shown = shown[: max(1, MOST_IMAGES // len(by_class))]
+            shown = shown[: max(1, MAX_IMAGES // len(by_class))]
             if shown:
                 wrong = sum(bool(label) for _, label in found)
                 right = tr("{right} of {count} right", right=f"{len(found) - wrong:,}", count=f"{len(found):,}")

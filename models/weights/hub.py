@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 TIMEOUT_S = 10.0  # without a byte
 TRIES = 4  # without progress; the waits between them last 3.5 s
 FIRST_WAIT_S = 0.5  # doubles from try to try
-_MOST_REDIRECTS = 10  # the hub redirects once or twice, to where it stores large files
+_MAX_REDIRECTS = 10  # the hub redirects once or twice, to where it stores large files
 SPARE_BYTES = 200_000_000  # of a file larger than expected, such as one with a head for 22,000 classes
 _Answer = TypeVar("_Answer")
 OnBytes = Callable[[int], None]
@@ -135,7 +135,7 @@ def _answer(url: str, headers: dict[str, str]) -> Generator[Any]:
     from huggingface_hub.utils import get_session
 
     session: Any = get_session()
-    for _ in range(_MOST_REDIRECTS):
+    for _ in range(_MAX_REDIRECTS):
         with session.stream("GET", url, headers=headers, timeout=TIMEOUT_S, follow_redirects=False) as response:
             if response.next_request is None:
                 yield response

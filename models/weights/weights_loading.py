@@ -166,8 +166,8 @@ def misfit_error(path: Path, backbone: Backbone, misfit: str, state: Mapping[str
     )
 
 
-# Tied layers share a tensor, so that a state may be larger than its file; a file that asks for more is made for harm.
-_MOST_SHARED = 4
+# Tied layers share a tensor, so a state may be larger than its file; beyond this ratio the file is taken as malicious.
+_MAX_STATE_TO_FILE_RATIO = 4
 KINDS = (".safetensors", ".pth", ".pt", ".bin", ".ckpt")
 # Prefixes added by DataParallel, torch.compile, Lightning, or a larger model.
 _WRAPPERS = ("module.", "_orig_mod.", "model.", "network.", "backbone.", "encoder.")
@@ -262,7 +262,7 @@ def _unwrap(state: Any, path: Path) -> dict[str, Any]:
 
 def _check_tensors(state: dict[str, Any], path: Path) -> None:
     """Refuse tensors other than plain arrays of finite numbers, and tensors larger than their file."""
-    room = _MOST_SHARED * path.stat().st_size + (1 << 20)
+    room = _MAX_STATE_TO_FILE_RATIO * path.stat().st_size + (1 << 20)
     for name, value in state.items():
         if problem := _problem(value):
             hint = "Save plain tensors of float32, float16 or bfloat16 where the file was made."

@@ -30,7 +30,7 @@ def wait_for_job(qtbot, window: MainWindow, *, seconds: int = 120) -> None:
     qtbot.waitUntil(lambda: not window.state.jobs.pending, timeout=seconds * 1000)
 
 
-MOST_CLICKS = 8
+MAX_CLICKS = 8
 
 
 class Hand:
@@ -103,4 +103,4 @@ def test_the_whole_job_by_the_primary_buttons_and_by_keys_alone(qtbot, window, d
     probabilities = json.loads(done.stdout)
     labels = (model.parent / "labels.txt").read_text().split()
     assert labels[probabilities.index(max(probabilities))] == "red"
-    assert sum(probabilities) == pytest.approx(1, abs=1e-4) and hand.clicks <= MOST_CLICKS
+    assert sum(probabilities) == pytest.approx(1, abs=1e-4) and hand.clicks <= MAX_CLICKS

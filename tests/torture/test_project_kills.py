@@ -125,7 +125,7 @@ def verify(kind: str, folder: Path, many: Path, acknowledged: int) -> None:
     listed = list_backups(folder)
     assert all(backups.is_intact(folder, backup) for backup in listed)
     if kind == "backup" and listed:
-        assert len(listed) >= min(acknowledged, backups.KEEP_ALL_AT_MOST)
+        assert len(listed) >= min(acknowledged, backups.MAX_RECENT_BACKUPS)
         restore_backup(folder)
         with Project.open(folder) as project:
             assert project.snapshot() == before

@@ -24,7 +24,7 @@ from visionft.project.edits.verdicts import FineFindings, pair_of
 from visionft.project.queries import ProjectImage
 
 CURATION_FOLDER: Final = "curation"
-MOST_EXACT: Final = 50_000  # images; of more, checks search faster: the time of an exact search grows as the square
+MAX_EXACT_IMAGES: Final = 50_000  # with more, checks search approximately, as the time of an exact search is quadratic
 APPROXIMATE: Final = "approximate"  # key in `facts`: whether a fast search stood for the exact one
 APPROXIMATE_TEXT: Final = Message("This many images are compared approximately: a few issues may be missed.")
 _FORMAT: Final = 2

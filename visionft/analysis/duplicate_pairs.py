@@ -23,7 +23,7 @@ from typing import Any, Final
 import numpy as np
 
 from models.heads.numerics import BLOCK, ScaledRows, unit_rows
-from visionft.analysis.check import APPROXIMATE, CURATION_FOLDER, MOST_EXACT, CheckResult, Inputs
+from visionft.analysis.check import APPROXIMATE, CURATION_FOLDER, MAX_EXACT_IMAGES, CheckResult, Inputs
 from visionft.analysis.duplicate_groups import LOOK_ALIKES, SLACK, DuplicatePair
 from visionft.core.errors import ImageError
 from visionft.core.jobs import SILENT_JOB, JobContext
@@ -57,7 +57,7 @@ def candidate_pairs(
     places: np.ndarray,
     vectors: ScaledRows,
     *,
-    most_exact: int = MOST_EXACT,
+    max_exact: int = MAX_EXACT_IMAGES,
     job: JobContext = SILENT_JOB,
 ) -> np.ndarray:
     """Return the candidate pairs (P, 3), each once and by rising first place.
@@ -68,10 +68,10 @@ def candidate_pairs(
     """
     shows = ~prints.is_featureless
     usable = np.flatnonzero(shows)
-    by_hash = pairs_by_hash(prints.rows["hashes"][usable], usable, most_exact=most_exact, job=job)
+    by_hash = pairs_by_hash(prints.rows["hashes"][usable], usable, max_exact=max_exact, job=job)
     has_both = shows[places]
     vectors = vectors if has_both.all() else vectors.among(has_both)
-    pairs = np.concatenate([by_hash, _by_features(vectors, places[has_both], most_exact, job)])
+    pairs = np.concatenate([by_hash, _by_features(vectors, places[has_both], max_exact, job)])
     swapped = pairs[:, 0] > pairs[:, 1]
     pairs[swapped, :2] = pairs[swapped, 1::-1]
     turns, (quarter, back) = pairs[swapped, 2], _QUARTERS  # any other orientation is its own inverse
@@ -92,11 +92,11 @@ def whitened(vectors: ScaledRows) -> np.ndarray:
     return unit_rows(vectors @ axes.astype(np.float32))
 
 
-def _by_features(vectors: ScaledRows, places: np.ndarray, most_exact: int, job: JobContext) -> np.ndarray:
+def _by_features(vectors: ScaledRows, places: np.ndarray, max_exact: int, job: JobContext) -> np.ndarray:
     """Return (P, 3): two places and the bit of the identity, because features do not determine an orientation."""
     if len(places) < 2:
         return np.empty((0, 3), np.int64)
-    near = nearest(whitened(vectors), k=NEIGHBOUR_COUNT, job=job, stage=STAGE, most_exact=most_exact)
+    near = nearest(whitened(vectors), k=NEIGHBOUR_COUNT, job=job, stage=STAGE, max_exact=max_exact)
     line, column = np.nonzero((near.places >= 0) & (near.products >= 0.2))
     other = near.places[line, column]
     return np.stack([places[line], places[other], np.ones(len(line), np.int64)], axis=1)
@@ -106,12 +106,13 @@ _FROM, _TO = 0.75, 0.85  # fitted scores: the part of the tail next to the extra
 USUAL: Final = 0.9
 LOWEST, HIGHEST = 0.86, 0.99  # bounds of an automatic threshold
 _CROWD, _COPIES = (0.90, 0.96), 0.98  # scores of look-alikes; scores of most copies
-_LEAST_CROWD, _OF_IMAGES, _OF_COPIES = 20, 0.05, 0.5  # pairs in the crowd: at least, for each image, for each copy
+# Look-alikes are common from this number of their pairs, also relative to the number of images and to that of copies.
+_MIN_CROWD, _MIN_CROWD_PER_IMAGE, _MIN_CROWD_PER_COPY = 20, 0.05, 0.5
 _SCORES: Final = "pairs-2"  # scores by both contents; raise the number whenever scores change
 _KEPT_FROM: Final = 0.7  # pairs below are not worth a review
 _PAIRS: Final = 200_000  # compared at a time
 _KNOWN_IMAGES: Final = 2048  # size of the cache
-_LARGEST_COMPLETED: Final = 40  # largest component whose missing pairs are compared too
+_MAX_COMPLETED_IMAGES: Final = 40  # in a connected component; in larger ones not every pair is compared
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +136,8 @@ def fit_tail(scores: np.ndarray, images: int) -> Tail:
 
     crowd = int(((scores >= _CROWD[0]) & (scores < _CROWD[1])).sum())
     copies = int((scores >= _COPIES).sum())
-    if crowd >= max(_LEAST_CROWD, _OF_IMAGES * images, _OF_COPIES * copies):  # no gap from look-alikes to copies
+    if crowd >= max(_MIN_CROWD, _MIN_CROWD_PER_IMAGE * images, _MIN_CROWD_PER_COPY * copies):
+        # No gap separates look-alikes from copies.
         return Tail(HIGHEST, float("nan"), 0)
     low, high = np.arctanh(_FROM), np.arctanh(_TO)
     values = np.arctanh(np.clip(scores[(scores >= _FROM) & (scores < _TO)], 0, 0.999))
@@ -164,18 +166,18 @@ def fit_tail(scores: np.ndarray, images: int) -> Tail:
     return Tail(threshold, expected(threshold), len(values))
 
 
-def compare_all(inputs: Inputs, *, check: str, most_exact: int = MOST_EXACT) -> CheckResult:
+def compare_all(inputs: Inputs, *, check: str, max_exact: int = MAX_EXACT_IMAGES) -> CheckResult:
     """Compare all images; `facts` of the result hold the pairs, its issues are still empty.
 
-    Of more than `most_exact` images most of the nearest by features are candidates, and pairs are compared at a third
+    Of more than `max_exact` images most of the nearest by features are candidates, and pairs are compared at a third
     of the scales first; `APPROXIMATE` in `facts` says so.
     """
     prints = fingerprints(inputs.project_dir, inputs.images, job=inputs.job)
-    is_approximate = len(prints.images) > most_exact
+    is_approximate = len(prints.images) > max_exact
     comparer = _PairComparer(inputs, prints, is_screened=is_approximate)
     pairs = _exact_pairs(prints, inputs.images.image_reading)
     exact = {pair.ids for pair in pairs}
-    near = [pair for pair in comparer.compare(_candidates(inputs, prints, most_exact)) if pair.ids not in exact]
+    near = [pair for pair in comparer.compare(_candidates(inputs, prints, max_exact)) if pair.ids not in exact]
     tail = fit_tail(np.array([pair.score for pair in near]), len(prints.images))
     near = comparer.completed([*pairs, *near], tail.threshold)
     pairs += [pair for pair in near if pair.score >= _KEPT_FROM and pair.ids not in exact]
@@ -211,7 +213,7 @@ def _exact_pairs(prints: Fingerprints, reading: ImageReading) -> list[DuplicateP
         by_content[row["digest"].tobytes()].append(image)
     pairs: list[DuplicatePair] = []
     for images in by_content.values():
-        is_small = len(images) <= _LARGEST_COMPLETED
+        is_small = len(images) <= _MAX_COMPLETED_IMAGES
         for first, second in combinations(images, 2) if is_small else ((images[0], other) for other in images[1:]):
             if first.sha256 == second.sha256 or _have_same_pixels(first, second, reading):
                 pairs.append(_pair(first, second, 1.0))
@@ -231,13 +233,13 @@ def _pair(first: SnapshotImage, second: SnapshotImage, score: float) -> Duplicat
     return DuplicatePair(low, high, score)
 
 
-def _candidates(inputs: Inputs, prints: Fingerprints, most_exact: int) -> np.ndarray:
+def _candidates(inputs: Inputs, prints: Fingerprints, max_exact: int) -> np.ndarray:
     features = inputs.features
     place_of = {image.image_id: place for place, image in enumerate(prints.images)}
     both = [place for place, image in enumerate(features.images) if image.image_id in place_of]
     where = np.array([place_of[features.images[place].image_id] for place in both], np.int64)
     vectors = features.inputs if len(both) == len(features) else features.inputs.among(both)
-    return candidate_pairs(prints, where, vectors, most_exact=most_exact, job=inputs.job)
+    return candidate_pairs(prints, where, vectors, max_exact=max_exact, job=inputs.job)
 
 
 class _PairComparer:
@@ -286,7 +288,7 @@ class _PairComparer:
         missing = [
             [place_of[each] for each in ids]
             for group in components(pair.ids for pair in pairs if pair.score >= threshold - SLACK / 2)
-            if 2 < len(group) <= _LARGEST_COMPLETED
+            if 2 < len(group) <= _MAX_COMPLETED_IMAGES
             for ids in combinations(group, 2)
             if ids not in known
         ]

@@ -14,7 +14,7 @@ from visionft.analysis.duplicate_groups import duplicate_groups, duplicate_pairs
 from visionft.core.messages import Message
 from visionft.data.types import SnapshotImage
 
-_MOST_RELATED = 20  # related images of an issue beyond the compared ones
+_MAX_RELATED = 20  # related images of an issue in addition to the compared ones
 
 
 class Duplicates(Check):
@@ -62,7 +62,7 @@ def _issues(result: CheckResult, images: Mapping[int, SnapshotImage]) -> tuple[I
             within = frozenset(group.image_ids)
             compared = {image_id, *related}
             more = (other for other in group.image_ids if other not in compared)
-            related = (*sorted(related, key=lambda other: other not in within), *islice(more, _MOST_RELATED))
+            related = (*sorted(related, key=lambda other: other not in within), *islice(more, _MAX_RELATED))
         name = images[nearest].path.name
         if score >= 1:
             reason = Message("The same pixels as {name}.", name=name)

@@ -41,7 +41,7 @@ MIN_IMAGES: Final = 10  # number of images below which neighbourhoods are meanin
 _PERPLEXITY: Final = 30
 _EARLY, _LATE = (250, 12.0), 500  # rounds and exaggeration of the first phase; rounds of the second
 _LARGE, _LARGE_EXAGGERATION = 50_000, 2.0  # above: denser groups, as openTSNE's guide advises for large sets
-_MOST_EXACT: Final = 40_000  # rows; above, neighbours are searched in cells
+_MAX_EXACT_ROWS: Final = 40_000  # above, the neighbours are searched in cells
 
 
 def lay_out(rows: np.ndarray, *, seed: int = 0, job: JobContext = SILENT_JOB) -> np.ndarray:
@@ -60,7 +60,7 @@ def lay_out(rows: np.ndarray, *, seed: int = 0, job: JobContext = SILENT_JOB) ->
     jobs = cores if cores <= 2 else cores - 1  # one is left for the user's work
     perplexity: Any = max(1.0, min(_PERPLEXITY, (len(rows) - 1) / 3))  # any number will do; its stub says int
     try:
-        near = nearest(unit_rows(rows), k=round(3 * perplexity), job=job, most_exact=_MOST_EXACT)
+        near = nearest(unit_rows(rows), k=round(3 * perplexity), job=job, max_exact=_MAX_EXACT_ROWS)
         # Cells may have fewer: the farthest one found is repeated, with more weight and no other effect.
         places = np.where(near.places < 0, near.places.max(axis=1, keepdims=True), near.places)
         cosines = np.where(near.places < 0, -1.0, near.products)
@@ -104,7 +104,7 @@ def place_among(rows: np.ndarray, points: np.ndarray, new: np.ndarray, *, job: J
     Each is the median of the points of its five nearest rows, independent of the other new rows. Of 200 new rows of ten
     overlapping classes among 500, 68 % of the nearest points are of their class; after openTSNE's `transform` 66 %.
     """
-    places = nearest(unit_rows(rows), unit_rows(new), k=5, job=job, most_exact=_MOST_EXACT).places
+    places = nearest(unit_rows(rows), unit_rows(new), k=5, job=job, max_exact=_MAX_EXACT_ROWS).places
     around = points[places].astype(np.float64)
     around[places < 0] = np.nan  # a cell may have fewer
     return np.nanmedian(around, axis=1).astype(np.float32)
@@ -130,7 +130,7 @@ _NAME = re.compile(r"[0-9a-f]{12}")  # of the folder of a drawing
 _POINT: Final = np.dtype((np.float32, (2,)))
 
 
-MOST_DRAWN: Final = 100_000  # contents; of more, t-SNE draws a sample of so many, and the rest is placed among them
+MAX_TSNE_IMAGES: Final = 100_000  # distinct images; with more, t-SNE draws a sample and the others are placed among it
 WIDTH: Final = 50  # axes kept: the 15 nearest are of the same class as often as with all 896 numbers (two sets)
 _BLOCK: Final = 8192
 _NOTHING: Final = 1e-9  # share of the variance below which an axis is rounding noise
@@ -229,13 +229,14 @@ def draw_map(
     method: Method = "tsne",
     again: bool = False,
     seed: int = 0,
-    most_drawn: int = MOST_DRAWN,
+    max_tsne_images: int = MAX_TSNE_IMAGES,
     job: JobContext = SILENT_JOB,
 ) -> ImageMap:
     """Return the map of all images; missing parts are drawn, placed and stored. Features are computed first.
 
-    `pca` takes seconds; `tsne` shows similarity, and takes minutes for 100,000 images. Of more than `most_drawn` images
-    it draws a random sample of so many, and places the others among their nearest ones (`ImageMap.is_sampled`).
+    `pca` takes seconds; `tsne` shows similarity, and takes minutes for 100,000 images. Of more than `max_tsne_images`
+    images, t-SNE draws a random sample of this size and the others are placed among their nearest neighbours in it
+    (`ImageMap.is_sampled`).
 
     With `again` an existing map is drawn again, and every image gets another position; when cancelled, the earlier map
     stays. The same seed, images and computer give the same map.
@@ -256,7 +257,7 @@ def draw_map(
     if drawing is None:
         if not again and (folder / _CURRENT).exists():
             job.report(Notice(message="The stored map cannot be read: it is drawn again.", level="warning"))
-        _draw(folder, features, method, seed, most_drawn, job)
+        _draw(folder, features, method, seed, max_tsne_images, job)
     else:
         _place_new(drawing, features, job)
     found = read_map(project_dir, images, method=method)

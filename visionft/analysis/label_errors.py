@@ -22,7 +22,7 @@ import numpy as np
 from models.heads.calibration import sigmoid, softmax
 from models.heads.closed_form import ClosedForm, with_intercept
 from models.heads.numerics import Rows, parts, principal_directions, separable_groups, unit_rows
-from visionft.analysis.check import APPROXIMATE, MOST_EXACT, Check, CheckResult, Inputs, Issue
+from visionft.analysis.check import APPROXIMATE, MAX_EXACT_IMAGES, Check, CheckResult, Inputs, Issue
 from visionft.analysis.feature_suggester import predict
 from visionft.core.errors import NextStep, ProjectError
 from visionft.core.events import Progress
@@ -35,7 +35,7 @@ from visionft.features.neighbours import Neighbours, nearest
 NEIGHBOURS: Final = 30  # of an image, for their vote
 _COSINES: Final = 0.05  # a neighbour with a cosine lower than the nearest one's by this much counts 1/e
 _DOUBT: Final = 0.5  # prior votes, distributed by class frequency
-_MOST_FITTED: Final = 3000  # images, at even intervals: only four numbers are fitted
+_MAX_FITTED_IMAGES: Final = 3000  # at even intervals; enough to fit four parameters
 _START, _RANGE = 0.03, (1e-4, 0.35)  # of both rates
 _USUAL, _TRUST = 0.2, 10.0  # assumed errors of each kind among so many images: one of five images is little evidence
 _PENALTY: Final = (1e-4, 0.05)  # on squared weights: always, and per image
@@ -116,7 +116,7 @@ def _fit(votes: np.ndarray, targets: np.ndarray, is_multilabel: bool) -> tuple[n
     """Return the (V,) weights of votes (V, N, C) and the (2,) rates that explain the given labels best."""
     from scipy.optimize import minimize
 
-    chosen = np.linspace(0, len(targets) - 1, min(len(targets), _MOST_FITTED)).astype(np.int64)
+    chosen = np.linspace(0, len(targets) - 1, min(len(targets), _MAX_FITTED_IMAGES)).astype(np.int64)
     votes, targets = votes[:, chosen], targets[chosen]
     count = len(votes)
     penalty = _PENALTY[0] + _PENALTY[1] / len(targets)
@@ -198,11 +198,11 @@ def check_labels(images: Snapshot) -> None:
 
 
 def compare_labels(
-    features: Features, images: Snapshot, *, job: JobContext = SILENT_JOB, most_exact: int = MOST_EXACT
+    features: Features, images: Snapshot, *, job: JobContext = SILENT_JOB, max_exact: int = MAX_EXACT_IMAGES
 ) -> CheckResult:
     """Score the labels of all images with features.
 
-    With more than `most_exact` labelled images the neighbours of most images are found, along principal axes.
+    With more than `max_exact` labelled images the neighbours of most images are found, along principal axes.
 
     Raises:
         JobCancelled: The user cancelled.
@@ -220,9 +220,9 @@ def compare_labels(
     class_names = [images.class_names[index] for index in used]
     targets = np.array([[index in image.labels for index in used] for image in labelled], np.uint8)
     job.report(Progress(stage=STAGE, done=0, total=2))
-    directions, is_approximate = features.directions.among(chosen), len(labelled) > most_exact
+    directions, is_approximate = features.directions.among(chosen), len(labelled) > max_exact
     compared = unit_rows(directions @ principal_directions(directions, _AXES)) if is_approximate else directions
-    near = nearest(compared, k=NEIGHBOURS, job=job.without_events(), most_exact=most_exact)
+    near = nearest(compared, k=NEIGHBOURS, job=job.without_events(), max_exact=max_exact)
     job.report(Progress(stage=STAGE, done=1, total=2))
     job.check_cancelled()
     is_multilabel = images.task == "multi"

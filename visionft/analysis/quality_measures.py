@@ -29,7 +29,7 @@ from visionft.data.image_reading import AS_STORED, ImageReading
 VERSION: Final = 4  # of the measures: rows of another version are measured again
 LARGE, SMALL = 640, 96  # pixels of the shorter side at which sharpness is measured; never enlarged
 _REASON_BYTES: Final = 120
-_MOST_BYTES: Final = 10**8  # largest file whose bytes are inspected
+_MAX_FILE_BYTES: Final = 10**8  # the bytes of larger files are not inspected
 
 MEASURES: Final = (
     *("width", "height"),  # of the whole image, upright, in pixels
@@ -132,7 +132,7 @@ def measure(path: Path, sha256: str, reading: ImageReading = AS_STORED) -> np.nd
     row = np.full((), np.nan, ROW)
     row["damage"] = b""
     with open_image(path) as handle:  # the bytes of a very large file are not inspected
-        content = handle.read() if path.stat().st_size <= _MOST_BYTES else b""
+        content = handle.read() if path.stat().st_size <= _MAX_FILE_BYTES else b""
     if (hashlib.sha256(content).hexdigest() if content else sha256_file(path)) != sha256:
         raise ImageError("the file was edited since it was imported", "Import its folder again.")
     try:

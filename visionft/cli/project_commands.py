@@ -29,7 +29,7 @@ from visionft.project.label_files import LabelFile, changed_label_files
 from visionft.project.queries import Conflict, files_in_conflict, find_conflicts
 from visionft.project.summary import ProjectSummary
 
-_MOST_NAMES = 20  # in one line
+_MAX_NAMES = 20  # in one line
 _LABEL_OPTIONS = ("--class-folder LEVEL", "--name-part N", "--label-column NAME")
 
 
@@ -254,8 +254,8 @@ def _readings_lines(found: ImportReport | ImportPreview, *, lists_all: bool = Fa
 
 
 def _listed(names: Sequence[str]) -> str:
-    more = len(names) - _MOST_NAMES
-    return ", ".join(names[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
+    more = len(names) - _MAX_NAMES
+    return ", ".join(names[:_MAX_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _left_out_lines(report: ImportReport | ImportPreview) -> list[str]:
@@ -266,8 +266,8 @@ def _left_out_lines(report: ImportReport | ImportPreview) -> list[str]:
     lines += [f"Skipped: {each.path}: {each.reason}" for each in report.skipped]
     in_conflict = files_in_conflict(report.conflicts)
     known = [path for path in report.duplicates if path not in in_conflict]
-    lines += [f"Known already: {path}" for path in known[:_MOST_NAMES]]
-    more = len(known) - _MOST_NAMES
+    lines += [f"Known already: {path}" for path in known[:_MAX_NAMES]]
+    more = len(known) - _MAX_NAMES
     return lines + ([f"Known already: {more} more"] if more > 0 else [])
 
 

@@ -15,7 +15,7 @@ from visionft.core.messages import Message, sentences
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT) if hasattr(errno, "EDQUOT") else (errno.ENOSPC,)
 _NO_ACCESS = (errno.EACCES, errno.EPERM, errno.EROFS)
 _NO_NAME = (errno.ENAMETOOLONG, errno.ELOOP)
-_LONGEST_NAME = 200  # of a name, in a message
+_MAX_NAME_CHARS = 200  # longer names are truncated in a message
 _SAFETENSORS_ERROR = re.compile(r"I/O error: (.+) \(os error (\d+)\)")  # safetensors' words for what the system refused
 # The wordings of CUDA, cuDNN, the CPU allocator (as accelerate's find_executable_batch_size knows them), ONNX Runtime.
 _NO_MEMORY = (
@@ -177,7 +177,7 @@ def as_visionft_error(error: BaseException) -> VisionFTError | None:
         return VisionFTError(Message("{what} cannot be used: {reason}.", what=what, reason=fault.strerror), hint)
     if isinstance(fault, IrregularFileError) or (fault is not None and fault.errno in _NO_NAME):
         name = str(fault.filename or "A name")
-        shown = name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…"
+        shown = name if len(name) <= _MAX_NAME_CHARS else f"{name[:_MAX_NAME_CHARS]}…"
         return VisionFTError(
             Message("{what} cannot be used: {reason}.", what=shown, reason=fault.strerror), "Name a file."
         )

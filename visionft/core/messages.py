@@ -21,8 +21,8 @@ import resources
 _FIELD = re.compile(r"\{(\w+)\}")
 MAX_NAME_CHARACTERS = 40  # in a sentence
 # Of a message read from a file, which may be a stranger's.
-_MOST_PLACEHOLDERS = 50
-_MOST_STORED = 20_000  # characters
+_MAX_PLACEHOLDERS = 50
+_MAX_MESSAGE_CHARS = 20_000  # characters
 
 
 class Message(str):
@@ -115,10 +115,10 @@ def _message(parts: Any) -> Any:
     if not isinstance(parts, list):
         return parts
     template, plural, values = parts
-    if max(template.count("{"), plural.count("{")) > _MOST_PLACEHOLDERS:
+    if max(template.count("{"), plural.count("{")) > _MAX_PLACEHOLDERS:
         raise ValueError("too many placeholders")
     message = Message(template, plural, **{name: _message(each) for name, each in values.items()})
-    if len(message) > _MOST_STORED:  # messages within messages can double their length at each level
+    if len(message) > _MAX_MESSAGE_CHARS:  # messages within messages can double their length at each level
         raise ValueError("too long a message")
     return message
 

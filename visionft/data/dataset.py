@@ -33,7 +33,7 @@ from visionft.data.limits import image_limit
 from visionft.data.preprocess import PreprocessConfig
 from visionft.data.types import SnapshotImage, Task
 
-MOST_WORKERS = 8  # each takes .25 GB with torch and OpenCV loaded, before any image
+MAX_WORKERS = 8  # each takes 0.25 GB for torch and OpenCV, before it loads any image
 START_S = 5.0  # of loader processes, until they load: each imports torch
 # Images that `seconds_to_decode` looks for in the cache, and decodes where they are missing: few, since a run waits.
 _LOOKED_AT = 64
@@ -278,8 +278,8 @@ def choose_workers(wanted: int, dataset: ImageDataset, *, device: str) -> int:
         return wanted
     cores = os.cpu_count() or 1
     if device != "cpu":
-        return min(MOST_WORKERS, cores - 1) if len(dataset) >= 256 else 0
-    processes = min(MOST_WORKERS, cores)
+        return min(MAX_WORKERS, cores - 1) if len(dataset) >= 256 else 0
+    processes = min(MAX_WORKERS, cores)
     saved_s = dataset.seconds_to_decode() * (1 - 1 / processes)
     return processes if saved_s > 2 * START_S else 0
 

@@ -365,7 +365,7 @@ BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"
 
 _MAX_META = 16 * 2**20  # bytes; phones write some kilobytes
 # Of a file: one has a handful (`ftyp`, `meta`, `mdat`), and empty ones of 8 bytes could go on forever.
-_MOST_BOXES = 1000
+_MAX_BOXES = 1000
 
 
 def is_heif(handle: BinaryIO) -> bool:
@@ -397,7 +397,7 @@ def prepare(handle: BinaryIO) -> None:
 def _metas(handle: BinaryIO) -> Iterator[bytes]:
     """Yield the content of the boxes that describe the images."""
     place = 0
-    for _ in range(_MOST_BOXES):
+    for _ in range(_MAX_BOXES):
         handle.seek(place)
         head = handle.read(16)
         if len(head) < 8:

@@ -15,8 +15,8 @@ from visionft.data.image_reading import FIRST, MAXIMUM, MIDDLE, ImageReading, In
 from visionft.data.limits import check_size
 
 # Of all planes of a projection: 1,000 planes of 2,000 x 2,000 pixels, each read once.
-MOST_VALUES: Final = 4_000_000_000
-MOST_PLANES: Final = 20_000  # ten minutes of a film of 30 images a second have 18,000
+MAX_VALUES: Final = 4_000_000_000
+MAX_PLANES: Final = 20_000  # ten minutes of film at 30 images per second have 18,000
 _BANDS: Final = (
     (500.0, 2),
     (565.0, 1),
@@ -115,7 +115,7 @@ class Planes(ABC):
     def _projected(self, plane: str, channel: int) -> np.ndarray:
         if plane != MAXIMUM or self.count == 1:
             return self.plane(self._number_of(plane), channel)
-        if self.count > MOST_PLANES or self.count * self.width * self.height > MOST_VALUES:
+        if self.count > MAX_PLANES or self.count * self.width * self.height > MAX_VALUES:
             raise ImageError(Message("its {count} planes are too many for a projection", count=self.count))
         most = self.plane(0, channel)
         for number in range(1, self.count):

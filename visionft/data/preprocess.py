@@ -26,7 +26,7 @@ _FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.B
 _LARGE_CROP_SIDE = 1024  # side of a crop in pixels
 Region = tuple[int, int, int, int]  # left, top, right and bottom of a part of an image, in thousandths of its sides
 WHOLE: Region = (0, 0, 1000, 1000)  # in thousandths of the sides
-LEAST_REGION_PX = 16  # of a side: a patch of the ViTs
+MIN_REGION_PX = 16  # side length of a ViT patch
 
 
 class Box(NamedTuple):
@@ -122,7 +122,7 @@ class PreprocessConfig:
     def is_region_usable(self, height: int, width: int) -> bool:
         """Tell whether each side of the region has 16 pixels of an image of that size, or all of a smaller image."""
         box = self.region_box(height, width)
-        return box.height >= min(LEAST_REGION_PX, height) and box.width >= min(LEAST_REGION_PX, width)
+        return box.height >= min(MIN_REGION_PX, height) and box.width >= min(MIN_REGION_PX, width)
 
     def crop_box(self, height: int, width: int) -> Box:
         """Return the part of an image of that size that the network sees; its sides are at least 1."""

@@ -17,16 +17,16 @@ from visionft.core.errors import ImageError
 from visionft.core.messages import Message
 from visionft.data.image_reading import FIRST, ImageReading, IntensityWindow, above, is_window
 from visionft.data.limits import check_directories, image_limit, largest_chunk
-from visionft.data.planes import MOST_PLANES, Channel, Planes, deep_rgb
+from visionft.data.planes import MAX_PLANES, Channel, Planes, deep_rgb
 
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # the exception states the error
 # Pillow reads one sample of these; to it 32 bits are always signed.
 _OF_PILLOW = ("uint8", "bool", "uint16", "int16", "int32", "float32")
 _GREY = ("L", "I;16", "I;16B", "I", "F")
 # Characters of OME-XML, which is parsed whole; 20,000 planes of 70 (`<TiffData FirstZ=...`) take 1.4 million.
-_LONGEST_XML = 20_000_000
-_MOST_CHANNELS = 64  # imaging mass cytometry has about 40
-_MOST_LISTED = 50 * MOST_PLANES  # places in the lists that tifffile makes of OME-XML
+_MAX_XML_CHARS = 20_000_000
+_MAX_CHANNELS = 64  # imaging mass cytometry has about 40
+_MAX_LIST_ITEMS = 50 * MAX_PLANES  # in the lists that tifffile builds from OME-XML
 _TOPS = (1.0, 255.0, 65535.0)  # usual maxima of float images: shares, 8 and 16 bits
 
 
@@ -73,7 +73,7 @@ class TiffPlanes(Planes):
 
     def __init__(self, handle: BinaryIO) -> None:
         self._handle = handle
-        images, smallest = check_directories(handle, MOST_PLANES)
+        images, smallest = check_directories(handle, MAX_PLANES)
         alone: Any = _Alone(handle)
         self._file = tifffile.TiffFile(alone)
         self.is_part = False
@@ -92,7 +92,7 @@ class TiffPlanes(Planes):
         self.dtype: np.dtype = np.dtype(series.dtype)
         self._outer = [axis for axis in series.axes if axis not in "YXS"]
         self.count = 1 if self.is_part else math.prod(sizes[axis] for axis in self._outer if axis != "C")
-        if self.count > MOST_PLANES:
+        if self.count > MAX_PLANES:
             raise _too_many()
         self.has_depth = sizes.get("Z", 1) > 1 and not self.is_part
         self.is_deep = self.dtype.itemsize > 1
@@ -167,11 +167,11 @@ class TiffPlanes(Planes):
 
     def _named_channels(self, count: int) -> tuple[Channel, ...]:
         """Return names and wavelengths from the OME-XML or ImageJ's labels; numbers from 1 if it has no names."""
-        if count > _MOST_CHANNELS:
-            raise ImageError(Message("it has {count} channels (at most {most})", count=count, most=_MOST_CHANNELS))
+        if count > _MAX_CHANNELS:
+            raise ImageError(Message("it has {count} channels (at most {most})", count=count, most=_MAX_CHANNELS))
         found = list[Channel]()
         text = self._file.ome_metadata or ""
-        if text and len(text) <= _LONGEST_XML and "<!DOCTYPE" not in text and "<!ENTITY" not in text:
+        if text and len(text) <= _MAX_XML_CHARS and "<!DOCTYPE" not in text and "<!ENTITY" not in text:
             pixels = ElementTree.fromstring(text).find(".//{*}Pixels")
             found = [_channel(each) for each in pixels.iterfind("{*}Channel")] if pixels is not None else []
         if len(found) != count:
@@ -184,7 +184,7 @@ class TiffPlanes(Planes):
 
 
 def _too_many() -> ImageError:
-    return ImageError(Message("it has more than {most} planes, or is damaged", most=MOST_PLANES))
+    return ImageError(Message("it has more than {most} planes, or is damaged", most=MAX_PLANES))
 
 
 def _is_part(text: str, file_name: str) -> bool:
@@ -213,7 +213,7 @@ def _check_ome(text: str, images: int, smallest: int) -> None:
         images: Images of the file, all of which belong to an element that states no number.
         smallest: Pixels of the smallest, by which tifffile divides the pixels that the text states.
     """
-    if len(text) > _LONGEST_XML:
+    if len(text) > _MAX_XML_CHARS:
         raise _too_many()
     listed = 0.0
     try:
@@ -232,7 +232,7 @@ def _check_ome(text: str, images: int, smallest: int) -> None:
             elif kind[:-1].endswith("Along") and "Start" in values:
                 steps = float(values.get("End", 0)) - float(values["Start"])
                 listed += abs(steps / (float(values.get("Step", 1)) or 1e-9))
-            if not listed <= _MOST_LISTED:
+            if not listed <= _MAX_LIST_ITEMS:
                 raise _too_many()
     except (ElementTree.ParseError, ValueError, OverflowError):
         return  # tifffile reads the file without it, or says what is wrong

@@ -282,10 +282,10 @@ def _variant(variant: Record) -> list[str]:
 CARD_FILE = "README.md"
 
 _SETTINGS = ("epochs", "batch_size", "learning_rate", "augmentation", "seed")
-_MOST_CLASSES = 60  # in the table
+_MAX_CLASSES = 60  # rows of the class table
 _WEAKEST = 8
 _FEW_IMAGES = 10  # with fewer images of a class, its recall is not meaningful
-_MOST_FEW = 20
+_MAX_RARE_CLASSES = 20
 _SOURCES = {"person": "by a person", "import": "imported with the images", "suggestion": "accepted suggestions"}
 _PURPOSES = {
     MODEL_FILE: "the model: images in, calibrated probabilities out",
@@ -354,11 +354,11 @@ def _data(record: Record) -> Iterable[str]:
     )
     rows = [
         [escaped(name), *(f"{splits[split]:,}" for split in ("train", "val", "test"))]
-        for name, splits in list(classes.items())[:_MOST_CLASSES]
+        for name, splits in list(classes.items())[:_MAX_CLASSES]
     ]
     yield table(["class", "train", "validation", "test"], rows)
-    if len(classes) > _MOST_CLASSES:
-        yield f"{code(RECORD_FILE)} has the other {len(classes) - _MOST_CLASSES:,} classes."
+    if len(classes) > _MAX_CLASSES:
+        yield f"{code(RECORD_FILE)} has the other {len(classes) - _MAX_CLASSES:,} classes."
     labelled_by = data["labelled_by"]
     if sources := [f"{labelled_by[name]:,} {text}" for name, text in _SOURCES.items() if labelled_by.get(name)]:
         yield f"Origin of the project's labels: {', '.join(sources)}."
@@ -463,7 +463,7 @@ def _limitations(record: Record) -> str:
     )
     figures = record["metrics"].get("test") or record["metrics"].get("val") or {"classes": {}}
     few = (name for name, row in figures["classes"].items() if row["images"] < _FEW_IMAGES)
-    if names := _listed(few, _MOST_FEW):
+    if names := _listed(few, _MAX_RARE_CLASSES):
         found.append(f"Fewer than {_FEW_IMAGES} images measured these classes, too few for a result: {names}.")
     found.append("It was not tested for decisions about people.")
     return "\n".join(f"- {each}" for each in found)

@@ -22,8 +22,8 @@ from visionft.export.contents import RECORD_FILE, listed_files, read_record
 
 logger = logging.getLogger(__name__)
 
-MOST_BYTES: Final = 2**31 - 1  # of one protobuf message
-MOST_METADATA: Final = 64 * 2**20
+MAX_FILE_BYTES: Final = 2**31 - 1  # limit of a protobuf message
+MAX_METADATA_BYTES: Final = 64 * 2**20
 _MEMORY_SHARE: Final = 0.75  # of the computer's memory, for all graphs at a time
 PROCESSOR: Final = "CPUExecutionProvider"
 # A session option: weights of 8 bits are exact on x86 without VNNI too, which adds pairs of products in 16 bits. A
@@ -54,11 +54,11 @@ def read_model(path: Path) -> bytes:
     if not path.is_file():
         raise ExportError(Message("There is no model {path}.", path=path), "Export a run first.", NextStep("export"))
     with path.open("rb") as handle:
-        content = handle.read(MOST_BYTES + 1)
+        content = handle.read(MAX_FILE_BYTES + 1)
     if not content:
         raise ExportError(Message("{path} is empty.", path=path), "Export the run again, or copy the file again.")
-    if len(content) > MOST_BYTES:
-        raise refused(path, Message("is larger than {limit}, the limit of ONNX files", limit=size_text(MOST_BYTES)))
+    if len(content) > MAX_FILE_BYTES:
+        raise refused(path, Message("is larger than {limit}, the limit of ONNX files", limit=size_text(MAX_FILE_BYTES)))
     check_model(path, content)
     recorded = listed_files(read_record(path.parent) or {}).get(path.name)
     if recorded and recorded["sha256"] != hashlib.sha256(content).hexdigest():
@@ -95,8 +95,8 @@ def check_model(path: Path, content: bytes) -> dict[str, str]:
         raise refused(path, "is no ONNX file") from error
     if not model.ir_version or not model.graph.output:
         raise refused(path, "is no ONNX file")
-    if sum(len(each.key) + len(each.value) for each in model.metadata_props) > MOST_METADATA:
-        raise refused(path, Message("describes itself in more than {limit}", limit=size_text(MOST_METADATA)))
+    if sum(len(each.key) + len(each.value) for each in model.metadata_props) > MAX_METADATA_BYTES:
+        raise refused(path, Message("describes itself in more than {limit}", limit=size_text(MAX_METADATA_BYTES)))
     for tensor in _tensors(model):
         _check_tensor(path, tensor)
     return {each.key: each.value for each in model.metadata_props}

@@ -34,8 +34,8 @@ INPUT, OUTPUT, DISTANCE, EMBEDDING = "image", "probabilities", "distance", "embe
 DISTANCE_OUTPUT, EMBEDDING_OUTPUT = "distance_output", "embedding_output"
 # Hidden outputs, and the metadata keys of the bytes that restore them when appended to the file.
 HIDDEN_OUTPUT_KEYS = {DISTANCE: DISTANCE_OUTPUT, EMBEDDING: EMBEDDING_OUTPUT}
-# Per image. The largest backbone takes a second or two on a slow computer; an untrusted graph may never end.
-LONGEST_S = 30.0
+# The largest backbone takes a second or two on a slow computer; an untrusted graph may never end.
+MAX_SECONDS_PER_IMAGE = 30.0
 
 
 _ABOUT: Final = "about"
@@ -290,7 +290,7 @@ class Predictor:
 
         options = onnxruntime.RunOptions()
         options.log_severity_level = 4  # errors are reported once, here
-        limit_s = LONGEST_S * len(pixels)
+        limit_s = MAX_SECONDS_PER_IMAGE * len(pixels)
         watch = threading.Timer(limit_s, setattr, (options, "terminate", True))
         watch.daemon = True
         watch.start()

@@ -74,8 +74,8 @@ def constant(name: str, value: Any) -> Any:
     return numpy_helper.from_array(array, name)
 
 
-_LARGEST_BLOCK = 8  # output pixels per window: fewer copy more, more multiply by more zeros
-_MOST_PARTS = 7  # of a node: with its input these are the 8 buffers that any WebGPU has
+_MAX_BLOCK_PX = 8  # output pixels per window; smaller windows copy more, larger ones multiply by more zeros
+_MAX_NODE_OUTPUTS = 7  # WebGPU guarantees 8 buffers per shader, one of which is the input
 _STRIPS = (*range(1, 9), 10, 12, 14)  # parts of the image, converted to floats one after another
 _Adding = Callable[[str, Sequence[str], str], str]  # of a node: operator, inputs, output
 _Numbering = Callable[[str, Any], str]  # of a constant: name, value
@@ -102,7 +102,7 @@ class _Graph:
         """Split a tensor along its first axis into equal parts, by halves where they are many; return their names."""
         from onnx import helper
 
-        if count > _MOST_PARTS:
+        if count > _MAX_NODE_OUTPUTS:
             return [part for half in self.split(value, count // 2) for part in self.split(half, 2)]
         parts = [f"{value}_{place}" for place in range(count)]
         self.nodes.append(helper.make_node("Split", [value], parts, name=f"{value}_parts", axis=0, num_outputs=count))
@@ -179,7 +179,7 @@ def _windows(graph: _Graph, side: str, size: int, *, is_cubic: bool, axis: str) 
     """
     from onnx import TensorProto
 
-    block = max(each for each in range(1, _LARGEST_BLOCK + 1) if size % each == 0)
+    block = max(each for each in range(1, _MAX_BLOCK_PX + 1) if size % each == 0)
     blocks = size // block
     centres = np.arange(size, dtype=np.float32).reshape(blocks, block, 1) + np.float32(0.5)
 

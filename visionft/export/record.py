@@ -33,7 +33,7 @@ from visionft.training.runs.run_folder import Run
 if TYPE_CHECKING:
     from visionft.training.runs.run_model import RunModel
 
-_MOST_CONFUSIONS = 5
+_MAX_CONFUSIONS = 5
 # SPDX identifiers among the licences of pretrained weights.
 _SPDX = ("Apache-2.0", "BSD-3-Clause", "CC-BY-4.0", "CC-BY-NC-4.0", "CC-BY-SA-4.0", "CC0-1.0", "MIT")
 _STEPS = "largest box of the input's aspect ratio in the region, antialiased resize, normalise"
@@ -219,7 +219,7 @@ def _metrics_of(evaluation: Evaluation) -> dict[str, Any]:
         },
         "confused": [
             {"true": true, "said": predicted, "images": count}
-            for (true, predicted), count in confused.most_common(_MOST_CONFUSIONS)
+            for (true, predicted), count in confused.most_common(_MAX_CONFUSIONS)
         ],
     }
 

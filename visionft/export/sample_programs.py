@@ -32,7 +32,7 @@ from visionft.export.predictor import Prediction, Predictor
 logger = logging.getLogger(__name__)
 
 Expected = Mapping[str, Sequence[Prediction]]  # this program's predictions, by model file
-LONGEST_S: Final = 120
+TIMEOUT_S: Final = 120
 _MAX_PERCENT_OFF: Final = 0.011  # per cent; the samples print two decimals
 _PRINTED_CLASS = re.compile(r"^ +([\d.]+)%  (.*?)(?:  \*)?$", re.MULTILINE)
 ROOT = Path(resources.__file__).parent
@@ -198,7 +198,7 @@ def _run_with(folder: Path, model: str, expected: Sequence[Prediction]) -> Sampl
             encoding="utf-8",
             errors="replace",
             cwd=folder,
-            timeout=LONGEST_S,
+            timeout=TIMEOUT_S,
             check=False,
             process_group=0,  # Ctrl-C reaches only the export; a sample ended by it would look wrong
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),

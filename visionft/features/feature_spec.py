@@ -17,7 +17,7 @@ from visionft.data.image_reading import AS_STORED, ImageReading
 from visionft.data.preprocess import WHOLE, PreprocessConfig, Region, is_region, parsed_region
 from visionft.data.types import Snapshot, SnapshotImage
 
-LEAST_ASPECT, LARGEST_ASPECT = 0.05, 20.0
+MIN_ASPECT, MAX_ASPECT = 0.05, 20.0
 DETAIL = 2.0  # images are kept at about this multiple of the input's size
 
 
@@ -54,7 +54,7 @@ class FeatureSpec:
     @property
     def input_shape(self) -> InputShape:
         """Return (height, width) of the network's input, in pixels; a square where the aspect ratio is impossible."""
-        has_aspect = self.frames and LEAST_ASPECT <= self.aspect <= LARGEST_ASPECT
+        has_aspect = self.frames and MIN_ASPECT <= self.aspect <= MAX_ASPECT
         return self.backbone_row.input_shape(self.input_size, self.aspect if has_aspect else 1.0)
 
     @property
@@ -92,7 +92,7 @@ class FeatureSpec:
         return round(self.input_size * DETAIL * 1000 / min(right - left, bottom - top))
 
 
-MOST_HEADERS = 400
+MAX_HEADERS = 400
 
 
 class Framed(Protocol):
@@ -132,10 +132,10 @@ def with_aspect(config: FramedT, images: Snapshot | Sequence[SnapshotImage]) -> 
 def measured_aspect(images: Sequence[SnapshotImage], preprocessing: PreprocessConfig) -> float:
     """Return the median of width / height of the images' region, 1 without a readable image; in 0.05..20."""
     found = list[float]()
-    for image in images[:: max(1, -(-len(images) // MOST_HEADERS))]:
+    for image in images[:: max(1, -(-len(images) // MAX_HEADERS))]:
         with contextlib.suppress(ImageError):
             header = read_header(image.path, preprocessing.image_reading)
             box = preprocessing.region_box(header.height, header.width)
             found.append(box.width / box.height)
     middle = statistics.median(found) if found else 1.0
-    return round(min(LARGEST_ASPECT, max(LEAST_ASPECT, middle)), 3)
+    return round(min(MAX_ASPECT, max(MIN_ASPECT, middle)), 3)

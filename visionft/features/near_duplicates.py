@@ -23,7 +23,7 @@ from visionft.core.messages import Message
 from visionft.data.types import Snapshot
 from visionft.features.connected import DisjointSets
 from visionft.features.fingerprints import FINGERPRINTS_FOLDER, Fingerprints, fingerprints
-from visionft.features.neighbours import MOST_EXACT
+from visionft.features.neighbours import MAX_EXACT_ROWS
 from visionft.features.registration import CoarseTemplate, glance, places
 
 logger = logging.getLogger(__name__)
@@ -113,7 +113,7 @@ def _near_pairs(
 ) -> list[tuple[int, int]]:
     usable = np.flatnonzero(~prints.is_featureless)
     hashes = prints.rows["hashes"]
-    first, second, bit = pairs_by_hash(hashes[usable], usable, most_exact=MOST_EXACT, job=job).T
+    first, second, bit = pairs_by_hash(hashes[usable], usable, max_exact=MAX_EXACT_ROWS, job=job).T
     turns = np.log2(np.maximum(bit, 1)).astype(np.int64)
     bits = np.bitwise_count(hashes[first, 0] ^ hashes[second, turns])
     near = bits <= _BITS
@@ -143,17 +143,17 @@ def _near_pairs(
 
 
 def pairs_by_hash(
-    hashes: np.ndarray, places: np.ndarray, *, most_exact: int, job: JobContext = SILENT_JOB
+    hashes: np.ndarray, places: np.ndarray, *, max_exact: int, job: JobContext = SILENT_JOB
 ) -> np.ndarray:
     """Return (P, 3): two places and the bit of the orientation of the second most similar to the first.
 
     Of more than 10,000 images a multi-index finds all pairs with up to 8 different bits and most of the others, of more
-    than `most_exact` all with up to 5: 0.2 ms an image of a million, in place of 2.4.
+    than `max_exact` all with up to 5: 0.2 ms an image of a million, in place of 2.4.
 
     Args:
         hashes: (N, 8) uint64, as in `Fingerprints`.
         places: (N,) numbers of the images, in place of their rows.
-        most_exact: Largest number of images whose search finds all pairs up to 8 bits.
+        max_exact: Largest number of images whose search finds all pairs up to 8 bits.
         job: Receives the progress.
     """
     found = [np.empty((0, 3), np.int64)]
@@ -164,7 +164,7 @@ def pairs_by_hash(
     index: Any = faiss.IndexBinaryFlat(64)
     if len(hashes) > 10_000:
         index = faiss.IndexBinaryMultiHash(64, _PARTS, _PART_BITS)
-        index.nflip = 2 if len(hashes) <= most_exact else 1  # different bits in the most similar part
+        index.nflip = 2 if len(hashes) <= max_exact else 1  # different bits in the most similar part
     index.add(np.ascontiguousarray(hashes).view(np.uint8).reshape(-1, 8))  # row 8 n + o: image n in orientation o
     queries = np.ascontiguousarray(hashes[:, 0]).view(np.uint8).reshape(-1, 8)
     for start in range(0, len(queries), _BLOCK):

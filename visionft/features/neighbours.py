@@ -2,7 +2,7 @@
 
 Rows are directions (length 1), so a product is a cosine; any other rows give inner products.
 
-Above `MOST_EXACT` rows, k-means of faiss divides them into cells of about 512 rows, and the queries of a cell are
+Above `MAX_EXACT_ROWS` rows, k-means of faiss divides them into cells of about 512 rows, and the queries of a cell are
 compared with the rows of the cells nearest to it, all in one product: the cost grows with the number of queries, not
 with its square. Of 100,000 generated directions in 128 dimensions that finds 95 % of the nearest 8, of a million 94 %.
 """
@@ -21,10 +21,10 @@ from visionft.core.messages import Message
 
 logger = logging.getLogger(__name__)
 
-MOST_EXACT: Final = 200_000
+MAX_EXACT_ROWS: Final = 200_000
 BLOCK, COLUMNS = 1024, 16_384
 _CELL_ROWS, _PROBED = 512, 32  # rows of a cell on average; cells compared with the queries of a cell
-_MOST_COMPARED: Final = 4 * _CELL_ROWS * _PROBED  # rows compared with a query: equal images may fill one cell
+_MAX_COMPARED_ROWS: Final = 4 * _CELL_ROWS * _PROBED  # per query, because many equal images may fill a cell
 _SAMPLED, _ROUNDS = 64, 10  # of k-means: rows for each cell; iterations
 
 
@@ -43,11 +43,11 @@ def nearest(
     k: int,
     job: JobContext = SILENT_JOB,
     stage: str = Message("Comparing the images"),
-    most_exact: int = MOST_EXACT,
+    max_exact: int = MAX_EXACT_ROWS,
 ) -> Neighbours:
     """Return the `k` nearest rows (N, D) of each query (M, D); without queries, of each row, itself left out.
 
-    With more than `most_exact` rows, and queries by the thousand, some of the nearest may be missed. Raises
+    With more than `max_exact` rows, and queries by the thousand, some of the nearest may be missed. Raises
     JobCancelled: the user cancelled.
     """
     is_own = queries is None
@@ -57,7 +57,7 @@ def nearest(
     products = np.full((count, wanted), -np.inf, np.float32)
     done = 0
     job.check_cancelled()
-    search = _by_cells if len(rows) > most_exact and count > BLOCK else _by_blocks
+    search = _by_cells if len(rows) > max_exact and count > BLOCK else _by_blocks
     for chosen, found, values in search(rows, queries, wanted) if wanted else ():
         places[chosen], products[chosen] = found, values
         done += len(chosen)
@@ -103,7 +103,7 @@ def _by_cells(rows: Rows, queries: np.ndarray | None, k: int) -> _Found:
     for mine, near in zip(asked, around, strict=True):
         if not len(mine):
             continue
-        pool = np.concatenate([members[each] for each in near])[:_MOST_COMPARED]
+        pool = np.concatenate([members[each] for each in near])[:_MAX_COMPARED_ROWS]
         pool.sort()  # its rows are read in their order
         block = np.ascontiguousarray((rows if queries is None else queries)[mine], np.float32)
         among = np.ascontiguousarray(rows[pool], np.float32)

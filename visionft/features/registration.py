@@ -35,7 +35,7 @@ _CONTRAST_SIGMA, _NOISE = 5.0, 2.0  # pixels; grey levels
 _STEPS: Final = {_MIDDLE: 30, SIDE: 15}  # of ECC
 
 
-_LEAST_LEFT: Final = 0.4  # of either side; a smaller object on a plain background is not cropped
+_MIN_CROPPED_SHARE: Final = 0.4  # of the width and height; smaller objects on a plain background are not cropped
 _DEVIATION: Final = 6  # mean deviation in levels of 255 from a line's own colour: JPEG artefacts
 _OTHER, _OTHER_SHARE = 32, 0.03  # levels; share of pixels allowed to differ by more
 
@@ -55,7 +55,7 @@ def without_borders(pixels: np.ndarray) -> np.ndarray:
         rows = slice(rows.start + top, rows.stop - bottom)
         columns = slice(columns.start + left, columns.stop - right)
         if any(
-            part.stop - part.start < _LEAST_LEFT * whole
+            part.stop - part.start < _MIN_CROPPED_SHARE * whole
             for part, whole in zip((rows, columns), grey.shape, strict=True)
         ):
             return pixels
@@ -68,7 +68,7 @@ def _border(lines: np.ndarray) -> int:
     Without such a step it is a plain background; it would end at a different line in each copy.
     """
     width = 0
-    for place in range(1, int(len(lines) * (1 - _LEAST_LEFT))):
+    for place in range(1, int(len(lines) * (1 - _MIN_CROPPED_SHARE))):
         before = lines[place - 1]
         away = np.abs(before - np.median(before))
         if away.mean() > _DEVIATION or (away > _OTHER).mean() > _OTHER_SHARE:

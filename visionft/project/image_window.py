@@ -42,7 +42,7 @@ logger = logging.getLogger(__name__)
 MAX_MEASURED_IMAGES: Final = 200
 BINS: Final = 128
 _DEEP_SUFFIXES: Final = frozenset({".tif", ".tiff", ".png", ".pgm", ".pnm", ".dcm", ".dicom", ""})
-_MOST_VALUES: Final = 8_000  # of an image
+_MAX_VALUES: Final = 8_000  # sampled values per image
 _MAX_VALUE: Final = 1e300  # value; the difference of two larger ones may be infinite
 _SHARES: Final = (0.1, 99.9)  # percentiles that become black and white
 _DEPTHS: Final = (1.0, *(float(2**bits - 1) for bits in (8, 10, 12, 14, 16)))  # of floats, and of sensors
@@ -162,7 +162,7 @@ def _thinned(values: "np.ndarray") -> "np.ndarray":
     import numpy as np
 
     flat = values.reshape(-1)
-    flat = flat[:: max(1, len(flat) // _MOST_VALUES)].astype(np.float64)
+    flat = flat[:: max(1, len(flat) // _MAX_VALUES)].astype(np.float64)
     return flat[np.abs(flat) <= _MAX_VALUE]  # neither are infinite ones and NaN
 
 

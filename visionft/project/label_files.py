@@ -8,7 +8,7 @@ from visionft.core.files import read_json, sha256_file, write_error, write_json
 from visionft.core.records import none_if_unreadable
 
 FILE = "label_files.json"
-_MOST_BYTES = 1_000_000  # of the record
+_MAX_RECORD_BYTES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,4 +52,4 @@ def _has_changed(file: LabelFile) -> bool:
 
 @none_if_unreadable
 def _read(project_dir: Path) -> tuple[LabelFile, ...] | None:
-    return tuple(LabelFile(**each) for each in read_json(project_dir / FILE, max_bytes=_MOST_BYTES))
+    return tuple(LabelFile(**each) for each in read_json(project_dir / FILE, max_bytes=_MAX_RECORD_BYTES))

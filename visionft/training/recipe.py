@@ -139,7 +139,7 @@ def located(error: ConfigError, name: str, lines: Mapping[str, int], *, prefix: 
 
 
 SUFFIX: Final = ".toml"
-MOST_BYTES: Final = 10**6
+MAX_RECIPE_BYTES: Final = 10**6
 _VERSION, _PROGRAM, _WEIGHTS = "format_version", "visionft", "weights"
 _HEAD = """\
 # A recipe of VisionFT: what decides a training besides the images, their labels, splits and prompts.
@@ -241,9 +241,9 @@ def _read(path: Path) -> str:
     hint = Message("Give a recipe that VisionFT saved.")
     try:
         with open_regular(path) as handle:
-            content = handle.read(MOST_BYTES + 1)
-        if len(content) > MOST_BYTES:
-            reason = Message("is larger than {limit}, the limit of recipes", limit=size_text(MOST_BYTES))
+            content = handle.read(MAX_RECIPE_BYTES + 1)
+        if len(content) > MAX_RECIPE_BYTES:
+            reason = Message("is larger than {limit}, the limit of recipes", limit=size_text(MAX_RECIPE_BYTES))
             raise ConfigError((Problem(path.name, reason, hint),))
         return content.decode("utf-8-sig")
     except OSError as error:

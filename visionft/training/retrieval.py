@@ -29,7 +29,7 @@ from visionft.core.jobs import SILENT_JOB, JobContext
 from visionft.core.messages import Message
 from visionft.data.types import Snapshot, SnapshotImage, group_numbers
 from visionft.features.embedding import features_under
-from visionft.features.neighbours import MOST_EXACT, nearest
+from visionft.features.neighbours import MAX_EXACT_ROWS, nearest
 from visionft.training.runs.manifest import BEST_FOLDER
 from visionft.training.runs.run_folder import LIVE_INDEX_FILE, Run, project_of_run, read_run, require_weights
 from visionft.training.runs.run_snapshot import read_snapshot
@@ -86,7 +86,7 @@ def find_evidence(
         same: Ids of duplicates of the image, by content or by the search for duplicates.
         temperature: Of the calibration on validation.
     """
-    if len(memory) > MOST_EXACT:
+    if len(memory) > MAX_EXACT_ROWS:
         places = nearest(memory.rows, direction[None], k=2_000).places[0]  # of an index of faiss
         memory = memory.among(places[places >= 0])
     direction = direction[None].astype(np.float32)

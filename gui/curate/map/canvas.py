@@ -30,7 +30,7 @@ from gui.kit.translation import tr
 Tool = Literal["lasso", "move"]
 SYMBOLS = ("o", "s", "t1", "d")  # pyqtgraph's disc, square, triangle and diamond
 _FADED_ALPHA = 70  # of unselected marks
-_LEAST_PX, _MOST_PX = 4.0, 11.0  # diameter of a mark
+_MIN_MARK_PX, _MAX_MARK_PX = 4.0, 11.0  # diameter of a mark
 _MAX_ZOOM_OUT, _MIN_VISIBLE_PART = 2.0, 1 / 4000  # visible part of the map, as a multiple of the whole map
 _CARD_PX = 148
 _HIT_PX = 10  # largest distance from the pointer to a mark
@@ -117,7 +117,7 @@ class MapCanvas(pg.GraphicsView):
         styles = (self._groups + len(self._looks) * is_faded)[order].tolist()
         self._marks.setData(
             pos=self._points[order],
-            size=float(np.clip(700 / max(1, len(order)) ** 0.5, _LEAST_PX, _MOST_PX)),
+            size=float(np.clip(700 / max(1, len(order)) ** 0.5, _MIN_MARK_PX, _MAX_MARK_PX)),
             brush=[brushes[style] for style in styles],
             symbol=[SYMBOLS[self._looks[style % len(self._looks)].shape] for style in styles],
         )

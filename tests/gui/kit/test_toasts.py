@@ -31,7 +31,7 @@ def over(qtbot):
 @pytest.fixture
 def soon(monkeypatch):
     """Let good news go at once."""
-    for name in ("LEAST_MS", "LETTER_MS", "ACTION_MS"):
+    for name in ("MIN_MS", "LETTER_MS", "ACTION_MS"):
         monkeypatch.setattr(module, name, 0)
     monkeypatch.setattr(module, "AGAIN_MS", 10)
 

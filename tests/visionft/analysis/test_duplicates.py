@@ -154,14 +154,14 @@ def test_copies_are_found_and_grouped(project: Project):
 
 def test_the_fast_search_of_many_images_finds_them_too_and_says_so(project: Project):
     inputs = Inputs(project.path, project.snapshot())
-    exact, fast = (duplicate_pairs.compare_all(inputs, check="duplicates", most_exact=most) for most in (100, 5))
+    exact, fast = (duplicate_pairs.compare_all(inputs, check="duplicates", max_exact=most) for most in (100, 5))
     assert duplicate_groups(fast) == duplicate_groups(exact)
     assert fast.is_approximate and not exact.is_approximate
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("most_exact", "bits"), [(20_000, 8), (100, 5)])
-def test_similar_hashes_are_found_among_many(most_exact: int, bits: int):
+@pytest.mark.parametrize(("max_exact", "bits"), [(20_000, 8), (100, 5)])
+def test_similar_hashes_are_found_among_many(max_exact: int, bits: int):
     random, count = np.random.default_rng(0), 12_000
     rows = np.zeros(count, ROW)
     rows["hashes"], rows["contrast"] = random.integers(0, 2**64, (count, 8), np.uint64), 50
@@ -169,7 +169,7 @@ def test_similar_hashes_are_found_among_many(most_exact: int, bits: int):
         different = sum(1 << int(bit) for bit in random.choice(63, bits, replace=False))
         rows["hashes"][count - 1 - place, 0] = rows["hashes"][place, 3] ^ np.uint64(different)
     nothing = ScaledRows(np.zeros((0, 4), np.float16), np.zeros(4, np.float32), np.ones(4, np.float32))
-    pairs = candidate_pairs(Fingerprints((), rows), np.zeros(0, np.int64), nothing, most_exact=most_exact)
+    pairs = candidate_pairs(Fingerprints((), rows), np.zeros(0, np.int64), nothing, max_exact=max_exact)
     assert {(place, count - 1 - place) for place in range(200)} <= set(map(tuple, pairs[:, :2].tolist()))
 
 

@@ -87,9 +87,9 @@ def test_what_was_drawn_stays_and_what_is_new_lands_among_its_like(tmp_path: Pat
 @pytest.mark.slow
 def test_of_many_images_a_sample_is_drawn_and_the_rest_placed_among_it(tmp_path: Path):
     images = project_of(tmp_path, vectors_of(200))
-    whole = points_by_id(draw_map(tmp_path, images, most_drawn=200))
+    whole = points_by_id(draw_map(tmp_path, images, max_tsne_images=200))
     assert points_by_id(draw_map(tmp_path, images, again=True)) == whole
-    found = draw_map(tmp_path, images, again=True, most_drawn=100)
+    found = draw_map(tmp_path, images, again=True, max_tsne_images=100)
     assert (found.fitted, found.known, len(found)) == (100, 200, 200) and found.is_sampled and not found.is_outgrown
     assert purity(found.points, np.arange(200) % CLASSES) > 0.9
     kept = points_by_id(draw_map(tmp_path, images))

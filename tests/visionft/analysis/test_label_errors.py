@@ -65,7 +65,7 @@ def test_planted_errors_come_first_with_the_true_class(planted):
 
 def test_neighbours_along_principal_axes_find_the_same_errors(planted):
     features, images, _, wrong = planted
-    exact, approximate = (compare_labels(features, images, most_exact=most) for most in (10_000, 50))
+    exact, approximate = (compare_labels(features, images, max_exact=most) for most in (10_000, 50))
     few, many = exact.issues, approximate.issues
     assert {each.image_id for each in few[:6]} == {each.image_id for each in many[:6]} == set(wrong.tolist())
     assert [each.suggested for each in few[:6]] == [each.suggested for each in many[:6]]

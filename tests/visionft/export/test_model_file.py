@@ -151,7 +151,7 @@ def test_a_changed_byte_of_an_export_is_said(tmp_path: Path) -> None:
     assert Predictor(path).class_names == ("a", "b", "c")
 
 
-@pytest.mark.parametrize("limit", ["MOST_METADATA", "MOST_BYTES"])
+@pytest.mark.parametrize("limit", ["MAX_METADATA_BYTES", "MAX_FILE_BYTES"])
 def test_a_file_without_end_is_refused(limit: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = saved(tmp_path / "m.onnx", model_of(tensor(), note="x" * 1000))
     assert read_model(path)
@@ -254,7 +254,7 @@ def test_a_graph_that_takes_all_memory_is_said(tmp_path: Path) -> None:
 
 
 def test_a_graph_that_never_ends_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(predictor, "LONGEST_S", 0.5)
+    monkeypatch.setattr(predictor, "MAX_SECONDS_PER_IMAGE", 0.5)
     body = helper.make_graph(
         [helper.make_node("Identity", ["go"], ["go_on"]), helper.make_node("Add", ["x", "c"], ["y"])],
         "body",

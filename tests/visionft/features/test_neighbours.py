@@ -33,10 +33,10 @@ def test_cells_find_nearly_the_same(asks_for_others: bool):
     rows = np.repeat(centres, 100, axis=0) + 0.6 * directions(4000)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     queries = (rows[:2000] + rows[1000:3000]) / 2 if asks_for_others else None
-    exact, found = (nearest(rows, queries, k=5, most_exact=most) for most in (10_000, 1000))
+    exact, found = (nearest(rows, queries, k=5, max_exact=most) for most in (10_000, 1000))
     shared = np.mean([len(set(a) & set(b)) for a, b in zip(exact.places, found.places, strict=True)])
     assert shared > 4.5 and found.products == pytest.approx(exact.products, abs=0.2)
     if queries is None:
         assert all(place not in row for place, row in enumerate(found.places.tolist()))
-    few = nearest(rows, rows[:3], k=5, most_exact=1000)  # an index is not worth it
+    few = nearest(rows, rows[:3], k=5, max_exact=1000)  # an index is not worth it
     assert np.array_equal(few.places, nearest(rows, rows[:3], k=5).places)

@@ -36,7 +36,7 @@ _COUNTED_TABLES = ("image", "class", "label", "tag", "image_tag", "step")
 _DAY_S = 86_400
 # Thinned as in Anki: everything of the last two days, then one a day, a week, a month.
 KEEP_ALL_S = 2 * _DAY_S
-KEEP_ALL_AT_MOST = 50  # of two days: one every half hour, ten hours a day, makes 40
+MAX_RECENT_BACKUPS = 50  # one every half hour, ten hours a day, makes 40 in two days
 KEEP_DAYS = 12
 KEEP_WEEKS = 10
 KEEP_MONTHS = 9
@@ -196,7 +196,7 @@ def keep(times: Iterable[float], *, now: float) -> set[float]:
 
 def _keep_of(newest_first: list[float], now: float) -> set[float]:
     kept = set(newest_first[:1])
-    kept.update([moment for moment in newest_first if now - moment < KEEP_ALL_S][:KEEP_ALL_AT_MOST])
+    kept.update([moment for moment in newest_first if now - moment < KEEP_ALL_S][:MAX_RECENT_BACKUPS])
     for period, limit in (("%Y-%m-%d", KEEP_DAYS), ("%G-%V", KEEP_WEEKS), ("%Y-%m", KEEP_MONTHS)):
         newest: dict[str, float] = {}
         for moment in newest_first:

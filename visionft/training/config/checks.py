@@ -9,9 +9,9 @@ from visionft.core.files import expand_home
 from visionft.core.messages import Message
 from visionft.core.settings import range_problems
 from visionft.data.decode import read_header
-from visionft.data.preprocess import LEAST_REGION_PX, is_region
+from visionft.data.preprocess import MIN_REGION_PX, is_region
 from visionft.data.types import Snapshot, Split
-from visionft.features.feature_spec import LEAST_ASPECT
+from visionft.features.feature_spec import MIN_ASPECT
 from visionft.training.config.train_config import TrainConfig
 
 
@@ -39,7 +39,7 @@ def region_problems(config: TrainConfig, images: Snapshot) -> tuple[Problem, ...
             usable.append(config.preprocessing.is_region_usable(header.height, header.width))
     if 2 * sum(usable) >= len(usable):
         return ()
-    message = Message("{region} has fewer than {least} x {least} pixels of the images", least=LEAST_REGION_PX)
+    message = Message("{region} has fewer than {least} x {least} pixels of the images", least=MIN_REGION_PX)
     hint = "Choose a larger part, such as 0.1,0.2,0.9,0.8."
     return (Problem("region", Message(message, region=config.region), hint),)
 
@@ -81,8 +81,8 @@ def _method_problems(config: TrainConfig) -> list[Problem]:
         hint = "Give left, top, right and bottom between 0 and 1, such as 0.1,0.2,0.9,0.8."
         message = Message("{region} is not part of an image", region=repr(config.region))
         problems.append(Problem("region", message, hint))
-    if config.frames and 0 < config.aspect < LEAST_ASPECT:
-        values = {"least": f"{LEAST_ASPECT:g}", "aspect": f"{config.aspect:g}"}
+    if config.frames and 0 < config.aspect < MIN_ASPECT:
+        values = {"least": f"{MIN_ASPECT:g}", "aspect": f"{config.aspect:g}"}
         problems.append(Problem("aspect", Message("must be 0 or at least {least}, got {aspect}", **values)))
     return problems
 

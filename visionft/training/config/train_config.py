@@ -16,7 +16,7 @@ from visionft.core.messages import Message
 from visionft.core.settings import build_settings, setting, with_text
 from visionft.data.image_reading import AS_STORED, ImageReading
 from visionft.data.preprocess import PreprocessConfig
-from visionft.features.feature_spec import LARGEST_ASPECT, FeatureSpec
+from visionft.features.feature_spec import MAX_ASPECT, FeatureSpec
 
 # 2: the default of `prefix.softmax` became a softmax of its own. 3: `head_start` was renamed to `ridge_init`.
 # 4: the defaults of `linear.solver` and `linear.layers` became closed form and multi-stage features.
@@ -97,7 +97,7 @@ class TrainConfig:
             "Part of an image that the network sees: auto (the best one measured on the project's images), centre "
             "square, whole image (undistorted), or one region."
         ))
-    aspect: float = setting(0.0, label="Aspect ratio", limits=(0.0, LARGEST_ASPECT), advanced=True, automatic=0,
+    aspect: float = setting(0.0, label="Aspect ratio", limits=(0.0, MAX_ASPECT), advanced=True, automatic=0,
         help="Width of the input divided by its height, except for the centre square. 0: measured on the images.")
     region: str = setting("", label="Region", advanced=True,
         help="Left, top, right and bottom of the region, as shares of the image's sides: 0.1,0.2,0.9,0.8.")

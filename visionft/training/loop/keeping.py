@@ -37,7 +37,7 @@ from visionft.training.runs.manifest import HeldOutPredictions
 from visionft.training.runs.metrics_file import append_metrics, read_metrics
 from visionft.training.runs.run_folder import best_epoch
 
-LEAST_IMAGES = 30  # validation images, to tell a standard error of losses
+MIN_IMAGES_FOR_STANDARD_ERROR = 30  # validation images, for a reliable standard error of the losses
 # Of the probe's loss. Weights that have hardly moved differ in loss by rounding alone, and half the standard error of
 # such differences is exceeded by chance in a third of cases (random labels, a learning rate of 1e-6).
 MIN_GAIN_SHARE = 0.01
@@ -191,9 +191,9 @@ class CheckpointKeeper:
         At each share of the way the head is solved for anew on training and validation images; at the start it is the
         linear probe. Each is judged by its held-out loss on the validation images at its best temperature. A share must
         have a lower loss than the probe by half a standard error, paired over the images. The present weights must
-        have a lower loss than the probe and each share by a whole standard error, on at least `LEAST_IMAGES` images.
-        Either gain must be at least `MIN_GAIN_SHARE`. Replacing weights may not lower the balanced accuracy by more
-        than a standard error. `own` is the validation of the present weights.
+        have a lower loss than the probe and each share by a whole standard error, on at least
+        `MIN_IMAGES_FOR_STANDARD_ERROR` images. Either gain must be at least `MIN_GAIN_SHARE`. Replacing weights may not
+        lower the balanced accuracy by more than a standard error. `own` is the validation of the present weights.
         """
         self._accelerator.wait_for_everyone()  # the main process alone has written the start
         if not has_whole(self._run_dir, START):
@@ -222,7 +222,7 @@ class CheckpointKeeper:
         finally:
             classifier.load_trainable_state(present)
             data.is_at_start = False
-        has_enough = np.count_nonzero(~np.isnan(of_present.losses)) >= LEAST_IMAGES
+        has_enough = np.count_nonzero(~np.isnan(of_present.losses)) >= MIN_IMAGES_FOR_STANDARD_ERROR
         if has_enough and self._is_better(of_present, than_probe=1.0, than_best=1.0):
             self._of_best = of_present
             found = _Kept(own, 1.0, present, None)

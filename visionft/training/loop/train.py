@@ -46,7 +46,7 @@ from visionft.training.runs.run_folder import TrainResult, best_epoch, owner_of,
 from visionft.training.runs.run_snapshot import read_snapshot
 
 MAX_ROLLBACKS = 3
-LEAST_GAIN = 0.01  # of accuracy, on images held out: with less to gain, the linear probe of the start is kept
+MIN_ACCURACY_GAIN = 0.01  # on held-out images; if less can be gained, the initial linear probe is kept
 
 
 def train(
@@ -310,14 +310,14 @@ class _Run:
     def _gains_too_little(self) -> bool:
         """Tell whether too few images are left to gain, where the patience is automatic; a notice says so."""
         measured = self.training_data.held_out_accuracy()
-        if self.config.patience != AUTOMATIC_PATIENCE or measured is None or 1 - measured[0] >= LEAST_GAIN:
+        if self.config.patience != AUTOMATIC_PATIENCE or measured is None or 1 - measured[0] >= MIN_ACCURACY_GAIN:
             return False
         words = Message(
             "Training could gain less than {least}: the linear probe is right on {accuracy} of {counted}, held out. "
             "It is kept."
         )
         counted = count_of(measured[1], "image")
-        message = Message(words, least=f"{LEAST_GAIN:.0%}", accuracy=f"{measured[0]:.1%}", counted=counted)
+        message = Message(words, least=f"{MIN_ACCURACY_GAIN:.0%}", accuracy=f"{measured[0]:.1%}", counted=counted)
         self.job.report(Notice(message=message))
         return True
 

@@ -124,7 +124,7 @@ class ModelEma:
 _AVERAGE = "average."
 # As usual for fine-tuning; no measurement of docs/methods.md asks for others.
 WEIGHT_DECAY = 0.05  # never on norms and biases
-LARGEST_GRADIENT = 1.0  # the norm of the gradients of a step is clipped there
+MAX_GRADIENT_NORM = 1.0  # gradients are clipped to this norm at each step
 WARMUP_SHARE = 0.1  # of the steps, in which the rate rises
 
 
@@ -181,7 +181,7 @@ class TrainStep:
         on_cpu = self._accelerator.device.type == "cpu"
         (torch.default_generator.manual_seed if on_cpu else torch.manual_seed)(seed)
         loss, hits = self._gradients(batch)
-        norm = torch.as_tensor(self._accelerator.clip_grad_norm_(self._parameters, LARGEST_GRADIENT))
+        norm = torch.as_tensor(self._accelerator.clip_grad_norm_(self._parameters, MAX_GRADIENT_NORM))
         scales_itself = self._accelerator.scaler is not None  # fp16: an overflowing step is skipped by the scaler
         if not torch.isfinite(loss) or not (scales_itself or torch.isfinite(norm)):
             raise NotFinite(batch.indices.tolist())

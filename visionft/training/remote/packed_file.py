@@ -45,8 +45,8 @@ OF_RESULT: Final = (
     *(f"{BEST_FOLDER}/{name}" for name in (BEST_MANIFEST, MODEL_FILE, STATE_FILE)),
 )
 _HEADING = ("kind", "format", "program")  # of a manifest
-_MOST_FILES = 2_000_000  # ImageNet has 1.3 million training images
-_MOST_EPOCHS: Final = 100_000  # the settings allow 10,000
+_MAX_FILES = 2_000_000  # ImageNet has 1.3 million training images
+_MAX_EPOCHS: Final = 100_000  # the settings allow 10,000
 _NAME = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9_.-]*/){0,3}[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")  # a UUID
@@ -178,7 +178,7 @@ def read_manifest_values(values: Any, kind: str, name: str) -> Manifest:
         raise PackedFileError(message, "Give the other file.")
     facts = from_plain(dict[str, Any], stated.get("facts"))
     files = from_plain(dict[str, tuple[int, str]], stated.get("files"))
-    if len(files) > _MOST_FILES or not all(map(_NAME.fullmatch, files)):
+    if len(files) > _MAX_FILES or not all(map(_NAME.fullmatch, files)):
         raise PackedFileError(Message("{name} names files in a way that is not safe.", name=name), "Do not use it.")
     for size, digest in files.values():
         if size < 0 or not _SHA256.fullmatch(digest):
@@ -264,13 +264,13 @@ def _require_ranges(record: Any) -> None:
         if isinstance(value, bool) or not isinstance(value, int | float):
             continue
         low = 1 if field.name in _DIVISORS else -float("inf") if field.name in _SIGNED_METRICS else 0
-        high = 1 if field.name in _SHARES else _MOST_EPOCHS if field.name in _EPOCHS else float("inf")
+        high = 1 if field.name in _SHARES else _MAX_EPOCHS if field.name in _EPOCHS else float("inf")
         if not low <= value <= high or not math.isfinite(value):
             raise ValueError(Message("{name} is {value}", name=field.name, value=value))
 
 
 MANIFEST_FILE: Final = "manifest.json"
-MOST_MANIFEST: Final = MAX_RECORD_BYTES * 20  # bytes; a job with ImageNet's 1.3 million images has one of 150 MB
+MAX_MANIFEST_BYTES: Final = MAX_RECORD_BYTES * 20  # the manifest of ImageNet's 1.3 million images takes 150 MB
 _CHUNK = 1 << 20  # bytes copied between two checks for cancellation
 _DAMAGE = (
     *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, OverflowError),
@@ -325,7 +325,7 @@ def read_manifest(path: Path, kind: str) -> Manifest:
     try:
         with open_regular(path) as handle, zipfile.ZipFile(handle) as archive:
             entry = _stored(archive, MANIFEST_FILE)
-            if entry.file_size > MOST_MANIFEST:
+            if entry.file_size > MAX_MANIFEST_BYTES:
                 raise ValueError("its manifest is too large")
             values: Any = parse_json(archive.read(entry), max_bytes=max(1000, entry.file_size))
         return read_manifest_values(values, kind, path.name)

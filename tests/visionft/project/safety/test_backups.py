@@ -160,7 +160,7 @@ def test_the_users_own_backups_are_never_thinned(project: Project, monkeypatch) 
     edit(project, own.name, created=1e9)
     edit(project, older.name, created=1e9 + 5, is_own=None)  # of a program with backups known by their reason only
     monkeypatch.setattr(backups, "KEEP_BYTES", 1)
-    monkeypatch.setattr(backups, "KEEP_ALL_AT_MOST", 3)
+    monkeypatch.setattr(backups, "MAX_RECENT_BACKUPS", 3)
     for number in range(6):
         project.apply(AddClass(f"class {number}"))
         project.apply(DeleteClass(f"class {number}"))
