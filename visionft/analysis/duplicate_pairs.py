@@ -40,7 +40,7 @@ from visionft.features.registration import (
     CoarseTemplate,
     RegistrationImage,
     glance,
-    may_match,
+    may_align,
     places,
     prepare,
     register,
@@ -248,7 +248,7 @@ class _PairComparer:
     def __init__(self, inputs: Inputs, prints: Fingerprints, *, is_screened: bool) -> None:
         self._is_screened = is_screened
         self._inputs, self._prints = inputs, prints
-        self._cache = ImageCache.usual()
+        self._cache = ImageCache.default()
         self._reading = inputs.images.image_reading
         self._glance = lru_cache(8 * _KNOWN_IMAGES)(self._new_glance)
         self._prepared = lru_cache(_KNOWN_IMAGES)(self._new_prepared)
@@ -305,7 +305,7 @@ class _PairComparer:
         for orientation in range(8):
             if orientations >> orientation & 1:
                 one, other = self._glance(first), self._glance(second).turned(orientation)
-                starts = places(one, other) if not self._is_screened or may_match(one, other) else ()
+                starts = places(one, other) if not self._is_screened or may_align(one, other) else ()
                 if starts:
                     mine, its = self._prepared(first), self._prepared(second)
                     if mine is None or its is None:

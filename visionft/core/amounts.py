@@ -1,14 +1,14 @@
 """Format sizes (in units of 1000, as file managers do), time spans and counts for people."""
 
-MIN_IMAGES_FOR_PERCENT = 20  # below it a share is shown as a count: "100%" of one image promises too much
+MIN_IMAGES_FOR_PERCENT = 20  # with fewer, a share is shown as a count, because "100%" of one image is misleading
 
 
 def share_text(share: float, count: int, *, of: str = "of") -> str:
-    """Format a share of `count` images: `1 of 1` below `MIN_IMAGES_FOR_PERCENT` images, else `95%`.
+    """Format a share of `count` images: as `3 of 4` for fewer than `MIN_IMAGES_FOR_PERCENT`, otherwise as `95%`.
 
     Args:
         share: The share, 0 to 1.
-        count: The number of all images.
+        count: The total number of images.
         of: The translated word "of".
     """
     return f"{share:.0%}" if count >= MIN_IMAGES_FOR_PERCENT else f"{round(share * count):,} {of} {count:,}"

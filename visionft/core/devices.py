@@ -16,8 +16,8 @@ class Device:
 
     Attributes:
         kind: Name for `torch.device`: cpu, cuda or mps.
-        memory_mb: Its memory in MiB; 0 where unknown.
-        precision: The precision of `auto`.
+        memory_mb: Its memory in MiB; 0 if unknown.
+        precision: The precision chosen by `auto`.
     """
 
     kind: str
@@ -28,7 +28,7 @@ class Device:
 
 
 def list_devices() -> tuple[Device, ...]:
-    """Return every device of torch, the fastest kind first; the CPU is always last."""
+    """Return all devices that torch can use, fastest kind first; the CPU is always last."""
     import torch
 
     devices = [_cuda(index) for index in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
@@ -38,7 +38,7 @@ def list_devices() -> tuple[Device, ...]:
 
 
 def likely_device_kinds() -> tuple[DeviceKind, ...]:
-    """Return the kinds of device this computer seems to have, the fastest first, without loading torch."""
+    """Return the kinds of device that this computer seems to have, fastest first, without importing torch."""
     import platform
 
     is_apple = (platform.system(), platform.machine()) == ("Darwin", "arm64")
@@ -50,7 +50,7 @@ def _cuda(index: int) -> Device:
     import torch
 
     properties = torch.cuda.get_device_properties(index)
-    precision: Precision = "bf16" if properties.major >= 8 else "fp16"  # emulated bf16 on older ones is slow
+    precision: Precision = "bf16" if properties.major >= 8 else "fp16"  # older GPUs emulate bf16, which is slow
     memory_mb = properties.total_memory >> 20
     return Device(kind="cuda", index=index, name=properties.name, memory_mb=memory_mb, precision=precision)
 
@@ -67,17 +67,17 @@ def _cpu() -> Device:
 
 
 def _cpu_precision(cpu: Any) -> Precision:
-    """Return bf16 for a CPU with bf16 instructions, to halve a training step or better; emulated, it is slow.
+    """Return bf16 for a CPU with bf16 instructions, where a training step takes at most half the time, else fp32.
 
     Args:
         cpu: `torch.cpu`; its capability functions are not public yet, and a missing one counts as False.
     """
-    questions = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return "bf16" if any(getattr(cpu, question, bool)() for question in questions) else "fp32"
+    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return "bf16" if any(getattr(cpu, check, bool)() for check in checks) else "fp32"
 
 
 def pick_device(kind: str = "auto") -> Device:
-    """Return the first device of `kind`, or the fastest for `auto` (ConfigError: this computer has no such device)."""
+    """Return the first device of `kind`, or the fastest for `auto`; raises `ConfigError` if there is none."""
     devices = list_devices()
     for device in devices:
         if kind in ("auto", device.kind):
@@ -89,7 +89,7 @@ def pick_device(kind: str = "auto") -> Device:
 
 
 def nvidia_gpus() -> tuple[str, ...]:
-    """Return the names of the NVIDIA driver's GPUs, without loading torch or starting CUDA."""
+    """Return the names of the NVIDIA driver's GPUs, without importing torch or initialising CUDA."""
     try:
         import pynvml
 
@@ -101,23 +101,26 @@ def nvidia_gpus() -> tuple[str, ...]:
 
 
 def has_nvidia_gpu() -> bool:
-    """Tell whether the NVIDIA driver sees a GPU, without loading torch or starting CUDA."""
+    """Return whether the NVIDIA driver sees a GPU, without importing torch or initialising CUDA."""
     try:
         import pynvml
 
         pynvml.nvmlInit()
         return pynvml.nvmlDeviceGetCount() > 0
-    except Exception:  # no driver, no library, no permission: all mean that CUDA cannot be used
+    except Exception:  # no driver, no library or no permission: no usable GPU
         return False
 
 
 def free_gpu_mb() -> int | None:
-    """Return the free memory of the first NVIDIA GPU in MiB; None without one. Loads no torch, starts no CUDA."""
+    """Return the free memory of the first NVIDIA GPU in MiB, or None if there is none.
+
+    Does not import torch or initialise CUDA.
+    """
     try:
         import pynvml
 
         pynvml.nvmlInit()
         free = pynvml.nvmlDeviceGetMemoryInfo(pynvml.nvmlDeviceGetHandleByIndex(0)).free
         return int(free) >> 20
-    except Exception:  # no driver, no library, no permission: all mean that CUDA cannot be used
+    except Exception:  # no driver, no library or no permission: no usable GPU
         return None

@@ -1,8 +1,8 @@
 """The log: one rotating file, shared by the window and the command line, for troubleshooting.
 
-It records INFO and above of the program's own modules and WARNING and above of libraries: at most four files of 1 MB,
-the newest called `visionft.log`. Lines of INFO name no file, project, image or class of the user; warnings and errors
-may. A log error never fails the program: a record that cannot be written is lost.
+It records INFO and above from the program's own modules, and WARNING and above from libraries, in at most four files of
+1 MB; the newest is `visionft.log`. INFO lines do not name the user's files, projects, images or classes; warnings and
+errors may. A record that cannot be written is dropped without an error.
 """
 
 import faulthandler
@@ -41,13 +41,13 @@ def log_file() -> Path:
 
 
 def start_log(program: str) -> None:
-    """Start logging to the file, traces of interpreter crashes included.
+    """Start logging to the file, including traces of interpreter crashes.
 
     Args:
-        program: The starting program, for the first line: "window", "command train".
+        program: Name of the program for the first line, such as "window" or "command train".
     """
     root, file = logging.getLogger(), log_file()
-    for handler in [each for each in root.handlers if isinstance(each, SharedFileHandler)]:
+    for handler in [handler for handler in root.handlers if isinstance(handler, SharedFileHandler)]:
         root.removeHandler(handler)
     with suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -55,51 +55,51 @@ def start_log(program: str) -> None:
     root.setLevel(min(root.level, logging.INFO) or logging.INFO)
     system = f"Python {platform.python_version()}, {platform.platform()}"
     logger.info("VisionFT %s starts: %s; %s", visionft.__version__, program, system)
-    _crashes.watch(file.with_name(CRASH_FILE))
+    _crash_log.enable(file.with_name(CRASH_FILE))
 
 
 def last_lines(count: int) -> list[str]:
-    """Return the newest lines of the log, the oldest of them first; none where there is no log."""
-    file = log_file()
+    """Return the last `count` lines of the log in chronological order; empty if there is no log."""
+    newest = log_file()
     lines = list[str]()
-    for each in (file.with_name(f"{LOG_FILE}.1"), file):
+    for file in (newest.with_name(f"{LOG_FILE}.1"), newest):
         with suppress(OSError):
-            lines += each.read_text(encoding="utf-8", errors="replace").splitlines()
+            lines += file.read_text(encoding="utf-8", errors="replace").splitlines()
     return lines[-count:]
 
 
 def log_visionft_error(to: logging.Logger, error: BaseException) -> None:
-    """Log an error message shown to the user: in a line with its origin, or with the traceback.
+    """Log an error shown to the user: a `VisionFTError` as one line with its origin, others with the traceback.
 
-    An error of the program's own is clear enough; one of a library or the system (no memory, a full disk) is not.
+    Errors of libraries and the system (out of memory, a full disk) cannot be understood without a traceback.
     """
     if isinstance(error, VisionFTError):
         frames = traceback.extract_tb(error.__traceback__)
-        place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno} {frames[-1].name}" if frames else "not raised"
+        origin = f"{Path(frames[-1].filename).name}:{frames[-1].lineno} {frames[-1].name}" if frames else "not raised"
         cause = "" if error.__cause__ is None else f"; from {type(error.__cause__).__name__}: {error.__cause__}"
-        said = printable(f"{error} ({place}{cause})")  # invalid Unicode in names must not harm a handler of the record
-        to.warning("refused: %s: %s", type(error).__name__, said)
+        text = printable(f"{error} ({origin}{cause})")  # logging handlers may fail on invalid Unicode in names
+        to.warning("refused: %s: %s", type(error).__name__, text)
     else:
         to.warning("failed", exc_info=error)
 
 
 class SharedFileHandler(logging.Handler):
-    """Appends each record to the current file of that name, so several processes may write and rotate it.
+    """A log handler whose file several processes may write and rotate.
 
-    The file is open only for the time of a record: Windows cannot rename a file held open by another process.
+    The file is opened anew for each record, because Windows cannot rename a file that another process has open.
     """
 
     def __init__(self, file: Path, *, max_bytes: int = MAX_BYTES, older_files: int = OLDER_FILES) -> None:
         super().__init__(logging.INFO)
         self._file, self._max_bytes, self._older_files = file, max_bytes, older_files
         self.setFormatter(LineFormatter(_FORMAT))
-        self.addFilter(lambda each: each.levelno >= logging.WARNING or each.name.partition(".")[0] in _PACKAGES)
+        self.addFilter(lambda record: record.levelno >= logging.WARNING or record.name.partition(".")[0] in _PACKAGES)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write a record; with a full disk or a read-only folder only the record is lost."""
+        """Write a record, or drop it if the disk is full or the folder is read-only."""
         try:
             line = self.format(record) + "\n"
-        except Exception:  # a log call with words and values that do not fit; as the standard handlers do
+        except Exception:  # the log call's values do not fit its format; the standard handlers do the same
             self.handleError(record)
             return
         with suppress(OSError):
@@ -110,44 +110,45 @@ class SharedFileHandler(logging.Handler):
     def _rotate_when_full(self) -> None:
         if not self._is_full():
             return
-        with suppress(Timeout, OSError), FileLock(self._beside("lock"), timeout=0):  # else another process does it
+        # If another process holds the lock, it rotates the files.
+        with suppress(Timeout, OSError), FileLock(self._with_suffix("lock"), timeout=0):
             if self._is_full():
                 for number in range(self._older_files, 0, -1):
-                    newer = self._beside(str(number - 1)) if number > 1 else self._file
+                    newer = self._with_suffix(str(number - 1)) if number > 1 else self._file
                     if newer.exists():
-                        newer.replace(self._beside(str(number)))
+                        newer.replace(self._with_suffix(str(number)))
 
     def _is_full(self) -> bool:
         try:
             return self._file.stat().st_size >= self._max_bytes
-        except FileNotFoundError:  # not written yet, or renamed by another process at this moment
+        except FileNotFoundError:  # not written yet, or just renamed by another process
             return False
 
-    def _beside(self, ending: str) -> Path:
-        return self._file.with_name(f"{self._file.name}.{ending}")
+    def _with_suffix(self, suffix: str) -> Path:
+        return self._file.with_name(f"{self._file.name}.{suffix}")
 
 
 class LineFormatter(logging.Formatter):
-    """Formats records; quoted names cannot control a terminal, and secrets are masked."""
+    """Format records with secrets masked and control characters escaped, which could otherwise control a terminal."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as text."""
         return printable(without_secrets(super().format(record)), keep="\n")
 
 
-class _Crashes:
-    """The file for traces of interpreter crashes; the next start copies it into the log.
+class _CrashLog:
+    """The file for traces of interpreter crashes, which the next start copies into the log.
 
-    It needs an open file, unlike the log.
+    `faulthandler` needs a file that stays open, so it cannot write to the log itself.
     """
 
     def __init__(self) -> None:
         self._handle: TextIO | None = None
 
-    def watch(self, file: Path) -> None:
-        """Log the trace of an earlier crash, and record the next one.
+    def enable(self, file: Path) -> None:
+        """Log the trace left by an earlier crash, and write future crash traces to `file`, or stderr if it fails.
 
-        An active fault handler (`python -X faulthandler`) is left in place.
+        A fault handler enabled elsewhere (`python -X faulthandler`) is left alone.
         """
         if faulthandler.is_enabled() and self._handle is None:
             return
@@ -166,4 +167,4 @@ class _Crashes:
         self._handle = handle
 
 
-_crashes = _Crashes()
+_crash_log = _CrashLog()

@@ -1,11 +1,11 @@
-"""Texts for the user: an English template with its values, translated where it is shown.
+"""Texts for the user: English templates with values, translated when they are shown.
 
-A `Message` is a string, its English text, for the command line, JSON and logs. The window looks its template up in the
-catalogue of the language and fills in the values (`gui.kit.translation.tr`). A literal that goes straight to an error,
-a notice, a progress or a field of settings needs no `Message`: `packaging/translations.py` finds it there.
+A `Message` is a `str` that holds the English text, for the command line, JSON and logs. The window looks up its
+template in the language's catalogue and fills in the values (`gui.kit.translation.tr`). Literals passed directly to an
+error, notice, progress event or settings field need no `Message`: `packaging/translations.py` finds them.
 
-The catalogues of gettext are in `resources/translations/<code>/LC_MESSAGES/visionft.mo`. The window has one language at
-a time; a file made for a reader names its own.
+The gettext catalogues are in `resources/translations/<code>/LC_MESSAGES/visionft.mo`. The window has one language at a
+time; exported files may be written in another one.
 """
 
 import gettext
@@ -19,24 +19,24 @@ from typing import Any, LiteralString, Self, TypeAlias
 import resources
 
 _FIELD = re.compile(r"\{(\w+)\}")
-MAX_NAME_CHARACTERS = 40  # in a sentence
-# Of a message read from a file, which may be a stranger's.
+MAX_NAME_CHARACTERS = 40  # longer names are shortened in a sentence
+# Limits for messages read from a file, which may be untrusted.
 _MAX_PLACEHOLDERS = 50
-_MAX_MESSAGE_CHARS = 20_000  # characters
+_MAX_MESSAGE_CHARS = 20_000
 
 
 class Message(str):
     """An English text that knows its template (the message id) and values."""
 
     __slots__ = ("plural", "template", "values")
-    template: str  # the text with `{placeholders}`; the singular where there is a plural
-    plural: str  # the template of every `count` but 1; empty where nothing is counted
-    values: dict[str, str | float]  # the values by placeholder: numbers and text, which may be messages themselves
+    template: str  # the text with `{placeholders}`, in the singular if there is a plural
+    plural: str  # the template for every `count` other than 1; empty if the text has no plural
+    values: dict[str, str | float]  # placeholder to value: numbers and strings, including messages
 
     def __new__(cls, template: str, plural: str = "", /, **values: object) -> Self:
-        """Fill a template, or another message's with more values; an integer `count` gets thousands separators."""
+        """Fill in a template, or add values to a message. An integer `count` gets thousands separators."""
         given: dict[str, str | float] = {
-            name: each if isinstance(each, str | int | float) else str(each) for name, each in values.items()
+            name: value if isinstance(value, str | int | float) else str(value) for name, value in values.items()
         }
         if isinstance(template, Message):
             message = template
@@ -51,7 +51,7 @@ class Message(str):
         return message
 
     def __str__(self) -> Self:
-        """Return the message itself: `str(error)` keeps the template of an error's message."""
+        """Return the message itself, so that `str(error)` keeps its template."""
         return self
 
     def __getnewargs_ex__(self) -> tuple[tuple[str, str], dict[str, str | float]]:
@@ -62,64 +62,69 @@ Text: TypeAlias = LiteralString | Message
 
 
 def fill(template: str, values: dict[str, Any]) -> str:
-    """Return a template with its values; one without values is left as it is, braces included."""
-    shown = {name: f"{each:,}" if name == "count" and isinstance(each, int) else each for name, each in values.items()}
-    # Not str.format: a stored template may come from anybody, and "{x:9999999999}" would fill the memory.
-    return _FIELD.sub(lambda found: str(shown.get(found[1], found[0])), template) if shown else template
+    """Return a template with its values filled in, or unchanged (with its braces) if there are no values."""
+    shown = {
+        name: f"{value:,}" if name == "count" and isinstance(value, int) else value for name, value in values.items()
+    }
+    # Not str.format: a stored template may be untrusted, and "{x:9999999999}" would exhaust the memory.
+    return _FIELD.sub(lambda match: str(shown.get(match[1], match[0])), template) if shown else template
 
 
 def sentences(*messages: str, joint: str = " ") -> Message:
-    """Return messages, or literals that are ids, one after another; empty ones are left out."""
-    parts = {f"part{place}": Message(each) for place, each in enumerate(filter(None, messages))}
+    """Join messages, or literal message ids, into one message; empty ones are left out."""
+    parts = {f"part{index}": Message(message) for index, message in enumerate(filter(None, messages))}
     return Message(joint.join(f"{{{name}}}" for name in parts), **parts)
 
 
-def shortened(name: str, most: int = MAX_NAME_CHARACTERS) -> str:
-    """Return the start of a longer name."""
-    return name if len(name) <= most else f"{name[: most - 1].rstrip()}…"
+def shortened(name: str, max_chars: int = MAX_NAME_CHARACTERS) -> str:
+    """Truncate a name longer than `max_chars` characters, with an ellipsis."""
+    return name if len(name) <= max_chars else f"{name[: max_chars - 1].rstrip()}…"
 
 
 def listed(names: Sequence[str], most: int) -> str:
-    """Return at most `most` names, shortened, with commas, and the number of the others."""
+    """Join at most `most` names with commas, each shortened, and add the number of further names."""
     shown = ", ".join(map(shortened, names[:most]))
-    return Message("{names} and {count} more", names=shown, count=len(names) - most) if len(names) > most else shown
+    more = len(names) - most
+    return Message("{names} and {count} more", names=shown, count=more) if more > 0 else shown
 
 
 def choose_one(names: Iterable[object]) -> Message:
-    """Return the hint of an error about an unknown name: the known names."""
+    """Return the hint for an error about an unknown name, which lists the known names."""
     return Message("Choose one of {names}.", names=", ".join(map(str, names)))
 
 
 def store_message(message: str) -> str:
-    """Return a message as text that `load_message` reads: JSON if it has values, else the text itself."""
-    return (
-        json.dumps(_parts(message), ensure_ascii=False) if isinstance(message, Message) and message.values else message
-    )
+    """Serialise a message for `load_message`: as JSON if it has values, otherwise as its text."""
+    if isinstance(message, Message) and message.values:
+        return json.dumps(_to_parts(message), ensure_ascii=False)
+    return message
 
 
 def load_message(stored: str) -> Message:
-    """Return a stored message; any other text, as earlier versions stored it, as a message without values."""
+    """Restore a message from `store_message`; plain text, as earlier versions stored it, has no values."""
     try:
-        return _message(json.loads(stored)) if stored.startswith('["') else Message(stored)
+        return _restore(json.loads(stored)) if stored.startswith('["') else Message(stored)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return Message(stored)
 
 
-def _parts(value: str | float) -> Any:
+def _to_parts(value: str | float) -> Any:
+    """Convert a message to [template, plural, {name: value}], recursively; other values stay as they are."""
     if not isinstance(value, Message):
         return value
-    return [value.template, value.plural, {name: _parts(each) for name, each in value.values.items()}]
+    return [value.template, value.plural, {name: _to_parts(item) for name, item in value.values.items()}]
 
 
-def _message(parts: Any) -> Any:
-    if not isinstance(parts, list):
-        return parts
-    template, plural, values = parts
+def _restore(stored: Any) -> Any:
+    """Restore a message from the lists of `_to_parts`, recursively; raises `ValueError` if it is too large."""
+    if not isinstance(stored, list):
+        return stored
+    template, plural, values = stored
     if max(template.count("{"), plural.count("{")) > _MAX_PLACEHOLDERS:
         raise ValueError("too many placeholders")
-    message = Message(template, plural, **{name: _message(each) for name, each in values.items()})
-    if len(message) > _MAX_MESSAGE_CHARS:  # messages within messages can double their length at each level
-        raise ValueError("too long a message")
+    message = Message(template, plural, **{name: _restore(value) for name, value in values.items()})
+    if len(message) > _MAX_MESSAGE_CHARS:  # nested messages can double in length at every level
+        raise ValueError("message is too long")
     return message
 
 
@@ -130,14 +135,14 @@ TRANSLATIONS_FOLDER = Path(resources.__file__).parent / "translations"
 
 
 def languages() -> dict[str, str]:
-    """Return {code: name in that language}, English first."""
+    """Return {language code: name of the language in itself}, English first."""
     codes = sorted(path.parent.parent.name for path in TRANSLATIONS_FOLDER.glob(f"*/LC_MESSAGES/{DOMAIN}.mo"))
     names = {code: read_catalogue(code).info().get("x-language-name", code) for code in codes}
     return {ENGLISH: "English", **names}
 
 
 def read_catalogue(code: str) -> gettext.NullTranslations:
-    """Return the catalogue of a language; an empty one for English, and where it is missing or damaged."""
+    """Return the catalogue of a language; it is empty for English, and if its file is missing or damaged."""
     if code == ENGLISH:
         return gettext.NullTranslations()
     try:
@@ -148,9 +153,10 @@ def read_catalogue(code: str) -> gettext.NullTranslations:
 
 
 def translate(message: Message, catalogue: gettext.NullTranslations) -> str:
-    """Return a message in the language of a catalogue, with its values, messages among them translated too."""
+    """Translate a message with a catalogue, including the messages among its values."""
     shown = {
-        name: translate(each, catalogue) if isinstance(each, Message) else each for name, each in message.values.items()
+        name: translate(value, catalogue) if isinstance(value, Message) else value
+        for name, value in message.values.items()
     }
     if message.plural:
         is_one = str(message.values.get("count")) == "1"

@@ -1,6 +1,6 @@
-"""Results as plain values; reading of stored ones, which may be missing or damaged: then they are measured again.
+"""Conversion of results to JSON values and back; missing or damaged stored results are computed again.
 
-`from_plain` checks the types of stored values by pydantic: a stranger may have written them.
+`from_plain` checks the types of stored values with pydantic, because the file may be untrusted.
 """
 
 import dataclasses
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 def none_if_unreadable(read: Callable[P, T | None]) -> Callable[P, T | None]:
-    """Let a function return None where its file is missing or damaged; the log names a damaged one."""
+    """Decorate a function to return None if its file is missing or damaged; damage is logged."""
 
     @wraps(read)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> T | None:
@@ -37,57 +37,60 @@ def none_if_unreadable(read: Callable[P, T | None]) -> Callable[P, T | None]:
 
 
 class Record:
-    """The base of result dataclasses that offer their fields as plain values."""
+    """Base class of result dataclasses that can be converted to JSON values."""
 
     __slots__ = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Return {field: value} of JSON types, without the fields named in `HIDDEN`.
+        """Return {field: value} with JSON-compatible values, without the fields named in `HIDDEN`.
 
-        Paths are text, tuples are lists, nested records are dicts.
+        Paths become strings, tuples become lists, and nested records become dicts.
         """
-        found: dict[str, Any] = plain_value(self)
-        return found
+        fields: dict[str, Any] = to_plain(self)
+        return fields
 
 
 def finite_values(value: Any) -> Any:
-    """Return a JSON value with null in place of NaN and infinite numbers, which JSON does not know."""
+    """Replace NaN and infinite numbers in a JSON value by None, because JSON cannot represent them."""
     if isinstance(value, Mapping):
-        return {key: finite_values(each) for key, each in value.items()}
+        return {key: finite_values(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [finite_values(each) for each in value]
+        return [finite_values(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def plain_value(value: Any) -> Any:
-    """Return a value, a dataclass or a collection of them as JSON types: dict, list, text, number, bool or None."""
+def to_plain(value: Any) -> Any:
+    """Convert a value, including nested dataclasses and collections, to dicts, lists, strings, numbers, bools or None.
+
+    The fields named in a dataclass's `HIDDEN` are left out.
+    """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         hidden = getattr(value, "HIDDEN", ())
         names = [field.name for field in dataclasses.fields(value) if field.name not in hidden]
-        return {name: plain_value(getattr(value, name)) for name in names}
+        return {name: to_plain(getattr(value, name)) for name in names}
     if isinstance(value, Mapping):
-        return {str(key): plain_value(each) for key, each in value.items()}
+        return {str(key): to_plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [plain_value(each) for each in value]
+        return [to_plain(item) for item in value]
     return str(value) if isinstance(value, Path | str) else value
 
 
 def from_plain(kind: type[T], value: Any, *, is_finite: bool = False) -> T:
-    """Return a value of a type from JSON values: the inverse of `plain_value`.
+    """Convert a JSON value to a value of type `kind`, the inverse of `to_plain`.
 
     Args:
-        kind: A dataclass, or any other type that pydantic knows.
-        value: The JSON value; parts may be dataclasses already. Fields that a dataclass lacks are passed over.
-        is_finite: Whether infinite numbers and NaN are refused.
+        kind: A dataclass, or any other type that pydantic supports.
+        value: The JSON value; parts may already be dataclasses. Unknown fields are ignored.
+        is_finite: Whether to reject infinite numbers and NaN.
 
     Raises:
-        ValueError: It is no such value: of another type, or a field is missing.
+        ValueError: A value has the wrong type, or a field is missing.
     """
-    from pydantic import ValidationError  # takes its time to load
+    from pydantic import ValidationError  # slow to import
 
     text = json.dumps(value, allow_nan=not is_finite, default=dataclasses.asdict)
     try:
-        return _adapter(kind).validate_json(text, strict=True)  # of JSON, where a list may be a tuple
+        return _adapter(kind).validate_json(text, strict=True)  # strict JSON mode still converts lists to tuples
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         name, reason = ".".join(map(str, first["loc"])), first["msg"]

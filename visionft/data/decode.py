@@ -363,42 +363,42 @@ def _to_rgb(image: Image.Image, value_range: tuple[float, float] | None) -> Imag
 BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1")
 
 
-_MAX_META = 16 * 2**20  # bytes; phones write some kilobytes
-# Of a file: one has a handful (`ftyp`, `meta`, `mdat`), and empty ones of 8 bytes could go on forever.
+_MAX_META_BYTES = 16 * 2**20  # phones write some kilobytes
+# A file has a handful of boxes (`ftyp`, `meta`, `mdat`), but a damaged one may have millions of empty ones of 8 bytes.
 _MAX_BOXES = 1000
 
 
 def is_heif(handle: BinaryIO) -> bool:
-    """Return whether an open file is HEIF (or AVIF under HEIF's common brand); it is at its start before and after."""
+    """Return whether an open file, at its start, is HEIF (or AVIF with a HEIF brand); the file position is restored."""
     head = handle.read(12)
     handle.seek(0)
     return head[4:8] == b"ftyp" and head[8:12] in BRANDS
 
 
 def prepare(handle: BinaryIO) -> None:
-    """Make Pillow read HEIF, and check a file; an `ImageError` for damage, and where HEIF cannot be read."""
+    """Register the HEIF reader with Pillow and check a file; raises `ImageError` if it is damaged or unsupported."""
     try:
         import pi_heif
-    except ImportError as error:  # no such package for this processor
+    except ImportError as error:  # there is no package for this processor
         raise ImageError("a HEIF image (HEIC), which cannot be read on this computer", _HINT) from error
     pi_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
-    for meta in _metas(handle):
-        at = meta.find(b"infe")
-        while at >= 4:
-            (size,) = struct.unpack_from(">I", meta, at - 4)
-            wide = 2 if meta[at + 4 : at + 5] == b"\3" else 0
-            end = at - 4 + size if size > 1 else len(meta)  # 0 and 1 stand for another size
-            if not _is_text(meta[at + 12 + wide : end]):
+    for meta in _meta_boxes(handle):
+        offset = meta.find(b"infe")
+        while offset >= 4:
+            (size,) = struct.unpack_from(">I", meta, offset - 4)
+            extra = 2 if meta[offset + 4 : offset + 5] == b"\3" else 0  # version 3 has item ids of 4 bytes, not 2
+            end = offset - 4 + size if size > 1 else len(meta)  # 0: up to the end of the file; 1: 64-bit size
+            if not _is_text(meta[offset + 12 + extra : end]):
                 raise ImageError("damaged: an item has no readable name", _HINT)
-            at = meta.find(b"infe", at + 4)
+            offset = meta.find(b"infe", offset + 4)
     handle.seek(0)
 
 
-def _metas(handle: BinaryIO) -> Iterator[bytes]:
-    """Yield the content of the boxes that describe the images."""
-    place = 0
+def _meta_boxes(handle: BinaryIO) -> Iterator[bytes]:
+    """Yield each top-level `meta` box of a HEIF file, including its header."""
+    offset = 0
     for _ in range(_MAX_BOXES):
-        handle.seek(place)
+        handle.seek(offset)
         head = handle.read(16)
         if len(head) < 8:
             return
@@ -406,13 +406,13 @@ def _metas(handle: BinaryIO) -> Iterator[bytes]:
         if size == 1 and len(head) == 16:
             (size,) = struct.unpack_from(">Q", head, 8)
         if kind == b"meta":
-            if size > _MAX_META:
+            if size > _MAX_META_BYTES:
                 raise ImageError("damaged: its description is too long", _HINT)
-            handle.seek(place)
-            yield handle.read(size or _MAX_META)
-        if size < 8:  # 0: up to the end
+            handle.seek(offset)
+            yield handle.read(size or _MAX_META_BYTES)
+        if size < 8:  # 0: the box extends to the end of the file; otherwise invalid
             return
-        place += size
+        offset += size
 
 
 def _is_text(data: bytes) -> bool:

@@ -49,14 +49,14 @@ class ImageCache:
     """Decoded images on disk; picklable, so that loader processes can have a copy."""
 
     def __init__(self, folder: Path, *, limit: int) -> None:
-        """Describe the cache in `folder`, of `limit` bytes (0 disables it); nothing is opened or made."""
+        """Create a cache of `limit` bytes in `folder` (0 disables it), without touching the file system."""
         self._folder, self._limit = folder, limit
         self._room = self._until_look = 0
         self._paused_until = 0.0
 
     @classmethod
-    def usual(cls) -> Self:
-        """Return the user's cache, as the environment and the settings say."""
+    def default(cls) -> Self:
+        """Return the user's cache, as configured by the environment and the settings."""
         return cls(cache_folder(), limit=cache_limit())
 
     @property

@@ -1,10 +1,11 @@
 """Planes and channels of TIFF, OME-TIFF and ImageJ files: their layout by tifffile, compressed pixels by libtiff.
 
-tifffile would decompress without a limit; Pillow and OpenCV stop at the size that was checked.
+tifffile would decompress without a limit; Pillow and OpenCV stop at the checked size.
 """
 
 import logging
 import math
+from dataclasses import replace
 from io import UnsupportedOperation
 from typing import Any, BinaryIO
 from xml.etree import ElementTree
@@ -19,37 +20,37 @@ from visionft.data.image_reading import FIRST, ImageReading, IntensityWindow, ab
 from visionft.data.limits import check_directories, image_limit, largest_chunk
 from visionft.data.planes import MAX_PLANES, Channel, Planes, deep_rgb
 
-logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # the exception states the error
-# Pillow reads one sample of these; to it 32 bits are always signed.
-_OF_PILLOW = ("uint8", "bool", "uint16", "int16", "int32", "float32")
-_GREY = ("L", "I;16", "I;16B", "I", "F")
-# Characters of OME-XML, which is parsed whole; 20,000 planes of 70 (`<TiffData FirstZ=...`) take 1.4 million.
+logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # its exceptions are enough
+_PILLOW_DTYPES = ("uint8", "bool", "uint16", "int16", "int32", "float32")  # for one sample per pixel
+_GREY_MODES = ("L", "I;16", "I;16B", "I", "F")
+# OME-XML is parsed as a whole; 20,000 planes of 70 characters (`<TiffData FirstZ=...`) take 1.4 million.
 _MAX_XML_CHARS = 20_000_000
 _MAX_CHANNELS = 64  # imaging mass cytometry has about 40
 _MAX_LIST_ITEMS = 50 * MAX_PLANES  # in the lists that tifffile builds from OME-XML
-_TOPS = (1.0, 255.0, 65535.0)  # usual maxima of float images: shares, 8 and 16 bits
+_FLOAT_MAXIMA = (1.0, 255.0, 65535.0)  # common ranges of float images: 0 to 1, 8 bits and 16 bits
 
 
 def open_tiff(handle: BinaryIO, *, reading: ImageReading | None) -> Planes | None:
-    """Return the planes of a TIFF; None where Pillow reads the first one as `reading` wants it."""
-    found = TiffPlanes(handle)
+    """Return the planes of a TIFF, or None if Pillow can read the first plane as `reading` requires."""
+    planes = TiffPlanes(handle)
     if reading is None:
-        return found
-    if found.is_part and (reading.channels or reading.plane != FIRST):
+        return planes
+    if planes.is_part and (reading.channels or reading.plane != FIRST):
         raise ImageError(
             "one of the files of an OME-TIFF, whose other planes or channels are in other files",
             "Save them as one file, with Fiji (Bio-Formats) for example.",
         )
-    has_choice = found.count > 1 and reading.plane != FIRST
-    is_composed = bool(found.channels and reading.channels)
-    is_odd = found.samples == 1 and found.dtype.name not in _OF_PILLOW
-    return found if has_choice or is_composed or is_odd or (found.samples > 1 and found.is_deep) else None
+    has_choice = planes.count > 1 and reading.plane != FIRST
+    is_composed = bool(planes.channels and reading.channels)
+    is_unsupported = planes.samples == 1 and planes.dtype.name not in _PILLOW_DTYPES
+    is_deep_rgb = planes.samples > 1 and planes.is_deep
+    return planes if has_choice or is_composed or is_unsupported or is_deep_rgb else None
 
 
-class _Alone:
-    """An open file without a place on the disk: tifffile opens all files that one with a place names, by any path.
+class _NamelessFile:
+    """An open file without a path, so that tifffile cannot open other files that this one names, by any path.
 
-    These are parts of OME-TIFF, and files beside it of Micro-Manager (MMStack, NDTiff).
+    These are parts of an OME-TIFF, and the sidecar files of Micro-Manager (MMStack, NDTiff).
     """
 
     def __init__(self, handle: BinaryIO) -> None:
@@ -66,7 +67,7 @@ class TiffPlanes(Planes):
     """The first series of a TIFF: images of one size along named axes.
 
     Attributes:
-        is_part: Whether its OME-XML places planes in other files, which are not read; then it counts as one plane.
+        is_part: Whether its OME-XML refers to planes in other files, which are not read; then it counts as one plane.
     """
 
     format = "TIFF"
@@ -74,15 +75,15 @@ class TiffPlanes(Planes):
     def __init__(self, handle: BinaryIO) -> None:
         self._handle = handle
         images, smallest = check_directories(handle, MAX_PLANES)
-        alone: Any = _Alone(handle)
-        self._file = tifffile.TiffFile(alone)
+        nameless: Any = _NamelessFile(handle)
+        self._file = tifffile.TiffFile(nameless)
         self.is_part = False
         if text := self._file.ome_metadata:
             _check_ome(text, images, smallest)
             self.is_part = _is_part(text, self._file.filename)
         if self.is_part:
             handle.seek(0)
-            self._file = tifffile.TiffFile(alone, is_ome=False)
+            self._file = tifffile.TiffFile(nameless, is_ome=False)
         series: Any = self._file.series[0]
         self._pages, self._axes, self._shape = series, series.axes, series.shape
         sizes = dict(zip(series.axes, series.shape, strict=True))
@@ -98,10 +99,10 @@ class TiffPlanes(Planes):
         self.is_deep = self.dtype.itemsize > 1
         self.bytes_a_pixel = self.samples * max(1, self.dtype.itemsize)
         if sizes.get("C", 1) > 1 and "C" in self._outer and not self.is_part:
-            self.channels = self._named_channels(sizes["C"])
+            self.channels = self._read_channels(sizes["C"])
         tag = series.keyframe.tags.get(274)
         self.orientation = int(tag.value) if tag is not None and tag.value in range(1, 9) else 1
-        if self._is_compressed:  # Pillow turns it
+        if self._is_compressed:  # Pillow applies the orientation
             self.width, self.height = (self.height, self.width) if self.orientation >= 5 else (self.width, self.height)
             self.orientation = 1
 
@@ -110,24 +111,24 @@ class TiffPlanes(Planes):
         return int(self._pages.keyframe.compression) != 1
 
     def range_of(self, values: np.ndarray) -> IntensityWindow:
-        """Return the range of unsigned integers of 8 and 16 bits; others are taken as `decode` takes them."""
+        """Return the full range of 8-bit and 16-bit unsigned integers; the range of other types as in `decode`."""
         if self.dtype.kind == "u" and self.dtype.itemsize <= 2:
             return 0.0, float(np.iinfo(self.dtype).max)
         finite = np.nan_to_num(values.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
-        least, greatest = float(finite.min()), float(finite.max())
-        fitting = [top for top in _TOPS if least >= 0 and greatest <= top]
+        low, high = float(finite.min()), float(finite.max())
+        fitting = [maximum for maximum in _FLOAT_MAXIMA if low >= 0 and high <= maximum]
         if fitting:
             return 0.0, fitting[0]
-        return (least, greatest) if is_window((least, greatest)) else (least, above(least))
+        return (low, high) if is_window((low, high)) else (low, above(low))
 
     def plane(self, number: int, channel: int) -> np.ndarray:
         sizes = dict(zip(self._axes, self._shape, strict=True))
         others = [axis for axis in self._outer if axis != "C"]
-        placed = np.unravel_index(number, [sizes[axis] for axis in others] or [1])
-        places = {**dict(zip(others, map(int, placed), strict=False)), "C": channel}
+        coordinates = np.unravel_index(number, [sizes[axis] for axis in others] or [1])
+        positions = {**dict(zip(others, map(int, coordinates), strict=False)), "C": channel}
         index = 0
         for axis in self._outer:
-            index = index * sizes[axis] + places[axis]
+            index = index * sizes[axis] + positions[axis]
         values = self._page(index)
         if self.samples > 1:
             values = np.moveaxis(values, 0, -1) if values.shape[0] == self.samples != values.shape[-1] else values
@@ -137,9 +138,9 @@ class TiffPlanes(Planes):
         return values
 
     def _page(self, index: int) -> np.ndarray:
-        """Return the values of a page; libtiff decompresses them."""
+        """Return the values of a page, decompressed by libtiff."""
         pages, keyframe = self._pages.pages, self._pages.keyframe
-        if len(pages) <= index:  # one directory for all, as ImageJ writes large stacks
+        if len(pages) <= index:  # ImageJ writes a single directory for large stacks
             size = self.width * self.height * self.bytes_a_pixel
             self._handle.seek(self._pages.dataoffset + index * size)
             dtype = self.dtype.newbyteorder(self._file.byteorder)
@@ -150,7 +151,7 @@ class TiffPlanes(Planes):
             return np.zeros((self.height, self.width), self.dtype)
         if not self._is_compressed:
             values = page.asarray(maxworkers=1)
-            return values if self.is_deep or int(keyframe.photometric) else 255 - values  # bright zeros
+            return values if self.is_deep or int(keyframe.photometric) else 255 - values  # 0 is white
         if largest_chunk(self._handle, page.offset) > image_limit():
             raise ImageError("damaged: its strips are larger than the image")
         if self.samples > 1 and self.is_deep:
@@ -162,24 +163,26 @@ class TiffPlanes(Planes):
             image.seek(page.index)
             if sorted(image.size) != sorted((self.width, self.height)):
                 raise ImageError("damaged: its planes differ in size", "Save it again, or leave it out.")
-            values = np.array(image if image.mode in _GREY else image.convert("RGB"))
+            values = np.array(image if image.mode in _GREY_MODES else image.convert("RGB"))
+            # Pillow reads 32-bit integers as signed.
             return values.view(np.uint32) if self.dtype == np.uint32 and values.dtype == np.int32 else values
 
-    def _named_channels(self, count: int) -> tuple[Channel, ...]:
-        """Return names and wavelengths from the OME-XML or ImageJ's labels; numbers from 1 if it has no names."""
+    def _read_channels(self, count: int) -> tuple[Channel, ...]:
+        """Return the channels of the OME-XML; a channel without a unique name is named by its number, from 1."""
         if count > _MAX_CHANNELS:
             raise ImageError(Message("it has {count} channels (at most {most})", count=count, most=_MAX_CHANNELS))
-        found = list[Channel]()
+        channels = list[Channel]()
         text = self._file.ome_metadata or ""
+        # Without entities, which could expand to any size.
         if text and len(text) <= _MAX_XML_CHARS and "<!DOCTYPE" not in text and "<!ENTITY" not in text:
             pixels = ElementTree.fromstring(text).find(".//{*}Pixels")
-            found = [_channel(each) for each in pixels.iterfind("{*}Channel")] if pixels is not None else []
-        if len(found) != count:
-            found = [Channel(name="")] * count
-        names = [each.name for each in found]
+            channels = [_channel(element) for element in pixels.iterfind("{*}Channel")] if pixels is not None else []
+        if len(channels) != count:
+            channels = [Channel(name="")] * count
+        names = [channel.name for channel in channels]
         return tuple(
-            each if each.name and names.count(each.name) == 1 else Channel(name=str(place), wavelength=each.wavelength)
-            for place, each in enumerate(found, start=1)
+            channel if names.count(channel.name) == 1 and channel.name else replace(channel, name=str(number))
+            for number, channel in enumerate(channels, start=1)
         )
 
 
@@ -188,30 +191,30 @@ def _too_many() -> ImageError:
 
 
 def _is_part(text: str, file_name: str) -> bool:
-    """Return whether OME-XML places planes in other files, or leaves itself to another file, as tifffile decides it."""
+    """Return whether OME-XML refers to planes or metadata in other files, by the rules of tifffile."""
     try:
         root = ElementTree.fromstring(text)
     except ElementTree.ParseError:
         return False
-    own = root.get("UUID")
+    uuid = root.get("UUID")
     for element in root.iter():
         if element.tag.endswith("BinaryOnly"):
             return True
         if element.tag.endswith("UUID"):
-            if own is None and element.get("FileName", "").lower() == file_name.lower():
-                own = element.text
-            elif element.text != own:
+            if uuid is None and element.get("FileName", "").lower() == file_name.lower():
+                uuid = element.text
+            elif element.text != uuid:
                 return True
     return False
 
 
 def _check_ome(text: str, images: int, smallest: int) -> None:
-    """Raise an `ImageError` for OME-XML that states too many planes: tifffile builds a list of them.
+    """Raise an `ImageError` for OME-XML that states too many planes, of which tifffile would build a list.
 
     Args:
         text: The OME-XML.
-        images: Images of the file, all of which belong to an element that states no number.
-        smallest: Pixels of the smallest, by which tifffile divides the pixels that the text states.
+        images: Number of images in the file; an element without a count refers to all of them.
+        smallest: Pixels of the smallest image, by which tifffile divides the number of pixels stated in the text.
     """
     if len(text) > _MAX_XML_CHARS:
         raise _too_many()
@@ -227,19 +230,19 @@ def _check_ome(text: str, images: int, smallest: int) -> None:
                 listed += max(sizes, default=0) + math.prod(sizes) / max(1, smallest)
             elif kind.endswith("TiffData"):
                 counts = [int(values[name]) for name in ("PlaneCount", "NumPlanes", "IFD") if name in values]
-                places = [int(value) for name, value in values.items() if name.startswith("First")]
-                listed += max(map(abs, (1, *places, *(counts or [images]))))
+                starts = [int(value) for name, value in values.items() if name.startswith("First")]
+                listed += max(map(abs, (1, *starts, *(counts or [images]))))
             elif kind[:-1].endswith("Along") and "Start" in values:
                 steps = float(values.get("End", 0)) - float(values["Start"])
                 listed += abs(steps / (float(values.get("Step", 1)) or 1e-9))
             if not listed <= _MAX_LIST_ITEMS:
                 raise _too_many()
     except (ElementTree.ParseError, ValueError, OverflowError):
-        return  # tifffile reads the file without it, or says what is wrong
+        return  # tifffile ignores the OME-XML or reports the error
 
 
 def _channel(element: ElementTree.Element) -> Channel:
-    """Return a channel of OME-XML; its wavelength stands in nm unless it says otherwise, or follows from its colour."""
+    """Return a channel of OME-XML; its wavelength in nm is its emission wavelength or else derived from its colour."""
     try:
         wavelength = float(element.get("EmissionWavelength", 0))
     except ValueError:
@@ -249,13 +252,13 @@ def _channel(element: ElementTree.Element) -> Channel:
 
 
 def _wavelength_of_colour(element: ElementTree.Element) -> float:
-    """Return a wavelength in nm for the colour of a channel (signed 32-bit RGBA); 0 for grey or none."""
+    """Return a wavelength in nm for the colour of a channel (signed 32-bit RGBA), or 0 if it is grey or missing."""
     try:
         packed = int(element.get("Color", -1)) & 0xFFFFFFFF
     except ValueError:
         return 0.0
     red, green, blue = packed >> 24, packed >> 16 & 255, packed >> 8 & 255
-    most = max(red, green, blue)
-    if sorted((red, green, blue))[1] > most // 2:  # white, or a mixture of two
+    brightest = max(red, green, blue)
+    if sorted((red, green, blue))[1] > brightest // 2:  # white, or a mixture of two
         return 0.0
-    return {red: 620.0, green: 520.0, blue: 460.0}[most]
+    return {red: 620.0, green: 520.0, blue: 460.0}[brightest]

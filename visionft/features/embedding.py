@@ -64,12 +64,12 @@ _TIMED_IMAGES = 16  # images that tell the time of one
 
 
 def embedded(project_dir: Path, images: Snapshot, *, job: JobContext = SILENT_JOB) -> Features:
-    """Return the features of all images, and make them the project's current ones; missing ones are computed first.
+    """Return the features of all images after computing missing ones, and make them the project's current features.
 
     Raises:
         JobCancelled: The user cancelled; computed features are kept.
         RunError: None of the images can be read.
-        WeightsError: The network's weights cannot be had.
+        WeightsError: The network's weights are not available.
     """
     kind = current_kind(project_dir, images.image_reading)
     if kind is not None:
@@ -82,13 +82,13 @@ def embedded(project_dir: Path, images: Snapshot, *, job: JobContext = SILENT_JO
     if features.kind != kind:
         try:
             make_current(project_dir, features.kind)
-        except (VisionFTError, OSError) as error:  # a full disk, or a project that cannot be written
+        except (VisionFTError, OSError) as error:  # a full disk or a read-only project
             logger.warning("the features do not become the current ones: %s", error)
     return features
 
 
 def _usual_spec(project_dir: Path, images: Snapshot, job: JobContext) -> FeatureSpec:
-    """Return the spec of the features used for all work: the project's current one, else the cheapest."""
+    """Return the spec of the project's current features, or the cheapest spec if there are none."""
     current = latest_kind(project_dir)
     if current is not None:
         return replace(current.spec, image_reading=images.image_reading)
@@ -98,24 +98,25 @@ def _usual_spec(project_dir: Path, images: Snapshot, job: JobContext) -> Feature
     return _cheapest_spec(project_dir, images, FeatureSpec(image_reading=images.image_reading))
 
 
-def _cheapest_spec(project_dir: Path, images: Snapshot, usual: FeatureSpec) -> FeatureSpec:
-    """Return what gives the features of all images in the least time: `usual`, or what is known of most.
+def _cheapest_spec(project_dir: Path, images: Snapshot, default: FeatureSpec) -> FeatureSpec:
+    """Return the spec that needs the least time for the features of all images: `default` or stored features.
 
-    After a run on 400 labelled images of 400, its features serve all other work too, the latest features
-    where it tried several networks. After one at 640 pixels on 400 of 10,000, the other 9,600 pass at the usual size.
+    After a training run on all images its features are used, the latest ones if it tried several networks. After a run
+    at 640 pixels on 400 of 10,000 images, computing all features at the default size takes less time than computing the
+    missing ones at 640 pixels, so `default` is returned.
     """
-    contents = [image.sha256 for image in images.images]
+    hashes = [image.sha256 for image in images.images]
 
     def cost(spec: FeatureSpec, kind: FeatureKind | None) -> tuple[float, float]:
         if kind is None:
-            return len(contents) * spec.megapixels * spec.megapixel_s, 0.0
-        missing = int((kind.store(project_dir).places(contents) < 0).sum())
+            return len(hashes) * spec.megapixels * spec.megapixel_s, 0.0
+        missing = int((kind.store(project_dir).indices(hashes) < 0).sum())
         return missing * spec.megapixels * spec.megapixel_s, -noted_at(project_dir, kind)
 
-    choices: list[tuple[FeatureSpec, FeatureKind | None]] = [(usual, None)]
+    choices: list[tuple[FeatureSpec, FeatureKind | None]] = [(default, None)]
     for kind in stored_kinds(project_dir):
-        is_usual = kind.backbone in USUAL_BACKBONES and kind.image_reading == images.image_reading
-        if is_usual and not kind.is_mirrored and not kind.weights.startswith("random"):
+        is_compatible = kind.backbone in USUAL_BACKBONES and kind.image_reading == images.image_reading
+        if is_compatible and not kind.is_mirrored and not kind.weights.startswith("random"):
             choices.append((kind.spec, kind))
     return min(choices, key=lambda choice: cost(*choice))[0]
 
@@ -162,7 +163,7 @@ def features_under(
 
 
 def usual_embedding_time(project_dir: Path, images: Snapshot) -> float:
-    """Return the usual seconds of `embedded`: of loading a network, and of the images that have no features."""
+    """Return the expected seconds of `embedded`: for loading the network, and for images without stored features."""
     spec = _usual_spec(project_dir, images, SILENT_JOB)
     missing = missing_features(project_dir, images.images, spec)
     return 0.1 + missing * spec.megapixels * spec.megapixel_s
@@ -171,12 +172,12 @@ def usual_embedding_time(project_dir: Path, images: Snapshot) -> float:
 def missing_features(
     project_dir: Path | None, images: Sequence[SnapshotImage], spec: FeatureSpec, *, is_mirrored: bool = False
 ) -> int:
-    """Return how many contents of images have no stored features by a frozen network, without loading it."""
+    """Return the number of distinct images without stored features of a frozen network, without loading it."""
     contents = {image.sha256 for image in images}
     if project_dir is None or not contents:
         return len(contents)
     kind = _stored_kind(project_dir, with_aspect(spec, images), is_mirrored=is_mirrored)
-    return len(contents) if kind is None else int((kind.store(project_dir).places([*contents]) < 0).sum())
+    return len(contents) if kind is None else int((kind.store(project_dir).indices([*contents]) < 0).sum())
 
 
 def _stored_kind(project_dir: Path, spec: FeatureSpec, *, is_mirrored: bool = False) -> FeatureKind | None:

@@ -1,10 +1,10 @@
-"""The features of a project: of one backbone, at one input size, one row a content. Torch-free; see `embedding`.
+"""The stored features of a project: one row per image content for each backbone and input. Torch-free; see `embedding`.
 
-They lie in `features/` of the project, a folder for each kind; `current.json` names the current one.
+Each kind of features has a folder in the project's `features/`; `current.json` names the current kind.
 
-Their disk space is counted with the decoded images, limited, and cleared: features are computed again from the images,
-so that all may be deleted at any time, also while they are read. What stays is which features the project uses: a
-network that the user chose for them.
+The disk space of features is limited like that of decoded images. They may be deleted at any time, even while they are
+read, because they can be computed again. Only the record of the features in use is kept, as the user may have chosen
+their network.
 """
 
 import contextlib
@@ -42,29 +42,29 @@ CURRENT, ABOUT, SPEED = "current.json", "about.json", "speed.json"
 class FeatureKind:
     backbone: str  # its name in the catalog
     size: int  # square root of the input's area, in pixels
-    weights: str  # SHA-256 of the weights' file; of random ones the seed
+    weights: str  # SHA-256 of the weights file, or the seed of random weights
     preprocessing: str  # the preprocessing as text
-    widths: tuple[int, ...]  # of the multi-stage features, the network's own embedding last; their sum is D
+    widths: tuple[int, ...]  # widths of the multi-stage features, the final embedding last; their sum is D
     framing: str = "centre"  # framing, aspect and region as in a `FeatureSpec`
     aspect: float = 0.0
     region: str = ""
     image_reading: ImageReading = AS_STORED
-    is_mirrored: bool = False  # whether the images are mirrored: copies that a solved head learns from
+    is_mirrored: bool = False  # whether these are features of mirrored copies, for fitting a head
 
     @property
     def folder_name(self) -> str:
         digest = hashlib.sha256(repr((self.weights, self.preprocessing, self.widths)).encode()).hexdigest()
-        safe = "".join(sign if sign.isalnum() else "_" for sign in self.backbone)[:60]
+        safe = "".join(character if character.isalnum() else "_" for character in self.backbone)[:60]
         return f"{safe}-{self.size}-{digest[:12]}{'-mirrored' if self.is_mirrored else ''}"
 
     @property
     def spec(self) -> FeatureSpec:
-        """Return what gives these features, with the pretrained weights that are here."""
+        """Return the spec that gives these features with the local pretrained weights."""
         names = ("backbone", "framing", "aspect", "region", "image_reading")
         return FeatureSpec(image_size=self.size, **{name: getattr(self, name) for name in names})
 
     def store(self, project_dir: Path) -> RowStore:
-        """Return the rows of this kind: (D,) float16 each."""
+        """Open the store of these features, with (D,) float16 rows."""
         return RowStore(project_dir / FEATURES_FOLDER / self.folder_name, np.dtype((np.float16, (sum(self.widths),))))
 
     @classmethod
@@ -74,13 +74,13 @@ class FeatureKind:
 
     @classmethod
     def of(cls, spec: FeatureSpec, weights: str, widths: Sequence[int], *, is_mirrored: bool = False) -> Self:
-        """Return the kind of the features of all stages of a network.
+        """Return the kind of the multi-stage features of a network.
 
         Args:
-            spec: The network and its input; its aspect ratio is known.
-            weights: SHA-256 of the weights' file; empty for random ones.
-            widths: Of the stages.
-            is_mirrored: Whether they are of the mirrored images.
+            spec: The network and its input, with a known aspect ratio.
+            weights: SHA-256 of the weights file; empty for random weights.
+            widths: Widths of the stages.
+            is_mirrored: Whether they are features of the mirrored images.
         """
         return cls(
             backbone=spec.backbone,
@@ -98,7 +98,7 @@ class FeatureKind:
 
 @dataclass(frozen=True)
 class Features:
-    """Features of a project's images, in the order of the snapshot; images without any are left out."""
+    """Features of a project's images, in the order of the snapshot; images without features are left out."""
 
     kind: FeatureKind  # the feature extractor
     images: tuple[SnapshotImage, ...]  # (N) images with features
@@ -109,12 +109,12 @@ class Features:
     def __len__(self) -> int:
         return len(self.images)
 
-    def among(self, places: Sequence[int]) -> "Features":
-        return Features(self.kind, tuple(self.images[place] for place in places), self.vectors[list(places)])
+    def among(self, indices: Sequence[int]) -> "Features":
+        return Features(self.kind, tuple(self.images[index] for index in indices), self.vectors[list(indices)])
 
     @cached_property
     def place_of(self) -> dict[int, int]:
-        return {image.image_id: place for place, image in enumerate(self.images)}
+        return {image.image_id: index for index, image in enumerate(self.images)}
 
     @cached_property
     def scaling(self) -> tuple[np.ndarray, np.ndarray]:
@@ -123,22 +123,22 @@ class Features:
 
     @cached_property
     def inputs(self) -> ScaledRows:
-        """Return (N, D) float32: centred, and each part of a mean squared norm of 1, as heads do."""
+        """Return (N, D) float32 inputs of a head: centred, each stage scaled to a mean squared norm of 1."""
         return ScaledRows(self.vectors, *self.scaling)
 
     @cached_property
     def directions(self) -> ScaledRows:
-        """Return (N, D) float32 of length 1: `inputs` for cosines. An image like the mean of all is all zeros."""
+        """Return `inputs` scaled to unit length, for cosines; an image equal to the mean has only zeros."""
         return ScaledRows(self.vectors, *self.scaling, are_directions=True)
 
     def directions_of(self, vectors: np.ndarray) -> np.ndarray:
-        """Return (M, D) float32 of length 1 for other features (M, D), comparable with `directions`."""
+        """Return (M, D) float32 unit vectors of other features (M, D), comparable with `directions`."""
         means, divisors = self.scaling
         return unit_rows((vectors.astype(np.float32) - means) / divisors)
 
 
 def current_kind(project_dir: Path, image_reading: ImageReading) -> FeatureKind | None:
-    """Return which features everybody reads; None without any of images read so (`Snapshot.image_reading`)."""
+    """Return the project's current kind of features, or None if there is none for this `Snapshot.image_reading`."""
     kind = latest_kind(project_dir)
     return kind if kind is not None and kind.image_reading == image_reading else None
 
@@ -152,7 +152,7 @@ def current_folder(project_dir: Path) -> str:
 
 
 def latest_kind(project_dir: Path) -> FeatureKind | None:
-    """Return the latest kind of features; None if none are stored or the record is damaged."""
+    """Return the latest kind of features, or None if there is none or the record is damaged."""
     try:
         name = str(read_json(project_dir / FEATURES_FOLDER / CURRENT)["folder"])
         return FeatureKind.from_dict(read_json(project_dir / FEATURES_FOLDER / Path(name).name / ABOUT))
@@ -165,7 +165,7 @@ def latest_kind(project_dir: Path) -> FeatureKind | None:
 
 
 def stored_kinds(project_dir: Path) -> Iterator[FeatureKind]:
-    """Yield all kinds of features that there are; what cannot be read is passed over."""
+    """Yield all stored kinds of features; unreadable records are skipped with a warning."""
     for about in sorted((project_dir / FEATURES_FOLDER).glob(f"*/{ABOUT}")):
         try:
             yield FeatureKind.from_dict(read_json(about))
@@ -174,7 +174,7 @@ def stored_kinds(project_dir: Path) -> Iterator[FeatureKind]:
 
 
 def noted_at(project_dir: Path, kind: FeatureKind) -> float:
-    """Return when the kind was last noted, in seconds of the system's clock; 0 where it is gone."""
+    """Return when the kind was last recorded, in seconds since the epoch; 0 if its record is missing."""
     try:
         return (project_dir / FEATURES_FOLDER / kind.folder_name / ABOUT).stat().st_mtime
     except OSError:
@@ -191,38 +191,38 @@ def note_kind(project_dir: Path, kind: FeatureKind) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     values = asdict(kind)
     if not kind.is_mirrored:
-        del values["is_mirrored"]  # as earlier versions read it
+        del values["is_mirrored"]  # earlier versions do not know it
     write_json(folder / ABOUT, values)
 
 
 def note_speed(project_dir: Path, kind: FeatureKind, milliseconds: float) -> None:
-    """Keep the time of an image beside the features; on a full disk it is only not kept."""
+    """Store the milliseconds per image with the features; ignored if the disk is full."""
     with suppress(OSError, VisionFTError):
         write_json(project_dir / FEATURES_FOLDER / kind.folder_name / SPEED, {"milliseconds": round(milliseconds, 3)})
 
 
 def speed_of(project_dir: Path, kind: FeatureKind) -> float:
-    """Return the milliseconds of an image when such features were last computed; 0 where that is not known."""
+    """Return the milliseconds per image when such features were last computed, or 0 if unknown."""
     with suppress(OSError, ValueError, TypeError, KeyError):
-        found = float(read_json(project_dir / FEATURES_FOLDER / kind.folder_name / SPEED)["milliseconds"])
-        return found if math.isfinite(found) and found >= 0 else 0.0
+        milliseconds = float(read_json(project_dir / FEATURES_FOLDER / kind.folder_name / SPEED)["milliseconds"])
+        return milliseconds if math.isfinite(milliseconds) and milliseconds >= 0 else 0.0
     return 0.0
 
 
 def known_kind(project_dir: Path, spec: FeatureSpec, weights: str, *, is_mirrored: bool = False) -> FeatureKind | None:
-    """Return the kind of existing features of a network's weights file (SHA-256) and its input, or None."""
-    wanted = (spec.backbone, spec.preprocessing.key, weights, is_mirrored)
+    """Return the stored kind of features for a network, its weights (SHA-256) and its input, or None."""
+    key = (spec.backbone, spec.preprocessing.key, weights, is_mirrored)
     for kind in stored_kinds(project_dir):
-        if (kind.backbone, kind.preprocessing, kind.weights, kind.is_mirrored) == wanted:
+        if (kind.backbone, kind.preprocessing, kind.weights, kind.is_mirrored) == key:
             return kind
     return None
 
 
 def load_features(project_dir: Path, images: Snapshot) -> Features:
-    """Return the known features of images; nothing is computed (see `embedding.embedded`).
+    """Return the stored features of images, without computing missing ones (see `embedding.embedded`).
 
     Raises:
-        ProjectError: There are no features of images that are read as these.
+        ProjectError: No features are stored for the `image_reading` of the images.
     """
     kind = current_kind(project_dir, images.image_reading)
     if kind is None:
@@ -232,66 +232,67 @@ def load_features(project_dir: Path, images: Snapshot) -> Features:
 
 
 def features_of(kind: FeatureKind, store: RowStore, images: Sequence[SnapshotImage]) -> Features:
-    """Return the features of images from their store."""
+    """Read the features of images from a store."""
     vectors, exists = store.read([image.sha256 for image in images])
     is_finite = np.isfinite(vectors.sum(axis=1, dtype=np.float32))
-    good = exists & is_finite
-    found, missing, unusable = (tuple(compress(images, chosen)) for chosen in (good, ~exists, exists & ~is_finite))
-    return Features(kind, found, vectors if good.all() else vectors[good], missing=missing, unusable=unusable)
+    is_usable = exists & is_finite
+    usable, missing, unusable = (tuple(compress(images, mask)) for mask in (is_usable, ~exists, exists & ~is_finite))
+    usable_vectors = vectors if is_usable.all() else vectors[is_usable]
+    return Features(kind, usable, usable_vectors, missing=missing, unusable=unusable)
 
 
 _OLD_SPEED_FILE: Final = "speed.json"  # of earlier versions
 
 
 def feature_use(project_dir: Path) -> CacheUse:
-    """Return the number of kinds of features of a project, and what their rows take."""
-    entries = _survey(project_dir)
+    """Return the number of a project's kinds of features, and the bytes of their rows."""
+    entries = _list_stores(project_dir)
     return CacheUse(len(entries), sum(entry.bytes for entry in entries))
 
 
 def clear_features(project_dir: Path) -> CacheUse:
-    """Delete all features of a project; return the rest, such as undeletable files."""
-    for entry in _survey(project_dir):
+    """Delete all features of a project, and return the use of the rest, such as locked files."""
+    for entry in _list_stores(project_dir):
         with contextlib.suppress(OSError):
             _delete(entry.path)
     return feature_use(project_dir)
 
 
 def make_room(project_dir: Path, *, keeps: str) -> None:
-    """Delete the features of a project that were unused for the longest until the rest fits (`image_cache.make_room`).
+    """Delete the least recently used features of a project until the rest is within the limit of the image cache.
 
-    The limit equals the limit of decoded images, which are counted separately. The project's current features stay, and
-    recently used ones: a measurement of the framing returns to each.
+    Decoded images are counted separately. The project's current features and recently used ones are kept, because a
+    measurement of the framing reads them again (`image_cache.make_room`).
 
     Args:
         project_dir: The project.
-        keeps: Name of the folder of features that are about to grow.
+        keeps: Name of the folder of the features that are about to grow.
     """
-    stay = {keeps, current_folder(project_dir)}
-    if entries := _survey(project_dir):
-        used = (replace(each, used=math.inf) if each.path.name in stay else each for each in entries)
-        image_cache.make_room(used, project_dir, image_cache.cache_limit(), _delete)
+    kept = {keeps, current_folder(project_dir)}
+    if stores := _list_stores(project_dir):
+        entries = (replace(store, used=math.inf) if store.path.name in kept else store for store in stores)
+        image_cache.make_room(entries, project_dir, image_cache.cache_limit(), _delete)
 
 
 def _delete(folder: Path) -> None:
-    """Delete the rows of a kind of features (OSError: a file is open on Windows, or may not be written)."""
+    """Delete the rows of a kind of features; raises `OSError` if a file is read-only, or open on Windows."""
     logger.info("features are deleted: %s", folder.name)
     try:
         delete_rows(folder)
-    except VisionFTError as error:  # behind a link of others
+    except VisionFTError as error:  # the folder is a link out of the project
         raise OSError(str(error)) from error
     (folder / _OLD_SPEED_FILE).unlink(missing_ok=True)
     if folder.name != current_folder(folder.parents[1]):
         (folder / ABOUT).unlink(missing_ok=True)
 
 
-def _survey(project_dir: Path) -> list[Entry]:
-    """Return the folders with rows, without links that lead out of the project."""
-    found: list[Entry] = []
+def _list_stores(project_dir: Path) -> list[Entry]:
+    """Return the feature stores of the project; linked folders are skipped, as they may point outside it."""
+    stores: list[Entry] = []
     with contextlib.suppress(OSError), os.scandir(project_dir / FEATURES_FOLDER) as folders:
         for folder in folders:
             with contextlib.suppress(OSError):
                 if folder.is_dir(follow_symlinks=False):
                     rows, keys = (Path(folder.path, name).stat() for name in (ROWS, KEYS))
-                    found.append(Entry(Path(folder.path), rows.st_mtime, rows.st_size + keys.st_size))
-    return found
+                    stores.append(Entry(Path(folder.path), rows.st_mtime, rows.st_size + keys.st_size))
+    return stores

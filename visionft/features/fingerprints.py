@@ -20,7 +20,7 @@ from visionft.data.decode import DecodedImage
 from visionft.data.image_cache import ImageCache
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.features.registration import (
-    COARSE,
+    COARSE_SIDE,
     FLIPPED,
     MIRRORED,
     TRANSPOSED,
@@ -36,7 +36,7 @@ ROW: Final = np.dtype(
     [
         *(("hashes", np.uint64, (8,)), ("contrast", np.float32), ("sharpness", np.float32)),
         *(("digest", np.uint8, (16,)), ("height", np.uint32), ("width", np.uint32)),
-        *(("coarse", np.uint8, (COARSE, COARSE)), ("coarse_height", np.uint8), ("coarse_width", np.uint8)),
+        *(("coarse", np.uint8, (COARSE_SIDE, COARSE_SIDE)), ("coarse_height", np.uint8), ("coarse_width", np.uint8)),
     ]
 )
 _SIDE, _LOWEST = 32, 8
@@ -68,7 +68,7 @@ def fingerprints(project_dir: Path, snapshot: Snapshot, *, job: JobContext) -> F
     Raises:
         JobCancelled: The user cancelled; fingerprints computed so far are stored.
     """
-    cache = ImageCache.usual()
+    cache = ImageCache.default()
     images = snapshot.images
     reading = snapshot.image_reading
     keys = [reading.content_key(image.sha256) for image in images]

@@ -21,13 +21,13 @@ import cv2
 import numpy as np
 
 SIDE: Final = 160  # pixels of the longer side for comparisons
-COARSE: Final = 32  # and for template matching
-LIKE_AT_A_GLANCE: Final = 0.75  # planted copies: .86 or more; of unrelated pairs one in a hundred
-_MAY_MATCH: Final = 0.65  # the same, one step of scale away
+COARSE_SIDE: Final = 32  # and for template matching
+MIN_COARSE_CORRELATION: Final = 0.75  # planted copies: .86 or more; of unrelated pairs one in a hundred
+_PREFILTER_CORRELATION: Final = 0.65  # the same, one step of scale away
 MIRRORED, FLIPPED, TRANSPOSED = 1, 2, 4  # bits of an orientation: applied in the order transposed, mirrored, flipped
 
 _MIDDLE = 80
-_BANDS: Final = {SIDE: (1.5, 12.0), _MIDDLE: (1.0, 6.0), COARSE: (0.8, 5.0)}  # sigmas in pixels, of each size
+_BANDS: Final = {SIDE: (1.5, 12.0), _MIDDLE: (1.0, 6.0), COARSE_SIDE: (0.8, 5.0)}  # sigmas in pixels, of each size
 _SCALES: Final = tuple(1.035**-step for step in range(9))  # 1 down to .76: crops of up to 24 % of a side
 _MARGIN: Final = 3  # coarse pixels an image may extend beyond the other
 _TRIES, _SURE = 3, 0.97  # number of refined places; correlation from which no other is tried
@@ -96,7 +96,7 @@ class CoarseTemplate:
         return self._at(_SCALES)
 
     @cached_property
-    def few_templates(self) -> list[tuple[float, np.ndarray]]:
+    def prefilter_templates(self) -> list[tuple[float, np.ndarray]]:
         """The image at a third of the scales; the others are one step from these."""
         return self._at(_SCALES[1::3])
 
@@ -167,12 +167,12 @@ def grey_of(pixels: np.ndarray) -> np.ndarray:
 
 def coarse_of(grey: np.ndarray) -> np.ndarray:
     """Return the result of `grey_of` as uint8 grey with a longer side of 32 pixels, for `glance`."""
-    return _resized(grey, COARSE)
+    return _resized(grey, COARSE_SIDE)
 
 
 def glance(coarse: np.ndarray) -> CoarseTemplate:
     """Prepare the result of `coarse_of`."""
-    return CoarseTemplate(_band(coarse, COARSE))
+    return CoarseTemplate(_band(coarse, COARSE_SIDE))
 
 
 def prepare(pixels: np.ndarray) -> RegistrationImage:
@@ -185,7 +185,7 @@ def prepare(pixels: np.ndarray) -> RegistrationImage:
     )
 
 
-def may_match(first: CoarseTemplate, second: CoarseTemplate) -> bool:
+def may_align(first: CoarseTemplate, second: CoarseTemplate) -> bool:
     """Return whether `places` may find a position, from a third of its scales.
 
     Of 1,123 pairs with a position among 1,459 images of waste with copies it loses none, and lets a quarter of all
@@ -193,10 +193,10 @@ def may_match(first: CoarseTemplate, second: CoarseTemplate) -> bool:
     """
     for outer, inner in ((second, first), (first, second)):
         height, width = outer.padded.shape
-        for _, template in inner.few_templates:
+        for _, template in inner.prefilter_templates:
             if template.shape[0] <= height and template.shape[1] <= width:
                 most = cv2.minMaxLoc(cv2.matchTemplate(outer.padded, template, cv2.TM_CCOEFF_NORMED))[1]
-                if _MAY_MATCH <= most < 1.01:
+                if _PREFILTER_CORRELATION <= most < 1.01:
                     return True
     return False
 
@@ -210,8 +210,8 @@ def places(first: CoarseTemplate, second: CoarseTemplate) -> tuple[Alignment, ..
             if template.shape[0] <= height and template.shape[1] <= width:
                 correlations = cv2.matchTemplate(outer.padded, template, cv2.TM_CCOEFF_NORMED)
                 _, most, _, (x, y) = cv2.minMaxLoc(correlations)
-                if LIKE_AT_A_GLANCE <= most < 1.01:  # without any contrast the result is rounding noise
-                    corner = (x - _MARGIN) / COARSE, (y - _MARGIN) / COARSE
+                if MIN_COARSE_CORRELATION <= most < 1.01:  # without any contrast the result is rounding noise
+                    corner = (x - _MARGIN) / COARSE_SIDE, (y - _MARGIN) / COARSE_SIDE
                     found.append(Alignment(most, is_first_inside, scale, corner))
     return tuple(sorted(found, key=lambda each: -each.correlation))
 

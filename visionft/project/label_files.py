@@ -1,4 +1,4 @@
-"""The label files of a project's imports, kept as `label_files.json`: a file that changed since is offered again."""
+"""Fingerprints of imported label files (`label_files.json`), so that files changed since can be imported again."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -7,13 +7,13 @@ from pathlib import Path
 from visionft.core.files import read_json, sha256_file, write_error, write_json
 from visionft.core.records import none_if_unreadable
 
-FILE = "label_files.json"
+LABEL_FILES_JSON = "label_files.json"
 _MAX_RECORD_BYTES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class LabelFile:
-    """A label file as it was imported; `source` is what the user imported: the file, or a folder around it."""
+    """A label file at the time of its import; `source` is the path that the user imported: the file or its folder."""
 
     path: str
     source: str
@@ -22,28 +22,33 @@ class LabelFile:
     sha256: str
 
 
-def keep_label_files(project_dir: Path, source: Path, files: Iterable[Path]) -> None:
-    """Keep the present state of these files of a source (VisionFTError: it cannot be written)."""
-    kept = {each.path: each for each in _read(project_dir) or ()}
+def record_label_files(project_dir: Path, source: Path, files: Iterable[Path]) -> None:
+    """Record size, modification time and hash of the label files of an imported source, to detect later changes.
+
+    Raises:
+        VisionFTError: The record cannot be written.
+    """
+    records = {file.path: file for file in _read(project_dir) or ()}
     for path in files:
         if path.is_file():
-            facts = path.stat()
-            kept[str(path)] = LabelFile(str(path), str(source), facts.st_size, facts.st_mtime_ns, sha256_file(path))
+            status = path.stat()
+            hash_ = sha256_file(path)
+            records[str(path)] = LabelFile(str(path), str(source), status.st_size, status.st_mtime_ns, hash_)
     try:
-        write_json(project_dir / FILE, [asdict(each) for each in kept.values()])
+        write_json(project_dir / LABEL_FILES_JSON, [asdict(file) for file in records.values()])
     except OSError as error:
-        raise write_error(project_dir / FILE, error) from error
+        raise write_error(project_dir / LABEL_FILES_JSON, error) from error
 
 
 def changed_label_files(project_dir: Path) -> tuple[LabelFile, ...]:
-    """Return the files with other contents than at their last import; missing files are left out."""
-    return tuple(each for each in _read(project_dir) or () if _has_changed(each))
+    """Return the label files whose content has changed since their last import; missing files are left out."""
+    return tuple(file for file in _read(project_dir) or () if _has_changed(file))
 
 
 def _has_changed(file: LabelFile) -> bool:
     try:
-        facts = Path(file.path).stat()
-        if (facts.st_size, facts.st_mtime_ns) == (file.bytes, file.modified_ns):
+        status = Path(file.path).stat()
+        if (status.st_size, status.st_mtime_ns) == (file.bytes, file.modified_ns):
             return False
         return sha256_file(Path(file.path)) != file.sha256
     except OSError:
@@ -52,4 +57,5 @@ def _has_changed(file: LabelFile) -> bool:
 
 @none_if_unreadable
 def _read(project_dir: Path) -> tuple[LabelFile, ...] | None:
-    return tuple(LabelFile(**each) for each in read_json(project_dir / FILE, max_bytes=_MAX_RECORD_BYTES))
+    records = read_json(project_dir / LABEL_FILES_JSON, max_bytes=_MAX_RECORD_BYTES)
+    return tuple(LabelFile(**record) for record in records)

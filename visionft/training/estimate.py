@@ -85,7 +85,7 @@ class SetFacts:
 
     def undecoded_images(self, near_side: int, *, evaluates: bool = False) -> float:
         """Estimate the number of images that are not in the cache yet; 0 if there is no cache."""
-        cache = ImageCache.usual()
+        cache = ImageCache.default()
         if not cache.keeps or not self.sample:
             return 0.0
         missing = sum(not cache.holds(path, near_side, self.image_reading) for path in self.sample)
@@ -209,7 +209,7 @@ def _data_and_step(
 
 def _time_decoding(images: Snapshot, config: TrainConfig, job: JobContext) -> float:
     """Return the seconds to decode one image; all `images` are cached afterwards."""
-    cache = ImageCache.usual()
+    cache = ImageCache.default()
     times: list[float] = []
     for number, image in enumerate(images.images):
         job.report(Progress(stage="Reading a few images", done=number, total=len(images.images)))

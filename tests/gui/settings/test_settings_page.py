@@ -97,7 +97,7 @@ def test_caches_are_measured_limited_and_cleared(qtbot, page, images):
     from visionft.data.image_cache import ImageCache
 
     path = images / "red" / "red_000.png"
-    ImageCache.usual().load(path, 64)
+    ImageCache.default().load(path, 64)
     load_thumbnail(path)
     foreign = cache_folder() / "mine.jpg"
     foreign.write_bytes(b"not a thumbnail")

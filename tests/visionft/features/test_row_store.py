@@ -18,11 +18,11 @@ def rows(*values: float) -> np.ndarray:
 
 def test_what_is_appended_is_found_by_another_store(tmp_path: Path):
     store = RowStore(tmp_path / "deep" / "rows", KIND)
-    assert len(store) == 0 and store.places(["a"]).tolist() == [-1]
+    assert len(store) == 0 and store.indices(["a"]).tolist() == [-1]
     store.append(["a", "b"], rows(1, 5))
     store.append(["c"], rows(9))
     other = RowStore(tmp_path / "deep" / "rows", KIND)
-    places = other.places(["c", "missing", "a"])
+    places = other.indices(["c", "missing", "a"])
     assert places.tolist() == [2, -1, 0]
     found, exists = other.read(["c", "missing", "a"])
     assert exists.tolist() == [True, False, True] and not found[1].any()
@@ -37,8 +37,8 @@ def test_what_a_crash_left_is_cut_off(tmp_path_factory: pytest.TempPathFactory, 
         handle.truncate((folder / of).stat().st_size - cut)
     store = RowStore(folder, KIND)
     is_lost = cut > 0
-    assert store.places(["a"]).tolist() == [0 if len(store) else -1]
-    assert (store.places(["b"])[0] == -1) == is_lost
+    assert store.indices(["a"]).tolist() == [0 if len(store) else -1]
+    assert (store.indices(["b"])[0] == -1) == is_lost
     store.append(["b", "c"], rows(5, 9))
     found, is_whole = store.read(["b", "c"])
     assert is_whole.all() and np.array_equal(found, rows(5, 9))
@@ -62,4 +62,4 @@ def test_two_writers_do_not_overwrite_each_other(tmp_path: Path):
     first.append(["c"], rows(9))
     store = RowStore(tmp_path, KIND)
     assert np.array_equal(store.read(["a", "b", "c"])[0], rows(1, 5, 9))
-    assert first.places(["a", "b", "c"]).tolist() == [0, 1, 2]
+    assert first.indices(["a", "b", "c"]).tolist() == [0, 1, 2]

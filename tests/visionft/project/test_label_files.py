@@ -7,7 +7,7 @@ from PIL import Image
 
 from visionft.project.edits.changes import LabelImages
 from visionft.project.importing.importer import import_source
-from visionft.project.label_files import FILE, changed_label_files
+from visionft.project.label_files import LABEL_FILES_JSON, changed_label_files
 from visionft.project.store import Project
 
 
@@ -31,7 +31,7 @@ def test_a_label_file_is_offered_again_once_its_content_has_changed(tmp_path, is
         assert not changed_label_files(project.path)
         labels.unlink()
         assert not changed_label_files(project.path)
-        (project.path / FILE).write_text("[{")
+        (project.path / LABEL_FILES_JSON).write_text("[{")
         assert not changed_label_files(project.path)
 
 

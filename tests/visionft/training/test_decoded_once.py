@@ -91,7 +91,7 @@ def test_loader_processes_are_started_where_much_is_to_be_decoded(photographs, t
     data = ImageDataset(photographs.images, plain, classes=3, cache=ImageCache(tmp_path / "cache", limit=10**9))
     assert choose_workers(-1, data, device="cpu") == 0  # read before processes have started
     assert choose_workers(3, data, device="cpu") == 3
-    monkeypatch.setattr("visionft.data.dataset.START_S", 0.0)
+    monkeypatch.setattr("visionft.data.dataset.WORKER_START_S", 0.0)
     monkeypatch.setattr(os, "cpu_count", lambda: 4)
     assert data.seconds_to_decode() > 0
     assert choose_workers(-1, data, device="cpu") == 4

@@ -1,7 +1,7 @@
-"""Label conflicts of a single-label project, whose sources may contradict one another.
+"""Label conflicts in a single-label project, whose sources may contradict each other.
 
-An image in conflict has no label, to keep random choices out of the training data; its classes are the candidates, each
-with its file as origin. Any label ends the image's conflict, through a trigger of the schema.
+An image in conflict has no label, to keep random choices out of the training data; its classes are candidates, each
+with its file as origin. A database trigger removes the conflict when the image gets a label.
 """
 
 import json
@@ -18,7 +18,7 @@ from visionft.project.edits.changes import ensure_class, insert_labels, now_ms
 from visionft.project.formats.image_table import ImportRow
 
 NAME_SQL = "coalesce(image.name, root.path || '/' || image.path, image.path)"  # an image's name, or its recorded path
-BOTH_ORIGINS = " | "  # between the origins of a candidate class that two sides gave, each with others
+BOTH_ORIGINS = " | "  # separator of the origins of a candidate class that both sides of a merge have
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,48 +29,48 @@ class CandidateLabel:
     origin: str
 
 
-Classes = dict[str, CandidateLabel]  # of one image, by the key of the class's name
-Statements = dict[str, list[CandidateLabel]]  # the classes that a source gives to the images, by content
+Classes = dict[str, CandidateLabel]  # candidates of an image by the key of the class name
+Candidates = dict[str, list[CandidateLabel]]  # candidates from a source by the SHA-256 of the image
 
 
 class ImportedClasses(NamedTuple):
-    """The imported classes of an image in the project: none, its label, or the candidates of its conflict."""
+    """The imported classes of an image in the project: its label, the candidates of its conflict, or no class."""
 
     image_id: int
     sha256: str
-    path: str  # as displayed: the origin of its label
+    path: str  # as displayed, which is the origin of its label
     classes: Classes
 
 
-def join_classes(known: Classes, stated: Iterable[CandidateLabel], aliases: Mapping[str, str]) -> Classes:
-    """Return the imported classes of an image after a source stated some: several are in conflict.
+def merge_candidates(known: Classes, candidates: Iterable[CandidateLabel], aliases: Mapping[str, str]) -> Classes:
+    """Merge an image's imported classes with candidates from a source; several classes are a conflict.
 
-    A stated class is the class with this name, or the class that had it before. `aliases`: the key of a former
-    name, and the key of the class's name.
+    A candidate stands for the class that has its name or had it formerly. `aliases` maps the keys of former names to
+    the keys of the present names.
     """
-    joined = dict(known)
-    for each in stated:
-        key = name_key(each.class_name)
-        if key not in joined and aliases.get(key) not in joined:
-            joined[key] = each
-    return joined
+    merged = dict(known)
+    for candidate in candidates:
+        key = name_key(candidate.class_name)
+        if key not in merged and aliases.get(key) not in merged:
+            merged[key] = candidate
+    return merged
 
 
-def group_statements(statements: Iterable[tuple[str, CandidateLabel]]) -> Statements:
-    """Return the stated classes of each content, in natural order, each once and with its first origin."""
+def group_candidates(pairs: Iterable[tuple[str, CandidateLabel]]) -> Candidates:
+    """Group (SHA-256, candidate) pairs by image: distinct classes in natural order, each with its first origin."""
     grouped: dict[str, dict[str, CandidateLabel]] = {}
-    for sha256, stated in statements:
-        grouped.setdefault(sha256, {}).setdefault(stated.class_name, stated)
+    for sha256, candidate in pairs:
+        grouped.setdefault(sha256, {}).setdefault(candidate.class_name, candidate)
     return {
-        sha256: sorted(stated.values(), key=lambda each: natural_key(each.class_name))
-        if len(stated) > 1
-        else [*stated.values()]
-        for sha256, stated in grouped.items()
+        sha256: sorted(candidates.values(), key=lambda candidate: natural_key(candidate.class_name))
+        if len(candidates) > 1
+        else [*candidates.values()]
+        for sha256, candidates in grouped.items()
     }
 
 
 def read_aliases(connection: sqlite3.Connection) -> dict[str, str]:
-    """Return the keys of former names of classes, each with the key of the class's name."""
+    """Return {key of a former class name: key of the present name}."""
     rows = connection.execute(
         "SELECT alias.name_key, class.name_key FROM alias JOIN class ON class.id = class_id"
     ).fetchall()
@@ -78,78 +78,79 @@ def read_aliases(connection: sqlite3.Connection) -> dict[str, str]:
 
 
 def imported_classes(
-    connection: sqlite3.Connection, contents: Iterable[str], places: Mapping[int, str]
+    connection: sqlite3.Connection, hashes: Iterable[str], previous_paths: Mapping[int, str]
 ) -> list[ImportedClasses]:
-    """Return the imported classes of images, found by content, in id order; without images that a person labelled.
+    """Return the imported classes of the images with these SHA-256 hashes, in id order, for a single-label project.
 
-    The project is a single-label one. `places`: the displayed paths of just moved images before, by id.
+    Images labelled by a person are left out. `previous_paths` maps the ids of images that have just been moved to the
+    paths displayed before.
     """
     rows = connection.execute(
         f"""SELECT image.id, sha256, {NAME_SQL}, source, name_key, class.name
             FROM image LEFT JOIN root ON root.id = root_id
             LEFT JOIN label ON label.image_id = image.id LEFT JOIN class ON class.id = class_id
             WHERE sha256 IN (SELECT value FROM json_each(?)) AND removed_at IS NULL ORDER BY image.id""",
-        (json.dumps(list(contents)),),
+        (json.dumps(list(hashes)),),
     ).fetchall()
-    found: dict[int, ImportedClasses] = {}
+    images: dict[int, ImportedClasses] = {}
     for image_id, sha256, displayed, source, key, name in rows:
         if source is None or source == "import":
-            path = printable(places.get(image_id, displayed))
-            found[image_id] = ImportedClasses(
+            path = printable(previous_paths.get(image_id, displayed))
+            images[image_id] = ImportedClasses(
                 image_id, sha256, path, {} if source is None else {key: CandidateLabel(name, path)}
             )
     rows = connection.execute(
         """SELECT image_id, name_key, name, origin FROM conflict JOIN class ON class.id = class_id
             WHERE image_id IN (SELECT value FROM json_each(?))""",
-        (json.dumps([*found]),),
+        (json.dumps([*images]),),
     ).fetchall()
     for image_id, key, name, origin in rows:
-        found[image_id].classes[key] = CandidateLabel(name, origin)
-    return list(found.values())
+        images[image_id].classes[key] = CandidateLabel(name, origin)
+    return list(images.values())
 
 
-def apply_statements(
+def apply_candidates(
     connection: sqlite3.Connection,
-    statements: Statements,
-    places: Mapping[int, str],
+    candidates: Candidates,
+    previous_paths: Mapping[int, str],
     *,
     replaced: Collection[str] = (),
 ) -> None:
-    """Apply the statements of a source to images of a single-label project, found by content.
+    """Apply a source's candidate classes to the images of a single-label project.
 
-    An image without a class gets it. An image with an imported class, or already in conflict, keeps every stated class
-    as a candidate, unless it is among the `replaced` contents: a stated class alone takes the place of the others. A
-    class given by a person stays. `places` as for `imported_classes`.
+    An image without a class gets the candidate as its label. An image with an imported class or a conflict keeps all
+    classes as candidates, unless its SHA-256 is in `replaced`: a single candidate then replaces the other classes.
+    Labels given by a person stay. For `previous_paths` see `imported_classes`.
     """
-    if not statements:
+    if not candidates:
         return
     aliases = read_aliases(connection)
-    for image_id, sha256, _, known in imported_classes(connection, statements, places):
-        stated = statements[sha256]
-        joined = join_classes(known, stated, aliases)
-        if sha256 in replaced and len(stated) == 1:
-            key = name_key(stated[0].class_name)
-            joined = {key: joined[key]} if key in joined else {aliases[key]: joined[aliases[key]]}
-        if joined.keys() != known.keys():
-            candidates = [(ensure_class(connection, each.class_name), each.origin) for each in joined.values()]
+    for image_id, sha256, _, known in imported_classes(connection, candidates, previous_paths):
+        new = candidates[sha256]
+        merged = merge_candidates(known, new, aliases)
+        if sha256 in replaced and len(new) == 1:
+            key = name_key(new[0].class_name)
+            merged = {key: merged[key]} if key in merged else {aliases[key]: merged[aliases[key]]}
+        if merged.keys() != known.keys():
+            classes = [(ensure_class(connection, label.class_name), label.origin) for label in merged.values()]
             if known:
                 connection.execute("DELETE FROM label WHERE image_id = ?", (image_id,))
-            if len(candidates) > 1:
-                add_candidates(connection, image_id, candidates)
-            else:  # ends a conflict, through the trigger
-                insert_labels(connection, [(image_id, candidates[0][0], "import")])
+            if len(classes) > 1:
+                add_candidates(connection, image_id, classes)
+            else:  # also ends a conflict, through the trigger
+                insert_labels(connection, [(image_id, classes[0][0], "import")])
 
 
 def origin_of(project_folder: Path) -> str:
-    """Return how a project is named as a side of a conflict."""
+    """Return the name of a project as the origin of a candidate class."""
     return printable("/".join(project_folder.parts[-2:]))
 
 
 def contest_labels(connection: sqlite3.Connection, sha256: str, stated: ImportRow, origin: str) -> None:
-    """Turn labels that differ from a person's labels in another project into a conflict, with both as sides.
+    """Turn a person's labels into a conflict if they differ from a person's labels in another project.
 
-    Imported labels are no side. A verdict remembers the labels of the other project by their time, so that importing
-    them again does not ask again.
+    Imported labels cause no conflict. A verdict records the time of the other project's labels, so that importing them
+    again does not cause the conflict again.
     """
     assert stated.given is not None
     aliases = read_aliases(connection)
@@ -173,7 +174,7 @@ def contest_labels(connection: sqlite3.Connection, sha256: str, stated: ImportRo
         if is_first_time:
             connection.execute("DELETE FROM label WHERE image_id = ?", (image_id,))
             for key, name in {**mine, **theirs}.items():
-                origins = [each for each, side in ((own_origin, mine), (origin, theirs)) if key in side]
+                origins = [name for name, side in ((own_origin, mine), (origin, theirs)) if key in side]
                 add_candidates(connection, image_id, [(ensure_class(connection, name), BOTH_ORIGINS.join(origins))])
 
 

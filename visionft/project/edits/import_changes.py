@@ -18,9 +18,9 @@ from visionft.project.edits.class_changes import COLOR, shortcut_of
 from visionft.project.edits.conflicts import (
     NAME_SQL,
     CandidateLabel,
-    apply_statements,
+    apply_candidates,
     contest_labels,
-    group_statements,
+    group_candidates,
 )
 from visionft.project.edits.image_changes import tag_images
 from visionft.project.edits.setting_changes import ChooseWindow
@@ -211,7 +211,7 @@ def _complete_labels(
     replaced |= corrected
     if changes.task_of(connection) == "single":
         stated = [(image.sha256, CandidateLabel(name, image.origin)) for image in known for name in image.source.labels]
-        apply_statements(connection, group_statements(stated), previous_paths, replaced=replaced)
+        apply_candidates(connection, group_candidates(stated), previous_paths, replaced=replaced)
         return
     imported_only = """(SELECT 1 FROM label WHERE image_id = image.id AND source != 'import'
         UNION SELECT 1 FROM conflict WHERE image_id = image.id)"""

@@ -185,13 +185,13 @@ def find_only_candidate(titles: Sequence[str], sample: Sequence[Row]) -> list[st
 
 
 def _recurring_columns(titles: Sequence[str], sample: Sequence[Row]) -> dict[str, list[str]]:
-    """Return {title: cells} of the columns whose values are in two rows or more on average."""
+    """Return {title: cells} of the columns whose values occur in at least two rows on average."""
     columns = {title: cells_of(title, sample) for title in titles if not is_group_title(title)}
     return {title: cells for title, cells in columns.items() if len(set(cells)) <= max(1, len(cells) // 2)}
 
 
 def describes_photographs(titles: Iterable[str]) -> bool:
-    """Return whether a table has the metadata of photographs: `Make, Model, Flash, ISO`."""
+    """Return whether a table has metadata columns of photographs, such as `Make, Model, Flash, ISO`."""
     return sum(map(is_metadata_title, titles)) >= _MIN_METADATA_COLUMNS
 
 
@@ -204,12 +204,12 @@ def is_alternative_label(title: str, sample: Sequence[Row]) -> bool:
 
 
 def _are_codes(cells: Sequence[str]) -> bool:
-    """Return whether whole numbers may be class codes: dense such as `1, 2, 4`, unlike weights in grams."""
+    """Return whether integers may be class codes, which are dense (`1, 2, 4`), unlike weights in grams."""
     return all(map(str.isdecimal, cells)) and max(map(int, cells)) <= 2 * len(set(cells)) + 1
 
 
 def find_part_label_column(titles: Sequence[str], sample: Sequence[Row]) -> str:
-    """Return the column with the classes of parts of images (boxes, shapes); empty for none."""
+    """Return the title of the column with the classes of image parts (boxes, shapes), or an empty string."""
     rows = [{key: _first_text(row.get(key)) for key in titles} for row in sample]
     titles_with_words = [
         title for title in titles if any(has_letters(row[title]) for row in rows) and "shape" not in title
@@ -224,7 +224,7 @@ def _first_text(value: Any) -> str:
 
 
 # ----------------------------------------------------------------------------------------------------------------------
-# One-hot tables: a yes/no column for each class; and row numbers.
+# One-hot tables with a yes/no column per class, and row numbers.
 
 
 def find_one_hot_columns(titles: Sequence[str], sample: Sequence[Row]) -> tuple[str, ...]:
@@ -248,25 +248,26 @@ def _may_be_class(title: str, sample: Sequence[Row]) -> bool:
 
 
 def _constant_columns(flags: Sequence[str], patterns: Set[frozenset[str]]) -> frozenset[str]:
-    """Return the columns with yes in all rows if fewer than two others remain: `valid` beside `cat`.
+    """Return the columns with yes in all rows if fewer than two others remain, such as `valid` next to `cat`.
 
-    Otherwise they are classes: all faces may be young in a sample of CelebA.
+    Otherwise they are classes: all faces in a sample of CelebA may be young.
     """
     constant = frozenset[str].intersection(*patterns) if patterns else frozenset[str]()
     return constant if len(flags) - len(constant) < _MIN_ONE_HOT_COLUMNS else frozenset()
 
 
 def _find_attribute_column(flags: Sequence[str], patterns: Set[frozenset[str]], *, rows: int) -> str | None:
-    """Return a column whose removal leaves one yes in each row, such as `male` beside `cat` and `dog`, or None.
+    """Return the yes/no column without which each row has exactly one yes, such as `male` with `cat` and `dog`, or None.
 
-    Needs more rows than columns, as it may be chance otherwise.
+    Requires more rows than columns, because such a column could be coincidence otherwise. `patterns` are the distinct
+    sets of columns with yes in the same row.
     """
     are_exclusive = all(len(pattern) == 1 for pattern in patterns)
     if are_exclusive or len(flags) <= _MIN_ONE_HOT_COLUMNS or rows <= len(flags):
         return None
-    uses = Counter(title for pattern in patterns for title in pattern)
-    frequent = sorted(flags, key=lambda title: -uses[title])
-    return next((title for title in frequent if all(len(pattern - {title}) == 1 for pattern in patterns)), None)
+    pattern_counts = Counter(title for pattern in patterns for title in pattern)
+    by_frequency = sorted(flags, key=lambda title: -pattern_counts[title])
+    return next((title for title in by_frequency if all(len(pattern - {title}) == 1 for pattern in patterns)), None)
 
 
 def is_numbering(title: str, sample: Sequence[Row]) -> bool:

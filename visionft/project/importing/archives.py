@@ -34,8 +34,8 @@ from visionft.project.formats.whole_files import MAX_BYTES
 
 MAX_FILES = 1_000_000
 _TABLE_NAME = "metadata.jsonl"  # lists the images of Parquet files
-MAX_RATIO = 200  # of unpacked to packed size: images hardly compress; deflate reaches about 1,000
-MIN_BYTES_FOR_RATIO = 100 * 2**20  # drawings and images of one colour compress well, but are small
+MAX_RATIO = 200  # unpacked to packed size: images hardly compress, and deflate reaches about 1,000
+MIN_BYTES_FOR_RATIO = 100 * 2**20  # drawings and images of a single colour compress well, but are small
 _SUFFIXES = (".zip", ".tm", ".parquet")  # `.tm`: a Teachable Machine project
 _RESERVED_NAMES = {"con", "prn", "aux", "nul", *(f"{port}{digit}" for port in ("com", "lpt") for digit in "123456789")}
 _DAMAGE_ERRORS = (
@@ -70,7 +70,7 @@ def archives_of(folder: Path) -> list[Path]:
 def unpack(source: Path, target: Path, *, job: JobContext = SILENT_JOB) -> bool:
     """Unpack an archive, or all archives of a folder, into the empty folder `target`; return False when cancelled.
 
-    Nested archives are unpacked, too, if there are no images beside them.
+    Nested archives are also unpacked if the outer archives contain no images.
 
     Raises:
         ProjectError: An archive is damaged, too large or unsafe.
@@ -93,7 +93,7 @@ def unpack(source: Path, target: Path, *, job: JobContext = SILENT_JOB) -> bool:
 
 
 def _copy_tables(source: Path, target: Path) -> None:
-    """Copy the files beside the archives of a folder that may contain labels or class names."""
+    """Copy files that may contain labels or class names from the folder of the archives."""
     suffixes = {suffix for format_ in LABEL_FILES for suffix in format_.suffixes} | {
         ".data",
         ".md",
@@ -102,27 +102,27 @@ def _copy_tables(source: Path, target: Path) -> None:
         ".yml",
     }
     for path in walk(source, [], []):
-        place = target / path.relative_to(source)
+        copy = target / path.relative_to(source)
         may_hold_labels = path.suffix.casefold() in suffixes and not is_archive(path)
-        if may_hold_labels and not place.exists() and path.stat().st_size <= MAX_BYTES:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, place)
+        if may_hold_labels and not copy.exists() and path.stat().st_size <= MAX_BYTES:
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, copy)
 
 
 @dataclass
 class _Unpacking:
-    """Unpacks archives into a folder, with common limits for all of them."""
+    """Unpacks archives into a folder, with limits on their total."""
 
     target: Path
-    packed_bytes: int  # of the given archives
-    free_bytes: int  # on the disk
+    packed_bytes: int  # size of the given archives
+    free_bytes: int  # free disk space
     job: JobContext
     unpacked_bytes: int = 0  # so far
-    # {normalized path: (name, archive)} of the files so far
+    # {normalised path: (name, archive)} of the files so far
     seen: dict[str, tuple[str, Path]] = field(default_factory=dict[str, tuple[str, Path]])
 
     def unpack_all(self, archives: list[Path], base: Path) -> None:
-        """Unpack archives below `base` into folders with their names; numbered shards share a folder."""
+        """Unpack archives below `base` into folders named after them; numbered shards share a folder."""
         counts = Counter(map(_unnumbered, archives))
         for archive in archives:
             stem = _stem(archive)
@@ -132,7 +132,7 @@ class _Unpacking:
             self.unpack(archive, folder, prefix=f"{stem}-" if is_shard else "")
 
     def unpack(self, archive: Path, folder: Path, *, prefix: str = "") -> None:
-        """Unpack an archive into a folder; `prefix` is added to names that an earlier archive used."""
+        """Unpack an archive into a folder; `prefix` is added to file names that an earlier archive has used."""
         try:
             if archive.suffix.casefold() == ".parquet":
                 self._unpack_parquet(archive, folder, prefix)
@@ -142,13 +142,13 @@ class _Unpacking:
                 names = [entry.orig_filename for entry in entries]
                 if "manifest.json" in names:
                     names = [name.replace(_TEACHABLE_SEPARATOR, "/", 1) for name in names]
-                places = [
+                targets = [
                     self._target_of(archive, folder, prefix, name, entry.file_size, _type_problem(entry))
                     for name, entry in zip(names, entries, strict=True)
                 ]
-                for entry, place in zip(entries, places, strict=True):
+                for entry, target in zip(entries, targets, strict=True):
                     with opened.open(entry) as content:
-                        self._write(place, entry.file_size, content, self.unpacked_bytes, self.unpacked_bytes)
+                        self._write(target, entry.file_size, content, self.unpacked_bytes, self.unpacked_bytes)
                         if content.read(1):
                             name = f"{entry.filename!a}"
                             raise zipfile.BadZipFile(Message("{filename} is larger than it says", filename=name))
@@ -159,7 +159,7 @@ class _Unpacking:
             raise ProjectError(message, "Make the archive again, without a password.") from error
 
     def _unpack_parquet(self, archive: Path, folder: Path, prefix: str) -> None:
-        """Write the images of a Parquet file, and append their rows to the table of all Parquet files."""
+        """Write the images of a Parquet file, and append their rows to the common table of all Parquet files."""
         split = _split_in(archive.stem, archive.parent.name)
         with (self.target / _TABLE_NAME).open("a", encoding="utf-8", newline="\n") as table:
             for number, (content, name, row) in enumerate(images_within(archive)):
@@ -169,25 +169,25 @@ class _Unpacking:
                     suffix = next(suffixes, ".jpg")
                 if content is not None:
                     file_name = f"{number:07}{suffix}"
-                    place = self._target_of(archive, folder, prefix, file_name, len(content), "")
-                    self._write(place, len(content), BytesIO(content), self.unpacked_bytes, 0)
-                    name = place.relative_to(self.target).as_posix()
+                    target = self._target_of(archive, folder, prefix, file_name, len(content), "")
+                    self._write(target, len(content), BytesIO(content), self.unpacked_bytes, 0)
+                    name = target.relative_to(self.target).as_posix()
                 row |= {"file_name": name} | ({"split": split} if split else {})
                 table.write(json.dumps(row, ensure_ascii=False, default=str) + "\n")
 
     def _target_of(self, archive: Path, folder: Path, prefix: str, name: str, size: int, problem: str) -> Path:
-        """Return the target path of an entry, and count it; a `ProjectError` if it is unsafe or exceeds a limit."""
+        """Return the target path of an entry, and count it; raises `ProjectError` if it is unsafe or over a limit."""
         problem = problem or _name_problem(name)
-        place = folder.joinpath(*name.split("/"))
-        if prefix and not problem and self.seen.get(self._key(place), ("", archive))[1] != archive:
-            place = place.with_name(f"{prefix}{place.name}")
-        if not problem and (earlier := self.seen.get(self._key(place))):
+        target = folder.joinpath(*name.split("/"))
+        if prefix and not problem and self.seen.get(self._key(target), ("", archive))[1] != archive:
+            target = target.with_name(f"{prefix}{target.name}")
+        if not problem and (earlier := self.seen.get(self._key(target))):
             problem = Message("has the same name as “{name}” on some systems", name=earlier[0])
         if problem:
             shown = f"{name[:100]!a}"
             message = Message("{archive}: the entry {name} {reason}.", archive=archive, name=shown, reason=problem)
             raise ProjectError(message, _UNSAFE_HINT)
-        self.seen[self._key(place)] = name, archive
+        self.seen[self._key(target)] = name, archive
         self.unpacked_bytes += size
         if len(self.seen) > MAX_FILES:
             message = Message("{archive} holds {entries} files.", archive=archive, entries=f"{len(self.seen):,}")
@@ -207,15 +207,15 @@ class _Unpacking:
                 ),
                 "Free some space.",
             )
-        return place
+        return target
 
-    def _key(self, place: Path) -> str:
-        return unicodedata.normalize("NFC", place.relative_to(self.target).as_posix()).casefold()
+    def _key(self, path: Path) -> str:
+        return unicodedata.normalize("NFC", path.relative_to(self.target).as_posix()).casefold()
 
-    def _write(self, place: Path, size: int, content: IO[bytes], done: int, total: int) -> None:
+    def _write(self, path: Path, size: int, content: IO[bytes], done: int, total: int) -> None:
         self.job.check_cancelled()
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with place.open("xb") as copy:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("xb") as copy:
             while size:
                 chunk = content.read(min(1 << 20, size))
                 if not chunk:
@@ -236,39 +236,39 @@ def _unnumbered(archive: Path) -> str:
 
 
 def _split_in(*names: str) -> Split | None:
-    """Return the only split among the words of names, such as `cifar-train`; None for no or several splits."""
+    """Return the split named in names such as `cifar-train`, or None if they name no split or several."""
     words = [word for name in names for word in re.split(r"[\W_0-9]+", name) if is_split_name(word)]
     splits: set[Split | None] = {split_of(word) for word in words}
     return splits.pop() if len(splits) == 1 else None
 
 
 def _type_problem(entry: zipfile.ZipInfo) -> str:
-    """Return the reason to reject the type of an entry, or an empty text."""
+    """Return the reason to reject an archive entry by its type, or an empty string."""
     if entry.flag_bits & 1:
         return "is encrypted"
     return "is a link or a device" if stat.S_IFMT(entry.external_attr >> 16) not in (0, stat.S_IFREG) else ""
 
 
 def _name_problem(name: str) -> str:
-    """Return the reason to reject the name of an entry, or an empty text."""
+    """Return the reason to reject the path of an archive entry, or an empty string."""
     parts = name.split("/")
     if name.startswith("/") or "\\" in name or PureWindowsPath(name).drive or ".." in parts:
         return "leads out of the folder"
     if not {"", "."}.isdisjoint(parts):
         return "has an empty name"
-    if not _is_storable(name):
+    if not _is_portable(name):
         return "has a name that not every system can store"
     if any(map(_is_reserved, parts)):
         return "has a name that Windows reserves"
     return "has too long a name" if any(len(part.encode()) > _MAX_NAME_BYTES for part in parts) else ""
 
 
-def _is_storable(name: str) -> bool:
+def _is_portable(name: str) -> bool:
     """Return whether a name has no control characters, lone surrogates, or characters that this system forbids."""
-    signs = '<>:"|?*' if os.name == "nt" else ""
-    return not any(unicodedata.category(character) in ("Cc", "Cs") or character in signs for character in name)
+    forbidden = '<>:"|?*' if os.name == "nt" else ""
+    return not any(unicodedata.category(character) in ("Cc", "Cs") or character in forbidden for character in name)
 
 
 def _is_reserved(part: str) -> bool:
-    """Return whether Windows reserves a name or strips its end: `con.txt`, `a.`, `a `."""
+    """Return whether Windows reserves a name or strips its end, such as `con.txt`, `a.` or `a `."""
     return part.partition(".")[0].strip().casefold() in _RESERVED_NAMES or part[-1] in ". "

@@ -32,7 +32,7 @@ from visionft.project.image_window import choice_text
 from visionft.project.importing.import_filter import ClassMap, ImportBatch, ImportFilter
 from visionft.project.importing.other_project import Agreement, measure_agreement
 from visionft.project.importing.sources import Source, opened_source, require_understood, window_of_files
-from visionft.project.label_files import keep_label_files
+from visionft.project.label_files import record_label_files
 from visionft.project.queries import Conflict, class_names, count_classes_after, find_conflicts
 from visionft.project.store import Project
 
@@ -163,7 +163,7 @@ def import_table(
     )
     report = _Import(project, examiner, copy=copies, window=window, replaces_labels=replaces_labels).run(job=job)
     if not (report.stopped or source.is_unpacked):
-        _keep_label_files(project, source.path, report)
+        _record_label_files(project, source.path, report)
     return report
 
 
@@ -185,11 +185,11 @@ def _report_left_out_labels(opened: Source, job: JobContext) -> None:
         job.report(Notice(message=text, level="warning"))
 
 
-def _keep_label_files(project: Project, path: Path, report: ImportReport) -> None:
+def _record_label_files(project: Project, path: Path, report: ImportReport) -> None:
     """Keep the state of the label files, to offer their changes later; a failure is only logged."""
     files = [file for entry in report.interpretations for file in (entry.file, *entry.joined)]
     try:
-        keep_label_files(project.path, path, files)
+        record_label_files(project.path, path, files)
     except VisionFTError as error:
         logger.warning("Changes of the label files will not be offered: %s", error)
 

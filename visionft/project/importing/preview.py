@@ -43,7 +43,7 @@ class ImportPreview:
 
     source: Source
     new: int  # images to add
-    duplicates: tuple[str, ...]  # files with the content of a project image, or of an earlier file
+    duplicates: tuple[str, ...]  # files with the same content as a project image or an earlier file
     unreadable: tuple[RejectedFile, ...]
     skipped: tuple[RejectedFile, ...]
     classes: dict[str, int]  # new images by class
@@ -54,16 +54,16 @@ class ImportPreview:
     bytes: int  # total size of the new images
     smallest: tuple[int, int] | None  # (width, height) in pixels of the new image with the fewest pixels
     largest: tuple[int, int] | None
-    # Images with several classes in a single-label project; without a project, in the source itself.
+    # Images with several classes, in a single-label project or, without a project, within the source.
     conflicts: tuple[Conflict, ...] = ()
     warnings: tuple[ImageWarning, ...] = ()
     stopped: bool = False
-    image_reading: ImageReading = AS_STORED  # how the images are read: the project's setting, or measured
+    image_reading: ImageReading = AS_STORED  # planes, channels and intensity window: the project's, or measured
     known_facts: Mapping[Path, FileFacts] = field(default_factory=dict[Path, FileFacts], repr=False)
 
     @property
     def path(self) -> Path:
-        """The source, as the user named it."""
+        """The source path as given by the user."""
         return self.source.path
 
     @property
@@ -73,12 +73,12 @@ class ImportPreview:
 
     @property
     def readings(self) -> tuple[ImageTable, ...]:
-        """The readings of the source, most plausible first."""
+        """The possible interpretations of the source as a table, most plausible first."""
         return self.source.tables
 
     @property
     def reading(self) -> int:
-        """The number of the previewed reading, from 1 on."""
+        """The number of the previewed reading, counted from 1."""
         return self.source.number
 
 
@@ -159,7 +159,7 @@ def preview_table(
 
 
 class _NewImages:
-    """The new images of a source, with labels and splits of further rows and copies, like in an import."""
+    """The new images of a source, including labels and splits from further rows and copies, as in an import."""
 
     def __init__(self, project: Project | None) -> None:
         self._task = project.task if project is not None else None
@@ -170,19 +170,19 @@ class _NewImages:
         self.sources.update((image.source.path, image.source) for image in batch.new)
         self.files.update((image.source.path, image.file) for image in batch.new if image.file)
         for image in batch.known:
-            place = image.recorded
-            if place is not None and (first := self.sources.get(place)):
-                self.sources[place] = self._completed(first, image.source)
+            path = image.recorded
+            if path is not None and (first := self.sources.get(path)):
+                self.sources[path] = self._completed(first, image.source)
 
     def _completed(self, first: ImportRow, other: ImportRow) -> ImportRow:
-        """Return an image with missing values from another row; without a project, rows of the same file add labels."""
+        """Fill in an image's missing values from another row; without a project, rows of the same file add labels."""
         joins = self._task == "multi" or (self._task is None and other.path == first.path)
         labels = tuple(dict.fromkeys((*first.labels, *other.labels))) if joins else first.labels or other.labels
         return replace(first, labels=labels, split=first.split or other.split)
 
 
 def _preview_of(examiner: ImportFilter, images: _NewImages, search: "_ConflictSearch") -> ImportPreview:
-    """Return the preview; if images have several classes, there are no conflicts."""
+    """Return the preview, without conflicts if images have several classes."""
     sources = images.sources.values()
     files = images.files.values()
     multi_label_images = sum(len(row.labels) > 1 for row in sources)
@@ -218,12 +218,12 @@ def _class_splits(sources: Sequence[ImportRow]) -> dict[str, dict[str, int]]:
 
 
 class _ConflictSearch:
-    """Finds the conflicts of an import into a single-label project; `conflicts` is {content hash: conflict}."""
+    """Finds the label conflicts of an import into a single-label project; `conflicts` is {content hash: conflict}."""
 
     def __init__(self, project: Project | None, examiner: ImportFilter) -> None:
         self._project, self._is_copied = project, examiner.source.is_unpacked
         self._images: dict[str, conflicts.ImportedClasses] = {}  # by content hash, without images labelled by a person
-        self._classes: dict[str, tuple[int, str]] = {}  # {key of the name: (position, name)}
+        self._classes: dict[str, tuple[int, str]] = {}  # {name key: (position, name)}
         self._aliases: dict[str, str] = {}
         self.conflicts: dict[str, Conflict] = {}
         if project is not None:
@@ -233,38 +233,38 @@ class _ConflictSearch:
         self._add_classes(look.name for look in examiner.classes())
 
     def add(self, batch: ImportBatch) -> None:
-        """Record the new images of a batch, and the conflicts of its known images."""
+        """Record the new images of a batch, and label conflicts of images that are known already."""
         self._add_images(batch)
-        recorded = {image.sha256: image.recorded for image in batch.known}
-        source_labels = conflicts.group_statements(
+        paths = {image.sha256: image.recorded for image in batch.known}
+        source_labels = conflicts.group_candidates(
             (image.sha256, conflicts.CandidateLabel(label, image.origin))
             for image in batch.known
             for label in image.source.labels[:1]
         )
-        known = [self._images[content] for content in recorded if content in self._images]
+        known = [self._images[sha256] for sha256 in paths if sha256 in self._images]
         for image in sorted(known):
-            content = image.sha256
-            classes = conflicts.join_classes(image.classes, source_labels.get(content, ()), self._aliases)
-            if len(classes) == 1:  # the label is stored without its own origin
+            sha256 = image.sha256
+            classes = conflicts.merge_candidates(image.classes, source_labels.get(sha256, ()), self._aliases)
+            if len(classes) == 1:  # labels are stored without an origin, so the image's path takes its place
                 classes = {
                     key: conflicts.CandidateLabel(candidate.class_name, image.path)
                     for key, candidate in classes.items()
                 }
-            self._images[content] = image._replace(classes=classes)
+            self._images[sha256] = image._replace(classes=classes)
             self._add_classes(candidate.class_name for key, candidate in classes.items() if key not in self._classes)
-            if len(classes) > 1 and (place := recorded[content]) is not None:
+            if len(classes) > 1 and (path := paths[sha256]) is not None:
                 ordered = sorted(classes, key=lambda key: self._classes[key])
                 candidates = tuple(
                     conflicts.CandidateLabel(self._classes[key][1], classes[key].origin) for key in ordered
                 )
-                self.conflicts[content] = Conflict(path=printable(place), candidates=candidates)
+                self.conflicts[sha256] = Conflict(path=printable(path), candidates=candidates)
 
     def _add_images(self, batch: ImportBatch) -> None:
         """Add the images of a batch with their classes so far, in the order of image ids."""
-        contents = [image.sha256 for image in batch.known if image.sha256 not in self._images]
-        if self._project is not None and contents:
+        hashes = [image.sha256 for image in batch.known if image.sha256 not in self._images]
+        if self._project is not None and hashes:
             with self._project.reading() as connection:
-                for image in conflicts.imported_classes(connection, contents, {}):
+                for image in conflicts.imported_classes(connection, hashes, {}):
                     self._images.setdefault(image.sha256, image).classes.update(image.classes)
         self._add_classes(sorted({label for image in batch.new for label in image.source.labels}, key=natural_key))
         for image in batch.new:

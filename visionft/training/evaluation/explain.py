@@ -175,7 +175,7 @@ class Explainer:
     def __init__(self, model: RunModel, *, task: Task = "single") -> None:
         """Put the classifiers on the devices of their runs."""
         self._model = model
-        self._cache = ImageCache.usual()
+        self._cache = ImageCache.default()
         self._is_single = task == "single"
         self._temperature = temperature_of(model.run.path)
         self._views = [_View(part) for part in model.parts]

@@ -88,7 +88,7 @@ def epoch_sampler(
     is_shared: bool = True,
 ) -> EpochSampler:
     """Return a sampler of `count` images in the batches of the settings; `weights` (N,) draws some more often."""
-    part = {"rank": accelerator.process_index, "world": accelerator.num_processes} if is_shared else {}
+    part = {"rank": accelerator.process_index, "world_size": accelerator.num_processes} if is_shared else {}
     return EpochSampler(count, config.batch_size, seed=config.seed, shuffle=shuffle, weights=weights, **part)
 
 

@@ -93,13 +93,13 @@ def test_class_weights_multiply_the_losses_of_a_class_and_average_one() -> None:
 
 def test_processes_share_each_batch_and_a_single_last_image_joins_its_neighbours() -> None:
     def batches(rank: int, world: int) -> list[list[int]]:
-        sampler = EpochSampler(21, 8, seed=0, shuffle=True, rank=rank, world=world)
+        sampler = EpochSampler(21, 8, seed=0, shuffle=True, rank=rank, world_size=world)
         return [[key.position for key in batch] for batch in sampler]
 
     whole, first, second = batches(0, 1), batches(0, 2), batches(1, 2)
     assert [sorted(a + b) for a, b in zip(first, second, strict=True)] == [sorted(batch) for batch in whole]
     features = Batch(torch.randn(9, 4), torch.arange(9), torch.arange(9), ())
-    without_a_part = EpochSampler(9, 8, seed=0, shuffle=False, rank=1, world=2)
+    without_a_part = EpochSampler(9, 8, seed=0, shuffle=False, rank=1, world_size=2)
     assert [len(batch.images) for batch in Batches(without_a_part, features=features).epoch(0)] == [4, 0]
     for count, sizes in ((17, [8, 9]), (1, [1])):
         assert [len(batch) for batch in EpochSampler(count, 8, seed=0, shuffle=True)] == sizes
