@@ -332,7 +332,7 @@ def move_to_trash(path: Path) -> bool:
     starts = (DATABASE, UNPACKED_PREFIX)
     files = {
         framing_choice.FRAMING_FILE,
-        label_files.FILE,
+        label_files.LABEL_FILES_JSON,
         earlier_files.WINDOW_FILE,
         earlier_files.RECOMMENDATION_FILE,
     }

@@ -39,9 +39,9 @@ from visionft.features.neighbours import nearest
 from visionft.features.registration import (
     CoarseTemplate,
     RegistrationImage,
-    glance,
+    coarse_template,
+    find_alignments,
     may_align,
-    places,
     prepare,
     register,
     without_borders,
@@ -250,8 +250,8 @@ class _PairComparer:
         self._inputs, self._prints = inputs, prints
         self._cache = ImageCache.default()
         self._reading = inputs.images.image_reading
-        self._glance = lru_cache(8 * _KNOWN_IMAGES)(self._new_glance)
-        self._prepared = lru_cache(_KNOWN_IMAGES)(self._new_prepared)
+        self._coarse_template = lru_cache(8 * _KNOWN_IMAGES)(self._load_coarse_template)
+        self._prepared = lru_cache(_KNOWN_IMAGES)(self._load_prepared)
         folder = f"{_SCORES}-screened" if is_screened else _SCORES
         self._scores = RowStore(inputs.project_dir / CURATION_FOLDER / folder, np.dtype(np.float32))
         self.count = 0
@@ -304,8 +304,8 @@ class _PairComparer:
         best = 0.0
         for orientation in range(8):
             if orientations >> orientation & 1:
-                one, other = self._glance(first), self._glance(second).turned(orientation)
-                starts = places(one, other) if not self._is_screened or may_align(one, other) else ()
+                one, other = self._coarse_template(first), self._coarse_template(second).turned(orientation)
+                starts = find_alignments(one, other) if not self._is_screened or may_align(one, other) else ()
                 if starts:
                     mine, its = self._prepared(first), self._prepared(second)
                     if mine is None or its is None:
@@ -313,11 +313,11 @@ class _PairComparer:
                     best = max(best, min(register(mine, its.turned(orientation), starts), 0.9999))
         return np.float32(best)
 
-    def _new_glance(self, place: int) -> CoarseTemplate:
+    def _load_coarse_template(self, place: int) -> CoarseTemplate:
         row = self._prints.rows[place]
-        return glance(row["coarse"][: row["coarse_height"], : row["coarse_width"]])
+        return coarse_template(row["coarse"][: row["coarse_height"], : row["coarse_width"]])
 
-    def _new_prepared(self, place: int) -> RegistrationImage | None:
+    def _load_prepared(self, place: int) -> RegistrationImage | None:
         try:
             return prepare(
                 without_borders(

@@ -1,13 +1,14 @@
 """Quality measures of one image: sharpness, brightness, information, colour, size, and damage.
 
-One row of numbers per content, measured once; `quality` compares them with the other images.
+Each image content is measured once and gives one row of numbers; `quality` compares it with the other images.
 
-Sharpness is measured at edges, by two operators, and compared with class and set: the second derivative over the first
-where that is strongest (a Laplacian independent of contrast and texture), in the two of eight directions with the
-lowest ratio (motion blurs one), and the share of power in the finest detail. At 1 % false alarms on trashnet (192 px) a
-Gaussian of 1.0 / 1.5 px and a move of 7 / 11 px are found in .28 / .75 / .24 / .41 by the Laplacian's variance, .66 /
-1.00 / .53 / .64 by an undirected ratio; both of ours together find .97 / .97 / .83 / .95 at .6 %. A z-score alone flags
-the least sharp images of a uniform set (sign_digits: 200 false), so each must also be blurred by absolute value.
+Sharpness has two measures, which are compared with the class and the set. The first is the ratio of second to first
+derivative at the strongest edges (a Laplacian independent of contrast and texture), in the two of eight directions with
+the lowest ratio, because motion blurs one direction. The second is the share of power in the finest detail. At 1 %
+false alarms on TrashNet (192 px), Gaussian blur of 1.0 / 1.5 px and motion of 7 / 11 px are found in 0.28 / 0.75 / 0.24
+/ 0.41 of the images by the Laplacian's variance, and in 0.66 / 1.00 / 0.53 / 0.64 by an undirected ratio. Both measures
+together find 0.97 / 0.97 / 0.83 / 0.95 at 0.6 % false alarms. A z-score alone flags the least sharp images of a uniform
+set (200 false alarms on sign_digits), so an image must also be blurred by its absolute value.
 """
 
 import hashlib
@@ -26,20 +27,20 @@ from visionft.data.decode import decode_open, in_memory, open_image
 from visionft.data.depth import FEW_LEVELS, FIRST_PLANE
 from visionft.data.image_reading import AS_STORED, ImageReading
 
-VERSION: Final = 4  # of the measures: rows of another version are measured again
-LARGE, SMALL = 640, 96  # pixels of the shorter side at which sharpness is measured; never enlarged
+VERSION: Final = 4  # raise it when the measures change, so that images are measured again
+LARGE, SMALL = 640, 96  # pixels of the shorter side for measuring sharpness; images are never enlarged
 _REASON_BYTES: Final = 120
 _MAX_FILE_BYTES: Final = 10**8  # the bytes of larger files are not inspected
 
 MEASURES: Final = (
-    *("width", "height"),  # of the whole image, upright, in pixels
-    *("black", "dark", "light", "white"),  # percentiles 1, 5, 95 and 99 of its luminance, 0 to 1
-    "entropy",  # of its luminance in 256 steps, 0 to 8 bits
-    "deviation",  # of its luminance, 0 to .5
-    "clipped",  # share of pixels of which a channel is at its end, 0 to 1: lost highlights
+    *("width", "height"),  # pixels of the full-size image, upright
+    *("black", "dark", "light", "white"),  # percentiles 1, 5, 95 and 99 of the luminance, 0 to 1
+    "entropy",  # entropy of the luminance in 256 steps, 0 to 8 bits
+    "deviation",  # standard deviation of the luminance, 0 to 0.5
+    "clipped",  # share of pixels with a saturated channel, 0 to 1
     *("edges_large", "edges_small"),  # see `edge_sharpness`
     *("fine_large", "fine_small"),  # see `fine_share`
-    *("first_plane", "few_levels"),  # 1 where decoding loses this information (see `data.decode.Header`), else 0
+    *("first_plane", "few_levels"),  # 1 if decoding loses this information (see `data.decode.Header`), otherwise 0
     "painted",  # share filled by the decoder, see `corruption.filled_share`
 )
 ROW: Final = np.dtype([*((name, "<f4") for name in MEASURES), ("damage", f"S{_REASON_BYTES}")])
@@ -47,12 +48,11 @@ ROW: Final = np.dtype([*((name, "<f4") for name in MEASURES), ("damage", f"S{_RE
 
 _JPEG, _PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
 _END: Final = b"\xff\xd9"
-_EMPTY: Final = re.compile(rb"\x00{512,}")  # a lost sector; coded pixels of a non-uniform image never have this
-_BLOCK: Final = 16  # pixels: a JPEG is written in rows of blocks of 8 or 16, and is truncated between two
+_ZEROS: Final = re.compile(rb"\x00{512,}")  # a lost sector; coded pixels of a non-uniform image never contain this
 
 
 def corruption_in(content: bytes) -> str:
-    """Return the damage in the bytes of a whole file, as the end of a sentence; empty for none."""
+    """Return the damage found in the bytes of a file, as the end of a sentence, or an empty string."""
     if content.startswith(_PNG):
         return _png_corruption(content)
     start = _scan_start(content) if content.startswith(_JPEG) else 0
@@ -61,73 +61,73 @@ def corruption_in(content: bytes) -> str:
     end = content.find(_END, start)
     if end < 0:
         return Message("the end of the file is missing")
-    lost = sum(len(found.group()) for found in _EMPTY.finditer(content, start, end))
-    # An image of one colour has almost no coded data: half of its bytes and more may be zeros.
+    lost = sum(len(zeros.group()) for zeros in _ZEROS.finditer(content, start, end))
+    # An image of a single colour has almost no coded data, so half of its bytes or more may be zeros.
     return Message("{size} of it are zeros", size=size_text(lost)) if 0 < lost < (end - start) / 2 else ""
 
 
 def _scan_start(content: bytes) -> int:
-    """Return the start of the coded pixels, 0 if the segments before them are invalid."""
-    place = 2
-    while place + 4 <= len(content) and content[place] == 0xFF:
-        kind = content[place + 1]
+    """Return the offset of the coded pixels, or 0 if the segments before them are invalid."""
+    offset = 2
+    while offset + 4 <= len(content) and content[offset] == 0xFF:
+        kind = content[offset + 1]
         if kind == 0xFF:  # padding
-            place += 1
+            offset += 1
             continue
-        place += 2 + int.from_bytes(content[place + 2 : place + 4], "big")
+        offset += 2 + int.from_bytes(content[offset + 2 : offset + 4], "big")
         if kind == 0xDA:  # start of scan
-            return place
+            return offset
     return 0
 
 
 def _png_corruption(content: bytes) -> str:
-    """Verify the checksums of the pixel chunks: Pillow skips those."""
-    place = len(_PNG)
-    while place + 12 <= len(content):
-        length = int.from_bytes(content[place : place + 4], "big")
-        kind = content[place + 4 : place + 8]
-        end = place + 8 + length
+    """Verify the checksums of critical chunks, which include the pixels; Pillow does not check these."""
+    offset = len(_PNG)
+    while offset + 12 <= len(content):
+        length = int.from_bytes(content[offset : offset + 4], "big")
+        kind = content[offset + 4 : offset + 8]
+        end = offset + 8 + length
         if end + 4 > len(content):
             break
         if kind == b"IEND":
             return ""
         is_critical = kind[0] < 0x60  # a capital letter
-        if is_critical and zlib.crc32(memoryview(content)[place + 4 : end]) != int.from_bytes(content[end : end + 4]):
+        if is_critical and zlib.crc32(memoryview(content)[offset + 4 : end]) != int.from_bytes(content[end : end + 4]):
             return Message("a checksum in it is wrong")
-        place = end + 4
+        offset = end + 4
     return Message("the end of the file is missing")
 
 
 def filled_share(content: bytes, pixels: np.ndarray) -> float:
-    """Return the share of a JPEG, from its lower edge, filled with one colour by the decoder for want of data.
+    """Return the share of a truncated JPEG that the decoder filled with one colour, from the lower edge.
 
-    Such a part is exactly uniform from one side to the other, unlike any photograph, and ends abruptly. White and black
-    are excluded, because margins have them. `pixels` are uint8 (H, W, 3), in file orientation or turned.
+    Such a part is exactly uniform across the image, unlike in photographs, and ends abruptly. White and black are
+    excluded, because they are common in margins. `pixels` are uint8 (H, W, 3), in file orientation or upright.
     """
     if not content.startswith(_JPEG):
         return 0.0
-    shares = [_even_share(np.moveaxis(pixels, axis, 0)[::step]) for axis in (0, 1) for step in (-1, 1)]
-    found = [share for share in shares if share]
-    return found[0] if len(found) == 1 else 0.0  # a frame around an image is uniform on more than one side
+    shares = [_uniform_share(np.moveaxis(pixels, axis, 0)[::step]) for axis in (0, 1) for step in (-1, 1)]
+    uniform = [share for share in shares if share]
+    return uniform[0] if len(uniform) == 1 else 0.0  # a frame is uniform on more than one side
 
 
-def _even_share(lines: np.ndarray) -> float:
-    """Return the share of leading lines of one colour; 0 where that is no damage."""
+def _uniform_share(lines: np.ndarray) -> float:
+    """Return the share of leading lines that have one colour, or 0 if they are no damage."""
     colour = lines[0, 0].astype(int)
     if colour.max() < 8 or colour.min() > 247 or not (lines[0] == lines[0, 0]).all():
         return 0.0
-    is_even = (lines == lines[0, 0]).all(axis=(1, 2))
-    count = len(lines) if is_even.all() else int(is_even.argmin())
-    return count / len(lines) if 8 <= count < len(lines) else 0.0  # decoded rows
+    is_uniform = (lines == lines[0, 0]).all(axis=(1, 2))
+    count = len(lines) if is_uniform.all() else int(is_uniform.argmin())
+    return count / len(lines) if 8 <= count < len(lines) else 0.0  # 8 rows: the height of a JPEG block
 
 
 def measure(path: Path, sha256: str, reading: ImageReading = AS_STORED) -> np.ndarray:
-    """Return the row of `ROW`, shape (), of an image file with this content; the file is only read.
+    """Measure an image file with this SHA-256, and return a `ROW` of shape ().
 
-    For an undecodable image all numbers are NaN and `damage` has the reason.
+    If the image cannot be decoded, all numbers are NaN and `damage` has the reason.
 
     Raises:
-        ImageError: It is not available now: missing, not allowed, another content, too large for the memory.
+        ImageError: The file is missing, not readable, changed since its import, or too large for the memory.
     """
     row = np.full((), np.nan, ROW)
     row["damage"] = b""
@@ -152,7 +152,7 @@ def measure(path: Path, sha256: str, reading: ImageReading = AS_STORED) -> np.nd
 
 
 def _stored(reason: str) -> bytes:
-    """Return a reason as stored in a row, for `load_message`; a long one in English, cut between two characters."""
+    """Return a reason as bytes for `load_message`; a long one is stored in English and truncated."""
     stored = store_message(reason).encode()
     return stored if len(stored) <= _REASON_BYTES else reason.encode()[:_REASON_BYTES].decode(errors="ignore").encode()
 
@@ -166,7 +166,7 @@ def _measure_pixels(pixels: np.ndarray, row: np.ndarray) -> None:
     row["black"], row["dark"], row["light"], row["white"] = percentiles
     row["entropy"] = -np.sum(counts * np.log2(np.maximum(counts, 1e-12)))
     row["deviation"] = grey.std() / 255
-    row["clipped"] = (pixels.max(axis=2) >= 254).mean()  # of 255: also after JPEG
+    row["clipped"] = (pixels.max(axis=2) >= 254).mean()  # 254, because JPEG may change 255
     for name, near_side in (("large", LARGE), ("small", SMALL)):
         scaled = _reduced(grey, near_side).astype(np.float32)
         row[f"edges_{name}"] = edge_sharpness(scaled)
@@ -174,7 +174,7 @@ def _measure_pixels(pixels: np.ndarray, row: np.ndarray) -> None:
 
 
 def _reduced(pixels: np.ndarray, near_side: int) -> np.ndarray:
-    """Return pixels (H, W, ...) reduced to a shorter side of at most `near_side`."""
+    """Reduce pixels (H, W, ...) to a shorter side of at most `near_side`."""
     import cv2
 
     factor = near_side / min(pixels.shape[:2])
@@ -188,45 +188,50 @@ _DIRECTIONS: Final = tuple(np.arange(8) * np.pi / 8)
 
 
 def edge_sharpness(grey: np.ndarray) -> float:
-    """Measure the sharpness of the strongest edges, independent of contrast, in the least sharp directions.
+    """Measure the sharpness of the strongest edges in the two blurriest directions, independent of contrast.
 
-    Along a direction the second derivative is divided by the first where the first is strongest: for an edge blurred by
-    a Gaussian of s pixels the ratio is proportional to 1/s. Motion blurs an image in one direction only. The usual
-    variance of the Laplacian is the numerator over all directions and the whole image, and separates smooth from
-    textured objects rather than sharp from blurred ones.
+    For each direction, the energy of the second derivative is divided by the energy of the first, around the steepest
+    slopes. For an edge blurred by a Gaussian of s pixels the root of this ratio is proportional to 1/s. Only the
+    blurriest directions are used, because motion blurs a single direction. The common variance of the Laplacian is like
+    the numerator over the whole image: it distinguishes smooth from textured objects rather than sharp from blurred
+    images.
+
+    Args:
+        grey: float32 (H, W), 0 to 255.
 
     Returns:
-        Half the logarithm of the ratio of the energies of float32 (H, W), 0 to 255, mean of the two least of eight
-        directions; NaN where there is no edge.
+        Half the logarithm of the energy ratio, averaged over the two lowest of eight directions; NaN if the image is
+        too small or a direction has no edge.
     """
     import cv2
 
     if min(grey.shape) < 8:
         return np.nan
-    half, smooth, second = (np.array(taps, np.float32) for taps in ([-0.5, 0, 0.5], [0.25, 0.5, 0.25], [1, -2, 1]))
-    soft = cv2.GaussianBlur(grey, (0, 0), 0.7)  # pixels: single noisy ones are no edges
+    first, smooth, second = (np.array(taps, np.float32) for taps in ([-0.5, 0, 0.5], [0.25, 0.5, 0.25], [1, -2, 1]))
+    blurred = cv2.GaussianBlur(grey, (0, 0), 0.7)  # keeps single noisy pixels from counting as edges
     x, y, xx, yy, xy = (
-        cv2.sepFilter2D(soft, cv2.CV_32F, across, down)
-        for across, down in ((half, smooth), (smooth, half), (second, smooth), (smooth, second), (half, half))
+        cv2.sepFilter2D(blurred, cv2.CV_32F, across, down)
+        for across, down in ((first, smooth), (smooth, first), (second, smooth), (smooth, second), (first, first))
     )
     ratios: list[float] = []
     for angle in _DIRECTIONS:
         c, s = np.float32(np.cos(angle)), np.float32(np.sin(angle))
         slopes = np.square(c * x + s * y)
-        least = np.percentile(slopes[::2, ::2], 99)  # percentile from which slopes count as edges
-        is_edge = cv2.dilate((slopes >= least).view(np.uint8), np.ones((3, 3), np.uint8)).view(bool)
-        steepness = float(slopes[is_edge].sum())
-        if steepness < 1e-3:
+        edge_threshold = np.percentile(slopes[::2, ::2], 99)
+        is_edge = cv2.dilate((slopes >= edge_threshold).view(np.uint8), np.ones((3, 3), np.uint8)).view(bool)
+        slope_energy = float(slopes[is_edge].sum())
+        if slope_energy < 1e-3:
             return np.nan
-        bends = c * c * xx[is_edge] + np.float32(2) * c * s * xy[is_edge] + s * s * yy[is_edge]
-        ratios.append(0.5 * float(np.log(np.square(bends).sum() / steepness + 1e-6)))
+        curvature = c * c * xx[is_edge] + np.float32(2) * c * s * xy[is_edge] + s * s * yy[is_edge]
+        ratios.append(0.5 * float(np.log(np.square(curvature).sum() / slope_energy + 1e-6)))
     return float(np.mean(sorted(ratios)[:2]))
 
 
 def fine_share(grey: np.ndarray) -> float:
-    """Return the share of an image's power, float32 (H, W), in its finest detail; NaN without contrast.
+    """Return how much of the power of a float32 (H, W) image is in its finest detail; NaN without contrast.
 
-    It is the logarithm of mean power from .35 to .5 cycles a pixel over that from .12 to .25, in a Hann window.
+    This is the logarithm of the mean power at 0.35 to 0.5 cycles per pixel, divided by the mean power at 0.12 to 0.25
+    cycles per pixel, in a Hann window.
     """
     height, width = grey.shape
     if min(grey.shape) < 16:

@@ -24,7 +24,7 @@ from visionft.data.types import Snapshot
 from visionft.features.connected import DisjointSets
 from visionft.features.fingerprints import FINGERPRINTS_FOLDER, Fingerprints, fingerprints
 from visionft.features.neighbours import MAX_EXACT_ROWS
-from visionft.features.registration import CoarseTemplate, glance, places
+from visionft.features.registration import CoarseTemplate, coarse_template, find_alignments
 
 logger = logging.getLogger(__name__)
 
@@ -119,14 +119,14 @@ def _near_pairs(
     near = bits <= _BITS
     rows = np.stack([bits[near], first[near], second[near], turns[near]], axis=1).astype(np.int64)
     sets = DisjointSets()
-    found: list[tuple[int, int]] = []
+    near_pairs: list[tuple[int, int]] = []
 
     @lru_cache(_KNOWN_IMAGES)
-    def coarse(place: int) -> CoarseTemplate:
-        row = prints.rows[place]
-        return glance(row["coarse"][: row["coarse_height"], : row["coarse_width"]])
+    def coarse(index: int) -> CoarseTemplate:
+        row = prints.rows[index]
+        return coarse_template(row["coarse"][: row["coarse_height"], : row["coarse_width"]])
 
-    # The surest first; images connected already are not compared again: of N images that are all alike, N - 1 pairs.
+    # The most similar pairs first. Connected images are not compared again, so N equal images give N - 1 pairs.
     order = np.lexsort(rows.T[::-1])
     for done, (_, one, other, turn) in enumerate(rows[order].tolist()):
         if done % 256 == 0:
@@ -135,25 +135,25 @@ def _near_pairs(
         low, high = sorted((prints.images[one].image_id, prints.images[other].image_id))
         if high <= newer_than or (low, high) in apart or sets.root(low) == sets.root(high):
             continue
-        starts = places(coarse(one), coarse(other).turned(turn))
+        starts = find_alignments(coarse(one), coarse(other).turned(turn))
         if starts and starts[0].correlation >= _ALIKE:
             sets.join(low, high)
-            found.append((low, high))
-    return sorted(found)
+            near_pairs.append((low, high))
+    return sorted(near_pairs)
 
 
 def pairs_by_hash(
     hashes: np.ndarray, places: np.ndarray, *, max_exact: int, job: JobContext = SILENT_JOB
 ) -> np.ndarray:
-    """Return (P, 3): two places and the bit of the orientation of the second most similar to the first.
+    """Return (P, 3): the indices of two images, and the bit of the second one's orientation most similar to the first.
 
-    Of more than 10,000 images a multi-index finds all pairs with up to 8 different bits and most of the others, of more
-    than `max_exact` all with up to 5: 0.2 ms an image of a million, in place of 2.4.
+    With more than 10,000 images, a multi-index finds all pairs with up to 8 different bits and most of the others; with
+    more than `max_exact` images, all pairs with up to 5. It takes 0.2 ms per image of a million, instead of 2.4 ms.
 
     Args:
         hashes: (N, 8) uint64, as in `Fingerprints`.
-        places: (N,) numbers of the images, in place of their rows.
-        max_exact: Largest number of images whose search finds all pairs up to 8 bits.
+        places: (N,) indices of the images, which are returned instead of row numbers.
+        max_exact: Largest number of images for which all pairs with up to 8 different bits are found.
         job: Receives the progress.
     """
     found = [np.empty((0, 3), np.int64)]

@@ -21,9 +21,9 @@ from visionft.core.jobs import JobCancelled, JobContext
 from visionft.features.fingerprints import ROW, Fingerprints
 from visionft.features.registration import (
     coarse_of,
-    glance,
+    coarse_template,
+    find_alignments,
     grey_of,
-    places,
     prepare,
     register,
 )
@@ -53,7 +53,9 @@ def copies(image: Image.Image) -> dict[str, Image.Image]:
 
 def score(first: Image.Image, second: Image.Image, orientation: int = 0) -> float:
     one, other = (np.asarray(each) for each in (first, second))
-    starts = places(glance(coarse_of(grey_of(one))), glance(coarse_of(grey_of(other))).turned(orientation))
+    starts = find_alignments(
+        coarse_template(coarse_of(grey_of(one))), coarse_template(coarse_of(grey_of(other))).turned(orientation)
+    )
     return register(prepare(one), prepare(other).turned(orientation), starts)
 
 
