@@ -1,7 +1,8 @@
-"""Build the wheel, install it away from the sources, and use it: `.venv/bin/python packaging/check_wheel.py`.
+"""Build the wheel, install it outside the source tree, and test it: `.venv/bin/python packaging/check_wheel.py`.
 
-It needs no network: this environment's hatchling builds it, and the new environment finds the libraries of this one.
-Prints the content and size of the wheel. `--quick` skips the use (packaging/smoke.py), which takes minutes.
+It needs no network: this environment's hatchling builds the wheel, and the new environment uses the libraries of this
+one. Prints the size of the wheel and its largest folders. `--quick` skips the smoke test (packaging/smoke.py), which
+takes minutes.
 """
 
 import hashlib
@@ -19,11 +20,11 @@ PACKAGES = ("visionft", "gui", "models", "resources")
 
 
 def main(arguments: list[str]) -> int:
-    """Return 0 where the wheel is whole and works."""
+    """Build, install and test the wheel; return 0 on success."""
     with tempfile.TemporaryDirectory(prefix="visionft-wheel-") as temporary:
         folder = Path(temporary)
         wheel = build(folder / "dist")
-        describe(wheel)
+        print_summary(wheel)
         program = install(wheel, folder / "environment")
         foreign = [line for line in where_from(program) if Path(line).is_relative_to(ROOT)]
         if foreign:
@@ -41,7 +42,7 @@ def build(folder: Path) -> Path:
     return Path(next(WheelBuilder(str(ROOT)).build(directory=str(folder), versions=["standard"])))
 
 
-def describe(wheel: Path) -> None:
+def print_summary(wheel: Path) -> None:
     """Print the wheel's size and hash, and the compressed size of its largest folders."""
     with zipfile.ZipFile(wheel) as archive:
         sizes: Counter[str] = Counter()
@@ -71,7 +72,7 @@ def install(wheel: Path, environment: Path) -> Path:
         text=True,
         check=True,
     ).stdout.strip()
-    # Plain folders on the path: their own .pth files, such as an editable VisionFT's, are not read.
+    # The .pth files of folders added to the path, such as an editable VisionFT's, are not read.
     libraries = [path for path in sys.path if Path(path).name == "site-packages"]
     (Path(site_packages) / "libraries.pth").write_text("\n".join(libraries), encoding="utf-8")
     return binaries / ("visionft.exe" if os.name == "nt" else "visionft")

@@ -1,9 +1,9 @@
-"""Photographs the pages of the window over a real project: `python packaging/screenshots.py [OUT]`.
+"""Save screenshots of the window's pages with a real project: `python packaging/screenshots.py [OUT]`.
 
-They are the pictures of README and manual, in the light theme and English, of a run of Balanced.
+README and manual show them, in English and the light theme, with a run of the preset Balanced.
 
-The sample's photographs become a project, a run is trained in the window, measured and exported, and the checks of
-Curate are run. So every figure in a picture was measured on the computer that made it.
+The script creates the sample project, trains a run in the window, evaluates and exports it, and runs the checks of
+Curate. So every number in a screenshot was measured on the computer that made it.
 """
 
 import os
@@ -34,11 +34,11 @@ from visionft.training.run_settings import preset_of_project
 from visionft.training.runs.run_folder import list_runs
 
 SIZE = (1280, 800)
-PATIENCE_S = 3600
+TIMEOUT_S = 3600
 
 
 class Studio:
-    """A window, with its project."""
+    """The window with its project."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
@@ -63,7 +63,7 @@ class Studio:
     def press(self, page: Any, words: Any) -> None:
         """Press the visible button with this text."""
         buttons = page.findChildren(QAbstractButton)
-        next(each for each in buttons if each.text() == tr(words) and each.isVisible()).click()
+        next(button for button in buttons if button.text() == tr(words) and button.isVisible()).click()
         self.wait_for_jobs()
 
     def rest(self, milliseconds: int) -> None:
@@ -73,8 +73,8 @@ class Studio:
         loop.exec()
 
     def wait_until(self, is_done: Callable[[], bool]) -> None:
-        """Wait, up to an hour."""
-        deadline = time.monotonic() + PATIENCE_S
+        """Wait for a condition, up to an hour."""
+        deadline = time.monotonic() + TIMEOUT_S
         while not is_done():
             self.rest(50)
             if time.monotonic() > deadline:
@@ -84,8 +84,8 @@ class Studio:
         """Wait for the end of all jobs."""
         self.wait_until(lambda: not self.state.jobs.pending)
 
-    def photograph(self, target: Path) -> None:
-        """Write a picture of the window, with `~` for the temporary home."""
+    def save_screenshot(self, target: Path) -> None:
+        """Save a screenshot of the window, with `~` for the temporary home folder."""
         for banner in self.window.findChildren(Banner):
             banner.hide()
         for widget in (*self.window.findChildren(QLabel), *self.window.findChildren(QLineEdit)):
@@ -104,7 +104,7 @@ class Studio:
 
 
 def make_project(studio: Studio, config: TrainConfig | None) -> None:
-    """Make the sample project, train a run in the window (without `config` of Balanced), measure and export it."""
+    """Create the sample project, train a run in the window with `config` or the preset Balanced, and export it."""
     from visionft.export.exporter import export_run
     from visionft.training.evaluation.report import evaluate_run
 
@@ -130,15 +130,15 @@ def make_project(studio: Studio, config: TrainConfig | None) -> None:
     studio.press(studio.show("curate"), "Find issues")
 
 
-def pose(studio: Studio, name: str) -> None:
-    """Show a page with something on it."""
+def prepare_page(studio: Studio, name: str) -> None:
+    """Show a page with content worth a screenshot."""
     page = studio.show(name)
     images, run = studio.session.snapshot().images, list_runs(studio.session.path)[-1]
     match name:
-        case "label":  # a few images where one class ends and the next begins
-            place = next(place for place, image in enumerate(images) if image.labels == images[-1].labels)
-            page.grid.selection.set_current(place)
-            page.grid.selection.set_current(place + 2, extend=True)
+        case "label":  # select the first images of the last class, so that two classes are visible
+            index = next(index for index, image in enumerate(images) if image.labels == images[-1].labels)
+            page.grid.selection.set_current(index)
+            page.grid.selection.set_current(index + 2, extend=True)
         case "curate":
             page.show_view("map")
             studio.wait_for_jobs()
@@ -155,7 +155,7 @@ def pose(studio: Studio, name: str) -> None:
 
 
 def main(out: Path, config: TrainConfig | None = None) -> None:
-    """Write a picture of every page but the settings into `out`; `config` takes the place of Balanced."""
+    """Save a screenshot of every page except the settings in `out`; `config` replaces the preset Balanced."""
     with tempfile.TemporaryDirectory() as temporary:
         for name in ("HOME", "USERPROFILE", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME"):
             os.environ[name] = temporary
@@ -163,9 +163,9 @@ def main(out: Path, config: TrainConfig | None = None) -> None:
         make_project(studio, config)
         out.mkdir(parents=True, exist_ok=True)
         for page in PAGES:
-            if page.name != "settings":  # README shows the work
-                pose(studio, page.name)
-                studio.photograph(out / f"{page.name}.png")
+            if page.name != "settings":  # README does not show the settings
+                prepare_page(studio, page.name)
+                studio.save_screenshot(out / f"{page.name}.png")
         studio.close()
 
 

@@ -179,16 +179,16 @@ def install(*, cuda: bool, with_tests: bool) -> None:
     install_torch(cuda=cuda)
     if cuda:
         pip("install", "--editable", ".", *tools)
-    else:  # pip can leave out no requirement of a package, so they are given one by one
+    else:  # pip cannot exclude single requirements of a package, so they are listed
         pip("install", *cpu_requirements(), *tools)
         pip("install", "--editable", ".", "--no-deps")
 
 
 def state(*, with_tests: bool) -> dict[str, object]:
-    """Describe the environment of the command; the stamp holds the last installed one.
+    """Describe the environment that the command needs; the stamp describes the installed one.
 
-    Installed development tools stay: `test` then `demo` must not need another installation. So do CUDA builds: a driver
-    being updated, or a GPU switched off, must not cost gigabytes.
+    Installed development tools are kept, so that `test` followed by `demo` does not install anything. CUDA builds are
+    kept too, so that a driver update or a GPU that is switched off does not cause a download of gigabytes.
     """
     installed = read_stamp()
     project = (ROOT / "pyproject.toml").read_bytes()
@@ -203,7 +203,7 @@ def state(*, with_tests: bool) -> dict[str, object]:
 
 
 def read_stamp() -> dict[str, object]:
-    """Return the last installed state; empty without one or with a damaged file."""
+    """Return the state of the last installation; empty if there is none or its file is damaged."""
     try:
         stamp = json.loads(STAMP.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -217,24 +217,24 @@ def write_stamp(stamp: dict[str, object]) -> None:
 
 
 def is_current(installed: dict[str, object], wanted: dict[str, object]) -> bool:
-    """Return whether the environment already fits the command."""
+    """Return whether the environment needs no installation for the command."""
     return installed == wanted and os.access(python_in_venv(), os.X_OK)
 
 
 def is_usable(installed: dict[str, object], wanted: dict[str, object]) -> bool:
-    """Return whether an existing environment can be installed into: same place and kind of Python, with pip."""
+    """Return whether an existing environment can be reused: same location, Python version and platform, with pip."""
     if installed.get("root", wanted["root"]) != wanted["root"] or not python_in_venv().exists():
         return False
-    question = "import pip, sys, sysconfig; print('%d.%d' % sys.version_info[:2], sysconfig.get_platform())"
+    probe = "import pip, sys, sysconfig; print('%d.%d' % sys.version_info[:2], sysconfig.get_platform())"
     try:
-        answer = subprocess.run([*own_python(), "-c", question], capture_output=True, text=True, check=False)
-    except OSError:  # made on another computer
+        result = subprocess.run([*isolated_python(), "-c", probe], capture_output=True, text=True, check=False)
+    except OSError:  # created on another computer, so that its Python cannot run
         return False
-    return answer.stdout.strip() == f"{wanted['python']} {wanted['platform']}"
+    return result.stdout.strip() == f"{wanted['python']} {wanted['platform']}"
 
 
 def has_nvidia_gpu() -> bool:
-    """Ask the NVIDIA driver, where there is one, whether it sees a GPU; starts no CUDA."""
+    """Return whether the NVIDIA driver sees a GPU, without initialising CUDA."""
     try:
         driver = ctypes.CDLL("nvml.dll" if os.name == "nt" else "libnvidia-ml.so.1")
         count = ctypes.c_uint()
@@ -246,19 +246,19 @@ def has_nvidia_gpu() -> bool:
 
 def requirements() -> list[str]:
     """Return the requirements in pyproject.toml."""
-    import tomllib  # of Python 3.11: an older one still has to read this file
+    import tomllib  # new in Python 3.11; older versions must still be able to load this file
 
     with (ROOT / "pyproject.toml").open("rb") as file:
         return tomllib.load(file)["project"].get("dependencies", [])
 
 
 def cpu_requirements() -> list[str]:
-    """Return the same for a computer without an NVIDIA GPU: ONNX Runtime without CUDA."""
+    """Return the requirements for a computer without an NVIDIA GPU, with ONNX Runtime for the CPU."""
     return [line.replace("onnxruntime-gpu", "onnxruntime") for line in requirements()]
 
 
 def install_torch(*, cuda: bool) -> None:
-    """Install this computer's build of PyTorch where pip alone would choose another; a failure is not fatal."""
+    """Install the PyTorch build for this computer if pip alone would choose another one; a failure is not fatal."""
     backend = torch_backend(cuda=cuda)
     if backend is None:
         return
@@ -271,61 +271,62 @@ def install_torch(*, cuda: bool) -> None:
 
 
 def torch_backend(*, cuda: bool) -> str | None:
-    """Return the PyTorch build for uv to find; None where pip finds the right one.
+    """Return the torch backend to pass to uv, or None if pip alone installs the right build.
 
-    By default pip finds CUDA builds for Linux, CPU builds for Windows and the one build for macOS. Other package
-    sources in pip's settings (a company's server, a folder of wheels) take precedence: uv would not know them.
+    By default pip installs CUDA builds on Linux, CPU builds on Windows and the only build on macOS. If pip's settings
+    name other package sources (a company's server, a folder of wheels), the result is None, because uv does not read
+    these settings. The environment variable UV_TORCH_BACKEND takes precedence.
     """
     chosen = os.environ.get("UV_TORCH_BACKEND")
     if chosen:
         return chosen
-    needed = {("linux", False): "cpu", ("win32", True): "auto"}.get((sys.platform, cuda))
-    return None if needed and pip_has_other_sources() else needed
+    backend = {("linux", False): "cpu", ("win32", True): "auto"}.get((sys.platform, cuda))
+    return None if backend and pip_has_other_sources() else backend
 
 
 def pip_has_other_sources() -> bool:
-    """Tell whether pip's settings, in files or the environment, name other places to look for packages."""
-    line = [*own_python(), "-m", "pip", "config", "list"]
+    """Return whether pip's settings, in files or the environment, name other package sources."""
+    line = [*isolated_python(), "-m", "pip", "config", "list"]
     settings = subprocess.run(line, capture_output=True, text=True, check=False, cwd=ROOT).stdout
     names = {setting.partition("=")[0].rpartition(".")[2] for setting in settings.splitlines()}
     return not names.isdisjoint({"index-url", "extra-index-url", "find-links", "no-index"})
 
 
 def python_in_venv() -> Path:
-    """Return the environment's own interpreter."""
+    """Return the path of the environment's interpreter."""
     return ENVIRONMENT / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
-def own_python() -> list[str]:
-    """Return the isolated interpreter command for installing: the user's settings do not reach it.
+def isolated_python() -> list[str]:
+    """Return the command of the environment's interpreter in isolated mode.
 
-    Neither files in the current folder, whatever their names, nor libraries in PYTHONPATH.
+    It ignores files in the current folder, PYTHONPATH and the user's site-packages.
     """
     return [str(python_in_venv()), "-I"]
 
 
 def pip(*arguments: str) -> None:
-    """Run pip of the environment; its messages go to stderr, so stdout is the command's alone."""
-    line = [*own_python(), "-m", "pip", "--disable-pip-version-check", *arguments, "--quiet"]
-    into_environment = {**os.environ, "PIP_USER": "0"}  # settings of some systems say otherwise
+    """Run pip in the environment; its messages go to stderr, because stdout belongs to the command."""
+    line = [*isolated_python(), "-m", "pip", "--disable-pip-version-check", *arguments, "--quiet"]
+    into_environment = {**os.environ, "PIP_USER": "0"}  # some systems are configured to install for the user
     subprocess.run(line, check=True, stdout=sys.stderr, cwd=ROOT, env=into_environment)
 
 
 def uv(*arguments: str) -> None:
-    """Run uv, since it knows PyTorch's package indexes: a current one, installed only for this call."""
+    """Run the newest uv, which knows PyTorch's package indexes; it is installed only for this call."""
     pip("install", "uv")
     try:
-        line = [*own_python(), "-m", "uv", *arguments, "--python", str(python_in_venv())]
+        line = [*isolated_python(), "-m", "uv", *arguments, "--python", str(python_in_venv())]
         subprocess.run(line, check=True, stdout=sys.stderr, cwd=ROOT)
     finally:
         pip("uninstall", "--yes", "uv")
 
 
 def command_line(command: str, rest: list[str]) -> list[str]:
-    """Return the command to run in the environment; developers' variables reach their tests."""
+    """Return the command to run in the environment; only `test` reads Python's environment variables."""
     if command == "test":
         return [str(python_in_venv()), "-P", *utf8(), "-m", "pytest", *(rest or QUICK_TESTS)]
-    return [*own_python(), *utf8(), "-m", "visionft", command, *rest]
+    return [*isolated_python(), *utf8(), "-m", "visionft", command, *rest]
 
 
 def utf8() -> list[str]:

@@ -1,9 +1,9 @@
-"""The text encoder of a CLIP or SigLIP: from texts to the common embedding space.
+"""The text encoder of a CLIP or SigLIP network, from texts to the embedding space shared with images.
 
-open_clip (`visionft[zero-shot]`) builds the transformer; its weights lie in the same file as the image side's. The
-tokenizers equal open_clip's. Mistakes there are silent: SigLIP loses a tenth of its accuracy if texts keep case and
-punctuation (NVlabs/RADIO#142), and predicts at chance level if texts are not padded to full length
-(embeddings-benchmark/mteb#1424), because it pools at the last position.
+open_clip (`visionft[zero-shot]`) builds the transformer; its weights are in the same file as those of the image
+encoder. The tokenizers are equivalent to open_clip's. Mistakes in them cause no error: SigLIP loses a tenth of its
+accuracy if texts keep case and punctuation (NVlabs/RADIO#142), and predicts at chance level if texts are not padded to
+the full length (embeddings-benchmark/mteb#1424), because it pools at the last position.
 """
 
 import importlib.util
@@ -32,35 +32,35 @@ Tokenize = Callable[[Sequence[str]], Tensor]  # texts -> (N, context length) of 
 
 
 def tokenizer_for(tower: TextTower, vocabulary: Path | None) -> Tokenize:
-    """Return the tokenizer of a text encoder; `vocabulary` is its `tokenizer.json`, where it has one.
+    """Return the tokenizer of a text encoder; `vocabulary` is its `tokenizer.json`, if it has one.
 
     Raises:
-        WeightsError: The vocabulary cannot be read, or is of another kind.
+        WeightsError: The vocabulary cannot be read, or is not a SigLIP vocabulary.
     """
     if tower.tokenizer == "siglip":
         assert vocabulary is not None
         return siglip_tokenizer(vocabulary, tower.context_length)
     from open_clip.tokenizer import SimpleTokenizer
 
-    # CLIP's: lower case, byte pairs, a token at the start and one at the end, zeros behind. A text beyond the limit is
-    # cut, and keeps the end token: the encoder pools there.
+    # CLIP's tokenizer lower-cases, applies byte-pair encoding, adds a start and an end token, and pads with zeros.
+    # Longer texts are truncated but keep the end token, because the encoder pools at its position.
     tokenizer = SimpleTokenizer(context_length=tower.context_length)
     return lambda texts: tokenizer(list(texts))
 
 
 def siglip_tokenizer(vocabulary: Path, context_length: int) -> Tokenize:
-    """Return SigLIP's: canonical text, its pieces, a token at the end, padded to the full length.
+    """Return the SigLIP tokenizer, which canonicalises and tokenises a text, adds an end token, and pads it.
 
     Raises:
-        WeightsError: The file cannot be read, or has no tokens for the end and for padding.
+        WeightsError: The file cannot be read, or lacks the end or the padding token.
     """
     from open_clip.tokenizer import get_clean_fn
     from tokenizers import Tokenizer
 
-    clean = get_clean_fn("canonicalize")  # repaired, in lower case, without punctuation, words one space apart
+    clean = get_clean_fn("canonicalize")  # fixes broken Unicode, lower-cases, strips punctuation, collapses whitespace
     try:
         tokenizer: Any = Tokenizer.from_file(str(vocabulary))
-    except Exception as error:  # the library raises a bare Exception for whatever is wrong with a file
+    except Exception as error:  # the library raises a bare Exception for any invalid file
         reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
         message = Message("{file} is not a readable vocabulary: {reason}.", file=vocabulary.name, reason=reason)
         raise WeightsError(message, "Get the file again.") from error
@@ -74,8 +74,8 @@ def siglip_tokenizer(vocabulary: Path, context_length: int) -> Tokenize:
     def tokenize(texts: Sequence[str]) -> Tensor:
         rows = torch.full((len(texts), context_length), pad, dtype=torch.long)
         for row, text in zip(rows, texts, strict=True):
-            pieces = tokenizer.encode(clean(text), add_special_tokens=False).ids[: context_length - 1]
-            row[: len(pieces) + 1] = torch.tensor([*pieces, end])
+            token_ids = tokenizer.encode(clean(text), add_special_tokens=False).ids[: context_length - 1]
+            row[: len(token_ids) + 1] = torch.tensor([*token_ids, end])
         return rows
 
     return tokenize
@@ -83,11 +83,11 @@ def siglip_tokenizer(vocabulary: Path, context_length: int) -> Tokenize:
 
 BATCH = 64  # texts at a time
 STAGE = Message("Reading the prompts")
-NOTHING = "a photo."  # the text that each of several labels is compared with
+NEUTRAL_TEXT = "a photo."  # baseline with which each class of a multi-label task is compared
 
 
 class TextEncoder:
-    """A text encoder with its weights, its description (`tower`), and the common space with images."""
+    """A text encoder with its weights, its description (`tower`), and the embedding space shared with images."""
 
     def __init__(self, tower: TextTower, network: Any, tokenize: Tokenize, space: CommonSpace) -> None:
         self.tower, self.space = tower, space
@@ -95,9 +95,9 @@ class TextEncoder:
 
     @torch.inference_mode()
     def encode(self, texts: Sequence[str], *, job: JobContext = SILENT_JOB) -> Tensor:
-        """Map texts to points (N, E) of length 1, float32 on the CPU; equal texts are read once."""
-        places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
-        unique = list(places)
+        """Map texts to (N, E) float32 unit vectors on the CPU; equal texts are encoded once."""
+        index_of = {text: index for index, text in enumerate(dict.fromkeys(texts))}
+        unique = list(index_of)
         rows = []
         device = next(self._network.parameters()).device
         for begin in range(0, len(unique), BATCH):
@@ -105,26 +105,26 @@ class TextEncoder:
             job.report(Progress(stage=STAGE, done=begin, total=len(unique)))
             tokens = self._tokenize(unique[begin : begin + BATCH]).to(device)
             rows.append(F.normalize(self._network(tokens).float(), dim=-1).cpu())
-        return torch.cat(rows)[[places[text] for text in texts]]
+        return torch.cat(rows)[[index_of[text] for text in texts]]
 
     def class_points(self, classes: Sequence[ClassTexts], *, job: JobContext = SILENT_JOB) -> ClassPoints:
-        """Return one point of length 1 for each class: the direction of the mean of its texts' points."""
-        texts = [*(text for each in classes for text in each.texts), NOTHING]
-        *points, nothing = self.encode(texts, job=job)
-        parts = torch.stack(points).split([len(each.texts) for each in classes])
-        means = F.normalize(torch.stack([part.mean(dim=0) for part in parts]), dim=-1)
-        return ClassPoints(self.space, means, nothing)
+        """Return a unit vector for each class: the normalised mean of the vectors of its texts."""
+        texts = [*(text for class_texts in classes for text in class_texts.texts), NEUTRAL_TEXT]
+        *points, neutral = self.encode(texts, job=job)
+        of_classes = torch.stack(points).split([len(class_texts.texts) for class_texts in classes])
+        means = F.normalize(torch.stack([of_class.mean(dim=0) for of_class in of_classes]), dim=-1)
+        return ClassPoints(self.space, means, neutral)
 
 
 def open_text_side(
     backbone: Backbone, source: str = PRETRAINED, *, device: torch.device | str = "cpu", job: JobContext = SILENT_JOB
 ) -> TextEncoder:
-    """Return the text encoder of a backbone with the weights of `source`; its vocabulary is fetched if needed.
+    """Return the text encoder of a backbone with the weights of `source`; its vocabulary is downloaded if needed.
 
-    `source` is `pretrained`, or the path of a file of both sides or of its folder.
+    `source` is `pretrained`, or the path of a weights file of both encoders or of its folder.
 
     Raises:
-        ConfigError: The backbone has no text side.
+        ConfigError: The backbone has no text encoder.
         VisionFTError: open_clip is not installed.
         WeightsError: The weights or the vocabulary are not available, or belong to another network.
     """
@@ -149,7 +149,7 @@ def open_text_side(
 
 
 def text_side_of(backbone: Backbone) -> TextTower:
-    """Return the text side of a backbone (ConfigError: it has none; the message lists backbones with one)."""
+    """Return the text encoder's description of a backbone; raises `ConfigError` if it has no text encoder."""
     if backbone.text:
         return backbone.text
     message = Message("{name} has no text encoder, so it cannot use prompts", name=backbone.name)
@@ -165,18 +165,18 @@ def build_text_network(tower: TextTower) -> Any:
 
 
 def _load(network: Any, state: dict[str, Tensor], path: Path, tower: TextTower) -> None:
-    """Fill the network with the text side's tensors (WeightsError: names or shapes differ)."""
-    side = {name.removeprefix("text."): value for name, value in state.items() if name.startswith("text.")}
-    own = network.state_dict()
-    if not side:
+    """Load the text encoder's tensors into the network; raises `WeightsError` if names or shapes differ."""
+    tensors = {name.removeprefix("text."): value for name, value in state.items() if name.startswith("text.")}
+    expected = network.state_dict()
+    if not tensors:
         message = Message("{file} has no text encoder, which reads the prompts.", file=path.name)
         hint = Message(
             "Get open_clip's file of {name}, which has the image and the text encoder.", name=tower.architecture
         )
         raise WeightsError(message, hint)
-    wrong = [name for name in own if name not in side or side[name].shape != own[name].shape]
-    if wrong or side.keys() - own.keys():
-        name = wrong[0] if wrong else min(side.keys() - own.keys())
+    wrong = [name for name in expected if name not in tensors or tensors[name].shape != expected[name].shape]
+    if wrong or tensors.keys() - expected.keys():
+        name = wrong[0] if wrong else min(tensors.keys() - expected.keys())
         message = Message(
             "The text encoder in {file} is not {name}'s: text.{tensor} differs.",
             file=path.name,
@@ -184,16 +184,16 @@ def _load(network: Any, state: dict[str, Tensor], path: Path, tower: TextTower) 
             tensor=name,
         )
         raise WeightsError(message, "Choose the backbone that the file was made for.")
-    network.load_state_dict(side)
+    network.load_state_dict(tensors)
 
 
 def _space(state: dict[str, Tensor], path: Path, tower: TextTower) -> CommonSpace:
-    """Read how the file compares images with texts (WeightsError: it does not say)."""
+    """Read the scale, bias and projection that compare images with texts; raises `WeightsError` if they are missing."""
     projection, offset = (state.get(f"{IMAGE_SIDE}head.{name}") for name in ("weight", "bias"))
     if "logit_scale" not in state or (tower.is_projected and projection is None):
-        lost = "logit_scale" if "logit_scale" not in state else f"{IMAGE_SIDE}head.weight"
+        missing = "logit_scale" if "logit_scale" not in state else f"{IMAGE_SIDE}head.weight"
         text = Message("{file} does not say how images and texts are compared: it lacks {name}.", file=path.name)
-        raise WeightsError(Message(text, name=lost))
+        raise WeightsError(Message(text, name=missing))
     bias = state.get("logit_bias")
     return CommonSpace(
         projection=projection.float() if tower.is_projected and projection is not None else None,

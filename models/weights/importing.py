@@ -97,7 +97,7 @@ def _import_folder(folder: Path, job: JobContext) -> ImportResult:
 
 
 def _import_file(path: Path, wanted: Backbone | None, job: JobContext) -> ImportedFile | None:
-    """Take one file in; None when stopped."""
+    """Import one file; return None if cancelled."""
     job.report(Progress(stage=Message("Reading {name}", name=path.name), done=0, total=0))
     if path.suffix.lower() == ".json":
         owner, copied = import_tokenizer(path, wanted)
@@ -106,11 +106,11 @@ def _import_file(path: Path, wanted: Backbone | None, job: JobContext) -> Import
         size = copied.stat().st_size
         sha256 = sha256_of(copied)
         return ImportedFile(backbone=owner.name, path=copied, bytes=size, sha256=sha256, source=path)
-    carried = _carried_record(path)
+    copied_record = _copied_record(path)
     state = read_state(path)
     sha256 = sha256_of(path)
-    pinned = next((each for each in BACKBONES.values() if each.pin.sha256 == sha256), None)
-    backbone = wanted or pinned or _backbone_by_location(path, carried) or _backbone_by_shapes(path, state)
+    pinned = next((backbone for backbone in BACKBONES.values() if backbone.pin.sha256 == sha256), None)
+    backbone = wanted or pinned or _backbone_by_location(path, copied_record) or _backbone_by_shapes(path, state)
     _check_fit(path, backbone, state)
     if backbone.bundled:
         hint = Message("To use this file, give its path as the weights of a run: {path}", path=path)
@@ -123,7 +123,7 @@ def _import_file(path: Path, wanted: Backbone | None, job: JobContext) -> Import
         try:
             if not _write(path, state, temporary, job):
                 return None
-            record = _record(backbone, path, temporary, carried)
+            record = _record(backbone, path, temporary, copied_record)
             installed = install(temporary, backbone, record)
         finally:
             temporary.unlink(missing_ok=True)
@@ -140,21 +140,25 @@ def _import_file(path: Path, wanted: Backbone | None, job: JobContext) -> Import
     return ImportedFile(backbone=backbone.name, path=installed, bytes=record.bytes, sha256=record.sha256, source=path)
 
 
-def _carried_record(path: Path) -> WeightsRecord | None:
-    """Return the record copied from another weights folder; a `WeightsError` where the file was damaged on the way."""
+def _copied_record(path: Path) -> WeightsRecord | None:
+    """Return the record that was copied together with a weights file from another weights folder, or None.
+
+    Raises:
+        WeightsError: The file does not match its record, because it was damaged in transfer.
+    """
     try:
         record = read_record(path)
     except WeightsError:
-        return None  # some other program's JSON beside it
+        return None  # the JSON file next to it belongs to another program
     if record and sha256_of(path) != record.sha256:
         template = Message("{name} was damaged in transfer: it differs from its record {stem}.json.")
         raise WeightsError(Message(template, name=path.name, stem=path.stem), "Copy it again.")
     return record
 
 
-def _backbone_by_location(path: Path, carried: WeightsRecord | None) -> Backbone | None:
+def _backbone_by_location(path: Path, copied_record: WeightsRecord | None) -> Backbone | None:
     """Return the backbone named by a record, the file's name, a hub folder's name or a timm `config.json`."""
-    if named := (known_backbone(carried.backbone) if carried else None) or backbone_of_file(path.stem):
+    if named := (known_backbone(copied_record.backbone) if copied_record else None) or backbone_of_file(path.stem):
         return named
     parts = {part.lower() for part in (*path.absolute().parts, path.stem)}
     for backbone in BACKBONES.values():
@@ -168,8 +172,8 @@ def _backbone_by_location(path: Path, carried: WeightsRecord | None) -> Backbone
         described = config["architecture"], config.get("model_args") or {}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    rows = ((each, json.loads(json.dumps(dict(each.model_args)))) for each in BACKBONES.values())
-    return next((each for each, arguments in rows if (each.architecture, arguments) == described), None)
+    rows = ((backbone, json.loads(json.dumps(dict(backbone.model_args)))) for backbone in BACKBONES.values())
+    return next((backbone for backbone, arguments in rows if (backbone.architecture, arguments) == described), None)
 
 
 def _cache_folder(backbone: Backbone) -> str:
@@ -228,10 +232,10 @@ def _write(path: Path, state: dict[str, Any], temporary: Path, job: JobContext) 
     return True
 
 
-def _record(backbone: Backbone, path: Path, written: Path, carried: WeightsRecord | None) -> WeightsRecord:
+def _record(backbone: Backbone, path: Path, written: Path, copied_record: WeightsRecord | None) -> WeightsRecord:
     sha256 = sha256_of(written)
-    if carried and carried.sha256 == sha256 and carried.backbone == backbone.name:
-        return carried
+    if copied_record and copied_record.sha256 == sha256 and copied_record.backbone == backbone.name:
+        return copied_record
     is_pinned = sha256 == backbone.pin.sha256
     is_hubs = is_pinned or _cache_folder(backbone) in (part.lower() for part in path.absolute().parts)
     return WeightsRecord(

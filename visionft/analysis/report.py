@@ -1,6 +1,6 @@
 """The dataset report: counts, issues, the newest run's accuracy, and recommended actions.
 
-It reads stored results and computes nothing slow; `visionft.analysis.scan` updates them.
+It reads stored results, which `visionft.analysis.scan` updates, and computes nothing slow.
 """
 
 import contextlib
@@ -37,12 +37,12 @@ from visionft.training.evaluation.stored import StoredEvaluation, evaluation_fil
 from visionft.training.evaluation.unseen import is_unseen
 from visionft.training.runs.run_folder import RUNS_FOLDER, read_run
 
-State = Literal["never", "stale", "current"]  # whether a check ever ran, and whether the project changed since
+State = Literal["never", "stale", "current"]  # of a check; stale if the project has changed since it ran
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassSummary:
-    """One class: its images, also by split ("unassigned" without one), and {check: number of its flagged images}."""
+    """A class: its number of images, also by split ("unassigned" for none), and {check: number of flagged images}."""
 
     name: str
     images: int
@@ -52,11 +52,11 @@ class ClassSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassBalance:
-    """Class balance of the labels: the name and size of the largest and of the smallest class."""
+    """Class balance of the labels, with name and size of the largest and the smallest class."""
 
     largest: tuple[str, int]
     smallest: tuple[str, int]
-    ratio: float | None  # size of the largest divided by the smallest; None where a class is empty
+    ratio: float | None  # size of the largest class divided by the smallest; None if a class is empty
     effective: float  # effective number of classes (exponential of the entropy; Hill 1973)
 
     @property
@@ -68,18 +68,18 @@ class ClassBalance:
 class CheckSummary:
     """The open issues of a check."""
 
-    name: str  # its name, and the name of the view with details
+    name: str  # also the name of the view with details
     title: str
     summary: str
     state: State
     checked: int = 0
     flagged: int = 0
     groups: int | None = None  # number of groups in its view; None for a check of single images
-    kinds: Mapping[str, int]  # issues by kind, the most frequent first
+    kinds: Mapping[str, int]  # number of issues by kind, most frequent first
     unreadable: int = 0
     is_approximate: bool = False  # whether there were too many images for an exact search
     worst: tuple[Issue, ...] = ()  # the worst issues, some dozens
-    skipped: str = ""  # why it could not run just now, or why its issues are not meaningful; else empty
+    skipped: str = ""  # why it could not run or why its issues are not meaningful; otherwise empty
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,22 +90,22 @@ class WeakClass:
     recall: float
     interval: tuple[float, float]  # the 95 % interval of the recall
     images: int
-    mistaken_for: str  # the class most often predicted instead, `mistaken` times; empty for none
-    mistaken: int
-    image_ids: tuple[int, ...]  # ids of misclassified images, the most confident first
+    mistaken_for: str  # the class most often predicted instead; empty for none
+    mistaken: int  # number of these predictions
+    image_ids: tuple[int, ...]  # ids of misclassified images, most confident predictions first
 
     @property
     def share(self) -> str:
-        """The recall in words: `2` of a few, `40%` of many."""
+        """The recall as text: a number of images such as `2` if there are few, otherwise `40%`."""
         return f"{round(self.recall * self.images)}" if self.images < MIN_IMAGES_FOR_PERCENT else f"{self.recall:.0%}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluatedRun:
-    """The most recently evaluated run: its accuracy with its 95 % interval, and its classes, the weakest first.
+    """The most recently evaluated run: its accuracy with a 95 % interval, and its classes, weakest first.
 
-    `leak_free` is its accuracy without leaked images; None if all leaked. `is_unseen`: whether no image of the
-    split trained or chose the run.
+    `leak_free` is its accuracy without leaked images, or None if all images leaked. `is_unseen` is whether no image of
+    the split was used to train or select the run.
     """
 
     run: str
@@ -120,7 +120,7 @@ class EvaluatedRun:
 
     @property
     def images_of(self) -> str:
-        """The split in words, with a warning where it is not unseen."""
+        """The split, with a warning if the run has seen it."""
         return (
             self.split if self.is_unseen else Message("{split} (used to choose it: likely too high)", split=self.split)
         )
@@ -130,7 +130,7 @@ class EvaluatedRun:
 class RecommendedAction:
     """A recommended action and its evidence, a sentence each, with example images.
 
-    `view` is the view or screen where it is done; empty where it is done with a camera.
+    `view` is the view in which to do it; empty for actions outside the program, such as taking photographs.
     """
 
     action: str
@@ -151,30 +151,36 @@ class DatasetReport:
     labelled: int
     conflicts: int  # number of images with an unresolved label conflict between sources
     classes: tuple[ClassSummary, ...]  # in the order of the class list
-    balance: ClassBalance | None  # none with fewer than two non-empty classes
-    splits: Mapping[str, int]  # images by split, and under "unassigned"
-    checks: tuple[CheckSummary, ...]  # every check of the table
-    run: EvaluatedRun | None  # none where no run was evaluated
-    recommendations: tuple[RecommendedAction, ...] = ()  # the most urgent first
-    paths: Mapping[int, Path]  # of all images in the report, by id
+    balance: ClassBalance | None  # None if fewer than two classes have images
+    splits: Mapping[str, int]  # number of images by split, or "unassigned"
+    checks: tuple[CheckSummary, ...]  # all checks in `CHECKS`
+    run: EvaluatedRun | None  # None if no run was evaluated
+    recommendations: tuple[RecommendedAction, ...] = ()  # most urgent first
+    paths: Mapping[int, Path]  # {image id: path} of all images in the report
 
     def check(self, name: str) -> CheckSummary | None:
-        """Return the summary of a check; None where the table has no such check."""
+        """Return the summary of a check, or None if there is no such check."""
         return next((check for check in self.checks if check.name == name), None)
 
 
-_FEW_OF_A_CLASS: Final = 30  # images: with fewer, a tenth of them is no test
-_WEAK: Final = 0.05  # below the run's accuracy by this much, and significantly
+_MIN_CLASS_IMAGES: Final = 30  # with fewer, a tenth of them is too little for a test
+_MIN_RECALL_DEFICIT: Final = 0.05  # of a weak class, relative to the run's accuracy; it must also be significant
 _MAX_NAMED_CLASSES: Final = 3  # classes named per kind of recommendation
 
 
 def recommend_actions(report: DatasetReport) -> tuple[RecommendedAction, ...]:
     if not report.images:
         return (RecommendedAction(Message("Import images."), Message("There are none yet."), view="home"),)
-    return (*_labels(report), *_issues(report), *_images(report), *_confused(report), *_missing(report))
+    return (
+        *_label_actions(report),
+        *_issue_actions(report),
+        *_image_actions(report),
+        *_confusion_actions(report),
+        *_missing_result_actions(report),
+    )
 
 
-def _labels(report: DatasetReport) -> Iterator[RecommendedAction]:
+def _label_actions(report: DatasetReport) -> Iterator[RecommendedAction]:
     if report.conflicts:
         counted = count_of(report.conflicts, "image")
         yield RecommendedAction(
@@ -191,28 +197,31 @@ def _labels(report: DatasetReport) -> Iterator[RecommendedAction]:
         )
 
 
-def _issues(report: DatasetReport) -> Iterator[RecommendedAction]:
-    """Recommend a review for each check with flagged issues; leaks come first, because they spoil the test."""
-    leak_free = report.run.leak_free if report.run is not None else None
-    if leak_free is not None and leak_free.is_inflated and leak_free.without is not None and leak_free.without_interval:
-        low, high = leak_free.without_interval
+def _issue_actions(report: DatasetReport) -> Iterator[RecommendedAction]:
+    """Recommend to remove leaks if they inflate the newest accuracy, and a review for each check with flagged issues.
+
+    Leaks come first, because they invalidate the test results.
+    """
+    leaked = report.run.leak_free if report.run is not None else None
+    if leaked is not None and leaked.is_inflated and leaked.without is not None and leaked.without_interval:
+        low, high = leaked.without_interval
         yield RecommendedAction(
             Message("Remove the leaks, then train again: the accuracy of the newest run is inflated."),
             Message(
                 "“{title}” has an accuracy of {all} on {split}, but {without} ({low} to {high}) "
                 "without the {counted} that leaked into training.",
-                title=leak_free.title,
-                all=f"{leak_free.accuracy:.0%}",
-                split=leak_free.split,
-                without=f"{leak_free.without:.0%}",
+                title=leaked.title,
+                all=f"{leaked.accuracy:.0%}",
+                split=leaked.split,
+                without=f"{leaked.without:.0%}",
                 low=f"{low:.0%}",
                 high=f"{high:.0%}",
-                counted=count_of(leak_free.leaked, "image"),
+                counted=count_of(leaked.leaked, "image"),
             ),
             view="leaks",
         )
     order = {"leaks": 0, "duplicates": 1, "label-errors": 2}
-    for check in sorted(report.checks, key=lambda check: order.get(check.name, 9)):
+    for check in sorted(report.checks, key=lambda check: order.get(check.name, len(order))):
         if check.flagged:
             flagged = f"{check.flagged:,}"
             counted = count_of(check.checked, "image")
@@ -225,64 +234,68 @@ def _issues(report: DatasetReport) -> Iterator[RecommendedAction]:
             )
 
 
-def _images(report: DatasetReport) -> Iterator[RecommendedAction]:
-    """Recommend images of classes with few of them, and of those with the lowest recall in the newest run."""
-    classes = sorted(report.classes, key=lambda each: each.images)
+def _image_actions(report: DatasetReport) -> Iterator[RecommendedAction]:
+    """Recommend collecting images of small classes, and of classes with a low recall in the newest run."""
+    classes = sorted(report.classes, key=lambda summary: summary.images)
     if len(classes) < 2:
         return
-    middle = median(each.images for each in classes)
-    small = [each for each in classes if each.images * 3.0 <= middle]
-    for each in (small or [each for each in classes if each.images < _FEW_OF_A_CLASS])[:_MAX_NAMED_CLASSES]:
+    middle = median(summary.images for summary in classes)
+    small = [summary for summary in classes if summary.images * 3.0 <= middle]
+    small = small or [summary for summary in classes if summary.images < _MIN_CLASS_IMAGES]
+    for summary in small[:_MAX_NAMED_CLASSES]:
         usual = f"{middle:,.0f}"
         yield RecommendedAction(
-            Message("Collect more images of “{name}”.", name=each.name),
-            Message("It has {few}, the median class has {usual}.", few=f"{each.images:,}", usual=usual),
+            Message("Collect more images of “{name}”.", name=summary.name),
+            Message("It has {few}, the median class has {usual}.", few=f"{summary.images:,}", usual=usual),
         )
     run = report.run
     if run is None:
         return
-    weak = [each for each in run.classes if each.recall <= run.top1 - _WEAK and each.interval[1] < run.top1]
-    for each in weak[:_MAX_NAMED_CLASSES]:
-        low, high = each.interval
+    max_recall = run.top1 - _MIN_RECALL_DEFICIT
+    weak = [class_ for class_ in run.classes if class_.recall <= max_recall and class_.interval[1] < run.top1]
+    for class_ in weak[:_MAX_NAMED_CLASSES]:
+        low, high = class_.interval
         evidence = Message(
             "{share} of its {counted} are classified correctly ({low} to {high}).",
-            share=each.share,
-            counted=count_of(each.images, "image"),
+            share=class_.share,
+            counted=count_of(class_.images, "image"),
             low=f"{low:.0%}",
             high=f"{high:.0%}",
         )
         mistaken = Message(
-            "Most are predicted as “{name}” ({times}).", name=each.mistaken_for, times=f"{each.mistaken:,}"
+            "Most are predicted as “{name}” ({times}).", name=class_.mistaken_for, times=f"{class_.mistaken:,}"
         )
         yield RecommendedAction(
-            Message("Collect images of “{name}” similar to the misclassified ones.", name=each.name),
-            sentences(evidence, mistaken) if each.mistaken_for else evidence,
+            Message("Collect images of “{name}” similar to the misclassified ones.", name=class_.name),
+            sentences(evidence, mistaken) if class_.mistaken_for else evidence,
             view="results",
-            image_ids=each.image_ids,
+            image_ids=class_.image_ids,
         )
 
 
-def _confused(report: DatasetReport) -> Iterator[RecommendedAction]:
-    """Recommend clearer definitions of classes confused with each other, both ways, the most confused first."""
-    by_name = {each.name: each for each in (report.run.classes if report.run else ())}
+def _confusion_actions(report: DatasetReport) -> Iterator[RecommendedAction]:
+    """Recommend clearer definitions of classes that are confused with each other, most confused pairs first."""
+    by_name = {class_.name: class_ for class_ in (report.run.classes if report.run else ())}
     pairs: list[tuple[int, WeakClass, WeakClass]] = []
-    for each in by_name.values():
-        other = by_name.get(each.mistaken_for)
-        if other is not None and other.mistaken_for == each.name and each.name < other.name:
-            both = each.mistaken + other.mistaken
-            if both >= 0.05 * (each.images + other.images) and both > 2:
-                pairs.append((both, each, other))
-    for both, each, other in sorted(pairs, key=lambda pair: -pair[0])[:_MAX_NAMED_CLASSES]:
-        images = f"{each.images + other.images:,}"
+    for first in by_name.values():
+        second = by_name.get(first.mistaken_for)
+        if second is not None and second.mistaken_for == first.name and first.name < second.name:
+            both = first.mistaken + second.mistaken
+            if both >= 0.05 * (first.images + second.images) and both > 2:
+                pairs.append((both, first, second))
+    for both, first, second in sorted(pairs, key=lambda pair: -pair[0])[:_MAX_NAMED_CLASSES]:
+        images = f"{first.images + second.images:,}"
         yield RecommendedAction(
-            Message("Define “{first}” and “{second}” more clearly, or merge them.", first=each.name, second=other.name),
+            Message(
+                "Define “{first}” and “{second}” more clearly, or merge them.", first=first.name, second=second.name
+            ),
             Message("{both} of their {all} images are predicted as the other class.", both=f"{both:,}", all=images),
             view="results",
-            image_ids=(*each.image_ids[:4], *other.image_ids[:4]),
+            image_ids=(*first.image_ids[:4], *second.image_ids[:4]),
         )
 
 
-def _missing(report: DatasetReport) -> Iterator[RecommendedAction]:
+def _missing_result_actions(report: DatasetReport) -> Iterator[RecommendedAction]:
     if titles := [check.title for check in report.checks if check.state == "never"]:
         yield RecommendedAction(
             Message("Find issues in the images."),
@@ -297,7 +310,8 @@ def _missing(report: DatasetReport) -> Iterator[RecommendedAction]:
         )
 
 
-_WEAKEST, _MISTAKES = 12, 8  # classes with listed mistakes, and mistakes of each
+_MAX_LISTED_ISSUES = 24  # per check
+_MAX_WEAK_CLASSES, _MAX_MISTAKES = 12, 8  # weakest classes with listed mistakes, and mistakes of each
 
 
 def read_report(project: Project, skipped: Mapping[str, str] | None = None) -> DatasetReport:
@@ -327,14 +341,14 @@ def read_report(project: Project, skipped: Mapping[str, str] | None = None) -> D
         paths={},
     )
     report = replace(report, recommendations=recommend_actions(report))
-    ids = {each for check in checks for issue in check.worst for each in (issue.image_id, *issue.related)}
-    ids.update(each for weak in (report.run.classes if report.run else ()) for each in weak.image_ids)
-    ids.update(each for recommendation in report.recommendations for each in recommendation.image_ids)
+    ids = {image_id for check in checks for issue in check.worst for image_id in (issue.image_id, *issue.related)}
+    ids.update(image_id for weak in (report.run.classes if report.run else ()) for image_id in weak.image_ids)
+    ids.update(image_id for recommendation in report.recommendations for image_id in recommendation.image_ids)
     return replace(report, paths={image.image_id: image.path for image in images.images if image.image_id in ids})
 
 
 def stale_checks(project: Project) -> list[str]:
-    """Return the checks never run, or not since images, labels or splits changed."""
+    """Return the checks that never ran, or not since images, labels or splits changed."""
     digest = project.snapshot().digest
     results = ((name, read_result(project.path, name)) for name in CHECKS)
     return [name for name, result in results if result is None or result.data != digest]
@@ -350,10 +364,10 @@ def _check(
         groups = len(current_groups(project, result))
     elif result is not None and name == Leaks.name:
         groups = len(leaks_of(related_images(project, result), images))
-    worst: dict[object, Issue] = {}  # a pair listed from both sides appears once
+    worst: dict[object, Issue] = {}  # a pair with an issue for either image is listed once
     for issue in flagged:
         worst.setdefault((issue.kind, frozenset((issue.image_id, *issue.related[:1]))), issue)
-        if len(worst) == 24:  # listed issues per check
+        if len(worst) == _MAX_LISTED_ISSUES:
             break
     return CheckSummary(
         name=name,
@@ -374,14 +388,14 @@ def _check(
 def _classes(images: Snapshot, flagged: Mapping[str, tuple[Issue, ...]]) -> tuple[ClassSummary, ...]:
     names = images.class_names
     splits, issues = [Counter[str]() for _ in names], [Counter[str]() for _ in names]
-    flagged_ids = {check: {issue.image_id for issue in found} for check, found in flagged.items()}
+    flagged_ids = {check: {issue.image_id for issue in of_check} for check, of_check in flagged.items()}
     for image in images.images:
         for index in image.labels:
             splits[index][image.split or "unassigned"] += 1
             issues[index].update(check for check, ids in flagged_ids.items() if image.image_id in ids)
     return tuple(
-        ClassSummary(name=name, images=counts.total(), splits=dict(counts), flagged=dict(found))
-        for name, counts, found in zip(names, splits, issues, strict=True)
+        ClassSummary(name=name, images=counts.total(), splits=dict(counts), flagged=dict(of_class))
+        for name, counts, of_class in zip(names, splits, issues, strict=True)
     )
 
 
@@ -401,15 +415,15 @@ def _balance(classes: Mapping[str, int]) -> ClassBalance | None:
 
 
 def _newest_run(project: Project, images: Snapshot, leaks: CheckResult | None) -> EvaluatedRun | None:
-    """Return the most recently evaluated run, on test if available, else on validation."""
-    found: list[tuple[int, Path, Split]] = []
+    """Return the most recently evaluated run, on the test split if available, otherwise on validation."""
+    evaluated: list[tuple[int, Path, Split]] = []
     for folder in list_folder(project.path / RUNS_FOLDER):
         for split in ("test", "val"):
             file = folder / evaluation_file(split)
             if file.is_file():
-                found.append((file.stat().st_mtime_ns, folder, split))
+                evaluated.append((file.stat().st_mtime_ns, folder, split))
                 break
-    for _, folder, split in sorted(found, reverse=True):
+    for _, folder, split in sorted(evaluated, reverse=True):
         evaluation = read_evaluation(folder, split)
         if evaluation is None:
             continue
@@ -429,7 +443,7 @@ def _newest_run(project: Project, images: Snapshot, leaks: CheckResult | None) -
             interval=evaluation.top1_interval,
             classes=_weak_classes(evaluation),
             is_unseen=unseen,
-            leak_free=next((each for each in accuracies if each.split == split and each.leaked), None),
+            leak_free=next((of_split for of_split in accuracies if of_split.split == split and of_split.leaked), None),
         )
     return None
 
@@ -439,10 +453,10 @@ def _weak_classes(evaluation: StoredEvaluation) -> tuple[WeakClass, ...]:
     measured.sort(key=lambda pair: (pair[0], -evaluation.per_class[pair[1]].support))
     mistakes = evaluation.mistakes()
     classes: list[WeakClass] = []
-    for place, (recall, class_name) in enumerate(measured):
+    for rank, (recall, class_name) in enumerate(measured):
         score = evaluation.per_class[class_name]
-        own = [each for each in mistakes if class_name in each.true_classes and class_name not in each.predicted]
-        predicted = Counter(name for each in own for name in each.predicted if name not in each.true_classes)
+        missed = [image for image in mistakes if class_name in image.true_classes and class_name not in image.predicted]
+        predicted = Counter(name for image in missed for name in image.predicted if name not in image.true_classes)
         name, count = predicted.most_common(1)[0] if predicted else ("", 0)
         classes.append(
             WeakClass(
@@ -452,7 +466,7 @@ def _weak_classes(evaluation: StoredEvaluation) -> tuple[WeakClass, ...]:
                 images=score.support,
                 mistaken_for=name,
                 mistaken=count,
-                image_ids=tuple(each.image_id for each in own[:_MISTAKES]) if place < _WEAKEST else (),
+                image_ids=tuple(image.image_id for image in missed[:_MAX_MISTAKES]) if rank < _MAX_WEAK_CLASSES else (),
             )
         )
     return tuple(classes)

@@ -76,7 +76,7 @@ class MemberPredictions:
     """The logits of P members on N images.
 
     Attributes:
-        logits: (N, C) of each member, with the classes in the order of the first member's.
+        logits: (N, C) logits of each member, with the classes in the order of the first member.
         targets: (N,) class indices, or (N, C) zeros and ones for several labels.
         groups: (N,) numbers of the groups of related images; None for single images.
     """
@@ -119,14 +119,14 @@ def fit_mixture(known: MemberPredictions) -> Mixture:
     grid = share_grid(members)
     losses = np.empty((len(grid), len(targets)))
     right = np.empty((len(grid), len(targets)), bool)
-    for place, shares in enumerate(grid):
+    for row, shares in enumerate(grid):
         mixed = np.tensordot(shares, scaled, axes=1)
-        losses[place], right[place] = cross_entropies(mixed, targets), are_right(mixed, targets)
+        losses[row], right[row] = cross_entropies(mixed, targets), are_right(mixed, targets)
     return Mixture(grid[_best_weights(grid, losses, right)], temperatures)
 
 
 def _best_weights(grid: np.ndarray, losses: np.ndarray, right: np.ndarray) -> int:
-    """Return the row of the best weights in a grid (G, P), from losses and hits (G, N) of each image."""
+    """Return the row of the best weights in a grid (G, P), given the (G, N) losses and correctness of each image."""
     prior = PRIOR_IMAGES * np.log(np.maximum(grid, _MIN_SHARE)).mean(axis=1)
     mixture = int((losses.sum(axis=1) - prior).argmin())
     members = [int(np.flatnonzero(grid[:, member] == 1)[0]) for member in range(grid.shape[1])]
@@ -162,7 +162,7 @@ def held_out(predicted: MemberPredictions, *, others: MemberPredictions | None =
 def share_grid(members: int) -> np.ndarray:
     """Return (G, P) candidate weights: each single member, equal weights, and mixtures in even steps between them."""
     single_and_equal = np.concatenate([np.eye(members), np.full((1, members), 1 / members)])
-    steps = next((each for each in _GRID_STEPS if comb(each + members - 1, members - 1) <= _MAX_MIXTURES), 1)
+    steps = next((count for count in _GRID_STEPS if comb(count + members - 1, members - 1) <= _MAX_MIXTURES), 1)
     if steps == 1:
         return single_and_equal
     cuts = np.array(list(combinations(range(steps + members - 1), members - 1)))  # bars between `steps` stars
@@ -183,13 +183,13 @@ MAX_HELD_OUT_IMAGES = 5_000  # training images for the fit; more do not change t
 
 @dataclass(frozen=True)
 class Member:
-    """A run to combine; k-NN predicts from the current labels.
+    """A run to combine into an ensemble; a k-NN run predicts from the current labels.
 
     Attributes:
         run: The run, with the classes of its predictions.
         trained_on: SHA-256 hashes of its training images.
-        held_out: Its held-out predictions, if it has some.
-        head: The head for the current labels of a k-NN run; None for other runs.
+        held_out: Its held-out predictions, if it has any.
+        head: The head of a k-NN run, fitted to the current labels; None for other runs.
     """
 
     run: Run
@@ -199,17 +199,20 @@ class Member:
 
     @classmethod
     def of(cls, run: Run, images: Snapshot, job: JobContext) -> "Member":
-        """Return a run as a member.
+        """Create a member from a run.
 
         Raises:
-            RunError, ProjectError, JobCancelled, WeightsError: As `run_index`; or the run's snapshot is unreadable.
+            RunError, ProjectError, JobCancelled, WeightsError: As `run_index`.
+            RunError: The snapshot of the run cannot be read.
         """
-        if not is_live(run):
+        if not is_live(run):  # its predictions do not depend on the current labels
             trained_on = frozenset(image.sha256 for image in read_snapshot(run.path).labelled("train"))
             return cls(run, trained_on, read_held_out(run.path))
         index = run_index(run, images, job=job)
-        shares = np.array(list(index.held_out.values())).reshape(-1, len(index.class_names))
-        logits = np.log(shares) - np.log1p(-shares) if index.memory.is_multilabel else np.log(shares)
+        probabilities = np.array(list(index.held_out.values())).reshape(-1, len(index.class_names))
+        logits = np.log(probabilities)
+        if index.memory.is_multilabel:
+            logits -= np.log1p(-probabilities)
         return cls(
             replace(run, class_names=index.class_names),
             frozenset(image.sha256 for image in index.images.values()),
@@ -219,9 +222,9 @@ class Member:
 
 
 def without_training_images(members: Sequence[Member], images: Snapshot, job: JobContext) -> tuple[Snapshot, int]:
-    """Remove validation images that a member was trained on; return the remaining snapshot and their number.
+    """Return the snapshot without validation images that a member was trained on, and the number of these images.
 
-    A member would get too large a weight from its own training images.
+    A member would get too large a weight on its own training images.
     """
     trained_on = frozenset[str]().union(*(member.trained_on for member in members))
     kept = tuple(image for image in images.images if image.split != "val" or image.sha256 not in trained_on)
@@ -258,7 +261,7 @@ def held_out_predictions(members: Sequence[Member], images: Snapshot) -> MemberP
     predictions = [member.held_out for member in members if member.held_out is not None]
     if len(predictions) < len(members):
         return None
-    shared = set[int].intersection(*(set(each.image_ids.tolist()) for each in predictions))
+    shared = set[int].intersection(*(set(of_member.image_ids.tolist()) for of_member in predictions))
     # `validation_predictions` has the validation images; a k-NN run also learns from images without a split.
     training = [image for image in images.images if image.split not in ("val", "test")]
     candidates = [image for image in training if image.image_id in shared and image.labels]
@@ -267,12 +270,12 @@ def held_out_predictions(members: Sequence[Member], images: Snapshot) -> MemberP
     sample = tuple(replace(image, split="train") for image in spread(candidates, MAX_HELD_OUT_IMAGES))
     predicted, targets = run_images(members[0].run, replace(images, images=sample), "train")
     ids = [image.image_id for image in predicted]
-    logits = [each.logits_of(ids) for each in predictions]
+    logits = [of_member.logits_of(ids) for of_member in predictions]
     return MemberPredictions(_with_first_classes(members, logits), targets)
 
 
 def _with_first_classes(members: Sequence[Member], logits: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Return the (N, C) logits of each member with the classes in the order of the first member's."""
+    """Return the (N, C) logits of each member, with the classes in the order of the first member."""
     names = members[0].run.class_names
     return [values[:, list(columns_of(names, member.run))] for member, values in zip(members, logits, strict=True)]
 
@@ -288,7 +291,8 @@ class Combination:
         left_out: Number of validation images that a member was trained on or cannot read.
         parts: The members and their metrics, the largest weight first.
         accuracy: Top-1 accuracy, each image predicted with weights fitted without it. The same for `loss`.
-        fixed: Number of images right for the ensemble and wrong for its best member; `broken` is the reverse.
+        fixed: Number of images that the ensemble classifies correctly and its best member does not; `broken` is the
+            reverse.
         held_out: Number of training images whose held-out predictions were also used to fit the weights.
     """
 
@@ -306,7 +310,7 @@ class Combination:
 
     @property
     def best(self) -> Part:
-        """Return the dominant member, else the member with the lowest log loss."""
+        """Return the dominant member, or the member with the lowest log loss if none is dominant."""
         return best_part(self.parts)
 
     @property
@@ -358,15 +362,15 @@ def combine(
         runs: Names or numbers; an ensemble is replaced by its members.
         images: The project's images; the weights are fitted to the validation split, and to training images with
             held-out predictions of every run.
-        title: The name to show; empty for the default name.
+        title: The title to show; empty for the default name.
 
     Raises:
-        RunError: Fewer than two runs are given, one is not finished or has no weights, their classes differ, or all
-            validation images were seen in training.
+        RunError: Fewer than two runs are given, a run is not finished or has no weights, their classes differ, or every
+            validation image was used to train a member.
         JobCancelled: The user cancelled; nothing was saved.
         WeightsError: The pretrained weights of a run's start are missing.
     """
-    began = time.monotonic()
+    start = time.monotonic()
     members = [Member.of(run, images, job) for run in _member_runs(project_dir, runs)]
     for member in members:
         columns_of(members[0].run.class_names, member.run)
@@ -405,12 +409,12 @@ def combine(
         fixed=int((right & ~right_alone).sum()),
         broken=int((right_alone & ~right).sum()),
     )
-    # Members with weight 0 only cost time and space; an ensemble has at least two members.
-    used = [part for place, part in enumerate(combination.parts) if part.share > 0 or place < 2]
-    if idle := [part.run for part in combination.parts if part not in used]:
-        message = Message("Left out, because they add nothing to the others: {runs}.", runs=", ".join(idle))
+    # Members with weight 0 only cost time and space, but an ensemble has at least two members.
+    used = [part for index, part in enumerate(combination.parts) if part.share > 0 or index < 2]
+    if unused := [part.run for part in combination.parts if part not in used]:
+        message = Message("Left out, because they add nothing to the others: {runs}.", runs=", ".join(unused))
         job.report(Notice(message=message))
-    done = EpochDone(
+    metrics = EpochDone(
         epoch=0,
         epochs=0,
         train_loss=None,
@@ -419,10 +423,10 @@ def combine(
         images_per_second=None,
         val_loss=combination.loss,
         val_accuracy=combination.accuracy,
-        seconds=time.monotonic() - began,
+        seconds=time.monotonic() - start,
         is_best=True,
     )
-    run_dir = _save(project_dir, members, used, images, done)
+    run_dir = _save(project_dir, members, used, images, metrics)
     if title:
         rename_run(read_run(run_dir), title)
     logger.info("combined: %s of %d runs on %d images", run_dir.name, len(parts), combination.images)
@@ -430,20 +434,20 @@ def combine(
 
 
 def _member_runs(project_dir: Path, runs: Sequence[str]) -> list[Run]:
-    """Return the runs without repetition, with ensembles replaced by their members (RunError: one is unsuitable)."""
-    found: dict[str, Run] = {}
+    """Return the distinct runs, with ensembles replaced by their members; raises `RunError` if one is unsuitable."""
+    members: dict[str, Run] = {}
     for name in runs:
         run = load_run(project_dir, name)
-        for part in [load_run(project_dir, each.run) for each in run.parts] or [run]:
-            found[part.name] = part
-    if len(found) < 2:
+        for member in [load_run(project_dir, part.run) for part in run.parts] or [run]:
+            members[member.name] = member
+    if len(members) < 2:
         raise RunError("A combination needs two different runs.", "Name another one.", NextStep("combine"))
-    for run in found.values():
+    for run in members.values():
         if run.is_going:
             message = Message("{title} is being trained.", title=run.title)
             raise RunError(message, "Wait for its end, or stop it first.")
         require_weights(run)
-    return list(found.values())
+    return list(members.values())
 
 
 def best_part(parts: Sequence[Part]) -> Part:
@@ -451,15 +455,15 @@ def best_part(parts: Sequence[Part]) -> Part:
 
 
 def _save(
-    project_dir: Path, members: Sequence[Member], used: Sequence[Part], images: Snapshot, done: EpochDone
+    project_dir: Path, members: Sequence[Member], used: Sequence[Part], images: Snapshot, metrics: EpochDone
 ) -> Path:
-    """Write the run folder in a temporary folder, and move it into place as a whole."""
+    """Build the run folder in a temporary folder, then move it into place atomically; return its path."""
     by_name = {member.run.name: member.run for member in members}
     config = replace(by_name[used[0].run].config, method=Ensemble.name, start_from="")
     results = [result for part in used if (result := by_name[part.run].result)]
     target = project_dir / RUNS_FOLDER / "combination"
     with temporary_folder(target) as temporary, converting_write_errors(target):
-        new_folder = temporary / "run"  # one level deeper, so that it is not listed as a run
+        new_folder = temporary / "run"  # nested, so that a listing of the runs does not include it
         new_folder.mkdir()
         write_json(new_folder / "classes.json", list(members[0].run.class_names))
         write_json(new_folder / "config.json", config.to_dict())
@@ -467,20 +471,20 @@ def _save(
         with atomic_folder(new_folder / BEST) as folder:
             write_parts(folder, used)
             write_manifest(folder)
-        append_metrics(new_folder, done)
+        append_metrics(new_folder, metrics)
 
-        def move(run_dir: Path) -> None:
+        def finish_and_move(run_dir: Path) -> None:
             result = TrainResult(
                 run=run_dir.name,
-                best=done,
-                seconds=done.seconds,
+                best=metrics,
+                seconds=metrics.seconds,
                 stopped=False,
-                trainable_parameters=sum(each.trainable_parameters for each in results),
-                total_parameters=sum(each.total_parameters for each in results),
+                trainable_parameters=sum(part.trainable_parameters for part in results),
+                total_parameters=sum(part.total_parameters for part in results),
                 device=pick_device(config.device).name,
                 precision="fp32",
             )
             write_json(new_folder / "result.json", asdict(result))
             new_folder.rename(run_dir)
 
-        return claim_run_dir(project_dir, config, make=move)
+        return claim_run_dir(project_dir, config, make=finish_and_move)

@@ -1,7 +1,7 @@
-"""The settings of a new run: of a recipe, a preset, or a backbone and a method, with single settings replaced.
+"""The settings of a new run, from a recipe, a preset, or a backbone and a method, with single settings replaced.
 
-Command line, Python interface and demonstration call this, so the same words give the same run. The window gathers the
-same facts in the background, because reading them takes too long for its main thread.
+The command line, the Python interface and the demonstration use this module, so that the same settings give the same
+run. The window gathers the same facts in the background, because reading them takes too long for its main thread.
 """
 
 import dataclasses
@@ -37,22 +37,22 @@ def run_settings(
 ) -> TrainConfig:
     """Return the checked settings of a new run.
 
-    They start from the recipe or the preset, else from the defaults for a backbone. The user's settings replace them.
+    They start from the recipe, the preset or the defaults for a backbone, and are replaced by the user's settings.
 
     Args:
         images: The images as the run will use them, with their splits.
         project_dir: The project's folder.
         given: Settings of the user by name.
-        assignments: More of them as `KEY=VALUE` texts, such as `lora.rank=4`; these win.
-        preset: `quick`, `balanced` or `best`; None for the defaults, with the usual backbone of the method.
-        recipe_file: The file of a recipe. Missing weights are downloaded, to compare them with the recipe's hash.
-        trains_on: The device of another computer, for the choices of a preset.
+        assignments: Further settings as `KEY=VALUE` texts, such as `lora.rank=4`; they take precedence over `given`.
+        preset: `quick`, `balanced` or `best`; None for the defaults, with the default backbone of the method.
+        recipe_file: A recipe file. Missing weights are downloaded, to compare them with the recipe's hash.
+        trains_on: The device of the remote computer that will train, for the choices of a preset.
 
     Raises:
-        ConfigError: A setting is unknown or invalid, or the images are unsuitable; all problems at once.
-            A problem of a recipe names its line.
+        ConfigError: Settings are unknown or invalid, or the images are unsuitable; it lists all problems, and those of
+            a recipe with their lines.
         VisionFTError: Both a preset and a recipe are given.
-        WeightsError: The weights are missing, or differ from the recipe's.
+        WeightsError: The weights are missing, or differ from the weights of the recipe.
         JobCancelled: The user cancelled the download.
     """
     if recipe_file is None:
@@ -76,7 +76,7 @@ def run_settings(
 def _start(
     images: Snapshot, project_dir: Path, given: Mapping[str, Any], preset: str | None, trains_on: str
 ) -> TrainConfig:
-    """Return the settings before the user's, without a recipe."""
+    """Return the settings of the preset, or the defaults, before the user's settings are applied."""
     backbone = given.get("backbone") or ""
     if preset is None:
         return TrainConfig(backbone=backbone or usual_backbone(given.get("method")))
@@ -85,32 +85,32 @@ def _start(
 
 
 def staged_preset(preset: str | None, given: Mapping[str, Any], assignments: Sequence[str] = ()) -> str:
-    """Return the preset whose stages a run goes through; empty where the user's own choice is all it is to do.
+    """Return the preset whose stages a run goes through, or an empty string if the user chose the method or start.
 
     Args:
-        preset: The preset that the settings come from.
-        given: Settings of the user, as in `run_settings`, like `assignments`.
+        preset: The preset of the settings.
+        given: The user's settings, as in `run_settings`; the same for `assignments`.
     """
     return "" if _named(given, assignments) & {"method", "start_from"} else preset or ""
 
 
 def _named(given: Mapping[str, Any], assignments: Iterable[str]) -> set[str]:
     """Return the names of the settings that the user gave."""
-    return {*given, *(each.partition("=")[0].strip() for each in assignments)}
+    return {*given, *(assignment.partition("=")[0].strip() for assignment in assignments)}
 
 
 def usual_backbone(method: str | None) -> str:
-    """Return the backbone to take where none is named: the method's usual one, else the program's."""
+    """Return the default backbone of a method, or the program's default backbone."""
     return (METHODS[method].usual_backbone if method in METHODS else "") or DEFAULT_BACKBONE
 
 
 def override_settings(config: TrainConfig, given: Mapping[str, Any], assignments: Iterable[str]) -> TrainConfig:
-    """Return settings replaced by given ones and by `KEY=VALUE` texts, such as `lora.rank=4`.
+    """Replace settings by given ones and by `KEY=VALUE` texts, such as `lora.rank=4`.
 
-    A backbone that is named is taken: no other network is tried.
+    If a backbone is given, no other networks are tried.
 
     Raises:
-        ConfigError: A text does not parse, or there is no such setting.
+        ConfigError: A text cannot be parsed, or a setting is unknown.
     """
     assignments = tuple(assignments)
     config = dataclasses.replace(config.with_settings(assignments), **given)
@@ -135,12 +135,13 @@ def as_assignments(settings: Mapping[str, Any], prefix: str = "") -> list[str]:
 
 
 def project_circumstances(images: Snapshot, project_dir: Path, *, device: str = "auto") -> Circumstances:
-    """Return the circumstances of a project on this computer: its images, its framing and the weights that are here.
+    """Return the facts that determine a preset: the project's images and framing, the device, and local weights.
 
     Args:
         images: The images as the run will use them, with their splits.
-        project_dir: The project's folder; its measured or chosen framing counts, and the network measured best.
-        device: The device of the runs, as in the settings.
+        project_dir: The project's folder, from which the framing (measured or chosen) and the best-measured backbone
+            are read.
+        device: The device to train on; the same values as for the `device` setting.
     """
     choice = read_framing(project_dir, images)
     framing, backbone = (choice.framing, choice.backbone) if choice is not None else (None, "")

@@ -1,6 +1,6 @@
-"""Compare runs: fixed and broken predictions on the same images, whether the difference is significant, and their cost.
+"""Compare runs: fixed and broken predictions on the same images, the significance of the difference, and the cost.
 
-Torch-free. Only images evaluated by both runs count.
+Torch-free. Only images evaluated by both runs are compared.
 """
 
 import math
@@ -19,7 +19,7 @@ from visionft.training.evaluation.stored import StoredEvaluation, read_evaluatio
 from visionft.training.runs.manifest import BEST_FOLDER, weights_hash
 from visionft.training.runs.run_folder import Run
 
-SIGNIFICANCE_LEVEL = 0.05  # of p-values
+SIGNIFICANCE_LEVEL = 0.05  # for p-values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,8 +100,9 @@ def compare_models(before: Run, after: Run, split: Split) -> Comparison:
 
 
 def compare(first: StoredEvaluation, second: StoredEvaluation) -> Comparison:
-    before = {each.image_id: each for each in first.predictions}
-    pairs = [(before[each.image_id], each) for each in second.predictions if each.image_id in before]
+    """Compare the predictions of two evaluations on their shared images."""
+    old_by_id = {prediction.image_id: prediction for prediction in first.predictions}
+    pairs = [(old_by_id[new.image_id], new) for new in second.predictions if new.image_id in old_by_id]
     # Images relabelled between the evaluations cannot be compared.
     pairs = [(old, new) for old, new in pairs if set(old.true_classes) == set(new.true_classes)]
     groups: dict[tuple[bool, bool], list[PredictionChange]] = {}
@@ -120,7 +121,7 @@ def compare(first: StoredEvaluation, second: StoredEvaluation) -> Comparison:
         split=second.split,
         shared=len(pairs),
         both_right=len(groups.get((True, True), ())),
-        left_out=len(before.keys() | {each.image_id for each in second.predictions}) - len(pairs),
+        left_out=len(old_by_id.keys() | {prediction.image_id for prediction in second.predictions}) - len(pairs),
         fixed=tuple(groups.get((False, True), ())),
         broken=tuple(groups.get((True, False), ())),
         still_wrong=tuple(groups.get((False, False), ())),
