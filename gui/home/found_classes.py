@@ -63,7 +63,7 @@ class FoundClasses(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self._found: dict[str, int] = {}
+        self._class_totals: dict[str, int] = {}
         self._known: set[str] = set()
         self._unlabelled = 0
         self._merged: dict[str, str] = {}
@@ -101,11 +101,11 @@ class FoundClasses(QWidget):
     ) -> None:
         """Show the classes of a source, with examples by class and split; `known` are the project's classes.
 
-        `keeps_names`: names typed for the classes shown before stay, if the source has the same classes.
+        With `keeps_names`, names typed for the previous classes are kept if the source has the same classes.
         """
         found, unlabelled = counted.classes, counted.unlabelled
-        edited = self.class_map() if keeps_names and found.keys() == self._found.keys() else {}
-        self._found = dict(found)
+        edited = self.class_map() if keeps_names and found.keys() == self._class_totals.keys() else {}
+        self._class_totals = dict(found)
         self._known = set(known)
         self._unlabelled = unlabelled
         self._counts, self._examples = counted.class_splits, examples
@@ -115,7 +115,7 @@ class FoundClasses(QWidget):
         title = tr("{count} class found", "{count} classes found", count=len(found))
         self._title.setText(title if found else alone if unlabelled else tr("No new images"))
         shown = chain.from_iterable(examples.get("", {}).values())
-        self.grid.show_tiles([Tile(image_id=place, path=path) for place, path in enumerate(shown, 1)])
+        self.grid.show_tiles([Tile(image_id=number, path=path) for number, path in enumerate(shown, 1)])
         self._body.setCurrentWidget(self.table if found or not unlabelled else self.grid)
         with QSignalBlocker(self.table):
             self.table.setRowCount(len(found) + bool(unlabelled))
@@ -139,33 +139,33 @@ class FoundClasses(QWidget):
         self._show_state()
 
     def _show_split(self, split: str) -> None:
-        """Show the images of one split; all with an empty name."""
+        """Show the example images and counts of one split, or of all splits if `split` is empty."""
         with QSignalBlocker(self.table):
             for line, (name, total) in enumerate(
-                [*self._found.items(), ("", self._unlabelled)][: self.table.rowCount()]
+                [*self._class_totals.items(), ("", self._unlabelled)][: self.table.rowCount()]
             ):
                 counts, examples = self._counts.get(name, {}), self._examples.get(name, {})
                 if split:
                     self.table.show_examples(line, examples.get(split, ()), counts.get(split, 0))
                 else:
-                    mixed = chain.from_iterable(zip_longest(*examples.values()))
-                    self.table.show_examples(line, [path for path in mixed if path], total)
+                    interleaved = chain.from_iterable(zip_longest(*examples.values()))
+                    self.table.show_examples(line, [path for path in interleaved if path], total)
         self.table.fit_columns()
 
     def class_map(self) -> dict[str, str | None]:
         """Return {found name: new name, or None for left out} for all changed names."""
-        new_names = {name: self._new_name(line) for line, name in enumerate(self._found)}
+        new_names = {name: self._new_name(line) for line, name in enumerate(self._class_totals)}
         return {name: new_name for name, new_name in new_names.items() if new_name != name}
 
     def left_out_count(self) -> int:
-        return sum(self._found[name] for name, new_name in self.class_map().items() if new_name is None)
+        return sum(self._class_totals[name] for name, new_name in self.class_map().items() if new_name is None)
 
     def fault(self) -> str:
-        names = (self._item(line, NEW_NAME).text() for line in range(len(self._found)))
+        names = (self._item(line, NEW_NAME).text() for line in range(len(self._class_totals)))
         return tr("A class needs a name.") if any(not name.strip() for name in names) else ""
 
     def set_name(self, found: str, name: str) -> None:
-        self._item(list(self._found).index(found), NEW_NAME).setText(name)
+        self._item(list(self._class_totals).index(found), NEW_NAME).setText(name)
 
     def _item(self, line: int, place: int) -> QTableWidgetItem:
         item = self.table.item(line, place)
@@ -179,18 +179,18 @@ class FoundClasses(QWidget):
 
     def _merge(self) -> None:
         with QSignalBlocker(self.table):
-            for line, found in enumerate(self._found):
+            for line, found in enumerate(self._class_totals):
                 self._item(line, NEW_NAME).setText(self._merged.get(found, self._item(line, NEW_NAME).text()))
         self._show_state()
         self.changed.emit()
 
     def _show_state(self) -> None:
         """Mark renamed, merged and omitted classes, and show the possible actions."""
-        new_names = [self._new_name(line) for line in range(len(self._found))]
+        new_names = [self._new_name(line) for line in range(len(self._class_totals))]
         palette = theme.colours()
         times = Counter(new_names)
         with QSignalBlocker(self.table):
-            for line, (found, new_name) in enumerate(zip(self._found, new_names, strict=True)):
+            for line, (found, new_name) in enumerate(zip(self._class_totals, new_names, strict=True)):
                 item = self._item(line, NEW_NAME)
                 font = QFont()
                 font.setBold(new_name is not None and new_name != found)
@@ -200,16 +200,16 @@ class FoundClasses(QWidget):
                 others = times[new_name] > 1 or (new_name != found and new_name in self._known)
                 merged = tr("Merged into “{name}”", name=new_name) if others else ""
                 item.setToolTip(tr("Left out") if new_name is None else merged)
-        unchanged = {found for found, new_name in zip(self._found, new_names, strict=True) if new_name == found}
+        unchanged = {found for found, new_name in zip(self._class_totals, new_names, strict=True) if new_name == found}
         waiting = len(unchanged & self._merged.keys())
         self.merge_button.setVisible(bool(waiting))
         self.merge_button.setText(tr("Merge look-alikes ({count})", count=waiting))
         left = len({new_name for new_name in new_names if new_name is not None})
-        if not self._found and not self._unlabelled:
+        if not self._class_totals and not self._unlabelled:
             words = tr("Every image of the source is in the project already.")
-        elif not self._found:
+        elif not self._class_totals:
             words = tr("The images are imported without a class, to be labelled by hand.")
-        elif any(new_name != found for found, new_name in zip(self._found, new_names, strict=True)):
+        elif any(new_name != found for found, new_name in zip(self._class_totals, new_names, strict=True)):
             words = tr("{found} classes found, {left} selected.", found=len(new_names), left=left)
         else:
             words = tr("Untick a class to leave its images out. Click a name to change it; equal names are merged.")

@@ -123,7 +123,7 @@ class LabelChoiceForm(QWidget):
 
     @staticmethod
     def _box(name: Text) -> QComboBox:
-        box = choice_box(name, least=12)
+        box = choice_box(name, min_chars=12)
         box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         return box
 

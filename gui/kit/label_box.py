@@ -16,7 +16,7 @@ class LabelBox(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.box = choice_box("Label of the chosen images", least=14)
+        self.box = choice_box("Label of the chosen images", min_chars=14)
         self.box.setToolTip(tr("Give the chosen images another label; the class keys (1-9) do the same"))
         self.box.activated.connect(self._on_activated)
         self.setLayout(row(text("Class"), self.box, grows=1))

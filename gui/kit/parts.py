@@ -52,14 +52,14 @@ def restyle(widget: QWidget, **properties: object) -> None:
     widget.style().polish(widget)
 
 
-def choice_box(name: Text, choices: Iterable[str] = (), *, least: int = 0) -> QComboBox:
-    """Return a combo box of untranslated choices; with `least` it is that many letters wide."""
+def choice_box(name: Text, choices: Iterable[str] = (), *, min_chars: int = 0) -> QComboBox:
+    """Return a combo box, at least `min_chars` characters wide; `choices` are shown without translation."""
     box = QComboBox()
     box.addItems(list(choices))
     box.setAccessibleName(tr(name))
-    if least:
+    if min_chars:
         box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        box.setMinimumContentsLength(least)
+        box.setMinimumContentsLength(min_chars)
     return box
 
 

@@ -14,9 +14,9 @@ from gui.kit.translation import tr
 
 INSET = 4  # between a card's edge and its image
 HEADING_PX, LINE_PX, SECOND_LINE_PX, BAND_PX = 22, 24, 17, 20
-MAX_STAMPS = 600  # captions of 300 x 24 pixels take 30 kB each
+MAX_CACHED_PIXMAPS = 600  # a caption of 300 x 24 pixels takes 30 kB
 _SHOWN_SWATCHES, _SWATCH_PX, _RADIUS = 4, 13, 7
-_SIDEWAYS = Qt.AlignmentFlag.AlignVCenter
+_VERTICAL = Qt.AlignmentFlag.AlignVCenter
 _Draw = Callable[[QPainter, QRect], None]
 
 
@@ -26,15 +26,15 @@ def caption_px(lines: int) -> int:
 
 
 class TilePainter:
-    """Draws tiles: cards with `lines` of text below the image, or bare images, optionally with text over them."""
+    """Draws tiles: cards with `lines` of text below the image, or plain images, optionally with text over them."""
 
     def __init__(self, lines: int, *, is_overlaid: bool) -> None:
         self._lines, self._is_overlaid = lines, is_overlaid
-        self._stamps: OrderedDict[Hashable, QPixmap] = OrderedDict()
+        self._pixmaps: OrderedDict[Hashable, QPixmap] = OrderedDict()
 
     def forget(self) -> None:
-        """Clear the cache: the theme or the font changed."""
-        self._stamps.clear()
+        """Clear the cache after a change of the theme or the font."""
+        self._pixmaps.clear()
 
     def draw(
         self,
@@ -46,7 +46,7 @@ class TilePainter:
         is_selected: bool,
         is_current: bool,
     ) -> None:
-        """Draw one tile into `box`; `kept` is its thumbnail, the reason for none, or None while it is loaded."""
+        """Draw a tile into `box`; `kept` is its thumbnail, the reason why it is missing, or None while it loads."""
         ratio = painter.device().devicePixelRatio()
         caption = caption_px(self._lines)
         frame = box.adjusted(INSET, INSET, -INSET, -caption) if self._lines else box
@@ -86,26 +86,26 @@ class TilePainter:
         if is_selected or is_current:
             painter.drawPixmap(box.topLeft(), self._frame(box.size(), ratio, is_selected, is_current))
 
-    def _stamp(self, key: Hashable, size: QSize, ratio: float, draw: _Draw, font: QFont | None = None) -> QPixmap:
+    def _cached(self, key: Hashable, size: QSize, ratio: float, draw: _Draw, font: QFont | None = None) -> QPixmap:
         """Return a transparent pixmap drawn by `draw(painter, rectangle)`, from the cache if possible."""
         key = (key, size.width(), size.height(), ratio)
-        found = self._stamps.get(key)
-        if found is not None:
-            self._stamps.move_to_end(key)
-            return found
-        found = QPixmap(size * ratio)
-        found.setDevicePixelRatio(ratio)
-        found.fill(Qt.GlobalColor.transparent)
-        painter = QPainter(found)
+        pixmap = self._pixmaps.get(key)
+        if pixmap is not None:
+            self._pixmaps.move_to_end(key)
+            return pixmap
+        pixmap = QPixmap(size * ratio)
+        pixmap.setDevicePixelRatio(ratio)
+        pixmap.fill(Qt.GlobalColor.transparent)
+        painter = QPainter(pixmap)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         if font is not None:
             painter.setFont(font)
         draw(painter, QRect(QPoint(0, 0), size))
         painter.end()
-        self._stamps[key] = found
-        if len(self._stamps) > MAX_STAMPS:
-            self._stamps.popitem(last=False)
-        return found
+        self._pixmaps[key] = pixmap
+        if len(self._pixmaps) > MAX_CACHED_PIXMAPS:
+            self._pixmaps.popitem(last=False)
+        return pixmap
 
     def _card(self, size: QSize, ratio: float, is_selected: bool, is_current: bool) -> QPixmap:
         def draw(painter: QPainter, box: QRect) -> None:
@@ -116,7 +116,7 @@ class TilePainter:
             if is_selected or is_current:
                 _draw_ring(painter, box, 2.5 if is_current else 1.5)
 
-        return self._stamp((is_selected, is_current), size, ratio, draw)
+        return self._cached((is_selected, is_current), size, ratio, draw)
 
     def _frame(self, size: QSize, ratio: float, is_selected: bool, is_current: bool) -> QPixmap:
         def draw(painter: QPainter, box: QRect) -> None:
@@ -130,10 +130,10 @@ class TilePainter:
                 painter.setPen(QPen(QColor(getattr(theme.colours(), colour)), pen))
                 painter.drawRect(QRectF(box).adjusted(inset, inset, -inset, -inset))
 
-        return self._stamp(("frame", is_selected, is_current), size, ratio, draw)
+        return self._cached(("frame", is_selected, is_current), size, ratio, draw)
 
     def _veil(self, size: QSize, ratio: float) -> QPixmap:
-        """Return the overlay of an excluded image: a pale veil with a cross in its middle."""
+        """Return the overlay of an excluded image: a pale tint with a cross in the middle."""
 
         def draw(painter: QPainter, box: QRect) -> None:
             palette = theme.colours()
@@ -153,7 +153,7 @@ class TilePainter:
                 end = QPointF(arm, turn * arm)
                 painter.drawLine(middle - end, middle + end)
 
-        return self._stamp("veil", size, ratio, draw)
+        return self._cached("veil", size, ratio, draw)
 
     def _over(self, size: QSize, ratio: float, tile: Tile, font: QFont) -> QPixmap:
         def draw(painter: QPainter, box: QRect) -> None:
@@ -164,34 +164,34 @@ class TilePainter:
             _draw_title(painter, box.adjusted(6, 0, -6, 0), tile, aside=aside, palette=theme.DARK)
 
         key = ("over", tile.title, tile.tone, tile.swatches, tile.is_proposed, tile.aside)
-        return self._stamp(key, size, ratio, draw, _smaller(font))
+        return self._cached(key, size, ratio, draw, _smaller(font))
 
     def _tag(self, size: QSize, ratio: float, words: str, font: QFont) -> QPixmap:
         def draw(painter: QPainter, box: QRect) -> None:
             shown = painter.fontMetrics().elidedText(words, Qt.TextElideMode.ElideRight, box.width() - 12)
             ground = QRect(box.topLeft(), QSize(painter.fontMetrics().horizontalAdvance(shown) + 12, box.height()))
             painter.fillRect(ground, QColor(theme.OVER_IMAGE))
-            _draw_words(painter, ground.adjusted(6, 0, -5, 0), shown, theme.DARK.text)
+            _draw_text(painter, ground.adjusted(6, 0, -5, 0), shown, theme.DARK.text)
 
-        return self._stamp(("tag", words), size, ratio, draw, _smaller(font))
+        return self._cached(("tag", words), size, ratio, draw, _smaller(font))
 
     def _caption(self, size: QSize, ratio: float, tile: Tile, font: QFont) -> QPixmap:
         key = (tile.title, tile.tone, tile.swatches, tile.is_proposed, tile.aside, tile.detail)
 
         def draw(painter: QPainter, box: QRect) -> None:
-            first = QRect(box.left(), box.top(), box.width(), theme.scaled(LINE_PX))
+            title_box = QRect(box.left(), box.top(), box.width(), theme.scaled(LINE_PX))
             if self._lines > 1:
-                below = QRect(box.left(), first.bottom() - 2, box.width(), theme.scaled(SECOND_LINE_PX))
-                _draw_words(painter, below, tile.detail, theme.colours().muted, mode=Qt.TextElideMode.ElideRight)
+                detail_box = QRect(box.left(), title_box.bottom() - 2, box.width(), theme.scaled(SECOND_LINE_PX))
+                _draw_text(painter, detail_box, tile.detail, theme.colours().muted, mode=Qt.TextElideMode.ElideRight)
                 font.setWeight(QFont.Weight.DemiBold)
                 painter.setFont(font)
-            _draw_title(painter, first, tile, aside=tile.aside, palette=theme.colours())
+            _draw_title(painter, title_box, tile, aside=tile.aside, palette=theme.colours())
 
-        return self._stamp(key, size, ratio, draw, font)
+        return self._cached(key, size, ratio, draw, font)
 
 
 def draw_heading(painter: QPainter, line: QRect, section: Section, height: int) -> None:
-    """Draw the heading of a section: its class with the colour; the current one on a band of `height`."""
+    """Draw the heading of a section with its class colour; the current section has a band of `height` pixels."""
     palette, font = theme.colours(), painter.font()
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     if section.is_current:
@@ -202,11 +202,11 @@ def draw_heading(painter: QPainter, line: QRect, section: Section, height: int) 
     if section.colour is not None:
         _draw_swatch(painter, line.left(), line, theme.class_colour(section.colour), is_hollow=False)
         line = line.adjusted(16, 0, 0, 0)
-    _draw_words(painter, line, section.title, palette.accent if section.is_current else palette.muted)
+    _draw_text(painter, line, section.title, palette.accent if section.is_current else palette.muted)
     room = painter.fontMetrics().horizontalAdvance(section.title)
     painter.setFont(font)
     if section.aside:
-        _draw_words(painter, line.adjusted(room + theme.MEDIUM, 0, 0, 0), section.aside, palette.muted)
+        _draw_text(painter, line.adjusted(room + theme.MEDIUM, 0, 0, 0), section.aside, palette.muted)
 
 
 def _draw_ring(painter: QPainter, box: QRect, width: float) -> None:
@@ -216,7 +216,7 @@ def _draw_ring(painter: QPainter, box: QRect, width: float) -> None:
 
 
 def draw_image(painter: QPainter, frame: QRect, image: QPixmap, ratio: float) -> None:
-    """Fill the square in the middle of `frame`; an image of the right size is copied, which is fast and sharp."""
+    """Draw an image cropped to the square in the middle of `frame`; an image of the right size is not scaled."""
     side = min(frame.width(), frame.height())
     whole = filling(image.size(), round(side * ratio))
     square = QSize(round(side * ratio), round(side * ratio))
@@ -258,12 +258,12 @@ def _draw_mark(painter: QPainter, frame: QRect, words: str, *, tone: Literal["go
 def _draw_title(painter: QPainter, box: QRect, tile: Tile, *, aside: str, palette: theme.Colours) -> None:
     if aside:
         painter.setPen(QColor(palette.muted))
-        painter.drawText(box, int(Qt.AlignmentFlag.AlignRight | _SIDEWAYS), aside)
+        painter.drawText(box, int(Qt.AlignmentFlag.AlignRight | _VERTICAL), aside)
         box = box.adjusted(0, 0, -painter.fontMetrics().horizontalAdvance(aside) - theme.TIGHT, 0)
     for colour in tile.swatches[:_SHOWN_SWATCHES]:
         _draw_swatch(painter, box.left(), box, theme.class_colour(colour), is_hollow=tile.is_proposed)
         box = box.adjusted(_SWATCH_PX, 0, 0, 0)
-    _draw_words(painter, box, tile.title, getattr(palette, tile.tone or "text"))
+    _draw_text(painter, box, tile.title, getattr(palette, tile.tone or "text"))
 
 
 def _draw_swatch(painter: QPainter, left: int, line: QRect, colour: QColor, *, is_hollow: bool) -> None:
@@ -272,20 +272,20 @@ def _draw_swatch(painter: QPainter, left: int, line: QRect, colour: QColor, *, i
     painter.drawRoundedRect(QRectF(left + 0.5, line.center().y() - 3.5, 9, 9), 2.5, 2.5)
 
 
-def _draw_words(
+def _draw_text(
     painter: QPainter, box: QRect, words: str, colour: str, *, mode: Qt.TextElideMode = Qt.TextElideMode.ElideMiddle
 ) -> None:
-    """Draw a line; a title is elided in the middle, because its end is as informative (“a → b”, “blue? 93%”)."""
+    """Draw a line of text, by default elided in the middle, because the end of a title is informative (“a → b”)."""
     painter.setPen(QColor(colour))
     if mode is Qt.TextElideMode.ElideMiddle:
         shown = elided_title(painter.fontMetrics(), words, box.width())
     else:
         shown = painter.fontMetrics().elidedText(words, mode, box.width())
-    painter.drawText(box, int(_SIDEWAYS), shown)
+    painter.drawText(box, int(_VERTICAL), shown)
 
 
 def elided_title(metrics: QFontMetrics, words: str, width: int) -> str:
-    """Return a title elided in the middle; a short last word stays whole: `go… 100%`, not `goo…00%`."""
+    """Return a title elided in the middle, keeping a short last word: `go… 100%`, not `goo…00%`."""
     shown = metrics.elidedText(words, Qt.TextElideMode.ElideMiddle, width)
     start, _, last = words.rpartition(" ")
     end = f" {last}"

@@ -54,16 +54,16 @@ COLOUR_NAMES = (
     "Indigo",
     "Plum",
 )
-# The data of an item beside its name: colour, key, number of images, whether all selected images have the class, and
-# whether it is the filter.
-_ROLES = tuple(Qt.ItemDataRole.UserRole + place for place in range(5))
-_Looks = tuple[ClassColour, str, int, bool, bool]  # in this order
+# The data of an item in addition to its name: colour, key, number of images, whether all selected images have the
+# class, and whether the class is the filter.
+_ROLES = tuple(Qt.ItemDataRole.UserRole + number for number in range(5))
+_ItemData = tuple[ClassColour, str, int, bool, bool]  # in the order of `_ROLES`
 
 
 class NameEdit(QLineEdit):
-    """The field for new class names: it keeps the focus, so that no letter acts as a shortcut.
+    """The field for new class names, which keeps the focus so that letters do not act as shortcuts.
 
-    Enter adds the name, a paste of several lines adds all of them; Escape leaves the field.
+    Enter adds the name, pasting several lines adds all of them, and Escape leaves the field.
     """
 
     names_entered = Signal(list)
@@ -91,7 +91,10 @@ class NameEdit(QLineEdit):
 
 
 class ClassList(QListWidget):
-    """A click or Enter selects a row, a drag moves it, images can be dropped on it: the target row is highlighted."""
+    """A list in which a click or Enter selects a row, dragging moves it, and images can be dropped on it.
+
+    The target row of a drop is highlighted.
+    """
 
     entered_row = Signal(QListWidgetItem)
     dropped_on = Signal(QListWidgetItem)
@@ -126,11 +129,11 @@ class ClassList(QListWidget):
         if not event.mimeData().hasFormat(IMAGES_MIME):
             super().dragMoveEvent(event)
             return
-        self._aim_at(self.itemAt(event.position().toPoint()))
+        self._set_target(self.itemAt(event.position().toPoint()))
         event.setAccepted(self._target is not None)
 
     def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
-        self._aim_at(None)
+        self._set_target(None)
         super().dragLeaveEvent(event)
 
     def dropEvent(self, event: QDropEvent) -> None:
@@ -138,18 +141,18 @@ class ClassList(QListWidget):
             super().dropEvent(event)
             return
         item = self.itemAt(event.position().toPoint())
-        self._aim_at(None)
+        self._set_target(None)
         if item is not None:
             event.acceptProposedAction()
             self.dropped_on.emit(item)
 
-    def _aim_at(self, item: QListWidgetItem | None) -> None:
+    def _set_target(self, item: QListWidgetItem | None) -> None:
         self._target = item
         self.viewport().update()
 
 
 class _EntryDelegate(QStyledItemDelegate):
-    """Swatch, name, count, key."""
+    """Paints the rows: colour swatch, name, number of images, key."""
 
     def sizeHint(self, _option: QStyleOptionViewItem, _index: QModelIndex | QPersistentModelIndex) -> QSize:
         return QSize(120, theme.scaled(34))
@@ -195,7 +198,7 @@ class _EntryDelegate(QStyledItemDelegate):
 
 
 class ClassPanel(Card):
-    """All classes, and a field to add more."""
+    """The list of all classes, and a field to find and add classes."""
 
     filter_wanted = Signal(str)  # a click: show the images of this class, or all again
     class_chosen = Signal(str)  # label the selected images with the class, possibly a new one
@@ -222,7 +225,7 @@ class ClassPanel(Card):
         words = Message("Click a class to see its images. Its key, or images dragged onto it, label.")
         self.add(self.search_edit, self._hint, self._empty, self.list, text(words, "small", wrap=True))
         self.body.setStretchFactor(self.list, 1)
-        self._classes: dict[str, _Looks] = {}  # by name, in their order
+        self._classes: dict[str, _ItemData] = {}  # by name, in the order of the list
         self.search_edit.textChanged.connect(self._show_matches)
         self.search_edit.names_entered.connect(self._on_names_entered)
         self.search_edit.use_wanted.connect(self._on_use_wanted)
@@ -244,14 +247,14 @@ class ClassPanel(Card):
         """Show the classes.
 
         Args:
-            classes: In their order.
+            classes: The classes in the order of the list.
             colours: {class name: colour}.
             keys: {key: class name}.
             common: The classes that all selected images have.
-            shown: The class of the current filter; empty for none.
+            shown: The class by which the images are filtered; empty for none.
         """
         key_of = {name: key for key, name in keys.items()}
-        before, self._classes = (
+        previous, self._classes = (
             self._classes,
             {
                 row.name: (
@@ -265,18 +268,18 @@ class ClassPanel(Card):
             },
         )
         self._empty.setVisible(not classes)
-        if list(before) != list(self._classes):
+        if list(previous) != list(self._classes):
             self._show_matches()
             return
-        for line, name in enumerate(self._matches()):  # redraw nothing but the changed rows
-            if before[name] != self._classes[name]:
-                item = self.list.item(line)
+        for index, name in enumerate(self._matches()):  # only redraw the changed rows
+            if previous[name] != self._classes[name]:
+                item = self.list.item(index)
                 with QSignalBlocker(self.list.model()):  # otherwise the list would lay out all its rows again
-                    _fill(item, self._classes[name])
+                    _set_item_data(item, self._classes[name])
                 self.list.viewport().update(self.list.visualItemRect(item))
 
     def names(self) -> list[str]:
-        return [self.list.item(line).text() for line in range(self.list.count())]
+        return [self.list.item(index).text() for index in range(self.list.count())]
 
     def menu_for(self, name: str) -> QMenu:
         menu = QMenu(self)
@@ -296,40 +299,41 @@ class ClassPanel(Card):
         add(colours, tr("Another colour"), lambda: self.colour_wanted.emit(name, "?"))
         add(colours, tr("Default colour"), lambda: self.colour_wanted.emit(name, ""))
         into = menu.addMenu(tr("Merge into"))
-        for target in (each for each in self._classes if each != name):
+        for target in (other for other in self._classes if other != name):
             add(into, target, lambda target=target: self.merge_wanted.emit(name, target))
         into.setEnabled(len(self._classes) > 1)
-        place = self.names().index(name)
+        index = self.names().index(name)
         last = self.list.count() - 1
         for title, step in ((tr("Move up"), -1), (tr("Move down"), 1)):
             move = add(menu, title, lambda step=step: self._move(name, step))
-            move.setEnabled(self.list.dragEnabled() and 0 <= place + step <= last)
+            move.setEnabled(self.list.dragEnabled() and 0 <= index + step <= last)
         menu.addSeparator()
         add(menu, tr("Delete"), lambda: self.delete_wanted.emit(name))
         return menu
 
     def _move(self, name: str, step: int) -> None:
         names = self.names()
-        place = names.index(name)
-        names.insert(place + step, names.pop(place))
+        index = names.index(name)
+        names.insert(index + step, names.pop(index))
         self.reordered.emit(names)
 
     def _matches(self) -> list[str]:
-        wanted = self.search_edit.text().strip().casefold()
-        return [name for name in self._classes if wanted in name.casefold()]
+        query = self.search_edit.text().strip().casefold()
+        return [name for name in self._classes if query in name.casefold()]
 
     def _show_matches(self, *_: object) -> None:
-        wanted = self.search_edit.text().strip().casefold()
+        """List the classes whose name contains the typed text, and show whether the text is a new name."""
+        query = self.search_edit.text().strip().casefold()
         self.list.clear()
         for name in self._matches():
             item = QListWidgetItem(name)
-            _fill(item, self._classes[name])
+            _set_item_data(item, self._classes[name])
             self.list.addItem(item)
-        self.list.setDragEnabled(not wanted)
-        is_new = all(name.casefold() != wanted for name in self._classes)
-        words = tr("Enter adds it. Ctrl+Enter gives it to the selected images.")
-        self._hint.setText(words if is_new else tr("This class exists. Ctrl+Enter gives it to the selected images."))
-        self._hint.setVisible(bool(wanted))
+        self.list.setDragEnabled(not query)
+        is_new = all(name.casefold() != query for name in self._classes)
+        hint = tr("Enter adds it. Ctrl+Enter gives it to the selected images.")
+        self._hint.setText(hint if is_new else tr("This class exists. Ctrl+Enter gives it to the selected images."))
+        self._hint.setVisible(bool(query))
 
     def _on_names_entered(self, names: list[str]) -> None:
         known = {name.casefold() for name in self._classes}
@@ -344,18 +348,18 @@ class ClassPanel(Card):
         self.class_chosen.emit(known)
         self.naming_left.emit()
 
-    def _on_menu_requested(self, place: QPoint) -> None:
-        item = self.list.itemAt(place)
+    def _on_menu_requested(self, position: QPoint) -> None:
+        item = self.list.itemAt(position)
         if item is not None:
             menu = self.menu_for(item.text())
-            menu.exec(self.list.mapToGlobal(place))
+            menu.exec(self.list.mapToGlobal(position))
             menu.deleteLater()
 
 
-def _fill(item: QListWidgetItem, looks: _Looks) -> None:
-    for role, value in zip(_ROLES, looks, strict=True):
+def _set_item_data(item: QListWidgetItem, data: _ItemData) -> None:
+    for role, value in zip(_ROLES, data, strict=True):
         item.setData(role, value)
-    _colour, shortcut, images, _is_on, _is_shown = looks
+    _colour, shortcut, images, _is_on, _is_shown = data
     counted = tr("{name}: {count} image", "{name}: {count} images", name=item.text(), count=images)
     item.setToolTip(counted)
     item.setData(Qt.ItemDataRole.AccessibleTextRole, f"{counted}\n{shortcut.upper()}".strip())

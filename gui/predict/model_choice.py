@@ -43,10 +43,10 @@ class ModelChoice(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._groups: dict[Path, list[Path]] = {}
-        self.model_box = choice_box("Exported model", least=18)
+        self.model_box = choice_box("Exported model", min_chars=18)
         self.model_box.setToolTip(tr("The exported model to use"))
         self.model_box.setPlaceholderText(tr("No exported model yet"))
-        self.file_box = choice_box("File of the export", least=13)
+        self.file_box = choice_box("File of the export", min_chars=13)
         self.file_box.hide()
         self.setLayout(row(self.model_box, self.file_box))
         self.model_box.currentIndexChanged.connect(lambda _place: self._show_files())

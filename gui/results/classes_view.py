@@ -16,7 +16,7 @@ from gui.kit.side_by_side import divided
 from gui.kit.thumbnails import ThumbnailStore
 from gui.kit.translation import tr
 from gui.kit.value_table import VALUE_ROLE, MarkDelegate, ValueTable
-from gui.results.prediction_views import FixableGrid
+from gui.results.prediction_views import CorrectableGrid
 from visionft.core.amounts import MIN_IMAGES_FOR_PERCENT, share_text
 from visionft.core.messages import Message, shortened
 from visionft.training.evaluation.metrics import ClassScore
@@ -297,7 +297,7 @@ class ClassesView(QWidget):
     def __init__(self, thumbnails: ThumbnailStore) -> None:
         super().__init__()
         self.table = ConfusionTable()
-        self.grid = FixableGrid(thumbnails, name=Message("Images of the selected cell"))
+        self.grid = CorrectableGrid(thumbnails, name=Message("Images of the selected cell"))
         self.strip, self.open_button = self.grid.strip, self.grid.open_button
         self._cell_text = text("", "strong", wrap=True)
         self._legend = text(

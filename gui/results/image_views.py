@@ -19,7 +19,7 @@ from gui.kit.workers import BackgroundReader
 from gui.results import evaluations
 from gui.results.classes_view import ClassesView
 from gui.results.evaluations import Images
-from gui.results.prediction_views import GROUPS, ComparisonView, ExplainView, FixableGrid
+from gui.results.prediction_views import GROUPS, ComparisonView, CorrectableGrid, ExplainView
 from gui.runner import RESULTS
 from gui.session import ProjectSession
 from gui.state import AppState
@@ -69,7 +69,7 @@ class ImageViews(QObject):
         self._changed: Mapping[str, Sequence[PredictionChange]] = {}  # by group
         self._explanations: dict[_Key, Explanation] = {}
         self._preferred = ""
-        self._grids: list[FixableGrid] = []  # of the built views
+        self._grids: list[CorrectableGrid] = []  # of the built views
         self._is_explaining = False
 
     @cached_property
@@ -101,7 +101,7 @@ class ImageViews(QObject):
         )
         return view
 
-    def _follow(self, grid: FixableGrid, ids: Callable[[], Sequence[int]], title: Callable[[], str]) -> None:
+    def _follow(self, grid: CorrectableGrid, ids: Callable[[], Sequence[int]], title: Callable[[], str]) -> None:
         """Handle a grid; `ids` and `title` return the images to open on the Label page and their title."""
         self._grids.append(grid)
         grid.open_button.clicked.connect(
@@ -284,7 +284,7 @@ class ImageViews(QObject):
             self._explanations[(keys or {}).get(each.image_id) or self._key(each.image_id)] = each
         self._show_chosen()
 
-    def _show_label(self, grid: FixableGrid) -> None:
+    def _show_label(self, grid: CorrectableGrid) -> None:
         labels = {self._images.labels(item.image_id) for item in grid.strip.chosen()}
         grid.label_box.show_classes(self._images.class_names)
         if len(labels) != 1:
@@ -294,14 +294,14 @@ class ImageViews(QObject):
         else:
             grid.label_box.show_label(None, words=evaluations.joined(label) or tr("No label"))
 
-    def relabel_by_key(self, grid: FixableGrid, key: str) -> None:
+    def relabel_by_key(self, grid: CorrectableGrid, key: str) -> None:
         session = self._session
         taken = self._state.actions.letters_in_use()
         name = class_keys(class_rows(session.project, {}), taken).get(key) if session is not None else None
         if name is not None:
             self.relabel(grid, name)
 
-    def relabel(self, grid: FixableGrid, name: str) -> None:
+    def relabel(self, grid: CorrectableGrid, name: str) -> None:
         """Label the selected images, and move on; with several labels, remove a class common to all of them."""
         ids = tuple(item.image_id for item in grid.strip.chosen())
         was_changed = self._edits.relabel(ids, name)

@@ -37,7 +37,7 @@ from visionft.core.messages import Message
 from visionft.training.evaluation.explanation import Explanation, heat_pixels
 
 
-class FixableGrid(QWidget):
+class CorrectableGrid(QWidget):
     """An image grid over its label box. Depends on Qt and plain data only."""
 
     def __init__(self, thumbnails: ThumbnailStore, *, name: str) -> None:
@@ -111,9 +111,9 @@ class ExplainView(QWidget):
 
     def __init__(self, thumbnails: ThumbnailStore, orders: Sequence[str]) -> None:
         super().__init__()
-        self.order_box = choice_box("Which images", map(tr, orders), least=12)
+        self.order_box = choice_box("Which images", map(tr, orders), min_chars=12)
         self._orders = orders
-        self.grid = FixableGrid(thumbnails, name=Message("Images with predictions"))
+        self.grid = CorrectableGrid(thumbnails, name=Message("Images with predictions"))
         self.strip, self.open_button = self.grid.strip, self.grid.open_button
         self.heat = HeatView(thumbnails)
         self.explain_button = Button("Explain", "try")
@@ -196,13 +196,13 @@ class ComparisonView(QWidget):
 
     def __init__(self, thumbnails: ThumbnailStore) -> None:
         super().__init__()
-        self.other_box = choice_box("Model to compare with", least=16)
+        self.other_box = choice_box("Model to compare with", min_chars=16)
         self.other_box.activated.connect(lambda _place: self.chosen.emit())
         self._to = ElidedLabel("", "strong")
         right = Qt.TextElideMode.ElideRight
         self.verdict = text("", "strong")
         self.facts = ElidedLabel("", "small", mode=right)
-        self.grid = FixableGrid(thumbnails, name=Message("Images that at least one model has wrong"))
+        self.grid = CorrectableGrid(thumbnails, name=Message("Images that at least one model has wrong"))
         self.strip, self.open_button = self.grid.strip, self.grid.open_button
         self._groups: Mapping[str, Sequence[Tile]] = dict.fromkeys(GROUPS, ())
         self._switch = Segments({name: tr(title) for name, title in GROUPS.items()}, "")

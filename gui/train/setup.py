@@ -132,7 +132,7 @@ class SplitCard(Card):
         self.bar = SplitBar(has_legend=False)
         self.val_spin = number_box("Share for validation", 0, 45, unit=" %")
         self.test_spin = number_box("Share for the test", 0, 45, unit=" %")
-        self.group_box = choice_box("Keep together", [tr(name) for name in _GROUPS], least=24)
+        self.group_box = choice_box("Keep together", [tr(name) for name in _GROUPS], min_chars=24)
         self.again_button = Button("Split again", "split")
         shares = row(text("Validation"), self.val_spin, theme.SMALL, text("Test"), self.test_spin, None)
         groups = row(text("Keep together"), self.group_box, None, self.again_button)

@@ -170,35 +170,35 @@ def report(
         images = opened.snapshot()
         if stale and images.images:
             scan = run_checks(opened.path, images, stale, job=job)
-            skipped = {name: f"{each.message} {each.hint}".strip() for name, each in scan.skipped.items()}
-        found = read_report(opened, skipped)
-    print_result({"dataset": found}, lambda: _report_text(found), as_json=json, paths=found.paths)
+            skipped = {name: f"{error.message} {error.hint}".strip() for name, error in scan.skipped.items()}
+        dataset = read_report(opened, skipped)
+    print_result({"dataset": dataset}, lambda: _report_text(dataset), as_json=json, paths=dataset.paths)
 
 
-def _report_text(found: DatasetReport) -> str:
-    lines = [f"{found.project.name}: {count_of(found.images, 'image')}, {found.labelled:,} labelled."]
-    if found.balance is not None:
-        (large, most), (small, least) = found.balance.largest, found.balance.smallest
+def _report_text(dataset: DatasetReport) -> str:
+    lines = [f"{dataset.project.name}: {count_of(dataset.images, 'image')}, {dataset.labelled:,} labelled."]
+    if dataset.balance is not None:
+        (large, most), (small, least) = dataset.balance.largest, dataset.balance.smallest
         lines.append(f"Largest class {large} ({most:,}), smallest {small} ({least:,}).")
-    if (run := found.run) is not None:
+    if (run := dataset.run) is not None:
         low, high = run.interval
         lines.append(f"{run.title}: accuracy {run.top1:.1%} on {run.images_of} ({low:.1%} to {high:.1%}).")
     rows: list[tuple[str, str, str]] = []
-    for each in found.checks:
-        kinds = ", ".join(f"{kind} {count:,}" for kind, count in each.kinds.items())
-        if each.state == "never":
-            rows.append((each.title, "?", each.skipped or "not checked yet"))
-        elif each.skipped and not each.flagged:
-            rows.append((each.title, "-", each.skipped))
+    for check in dataset.checks:
+        kinds = ", ".join(f"{kind} {count:,}" for kind, count in check.kinds.items())
+        if check.state == "never":
+            rows.append((check.title, "?", check.skipped or "not checked yet"))
+        elif check.skipped and not check.flagged:
+            rows.append((check.title, "-", check.skipped))
         else:
-            stale = " (before the last changes)" if each.state == "stale" else ""
-            rows.append((each.title, f"{each.flagged:,}", f"{kinds}{stale}"))
+            stale = " (before the last changes)" if check.state == "stale" else ""
+            rows.append((check.title, f"{check.flagged:,}", f"{kinds}{stale}"))
     if rows:
         lines += ["", table(("check", "flagged", ""), rows)]
-    if titles := [each.title for each in found.checks if each.is_approximate]:
+    if titles := [check.title for check in dataset.checks if check.is_approximate]:
         lines.append(f"{', '.join(titles)}: {APPROXIMATE_TEXT}")
-    if found.recommendations:
+    if dataset.recommendations:
         lines += ["", "What to do next:"]
-    for number, each in enumerate(found.recommendations, start=1):
-        lines += [f"{number:2}. {each.action}", f"    {each.evidence}"]
+    for number, recommendation in enumerate(dataset.recommendations, start=1):
+        lines += [f"{number:2}. {recommendation.action}", f"    {recommendation.evidence}"]
     return "\n".join(lines)

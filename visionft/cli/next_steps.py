@@ -1,4 +1,4 @@
-"""The next step of an error as a command to run; one row per action, and a test that none is missing."""
+"""The next step of an error as a command to run: one row per action, which a test compares with all actions."""
 
 import os
 import shutil
@@ -10,7 +10,7 @@ from visionft.core.errors import Action, NextStep
 from visionft.core.installation import install_command, is_frozen, refusal, shell_command
 from visionft.core.offline import OFFLINE_VARIABLE, offline_variable
 
-# A word in braces is a fact: of the step, else of the failed command's arguments, else a placeholder.
+# A word in braces is replaced by a value of the step, an argument of the failed command, or a placeholder.
 COMMANDS: dict[Action, Sequence[str]] = {
     "create_project": ("project", "new", "{project}"),
     "open_project": ("project", "info", "{project}"),
@@ -38,11 +38,11 @@ COMMANDS: dict[Action, Sequence[str]] = {
     "remove_weights": ("weights", "remove", "{backbone}"),
     "list_weights": ("weights", "list", "--here"),
     "list_settings": ("train", "{project}", "--save", "FILE", "--estimate"),
-    "allow_network": (),  # of the shell, see `command_for`
+    "allow_network": (),  # a shell command, see `command_for`
     "diagnose": ("doctor",),
-    "install": (),  # of pip or uv
+    "install": (),  # a command of pip or uv
 }
-_BLANKS = {
+_PLACEHOLDERS = {
     "project": "PROJECT",
     "run": "RUN",
     "split": "val",
@@ -52,12 +52,15 @@ _BLANKS = {
 
 
 def next_words(step: NextStep, given: Mapping[str, Any] | None = None) -> str:
-    """Return the command for a step, or the reason why it is missing (arguments as below)."""
+    """Return the command for a step, or the reason why there is none; arguments as in `command_for`."""
     return command_for(step, given) or str(refusal(step.requirement))
 
 
 def command_for(step: NextStep, given: Mapping[str, Any] | None = None) -> str:
-    """Return the command for a step; empty where nothing can be installed. Facts missing in it come from `given`."""
+    """Return the command for a step, or an empty string for a package that cannot be installed.
+
+    Values that the step lacks are taken from `given`, the arguments of the failed command.
+    """
     if step.action == "allow_network":
         name = offline_variable() or OFFLINE_VARIABLE
         return f"set {name}=" if os.name == "nt" else f"unset {name}"
@@ -65,16 +68,18 @@ def command_for(step: NextStep, given: Mapping[str, Any] | None = None) -> str:
         return install_command(step.requirement)
     words = COMMANDS[step.action]
     if step.action == "import_weights" and not step.backbone:
-        words = words[: words.index("--as")]  # the file names its backbone
+        words = words[: words.index("--as")]  # the backbone is then read from the weights file
     arguments = given or {}
 
-    def fact(name: str) -> str:
-        return str(getattr(step, name) or arguments.get("source" if name == "path" else name) or _BLANKS[name])
+    def value_of(name: str) -> str:
+        argument = "source" if name == "path" else name  # the name in `visionft import`
+        return str(getattr(step, name) or arguments.get(argument) or _PLACEHOLDERS[name])
 
-    return shell_command(["visionft", *(fact(word.strip("{}")) if word.startswith("{") else word for word in words)])
+    filled = (value_of(word.strip("{}")) if word.startswith("{") else word for word in words)
+    return shell_command(["visionft", *filled])
 
 
 def own_command(*words: str) -> str:
-    """Return a command of this program for the shell that started it: after `start.py` no `visionft` is on its path."""
+    """Return a command of this program that works in the current shell, where `visionft` may not be on the path."""
     is_found = is_frozen() or shutil.which("visionft")
     return shell_command([*(["visionft"] if is_found else [sys.executable, "-m", "visionft"]), *words])

@@ -29,7 +29,7 @@ from visionft.project.label_files import LabelFile, changed_label_files
 from visionft.project.queries import Conflict, files_in_conflict, find_conflicts
 from visionft.project.summary import ProjectSummary
 
-_MAX_NAMES = 20  # in one line
+_MAX_NAMES = 20  # per line
 _LABEL_OPTIONS = ("--class-folder LEVEL", "--name-part N", "--label-column NAME")
 
 
@@ -171,7 +171,7 @@ def _preview_text(preview: ImportPreview, *, replaces_labels: bool, lists_all: b
         lines.append(f"  (no class)  {preview.unlabelled}{_split_words(preview, '')}")
     if preview.image_reading != AS_STORED:
         lines.append(f"  {reading_text(preview.image_reading)}")
-    lines += _reading_lines(preview.interpretations) + _readings_lines(preview, lists_all=lists_all)
+    lines += _interpretation_lines(preview.interpretations) + _alternative_lines(preview, lists_all=lists_all)
     advice = "They would have no label until you decide; --replace-labels takes the class of this source."
     lines += _conflict_lines(preview.conflicts, "They get the class of this source." if replaces_labels else advice)
     return "\n".join(lines + _left_out_lines(preview))
@@ -186,18 +186,18 @@ def _report_text(report: ImportReport, project: Path, source: Path) -> str:
     classes = ", ".join(f"{name} {count}" for name, count in report.classes.items())
     lines = [f"Added {count_of(report.added, 'image')}{f': {classes}' if classes else ''}."]
     if report.added and len(report.classes) < 2:
-        found = f"one class, “{next(iter(report.classes))}”" if report.classes else "no classes"
-        lines.append(f"The source gave {found}.")
+        classes = f"one class, “{next(iter(report.classes))}”" if report.classes else "no classes"
+        lines.append(f"The source gave {classes}.")
     if report.added and not report.classes:
         command = shell_command(["visionft", "import", str(project), str(source)])
         lines += [
             "Where they have labels, import them again with what gives the class:",
             *(f"  {command} {option}" for option in _LABEL_OPTIONS),
         ]
-    read = _reading_lines(report.interpretations)
-    if read:
-        lines += ["This is how it was read:", *read]
-    lines += _readings_lines(report)
+    interpretation = _interpretation_lines(report.interpretations)
+    if interpretation:
+        lines += ["This is how it was read:", *interpretation]
+    lines += _alternative_lines(report)
     return "\n".join(lines + _conflict_lines(report.conflicts, _to_decide(project)) + _left_out_lines(report))
 
 
@@ -209,47 +209,51 @@ def _to_decide(project: Path) -> str:
 def _conflict_lines(conflicts: Sequence[Conflict], advice: str) -> list[str]:
     if not conflicts:
         return []
-    which = "two classes" if all(len(each.candidates) == 2 for each in conflicts) else "several classes"
-    lines = [f"{count_of(len(conflicts), 'image')} came in {which}. {advice}"]
-    for each in conflicts:
-        candidates = "; ".join(f"{candidate.class_name} by {candidate.origin}" for candidate in each.candidates)
-        lines.append(f"  {each.path}: {candidates}")
+    classes = "two classes" if all(len(conflict.candidates) == 2 for conflict in conflicts) else "several classes"
+    lines = [f"{count_of(len(conflicts), 'image')} came in {classes}. {advice}"]
+    for conflict in conflicts:
+        candidates = "; ".join(f"{candidate.class_name} by {candidate.origin}" for candidate in conflict.candidates)
+        lines.append(f"  {conflict.path}: {candidates}")
     return lines
 
 
-def _reading_lines(interpretations: tuple[Interpretation, ...]) -> list[str]:
+def _interpretation_lines(interpretations: tuple[Interpretation, ...]) -> list[str]:
+    """Describe how columns and folders of the source are interpreted."""
     lines: list[str] = []
-    for each in interpretations:
-        if each.columns:
-            taken = [f"images: {each.file_column}", f"classes: {_listed(each.label_columns) or 'none'}"]
-            if each.split_column:
-                taken.append(f"splits: {each.split_column}")
-            if each.unused_columns:
-                taken.append(f"not used: {_listed(each.unused_columns)}")
-            lines.append(f"  {each.file.name}: {'; '.join(taken)}")
+    for interpretation in interpretations:
+        if interpretation.columns:
+            columns = [
+                f"images: {interpretation.file_column}",
+                f"classes: {_listed(interpretation.label_columns) or 'none'}",
+            ]
+            if interpretation.split_column:
+                columns.append(f"splits: {interpretation.split_column}")
+            if interpretation.unused_columns:
+                columns.append(f"not used: {_listed(interpretation.unused_columns)}")
+            lines.append(f"  {interpretation.file.name}: {'; '.join(columns)}")
         folders = [
-            ("classes", each.class_folders),
-            ("splits", each.split_folders),
-            ("none of these", each.ignored_folders),
+            ("classes", interpretation.class_folders),
+            ("splits", interpretation.split_folders),
+            ("none of these", interpretation.ignored_folders),
         ]
         lines += [f"  folders taken as {what}: {_listed(names)}" for what, names in folders if names]
     return lines + [f"  {note}" for note in notes_on(interpretations)]
 
 
-def _readings_lines(found: ImportReport | ImportPreview, *, lists_all: bool = False) -> list[str]:
-    """Return the ways to understand the source, each with the options that give it.
+def _alternative_lines(result: ImportReport | ImportPreview, *, lists_all: bool = False) -> list[str]:
+    """List the alternative readings of the source, each with its command-line options.
 
-    Only where there are several with labels or the labels were not taken, unless it `lists_all`.
+    Empty if the most plausible reading is used and at most one other exists, unless `lists_all`.
     """
-    if len(found.readings) < (2 if lists_all else 3) and found.reading == 1:
+    if len(result.readings) < (2 if lists_all else 3) and result.reading == 1:
         return []
     lines = ["The source can be read in these ways:"]
-    for number, each in enumerate(found.readings, 1):
-        options = shell_command(option_words(each.choice) or ([] if each.classes else ["--without-labels"]))
-        equal = f", or {options}" if options else ""
-        evidence = f" {each.evidence}" if each.classes else ""
-        mark = " (this one)" if number == found.reading else ""
-        lines.append(f"  --reading {number}{equal}{mark}: {each.title}.{evidence}")
+    for number, reading in enumerate(result.readings, 1):
+        options = shell_command(option_words(reading.choice) or ([] if reading.classes else ["--without-labels"]))
+        equivalent = f", or {options}" if options else ""
+        evidence = f" {reading.evidence}" if reading.classes else ""
+        mark = " (this one)" if number == result.reading else ""
+        lines.append(f"  --reading {number}{equivalent}{mark}: {reading.title}.{evidence}")
     return lines
 
 
@@ -259,11 +263,11 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _left_out_lines(report: ImportReport | ImportPreview) -> list[str]:
-    first = {each.reason: each.path for each in reversed(report.warnings)}
-    counts = Counter(each.reason for each in report.warnings)
+    first = {warning.reason: warning.path for warning in reversed(report.warnings)}
+    counts = Counter(warning.reason for warning in report.warnings)
     lines = [f"Warning: of {count_of(counts[reason], 'image')}: {reason}; {path}" for reason, path in first.items()]
-    lines += [f"Unreadable: {each.path}: {each.reason}" for each in report.unreadable]
-    lines += [f"Skipped: {each.path}: {each.reason}" for each in report.skipped]
+    lines += [f"Unreadable: {file.path}: {file.reason}" for file in report.unreadable]
+    lines += [f"Skipped: {file.path}: {file.reason}" for file in report.skipped]
     in_conflict = files_in_conflict(report.conflicts)
     known = [path for path in report.duplicates if path not in in_conflict]
     lines += [f"Known already: {path}" for path in known[:_MAX_NAMES]]
@@ -320,7 +324,7 @@ def info(project: ProjectDir, json: Json = False) -> None:
         "",
         text_table(("class", "images"), list(summary.classes.items())),
         *(["", *_conflict_lines(conflicts, _to_decide(project))] if conflicts else []),
-        *(f"{each.path} has changed since its import: {_diff_command(project, each)}" for each in changed),
+        *(f"{file.path} has changed since its import: {_diff_command(project, file)}" for file in changed),
     ]
     counts = {field.name: getattr(summary, field.name) for field in fields(ProjectSummary)}
     value = ProjectInfo(**counts, label_conflicts=conflicts)

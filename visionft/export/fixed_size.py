@@ -28,8 +28,8 @@ from visionft.export.graph import (
     assemble,
     describe_model,
     describe_values,
-    from_images,
     set_metadata,
+    with_preprocessing,
 )
 from visionft.export.model_file import trusted_session
 from visionft.export.predictor import DISTANCE, INPUT, OUTPUT, Predictor
@@ -55,7 +55,7 @@ def fixed_model(
     Raises:
         ExportError: A shape of the graph is dynamic, so NPUs cannot run it.
     """
-    whole = from_images(network, preprocessing, opset=opset, is_fixed=True)
+    whole = with_preprocessing(network, preprocessing, opset=opset, is_fixed=True)
     whole = assemble(whole, temperature=float(metadata["temperature"]), task=task, batch=1)
     if unknown := values_without_size(whole):
         message = Message("{file}: the network computes the size of {name}.", file=FIXED_MODEL_FILE, name=unknown[0])

@@ -82,10 +82,12 @@ def export_network(
     onnx.save(model, path)
 
 
-def from_images(network: Any, preprocessing: PreprocessConfig, *, opset: int = OPSET, is_fixed: bool = False) -> Any:
-    """Return an ONNX model from `image` to the outputs of a network, with preprocessing before the network.
+def with_preprocessing(
+    network: Any, preprocessing: PreprocessConfig, *, opset: int = OPSET, is_fixed: bool = False
+) -> Any:
+    """Prepend the preprocessing to a network; return the ONNX model from `image` to the outputs of the network.
 
-    With `is_fixed`, the preprocessing is the normalisation only.
+    With `is_fixed`, the preprocessing is only the normalisation.
     """
     from onnx import compose
 
@@ -97,7 +99,7 @@ def from_images(network: Any, preprocessing: PreprocessConfig, *, opset: int = O
 
 
 def assemble(joined: Any, *, temperature: float, task: Task, batch: str | int = "batch") -> Any:
-    """Append probabilities to a model from images to logits (and distances), check it, and return it."""
+    """Append calibrated probabilities to a model from images to logits (and distances), check it, and return it."""
     import onnx
     from onnx import TensorProto, helper
 
@@ -130,13 +132,11 @@ def assemble(joined: Any, *, temperature: float, task: Task, batch: str | int = 
 
 
 def hide_outputs(model: Any) -> dict[str, str]:
-    """Remove all outputs of the model except `probabilities` and `logits`; return the bytes that restore each.
-
-    ONNX Runtime then skips their computation.
+    """Remove all outputs of a model except `probabilities` and `logits`, so that ONNX Runtime does not compute them.
 
     Returns:
-        {metadata key: bytes as hex digits}. Appended to the file, the bytes restore the output, because protobuf merges
-        concatenated messages.
+        {metadata key: bytes as hex digits} to restore each output: appended to the file, the bytes add the output
+        again, because protobuf merges concatenated messages.
     """
     import onnx
 

@@ -235,8 +235,8 @@ def variants(record: Record) -> Iterable[str]:
     yield table(header, [own, *map(_variant, rows)])
 
 
-def fixed_size(record: Record) -> Iterable[str]:
-    """Yield the effect of the fixed-size file's resize, which differs from the model's."""
+def fixed_size_note(record: Record) -> Iterable[str]:
+    """Yield a sentence on how predictions change if the fixed-size file gets images resized without antialiasing."""
     if effect := record.get("fixed_size"):
         yield (
             f"{code(FIXED_MODEL_FILE)} takes images that the program crops and resizes. Where it scales without "
@@ -488,7 +488,7 @@ def _files(record: Record, files: Mapping[str, FileEntry]) -> Iterable[str]:
         f"{latency.runs:,}; {latency.tail_words}) on the author's computer ({latency.hardware})."
     )
     yield from variants(record)
-    yield from fixed_size(record)
+    yield from fixed_size_note(record)
     yield from (f"Left out: {escaped(reason)}" for reason in record.get("left_out", ()))
 
 

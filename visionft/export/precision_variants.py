@@ -222,7 +222,7 @@ def write_variant(
     else:
         networks, calibrated_on = _in_bytes(prepared, job)
         bits = BITS
-    model = prepared.whole_model(networks)
+    model = prepared.build_full_model(networks)
     path = folder / variant_file(precision)
     device = _DEVICES[precision]
     reference = (folder / MODEL_FILE).read_bytes()

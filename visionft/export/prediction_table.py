@@ -1,10 +1,10 @@
 """Write predictions of an exported model as a CSV table, one line per image.
 
-With several labels per image, the labels are one cell, a JSON array as in every table of the program. `unlike` tells
-whether an image is out of distribution, `distance` is its out-of-distribution score (1 is the border); both are empty
-where the exported file has no distance.
+In a multi-label task, the labels are one cell with a JSON array, as in every table of the program. `unlike` is whether
+an image is out of distribution, and `distance` is its out-of-distribution score (the threshold is 1); both are empty if
+the exported file has no distance.
 
-Users open the table in a spreadsheet: names of files and classes may come from others and are made safe for it.
+Users open the table in a spreadsheet, so names of files and classes, which may be untrusted, are escaped.
 """
 
 import csv
@@ -23,14 +23,14 @@ def write_csv(target: Path, predictions: Sequence[Prediction]) -> None:
     """Write predictions to a CSV file, one line per image.
 
     Raises:
-        VisionFTError: The file cannot be written; nothing was left behind.
+        VisionFTError: The file cannot be written; no partial file remains.
     """
     with atomic_path(target) as temporary:
         temporary.write_text(csv_text(predictions), encoding="utf-8", newline="\r\n")
 
 
 def csv_text(predictions: Sequence[Prediction]) -> str:
-    """Return the content of `write_csv` as text, with line feeds as line ends."""
+    """Return the table as CSV text with line feeds as line ends."""
     text = io.StringIO()
     is_multilabel = any(prediction.classes is not None for prediction in predictions)
     rows = [_header(is_multilabel=is_multilabel), *map(_row, predictions)]
@@ -43,13 +43,14 @@ def _header(*, is_multilabel: bool) -> Sequence[str]:
 
 
 def _row(prediction: Prediction) -> list[str]:
-    names = [printable(name) for name in prediction.classes or ()]
-    labels = (
-        json.dumps(names, ensure_ascii=False) if names else "" if prediction.classes == () else prediction.class_name
-    )
+    if prediction.classes is None:  # single-label
+        labels = prediction.class_name
+    else:
+        names = [printable(name) for name in prediction.classes]
+        labels = json.dumps(names, ensure_ascii=False) if names else ""
     path = printable(prediction.path)
     if spreadsheet_cell(path) != path:
-        path = f".{os.sep}{path}"  # the same file, not a formula
+        path = f".{os.sep}{path}"  # names the same file, but is not taken for a formula
     probability = "" if prediction.error else f"{prediction.probability:.6f}"
     distance = "" if prediction.distance is None else f"{prediction.distance:.4f}"
     unlike = "" if prediction.distance is None else str(prediction.is_unlike).lower()

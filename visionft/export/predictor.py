@@ -249,41 +249,43 @@ class Predictor:
         return self.outputs(pixels)[0]
 
     def outputs(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        """Map images, as in `probabilities`, to (B, C) probabilities and (B,) distances; None without distances.
+        """Return (B, C) probabilities and (B,) distances for images in the format of `probabilities`.
+
+        The distances are None if the model does not output them.
 
         Raises:
-            ExportError: The file fails, does not end, or has invalid outputs; possible with untrusted files.
+            ExportError: The model fails, exceeds the time limit or gives invalid outputs, as an untrusted file may.
             VisionFTError: There is not enough memory.
         """
-        found = self._all(pixels)
-        return found[OUTPUT], found.get(DISTANCE)
+        outputs = self._outputs_by_name(pixels)
+        return outputs[OUTPUT], outputs.get(DISTANCE)
 
     def embeddings(self, pixels: np.ndarray) -> np.ndarray:
-        """Map images, as in `probabilities`, to (B, K) embeddings: directions in the space of the index.
+        """Return (B, K) embeddings for images as in `probabilities`: unit vectors in the space of the index.
 
         Raises:
-            ExportError: As in `outputs`; or there is no index beside the file.
+            ExportError: As in `outputs`, or the export has no index.
         """
         if self.index is None:
             raise no_index(self.path)
-        return self._all(pixels)[EMBEDDING]
+        return self._outputs_by_name(pixels)[EMBEDDING]
 
-    def _all(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
-        """Return the outputs by name; the probabilities come from the index where it was changed."""
-        found = dict(zip(self._outputs, self._run(pixels), strict=True))
+    def _outputs_by_name(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
+        """Run the model and check its outputs; the probabilities come from the index if it was changed."""
+        outputs = dict(zip(self._outputs, self._run(pixels), strict=True))
         shapes: dict[str, tuple[int, ...]] = {
             OUTPUT: (len(pixels), len(self.class_names)),
             DISTANCE: (len(pixels),),
             EMBEDDING: (len(pixels), self.index.memory.rows.shape[1] if self.index is not None else 0),
         }
-        for name, rows in found.items():
+        for name, rows in outputs.items():
             if rows.shape != shapes[name]:
                 raise refused(self.path, f"answers with {rows.shape} values for {shapes[name]}")
             if not np.isfinite(rows).all():
                 raise refused(self.path, "answers with values that are no numbers")
         if self.index is not None and self.index.is_changed:
-            found[OUTPUT] = self.index.probabilities(found[EMBEDDING]).astype(np.float32)
-        return found
+            outputs[OUTPUT] = self.index.probabilities(outputs[EMBEDDING]).astype(np.float32)
+        return outputs
 
     def _run(self, pixels: np.ndarray) -> list[np.ndarray]:
         import onnxruntime
@@ -312,14 +314,14 @@ class Predictor:
 
     def predict_pixels(self, pixels: np.ndarray, path: Path = Path()) -> Prediction:
         """Classify one uint8 (H, W, 3) RGB image; `path` names it in the prediction."""
-        began = time.perf_counter()
-        found = self._all(pixels[None])
-        model_ms = (time.perf_counter() - began) * 1000
+        start = time.perf_counter()
+        outputs = self._outputs_by_name(pixels[None])
+        model_ms = (time.perf_counter() - start) * 1000
         evidence = None
         if self.index is not None and path != Path():  # a video frame has no path
-            evidence = self.index.evidence(found[EMBEDDING][0], sha256_file(path) if path.is_file() else "")
-        distance = float(found[DISTANCE][0]) if DISTANCE in found else None
-        prediction = prediction_of(found[OUTPUT][0], self.class_names, self.thresholds, path=path, distance=distance)
+            evidence = self.index.evidence(outputs[EMBEDDING][0], sha256_file(path) if path.is_file() else "")
+        distance = float(outputs[DISTANCE][0]) if DISTANCE in outputs else None
+        prediction = prediction_of(outputs[OUTPUT][0], self.class_names, self.thresholds, path=path, distance=distance)
         return replace(prediction, evidence=evidence, model_ms=model_ms)
 
 

@@ -34,10 +34,10 @@ from visionft.export.graph import (
     describe_model,
     describe_values,
     export_network,
-    from_images,
     hide_outputs,
     join,
     set_metadata,
+    with_preprocessing,
 )
 from visionft.export.predictor import Prediction, Predictor, predict_files, prediction_of
 from visionft.export.record import metadata_of
@@ -57,11 +57,11 @@ class PreparedRun:
         model: The run or ensemble.
         images: The project's images.
         opset: The version of ONNX's operators in the files.
-        val: Logits of the validation images, as the evaluation has them; None without a labelled one.
+        val: Logits of the validation images, as in the evaluation; None if no validation image has a label.
         temperature: Divisor of the logits.
-        thresholds: (C,) probabilities from which a class is assigned; None where an image has one label.
-        distance: The fitted distance of the strongest part; None where there were too few images.
-        border: The border of that distance.
+        thresholds: (C,) probabilities from which a class is assigned; None for a single-label task.
+        distance: The fitted distance of the strongest part; None if there are too few images.
+        border: How the distance was scaled so that images beyond 1 are out of distribution.
     """
 
     model: RunModel
@@ -95,7 +95,7 @@ class PreparedRun:
 
     @property
     def compared_images(self) -> Sequence[SnapshotImage]:
-        """Return the images to compare on: of validation, or any where a method without labels has none there."""
+        """Return the images for comparisons: the validation images, or all images if a label-free method has none."""
         run = self.model.run
         if not self.images.labelled("val") and not run.config.method_row.needs_labels:
             return self.images.images
@@ -103,7 +103,7 @@ class PreparedRun:
 
     @cached_property
     def pixels(self) -> list[np.ndarray]:
-        """Up to `PARITY_IMAGES` decoded images of the comparison, of all shapes and classes, uint8 (H, W, 3).
+        """Up to `PARITY_IMAGES` decoded images for comparisons, with all shapes and classes, uint8 (H, W, 3).
 
         Raises:
             RunError: No image can be read.
@@ -116,7 +116,7 @@ class PreparedRun:
 
     @cached_property
     def networks(self) -> list[Any]:
-        """ONNX models of the parts, in their order, from normalised images to logits.
+        """ONNX models from normalised images to logits, in the order of the parts.
 
         The strongest part also returns its distance, and a retrieval run its embeddings.
         """
@@ -129,13 +129,13 @@ class PreparedRun:
 
     @cached_property
     def evaluations(self) -> list[Evaluation]:
-        """The evaluations of the run on validation and test; empty without both."""
+        """The available evaluations of the run on validation and test."""
         val = self.val
-        found = [summarise(self.model.run, "val", val, self.temperature, self.thresholds)] if val else []
+        evaluations = [summarise(self.model.run, "val", val, self.temperature, self.thresholds)] if val else []
         stored = read_evaluation(self.model.run.path, "test")
-        if stored is not None and stored.labels == self.model.labels:  # else it was measured with other labels
-            found.append(stored)
-        return found
+        if stored is not None and stored.labels == self.model.labels:  # otherwise measured with other labels
+            evaluations.append(stored)
+        return evaluations
 
     def traced(self, network: Any, shape: tuple[int, int], **options: Any) -> Any:
         """Return a PyTorch network as an ONNX model; `options` are passed to `export_network`."""
@@ -146,26 +146,26 @@ class PreparedRun:
             export_network(network, shape, path, opset=self.opset, **options)
             return onnx.load(path)
 
-    def whole_model(self, networks: Sequence[Any]) -> Any:
-        """Return the ONNX model from images to probabilities, built from the networks of the parts, in their order."""
+    def build_full_model(self, networks: Sequence[Any]) -> Any:
+        """Build the complete ONNX model from images to probabilities; `networks` are in the order of the parts."""
         pairs = zip(networks, self.model.parts, strict=True)
-        graphs = [from_images(network, part.preprocessing, opset=self.opset) for network, part in pairs]
+        graphs = [with_preprocessing(network, part.preprocessing, opset=self.opset) for network, part in pairs]
         task = self.images.task
-        whole = assemble(join(graphs, self.model), temperature=float(self.metadata["temperature"]), task=task)
-        describe_values(whole, task)
-        metadata = self.metadata | hide_outputs(whole)
-        describe_model(whole, metadata)
-        set_metadata(whole, metadata)
-        return whole
+        model = assemble(join(graphs, self.model), temperature=float(self.metadata["temperature"]), task=task)
+        describe_values(model, task)
+        metadata = self.metadata | hide_outputs(model)
+        describe_model(model, metadata)
+        set_metadata(model, metadata)
+        return model
 
     @torch.no_grad()
     def outputs(self, pixels: Sequence[np.ndarray] | np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        """Return (B, C) probabilities and (B,) distances, or None, of B uint8 (H, W, 3) images of any size."""
+        """Return (B, C) probabilities and (B,) distances (or None) for B uint8 (H, W, 3) images of any size."""
         logits: list[np.ndarray] = []
         distances = None
         for part in self.model.parts:
-            found, stages = part.classifier.with_stages(network_inputs(part, pixels))
-            logits.append(found.double().numpy())
+            part_logits, stages = part.classifier.with_stages(network_inputs(part, pixels))
+            logits.append(part_logits.double().numpy())
             if self.distance is not None and part is self.model.strongest:
                 distances = self.distance(stages).numpy()
         activation = softmax if self.images.task == "single" else sigmoid
@@ -176,13 +176,13 @@ class PreparedRun:
         return predict_files(paths, self.image_reading, self.predict_pixels)
 
     def predict_pixels(self, pixels: np.ndarray, path: Path = Path()) -> Prediction:
-        """Classify one uint8 (H, W, 3) RGB image; `path` names it in the prediction, which has no evidence."""
-        began = time.perf_counter()
+        """Classify one uint8 (H, W, 3) RGB image; the prediction has this `path` and no evidence."""
+        start = time.perf_counter()
         rows, distances = self.outputs(pixels[None])
-        model_ms = (time.perf_counter() - began) * 1000
+        model_ms = (time.perf_counter() - start) * 1000
         distance = None if distances is None else float(distances[0])
-        found = prediction_of(rows[0], self.class_names, self.thresholds, path=path, distance=distance)
-        return replace(found, model_ms=model_ms)
+        prediction = prediction_of(rows[0], self.class_names, self.thresholds, path=path, distance=distance)
+        return replace(prediction, model_ms=model_ms)
 
 
 def prepare_run(model: RunModel, images: Snapshot, *, opset: int = OPSET, job: JobContext = SILENT_JOB) -> PreparedRun:

@@ -80,7 +80,10 @@ def facts_of(project: Project) -> ProjectFacts:
 def metadata_of(
     model: "RunModel", images: Snapshot, temperature: float, thresholds: np.ndarray | None, border: Border | None
 ) -> dict[str, Any]:
-    """Return the metadata of the model file: its origin, the meaning of its outputs, and its data."""
+    """Return the metadata of the model file: its origin, how to interpret its outputs, and the data it was trained on.
+
+    `border` describes the distance from which an image is out of distribution.
+    """
     return {
         **({} if thresholds is None else {"thresholds": thresholds.tolist()}),
         **({} if border is None else {"distance": asdict(border)}),

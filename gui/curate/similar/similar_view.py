@@ -35,7 +35,7 @@ from visionft.project.store import Project
 
 compute_features = lazy_function("visionft.analysis.similar:compute_features")
 _SIDE_PX = 76
-FOUND = 200  # images in the grid
+RESULT_COUNT = 200  # images in the grid
 Picked = int | Path  # an image of the project, or a file
 
 
@@ -47,14 +47,14 @@ class Examples:
     unlike: tuple[Picked, ...] = ()
 
     def with_more(self, more: Iterable[Picked], *, is_like: bool) -> "Examples":
-        """Return these with more examples, or counter-examples; images listed as the other change sides."""
+        """Add examples or counter-examples; an image that was in the other list is moved."""
         new = tuple(dict.fromkeys(more))
         rest = self.without(*new)
         return Examples((*rest.like, *new), rest.unlike) if is_like else Examples(rest.like, (*rest.unlike, *new))
 
     def without(self, *gone: object) -> "Examples":
-        """Return these without some."""
-        like, unlike = (tuple(each for each in side if each not in gone) for side in (self.like, self.unlike))
+        """Remove examples and counter-examples."""
+        like, unlike = (tuple(picked for picked in side if picked not in gone) for side in (self.like, self.unlike))
         return Examples(like, unlike)
 
 
@@ -63,19 +63,19 @@ class RankResult:
     """The result of a search: the most similar images, best first, by id."""
 
     found: Mapping[int, RankedImage] = field(default_factory=dict[int, RankedImage])
-    unseen: tuple[Path, ...] = ()  # files without features; compute those first
+    unseen: tuple[Path, ...] = ()  # files whose features have to be computed first
     has_features: bool = True  # whether any image of the project has features
-    refusal: str = ""  # the reason why no search is possible, in words; empty where it is
+    refusal: str = ""  # the reason why no search is possible; otherwise empty
 
 
 class RankReader:
-    """Rank images; the features are read once, and again after images were added."""
+    """Ranks images; the features are read once, and again after images were added."""
 
     def __init__(self) -> None:
         self._cached: tuple[tuple[Path, int, str], Ranking, Snapshot] | None = None
 
     def __call__(self, project: Project, examples: Examples, newest: int) -> RankResult:
-        """Rank images; safe in any thread. `newest` is the highest image id of the project."""
+        """Rank images, in any thread; `newest` is the highest image id of the project."""
         try:
             return self._rank(project, examples, newest)
         except VisionFTError as error:
@@ -84,7 +84,7 @@ class RankReader:
     def _rank(self, project: Project, examples: Examples, newest: int) -> RankResult:
         kind = current_kind(project.path, project.image_reading)
         sides = (examples.like, examples.unlike)
-        files = tuple(each for side in sides for each in side if isinstance(each, Path))
+        files = tuple(picked for side in sides for picked in side if isinstance(picked, Path))
         if kind is None:
             return RankResult(has_features=False, unseen=files)
         key = (project.path, newest, kind.folder_name)
@@ -98,29 +98,31 @@ class RankReader:
             self._cached = None  # more results follow once features are computed
             return RankResult(unseen=unseen, has_features=bool(unseen))
         like, unlike = (
-            [ranking.example(each) for each in side if isinstance(each, int)]
+            [ranking.example(picked) for picked in side if isinstance(picked, int)]
             + examples_from_files(
-                project.path, images, ranking.features, [each for each in side if isinstance(each, Path)]
+                project.path, images, ranking.features, [picked for picked in side if isinstance(picked, Path)]
             )
             for side in sides
         )
-        return RankResult({each.image_id: each for each in ranking.rank(like, unlike, count=FOUND)})
+        return RankResult({image.image_id: image for image in ranking.rank(like, unlike, count=RESULT_COUNT)})
 
 
 class ExampleStrip(QWidget):
-    """Two rows of small images side by side; a click removes one."""
+    """Examples and counter-examples as small images in two columns; a click removes one."""
 
     def __init__(self, *, on_remove: Callable[[Picked], object]) -> None:
         super().__init__()
         self._on_remove = on_remove
         self.thumbnails = ThumbnailStore(self)
-        self._other_thumbnails = ThumbnailStore(self)
+        self._counterexample_thumbnails = ThumbnailStore(self)
         self.like = self._grid(self.thumbnails, Message("Examples"))
-        self.unlike = self._grid(self._other_thumbnails, Message("Counter-examples"))
-        self._picked: dict[int, Picked] = {}
-        self._no_unlike = text("Press - on an image below that does not match.", "small", wrap=True)
+        self.unlike = self._grid(self._counterexample_thumbnails, Message("Counter-examples"))
+        self._picked: dict[int, Picked] = {}  # by tile id: the image id, or a negative number for a file
+        self._no_unlike_text = text("Press - on an image below that does not match.", "small", wrap=True)
         left = column(text("Like these (+)", "strong"), self.like, spacing=theme.TIGHT)
-        right = column(text("Not like these (-)", "strong"), self._no_unlike, self.unlike, None, spacing=theme.TIGHT)
+        right = column(
+            text("Not like these (-)", "strong"), self._no_unlike_text, self.unlike, None, spacing=theme.TIGHT
+        )
         layout = row(left, right, spacing=theme.LARGE)
         layout.setStretch(0, 1)
         layout.setStretch(1, 1)
@@ -139,7 +141,7 @@ class ExampleStrip(QWidget):
         self._picked.clear()
         for grid, side in ((self.like, examples.like), (self.unlike, examples.unlike)):
             grid.show_tiles([self._tile(each, tiles) for each in side if not isinstance(each, int) or each in tiles])
-        self._no_unlike.setVisible(not examples.unlike)
+        self._no_unlike_text.setVisible(not examples.unlike)
         self.unlike.setVisible(bool(examples.unlike))
 
     def _tile(self, picked: Picked, tiles: Mapping[int, Tile]) -> Tile:
@@ -151,7 +153,7 @@ class ExampleStrip(QWidget):
 
     def close_workers(self) -> None:
         self.thumbnails.close()
-        self._other_thumbnails.close()
+        self._counterexample_thumbnails.close()
 
 
 class SimilarView(View):
@@ -204,7 +206,7 @@ class SimilarView(View):
         self._set_examples(self.examples.with_more(self.curation.chosen(), is_like=is_like))
 
     def select_above(self) -> None:
-        """Select everything up to the current image, so that one key labels all of it."""
+        """Select all images up to the current one, to label them with one key."""
         self.curation.selection.select_places(range(self.curation.selection.place + 1))
 
     def clear(self) -> None:

@@ -14,7 +14,7 @@ from models.heads.numerics import ScaledRows
 from visionft.analysis import duplicate_pairs
 from visionft.analysis.check import CheckResult, Inputs, read_result
 from visionft.analysis.duplicate_groups import DuplicatePair, current_groups, duplicate_groups, group_pairs, keep_best
-from visionft.analysis.duplicate_pairs import HIGHEST, Tail, candidate_pairs
+from visionft.analysis.duplicate_pairs import MAX_THRESHOLD, Tail, candidate_pairs
 from visionft.analysis.duplicates import Duplicates
 from visionft.core.errors import ProjectError
 from visionft.core.jobs import JobCancelled, JobContext
@@ -177,7 +177,7 @@ def test_similar_hashes_are_found_among_many(max_exact: int, bits: int):
 
 @pytest.mark.slow
 def test_the_commands_act_on_look_alikes_only_when_that_is_meant(project: Project, monkeypatch, run_json):
-    monkeypatch.setattr(duplicate_pairs, "fit_tail", lambda *_: Tail(HIGHEST, float("nan"), 0))
+    monkeypatch.setattr(duplicate_pairs, "fit_tail", lambda *_: Tail(MAX_THRESHOLD, float("nan"), 0))
     project.apply(AssignSplits({each: "train" if "-" in name else "test" for each, name in names(project).items()}))
     path = str(project.path)
     project.close()
