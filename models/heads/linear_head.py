@@ -23,7 +23,7 @@ import torch.nn.functional as F  # noqa: TID253
 from torch import Tensor  # noqa: TID253
 
 from models.heads.calibration import are_right, cross_entropies, fit_temperature, mean_cross_entropy
-from models.heads.numerics import RIDGES, SHRINKAGES, class_folds, part_scaling
+from models.heads.numerics import RIDGES, SHRINKAGES, class_folds, part_scaling, separable_groups
 from models.heads.scatter import Scatter, in_own_span, solve
 from visionft.core.jobs import SILENT_JOB, JobContext
 from visionft.core.messages import Message
@@ -73,6 +73,7 @@ class _TrainingData:
     folds: Tensor
     is_multilabel: bool
     images: int
+    groups: int = 0  # number of groups of related images; 0 where every image is alone
 
     def held_out(self, logits: Tensor) -> tuple[np.ndarray, np.ndarray]:
         """Return the logits of all images with a fold, and their labels: class indices, or zeros and ones."""
@@ -149,6 +150,7 @@ def fit_head(
         ValueError: The features are empty or not finite.
     """
     generator = np.random.default_rng(seed)
+    separable = separable_groups(targets, groups)
     folds = class_folds(targets, FOLDS, is_multilabel=is_multilabel, generator=generator, groups=groups)
     weights = np.ones(len(features)) if weights is None else weights
 
@@ -164,6 +166,7 @@ def fit_head(
             folds=torch.from_numpy(np.tile(folds, repeats)),
             is_multilabel=is_multilabel,
             images=len(features),
+            groups=0 if separable is None else len(np.unique(separable)),
         )
         return _fit(data, means, divisors, widths=widths, tries_last_alone=tries_last_alone, job=job)
 
@@ -224,7 +227,9 @@ def _fit(
         held_out=(values / temperature).astype(np.float32),
         places=np.flatnonzero(data.folds[: data.images].numpy() >= 0),
         accuracy=accuracy,
-        description=_description(kinds, accuracy, uses_all_parts=uses_all_parts, uses_mirrored=uses_mirrored),
+        description=_description(
+            kinds, accuracy, data.groups, uses_all_parts=uses_all_parts, uses_mirrored=uses_mirrored
+        ),
         uses_mirrored=uses_mirrored,
     )
 
@@ -235,7 +240,9 @@ def standardization(features: np.ndarray, widths: Sequence[int]) -> tuple[np.nda
     return part_scaling(features, widths)
 
 
-def _description(kinds: Sequence[str], accuracy: float | None, *, uses_all_parts: bool, uses_mirrored: bool) -> str:
+def _description(
+    kinds: Sequence[str], accuracy: float | None, groups: int, *, uses_all_parts: bool, uses_mirrored: bool
+) -> str:
     titles = " and ".join(_TITLES[kind] for kind in kinds)
     scope = Message("several stages of the network") if uses_all_parts else Message("the network's embedding")
     if uses_mirrored:
@@ -243,8 +250,10 @@ def _description(kinds: Sequence[str], accuracy: float | None, *, uses_all_parts
     text = Message("The head is fitted by {titles} to {scope}", titles=titles, scope=scope)
     if accuracy is None:
         return Message("{text}; one image a class is too few to measure its accuracy.", text=text)
-    measured = Message("{text}; its accuracy on held-out images is {accuracy}.", text=text)
-    return Message(measured, accuracy=f"{accuracy:.1%}")
+    measured = Message("{text}; its accuracy on held-out images is {accuracy}.")
+    if groups:
+        measured = Message("{text}; its accuracy on images of {groups} held-out groups is {accuracy}.")
+    return Message(measured, text=text, groups=f"{groups:,}", accuracy=f"{accuracy:.1%}")
 
 
 def _from_sums(data: _TrainingData, space: _Space, job: JobContext) -> list[_Candidate]:
