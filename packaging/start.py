@@ -203,7 +203,7 @@ def state(*, with_tests: bool) -> dict[str, object]:
 
 
 def read_stamp() -> dict[str, object]:
-    """Return the state of the last installation; empty if there is none or its file is damaged."""
+    """Return the state of the last installation; empty if its file is missing or damaged."""
     try:
         stamp = json.loads(STAMP.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -274,8 +274,8 @@ def torch_backend(*, cuda: bool) -> str | None:
     """Return the torch backend to pass to uv, or None if pip alone installs the right build.
 
     By default pip installs CUDA builds on Linux, CPU builds on Windows and the only build on macOS. If pip's settings
-    name other package sources (a company's server, a folder of wheels), the result is None, because uv does not read
-    these settings. The environment variable UV_TORCH_BACKEND takes precedence.
+    name other package sources (a company's server, a folder of wheels), pip is used, because uv does not read these
+    settings. The environment variable UV_TORCH_BACKEND takes precedence.
     """
     chosen = os.environ.get("UV_TORCH_BACKEND")
     if chosen:

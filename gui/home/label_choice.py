@@ -24,7 +24,7 @@ from visionft.project.importing.folder_names import name_part, name_parts
 if TYPE_CHECKING:
     from visionft.project.importing.preview import ImportPreview
 
-_LOOKED_AT = 400  # images of the readings, whose paths give the folders and parts of names to choose from
+_MAX_SAMPLED_PATHS = 400  # image paths whose folders and parts of names are offered as choices
 _MAX_NAME_PARTS = 8  # parts of a file name to choose the class from
 _SHOWN_NAMES = 3  # of a choice
 _SIGNS: dict[str, Text] = {
@@ -219,7 +219,7 @@ def _paths(preview: "ImportPreview", base: Path) -> list[PurePath]:
     """Return paths of images below the source of the usual depth, those without labels first: they lie apart."""
     readings = reversed(preview.readings)
     found = (path for each in readings for splits in each.examples().values() for path in chain(*splits.values()))
-    paths = [path.relative_to(base) for path in islice(found, _LOOKED_AT) if path.is_relative_to(base)]
+    paths = [path.relative_to(base) for path in islice(found, _MAX_SAMPLED_PATHS) if path.is_relative_to(base)]
     depths = [len(path.parts) for path in paths]
     usual = max(set(depths), key=depths.count, default=0)
     return list(dict.fromkeys(path for path, depth in zip(paths, depths, strict=True) if depth == usual))

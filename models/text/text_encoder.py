@@ -1,7 +1,7 @@
 """The text encoder of a CLIP or SigLIP network, from texts to the embedding space shared with images.
 
-open_clip (`visionft[zero-shot]`) builds the transformer; its weights are in the same file as those of the image
-encoder. The tokenizers are equivalent to open_clip's. Mistakes in them cause no error: SigLIP loses a tenth of its
+open_clip (`visionft[zero-shot]`) builds the transformer; one weights file contains the text and the image encoder. The
+tokenizers are equivalent to open_clip's. Mistakes in them cause no error: SigLIP loses a tenth of its
 accuracy if texts keep case and punctuation (NVlabs/RADIO#142), and predicts at chance level if texts are not padded to
 the full length (embeddings-benchmark/mteb#1424), because it pools at the last position.
 """

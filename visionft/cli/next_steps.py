@@ -52,7 +52,7 @@ _PLACEHOLDERS = {
 
 
 def next_words(step: NextStep, given: Mapping[str, Any] | None = None) -> str:
-    """Return the command for a step, or the reason why there is none; arguments as in `command_for`."""
+    """Return the command for a step, or the reason why it is missing; arguments as in `command_for`."""
     return command_for(step, given) or str(refusal(step.requirement))
 
 

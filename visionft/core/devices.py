@@ -77,7 +77,7 @@ def _cpu_precision(cpu: Any) -> Precision:
 
 
 def pick_device(kind: str = "auto") -> Device:
-    """Return the first device of `kind`, or the fastest for `auto`; raises `ConfigError` if there is none."""
+    """Return the first device of `kind`, or the fastest for `auto`; raises `ConfigError` without a match."""
     devices = list_devices()
     for device in devices:
         if kind in ("auto", device.kind):
@@ -112,7 +112,7 @@ def has_nvidia_gpu() -> bool:
 
 
 def free_gpu_mb() -> int | None:
-    """Return the free memory of the first NVIDIA GPU in MiB, or None if there is none.
+    """Return the free memory of the first NVIDIA GPU in MiB, or None without a usable GPU.
 
     Does not import torch or initialise CUDA.
     """

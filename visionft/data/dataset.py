@@ -55,7 +55,7 @@ class Sample(NamedTuple):
     pixels: Tensor | None
     target: Tensor
     position: int
-    reason: str  # why `pixels` is None; otherwise empty
+    reason: str  # the reason for missing `pixels`; otherwise empty
 
 
 class Batch(NamedTuple):

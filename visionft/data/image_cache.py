@@ -76,13 +76,13 @@ class ImageCache:
 
         Args:
             path: The file.
-            near_side: As `decode`.
-            limit: As `decode`; None takes the user's.
+            near_side: As in `decode`.
+            limit: As in `decode`; None takes the user's limit.
             reading: How values become RGB.
-            sha256: The content that the file must have, for what is stored by it; empty takes whatever it has.
+            sha256: The expected SHA-256 of the file; empty accepts any content.
 
         Raises:
-            ImageError: It cannot be decoded, or has another content.
+            ImageError: The file cannot be decoded, or has other content than expected.
         """
         limit = image_limit() if limit is None else limit
         if not self.keeps and not sha256:
@@ -202,7 +202,7 @@ class CacheUse:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What may be deleted to make room, and when it was used last."""
+    """A file or folder that may be deleted to make room, and the time of its last use."""
 
     path: Path
     used: float
@@ -210,7 +210,7 @@ class Entry:
 
 
 def cache_folder() -> Path:
-    """Return where decoded images are kept, a folder of their own; `VISIONFT_CACHE` moves it."""
+    """Return the folder of the decoded images, which `VISIONFT_CACHE` can move."""
     chosen = os.environ.get(FOLDER_VARIABLE)
     if chosen:
         return expand_home(chosen) / "visionft-images"
@@ -232,38 +232,39 @@ def cache_use(folder: Path) -> CacheUse:
 
 
 def clear_cache(folder: Path) -> CacheUse:
-    """Delete all cached images and nothing else; return the rest, such as undeletable files."""
+    """Delete all cached images and nothing else; return the use of the rest, such as locked files."""
     for entry in cached_files(folder):
         with contextlib.suppress(OSError):
             entry.path.unlink()
-    for place in [*folder.glob("*/??"), *folder.glob("*"), folder]:
-        with contextlib.suppress(OSError):  # whatever is not ours stays
-            place.rmdir()
+    for subfolder in [*folder.glob("*/??"), *folder.glob("*"), folder]:
+        with contextlib.suppress(OSError):  # folders with other files are kept
+            subfolder.rmdir()
     return cache_use(folder)
 
 
 def make_room(entries: Iterable[Entry], folder: Path, limit: int, delete: Callable[[Path], object]) -> int:
-    """Delete the entries unused for the longest until the rest fits; return the bytes that may still be written.
+    """Delete the least recently used entries until the rest fits; return the bytes that may still be written.
 
-    The rest fits in `limit` bytes and in half of the available space of the folder's disk. Entries used in the last
-    `IN_USE_S` seconds stay: a run larger than the cache would otherwise delete each image just before its next use.
+    The rest fits if it is within `limit` bytes and half of the available space of the folder's disk. Entries used in
+    the last `IN_USE_S` seconds are kept; otherwise a run larger than the cache would delete each image just before its
+    next use.
     """
-    found = sorted(entries, key=lambda entry: entry.used)
-    total = sum(entry.bytes for entry in found)
+    by_age = sorted(entries, key=lambda entry: entry.used)
+    total = sum(entry.bytes for entry in by_age)
     allowed = min(limit, (total + shutil.disk_usage(folder).free) // 2)
     oldest = time.time() - IN_USE_S
-    for entry in found:
+    for entry in by_age:
         if total <= allowed - limit // 16 or entry.used > oldest:
             break
-        with contextlib.suppress(OSError):  # deleted by another, or open on Windows
+        with contextlib.suppress(OSError):  # deleted by another process, or open on Windows
             delete(entry.path)
         total -= entry.bytes
     return max(0, allowed - total)
 
 
 def cached_files(folder: Path) -> list[Entry]:
-    """Return the cached files; leftovers of killed writers are deleted on the way."""
-    found: list[Entry] = []
+    """Return the cached files, after deleting leftovers of killed writers."""
+    entries: list[Entry] = []
     for path in folder.glob("*/??/*"):
         with contextlib.suppress(OSError):
             if path.parts[-3].isdecimal() and _NAME.fullmatch(path.name):
@@ -271,5 +272,5 @@ def cached_files(folder: Path) -> list[Entry]:
                 if path.suffix == ".tmp" and status.st_mtime < time.time() - _LEFT_BEHIND_S:
                     path.unlink()
                 else:
-                    found.append(Entry(path, status.st_mtime, status.st_size))
-    return found
+                    entries.append(Entry(path, status.st_mtime, status.st_size))
+    return entries

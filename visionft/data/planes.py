@@ -1,6 +1,6 @@
-"""Planes and channels of an image, and how they become one RGB image by an `ImageReading`.
+"""Planes and channels of an image, and their conversion to an RGB image by an `ImageReading`.
 
-`plane_files` opens the files that have them; the modules of the formats read the planes.
+`plane_files` opens files with planes; the modules of the formats read them.
 """
 
 from abc import ABC, abstractmethod
@@ -14,15 +14,11 @@ from visionft.core.messages import Message
 from visionft.data.image_reading import FIRST, MAXIMUM, MIDDLE, ImageReading, IntensityWindow, windowed
 from visionft.data.limits import check_size
 
-# Of all planes of a projection: 1,000 planes of 2,000 x 2,000 pixels, each read once.
+# In all planes of a projection: 1,000 planes of 2,000 x 2,000 pixels, each read once.
 MAX_VALUES: Final = 4_000_000_000
 MAX_PLANES: Final = 20_000  # ten minutes of film at 30 images per second have 18,000
-_BANDS: Final = (
-    (500.0, 2),
-    (565.0, 1),
-    (float("inf"), 0),
-)  # up to which wavelength in nm a channel is blue, green, red
-# Parts of the names of dyes, and their emission in nm; of several the longest counts.
+_COLOUR_BANDS: Final = ((500.0, 2), (565.0, 1), (float("inf"), 0))  # (upper wavelength in nm, RGB index)
+# {part of a dye's name: emission in nm}; the longest matching part is used.
 _DYES: Final = {
     "dapi": 460, "hoechst": 460, "bfp": 450, "cfp": 475, "alexa405": 420, "blue": 460, "gfp": 510, "fitc": 520,
     "alexa488": 520, "af488": 520, "cy2": 510, "yfp": 530, "fluo4": 520, "green": 520, "rfp": 585, "tritc": 575,
@@ -34,24 +30,24 @@ _DYES: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Channel:
-    """A channel of a microscope's image; its emission in nm, 0 where it is not known."""
+    """A channel of a microscope image."""
 
     name: str
-    wavelength: float = 0.0
+    wavelength: float = 0.0  # emission in nm; 0 if unknown
 
 
 class Planes(ABC):
-    """An open file of planes (a stack) and channels; numbers count from 0.
+    """An open file with planes (a stack) and channels, both counted from 0.
 
     Attributes:
-        width, height: In pixels, as stored.
-        file_window: The window that the file proposes.
-        count: Planes of the stack.
-        has_depth: Whether the planes lie above each other, as in a confocal stack.
-        channels: More than one, or none.
+        width, height: Size in pixels, as stored.
+        file_window: The intensity window stored in the file.
+        count: Number of planes.
+        has_depth: Whether the planes are at different depths, as in a confocal stack.
+        channels: The channels; empty if there is only one.
         is_deep: Whether values have more than 8 bits.
-        orientation: Of EXIF, 1 to 8.
-        bytes_a_pixel: Of a plane, all its samples.
+        orientation: EXIF orientation, 1 to 8.
+        bytes_a_pixel: Bytes per pixel of a plane, for all samples.
     """
 
     format: ClassVar[str]
@@ -67,33 +63,33 @@ class Planes(ABC):
 
     @abstractmethod
     def plane(self, number: int, channel: int) -> np.ndarray:
-        """Return the values (H, W), or (H, W, 3) RGB, of a plane."""
+        """Return the (H, W) values, or (H, W, 3) RGB values, of a plane."""
 
     def range_of(self, values: np.ndarray) -> IntensityWindow:
-        """Return the values that are black and white without a window."""
+        """Return the values shown as black and as white if there is no intensity window."""
         return 0.0, 65535.0
 
     @property
     def needed(self) -> int:
-        """Return the bytes that an RGB image of it takes: two planes, their values as float, and the image."""
+        """Return the memory in bytes for an RGB image: two planes, their values as float, and the image."""
         return self.width * self.height * (2 * self.bytes_a_pixel + 4 + 6)
 
     def check(self, limit: int) -> None:
-        """Raise an `ImageError` where it takes more than `limit` bytes of memory."""
+        """Raise an `ImageError` if an RGB image needs more than `limit` bytes of memory."""
         check_size((self.width, self.height), self.needed, limit)
 
     def rgb(self, reading: ImageReading) -> np.ndarray:
-        """Return uint8 (H, W, 3) of the reading's plane and channels."""
+        """Return the reading's plane and channels as uint8 (H, W, 3)."""
         windows = reading.windows
         shown = self._shown(reading)
         rgb = np.zeros((self.height, self.width, 3), np.uint8)
-        for place, channel in enumerate(shown):
+        for index, channel in enumerate(shown):
             if channel < 0:
                 continue
             values = self._projected(reading.plane, channel)
             ranges = windows or (self.range_of(values),)
             if len(shown) > 1:
-                rgb[:, :, place] = self._grey(values, ranges[place % len(ranges)])
+                rgb[:, :, index] = self._grey(values, ranges[index % len(ranges)])
             elif values.ndim == 2:
                 rgb[:] = self._grey(values, ranges[0])[:, :, None]
             else:
@@ -102,12 +98,12 @@ class Planes(ABC):
         return rgb
 
     def values(self, reading: ImageReading) -> list[np.ndarray]:
-        """Return the values that one window maps: of all shown, or of red, green and blue (empty ones included)."""
+        """Return the values for each window: of the grey channel, or of red, green and blue (which may be empty)."""
         shown = self._shown(reading)
         if len(shown) == 1:
             return [self._projected(reading.plane, shown[0])]
-        none = np.zeros((0, 0))
-        return [self._projected(reading.plane, each) if each >= 0 else none for each in shown]
+        empty = np.zeros((0, 0))
+        return [self._projected(reading.plane, channel) if channel >= 0 else empty for channel in shown]
 
     def _grey(self, values: np.ndarray, window: IntensityWindow) -> np.ndarray:
         return windowed(values, window) if self.is_deep else values.astype(np.uint8)
@@ -117,10 +113,10 @@ class Planes(ABC):
             return self.plane(self._number_of(plane), channel)
         if self.count > MAX_PLANES or self.count * self.width * self.height > MAX_VALUES:
             raise ImageError(Message("its {count} planes are too many for a projection", count=self.count))
-        most = self.plane(0, channel)
+        maximum = self.plane(0, channel)
         for number in range(1, self.count):
-            most = np.maximum(most, self.plane(number, channel))
-        return most
+            maximum = np.maximum(maximum, self.plane(number, channel))
+        return maximum
 
     def _number_of(self, plane: str) -> int:
         if plane in (FIRST, MAXIMUM):
@@ -132,12 +128,12 @@ class Planes(ABC):
         return min(number, self.count - 1)
 
     def _shown(self, reading: ImageReading) -> list[int]:
-        """Return the channels shown in red, green and blue (-1: empty), or the single grey channel."""
+        """Return the channels shown as red, green and blue (-1 for none), or the single grey channel."""
         names = reading.channel_names
         return [self._channel_of(name) for name in names] if names and self.channels else [0]
 
     def _channel_of(self, name: str) -> int:
-        known = [each.name for each in self.channels]
+        known = [channel.name for channel in self.channels]
         if not name or name in known:
             return known.index(name) if name else -1
         if name.isascii() and name.isdigit() and 0 < int(name[:9]) <= len(known):
@@ -147,35 +143,36 @@ class Planes(ABC):
 
 
 def default_channels(channels: tuple[Channel, ...]) -> str:
-    """Return the channels to show: by wavelength in red, green and blue, the first three otherwise, one as grey."""
+    """Return the names of the channels to show as red, green and blue, by their wavelengths if any is known."""
     if not channels:
         return ""
-    names = [each.name if "," not in each.name else str(place + 1) for place, each in enumerate(channels)]
-    waves = [each.wavelength or _wavelength_of(each.name) for each in channels]
-    known = [place for place, wave in enumerate(waves) if wave][:3]
+    names = [channel.name if "," not in channel.name else str(number) for number, channel in enumerate(channels, 1)]
+    wavelengths = [channel.wavelength or _wavelength_of(channel.name) for channel in channels]
+    known = [index for index, wavelength in enumerate(wavelengths) if wavelength][:3]
     if not known:
         return ",".join([*names[:3], "", ""][:3])
     slots = ["", "", ""]
-    for place in sorted(known, key=lambda each: waves[each]):
-        wanted = next(slot for most, slot in _BANDS if waves[place] < most)
+    for index in sorted(known, key=lambda index: wavelengths[index]):
+        preferred = next(slot for upper, slot in _COLOUR_BANDS if wavelengths[index] < upper)
         free = [slot for slot in (2, 1, 0) if not slots[slot]]
-        slots[wanted if wanted in free else free[0]] = names[place]
+        slots[preferred if preferred in free else free[0]] = names[index]
     return ",".join(slots)
 
 
 def _wavelength_of(name: str) -> float:
-    plain = "".join(sign for sign in name.lower() if sign.isalnum())
-    found = [dye for dye in _DYES if dye in plain]
-    return float(_DYES[max(found, key=len)]) if found else 0.0
+    """Return the emission in nm of the dye in a channel's name, or 0."""
+    plain = "".join(character for character in name.lower() if character.isalnum())
+    dyes = [dye for dye in _DYES if dye in plain]
+    return float(_DYES[max(dyes, key=len)]) if dyes else 0.0
 
 
 def deep_rgb(handle: BinaryIO, size: tuple[int, int]) -> np.ndarray:
-    """Return the values (H, W, 3) of the first image of a PNG or TIFF of 16-bit RGB, by OpenCV."""
+    """Read the (H, W, 3) values of the first image of a 16-bit RGB PNG or TIFF with OpenCV."""
     import cv2
 
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # the exception states the error
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # the exception is enough
     handle.seek(0)
-    found = cv2.imdecode(np.frombuffer(handle.read(), np.uint8), cv2.IMREAD_UNCHANGED)
-    if found is None or found.shape[:2] != size[::-1] or found.ndim != 3 or found.shape[2] < 3:
+    bgr = cv2.imdecode(np.frombuffer(handle.read(), np.uint8), cv2.IMREAD_UNCHANGED)
+    if bgr is None or bgr.shape[:2] != size[::-1] or bgr.ndim != 3 or bgr.shape[2] < 3:
         raise ImageError("damaged, or of a kind that is not read", "Save it again without compression.")
-    return found[:, :, 2::-1]
+    return bgr[:, :, 2::-1]

@@ -1,7 +1,7 @@
-"""From decoded pixels to the network's input, the same in training's validation, evaluation, prediction and export.
+"""From decoded pixels to the network's input, identical in validation, evaluation, prediction and export.
 
-The largest box of the input's aspect ratio is cut out of the image, or of one region of it, then resized with
-antialiasing and normalised. Cutting first keeps the output size fixed and the cost bounded for images of any shape;
+The largest box with the input's aspect ratio is cropped from the image, or from a region of it, then resized with
+antialiasing and normalised. Cropping first keeps the output size fixed and the cost bounded for images of any shape;
 `visionft.export.graph` builds the same steps in ONNX.
 """
 
@@ -39,7 +39,7 @@ class Box(NamedTuple):
 
 
 def is_region(text: str) -> bool:
-    """Tell whether a text is a region (see `parsed_region`)."""
+    """Return whether a text is a valid region (see `parsed_region`)."""
     with contextlib.suppress(ValueError):
         return bool(parsed_region(text))
     return False
@@ -49,7 +49,7 @@ def parsed_region(text: str) -> Region:
     """Return the region of a text such as `0.1,0.2,0.9,0.8`: left, top, right, bottom as shares of the sides.
 
     Raises:
-        ValueError: It is no such text, or the rectangle is empty or reaches outside the image.
+        ValueError: The text is invalid, or the rectangle is empty or extends beyond the image.
     """
     shares = [float(part) for part in text.split(",")]
     left, top, right, bottom = (round(share * 1000) for share in shares)
@@ -74,7 +74,7 @@ class PreprocessConfig:
     mean: tuple[float, float, float]  # mean and std per RGB channel, of pixels scaled to 0..1
     std: tuple[float, float, float]
     region: Region = WHOLE  # part of the image from which the box is cut
-    # How files become the pixels that come here; kept out of `repr`, which names stored features.
+    # How files are decoded to pixels; excluded from `repr`, which is part of the key of stored features.
     image_reading: ImageReading = field(default=AS_STORED, repr=False)
 
     @classmethod
@@ -90,7 +90,7 @@ class PreprocessConfig:
 
     @property
     def key(self) -> str:
-        """Return it as text, to recognise stored features; a square of the whole image as earlier versions wrote it."""
+        """Return the configuration as text, the key of stored features; square inputs have the form of old versions."""
         if self.height != self.width or self.region != WHOLE:
             return repr(self) + self.image_reading.key
         shown = (f"{name}={getattr(self, name)!r}" for name in ("crop_share", "interpolation", "mean", "std"))

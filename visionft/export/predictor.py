@@ -251,7 +251,7 @@ class Predictor:
     def outputs(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """Return (B, C) probabilities and (B,) distances for images in the format of `probabilities`.
 
-        The distances are None if the model does not output them.
+        Models without a distance output give None in place of distances.
 
         Raises:
             ExportError: The model fails, exceeds the time limit or gives invalid outputs, as an untrusted file may.

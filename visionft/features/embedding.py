@@ -1,9 +1,9 @@
 """The features of a project's images by frozen networks: computed once for each network and framing, and stored.
 
-Training of a head, evaluation, framing, distances, retrieval, suggestions and curation all ask here. What is stored is
-read; the missing images pass the network once, through the image cache, and their rows are written as they come: a
-cancelled job or a crash loses a few seconds of work. Where rows cannot be written, such as on a full disk, they are
-used all the same.
+Training of a head, evaluation, framing, distances, retrieval, suggestions and curation all use this module. Stored
+features are read. Images without features pass through the network once, via the image cache, and their features are
+written in batches, so that a cancelled job or a crash loses a few seconds of work. Features that cannot be written, for
+example to a full disk, are still returned.
 """
 
 import contextlib
@@ -55,12 +55,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# Makes a context of mixed precision for the forward pass.
+# Returns a mixed-precision context for the forward pass.
 Autocast = Callable[[], contextlib.AbstractContextManager[Any]]
 STAGE = Message("Looking at the images")
 NOT_FINITE = Message("its features are not finite")
-BATCH, _WRITTEN = 32, 512  # images at a time; after how many they are written
-_TIMED_IMAGES = 16  # images that tell the time of one
+BATCH, _IMAGES_PER_WRITE = 32, 512
+_MIN_TIMED_IMAGES = 16  # with fewer, the measured time per image is not stored
 
 
 def embedded(project_dir: Path, images: Snapshot, *, job: JobContext = SILENT_JOB) -> Features:
@@ -88,7 +88,7 @@ def embedded(project_dir: Path, images: Snapshot, *, job: JobContext = SILENT_JO
 
 
 def _usual_spec(project_dir: Path, images: Snapshot, job: JobContext) -> FeatureSpec:
-    """Return the spec of the project's current features, or the cheapest spec if there are none."""
+    """Return the spec of the project's current features, or the cheapest spec for a project without features."""
     current = latest_kind(project_dir)
     if current is not None:
         return replace(current.spec, image_reading=images.image_reading)
@@ -131,34 +131,34 @@ def features_under(
     stage: str = STAGE,
     job: JobContext = SILENT_JOB,
 ) -> Features:
-    """Return the features of images by a frozen network; missing ones are computed.
+    """Return the features of images by a frozen network, after computing missing ones.
 
-    The project's current features (`make_current`) stay. An unreadable image is named in a `Notice`.
+    The project's current features (`make_current`) do not change. Unreadable images are reported in a `Notice`.
 
     Raises:
         JobCancelled: The user cancelled; computed features are kept.
-        WeightsError: The network's weights cannot be had.
+        WeightsError: The network's weights are not available.
     """
     spec = with_aspect(spec, images)
     kind = _stored_kind(project_dir, spec)
-    if kind is not None:  # without loading the network where all images have features
+    if kind is not None:  # if all images have features, the network need not be loaded
         known = features_of(kind, kind.store(project_dir), images)
         if not known.missing:
             return known
     with frozen_network(spec, device=device, precision=precision, job=job) as (network, autocast):
         batches = list(feature_batches(project_dir, images, spec, network, autocast=autocast, stage=stage, job=job))
         kind = _kind_of(network, spec)
-    faults = {place: reason for batch in batches for place, reason in batch.unreadable}
-    for place, reason in faults.items():
-        message = Message("Left out {path}: {reason}.", path=images[place].path, reason=reason)
+    faults = {index: reason for batch in batches for index, reason in batch.unreadable}
+    for index, reason in faults.items():
+        message = Message("Left out {path}: {reason}.", path=images[index].path, reason=reason)
         job.report(Notice(message=message, level="warning"))
     vectors = [batch.images.numpy() for batch in batches] or [np.empty((0, sum(kind.widths)), np.float16)]
     return Features(
         kind,
-        tuple(image for place, image in enumerate(images) if place not in faults),
+        tuple(image for index, image in enumerate(images) if index not in faults),
         np.concatenate(vectors),
-        missing=tuple(images[place] for place, reason in faults.items() if reason != NOT_FINITE),
-        unusable=tuple(images[place] for place, reason in faults.items() if reason == NOT_FINITE),
+        missing=tuple(images[index] for index, reason in faults.items() if reason != NOT_FINITE),
+        unusable=tuple(images[index] for index, reason in faults.items() if reason == NOT_FINITE),
     )
 
 
@@ -181,7 +181,7 @@ def missing_features(
 
 
 def _stored_kind(project_dir: Path, spec: FeatureSpec, *, is_mirrored: bool = False) -> FeatureKind | None:
-    """Return the kind of stored features by the pretrained weights that are here; None without any."""
+    """Return the kind of the stored features of the local pretrained weights, or None."""
     path = local_file(spec.backbone_row) if spec.weights == PRETRAINED else None
     if path is None:
         return None
@@ -201,23 +201,23 @@ def feature_batches(
     stage: str = STAGE,
     job: JobContext = SILENT_JOB,
 ) -> "Iterator[Batch]":
-    """Yield the features of images by a frozen network, in their order; missing ones are computed, and stored.
+    """Yield the features of images by a frozen network, in their order; missing ones are computed and stored.
 
     Args:
-        project_dir: The project that stores them; None stores nothing.
-        images: Its images.
-        spec: The network's input; its aspect ratio is known.
-        network: The network on its device, whose stages are as pretrained.
-        autocast: The mixed precision of its forward pass.
-        is_mirrored: Whether the images are mirrored first.
+        project_dir: The project in which to store features; None stores nothing.
+        images: The images of the project.
+        spec: The network's input, with a known aspect ratio.
+        network: The network on its device, with pretrained stages.
+        autocast: The mixed-precision context of the forward pass.
+        is_mirrored: Whether to mirror the images first.
         batch_size: Images per batch.
-        workers: Loader processes, as `choose_workers` takes them.
-        stage: Of the progress.
-        job: Receives the progress of computing.
+        workers: Number of loader processes, as in `choose_workers`.
+        stage: Stage of the progress events.
+        job: Receives the progress of the computation.
 
     Yields:
-        Batches with the (B, D) float16 features of all stages in place of the images, on the CPU, without targets. A
-        network without finite features of an image makes it an unreadable one.
+        Batches with the (B, D) float16 features of all stages in place of the images, on the CPU, without targets.
+        Images with non-finite features count as unreadable.
 
     Raises:
         JobCancelled: The user cancelled; computed features are kept.
@@ -240,23 +240,23 @@ def feature_batches(
     done = len(images) - sum(image.sha256 not in row_of and image.sha256 not in faults for image in images)
     with contextlib.closing(computed):
         for start in range(0, len(images), batch_size):
-            places = range(start, min(start + batch_size, len(images)))
-            while any(images[place].sha256 not in row_of and images[place].sha256 not in faults for place in places):
-                contents, rows, unreadable = next(computed)
-                row_of.update(zip(contents, rows, strict=True))
+            indices = range(start, min(start + batch_size, len(images)))
+            while any(images[index].sha256 not in row_of and images[index].sha256 not in faults for index in indices):
+                contents, new_rows, unreadable = next(computed)
+                row_of.update(zip(contents, new_rows, strict=True))
                 faults.update(unreadable)
-                faults.update({each: NOT_FINITE for each in contents if not np.isfinite(row_of[each]).all()})
+                faults.update({key: NOT_FINITE for key in contents if not np.isfinite(row_of[key]).all()})
                 done += len(contents) + len(unreadable)
                 job.report(Progress(stage=stage, done=min(done, len(images)), total=len(images), unit="images"))
                 if done < len(images):
                     job.check_cancelled()
-            good = [place for place in places if images[place].sha256 not in faults]
-            found = [row_of[images[place].sha256] for place in good]
+            usable = [index for index in indices if images[index].sha256 not in faults]
+            rows = [row_of[images[index].sha256] for index in usable]
             yield Batch(
-                torch.from_numpy(np.stack(found)) if found else torch.empty(0, sum(kind.widths), dtype=torch.float16),
-                torch.empty(len(good), 0),
-                torch.tensor(good, dtype=torch.long),
-                tuple((place, faults[images[place].sha256]) for place in places if images[place].sha256 in faults),
+                torch.from_numpy(np.stack(rows)) if rows else torch.empty(0, sum(kind.widths), dtype=torch.float16),
+                torch.empty(len(usable), 0),
+                torch.tensor(usable, dtype=torch.long),
+                tuple((index, faults[images[index].sha256]) for index in indices if images[index].sha256 in faults),
             )
 
 
@@ -274,10 +274,10 @@ def _compute(
     autocast: Autocast,
     workers: int,
 ) -> Generator[tuple[list[str], np.ndarray, list[tuple[str, str]]]]:
-    """Compute the features of images, each of another content, and store them as they come.
+    """Compute the features of images with distinct contents, and store them in batches.
 
     Yields:
-        Contents (B), their (B, D) float16 rows, and (content, reason) of unreadable images.
+        B contents, their (B, D) float16 rows, and (content, reason) of unreadable images.
     """
     import torch
 
@@ -286,19 +286,19 @@ def _compute(
     if not todo:
         return
     device = next(network.parameters()).device
-    # A row under the hash of another content would be wrong for good.
+    # Features of a changed file, stored under the old hash, would stay wrong.
     dataset = ImageDataset(todo, spec.preprocessing, task=None, near_side=spec.near_side(), requires_contents=True)
     sampler = EpochSampler(len(todo), BATCH, seed=0, shuffle=False)
     loader = ImageLoader(dataset, sampler, workers=choose_workers(workers, dataset, device=device.type), device=device)
     kind = writer.kind
-    began, looked = time.perf_counter(), 0
+    start, count = time.perf_counter(), 0
 
-    def note() -> None:
-        if looked >= _TIMED_IMAGES:
-            writer.note_speed(1000 * (time.perf_counter() - began) / looked)
+    def store_speed() -> None:
+        if count >= _MIN_TIMED_IMAGES:
+            writer.note_speed(1000 * (time.perf_counter() - start) / count)
 
     with contextlib.ExitStack() as stack:
-        stack.callback(note)  # whatever ends it, once the features have a folder
+        stack.callback(store_speed)  # runs after `flush`, when the features have a folder, even after an error
         stack.callback(writer.flush)
         network.eval()
         for batch in loader:
@@ -306,15 +306,15 @@ def _compute(
                 views = batch.images.flip(3) if kind.is_mirrored else batch.images
                 rows = network.stages(views) if len(views) else torch.empty(0, sum(kind.widths))
             rows = rows.float().cpu().numpy().astype(np.float16)
-            contents = [todo[place].sha256 for place in batch.indices.tolist()]
-            looked += len(contents)
+            contents = [todo[index].sha256 for index in batch.indices.tolist()]
+            count += len(contents)
             writer.add(contents, rows)
-            unreadable = [(todo[place].sha256, reason) for place, reason in batch.unreadable]
+            unreadable = [(todo[index].sha256, reason) for index, reason in batch.unreadable]
             yield contents, rows, unreadable
 
 
 class _Writer:
-    """Writes rows of features into a project as they come; after a failure, which is told, and without one, nothing."""
+    """Writes features to a project in batches; without a project, or after a reported write error, it does nothing."""
 
     def __init__(self, project_dir: Path | None, kind: FeatureKind, job: JobContext) -> None:
         self.kind = kind
@@ -324,21 +324,21 @@ class _Writer:
         self._has_room = False  # whether older features have made room
 
     def add(self, contents: Sequence[str], rows: np.ndarray) -> None:
-        """Take (B, D) rows."""
+        """Add (B, D) rows, and write them if there are enough."""
         if self._project_dir is None:
             return
         self._contents += contents
         self._rows.append(rows)
-        if len(self._contents) >= _WRITTEN:
+        if len(self._contents) >= _IMAGES_PER_WRITE:
             self.flush()
 
     def note_speed(self, milliseconds: float) -> None:
-        """Keep the time of an image."""
+        """Store the time per image."""
         if self._project_dir is not None:
             note_speed(self._project_dir, self.kind, milliseconds)
 
     def flush(self) -> None:
-        """Write what waits."""
+        """Write the rows that were added since the last write."""
         if not self._contents or self._project_dir is None:
             return
         try:
@@ -346,7 +346,7 @@ class _Writer:
                 make_room(self._project_dir, keeps=self.kind.folder_name)
                 self._has_room = True
             store = self.kind.store(self._project_dir)
-            # Also where its note is damaged, or of another version.
+            # The record may be missing, damaged, or from another version.
             if self.kind not in stored_kinds(self._project_dir):
                 note_kind(self._project_dir, self.kind)
             store.append(self._contents, np.concatenate(self._rows))
@@ -359,13 +359,13 @@ class _Writer:
 
 
 def ensure_network(spec: FeatureSpec, *, accepted: str = "", job: JobContext) -> bool:
-    """Fetch the pretrained weights of a feature extractor where they are not here; False when stopped.
+    """Download the pretrained weights of a feature extractor if they are missing; return False when cancelled.
 
-    `accepted` is the licence that the user accepts, where one must be.
+    `accepted` is the licence that the user accepts, if the weights require it.
     """
     if spec.weights != PRETRAINED:
         return True
-    is_main = os.environ.get("RANK", "0") == "0"  # of processes that train together one tells, the others wait for it
+    is_main = os.environ.get("RANK", "0") == "0"  # in distributed training only the main process reports progress
     job = job if is_main else job.without_events()
     return fetch(spec.backbone_row, accepted=accepted, with_text=False, job=job) is not None
 
@@ -374,21 +374,21 @@ def ensure_network(spec: FeatureSpec, *, accepted: str = "", job: JobContext) ->
 def frozen_network(
     spec: FeatureSpec, *, device: str = "auto", precision: str = "auto", job: JobContext = SILENT_JOB
 ) -> "Iterator[tuple[Classifier, Autocast]]":
-    """Load the network of a spec for its features, and give its memory back at the end.
+    """Load the network of a spec for computing features, and free its memory at the end.
 
     Args:
-        spec: The network and its input; its aspect ratio is known.
+        spec: The network and its input, with a known aspect ratio.
         device: `auto`, `cuda`, `mps` or `cpu`.
-        precision: `auto`, `fp32`, `bf16` or `fp16`; of the computation.
+        precision: Precision of the computation: `auto`, `fp32`, `bf16` or `fp16`.
         job: Receives the progress of a download.
 
     Yields:
-        The network on the device, in evaluation mode, and the mixed precision of its forward pass.
+        The network on the device, in evaluation mode, and the mixed-precision context of its forward pass.
 
     Raises:
-        ConfigError: There is no such device here.
-        JobCancelled: The user cancelled the download of its weights.
-        WeightsError: They cannot be had.
+        ConfigError: This computer has no such device.
+        JobCancelled: The user cancelled the download of the weights.
+        WeightsError: The weights are not available.
     """
     import torch
 
@@ -397,8 +397,8 @@ def frozen_network(
 
     if not ensure_network(spec, job=job):
         raise JobCancelled
-    place = pick_device(device)
-    precision = place.precision if precision == "auto" else precision
+    picked = pick_device(device)
+    precision = picked.precision if precision == "auto" else precision
     classifier = build_classifier(
         spec.backbone_row,
         LinearProbe(),
@@ -410,11 +410,11 @@ def frozen_network(
     )
     is_mixed = precision in ("bf16", "fp16")
     dtype = torch.bfloat16 if precision == "bf16" else torch.float16
-    if is_mixed and precision == "bf16" and place.kind == "cuda":
+    if is_mixed and precision == "bf16" and picked.kind == "cuda":
         classifier.shrink_frozen(dtype)
-    classifier.to_device(place.kind, precision=precision).eval()
+    classifier.to_device(picked.kind, precision=precision).eval()
     try:
-        yield classifier, partial(torch.autocast, place.kind, dtype) if is_mixed else contextlib.nullcontext
+        yield classifier, partial(torch.autocast, picked.kind, dtype) if is_mixed else contextlib.nullcontext
     finally:
         classifier.release()
-        return_freed_memory()  # a pass at 640 px holds gigabytes
+        return_freed_memory()  # a forward pass at 640 px takes gigabytes

@@ -138,7 +138,7 @@ class Features:
 
 
 def current_kind(project_dir: Path, image_reading: ImageReading) -> FeatureKind | None:
-    """Return the project's current kind of features, or None if there is none for this `Snapshot.image_reading`."""
+    """Return the project's current kind of features, or None if it has another `Snapshot.image_reading`."""
     kind = latest_kind(project_dir)
     return kind if kind is not None and kind.image_reading == image_reading else None
 
@@ -152,7 +152,7 @@ def current_folder(project_dir: Path) -> str:
 
 
 def latest_kind(project_dir: Path) -> FeatureKind | None:
-    """Return the latest kind of features, or None if there is none or the record is damaged."""
+    """Return the latest kind of features, or None if its record is missing or damaged."""
     try:
         name = str(read_json(project_dir / FEATURES_FOLDER / CURRENT)["folder"])
         return FeatureKind.from_dict(read_json(project_dir / FEATURES_FOLDER / Path(name).name / ABOUT))

@@ -49,8 +49,8 @@ def run_settings(
         trains_on: The device of the remote computer that will train, for the choices of a preset.
 
     Raises:
-        ConfigError: Settings are unknown or invalid, or the images are unsuitable; it lists all problems, and those of
-            a recipe with their lines.
+        ConfigError: Settings are unknown or invalid, or the images are unsuitable; it lists all problems, with line
+            numbers if they are in a recipe.
         VisionFTError: Both a preset and a recipe are given.
         WeightsError: The weights are missing, or differ from the weights of the recipe.
         JobCancelled: The user cancelled the download.

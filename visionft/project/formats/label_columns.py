@@ -257,7 +257,7 @@ def _constant_columns(flags: Sequence[str], patterns: Set[frozenset[str]]) -> fr
 
 
 def _find_attribute_column(flags: Sequence[str], patterns: Set[frozenset[str]], *, rows: int) -> str | None:
-    """Return the column without which each row has exactly one yes, such as `male` next to `cat` and `dog`, or None.
+    """Return the column whose removal leaves exactly one yes per row, such as `male` next to `cat` and `dog`, or None.
 
     Requires more rows than columns, because such a column could be coincidence otherwise. `patterns` are the distinct
     sets of columns with yes in the same row.
