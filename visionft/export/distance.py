@@ -1,14 +1,14 @@
-"""The out-of-distribution distance of an image to the training images, as a part of the graph; above 1 is unlike.
+"""The distance of an image from the training images, as a part of the graph; above 1 it is out of distribution.
 
 The Mahalanobis distance of normalised features (Lee et al. 2018, arXiv:1807.03888; Mueller and Hein 2025,
-arXiv:2505.18032) to one Gaussian over several stages of the network. The feature vector of each stage is normalised to
-a direction: its length tells the amount of content, not its kind. The Gaussian is fitted to training images of all
-classes at once, so several labels per image make no difference.
+arXiv:2505.18032) from a Gaussian over several stages of the network. The feature vector of each stage is normalised to
+unit length, because its length measures the amount of content, not its kind. The Gaussian is fitted to the training
+images of all classes together, so multi-label tasks need no special treatment.
 
 Measured with the ImageNet ResNet on 420 images, at 5 % false alarms, over three splits: fitted to photographs of waste,
-it detects .995 of the photographs of hands, .97 without the normalisation, .91 with the last stage alone, .69 with the
-logits (energy); fitted to hands, it detects all of waste. Class-conditional Gaussians, relative distances and nearest
-neighbours in the same space were within .01 of each other.
+it detects 0.995 of the photographs of hands (0.97 without the normalisation, 0.91 with the last stage alone, 0.69 with
+the energy of the logits); fitted to hands, it detects all photographs of waste. Class-conditional Gaussians, relative
+distances and nearest neighbours in the same space differed by at most 0.01.
 """
 
 import math
@@ -32,12 +32,13 @@ from visionft.training.evaluation.report import output_batches, run_images, stor
 from visionft.training.runs.run_model import RunModel
 from visionft.training.runs.run_snapshot import spread
 
-SHARE = 0.95  # of in-distribution images are below the border; the others are false alarms
-FITTED, BORDERING = 1000, 500  # most images to fit the Gaussian and to set the border
-WANTED, TOO_FEW = 200, 20  # distances for a stable border; below the second there is no border
-# Folds of the training images. A Gaussian fitted without a fold is farther from it than the full one is from new
-# images: with 100 images of magnetic tiles, 1.2 % of new images exceeded the border of 5 folds, 3 % the border of 20
-# or 100 (target: 5 %); with 280 of clothes (8 draws) 2.3, 5.4 and 5.6 %, in 0.05, 0.23 and 1.1 s of processor time.
+SHARE = 0.95  # share of in-distribution images below the border; the others are false alarms
+MAX_FITTED_IMAGES, MAX_BORDER_IMAGES = 1000, 500  # to fit the Gaussian; to set the border
+STABLE_DISTANCES, MIN_DISTANCES = 200, 20  # numbers for a stable border, and for any border
+# Folds of the training images. A Gaussian fitted without a fold is farther from this fold than the full Gaussian is
+# from new images: with 100 images of magnetic tiles, 1.2 % of new images exceeded the border of 5 folds, and 3 % the
+# border of 20 or 100 folds (target: 5 %); with 280 images of clothes (8 draws) 2.3, 5.4 and 5.6 %, in 0.05, 0.23 and
+# 1.1 s of processor time.
 FOLDS = 20
 RANK, SHRINKAGE = 128, 0.2
 
@@ -114,20 +115,20 @@ def _principal(inputs: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def fit_distance(loaded: RunModel, images: Snapshot, *, job: JobContext) -> tuple[Distance, Border] | None:
-    """Fit the distance to a run's training images and set its border; None where there are too few images.
+    """Fit the distance to a run's training images and set its border; None if there are too few images.
 
-    All stages of a frozen network are used. After training, the embedding represents the differences between the
-    classes and little else; the deepest earlier stage represents more. (Fine-tuned at 96 px: that stage detects .72 of
-    the hands, all stages .35, the embedding .03; the frozen network .62 to .75.)
+    All stages of a frozen network are used. The embedding of a trained network represents little more than the
+    differences between the classes, so the deepest earlier stage is used instead. (Fine-tuned at 96 px, this stage
+    detects 0.72 of the hands, all stages 0.35, the embedding 0.03; the frozen network 0.62 to 0.75.)
     """
     widths = Stages(loaded.classifier.backbone).widths
-    train = _features(loaded, images, "train", FITTED, job=job)
-    if len(train) < TOO_FEW:
+    train = _features(loaded, images, "train", MAX_FITTED_IMAGES, job=job)
+    if len(train) < MIN_DISTANCES:
         return None
     is_frozen = loaded.run.config.method_row.caches_features
     stages = range(len(widths)) if is_frozen or len(widths) == 1 else [len(widths) - 2]
     distance = Distance(train, widths, stages)
-    val = _features(loaded, images, "val", BORDERING, job=job)
+    val = _features(loaded, images, "val", MAX_BORDER_IMAGES, job=job)
     return distance, draw_border(distance, train, val, is_frozen=is_frozen)
 
 
@@ -138,15 +139,15 @@ def draw_border(distance: Distance, train: Tensor, val: Tensor, *, is_frozen: bo
         distance: Fitted to `train`; its unit becomes the border.
         train: (N, D) features of training images.
         val: (M, D) features of validation images.
-        is_frozen: Whether the network was not trained on the training images. A trained network places them nearer than
-            new images, so they are used only where there are too few validation images.
+        is_frozen: Whether the network was not trained on the training images. For a trained network they are nearer
+            than new images, so they are only used if there are too few validation images.
     """
     distances = distance(val)
-    missing = (WANTED if is_frozen else TOO_FEW) - len(distances)
+    missing = (STABLE_DISTANCES if is_frozen else MIN_DISTANCES) - len(distances)
     if missing > 0:
         distances = torch.cat([distances, distance.held_out(train, least=missing)])
-    place = min(len(distances), math.ceil((len(distances) + 1) * SHARE))
-    distance.border.fill_(max(1e-6, float(distances.sort().values[place - 1])))
+    rank = min(len(distances), math.ceil((len(distances) + 1) * SHARE))
+    distance.border.fill_(max(1e-6, float(distances.sort().values[rank - 1])))
     split: Split = "train" if missing > 0 else "val"
     return Border(kind="mahalanobis", split=split, images=len(distances), share=SHARE)
 

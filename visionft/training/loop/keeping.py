@@ -1,10 +1,11 @@
-"""Validating a run and keeping its best weights: of the start, of an epoch, or of an interpolation between them.
+"""Validate a run and keep its best weights: from the start, an epoch, or an interpolation between them.
 
 Weight interpolation (WiSE-FT; Wortsman et al. 2022, arXiv:2109.01903): fine-tuning loses some of the pretrained
-network's knowledge; half-way back the network often has both. The head is solved for anew on the features there, which
-is better than to interpolate the heads, and on the validation images too: its held-out predictions judge it. It is
-tried after 3, 6, 12, 24 ... epochs and at the end: so the run has a better model long before, and one that gains
-nothing is known after three epochs. docs/decisions/0036 and 0081 have the figures.
+network's knowledge, and interpolated weights often combine both. The head is fitted again to the features of the
+interpolated weights, which is better than interpolating the heads. It is also fitted to the validation images, and
+evaluated by its held-out predictions. Interpolation is tried after 3, 6, 12, 24 ... epochs and at the end, so that a
+run has a better model early, and a run without any gain is recognised after three epochs. See docs/decisions/0036 and
+0081 for measurements.
 """
 
 import contextlib
@@ -38,8 +39,8 @@ from visionft.training.runs.metrics_file import append_metrics, read_metrics
 from visionft.training.runs.run_folder import best_epoch
 
 MIN_IMAGES_FOR_STANDARD_ERROR = 30  # validation images, for a reliable standard error of the losses
-# Of the probe's loss. Weights that have hardly moved differ in loss by rounding alone, and half the standard error of
-# such differences is exceeded by chance in a third of cases (random labels, a learning rate of 1e-6).
+# Share of the probe's loss. Weights that have hardly changed differ in loss only by rounding, and a third of such
+# differences exceed half a standard error by chance (random labels, a learning rate of 1e-6).
 MIN_GAIN_SHARE = 0.01
 _LOSSES, _RIGHT = "losses", "right"  # in the state of `best`: `Judged`, with None for NaN
 
@@ -180,22 +181,23 @@ class CheckpointKeeper:
         append_metrics(self._run_dir, done)
 
     def _is_due(self, progress: RunProgress, epoch: int) -> bool:
-        """Tell whether weights on the way to an epoch are tried."""
+        """Return whether interpolated weights are tried after an epoch."""
         patience = self._config.patience
         is_last = 0 < patience <= epoch - progress.best_epoch
         return is_last or epoch in interpolation_epochs(self._config)
 
     def _find_better(self, own: Validation) -> _Kept | None:
-        """Return weights between the start and the present ones that are better than the best so far, if there are any.
+        """Return interpolated or present weights that are better than the best so far, or None.
 
-        At each share of the way the head is solved for anew on training and validation images; at the start it is the
-        linear probe. Each is judged by its held-out loss on the validation images at its best temperature. A share must
-        have a lower loss than the probe by half a standard error, paired over the images. The present weights must
-        have a lower loss than the probe and each share by a whole standard error, on at least
-        `MIN_IMAGES_FOR_STANDARD_ERROR` images. Either gain must be at least `MIN_GAIN_SHARE`. Replacing weights may not
-        lower the balanced accuracy by more than a standard error. `own` is the validation of the present weights.
+        For each interpolation share the head is fitted again to training and validation images; with the start weights
+        it is the linear probe. The weights are compared by their held-out loss on the validation images at the best
+        temperature. Interpolated weights must have a lower loss than the probe by half a standard error, paired over
+        the images. The present weights must have a lower loss than the probe and the best weights so far by a
+        standard error, on at least `MIN_IMAGES_FOR_STANDARD_ERROR` images. Either gain must be at least
+        `MIN_GAIN_SHARE`. New weights may not lower the balanced accuracy by more than a standard error. `own` is the
+        validation of the present weights.
         """
-        self._accelerator.wait_for_everyone()  # the main process alone has written the start
+        self._accelerator.wait_for_everyone()  # only the main process writes the start weights
         if not has_whole(self._run_dir, START):
             return None
         self._job.report(Progress(stage="Trying weights between start and end", done=0, total=0))
@@ -229,9 +231,9 @@ class CheckpointKeeper:
         return found
 
     def _is_better(self, judged: Judged, *, than_probe: float, than_best: float = 0.0) -> bool:
-        """Tell whether weights replace the best so far.
+        """Return whether weights replace the best so far.
 
-        `than_probe` and `than_best` are the standard errors by which their loss must be lower.
+        Their loss must be lower than the probe's and the best loss by `than_probe` and `than_best` standard errors.
         """
         assert self._of_probe is not None
         others = [(self._of_probe, than_probe), *([(self._of_best, than_best)] if self._of_best is not None else [])]
