@@ -69,7 +69,9 @@ def test_a_changed_byte_of_a_gzip_file_is_a_value_error_or_an_os_error(tmp_path:
 def test_the_largest_real_snapshots_are_read(tmp_path: Path) -> None:
     """Long repeated paths compress most: 2,000 images under a path of 3,000 characters."""
     folder = Path("/" + "/".join(["a name that repeats"] * 150))
-    images = tuple(SnapshotImage(n, folder / f"{n}.jpg", f"{hash(n):064x}", (0,), "train") for n in range(1, 2000))
+    images = tuple(
+        SnapshotImage(n, folder / f"{n}.jpg", f"{hash(n):064x}", (0,), "train", "7" * (n < 9)) for n in range(1, 2000)
+    )
     snapshot = Snapshot("single", ("a",), images)
     write_snapshot(tmp_path, snapshot)
     assert read_snapshot(tmp_path) == snapshot
