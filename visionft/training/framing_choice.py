@@ -12,6 +12,7 @@ lower by more than a standard error.
 
 import dataclasses
 import logging
+import math
 import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -352,14 +353,16 @@ def selected_accuracy(probes: Sequence[Probe]) -> float | None:
     if not count:
         return None
     folds = np.unique(probes[0].groups or range(count), return_inverse=True)[1] % FOLDS
-    right = 0
+    right = weight = 0.0
     for fold in range(FOLDS):
         test_rows, fit_rows = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
         if len(test_rows) and len(fit_rows):
             best = best_framing([each.subset(fit_rows) for each in probes])
             place = [(each.backbone, each.framing) for each in probes].index((best.backbone, best.framing))
-            right += sum(probes[place].subset(test_rows).are_right)
-    return right / count
+            tested = probes[place].subset(test_rows)
+            total = math.fsum(tested.weights) if tested.weights else len(test_rows)
+            right, weight = right + tested.share_right * total, weight + total
+    return right / weight if weight else None
 
 
 def sizes_above(config: TrainConfig) -> list[int]:

@@ -7,6 +7,7 @@ The held-out accuracy of a linear head on frozen features nearly always ranks pr
 import math
 import statistics
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -44,6 +45,16 @@ class Probe:
     predicted: tuple[int, ...] = ()  # predicted class of each held-out image; empty for several labels
     image_ids: tuple[int, ...] = ()
     groups: tuple[int, ...] = ()  # group of related images of each held-out image
+    # Weight of each held-out image: the frequency of its class in the project, relative to the measured sample.
+    weights: tuple[float, ...] = ()
+
+    @property
+    def share_right(self) -> float:
+        """The accuracy expected on all images of the project, from a sample that has rare classes more often."""
+        weights = self.weights or (1.0,) * len(self.are_right)
+        return math.fsum(weight for weight, is_right in zip(weights, self.are_right, strict=True) if is_right) / (
+            math.fsum(weights) or 1.0
+        )
 
     def gain_over(self, other: "Probe") -> float:
         """Return the reduction in mean held-out loss against another probe, in standard errors of the difference.
@@ -83,7 +94,7 @@ class Probe:
 
     def subset(self, rows: np.ndarray) -> "Probe":
         """Return the probe restricted to the held-out images with the indices `rows` (M,)."""
-        names = ("losses", "are_right", "classes", "predicted", "image_ids", "groups")
+        names = ("losses", "are_right", "classes", "predicted", "image_ids", "groups", "weights")
         columns = {name: getattr(self, name) for name in names}
         chosen = {name: tuple(values[row] for row in rows) for name, values in columns.items() if values}
         return replace(self, **chosen)
@@ -147,9 +158,10 @@ def probe(
         job=job,
     )
     held_out_labels = labels[fitted.places]
+    weights = () if is_multilabel else _class_weights(images, held_out_labels)
     losses = cross_entropies(fitted.held_out, held_out_labels)
     rights = are_right(fitted.held_out, held_out_labels)
-    return Probe(
+    found = Probe(
         backbone=config.backbone,
         framing=Framing.of(config),
         shape=config.input_shape,
@@ -159,8 +171,20 @@ def probe(
         predicted=() if is_multilabel else tuple(map(int, fitted.held_out.argmax(axis=1))),
         image_ids=tuple(features.images[place].image_id for place in fitted.places),
         groups=tuple(groups[fitted.places].tolist()),
+        weights=weights,
         accuracy=fitted.accuracy,
         images=len(features),
         milliseconds=speed_of(project_dir, features.kind),
         seconds=time.perf_counter() - began,
     )
+    return replace(found, accuracy=found.share_right) if found.accuracy is not None else found
+
+
+def _class_weights(images: Snapshot, labels: np.ndarray) -> tuple[float, ...]:
+    """Return the weights of a sample with the class indices `labels` (N,); empty where it has all images."""
+    totals = Counter(image.labels[0] for image in images.images if image.labels and image.split != "test")
+    sampled = Counter(labels.tolist())
+    if all(totals[label] == count for label, count in sampled.items()):
+        return ()
+    scale = len(labels) / sum(totals[label] for label in sampled)
+    return tuple(scale * totals[label] / sampled[label] for label in labels.tolist())
