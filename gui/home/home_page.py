@@ -27,6 +27,7 @@ from gui.preferences import without_recent
 from gui.state import AppState
 from visionft.core.errors import NextStep
 from visionft.core.messages import Message
+from visionft.project.edits.changes import AssignSplits
 
 if TYPE_CHECKING:
     from gui.home.overview import OverviewView, ShownProject
@@ -247,6 +248,20 @@ class ProjectPage(Page):
             self.state.page_requested.emit(action)
         elif action == "conflicts":
             self._decide_conflicts()
+        elif action in ("show_groups", "ungroup"):
+            self._on_groups_chosen(is_shown=action == "show_groups")
+
+    def _on_groups_chosen(self, *, is_shown: bool) -> None:
+        """Show the images of all groups on the Label page, or make each a group of its own."""
+        from visionft.project.queries import grouped_images
+
+        assert self.session is not None
+        ids = grouped_images(self.session.project)
+        if is_shown:
+            self.state.images_requested.emit(ids, tr("Images in series"), ids[0])
+        else:
+            self.session.apply(AssignSplits({}, dict.fromkeys(ids, "")))
+            self.refresh()
 
     @Slot()
     def _decide_conflicts(self) -> None:

@@ -1,7 +1,7 @@
 """A project's readiness for training: its conditions, the next step, and the card with both."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -34,7 +34,10 @@ class ClassReadiness:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One condition: met, or missing with `action` (its name in `action_chosen`) behind a button `button`."""
+    """One condition: met, or missing with `action` (its name in `action_chosen`) behind a button `button`.
+
+    `offers` are {action: button} that stay when the condition is met.
+    """
 
     title: Text
     note: Text
@@ -42,6 +45,7 @@ class Condition:
     action: str = ""
     button: Text = ""
     icon_name: str = ""
+    offers: Mapping[str, Text] = field(default_factory=dict[str, Text])
 
 
 def next_step(summary: "ProjectSummary", rows: list[ClassReadiness]) -> tuple[str, Text, str]:
@@ -72,7 +76,19 @@ def conditions(summary: "ProjectSummary", rows: list[ClassReadiness]) -> list[Co
     note = Message("{count} in several classes; left out until you decide", count=summary.conflicts)
     conflicts = Condition(Message("Conflicts"), note, False, "conflicts", Message("Decide"), "curate")
     undecided = [conflicts] if summary.conflicts else []
-    return [images, _labels(summary), *undecided, _classes(rows), _splits(summary, rows)]
+    series = [_series(summary)] if summary.groups else []
+    return [images, _labels(summary), *undecided, _classes(rows), _splits(summary, rows), *series]
+
+
+def _series(summary: "ProjectSummary") -> Condition:
+    note = Message(
+        "{grouped} of {images} images are in {groups} groups that look alike; accuracies are by group.",
+        grouped=f"{summary.grouped:,}",
+        images=f"{summary.images:,}",
+        groups=f"{summary.groups:,}",
+    )
+    offers = {"show_groups": Message("Show"), "ungroup": Message("Take apart")}
+    return Condition(Message("Series"), note, True, offers=offers)
 
 
 def _labels(summary: "ProjectSummary") -> Condition:
@@ -146,7 +162,16 @@ class Checklist(Card):
             sign = IconLabel("check-circle" if each.is_met else "circle", tone="good" if each.is_met else "warn")
             title = verbatim(tr(each.title), "strong")
             note = verbatim(tr(each.note), "small", wrap=True)
-            line = row(sign, column(title, note, spacing=theme.HAIR), spacing=theme.MEDIUM, grows=1)
+            words = column(title, note, spacing=theme.HAIR)
+            if each.offers:
+                offered = {
+                    action: Button(name, on_click=partial(self.action_chosen.emit, action))
+                    for action, name in each.offers.items()
+                }
+                self.buttons |= offered
+                words.addSpacing(theme.SMALL)
+                words.addLayout(row(*offered.values(), None, spacing=theme.SMALL))
+            line = row(sign, words, spacing=theme.MEDIUM, grows=1)
             if each.button and not each.is_met:
                 button = Button(each.button, each.icon_name, on_click=partial(self.action_chosen.emit, each.action))
                 self.buttons[each.action] = button

@@ -320,6 +320,7 @@ def info(project: ProjectDir, json: Json = False) -> None:
     lines = [
         f"{project}: {summary.task}-label, {count_of(summary.images, 'image')}, {summary.labelled} labelled",
         f"splits: {', '.join(f'{name} {count}' for name, count in summary.splits.items())}",
+        *([f"series: {summary.grouped} images in {summary.groups} groups that look alike"] if summary.groups else []),
         f"runs: {', '.join(summary.runs) or 'none yet'}",
         "",
         text_table(("class", "images"), list(summary.classes.items())),

@@ -203,6 +203,12 @@ def class_rows(project: Project, counts: Mapping[str, int] | None = None) -> tup
     return tuple(ClassRow(class_id, name, color, key, counts.get(name, 0)) for class_id, name, color, key in rows)
 
 
+def grouped_images(project: Project) -> tuple[int, ...]:
+    """Return the ids of the images in groups of related images, group by group."""
+    query = "SELECT id FROM image WHERE group_key > '' AND removed_at IS NULL ORDER BY group_key, id"
+    return tuple(image_id for (image_id,) in project.fetch(query))
+
+
 def count_with_class(project: Project, image_ids: Sequence[int], class_name: str) -> int:
     """Count the images with a class among some images; 0 for an unknown class."""
     with project.reading() as connection:

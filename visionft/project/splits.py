@@ -168,8 +168,13 @@ def assign_splits(
     missing = _missing_classes(labelled, splits, shares)
     _check_classes(groups, missing, snapshot, again=again)
     moved = [image for image in labelled if image.split != splits[image.image_id]]
-    names = {image.image_id: name for group in groups for image, name in group.names}
-    regrouped = {image.image_id: names[image.image_id] for image in labelled if image.group != names[image.image_id]}
+    regrouped = {
+        image.image_id: name
+        for group in groups
+        if again or any(image.group is None for image in group.images)  # else the user may have taken it apart
+        for image, name in group.names
+        if image.group != name
+    }
     if moved or regrouped:
         project.apply(AssignSplits({image.image_id: splits[image.image_id] for image in moved}, regrouped))
     counts = Counter(splits.values())

@@ -37,6 +37,8 @@ class ProjectSummary:
     splits: dict[str, int]  # images by split, and under "unassigned" those without one
     runs: tuple[str, ...]  # the names of the training runs
     conflicts: int = 0  # images in an unresolved label conflict; they count as not labelled
+    groups: int = 0  # groups of several related images, which stay together in splits and folds
+    grouped: int = 0  # images in these groups
 
 
 def read_status(connection: sqlite3.Connection) -> ProjectStatus:
@@ -90,6 +92,8 @@ def read_summary(connection: sqlite3.Connection, task: Task, runs_folder: Path) 
     splits["unassigned"] = by_split.get(None, 0)
     unlabelled = connection.execute(f"{there} AND label_count = 0").fetchone()[0]
     conflicts = connection.execute(f"{there} AND id IN (SELECT image_id FROM conflict)").fetchone()[0]
+    query = "SELECT count(*) FROM image WHERE group_key > '' AND removed_at IS NULL GROUP BY group_key"
+    sizes = [size for (size,) in connection.execute(query) if size > 1]
     # Few are removed: subtracting them avoids a join over all labels.
     query = "SELECT class_id, count(*) FROM label {} GROUP BY class_id"
     everything = dict(connection.execute(query.format("")).fetchall())
@@ -105,4 +109,6 @@ def read_summary(connection: sqlite3.Connection, task: Task, runs_folder: Path) 
         splits=splits,
         runs=tuple(sorted((name for name in runs if not name.startswith(".")), key=natural_key)),
         conflicts=conflicts,
+        groups=len(sizes),
+        grouped=sum(sizes),
     )

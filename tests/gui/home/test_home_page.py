@@ -13,6 +13,7 @@ from gui.home.import_report import LeftOutDialog
 from gui.home.new_project import NewProjectDialog
 from gui.kit import dialogs
 from gui.kit.tiles import ActionTile
+from visionft.project.edits.changes import AssignSplits
 
 LEFT = Qt.MouseButton.LeftButton
 
@@ -164,3 +165,28 @@ def test_the_overview_shows_images_of_each_class_and_a_click_opens_them(qtbot, w
     assert window.current_page is label and label.grid.count() == 7
     assert page.overview.sheet.y() < page.overview.class_table.parentWidget().y()
     assert label.grid.selection.current_id() == sheet.tiles()[3].image_id  # the clicked one
+
+
+def test_series_are_named_shown_and_taken_apart_by_a_click(qtbot, window, page, images, look, confirm, finish, project):
+    look(images)
+    confirm()
+    ids = sorted(image.image_id for image in project.snapshot().images)
+    series = {ids[0]: "1", ids[3]: "1", ids[1]: "2", ids[2]: "2", ids[5]: "2"}
+    window.state.session.apply(AssignSplits({}, series))
+    page.refresh()
+    finish()
+    summary = project.summary()
+    assert (summary.groups, summary.grouped) == (2, 5)
+    buttons = page.overview.checklist.buttons
+    qtbot.mouseClick(buttons["show_groups"], LEFT)
+    finish()
+    assert window.current_page.name == "label"
+    assert window.current_page.grid.count() == len(series)
+    window.show_page("project")
+    finish()
+    qtbot.mouseClick(page.overview.checklist.buttons["ungroup"], LEFT)
+    finish()
+    assert {image.group for image in project.snapshot().images} == {"", None}
+    assert not page.overview.checklist.buttons
+    window.state.session.run(project.undo)
+    assert project.summary().groups == 2

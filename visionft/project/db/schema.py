@@ -205,7 +205,10 @@ _VERSION_7 = (
 _VERSION_8 = ()
 # The group of images that look alike or belong together: a name, '' for an image on its own, NULL before the images are
 # compared. Splits, folds and intervals keep a group together.
-_VERSION_9 = ("ALTER TABLE image ADD COLUMN group_key TEXT",)
+_VERSION_9 = (
+    "ALTER TABLE image ADD COLUMN group_key TEXT",
+    "CREATE INDEX image_by_group ON image (group_key, id) WHERE group_key > '' AND removed_at IS NULL",
+)
 DERIVED_COLUMNS = frozenset({"image.label_count"})  # never journaled: derived from other rows
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     *(_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5, _VERSION_6, _VERSION_7, _VERSION_8, _VERSION_9),
