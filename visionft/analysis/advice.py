@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 
@@ -20,14 +20,14 @@ from visionft.core.errors import NextStep, ProjectError, VisionFTError
 from visionft.core.events import Progress
 from visionft.core.jobs import SILENT_JOB, JobCancelled, JobContext
 from visionft.core.messages import Message
-from visionft.data.types import Snapshot, SnapshotImage, Split
+from visionft.data.types import Snapshot, SnapshotImage, Split, group_numbers
 from visionft.features.embedding import embedded
 from visionft.features.feature_store import Features
 from visionft.project.splits import SplitRequest, is_fully_split, with_planned_splits
 from visionft.training.config.checks import config_problems
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.evaluation.comparison import SIGNIFICANCE_LEVEL, sign_test
-from visionft.training.evaluation.metrics import wilson_interval
+from visionft.training.evaluation.metrics import grouped_interval
 from visionft.training.evaluation.prompt_evaluation import predict_by_prompts
 from visionft.training.evaluation.stored import read_evaluation
 from visionft.training.retrieval import labels_digest
@@ -76,12 +76,14 @@ class LabelledFeatures:
 
     Attributes:
         widths: Widths of the concatenated multi-stage features.
+        groups: (N,) numbers of the groups of related images; None for single images.
     """
 
     vectors: np.ndarray
     targets: np.ndarray
     widths: tuple[int, ...]
     is_multilabel: bool = False
+    groups: np.ndarray | None = None
 
     @classmethod
     def of(
@@ -92,13 +94,20 @@ class LabelledFeatures:
         for row, image in zip(targets, images, strict=True):
             row[list(image.labels)] = 1
         vectors = features.vectors[[features.place_of[image.image_id] for image in images]].astype(np.float32)
-        return cls(vectors, targets, features.kind.widths or (vectors.shape[1],), is_multilabel)
+        widths = features.kind.widths or (vectors.shape[1],)
+        return cls(vectors, targets, widths, is_multilabel, np.array(group_numbers(images), np.intp))
 
     def __len__(self) -> int:
         return len(self.vectors)
 
     def among(self, places: np.ndarray) -> "LabelledFeatures":
-        return LabelledFeatures(self.vectors[places], self.targets[places], self.widths, self.is_multilabel)
+        groups = None if self.groups is None else self.groups[places]
+        return LabelledFeatures(self.vectors[places], self.targets[places], self.widths, self.is_multilabel, groups)
+
+    def interval(self, right: np.ndarray) -> tuple[float, float]:
+        """Return the 95 % interval of the share of right images (N,), by groups."""
+        groups = np.arange(len(right)) if self.groups is None else self.groups
+        return grouped_interval(right, groups)
 
 
 def predict_right(
@@ -112,19 +121,20 @@ def predict_right(
     job.check_cancelled()
     is_multilabel = known.is_multilabel
     fitted = known.vectors, known.targets
+    options: dict[str, Any] = {"widths": known.widths, "is_multilabel": is_multilabel, "groups": known.groups}
     if method == "knn":
-        memory = fit_memory(*fitted, widths=known.widths, is_multilabel=is_multilabel, job=job).memory
+        memory = fit_memory(*fitted, **options, job=job).memory
         starts = range(0, len(held_out), _QUERIES)
         queries = (memory.directions(held_out.vectors[start : start + _QUERIES]) for start in starts)
         logits = np.concatenate([memory.predict(each) for each in queries])
         logits = logits - 0.5 if is_multilabel else logits
     else:
         if method == "prototype":
-            head = fit_class_means(*fitted, widths=known.widths, is_multilabel=is_multilabel)
+            head = fit_class_means(*fitted, **options)
         else:
             from models.heads.linear_head import fit_head
 
-            head = fit_head(*fitted, widths=known.widths, is_multilabel=is_multilabel, job=job)
+            head = fit_head(*fitted, **options, job=job)
         logits = held_out.vectors @ head.weight.T + head.bias
     return are_right(logits, held_out.targets if is_multilabel else held_out.targets.argmax(axis=1))
 
@@ -159,8 +169,7 @@ def measure_learning_curve(
                 gains = with_all - right
                 standard_error = float(gains.std()) / max(1, len(gains)) ** 0.5
                 gain = float(gains.mean()) if gains.mean() > standard_error else 0.0
-        accuracy, count = float(right.mean()), len(right)
-        points.append(CurvePoint(labels=labels, accuracy=accuracy, interval=wilson_interval(accuracy * count, count)))
+        points.append(CurvePoint(labels=labels, accuracy=float(right.mean()), interval=held_out.interval(right)))
     return tuple(points), gain
 
 
@@ -288,14 +297,15 @@ def recommend(
             notes.append(Message("Zero-shot was left out: {reason}", reason=error.message))
     backbones = {"zero_shot": DEFAULT_TEXT_BACKBONE}
     models = [
-        _candidate(right[name], method_title(name), name, backbones.get(name, features.kind.backbone)) for name in right
+        _candidate(right[name], held_out, method_title(name), name, backbones.get(name, features.kind.backbone))
+        for name in right
     ]
     if run is not None and rights:
         right[run.name] = np.array([rights.get(image.image_id, False) for image in held_out_images])
         is_trained = any(each.config.total_epochs for each in parts)
         title = titles_of_runs(list_runs(project_dir))[run.name]
         kind = (run.config.method, run.config.backbone)
-        models.append(_candidate(right[run.name], title, *kind, run=run.name, is_trained=is_trained))
+        models.append(_candidate(right[run.name], held_out, title, *kind, run=run.name, is_trained=is_trained))
         if is_trained and split == "val":
             notes.append(Message("The validation images chose the newest run: its accuracy is likely too high."))
     elif run is not None:
@@ -343,16 +353,22 @@ def _newest_run(project_dir: Path, images: Snapshot) -> tuple[Run | None, Sequen
 
 
 def _candidate(
-    right: np.ndarray, title: str, method: str, backbone: str, *, run: str = "", is_trained: bool = False
+    right: np.ndarray,
+    held_out: LabelledFeatures,
+    title: str,
+    method: str,
+    backbone: str,
+    *,
+    run: str = "",
+    is_trained: bool = False,
 ) -> Candidate:
-    interval = wilson_interval(float(right.sum()), len(right))
     return Candidate(
         run=run,
         title=Message(title),
         method=method,
         backbone=backbone,
         accuracy=float(right.mean()),
-        interval=interval,
+        interval=held_out.interval(right),
         is_trained=is_trained,
     )
 

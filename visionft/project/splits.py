@@ -121,7 +121,8 @@ def with_planned_splits(images: Snapshot, wish: SplitRequest) -> Snapshot:
     if is_fully_split(images):
         return images
     labelled = [image for image in images.images if image.labels]
-    splits = _placed(group_images(labelled, {}), _shares(wish.val, wish.test), wish.seed)
+    keys = {image.image_id: image.group for image in labelled if image.group}
+    splits = _placed(group_images(labelled, keys), _shares(wish.val, wish.test), wish.seed)
     placed = (replace(image, split=splits.get(image.image_id, image.split)) for image in images.images)
     return replace(images, images=tuple(placed))
 
