@@ -292,9 +292,8 @@ def read_json(path: Path, *, max_bytes: int | None = None) -> Any:
     """
     max_bytes = MAX_JSON_BYTES if max_bytes is None else max_bytes
     with open_regular(path) as handle:
-        content = handle.read(
-            min(max_bytes, os.fstat(handle.fileno()).st_size) + 1
-        )  # a read takes all that it asks for
+        # `read` allocates the requested size, so no more than the file's size is requested.
+        content = handle.read(min(max_bytes, os.fstat(handle.fileno()).st_size) + 1)
     if len(content) > max_bytes:
         raise ValueError(Message("it is larger than {limit}", limit=size_text(max_bytes)))
     return parse_json(content.decode("utf-8"), max_bytes=max_bytes)

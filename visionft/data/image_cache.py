@@ -263,7 +263,7 @@ def make_room(entries: Iterable[Entry], folder: Path, limit: int, delete: Callab
 
 
 def cached_files(folder: Path) -> list[Entry]:
-    """Return the cached files, after deleting leftovers of killed writers."""
+    """Return the cached files, including those being written, after deleting leftovers of killed writers."""
     entries: list[Entry] = []
     for path in folder.glob("*/??/*"):
         with contextlib.suppress(OSError):

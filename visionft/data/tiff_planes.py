@@ -209,7 +209,10 @@ def _is_part(text: str, file_name: str) -> bool:
 
 
 def _check_ome(text: str, images: int, smallest: int) -> None:
-    """Raise an `ImageError` for OME-XML that states too many planes, of which tifffile would build a list.
+    """Raise an `ImageError` for OME-XML from which tifffile would build too long a list of planes.
+
+    OME-XML that is too long, or whose dimension order does not begin with XY, is refused too. Text that cannot be
+    parsed passes.
 
     Args:
         text: The OME-XML.
@@ -218,24 +221,24 @@ def _check_ome(text: str, images: int, smallest: int) -> None:
     """
     if len(text) > _MAX_XML_CHARS:
         raise _too_many()
-    listed = 0.0
+    list_items = 0.0
     try:
         for element in ElementTree.fromstring(text).iter():
-            kind = element.tag.rpartition("}")[2]
+            tag = element.tag.rpartition("}")[2]
             values = {name: value for name, value in element.items() if value.strip()}
-            if kind.endswith("Pixels"):
+            if tag.endswith("Pixels"):
                 if not values.get("DimensionOrder", "XY").startswith("XY"):
                     raise _too_many()
                 sizes = [abs(int(value)) for name, value in values.items() if name.startswith("Size")]
-                listed += max(sizes, default=0) + math.prod(sizes) / max(1, smallest)
-            elif kind.endswith("TiffData"):
+                list_items += max(sizes, default=0) + math.prod(sizes) / max(1, smallest)
+            elif tag.endswith("TiffData"):
                 counts = [int(values[name]) for name in ("PlaneCount", "NumPlanes", "IFD") if name in values]
                 starts = [int(value) for name, value in values.items() if name.startswith("First")]
-                listed += max(map(abs, (1, *starts, *(counts or [images]))))
-            elif kind[:-1].endswith("Along") and "Start" in values:
+                list_items += max(map(abs, (1, *starts, *(counts or [images]))))
+            elif tag[:-1].endswith("Along") and "Start" in values:  # `ModuloAlongZ`
                 steps = float(values.get("End", 0)) - float(values["Start"])
-                listed += abs(steps / (float(values.get("Step", 1)) or 1e-9))
-            if not listed <= _MAX_LIST_ITEMS:
+                list_items += abs(steps / (float(values.get("Step", 1)) or 1e-9))
+            if not list_items <= _MAX_LIST_ITEMS:
                 raise _too_many()
     except (ElementTree.ParseError, ValueError, OverflowError):
         return  # tifffile ignores the OME-XML or reports the error

@@ -41,12 +41,12 @@ def group_numbers(images: Sequence[SnapshotImage]) -> tuple[int, ...]:
 
     Images with the same content or in the same group share a number; every other image has its own.
     """
-    keys: dict[str, str] = {}  # {SHA-256: group}: equal files stay together also where only one is in a group
+    keys: dict[str, str] = {}  # {SHA-256: first group}; equal files stay together even if only one is in a group
     for image in images:
         if image.group:
             keys.setdefault(image.sha256, f"group {image.group}")
     numbers: dict[str, int] = {}
-    return tuple(numbers.setdefault(keys.get(each.sha256, each.sha256), len(numbers)) for each in images)
+    return tuple(numbers.setdefault(keys.get(image.sha256, image.sha256), len(numbers)) for image in images)
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ class FeatureSpec:
 
     @property
     def frames(self) -> bool:
-        """Tell whether the network sees another part of an image than the centre square."""
+        """Return whether the network's input differs from the centre square of an image."""
         return self.framing in ("whole", "region")
 
     @property
@@ -60,11 +60,11 @@ class FeatureSpec:
     @property
     def preprocessing(self) -> PreprocessConfig:
         """Return how images become the network's input. Outside the centre square all of the frame is seen."""
-        found = PreprocessConfig.for_backbone(self.backbone_row, self.input_shape)
-        found = dataclasses.replace(found, image_reading=self.image_reading)
+        config = PreprocessConfig.for_backbone(self.backbone_row, self.input_shape)
+        config = dataclasses.replace(config, image_reading=self.image_reading)
         if not self.frames:
-            return found
-        return dataclasses.replace(found, crop_share=1.0, region=self.region_box)
+            return config
+        return dataclasses.replace(config, crop_share=1.0, region=self.region_box)
 
     @property
     def megapixels(self) -> float:
@@ -114,10 +114,10 @@ FramedT = TypeVar("FramedT", bound=Framed)
 
 
 def with_aspect(config: FramedT, images: Snapshot | Sequence[SnapshotImage]) -> FramedT:
-    """Return the settings with the aspect ratio that they leave to the images: the median of at most 400 headers.
+    """Return the settings with an unset aspect ratio filled in: the median of at most 400 images.
 
-    A framing that was left to a measurement (`framing_choice`) is the centre square. A snapshot also says how its
-    images are read.
+    A framing that needs no aspect ratio, or is still to be measured, becomes the centre square. A snapshot also sets
+    how images are read.
     """
     if isinstance(images, Snapshot):
         config = dataclasses.replace(config, image_reading=images.image_reading)
@@ -131,11 +131,11 @@ def with_aspect(config: FramedT, images: Snapshot | Sequence[SnapshotImage]) -> 
 
 def measured_aspect(images: Sequence[SnapshotImage], preprocessing: PreprocessConfig) -> float:
     """Return the median of width / height of the images' region, 1 without a readable image; in 0.05..20."""
-    found = list[float]()
+    aspects = list[float]()
     for image in images[:: max(1, -(-len(images) // MAX_HEADERS))]:
         with contextlib.suppress(ImageError):
             header = read_header(image.path, preprocessing.image_reading)
             box = preprocessing.region_box(header.height, header.width)
-            found.append(box.width / box.height)
-    middle = statistics.median(found) if found else 1.0
-    return round(min(MAX_ASPECT, max(MIN_ASPECT, middle)), 3)
+            aspects.append(box.width / box.height)
+    median = statistics.median(aspects) if aspects else 1.0
+    return round(min(MAX_ASPECT, max(MIN_ASPECT, median)), 3)

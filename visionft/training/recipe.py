@@ -73,7 +73,11 @@ def comment(text: str) -> list[str]:
 
 
 def toml_value(value: str | float | bool) -> str:
-    """Return a value as TOML writes it (ConfigError: a text is no Unicode, as the name of a file may be)."""
+    """Return a value as a TOML literal.
+
+    Raises:
+        ConfigError: The text cannot be encoded: it has lone surrogates, as an undecodable file name has.
+    """
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
@@ -83,7 +87,8 @@ def toml_value(value: str | float | bool) -> str:
             hint = "Give the file a name of letters, digits and signs that can be written."
             message = Message("the name {value} cannot be written", value=repr(value))
             raise ConfigError((Problem("", message, hint),)) from error
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")  # TOML escapes as JSON does, and this
+        # JSON's escapes are valid in TOML, which also requires DEL to be escaped.
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     return repr(value)
 
 

@@ -80,10 +80,11 @@ def read_aliases(connection: sqlite3.Connection) -> dict[str, str]:
 def imported_classes(
     connection: sqlite3.Connection, hashes: Iterable[str], previous_paths: Mapping[int, str]
 ) -> list[ImportedClasses]:
-    """Return the imported classes of the images with these SHA-256 hashes, in id order, for a single-label project.
+    """Return the classes imported for images with these SHA-256 hashes, in id order, for a single-label project.
 
-    Images labelled by a person are left out. `previous_paths` maps the ids of images that have just been moved to the
-    paths displayed before.
+    The classes include the candidates of label conflicts. An image without a label or conflict has none; one with a
+    label from another source than an import is left out. `previous_paths` is {id of an image just moved: path displayed
+    before the move}.
     """
     rows = connection.execute(
         f"""SELECT image.id, sha256, {NAME_SQL}, source, name_key, class.name

@@ -186,7 +186,7 @@ class Columns:
     )  # {cell: split}; empty if cells are split names
     folder: str = ""  # the folder of each image; empty if `file` holds whole paths
     verdict: str = ""  # whether the class is present: a confidence, or Prodigy's `accept` and `reject`
-    own: Mapping[str, str]  # {key: title} of this program's exports: tags, review, note, sha256, escaped
+    exported: Mapping[str, str]  # {key: title} of this program's exports: tags, review, note, sha256, escaped
     separators: tuple[str, ...] = ()  # between several classes in a cell of the label column
     is_boxed: bool = False  # four numbers follow each class in the label column
     is_of_parts: bool = False  # a row is a box with its class; an image has several rows
@@ -215,10 +215,10 @@ def recognise_columns(
     candidates = [title for title in other_titles if title != split and key_of(title) not in _OWN_KEYS_EXCEPT_TAGS]
     ranked = rank_label_columns(candidates, sample)
     labels, classes = _label_columns(ranked, candidates, sample, choice)
-    own = _own_columns(title for title in other_titles if title not in labels)
+    exported = _exported_columns(title for title in other_titles if title not in labels)
     is_boxed = len(labels) == 1 and are_boxed(cells_of(labels[0], sample))
     views, other_images = find_further_image_columns(file, other_titles, sample, images)
-    used = (*labels, *own.values())
+    used = (*labels, *exported.values())
     return Columns(
         titles=tuple(titles),
         file=file,
@@ -228,8 +228,8 @@ def recognise_columns(
         split_codes=codes,
         folder=find_folder_column(file, other_titles, sample, images),
         verdict=_verdict_column(other_titles, labels, sample),
-        own=own,
-        separators=_separators(labels, sample, choice, own=own, is_multi_label=images.is_multi_label),
+        exported=exported,
+        separators=_separators(labels, sample, choice, exported=exported, is_multi_label=images.is_multi_label),
         is_boxed=is_boxed,
         is_of_parts=not choice.label and _are_box_rows(file, other_titles, sample),
         alternatives=_alternatives([title for title, _ in ranked if title not in used], sample),
@@ -246,7 +246,7 @@ def _check_choice(titles: Sequence[str], choice: LabelChoice) -> None:
             raise ProjectError(message, Message("The columns are: {titles}.", titles=titles_text(titles)))
 
 
-def _own_columns(titles: Iterable[str]) -> dict[str, str]:
+def _exported_columns(titles: Iterable[str]) -> dict[str, str]:
     """Return {key: title} of the columns that this program's exports write."""
     return {key: title for title in titles if (key := key_of(title)) in _OWN_KEYS}
 
@@ -281,18 +281,24 @@ def _numbered_columns(labels: Sequence[str], titles: Sequence[str]) -> tuple[str
 
 
 def _separators(
-    labels: Sequence[str], sample: Sequence[Row], choice: LabelChoice, *, own: Mapping[str, str], is_multi_label: bool
+    label_titles: Sequence[str],
+    sample: Sequence[Row],
+    choice: LabelChoice,
+    *,
+    exported: Mapping[str, str],
+    is_multi_label: bool,
 ) -> tuple[str, ...]:
     """Return the separators between several classes in a cell; empty if each cell is one class.
 
-    In a table exported by this program, cells hold several classes only under a title such as `labels`.
+    In a table exported by this program, which has a column `sha256`, cells hold several classes only under a title such
+    as `labels`.
     """
     if choice.separator:
         return (choice.separator,)
-    is_plural = any(key in _PLURAL_LABEL_KEYS for title in labels for key in keys_in(title))
-    if len(labels) != 1 or ("sha256" in own and not is_plural):
+    is_plural = any(key in _PLURAL_LABEL_KEYS for title in label_titles for key in keys_in(title))
+    if len(label_titles) != 1 or ("sha256" in exported and not is_plural):
         return ()
-    return find_separators(cells_of(labels[0], sample), is_plural=is_plural, is_multi_label=is_multi_label)
+    return find_separators(cells_of(label_titles[0], sample), is_plural=is_plural, is_multi_label=is_multi_label)
 
 
 def _are_box_rows(file: str, titles: Sequence[str], sample: Sequence[Row]) -> bool:

@@ -30,19 +30,24 @@ _MAX_CARD_BYTES = 1 << 20  # of a dataset card (README.md), whose front matter n
 
 
 def read_parquet(file: Path, options: ReadOptions = DEFAULT_OPTIONS) -> ImageTable:
-    """List the images of a Parquet table of file names; a `ProjectError` if pyarrow or a column of names is missing."""
+    """Return the images of a Parquet table of file names.
+
+    Raises:
+        ProjectError: pyarrow is missing, or the file has nested columns and no column of file names.
+    """
     check_size(file)
     with closing(_rows_of("parquet", file)) as rows:
-        flat, nested, _, features = next(rows)
-        if nested and not any("name" in title.casefold() or "path" in title.casefold() for title in flat):
+        flat_titles, nested_titles, _, hub_features = next(rows)  # the first item describes the columns
+        if nested_titles and not any("name" in title.casefold() or "path" in title.casefold() for title in flat_titles):
             message = Message(
                 "{file} has nested columns ({columns}), and no column that names image files.",
                 file=file,
-                columns=", ".join(nested),
+                columns=", ".join(nested_titles),
             )
             raise ProjectError(message, "Save its images as files, with a table whose column “file_name” names them.")
-        named_rows = _with_names(file, flat, rows, _class_names(features))
-        return image_table_of_rows(file, flat, named_rows, ImageFinder(file.parent, options, file=file), options.choice)
+        named_rows = _with_names(file, flat_titles, rows, _class_names(hub_features))
+        finder = ImageFinder(file.parent, options, file=file)
+        return image_table_of_rows(file, flat_titles, named_rows, finder, options.choice)
 
 
 def _rows_of(kind: str, file: Path) -> Generator[list[Any]]:

@@ -97,7 +97,7 @@ def _columns_of(table: SourceTable, finder: ImageFinder, choice: LabelChoice) ->
     if columns is None and table.good:
         raise _no_names_error(table, finder)
     if columns is None:
-        return Columns(titles=table.titles, file="", own={}), ""
+        return Columns(titles=table.titles, file="", exported={}), ""
     part = find_part_label_column(table.parts, table.good)
     if columns.is_of_parts and not part:
         part = next(iter(columns.labels), "")
@@ -114,7 +114,7 @@ def _interpretation(table: SourceTable, columns: Columns, choice: LabelChoice) -
     )
     return Interpretation(
         file=table.file,
-        columns=tuple(title for title in columns.titles if title not in columns.own.values()),
+        columns=tuple(title for title in columns.titles if title not in columns.exported.values()),
         file_column=columns.file,
         label_columns=columns.labels or columns.classes,
         split_column=columns.split,
@@ -163,7 +163,7 @@ def _with_class_names(
     folders = [folder for folder in nearby if folder.is_relative_to(root) or folder == data_folder(table)]
     ids = {label for row in rows for label in row.labels}
     names_and_file = (
-        find_class_names(ids, folders, excluded_files={table}) if not columns.own and are_ids(ids) else None
+        find_class_names(ids, folders, excluded_files={table}) if not columns.exported and are_ids(ids) else None
     )
     if names_and_file is None:
         return rows, None
@@ -237,7 +237,7 @@ def _of_present_classes(rows: list[ImportRow]) -> list[ImportRow]:
 
 def _image_row(row: dict[str, Any], columns: Columns, finder: ImageFinder) -> ImportRow:
     """Return the located image of a row."""
-    own_cells = {key: row.get(title) for key, title in columns.own.items()}
+    own_cells = {key: row.get(title) for key, title in columns.exported.items()}
     name = _name_of(row, columns)
     split = _split_of(row, columns)
     review = _review_of(own_cells)

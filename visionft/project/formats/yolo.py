@@ -20,7 +20,7 @@ from visionft.project.formats.locating import ImageFinder
 from visionft.project.formats.split_names import is_split_name, split_of
 
 _TITLE = "YOLO"
-_MAX_BYTES = 1 << 20  # of the text file of an image
+_MAX_BYTES = 1 << 20  # of the label file of an image
 _BOX_LINE = re.compile(r"(\d{1,6})(\s+-?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?){4,}\s*")
 _LABELS_FOLDER = re.compile(r"(^|/)labels(?=/)")
 
@@ -29,25 +29,31 @@ def read_yolo(file: Path, options: ReadOptions = DEFAULT_OPTIONS) -> ImageTable:
     """List the images of a YOLO data set; `file` declares its classes."""
     names = declared_names(file)
     root = options.index.root if options.index and file.is_relative_to(options.index.root) else file.parent
-    texts = [text for text in walk(file.parent, [], []) if text.suffix == ".txt"]
-    box_folders = {text.parent for text in texts if _BOX_LINE.fullmatch(next(_lines(text), ""))}
-    box_files = [text for text in texts if text.parent in box_folders]
-    if not names or not box_files:
+    text_files = [path for path in walk(file.parent, [], []) if path.suffix == ".txt"]
+    box_folders = {path.parent for path in text_files if _BOX_LINE.fullmatch(next(_lines(path), ""))}
+    label_files = [path for path in text_files if path.parent in box_folders]
+    if not names or not label_files:
         message = Message(
             "{file} declares classes as YOLO does, but no text file below its folder holds boxes.", file=file
         )
         raise ProjectError(message, "Put the text files there, or import the images without labels.")
-    entries: list[Entry] = [attempt(text, "", partial(_image, text, file.parent, names)) for text in box_files]
+    entries: list[Entry] = [
+        attempt(path, "", partial(_annotation_of, path, file.parent, names)) for path in label_files
+    ]
     finder = ImageFinder(file.parent, options, root=root)
     looks = [ClassLook(name) for name in names.values()]
-    return annotated_table(file, _TITLE, entries, options, finder=finder, classes=looks, label_files=box_files)
+    return annotated_table(file, _TITLE, entries, options, finder=finder, classes=looks, label_files=label_files)
 
 
-def _image(text: Path, root: Path, names: dict[str, str]) -> ImageAnnotation:
-    """Return the entry of an image in `images/` for a text file in `labels/`, or beside the text file."""
-    relative_path = text.relative_to(root)
+def _annotation_of(label_file: Path, root: Path, names: dict[str, str]) -> ImageAnnotation:
+    """Return the annotation in a label file; its image is in `images/` instead of `labels/`, or beside the label file.
+
+    Raises:
+        ValueError: A line is not a box, or its class does not exist.
+    """
+    relative_path = label_file.relative_to(root)
     marked: dict[str, None] = {}
-    for line in _lines(text):
+    for line in _lines(label_file):
         match = _BOX_LINE.fullmatch(line)
         if not match:
             raise ValueError(Message("“{line}” is not a box", line=line[:40]))

@@ -196,11 +196,12 @@ class _Planner:
 
 
 # ----------------------------------------------------------------------------------------------------------------------
-# Rules in their order. Each returns the plan of the subfolders `children` of a folder, or None if it does not apply.
+# Rules in order of priority. Each returns the plan of the subfolders `children` of a folder, or None if it does not
+# apply. The docstrings state the condition, with an example.
 
 
 def _splits(planner: _Planner, _folder: Folder, children: Sequence[Folder]) -> TreePlan | None:
-    """`train/cat/1.jpg`, `test/cat/2.jpg`: folders named like splits are splits; they contain the classes."""
+    """Some folders are named like splits, and contain the classes: `train/cat/1.jpg`, `test/cat/2.jpg`."""
     splits, others = _splits_among(children)
     if not splits:
         return None
@@ -218,14 +219,14 @@ def _splits(planner: _Planner, _folder: Folder, children: Sequence[Folder]) -> T
 
 
 def _beside_unlabelled(planner: _Planner, folder: Folder, children: Sequence[Folder]) -> TreePlan | None:
-    """`cat/1.jpg`, `no_label/2.jpg`: a single class, as Datumaro and CVAT export it."""
+    """A single class beside unlabelled images, as Datumaro and CVAT export it: `cat/1.jpg`, `no_label/2.jpg`."""
     if len(children) == 1 and any(is_unlabelled(subfolder.name) for subfolder in folder.image_subfolders):
         return TreePlan(labels={children[0]: children[0].name}, looks=planner.looks)
     return None
 
 
 def _wrapper(planner: _Planner, _folder: Folder, children: Sequence[Folder]) -> TreePlan | None:
-    """`archive/flowers/daisy/1.jpg`: a lone folder is no class."""
+    """At most one folder, which is not a class: `archive/flowers/daisy/1.jpg`."""
     if len(children) > 1:
         return None
     if not children:
@@ -239,7 +240,7 @@ def _wrapper(planner: _Planner, _folder: Folder, children: Sequence[Folder]) -> 
 
 
 def _copy_of_siblings(planner: _Planner, folder: Folder, children: Sequence[Folder]) -> TreePlan | None:
-    """`cells/sick/1.png`, `cells/cells/sick/1.png`: a folder that contains a copy of itself."""
+    """A folder contains a copy of itself: `cells/sick/1.png`, `cells/cells/sick/1.png`."""
     copies: list[Folder] = []
     for child in children:
         sibling_names = {folder.name for folder in children if folder is not child}
@@ -254,7 +255,7 @@ def _copy_of_siblings(planner: _Planner, folder: Folder, children: Sequence[Fold
 
 
 def _containers(planner: _Planner, folder: Folder, children: Sequence[Folder]) -> TreePlan | None:
-    """`images/cat/1.jpg`, `annotations/1.png`: folders named `images` or `data` are no classes."""
+    """Folders with names such as `images` or `data` are not classes: `images/cat/1.jpg`, `annotations/1.png`."""
     containers = [folder for folder in children if is_container(folder.name)]
     if len(containers) < len(children):
         containers = [folder for folder in containers if folder.name.casefold() not in _POSSIBLE_CLASS_CONTAINERS]
@@ -270,7 +271,7 @@ def _containers(planner: _Planner, folder: Folder, children: Sequence[Folder]) -
 
 
 def _initials(planner: _Planner, _folder: Folder, children: Sequence[Folder]) -> TreePlan | None:
-    """`a/abbey/1.jpg`, `z/zoo/1.jpg`: folders named by the first letter of the classes in them."""
+    """Folders are named by the first letter of the classes in them: `a/abbey/1.jpg`, `z/zoo/1.jpg`."""
     are_initials = all(
         len(child.name) == 1
         and child.name.isalpha()
@@ -281,14 +282,14 @@ def _initials(planner: _Planner, _folder: Folder, children: Sequence[Folder]) ->
     )
     if not are_initials:
         return None
-    leaves = {
+    labels = {
         folder: folder.path[len(child.path) + 1 :] for child in children for folder in child.walk() if folder.own_count
     }
-    return planner.merge([TreePlan(labels=leaves)])
+    return planner.merge([TreePlan(labels=labels)])
 
 
-def _leaves(planner: _Planner, _folder: Folder, children: Sequence[Folder]) -> TreePlan | None:
-    """`cat/IMG_1.jpg`, `dog/IMG_1.jpg`: a folder for each class, the most common layout."""
+def _class_folders(planner: _Planner, _folder: Folder, children: Sequence[Folder]) -> TreePlan | None:
+    """A folder for each class, the most common layout: `cat/IMG_1.jpg`, `dog/IMG_1.jpg`."""
     if any(_inner_names(children).values()):
         return None
     names = [child.name for child in children]
@@ -300,12 +301,12 @@ def _leaves(planner: _Planner, _folder: Folder, children: Sequence[Folder]) -> T
 
 
 def _verdicts(planner: _Planner, _folder: Folder, children: Sequence[Folder]) -> TreePlan | None:
-    """`OK/camera 1/1.png`, `NOK/camera 1/2.png`: results of an inspection are always classes."""
+    """Results of an inspection, which are always classes: `OK/camera 1/1.png`, `NOK/camera 1/2.png`."""
     return planner.plan_as_classes(children, is_sure=True) if are_verdicts([child.name for child in children]) else None
 
 
 def _splits_within(planner: _Planner, _folder: Folder, children: Sequence[Folder]) -> TreePlan | None:
-    """`cat/train/1.jpg`, `dog/train/2.jpg`: splits within classes; `set1/train/cat`: splits within parts of a set."""
+    """Splits within classes, `cat/train/1.jpg`, `dog/train/2.jpg`, or within parts of a set, `set1/train/cat`."""
     inner_splits = {
         folder: split_of(folder.name) for child in children for folder in _unwrapped(child).image_subfolders
     }
@@ -323,7 +324,7 @@ def _splits_within(planner: _Planner, _folder: Folder, children: Sequence[Folder
 
 
 def _splits_beside(planner: _Planner, folder: Folder, children: Sequence[Folder]) -> TreePlan | None:
-    """`cat/1.jpg`, `dog/1.jpg`, `boxes/train/2.jpg`: classes beside a data set with splits."""
+    """Classes beside a data set with splits: `cat/1.jpg`, `dog/1.jpg`, `boxes/train/2.jpg`."""
     nested = _nested_folders(children)
     if not all(is_split_name(subfolder.name) for child in nested for subfolder in _unwrapped(child).image_subfolders):
         return None
@@ -335,7 +336,7 @@ def _splits_beside(planner: _Planner, folder: Folder, children: Sequence[Folder]
 
 
 def _versions(planner: _Planner, _folder: Folder, children: Sequence[Folder]) -> TreePlan | None:
-    """`color/cat/1.jpg`, `gray/cat/1.jpg`: the classes are within versions of the same images."""
+    """Classes within versions of the same images: `color/cat/1.jpg`, `gray/cat/1.jpg`; or versions within classes."""
     if _are_versions(children):
         return planner.plan_below(children)
     subfolders = [child.image_subfolders for child in children]
@@ -345,7 +346,7 @@ def _versions(planner: _Planner, _folder: Folder, children: Sequence[Folder]) ->
 
 
 def _items_within(planner: _Planner, _folder: Folder, children: Sequence[Folder]) -> TreePlan | None:
-    """`cat/patient 1/1.jpg`, `dog/patient 7/1.jpg`: numbered items within the classes."""
+    """Numbered items within the classes: `cat/patient 1/1.jpg`, `dog/patient 7/1.jpg`."""
     names = [child.name for child in children]
     inner_names = _inner_names(children)
     all_inner_names = {name for folder_names in inner_names.values() for name in folder_names}
@@ -356,9 +357,10 @@ def _items_within(planner: _Planner, _folder: Folder, children: Sequence[Folder]
 
 
 def _crossed(planner: _Planner, _folder: Folder, children: Sequence[Folder]) -> TreePlan | None:
-    """`fold1/cat/1.jpg`, `fold2/cat/2.jpg`: equal names in each folder are the classes if the folders are parts.
+    """The folders have mostly the same subfolder names.
 
-    `apple/fresh/1.jpg`, `pear/fresh/2.jpg`: either level may be the class, so the user decides.
+    These are the classes if the folders are parts, as in `fold1/cat/1.jpg`, `fold2/cat/2.jpg`. Otherwise either level
+    may be the class, as in `apple/fresh/1.jpg`, `pear/fresh/2.jpg`, and the user decides.
     """
     inner_names = _inner_names(children)
     names = [child.name for child in children]
@@ -380,7 +382,7 @@ def _crossed(planner: _Planner, _folder: Folder, children: Sequence[Folder]) -> 
 
 
 def _set_beside_images(planner: _Planner, _folder: Folder, children: Sequence[Folder]) -> TreePlan | None:
-    """`lungs/cat/1.png`, `lungs/dog/1.png`, `test cases/1.png`: one or two data sets beside other images."""
+    """One or two data sets beside other images: `lungs/cat/1.png`, `lungs/dog/1.png`, `test cases/1.png`."""
     nested = _nested_folders(children)
     plans = [plan for plan in map(planner.plan, nested) if plan.labels]
     if len(nested) > 2 or common_share([plan.classes for plan in plans]) < _MIN_COMMON_SHARE:
@@ -396,7 +398,10 @@ def _set_beside_images(planner: _Planner, _folder: Folder, children: Sequence[Fo
 
 
 def _taxonomy(planner: _Planner, _folder: Folder, children: Sequence[Folder]) -> TreePlan | None:
-    """`Canidae/fox/1.jpg`, `Felidae/lynx/1.jpg`: the upper level; sure if at most half of the folders are nested."""
+    """Any other nested folders: the upper level is the classes, as in `Canidae/fox/1.jpg`, `Felidae/lynx/1.jpg`.
+
+    The plan is sure if at most half of the folders are nested.
+    """
     nested = _nested_folders(children)
     return planner.plan_as_classes(children, is_sure=len(nested) <= len(children) / 2 and len(children) > 2)
 
@@ -409,7 +414,7 @@ RULES: tuple[Rule, ...] = (
     _copy_of_siblings,
     _containers,
     _initials,
-    _leaves,
+    _class_folders,
     _verdicts,
     _splits_within,
     _splits_beside,
@@ -426,12 +431,12 @@ RULES: tuple[Rule, ...] = (
 
 
 def _are_items(children: Sequence[Folder]) -> bool:
-    """`patient 1/1.jpg`, `patient 2/1.jpg`; `2024-05-01/1.jpg`, `2024-05-02/1.jpg`."""
+    """Return whether the names are numbered items or dates: `patient 1/1.jpg`; `2024-05-01/1.jpg`."""
     return are_items([child.name for child in children])
 
 
 def _are_parts(children: Sequence[Folder]) -> bool:
-    """`images_001/1.jpg`, `images_002/1.jpg`; `100APPLE/1.jpg`; `00012/000120007.jpg` of img2dataset."""
+    """Return whether the folders are parts of a data set: `images_001/1.jpg`; `00012/000120007.jpg` of img2dataset."""
     return _are_ranges(children) or are_parts([child.name for child in children])
 
 
@@ -451,22 +456,22 @@ def _are_ranges(children: Sequence[Folder]) -> bool:
 
 
 def _are_albums(children: Sequence[Folder]) -> bool:
-    """`Camera/1.jpg`, `WhatsApp Images/2.jpg`."""
+    """Return whether the folders are photo albums: `Camera/1.jpg`, `WhatsApp Images/2.jpg`."""
     return are_albums([child.name for child in children])
 
 
 def _are_numbered(children: Sequence[Folder]) -> bool:
-    """`kos01/1.png`, `kos02/1.png`; `S2A_1_45/1.png`, `S2A_1_46/1.png`: but `class 1`, `type 2` and `7` are classes."""
+    """Return whether the names differ only in digits, `kos01`, `kos02`, unlike the classes `class 1`, `type 2`, `7`."""
     return differ_only_in_digits([child.name for child in children])
 
 
-def _hold_an_image_each(children: Sequence[Folder]) -> bool:
-    """`00001f52-1a2b-4c3d-9e8f-00000001991e/1.jpg` of KoboToolbox: a folder for each image, named by a hash."""
+def _are_single_images(children: Sequence[Folder]) -> bool:
+    """Return whether each image has its own folder, named by a hash: `00001f52-1a2b-4c3d/1.jpg` of KoboToolbox."""
     return all(child.count == 1 and _HASH.fullmatch(child.name) for child in children)
 
 
 def _are_versions(children: Sequence[Folder]) -> bool:
-    """`full/1.jpg`, `small/1.jpg`: versions of the same images in each folder."""
+    """Return whether the folders contain versions of the same images: `full/1.jpg`, `small/1.jpg`."""
     if not 1 < len(children) <= _MAX_VERSIONS:
         return False
     first, *others = map(_named_images, children)
@@ -478,7 +483,7 @@ NOT_CLASSES: tuple[Callable[[Sequence[Folder]], bool], ...] = (
     _are_parts,
     _are_albums,
     _are_numbered,
-    _hold_an_image_each,
+    _are_single_images,
     _are_versions,
 )
 

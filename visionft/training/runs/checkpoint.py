@@ -66,7 +66,7 @@ class Checkpoint:
 
 
 def save_checkpoint(run_dir: Path, name: str, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint and rename it over the old one, which a failure leaves; the older `last` becomes `prev`."""
+    """Replace a checkpoint, or leave the old one after a failure; the older `last` becomes `prev`."""
     with atomic_folder(run_dir / name, keep_as=PREVIOUS if name == LAST else "") as folder:
         _save(checkpoint.model, folder / MODEL_FILE)
         if checkpoint.optimizer:
@@ -84,14 +84,16 @@ def _save(tensors: dict[str, Tensor], path: Path) -> None:
 
 @contextmanager
 def atomic_folder(target: Path, *, keep_as: str = "") -> Generator[Path]:
-    """Yield an empty folder; on success flush it to the disk and rename it over `target`, which else is unchanged.
+    """Yield an empty folder; on success flush it to the disk and rename it over `target`, otherwise delete it.
 
-    `keep_as` is the new name of an earlier `target` beside it; without one that is removed.
+    Args:
+        target: The folder to replace; unchanged after a failure.
+        keep_as: Name in the same parent under which an earlier `target` is kept; empty to delete it.
     """
     temporary = target.with_name(f".{target.name}.tmp")
-    retired = [target] if not keep_as else [target.with_name(keep_as), target]
-    doomed = target.with_name(_old_name(retired[0].name))
-    for leftover in (temporary, doomed):
+    moved = [target] if not keep_as else [target.with_name(keep_as), target]
+    deleted = target.with_name(_old_name(moved[0].name))
+    for leftover in (temporary, deleted):
         shutil.rmtree(leftover, ignore_errors=True)
     try:
         with converting_write_errors(target):
@@ -99,8 +101,8 @@ def atomic_folder(target: Path, *, keep_as: str = "") -> Generator[Path]:
             yield temporary
             fsync_tree(temporary)
             if target.exists():
-                # Renamed first, deleted last: a folder that is half deleted must not look like a checkpoint.
-                for source, destination in zip(retired, [doomed, *retired], strict=False):
+                # Renamed first, deleted last: a half-deleted folder must not look like a checkpoint.
+                for source, destination in zip(moved, [deleted, *moved], strict=False):
                     if source.exists():
                         source.rename(destination)
             temporary.rename(target)
@@ -108,7 +110,7 @@ def atomic_folder(target: Path, *, keep_as: str = "") -> Generator[Path]:
     except Exception:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
-    shutil.rmtree(doomed, ignore_errors=True)
+    shutil.rmtree(deleted, ignore_errors=True)
 
 
 def _old_name(name: str) -> str:
@@ -116,14 +118,18 @@ def _old_name(name: str) -> str:
 
 
 def finish_interrupted(run_dir: Path) -> None:
-    """Give `best` back its name where a process was killed between moving the old one away and naming the new one."""
+    """Restore the old `best` if the process was killed before the new one was renamed."""
     older = run_dir / _old_name(BEST)
     if older.is_dir() and not (run_dir / BEST).exists():
         older.rename(run_dir / BEST)
 
 
 def load_checkpoint(folder: Path) -> Checkpoint:
-    """Read one checkpoint folder after checking every hash (RunError: it is missing, incomplete or damaged)."""
+    """Return a checkpoint after checking every hash.
+
+    Raises:
+        RunError: It is missing, incomplete or damaged.
+    """
     try:
         return _read(folder)
     except ValueError as error:
@@ -145,7 +151,7 @@ def _read(folder: Path) -> Checkpoint:
 
 
 def has_whole(run_dir: Path, *names: str) -> bool:
-    """Tell whether a run has all these checkpoints, undamaged."""
+    """Return whether a run has all these checkpoints, undamaged."""
     return not any(fault_of(run_dir / name) for name in names)
 
 
