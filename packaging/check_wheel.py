@@ -26,7 +26,7 @@ def main(arguments: list[str]) -> int:
         wheel = build(folder / "dist")
         print_summary(wheel)
         program = install(wheel, folder / "environment")
-        foreign = [line for line in where_from(program) if Path(line).is_relative_to(ROOT)]
+        foreign = [line for line in installed_files(program) if Path(line).is_relative_to(ROOT)]
         if foreign:
             print(f"FAILED: loaded from the sources: {foreign}", file=sys.stderr)
             return 1
@@ -78,17 +78,17 @@ def install(wheel: Path, environment: Path) -> Path:
     return binaries / ("visionft.exe" if os.name == "nt" else "visionft")
 
 
-def where_from(program: Path) -> list[str]:
-    """Return the locations of the packages of an installed VisionFT and its window."""
-    question = (
+def installed_files(program: Path) -> list[str]:
+    """Return the file of each package of an installed VisionFT, then of the module of its desktop entry point."""
+    script = (
         "import sys, importlib, importlib.metadata as m; "
         f"[print(importlib.import_module(name).__file__) for name in {PACKAGES!r}]; "
         "(entry,) = {e.value: e for e in m.entry_points(group='visionft.apps')}.values(); "
         "print(sys.modules[entry.load().__module__].__file__)"
     )
     python = program.with_name("python" + program.suffix)
-    line = [python, "-P", "-c", question]
-    return subprocess.run(line, capture_output=True, text=True, check=True, cwd=program.parent).stdout.splitlines()
+    command = [python, "-P", "-c", script]
+    return subprocess.run(command, capture_output=True, text=True, check=True, cwd=program.parent).stdout.splitlines()
 
 
 if __name__ == "__main__":

@@ -104,7 +104,10 @@ class Studio:
 
 
 def make_project(studio: Studio, config: TrainConfig | None) -> None:
-    """Create the sample project, train a run in the window with `config` or the preset Balanced, and export it."""
+    """Create the sample project, train a run in the window with `config` or the preset Balanced, and export it.
+
+    The accuracy of each run is printed, and the check for issues is started.
+    """
     from visionft.export.exporter import export_run
     from visionft.training.evaluation.report import evaluate_run
 
@@ -121,7 +124,7 @@ def make_project(studio: Studio, config: TrainConfig | None) -> None:
     studio.wait_for_jobs()
     if ended[0][0] != "finished":
         raise SystemExit(f"The run {ended[0][0]}: {ended[0][1]}")
-    studio.press(page, "Details")  # its accuracy over time
+    studio.press(page, "Details")  # shows the accuracy over time
     for run in list_runs(folder):
         for split in ("val", "test"):
             print(f"{run.name}: {evaluate_run(run.path, snapshot, split).top1:.1%} of the {split} images")

@@ -137,19 +137,19 @@ def advice(error: Exception) -> list[str]:
 
 def prepare(*, with_tests: bool) -> None:
     """Make `.venv` hold VisionFT, and its development tools for the tests; quick when nothing changed."""
-    wanted = state(with_tests=with_tests)
+    required = required_environment(with_tests=with_tests)
     installed = read_stamp()
-    if is_current(installed, wanted):
+    if is_current(installed, required):
         return
-    if not is_usable(installed, wanted):
+    if not is_usable(installed, required):
         make_environment()
-    elif installed.get("cuda", True) != wanted["cuda"]:
+    elif installed.get("cuda", True) != required["cuda"]:
         pip("uninstall", "--yes", "--quiet", *DEPEND_ON_GPU)
     say("Installing VisionFT and what it needs (a few minutes the first time) ...")
     pip("install", "pip>=25.1")  # the first with --group
-    write_stamp({"cuda": wanted["cuda"]})  # unfinished: a call after a failure installs only the missing packages
-    install(cuda=bool(wanted["cuda"]), with_tests=bool(wanted["dev"]))
-    write_stamp(wanted)
+    write_stamp({"cuda": required["cuda"]})  # unfinished: a call after a failure installs only the missing packages
+    install(cuda=bool(required["cuda"]), with_tests=bool(required["dev"]))
+    write_stamp(required)
 
 
 def compile_translations() -> None:
@@ -184,8 +184,8 @@ def install(*, cuda: bool, with_tests: bool) -> None:
         pip("install", "--editable", ".", "--no-deps")
 
 
-def state(*, with_tests: bool) -> dict[str, object]:
-    """Describe the environment that the command needs; the stamp describes the installed one.
+def required_environment(*, with_tests: bool) -> dict[str, object]:
+    """Describe the environment that `test` or `demo` needs; the stamp describes the installed one.
 
     Installed development tools are kept, so that `test` followed by `demo` does not install anything. CUDA builds are
     kept too, so that a driver update or a GPU that is switched off does not cause a download of gigabytes.
@@ -216,21 +216,21 @@ def write_stamp(stamp: dict[str, object]) -> None:
     STAMP.write_text(json.dumps(stamp, indent=2), encoding="utf-8")
 
 
-def is_current(installed: dict[str, object], wanted: dict[str, object]) -> bool:
+def is_current(installed: dict[str, object], required: dict[str, object]) -> bool:
     """Return whether the environment needs no installation for the command."""
-    return installed == wanted and os.access(python_in_venv(), os.X_OK)
+    return installed == required and os.access(python_in_venv(), os.X_OK)
 
 
-def is_usable(installed: dict[str, object], wanted: dict[str, object]) -> bool:
+def is_usable(installed: dict[str, object], required: dict[str, object]) -> bool:
     """Return whether an existing environment can be reused: same location, Python version and platform, with pip."""
-    if installed.get("root", wanted["root"]) != wanted["root"] or not python_in_venv().exists():
+    if installed.get("root", required["root"]) != required["root"] or not python_in_venv().exists():
         return False
     probe = "import pip, sys, sysconfig; print('%d.%d' % sys.version_info[:2], sysconfig.get_platform())"
     try:
         result = subprocess.run([*isolated_python(), "-c", probe], capture_output=True, text=True, check=False)
     except OSError:  # created on another computer, so that its Python cannot run
         return False
-    return result.stdout.strip() == f"{wanted['python']} {wanted['platform']}"
+    return result.stdout.strip() == f"{required['python']} {required['platform']}"
 
 
 def has_nvidia_gpu() -> bool:

@@ -151,7 +151,7 @@ def _ids(tree: ast.Module, sinks: dict[str, dict[int, str]]) -> Iterator[tuple[s
             yield from ((text, "") for text in literals(node.value))
         elif isinstance(node, ast.FunctionDef):
             yield from _defaults(node)
-            yield from ((text, "") for value in _variables(node, sinks) for text in literals(value))
+            yield from ((text, "") for value in _assigned_texts(node, sinks) for text in literals(value))
 
 
 def _pair(call: ast.Call) -> Iterator[tuple[str, str]]:
@@ -170,12 +170,12 @@ def _defaults(function: ast.FunctionDef) -> Iterator[tuple[str, str]]:
             yield from ((text, "") for text in literals(value))
 
 
-def _variables(function: ast.FunctionDef, sinks: dict[str, dict[int, str]]) -> Iterator[ast.expr]:
-    """Yield the values of the local variables that are handed on as texts."""
+def _assigned_texts(function: ast.FunctionDef, sinks: dict[str, dict[int, str]]) -> Iterator[ast.expr]:
+    """Yield the expressions assigned to local variables that are passed as a text argument to one of `sinks`."""
     nodes = list(ast.walk(function))
     calls = [(node, sinks.get(name_of(node.func))) for node in nodes if isinstance(node, ast.Call)]
-    handed_on = [each for call, places in calls if places for each in arguments_at(call, places)]
-    names = {each.id for value in handed_on for each in _choices(value) if isinstance(each, ast.Name)}
+    arguments = [argument for call, places in calls if places for argument in arguments_at(call, places)]
+    names = {choice.id for argument in arguments for choice in _choices(argument) if isinstance(choice, ast.Name)}
     for node in nodes:
         if isinstance(node, ast.Assign) and len(node.targets) == 1:
             target = node.targets[0]

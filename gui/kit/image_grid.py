@@ -308,11 +308,11 @@ class ImageGrid(PullView):
             self.viewport().update(self.rect_of(place))
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        """Paint the images of the exposed region; request missing thumbnails in and around the viewport."""
-        self._request_thumbnails()  # first: reads the visible and nearby images of the project in one query
+        """Paint the headings, the images of the exposed region, and the selection band; request missing thumbnails."""
+        self._request_thumbnails()  # first, as it loads the tiles of visible and nearby images in one query
         area, top = event.region(), self.verticalOffset()
         drawn = self.layout_now.places(top + area.boundingRect().top(), top + area.boundingRect().bottom())
-        self.images.tiles([self.images.ids[place] for place in drawn])
+        self.images.tiles([self.images.ids[place] for place in drawn])  # loads what `known_tile` returns below
         painter = QPainter(self.viewport())
         sections = self.images.sections
         for section, above, height in self.layout_now.headings(top, top + self.viewport().height()):

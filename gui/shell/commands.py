@@ -76,7 +76,12 @@ class Commands(QObject):
     """All commands of one window. Titles, shortcuts and availability follow the state."""
 
     def __init__(self, state: AppState, window: QWidget) -> None:
-        """Args: `state` already has the records; `window` is the scope of their shortcuts."""
+        """Create a QAction for each action of a menu.
+
+        Args:
+            state: Its actions must already be registered.
+            window: The scope of the shortcuts that work everywhere.
+        """
         super().__init__(window)
         self._state = state
         self._actions: dict[str, QAction] = {}

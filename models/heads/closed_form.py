@@ -266,7 +266,7 @@ class ClosedForm:
 
     def left_out(self, number: int, places: np.ndarray) -> Terms:
         """Return the terms of labelled images (B), each without itself and its group, under the strength `number`."""
-        terms = self._left_out_alone(number, places)
+        terms = self._leave_one_out_terms(number, places)
         if self._groups is None:
             return terms
         # Without the group G: K = (I - H)^-1 for H = X P X', the block of the hat matrix; E = X P M - H T; then
@@ -306,22 +306,23 @@ class ClosedForm:
             if not ((own > 0) & (own >= self.counts)).any():
                 yield np.flatnonzero(self._groups[places] == group), members
 
-    def _left_out_alone(self, number: int, places: np.ndarray) -> Terms:
-        counts = self.counts
-        own = self.targets[places].astype(np.float64)
+    def _leave_one_out_terms(self, number: int, places: np.ndarray) -> Terms:
+        """Return the terms of labelled images (B), each left out without its group, under the strength `number`."""
+        targets = self.targets[places].astype(np.float64)
         leverage = np.minimum(self._leverages[number][places], 1 - 1e-9)
         rest = 1 - leverage
         products, inner = self._products[number][places].astype(np.float64), self._inner(number)
-        without = (products - leverage[:, None] * own) / rest[:, None]
-        apart = products - own  # (B, C): leaving it out is this rank-one update of the inverse between classes
-        across = apart @ inner
-        core = rest - np.einsum("nc,nc->n", across, apart)
-        core = np.where(np.abs(core) < 1e-9, 1e-9, core)
-        inward = without @ inner + (np.einsum("nc,nc->n", without, across) / core)[:, None] * across
-        fewer = counts - own
-        distances = (leverage / rest + np.einsum("nc,nc->n", inward, without))[:, None] - 2 * inward
-        distances += np.diag(inner) + across**2 / core[:, None] - 1 / np.maximum(fewer, 1)
-        return Terms(without, leverage / rest, _from_zero(distances, fewer > 0), fewer)
+        left_out = (products - leverage[:, None] * targets) / rest[:, None]
+        # Leaving an image out changes `inner` by a rank-one update (Sherman-Morrison) along its error.
+        errors = products - targets  # (B, C)
+        across = errors @ inner
+        denominator = rest - np.einsum("nc,nc->n", across, errors)
+        denominator = np.where(np.abs(denominator) < 1e-9, 1e-9, denominator)
+        inward = left_out @ inner + (np.einsum("nc,nc->n", left_out, across) / denominator)[:, None] * across
+        counts = self.counts - targets
+        distances = (leverage / rest + np.einsum("nc,nc->n", inward, left_out))[:, None] - 2 * inward
+        distances += np.diag(inner) + across**2 / denominator[:, None] - 1 / np.maximum(counts, 1)
+        return Terms(left_out, leverage / rest, _from_zero(distances, counts > 0), counts)
 
     def _inner(self, number: int) -> np.ndarray:
         """Return (C, C) (N - M'P M)^-1, N the diagonal of the counts; zeros for classes without an image."""

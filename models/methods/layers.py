@@ -19,11 +19,11 @@ class Stages:
         self.widths = backbone.shape.joined_widths(backbone.features)
 
     def __call__(self, body: Any, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Map (B, 3, H, W) normalised images to the output of `forward_features`, and to (B, D) parts.
+        """Map (B, 3, H, W) normalised images to the output of `forward_features`, and to (B, D) joined features.
 
-        The network's own embedding comes last. A part is the mean over positions: of patch tokens after the network's
-        last norm, or of a feature map; where such maps are never negative, as a ResNet's, the square root of the mean,
-        to even out the few very active channels.
+        The features are the mean over positions of each joined stage (patch tokens after the network's last norm, or a
+        feature map), then the network's own embedding. If feature maps are never negative, as a ResNet's, the square
+        root of all features is taken, to even out the few very active channels.
         """
         if depths := self._shape.joined_depths:
             has_norm = self._shape.has_tokens
@@ -32,18 +32,18 @@ class Stages:
             last = body.forward_features(images)
             earlier = []
         means = [stage.mean(dim=(2, 3)) for stage in earlier]
-        parts = torch.cat([*means, body.forward_head(last, pre_logits=True)], dim=1)
+        joined = torch.cat([*means, body.forward_head(last, pre_logits=True)], dim=1)
         if self._shape.has_rooted_stages:
-            parts = parts.clamp_min(1e-6).sqrt()  # the clamp keeps the slope of the root finite at zero
-        return last, parts
+            joined = joined.clamp_min(1e-6).sqrt()  # the clamp keeps the slope of the root finite at zero
+        return last, joined
 
     def with_logits(self, network: Any, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Map images to (B, C) logits and (B, D) parts; `network` is timm's, or a `JoinedNetwork` around it."""
+        """Map images to (B, C) logits and (B, D) features; `network` is timm's, or a `JoinedNetwork` around it."""
         if isinstance(network, JoinedNetwork):
-            _, parts = self(network.body, images)
-            return network.forward_head(network.seen_of(parts)), parts
-        last, parts = self(network, images)
-        return network.forward_head(last), parts
+            _, joined = self(network.body, images)
+            return network.forward_head(network.seen_of(joined)), joined
+        last, joined = self(network, images)
+        return network.forward_head(last), joined
 
 
 class JoinedNetwork(nn.Module):

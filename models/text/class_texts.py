@@ -50,13 +50,16 @@ class ClassTexts:
 
 
 def fill(template: str, words: str) -> str:
-    """Return a template with words in its blank; its article follows them: `a cat`, `an ant`, `ants`, `the moon`."""
-    own = _OWN_ARTICLE.match(words)
-    noun = words[own.end() :] if own else words
+    """Return a template with its blank filled by `words`, and the article before the blank adapted to them.
 
-    def with_article(found: re.Match[str]) -> str:
-        phrase = f"{found[2]}{noun}"
-        if "the" in (found[1], own and own[1].lower()):
+    For example `a cat`, `an ant`, `ants`, `the moon`.
+    """
+    own_article = _OWN_ARTICLE.match(words)
+    noun = words[own_article.end() :] if own_article else words
+
+    def with_article(match: re.Match[str]) -> str:
+        phrase = f"{match[2]}{noun}"
+        if "the" in (match[1], own_article and own_article[1].lower()):
             return f"the {phrase}"
         if _PLURAL.match(noun):
             return phrase
@@ -77,7 +80,7 @@ def texts_of(class_name: str, lines: Sequence[str], templates: str) -> ClassText
         if BLANK in line:  # a template itself
             texts.append(line.replace(BLANK, spoken))
         else:
-            texts += [fill(each, line) for each in TEMPLATE_SETS[templates]]
+            texts += [fill(template, line) for template in TEMPLATE_SETS[templates]]
     return ClassTexts(class_name, written, tuple(dict.fromkeys(texts)), is_name_alone=not lines)
 
 

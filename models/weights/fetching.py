@@ -169,9 +169,9 @@ def _tokenizer_path(backbone: Backbone) -> Path:
 
 
 def local_tokenizer(backbone: Backbone) -> Path | None:
-    """Return the file where it is on this computer, or None."""
-    own = _tokenizer_path(backbone)
-    return own if own.is_file() else hub_cached_file(_as_hub_file(backbone))
+    """Return the path of a backbone's tokenizer file on this computer, or None if it is missing."""
+    path = _tokenizer_path(backbone)
+    return path if path.is_file() else hub_cached_file(_as_hub_file(backbone))
 
 
 def beside(backbone: Backbone, weights: Path) -> Path | None:
@@ -185,7 +185,11 @@ def beside(backbone: Backbone, weights: Path) -> Path | None:
 
 
 def find_tokenizer(backbone: Backbone) -> Path:
-    """Return the file after holding it against the catalog; a `WeightsError` where it is missing or another one."""
+    """Return the path of a backbone's tokenizer file, verified against the catalog.
+
+    Raises:
+        WeightsError: It is missing or does not match the catalog.
+    """
     path = local_tokenizer(backbone)
     if path is None:
         raise _missing_tokenizer(backbone)
@@ -196,9 +200,13 @@ def find_tokenizer(backbone: Backbone) -> Path:
 
 
 def fetch_tokenizer(backbone: Backbone, *, job: JobContext = SILENT_JOB) -> Path | None:
-    """Return the local file, downloaded if needed; None when cancelled, a `WeightsError` where it cannot be."""
-    if found := local_tokenizer(backbone):
-        return found
+    """Return the path of a backbone's tokenizer file, downloaded if needed; None when cancelled.
+
+    Raises:
+        WeightsError: It cannot be downloaded.
+    """
+    if path := local_tokenizer(backbone):
+        return path
     if offline_reason():
         raise _missing_tokenizer(backbone)
     with sole_writer(backbone, job=job) as is_mine:

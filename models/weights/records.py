@@ -155,7 +155,7 @@ def not_writable(error: OSError) -> WeightsError:
 
 
 def check_room(needed: int) -> None:
-    """Raise a `WeightsError` where fewer than `needed` bytes and a little more are free."""
+    """Raise a `WeightsError` if the disk of the weights folder has less than `needed` + `SPARE_BYTES` bytes free."""
     folder = weights_folder()
     needed += SPARE_BYTES
     free = shutil.disk_usage(folder).free

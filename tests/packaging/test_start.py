@@ -49,7 +49,7 @@ def installed(start: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Log:
     monkeypatch.setattr(start, "uv", lambda *arguments: log.append(("uv", *arguments)))
     monkeypatch.setattr(start, "has_nvidia_gpu", lambda: True)
     monkeypatch.setattr(start, "pip_has_other_sources", lambda: False)
-    monkeypatch.setattr(start, "is_usable", lambda _installed, _wanted: start.python_in_venv().exists())
+    monkeypatch.setattr(start, "is_usable", lambda _installed, _required: start.python_in_venv().exists())
     return log
 
 
@@ -134,7 +134,7 @@ def test_a_failed_or_stopped_installation_is_not_taken_for_a_whole_one_and_goes_
     with monkeypatch.context() as patched:
         patched.setattr(start, "pip", failing(error))
         assert start.main(["demo"]) == code
-    assert not start.is_current(start.read_stamp(), start.state(with_tests=False))
+    assert not start.is_current(start.read_stamp(), start.required_environment(with_tests=False))
     steps = plan()
     assert steps[-1] == INSTALL and ("venv",) not in steps
 
@@ -180,16 +180,16 @@ def test_a_python_without_libraries_is_refused_before_anything_is_installed(
 
 
 def test_an_environment_of_another_place_or_python_is_not_used(start: ModuleType) -> None:
-    wanted = start.state(with_tests=False)
-    assert not start.is_usable({}, wanted)
+    required = start.required_environment(with_tests=False)
+    assert not start.is_usable({}, required)
     start.python_in_venv().parent.mkdir(parents=True)
     start.python_in_venv().symlink_to(sys.executable)
-    assert not start.is_usable({"root": "/elsewhere"}, wanted)
-    assert not start.is_usable({}, wanted | {"python": "2.7"})
+    assert not start.is_usable({"root": "/elsewhere"}, required)
+    assert not start.is_usable({}, required | {"python": "2.7"})
     start.python_in_venv().unlink()
     start.python_in_venv().write_text("not a program of this computer")
     start.python_in_venv().chmod(0o755)
-    assert not start.is_usable({}, wanted)
+    assert not start.is_usable({}, required)
 
 
 def test_arguments_reach_the_command_and_its_exit_code_returns(

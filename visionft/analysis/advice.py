@@ -87,10 +87,10 @@ class LabelledFeatures:
 
     @classmethod
     def of(
-        cls, images: Sequence[SnapshotImage], features: Features, classes: int, *, is_multilabel: bool
+        cls, images: Sequence[SnapshotImage], features: Features, class_count: int, *, is_multilabel: bool
     ) -> "LabelledFeatures":
-        """Return the features and labels of images; each image has features."""
-        targets = np.zeros((len(images), classes), np.float32)
+        """Return the features and labels of images; every image must have features."""
+        targets = np.zeros((len(images), class_count), np.float32)
         for row, image in zip(targets, images, strict=True):
             row[list(image.labels)] = 1
         vectors = features.vectors[[features.place_of[image.image_id] for image in images]].astype(np.float32)

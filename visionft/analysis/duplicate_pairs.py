@@ -155,9 +155,9 @@ def fit_tail(scores: np.ndarray, images: int) -> Tail:
             -norm.logpdf(values, mean, deviation).sum() + len(values) * np.log(max(inside, 1e-300))
         ) + 4 * float((parameters[1] - np.log(0.25)) ** 2)
 
-    found = minimize(loss, np.array([0.8, np.log(0.25)]), method="Nelder-Mead").x
-    mean = float(found[0])
-    deviation = float(np.exp(found[1]))
+    fitted = minimize(loss, np.array([0.8, np.log(0.25)]), method="Nelder-Mead").x
+    mean = float(fitted[0])
+    deviation = float(np.exp(fitted[1]))
     inside = norm.cdf(high, mean, deviation) - norm.cdf(low, mean, deviation)
 
     def expected(score: float) -> float:
@@ -169,20 +169,20 @@ def fit_tail(scores: np.ndarray, images: int) -> Tail:
 
 
 def compare_all(inputs: Inputs, *, check: str, max_exact: int = MAX_EXACT_IMAGES) -> CheckResult:
-    """Compare all images; the result has the pairs in `facts` and no issues yet.
+    """Find the identical and near duplicates among all images; the result has them in `facts`, and no issues yet.
 
-    With more than `max_exact` images the candidates are most of the nearest images by features, and pairs are first
+    With more than `max_exact` images the search for similar images is approximate and misses some, and pairs are first
     compared at a third of the scales; `facts` then contains `APPROXIMATE`.
     """
     prints = fingerprints(inputs.project_dir, inputs.images, job=inputs.job)
     is_approximate = len(prints.images) > max_exact
     comparer = _PairComparer(inputs, prints, is_screened=is_approximate)
-    pairs = _exact_pairs(prints, inputs.images.image_reading)
-    exact = {pair.ids for pair in pairs}
-    near = [pair for pair in comparer.compare(_candidates(inputs, prints, max_exact)) if pair.ids not in exact]
+    pairs = _identical_pairs(prints, inputs.images.image_reading)
+    identical = {pair.ids for pair in pairs}
+    near = [pair for pair in comparer.compare(_candidates(inputs, prints, max_exact)) if pair.ids not in identical]
     tail = fit_tail(np.array([pair.score for pair in near]), len(prints.images))
     near = comparer.completed([*pairs, *near], tail.threshold)
-    pairs += [pair for pair in near if pair.score >= _MIN_STORED_SCORE and pair.ids not in exact]
+    pairs += [pair for pair in near if pair.score >= _MIN_STORED_SCORE and pair.ids not in identical]
 
     def rank_key(index: int) -> tuple[Any, ...]:
         """Return the key to sort images by, best to keep first."""
@@ -209,7 +209,7 @@ def compare_all(inputs: Inputs, *, check: str, max_exact: int = MAX_EXACT_IMAGES
     )
 
 
-def _exact_pairs(prints: Fingerprints, reading: ImageReading) -> list[DuplicatePair]:
+def _identical_pairs(prints: Fingerprints, reading: ImageReading) -> list[DuplicatePair]:
     """Return the pairs with the same content or pixels; with many equal images, only pairs with the first one."""
     by_content: defaultdict[bytes, list[SnapshotImage]] = defaultdict(list)
     for image, row in zip(prints.images, prints.rows, strict=True):

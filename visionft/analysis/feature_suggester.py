@@ -160,6 +160,7 @@ class FeatureSuggester:
     """
 
     def __init__(self, features: Features, labels: LabelsSoFar, *, is_multilabel: bool = False) -> None:
+        """Fit the inputs of the classifiers to the images, and learn the labels so far."""
         self.is_multilabel = is_multilabel
         self.class_names = labels.class_names
         feature_map = FeatureMap.fitted(features.inputs)
@@ -168,11 +169,11 @@ class FeatureSuggester:
             feature_map(features.inputs), len(self.class_names), linear=feature_map.linear, groups=groups
         )
         self.image_ids = np.array([image.image_id for image in features.images], np.int64)
-        self._contents = [image.sha256 for image in features.images]
+        self._hashes = [image.sha256 for image in features.images]
         self._place_of = features.place_of
         self._given: dict[int, tuple[str, ...]] = {}
-        self._closed: frozenset[int] = frozenset()
-        self._rejected: dict[int, set[str]] = {}
+        self._closed: frozenset[int] = frozenset()  # image ids for which nothing is suggested
+        self._rejected_classes: dict[int, set[str]] = {}
         self._predictions: BlendedPredictions | None = None
         self.learn(labels)
 
@@ -207,7 +208,7 @@ class FeatureSuggester:
     def reject(self, image_ids: Iterable[int], class_name: str) -> None:
         """Exclude classes from the suggestions of images, for the lifetime of the suggester."""
         for image_id in image_ids:
-            self._rejected.setdefault(image_id, set()).add(class_name)
+            self._rejected_classes.setdefault(image_id, set()).add(class_name)
         self._forget_predictions()
 
     def _places(self, image_ids: Iterable[int]) -> np.ndarray:
@@ -240,7 +241,7 @@ class FeatureSuggester:
             self._predictions = predict(self.state, is_multilabel=self.is_multilabel)
             # Rejected classes get zero; a single-label row is renormalized, uniform if nothing is left.
             probabilities = self._predictions.probabilities
-            for image_id, names in self._rejected.items():
+            for image_id, names in self._rejected_classes.items():
                 place = self._place_of.get(image_id)
                 others = np.array([name not in names for name in self.class_names])
                 if place is None or others.all():
@@ -257,28 +258,28 @@ class FeatureSuggester:
         """Return the current suggestions for unlabelled images; they do not change with later labels."""
         if self.needs:
             return Suggestions.of(())
-        found, places, class_names = self.predictions, self.open_places, self.class_names
-        shares = found.probabilities[places]
-        if found.thresholds is None:
+        places, class_names, thresholds = self.open_places, self.class_names, self.predictions.thresholds
+        shares = self.predictions.probabilities[places]
+        if thresholds is None:
             rows = np.arange(len(places))
             columns = shares.argmax(axis=1)
         else:
-            has_any = (shares >= found.thresholds).any(axis=1)
+            has_any = (shares >= thresholds).any(axis=1)
             places, shares = places[has_any], shares[has_any]
-            rows, columns = np.nonzero(shares >= found.thresholds)
+            rows, columns = np.nonzero(shares >= thresholds)
         ids = self.image_ids[places]
-        contents = [self._contents[place] for place in places]
+        hashes = [self._hashes[place] for place in places]
 
         def suggestion_at(place: int) -> Suggestion:
             image_id = int(ids[place])
-            sha256 = contents[place]
+            sha256 = hashes[place]
             row = shares[place]
-            return Suggestion.of(image_id, sha256, row, class_names=class_names, thresholds=found.thresholds)
+            return Suggestion.of(image_id, sha256, row, class_names=class_names, thresholds=thresholds)
 
         return Suggestions(
             ids,
             shares.max(axis=1),
-            uncertainties(shares, found.thresholds),
+            uncertainties(shares, thresholds),
             labels=(rows, columns),
             class_names=class_names,
             suggestion_at=suggestion_at,
@@ -293,7 +294,7 @@ class FeatureSuggester:
             return ()
         cosines = self.directions[labelled] @ self.directions[place]
         nearest = np.argsort(-cosines, kind="stable")[:count]
-        pairs = [(int(self.image_ids[labelled[each]]), float(cosines[each])) for each in nearest]
+        pairs = [(int(self.image_ids[labelled[index]]), float(cosines[index])) for index in nearest]
         return tuple(Reason(image_id, self._given[image_id], cosine) for image_id, cosine in pairs)
 
     @cached_property

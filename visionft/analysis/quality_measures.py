@@ -67,15 +67,15 @@ def corruption_in(content: bytes) -> str:
 
 
 def _scan_start(content: bytes) -> int:
-    """Return the offset of the coded pixels, or 0 if the segments before them are invalid."""
+    """Return the offset of the coded pixels of a JPEG, or 0 if the segments before them are invalid."""
     offset = 2
     while offset + 4 <= len(content) and content[offset] == 0xFF:
-        kind = content[offset + 1]
-        if kind == 0xFF:  # padding
+        marker = content[offset + 1]
+        if marker == 0xFF:  # padding
             offset += 1
             continue
         offset += 2 + int.from_bytes(content[offset + 2 : offset + 4], "big")
-        if kind == 0xDA:  # start of scan
+        if marker == 0xDA:  # start of scan
             return offset
     return 0
 

@@ -258,20 +258,20 @@ def read_suggestions(run_dir: Path) -> Suggestions:
 
 @none_if_unreadable
 def _read(run_dir: Path) -> list[Suggestion]:
-    found: list[Suggestion] = []
+    suggestions: list[Suggestion] = []
     for line in map(parse_json, read_lines(run_dir / FILE)):
         ranked = tuple((sys.intern(str(name)), float(share)) for name, share in line["ranked"])
         classes = tuple(sys.intern(str(name)) for name in line["classes"])
         image_id, uncertainty = int(line["image_id"]), float(line["uncertainty"])
-        found.append(Suggestion(image_id, str(line["sha256"]), classes, ranked, uncertainty))
-    return found
+        suggestions.append(Suggestion(image_id, str(line["sha256"]), classes, ranked, uncertainty))
+    return suggestions
 
 
 def current_suggestions(project: Project, stored: Mapping[int, Suggestion]) -> Suggestions:
-    """Return the stored suggestions still valid now.
+    """Return the stored suggestions that are still valid.
 
-    Left out are images with a label by now, removed or edited ones, those with a label conflict, and classes no longer
-    in the project.
+    A suggestion is left out if its image now has a label or a label conflict, or was removed or edited, and if it has
+    no class or one that is no longer in the project.
     """
     if not stored:
         return Suggestions.of(())
@@ -280,19 +280,19 @@ def current_suggestions(project: Project, stored: Mapping[int, Suggestion]) -> S
             """SELECT id, sha256 FROM image WHERE label_count = 0 AND removed_at IS NULL
                 AND id NOT IN (SELECT image_id FROM conflict)"""
         )
-        contents: dict[int, str] = dict(rows.fetchall())
+        hashes: dict[int, str] = dict(rows.fetchall())
     names = set(project.summary().classes)
     return Suggestions.of(
-        each
-        for image_id, each in stored.items()
-        if contents.get(image_id) == each.sha256 and each.classes and names.issuperset(each.classes)
+        suggestion
+        for image_id, suggestion in stored.items()
+        if hashes.get(image_id) == suggestion.sha256 and suggestion.classes and names.issuperset(suggestion.classes)
     )
 
 
 def suggesting_run(project_dir: Path) -> Path | None:
     """Return the folder of the run with the newest suggestions; None when no run has any."""
-    found = [(path.stat().st_mtime_ns, path.parent) for path in (project_dir / "runs").glob(f"*/{FILE}")]
-    return max(found)[1] if found else None
+    dated_runs = [(path.stat().st_mtime_ns, path.parent) for path in (project_dir / "runs").glob(f"*/{FILE}")]
+    return max(dated_runs)[1] if dated_runs else None
 
 
 def runs_that_can_suggest(project_dir: Path) -> list[Run]:

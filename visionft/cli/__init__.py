@@ -184,22 +184,22 @@ def _run() -> int:
     try:
         return app(standalone_mode=False, obj=given) or 0
     except TyperException as error:
-        words = io.StringIO()
-        usage = cast(Any, error)
-        usage.show(words)  # the parser's own, with the usage line of the command
-        write_err(words.getvalue(), end="")
-        return usage.exit_code
+        usage_text = io.StringIO()
+        usage_error = cast(Any, error)
+        usage_error.show(usage_text)  # Typer's message, with the usage line of the command
+        write_err(usage_text.getvalue(), end="")
+        return usage_error.exit_code
     except (KeyboardInterrupt, typer.Abort):
         write_err("Stopped.")
         return 130
     except SystemExit as error:
-        # Typer exits so for a broken pipe. One of its own output, such as a help text without a reader, is expected;
-        # any other, such as one to a child process, is a bug.
-        met = error.__context__
-        if not isinstance(met, OSError):
+        # Typer turns a broken pipe into SystemExit. It is expected for Typer's own output, such as a help text whose
+        # reader has quit; any other broken pipe, such as one to a child process, is a bug.
+        cause = error.__context__
+        if not isinstance(cause, OSError):
             return error.code if isinstance(error.code, int) else 1
-        place = traceback.extract_tb(met.__traceback__)[-1].filename
-        return NO_READER if Path(place).is_relative_to(Path(typer.__file__).parent) else _bug(met)
+        source_file = traceback.extract_tb(cause.__traceback__)[-1].filename
+        return NO_READER if Path(source_file).is_relative_to(Path(typer.__file__).parent) else _bug(cause)
     except Exception as error:
         if (expected := as_visionft_error(error)) is not None:
             print_error(expected, given.values)

@@ -118,7 +118,7 @@ def export_run(
             prepared = prepare_run(model, images, opset=options.opset, job=job)
         path = folder / MODEL_FILE
         with job.stage("Writing the ONNX file", weight=_WRITE_SECONDS):
-            path.write_bytes(prepared.build_full_model(prepared.networks).SerializeToString())
+            path.write_bytes(prepared.build_full_model(prepared.onnx_networks).SerializeToString())
             write_text(folder / LABELS_FILE, "\n".join(prepared.class_names) + "\n")
             write_samples(folder)
             write_licence(folder, prepared.metadata)

@@ -148,7 +148,7 @@ def write_float_model(prepared: PreparedRun, folder: Path, result: ExportResult)
     if prepared.model.is_combined:
         message = Message("An ensemble has no float model: each part prepares images in its own way.")
         return result.with_omitted(message)
-    model = Extractor(prepared.networks[0]).extract_model([NETWORK_INPUT], [LOGITS])
+    model = Extractor(prepared.onnx_networks[0]).extract_model([NETWORK_INPUT], [LOGITS])
     set_metadata(model, {name: value for name, value in prepared.metadata.items() if name != DISTANCE})
     content = model.SerializeToString()
     part = prepared.model.strongest

@@ -99,7 +99,7 @@ def with_preprocessing(
 
 
 def assemble(joined: Any, *, temperature: float, task: Task, batch: str | int = "batch") -> Any:
-    """Append calibrated probabilities to a model from images to logits (and distances), check it, and return it."""
+    """Append calibrated probabilities to a model from images to logits (and further outputs), check and return it."""
     import onnx
     from onnx import TensorProto, helper
 
@@ -123,7 +123,7 @@ def assemble(joined: Any, *, temperature: float, task: Task, batch: str | int = 
     del graph.output[:]
     for name, sizes in outputs.items():
         graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, [batch, *sizes]))
-    opsets = {opset.domain: opset.version for opset in joined.opset_import}  # merging duplicates the common entry
+    opsets = {opset.domain: opset.version for opset in joined.opset_import}  # merged models repeat common domains
     del joined.opset_import[:]
     joined.opset_import.extend(helper.make_opsetid(domain, version) for domain, version in opsets.items())
     del graph.value_info[:]  # shapes of the network before merging are outdated

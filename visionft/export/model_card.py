@@ -401,7 +401,7 @@ def evaluation(record: Record) -> Iterable[str]:
         yield "The splits were not checked for leaks: near-duplicates of test or validation images in training."
     yield from map(_leak, leaks or ())
     split, figures = next(iter(measured.items()))
-    yield from _classes(SPLIT_TITLES[split], figures["classes"])
+    yield from _weakest_classes(SPLIT_TITLES[split], figures["classes"])
     if figures["confused"]:
         rows = [[escaped(each["true"]), escaped(each["said"]), f"{each['images']:,}"] for each in figures["confused"]]
         yield f"The most frequent confusions on {SPLIT_TITLES[split]}:"
@@ -425,7 +425,7 @@ def _interval(pair: list[float]) -> str:
     return f"{pair[0]:.1%} to {pair[1]:.1%}"
 
 
-def _classes(split: str, classes: Record) -> Iterable[str]:
+def _weakest_classes(split: str, classes: Record) -> Iterable[str]:
     measured = [(name, row) for name, row in classes.items() if row["images"]]
     weakest = sorted(measured, key=lambda item: (item[1]["recall"], -item[1]["images"]))[:_WEAKEST]
     yield f"The weakest classes on {split}:"

@@ -215,7 +215,7 @@ def write_variant(
     """Convert the networks of a run, evaluate them beside `model.onnx`, and write the file if it is accurate."""
     if precision == "fp16":
         job.report(Progress(stage="Converting to fp16", done=0, total=0))
-        pairs = zip(prepared.networks, prepared.model.parts, strict=True)
+        pairs = zip(prepared.onnx_networks, prepared.model.parts, strict=True)
         networks = [at_half_precision(network, part.classifier.backbone.head) for network, part in pairs]
         bits = 16
         calibrated_on = 0
@@ -300,7 +300,7 @@ def _in_bytes(prepared: PreparedRun, job: JobContext) -> tuple[list[Any], int]:
     """
     networks = list[Any]()
     count = 0
-    for network, part in zip(prepared.networks, prepared.model.parts, strict=True):
+    for network, part in zip(prepared.onnx_networks, prepared.model.parts, strict=True):
         training, _ = run_images(part.run, prepared.images, "train")
         images = list(_inputs(part, spread(training, CALIBRATING), job))
         if not images:

@@ -115,10 +115,10 @@ class PreparedRun:
         return decoded
 
     @cached_property
-    def networks(self) -> list[Any]:
+    def onnx_networks(self) -> list[Any]:
         """ONNX models from normalised images to logits, in the order of the parts.
 
-        The strongest part also returns its distance, and a retrieval run its embeddings.
+        The strongest part also returns its distance; with a retrieval index every network returns its embeddings too.
         """
         networks = list[Any]()
         for part in self.model.parts:

@@ -145,17 +145,17 @@ def write_samples(folder: Path) -> None:
 
 
 def run_samples(folder: Path, images: Sequence[Path], predictors: Sequence[Predictor]) -> tuple[SampleRun, ...]:
-    """Run the sample in Python; return nothing where no image can be read.
+    """Run the export's Python sample on up to two images per model; return an empty tuple if none can be read.
 
     Args:
-        folder: Of the finished export.
-        predictors: On the processor, of the model files to run the sample with: `model.onnx` first.
+        folder: The folder of the finished export.
+        predictors: CPU predictors, one for each model file to run the sample with.
     """
-    named = [each for each in images if is_unicode(each)]
+    unicode_paths = [path for path in images if is_unicode(path)]
     expected: dict[str, list[Prediction]] = {}
     for predictor in predictors:
-        predictions = predictor.predict(named)
-        expected[predictor.path.name] = list(itertools.islice((each for each in predictions if not each.error), 2))
+        predictions = (prediction for prediction in predictor.predict(unicode_paths) if not prediction.error)
+        expected[predictor.path.name] = list(itertools.islice(predictions, 2))
     if not expected[MODEL_FILE]:
         return ()
     return (run_python(folder, expected),)
@@ -167,7 +167,7 @@ def require_agreement(samples: Sequence[SampleRun]) -> None:
     Raises:
         ExportError: The Python sample disagrees.
     """
-    if any(each.name == PYTHON.name and each.agrees is False and MODEL_FILE in each.models for each in samples):
+    if any(run.name == PYTHON.name and run.agrees is False and MODEL_FILE in run.models for run in samples):
         hint = Message("Nothing was kept. Please report this with the run's config.json.")
         raise ExportError(Message("{file} does not predict as the exported file does.", file=PYTHON.file), hint)
 
