@@ -316,7 +316,7 @@ def get_backbone(name: str) -> Backbone:
         return BACKBONES[name]
     if name.startswith(PREFIX):
         row = timm_backbone(name)
-        return next((each for each in BACKBONES.values() if row.hub_id and each.hub_id == row.hub_id), row)
+        return next((backbone for backbone in BACKBONES.values() if row.hub_id and backbone.hub_id == row.hub_id), row)
     hint = (
         f"Choose one of {', '.join(BACKBONES)}; or a network of timm by its own name, such as timm/resnet50d.a1_in1k."
     )

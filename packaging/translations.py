@@ -119,9 +119,11 @@ def _parameters(function: ast.FunctionDef) -> dict[int, str]:
         node for node in ast.walk(function) if isinstance(node, ast.Call) and name_of(node.func) == "tr" and node.args
     ]
     handed_on = {node.args[0].id for node in calls if isinstance(node.args[0], ast.Name)}
-    found = [(place, each) for place, each in enumerate(places)]
-    found += [(-1 - place, each) for place, each in enumerate(arguments.kwonlyargs)]
-    return {place: each.arg for place, each in found if _is_text(each.annotation) or each.arg in handed_on}
+    found = [(place, argument) for place, argument in enumerate(places)]
+    found += [(-1 - place, argument) for place, argument in enumerate(arguments.kwonlyargs)]
+    return {
+        place: argument.arg for place, argument in found if _is_text(argument.annotation) or argument.arg in handed_on
+    }
 
 
 def _fields(kind: ast.ClassDef) -> dict[int, str]:
@@ -155,7 +157,7 @@ def _ids(tree: ast.Module, sinks: dict[str, dict[int, str]]) -> Iterator[tuple[s
 
 
 def _pair(call: ast.Call) -> Iterator[tuple[str, str]]:
-    texts = [list(literals(each)) for each in call.args[:2]]
+    texts = [list(literals(argument)) for argument in call.args[:2]]
     if len(texts) == 2 and texts[1]:
         yield from zip(texts[0], texts[1], strict=True)
     else:
@@ -190,8 +192,8 @@ def _choices(value: ast.expr) -> tuple[ast.expr, ...]:
 def arguments_at(call: ast.Call, places: dict[int, str]) -> Iterator[ast.expr]:
     """Yield the arguments of a call at these positions or keywords."""
     names = set(places.values())
-    yield from (each for place, each in enumerate(call.args) if place in places)
-    yield from (each.value for each in call.keywords if each.arg in names)
+    yield from (argument for place, argument in enumerate(call.args) if place in places)
+    yield from (keyword.value for keyword in call.keywords if keyword.arg in names)
 
 
 def literals(value: ast.expr) -> Iterator[str]:
@@ -323,9 +325,10 @@ def as_template():
     from babel.messages.catalog import Catalog
 
     template = Catalog(project="VisionFT", charset="utf-8")
-    for each in entries(source_files()):
+    for entry in entries(source_files()):
         template.add(
-            (each.template, each.plural) if each.plural else each.template, locations=[(file, 0) for file in each.files]
+            (entry.template, entry.plural) if entry.plural else entry.template,
+            locations=[(file, 0) for file in entry.files],
         )
     return template
 

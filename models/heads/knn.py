@@ -454,8 +454,8 @@ def _believed(
     best = max(weights, key=lambda key: weights[key].sum())
     shares = weights[best] / weights[best].sum()
     votings = [voting for voting, _ in tried[best]]
-    temperature = float(np.exp(shares @ np.log([each.temperature for each in votings])))
-    smoothing = float(shares @ [each.smoothing for each in votings])
+    temperature = float(np.exp(shares @ np.log([voting.temperature for voting in votings])))
+    smoothing = float(shares @ [voting.smoothing for voting in votings])
     return best[0], replace(votings[0], temperature=temperature, smoothing=smoothing)
 
 

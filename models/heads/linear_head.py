@@ -193,9 +193,9 @@ def _fit(
     inputs, is_multilabel = data.inputs, data.is_multilabel
     classes = data.targets.shape[1]
     starts = [0, sum(widths[:-1])] if tries_last_alone and len(widths) > 1 else [0]
-    candidates = [each for first in starts for each in _from_sums(data, _Space.of(inputs, first), job)]
+    candidates = [candidate for first in starts for candidate in _from_sums(data, _Space.of(inputs, first), job)]
     if inputs.numel() * classes <= _LOGISTIC_LIMIT:
-        space = min(candidates, key=lambda each: each.loss).space
+        space = min(candidates, key=lambda candidate: candidate.loss).space
 
         def logistic(number: int) -> list[LinearHead]:
             rest = data.folds != number
@@ -204,21 +204,23 @@ def _fit(
             )
 
         candidates += _of_kind("logistic", logistic, data, space, job)
-    candidates.sort(key=lambda each: each.loss)
-    chosen = [each for each in candidates if each.loss <= candidates[0].loss * _LOSS_RATIO + _LOSS_MARGIN]
-    held_out = torch.stack([each.held_out / each.temperature for each in chosen]).mean(dim=0)
+    candidates.sort(key=lambda candidate: candidate.loss)
+    chosen = [
+        candidate for candidate in candidates if candidate.loss <= candidates[0].loss * _LOSS_RATIO + _LOSS_MARGIN
+    ]
+    held_out = torch.stack([candidate.held_out / candidate.temperature for candidate in chosen]).mean(dim=0)
     _, temperature = data.score(held_out)
     weight = torch.zeros(inputs.shape[1], classes).double()
     bias = torch.zeros(classes).double()
-    for each in chosen:
-        share = 1 / (each.temperature * len(chosen) * temperature)
-        head = each.space.of_features(each.head)
-        weight[each.space.first :] += head.weight * share
+    for candidate in chosen:
+        share = 1 / (candidate.temperature * len(chosen) * temperature)
+        head = candidate.space.of_features(candidate.head)
+        weight[candidate.space.first :] += head.weight * share
         bias += head.bias * share
     values, labels = data.held_out(held_out)
     accuracy = float(are_right(values, labels).mean()) if len(labels) else None
-    kinds = tuple(dict.fromkeys(each.kind for each in chosen))
-    uses_all_parts = len(widths) > 1 and any(not each.space.first for each in chosen)
+    kinds = tuple(dict.fromkeys(candidate.kind for candidate in chosen))
+    uses_all_parts = len(widths) > 1 and any(not candidate.space.first for candidate in chosen)
     uses_mirrored = len(inputs) > data.images
     raw = weight.numpy() / divisors[:, None].astype(np.float64)
     return FittedHead(

@@ -43,10 +43,10 @@ class Lora(Method[LoraOptions]):
         return GROUPED_CONVOLUTIONS if backbone.shape.is_grouped else super().refusal(backbone)
 
     def injected_parameters(self, shape: NetworkShape, options: LoraOptions) -> int:
-        return options.rank * sum(fan_in + out for each in _updated(shape) for fan_in, out in each.sizes)
+        return options.rank * sum(fan_in + out for matrix in _updated(shape) for fan_in, out in matrix.sizes)
 
     def problems(self, backbone: Backbone, options: LoraOptions, *, batch_size: int) -> list[Problem]:
-        largest = min(min(size) for each in backbone.shape.matrices.values() for size in each.sizes)
+        largest = min(min(size) for matrix in backbone.shape.matrices.values() for size in matrix.sizes)
         if options.rank <= largest:
             return []
         message = Message(
@@ -110,7 +110,9 @@ class Lora(Method[LoraOptions]):
                 "base_model_construction": backbone.construction,
             },
         }
-        text = json.dumps(config, indent=2, default=lambda each: sorted(each) if isinstance(each, set) else str(each))
+        text = json.dumps(
+            config, indent=2, default=lambda value: sorted(value) if isinstance(value, set) else str(value)
+        )
         (folder / "adapter_config.json").write_text(text, encoding="utf-8")
 
 
@@ -125,6 +127,6 @@ def _peft_config(shape: NetworkShape, options: LoraOptions) -> Any:
     return LoraConfig(
         r=options.rank,
         lora_alpha=options.alpha,  # type: ignore[arg-type]
-        target_modules="|".join(each.pattern for each in _updated(shape)),  # peft matches whole names
+        target_modules="|".join(matrix.pattern for matrix in _updated(shape)),  # peft matches whole names
         bias="none",
     )

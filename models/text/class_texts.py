@@ -96,6 +96,8 @@ def same_texts(classes: Sequence[ClassTexts]) -> tuple[tuple[str, ...], ...]:
     Texts are compared as text encoders read them: without case, and without spaces at the ends.
     """
     groups: dict[frozenset[str], list[str]] = {}
-    for each in classes:
-        groups.setdefault(frozenset(text.casefold().strip() for text in each.texts), []).append(each.class_name)
+    for class_texts in classes:
+        groups.setdefault(frozenset(text.casefold().strip() for text in class_texts.texts), []).append(
+            class_texts.class_name
+        )
     return tuple(tuple(names) for names in groups.values() if len(names) > 1)

@@ -43,7 +43,7 @@ def check_labels(project_dir: Path, images: Snapshot, accepted: frozenset[int] =
     Raises:
         ProjectError: No labelled images, one class only, or one image a class; with a suggested action.
     """
-    counted = (each for each in images.images if each.split != "test" and each.image_id not in accepted)
+    counted = (image for image in images.images if image.split != "test" and image.image_id not in accepted)
     counts = Counter(index for image in counted for index in image.labels)
     step = NextStep("label", project=project_dir)
     if not counts:
@@ -126,7 +126,7 @@ def predict_right(
         memory = fit_memory(*fitted, **options, job=job).memory
         starts = range(0, len(held_out), _QUERIES)
         queries = (memory.directions(held_out.vectors[start : start + _QUERIES]) for start in starts)
-        logits = np.concatenate([memory.predict(each) for each in queries])
+        logits = np.concatenate([memory.predict(query) for query in queries])
         logits = logits - 0.5 if is_multilabel else logits
     else:
         if method == "prototype":
@@ -237,7 +237,7 @@ class Recommendation:
 
     @property
     def recommended(self) -> Candidate:
-        return next(each for each in self.models if each.name == self.chosen)
+        return next(model for model in self.models if model.name == self.chosen)
 
 
 def recommend(
@@ -279,8 +279,8 @@ def recommend(
         hint = Message("Label more images of each class.")
         raise ProjectError("No labelled image is held out to measure on.", hint, NextStep("label", project=project_dir))
     known, held_out = (
-        LabelledFeatures.of(each, features, len(images.class_names), is_multilabel=images.task == "multi")
-        for each in (known_images, held_out_images)
+        LabelledFeatures.of(chosen_images, features, len(images.class_names), is_multilabel=images.task == "multi")
+        for chosen_images in (known_images, held_out_images)
     )
     notes = list[str]()
     right = dict[str, np.ndarray]()  # {name of a model: (M) whether it is right for each held-out image}
@@ -302,7 +302,7 @@ def recommend(
     ]
     if run is not None and rights:
         right[run.name] = np.array([rights.get(image.image_id, False) for image in held_out_images])
-        is_trained = any(each.config.total_epochs for each in parts)
+        is_trained = any(part.config.total_epochs for part in parts)
         title = titles_of_runs(list_runs(project_dir))[run.name]
         kind = (run.config.method, run.config.backbone)
         models.append(_candidate(right[run.name], held_out, title, *kind, run=run.name, is_trained=is_trained))
@@ -316,7 +316,7 @@ def recommend(
     if gain >= MIN_GAIN:
         words = Message("More labels are likely to gain: the second half of them gained {gain} points.")
         notes.append(Message(words, gain=f"{100 * gain:.1f}"))
-    models.sort(key=lambda each: -each.accuracy)
+    models.sort(key=lambda model: -model.accuracy)
     refusal = _reason_against_training(divided, project_dir, device=device)
     chosen, is_worthwhile, sentence = decide(models, right, refusal=refusal)
     return Recommendation(
@@ -348,7 +348,7 @@ def _newest_run(project_dir: Path, images: Snapshot) -> tuple[Run | None, Sequen
         stored = read_evaluation(newest.path, split)
         is_current = stored is not None and stored.is_current(images.label_sets(split), labels_digest(parts, images))
         if stored is not None and is_current and not stored.seen:
-            return newest, parts, {each.image_id: each.is_right for each in stored.predictions}, split
+            return newest, parts, {prediction.image_id: prediction.is_right for prediction in stored.predictions}, split
     return newest, parts, {}, "val"
 
 
@@ -395,8 +395,8 @@ def decide(
         right: {name of a model: (M) whether it is right for each held-out image}.
         refusal: The reason against training; empty for none.
     """
-    free = next(each for each in models if not each.is_trained)
-    trained = next((each for each in models if each.is_trained), None)
+    free = next(model for model in models if not model.is_trained)
+    trained = next((model for model in models if model.is_trained), None)
     low, high = (f"{end:.0%}" for end in free.interval)
     values = {"free": free.title, "share": f"{free.accuracy:.1%}", "low": low, "high": high}
     if trained is not None:

@@ -110,7 +110,7 @@ class Check(ABC):
             raise ProjectError("There are no images yet.", "Import some first.")
         newest = max(image.image_id for image in inputs.images.images)
         found = self.find_issues(inputs)
-        issues = tuple(sorted(found.issues, key=lambda each: -each.score))  # equal ones in the order of the check
+        issues = tuple(sorted(found.issues, key=lambda issue: -issue.score))  # equal ones in the order of the check
         result = replace(found, issues=issues, data=inputs.images.digest, newest=newest)
         write_result(inputs.project_dir, result)
         return result
@@ -120,7 +120,7 @@ def write_result(project_dir: Path, result: CheckResult) -> None:
     """Store a result in the project's folder; it replaces an earlier one of that check."""
     folder = project_dir / CURATION_FOLDER
     folder.mkdir(exist_ok=True)
-    values = {name: each for name, each in vars(result).items() if name not in ("issues", "checked")}
+    values = {name: value for name, value in vars(result).items() if name not in ("issues", "checked")}
     issues = [{**asdict(issue), "reason": store_message(issue.reason)} for issue in result.issues]
     values = {**values, "findings": issues, "looked_at": result.checked}  # the names of format 2
     write_text(folder / f"{result.check}.json", json.dumps({"format": _FORMAT, **values}, ensure_ascii=False))
@@ -133,8 +133,8 @@ def read_result(project_dir: Path, check: str) -> CheckResult | None:
     if values.pop("format") != _FORMAT:
         return None
     issues = tuple(
-        Issue(**{**each, "related": tuple(each["related"]), "reason": load_message(each["reason"])})
-        for each in values.pop("findings")
+        Issue(**{**finding, "related": tuple(finding["related"]), "reason": load_message(finding["reason"])})
+        for finding in values.pop("findings")
     )
     unreadable = tuple((int(image_id), str(reason)) for image_id, reason in values.pop("unreadable"))
     values.pop("settings", None)  # version 0.2 stored the settings of third-party checks

@@ -78,7 +78,7 @@ def group_pairs(
     surest: dict[int, float] = {}
 
     def may_join(mine: Sequence[int], other: Sequence[int], score: float) -> bool:
-        others = [each for each in other if each in judged]
+        others = [image_id for image_id in other if image_id in judged]
         is_apart = any((min(a, b), max(a, b)) in fine for b in others for a in mine if a in judged)
         least = threshold - SLACK
         return (score >= 1 and not is_apart) or all(
@@ -153,12 +153,14 @@ def current_groups(
     now = current_images(project.snapshot()) if now is None else now
     then = {issue.image_id: issue.sha256 for issue in result.issues}
     paired = {image_id for pair in duplicate_pairs(result) for image_id in pair.ids}
-    gone = frozenset(each for each in paired if each not in now or then.get(each) != now[each].sha256)
+    gone = frozenset(
+        image_id for image_id in paired if image_id not in now or then.get(image_id) != now[image_id].sha256
+    )
     groups: list[DuplicateGroup] = []
     for group in duplicate_groups(result, threshold, fine=verdicts_of(project, result.check), gone=gone):
-        labels = [now[each].labels for each in group.image_ids]
-        is_conflict = project.task == "single" and len({each for each in labels if each}) > 1
-        names = tuple(dict.fromkeys(name for each in labels for name in each))
+        labels = [now[image_id].labels for image_id in group.image_ids]
+        is_conflict = project.task == "single" and len({class_names for class_names in labels if class_names}) > 1
+        names = tuple(dict.fromkeys(name for class_names in labels for name in class_names))
         groups.append(replace(group, labels=names, is_conflict=is_conflict))
     return sorted(groups, key=lambda group: not group.is_conflict)
 

@@ -38,7 +38,7 @@ class Duplicates(Check):
 def known_groups(project_dir: Path) -> dict[int, int]:
     """Return {image id: number of its group} of the last duplicate check; empty before its first run."""
     result = read_result(project_dir, Duplicates.name)
-    return {each.image_id: each.group for each in result.issues if each.group} if result is not None else {}
+    return {issue.image_id: issue.group for issue in result.issues if issue.group} if result is not None else {}
 
 
 def _issues(result: CheckResult, images: Mapping[int, SnapshotImage]) -> tuple[Issue, ...]:
@@ -80,4 +80,4 @@ def _issues(result: CheckResult, images: Mapping[int, SnapshotImage]) -> tuple[I
                 values={"correlation": round(score, 4)},
             )
         )
-    return tuple(sorted(issues, key=lambda each: (-each.score, each.group, each.image_id)))
+    return tuple(sorted(issues, key=lambda issue: (-issue.score, issue.group, issue.image_id)))

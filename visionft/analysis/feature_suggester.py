@@ -98,14 +98,16 @@ def _logits(
     if "ridge" in shares or "gda" in shares:
         numbers = range(len(state.strengths))
         if isinstance(places, slice):
-            terms = [state.of_all(each, places) for each in numbers]
+            terms = [state.of_all(number, places) for number in numbers]
         else:
-            terms = [state.left_out(each, places) for each in numbers]
+            terms = [state.left_out(number, places) for number in numbers]
     if "means" in shares:
         products = state.to_means(places) if isinstance(places, slice) else state.to_means_left_out(places)
         logits = logits + shares["means"] * _MEANS_SCALE * products
     if "ridge" in shares:
-        logits = logits + shares["ridge"] * _RIDGE_SCALE * np.mean([each.products for each in terms], axis=0)
+        logits = logits + shares["ridge"] * _RIDGE_SCALE * np.mean(
+            [strength_terms.products for strength_terms in terms], axis=0
+        )
     if "gda" in shares:
         # the mean logarithm of Student's t densities, each about the mean of a class
         densities = np.zeros_like(terms[0].distances)

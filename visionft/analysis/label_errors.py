@@ -208,7 +208,7 @@ def compare_labels(
         JobCancelled: The user cancelled.
         ProjectError: There are no labels, or too few to compare.
     """
-    labelled = [each for each in images.images if each.labels and each.image_id in features.place_of]
+    labelled = [image for image in images.images if image.labels and image.image_id in features.place_of]
     check_labels(replace(images, images=tuple(labelled)))
     chosen = np.array([features.place_of[image.image_id] for image in labelled])
     first = features.vectors[chosen[0]]

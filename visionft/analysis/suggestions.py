@@ -146,13 +146,13 @@ class Suggestions(Mapping[int, Suggestion]):
         """Return suggestions that are known already."""
         known = list(suggestions)
         index_of: dict[str, int] = {}
-        pairs = ((place, name) for place, each in enumerate(known) for name in each.classes)
+        pairs = ((place, name) for place, suggestion in enumerate(known) for name in suggestion.classes)
         labels = [(place, index_of.setdefault(name, len(index_of))) for place, name in pairs]
         places, indices = np.array(labels, np.int64).reshape(-1, 2).T
         return cls(
-            np.array([each.image_id for each in known], np.int64),
-            np.array([each.confidence for each in known], np.float64),
-            np.array([each.uncertainty for each in known], np.float64),
+            np.array([suggestion.image_id for suggestion in known], np.int64),
+            np.array([suggestion.confidence for suggestion in known], np.float64),
+            np.array([suggestion.uncertainty for suggestion in known], np.float64),
             labels=(places, indices),
             class_names=tuple(index_of),
             suggestion_at=known.__getitem__,
@@ -247,7 +247,7 @@ def suggest_labels(run_dir: Path, images: Snapshot, *, job: JobContext = SILENT_
 
 def write_suggestions(run_dir: Path, suggestions: Iterable[Suggestion]) -> None:
     """Store suggestions in a run's folder; they replace earlier ones."""
-    lines = [json.dumps(asdict(each), ensure_ascii=False) for each in suggestions]
+    lines = [json.dumps(asdict(suggestion), ensure_ascii=False) for suggestion in suggestions]
     write_text(run_dir / FILE, "".join(f"{line}\n" for line in lines))
 
 

@@ -27,13 +27,13 @@ def recommend(project: ProjectDir, device: Device = "auto", seed: Seed = 0, json
 
 def _text(found: "Recommendation") -> str:
     rows = [
-        ("*" if each.name == found.chosen else "", each.title, each.run, *_figures(each.accuracy, each.interval))
-        for each in found.models
+        ("*" if model.name == found.chosen else "", model.title, model.run, *_figures(model.accuracy, model.interval))
+        for model in found.models
     ]
     held_out = count_of(found.images, "test image" if found.split == "test" else "held-out validation image")
     lines = [found.sentence, "", f"On {held_out}:"]
     lines.append(table(("", "model", "run", "accuracy", "95 % interval"), rows))
-    points = [(f"{each.labels:,}", *_figures(each.accuracy, each.interval)) for each in found.curve]
+    points = [(f"{point.labels:,}", *_figures(point.accuracy, point.interval)) for point in found.curve]
     lines += ["", "Linear probe with a part of the labels:", table(("labels", "accuracy", "95 % interval"), points)]
     return "\n".join([*lines, *(["", *found.notes] if found.notes else [])])
 

@@ -70,17 +70,17 @@ def check(
     value: dict[str, Any] = {}
     text: list[str] = []
     with opened_project(project, read_only=not changes) as opened:
-        for each in chosen:
+        for check in chosen:
             try:
-                found = run_check(opened, each.name, threshold=threshold, kind=kind)
+                found = run_check(opened, check.name, threshold=threshold, kind=kind)
             except VisionFTError as error:
                 if len(names) == 1:
                     raise
-                value[each.name] = {"skipped": str(error)}
-                text.append(f"{each.title}: {error}")
+                value[check.name] = {"skipped": str(error)}
+                text.append(f"{check.title}: {error}")
                 continue
-            value[each.name] = _check_value(found)
-            text.append(_check_text(each, found))
+            value[check.name] = _check_value(found)
+            text.append(_check_text(check, found))
             if accept is not None:
                 changed = _accept_corrections(opened, found, accept)
                 text.append(f"{count_of(changed, 'image')} relabelled; `visionft project undo` brings the labels back.")
@@ -92,12 +92,12 @@ def check(
                 opened.apply(RemoveImages(image_ids))
                 text.append(f"{count_of(len(image_ids), 'image')} removed.")
             if keep_best:
-                value[each.name]["removed"] = count = opened.keep_best(threshold=threshold, sure=yes)
+                value[check.name]["removed"] = count = opened.keep_best(threshold=threshold, sure=yes)
                 text.append(
                     f"{count_of(count, 'image')} removed; the files stay, and so do groups with a label conflict."
                 )
             if mended:
-                value[each.name]["moved"] = count = opened.mend_leaks(sure=yes)
+                value[check.name]["moved"] = count = opened.mend_leaks(sure=yes)
                 text.append(f"{count_of(count, 'image')} moved.")
     print_result(value, "\n\n".join(text), as_json=json)
 
@@ -127,9 +127,9 @@ def _check_text(check: Check, found: IssueTable) -> str:
     lines = [f"{check.title}: {count_of(len(found.issues), 'issue')} in {count_of(found.result.checked, 'image')}."]
     lines += [LOOK_ALIKES_TEXT] if are_look_alikes(found.result) else []
     rows = []
-    for each in found.issues[:_SHOWN]:
-        label = each.suggested or (f"not {each.doubted}" if each.doubted else "")
-        rows.append((f"{each.score:.2f}", each.reason, label, found.images.by_id[each.image_id].path))
+    for issue in found.issues[:_SHOWN]:
+        label = issue.suggested or (f"not {issue.doubted}" if issue.doubted else "")
+        rows.append((f"{issue.score:.2f}", issue.reason, label, found.images.by_id[issue.image_id].path))
     if rows:
         lines.append(table(("score", "reason", "suggested", "image"), rows))
     if len(found.issues) > _SHOWN:
@@ -141,12 +141,12 @@ def _accept_corrections(opened: Project, found: IssueTable, threshold: float) ->
     """Apply the suggested labels of at least this score, remove doubted ones, and return how many images changed."""
     verdicts = verdicts_of(opened, found.result.check)
     sure = open_issues(found.result, found.images, verdicts, threshold=threshold)
-    if given := {each.image_id: (each.suggested,) for each in sure if each.suggested}:
+    if given := {issue.image_id: (issue.suggested,) for issue in sure if issue.suggested}:
         opened.apply(AcceptSuggestions(given))
     doubted: dict[str, list[int]] = {}
-    for each in sure:
-        if each.doubted and not each.suggested:
-            doubted.setdefault(each.doubted, []).append(each.image_id)
+    for issue in sure:
+        if issue.doubted and not issue.suggested:
+            doubted.setdefault(issue.doubted, []).append(issue.image_id)
     for name, image_ids in doubted.items():
         opened.apply(UnlabelImages(tuple(image_ids), name))
     return len({*given, *(image_id for image_ids in doubted.values() for image_id in image_ids)})

@@ -37,7 +37,7 @@ def _evaluation_text(result: "Evaluation", run: Run) -> str:
     rows = []
     for name, score in result.per_class.items():
         scores = (score.precision, score.recall, score.f1)
-        rates = ("not measured" if each is None else f"{each:.3f}" for each in scores)
+        rates = ("not measured" if score is None else f"{score:.3f}" for score in scores)
         rows.append((name, *rates, score.support))
     lines = [
         f"{result.run} on {count_of(result.images, result.split + ' image')}: top-1 {result.top1:.1%} "
@@ -83,8 +83,8 @@ def compare(
     ]
     for name, group in groups.items():
         rows = [
-            (*map(", ".join, (each.true_classes, each.before, each.after)), paths.get(each.image_id, "gone"))
-            for each in group[:_SHOWN_CHANGES]
+            (*map(", ".join, (change.true_classes, change.before, change.after)), paths.get(change.image_id, "gone"))
+            for change in group[:_SHOWN_CHANGES]
         ]
         if rows:
             lines += ["", name, table(("class", "before", "after", "image"), rows)]

@@ -131,13 +131,13 @@ def _variant_lines(variants: "Sequence[Variant]") -> list[str]:
     if not variants:
         return []
     rows: list[tuple[str, ...]] = []
-    for each in variants:
-        answers, (low, high) = each.answers, each.answers.difference
+    for variant in variants:
+        answers, (low, high) = variant.answers, variant.answers.difference
         difference = f"{answers.top1 - answers.reference_top1:+.1%} ({low:+.1%} to {high:+.1%})"
-        judged_on = f"{answers.images:,} {COMPARED_SPLIT_TITLES[each.split]}"
-        faster = f"{each.speed.times_faster:.2f} x" if each.speed else ""
-        name, size = each.file or f"({each.precision})", size_text(each.bytes)
-        rows.append((name, size, judged_on, f"{answers.top1:.1%}", difference, faster, _VERDICTS[each.verdict]))
+        judged_on = f"{answers.images:,} {COMPARED_SPLIT_TITLES[variant.split]}"
+        faster = f"{variant.speed.times_faster:.2f} x" if variant.speed else ""
+        name, size = variant.file or f"({variant.precision})", size_text(variant.bytes)
+        rows.append((name, size, judged_on, f"{answers.top1:.1%}", difference, faster, _VERDICTS[variant.verdict]))
     header = ("smaller file", "size", "judged on", "top-1", "against fp32", "faster", "")
     return [table(header, rows)]
 
@@ -195,14 +195,14 @@ def verify(
 def _verification_text(found: "Verification") -> str:
     verdict = "is as it was exported" if found.is_whole else "is NOT as it was exported"
     lines = [f"{found.folder} {verdict}; {count_of(found.checked, 'file')} checked."]
-    lines += [f"  {each.fault}: {each.name}" for each in found.faults]
-    for each in found.answers:
+    lines += [f"  {fault.fault}: {fault.name}" for fault in found.faults]
+    for comparison in found.answers:
         outcome = "no recorded answers"
-        if each.max_abs_diff is not None:
-            word = "same answers" if each.is_equal else "OTHER ANSWERS"
-            difference = f"largest difference {each.max_abs_diff:.1e}, limit {each.limit:g}"
+        if comparison.max_abs_diff is not None:
+            word = "same answers" if comparison.is_equal else "OTHER ANSWERS"
+            difference = f"largest difference {comparison.max_abs_diff:.1e}, limit {comparison.limit:g}"
             outcome = f"{word} as when it was exported ({difference})"
-        lines.append(f"  {each.name}: {outcome}.")
+        lines.append(f"  {comparison.name}: {outcome}.")
     if found.sample:
         lines.append(f"  {found.sample}")
     if found.why_not_run:
@@ -227,8 +227,8 @@ def push(
     from visionft.export.verifying import files_to_send, send_export
 
     files = files_to_send(folder)
-    total = sum(each.bytes for each in files)
-    write_err("\n".join(f"  {each.name}  {size_text(each.bytes)}" for each in files))
+    total = sum(file.bytes for file in files)
+    write_err("\n".join(f"  {file.name}  {size_text(file.bytes)}" for file in files))
     who = "everybody may see" if public else "only you may see"
     question = f"Send {count_of(len(files), 'file')} ({size_text(total)}) to {repository}, which {who}?"
     # Without a terminal the answer is no.
@@ -236,5 +236,5 @@ def push(
         raise VisionFTError("Nothing was sent.", "Say --yes to send without being asked.")
     with running_job() as job:
         address = send_export(folder, repository, is_public=public, job=job)
-    value = {"address": address, "files": [each.name for each in files], "bytes": total}
+    value = {"address": address, "files": [file.name for file in files], "bytes": total}
     print_result(value, f"Sent to {address}.", as_json=json)

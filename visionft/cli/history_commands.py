@@ -78,7 +78,7 @@ def check(
         report = opened.repair(contents=contents, callback=job)
         restore, relink = (command_for(NextStep(action, project=project)) for action in ("restore", "relink"))
         lines = [f"{CHANGED_OUTSIDE_MESSAGE} {_CHECKSUM_ADVICE}: {restore}"] if report.seal == "broken" else []
-        lines += [f"Repaired: {each}" for each in report.repaired]
+        lines += [f"Repaired: {repair}" for repair in report.repaired]
         lines += [f"Missing: {path}" for path in report.missing]
         lines += [f"May not be entered (check its permissions): {path}" for path in report.closed]
         lines += [f"Edited since it was imported: {path}" for path in report.edited]
@@ -99,10 +99,10 @@ def backup(project: ProjectDir, json: Json = False) -> None:
     found = list_backups(project.absolute())
     rows = []
     automatic = 0
-    for each in found:
-        size = folder_bytes(project.absolute(), each)
-        automatic += 0 if each.is_own else size
-        rows.append((each.name, f"{datetime.fromtimestamp(each.created):{_TIME}}", size_text(size), each.reason))
+    for backup in found:
+        size = folder_bytes(project.absolute(), backup)
+        automatic += 0 if backup.is_own else size
+        rows.append((backup.name, f"{datetime.fromtimestamp(backup.created):{_TIME}}", size_text(size), backup.reason))
     limit = f"Automatic backups: {size_text(automatic)} of at most {size_text(KEEP_BYTES)}; those on request stay."
     print_result(found, "\n".join([table(("backup", "when", "size", "why"), rows), limit]), as_json=json)
 
@@ -132,7 +132,7 @@ def relink(
     with opened_project(project) as opened, running_job() as job:
         report = opened.relink(folder, callback=job)
         text = f"Found {count_of(report.relinked, 'image')} again; {len(report.missing)} still missing."
-        print_result(report, "\n".join([text, *(f"Missing: {each.path}" for each in report.missing)]), as_json=json)
+        print_result(report, "\n".join([text, *(f"Missing: {image.path}" for image in report.missing)]), as_json=json)
 
 
 def copy(

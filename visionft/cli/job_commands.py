@@ -85,7 +85,7 @@ def run(
             return
         result = run.result
         assert result is not None, "it has ended"
-        top1 = {split: each.top1 for split, each in run.evaluations.items()}
+        top1 = {split: evaluation.top1 for split, evaluation in run.evaluations.items()}
         target = None if result.stopped else running.result_file(file)
         value = {"file": target, "run": result.run, "stopped": result.stopped, "seconds": result.seconds, "top1": top1}
         again = shell_command(["visionft", "job", "run", str(file)])

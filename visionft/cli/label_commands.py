@@ -62,12 +62,12 @@ def suggest(
 def _suggested_text(found: Mapping[int, Suggestion], accepted: int, threshold: float | None, *, source: str) -> str:
     if not found:
         return "Nothing is suggested: no image without a label is left."
-    sure = sum(each.confidence for each in found.values()) / len(found)
+    sure = sum(suggestion.confidence for suggestion in found.values()) / len(found)
     start = f"{count_of(len(found), 'image')} would get a label by {source}"
     start = f"{start}, about {sure:.0%} of them the right one by their own estimate."
     if threshold is not None:
         return f"{start} {accepted:,} were accepted (at least {threshold:.0%} sure)."
-    among = sum(each.confidence >= _SURE_SHARE for each in found.values())
+    among = sum(suggestion.confidence >= _SURE_SHARE for suggestion in found.values())
     return f"{start} None was accepted: --accept {_SURE_SHARE} would take {among:,}."
 
 
@@ -78,16 +78,16 @@ def _with_reasons(
     paths = {image.image_id: image.path for image in opened.snapshot().images}
     return [
         {
-            "path": paths[each.image_id],
-            "classes": each.classes,
-            "confidence": round(each.confidence, 4),
-            "ranked": each.ranked,
+            "path": paths[suggestion.image_id],
+            "classes": suggestion.classes,
+            "confidence": round(suggestion.confidence, 4),
+            "ranked": suggestion.ranked,
             "why": [
                 {"path": paths.get(reason.image_id), "classes": reason.classes, "cosine": round(reason.cosine, 4)}
-                for reason in suggester.reasons(each.image_id, 3)
+                for reason in suggester.reasons(suggestion.image_id, 3)
             ],
         }
-        for each in sorted(found.values(), key=lambda each: -each.uncertainty)
+        for suggestion in sorted(found.values(), key=lambda suggestion: -suggestion.uncertainty)
     ]
 
 
