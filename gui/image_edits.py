@@ -18,7 +18,7 @@ from visionft.core.messages import Message
 from visionft.project.edits.changes import Change, LabelImages, RemoveImages, UnlabelImages
 from visionft.project.edits.image_changes import TagImages, UntagImages
 from visionft.project.queries import ClassRow, common_tags, count_with_class, tag_names
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 
 class ImageEdits(QObject):
@@ -29,7 +29,7 @@ class ImageEdits(QObject):
     def __init__(self, state: AppState, session: ProjectSession | None, parent: QObject) -> None:
         super().__init__(parent)
         self.state, self.session = state, session
-        self.project: Project | None = session.project if session is not None else None
+        self.project: ProjectStore | None = session.project if session is not None else None
         self.classes: tuple[ClassRow, ...] = ()
         self.colours: dict[str, ClassColour] = {}
         self.keys: dict[str, str] = {}  # {key: class name}

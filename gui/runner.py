@@ -22,7 +22,7 @@ from visionft.core.files import read_json, write_json
 from visionft.core.jobs import JobContext
 from visionft.training.budget import Budget
 from visionft.training.config.train_config import TrainConfig
-from visionft.training.runs.run_folder import RUNS_FOLDER, Run, first_title, new_run_dir, read_run
+from visionft.training.runs.run_folder import RUNS_FOLDER, StoredRun, first_title, new_run_dir, read_run
 from visionft.training.runs.run_titles import config_title
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class UnfinishedRuns:
         self.paused = "" if self.paused == name else self.paused
         self._write()
 
-    def newest(self) -> Run | None:
+    def newest(self) -> StoredRun | None:
         """Return the run to offer: the paused run, else the newest run if it ended before its last epoch."""
         folder = self._file.parent / RUNS_FOLDER
         paths = sorted(folder.iterdir(), reverse=True) if folder.is_dir() else []
@@ -100,16 +100,16 @@ RunOutcome = Literal["finished", "stopped", "paused", "failed"]
 class _QueuedRun:
     """A training job with the data of its `run_begun` signal."""
 
-    job: "Job[Run]"
+    job: "Job[StoredRun]"
     title: str
     config: TrainConfig
     budget: Budget
-    resumed: Run | None = None  # the run to resume
+    resumed: StoredRun | None = None  # the run to resume
 
 
 def _train(
     project_dir: Path, config: TrainConfig, snapshot: "Callable[[], Snapshot]", *, budget: Budget, job: JobContext
-) -> Run:
+) -> StoredRun:
     """Train a new run on the current images; its folder is named when it begins."""
     return train_and_evaluate(config, snapshot(), new_run_dir(project_dir, config), budget=budget, job=job)
 
@@ -137,10 +137,10 @@ class Runner(QObject):
         self._entries: list[_QueuedRun] = []  # the current run, then the waiting runs
         self._budget = Budget()  # the budget of the current or last run
         self.unfinished = UnfinishedRuns(project_dir)
-        self.offer: Run | None = self.unfinished.newest()
+        self.offer: StoredRun | None = self.unfinished.newest()
 
     @property
-    def _job(self) -> "Job[Run] | None":
+    def _job(self) -> "Job[StoredRun] | None":
         return self._entries[0].job if self._entries else None
 
     @property
@@ -183,7 +183,7 @@ class Runner(QObject):
         """Allow the current run to download a stronger backbone before its next stage."""
         self._budget.fetches = True
 
-    def resume(self, run: Run) -> None:
+    def resume(self, run: StoredRun) -> None:
         """Resume a paused, stopped or killed run with the same images and settings, continuing its training curve."""
         self.unfinished.set_paused("")
         self._set_offer(None)
@@ -194,12 +194,12 @@ class Runner(QObject):
 
     def _run(
         self,
-        work: Callable[..., Run],
+        work: Callable[..., StoredRun],
         title: str,
         config: TrainConfig,
         budget: Budget,
         *,
-        resumed: Run | None = None,
+        resumed: StoredRun | None = None,
     ) -> None:
         job_title = tr("Going on with {run}", run=title) if resumed else tr("Training {run}", run=title)
         job = Job(title=job_title, work=work, lane=Lane.TRAINING, page=TRAIN, device=config.device != "cpu")
@@ -243,7 +243,7 @@ class Runner(QObject):
         for entry in self._entries[1:]:
             entry.job.stop()
 
-    def _on_ended(self, job: "Job[Run]") -> None:
+    def _on_ended(self, job: "Job[StoredRun]") -> None:
         position = next(index for index, entry in enumerate(self._entries) if entry.job is job)
         entry = self._entries.pop(position)
         if position:  # it was cancelled while it waited
@@ -265,7 +265,7 @@ class Runner(QObject):
             self._announce_start()
             self.runs_changed.emit()
 
-    def _announce_end(self, outcome: RunOutcome, run: Run | None, message: str = "") -> None:
+    def _announce_end(self, outcome: RunOutcome, run: StoredRun | None, message: str = "") -> None:
         """Emit `run_ended`; evaluate a stopped run in a separate job, so that stopping is quick."""
         unseen = None
         if run is not None and run.evaluations:
@@ -281,7 +281,7 @@ class Runner(QObject):
             job = Job(title=title, work=work, lane=Lane.COMPUTE, page=RESULTS, device=True)
             self._jobs.run(job, owner=self, on_done=lambda _none: self.run_evaluated.emit())
 
-    def paused_run(self) -> Run | None:
+    def paused_run(self) -> StoredRun | None:
         """Return the paused run; None if no run is paused or its folder is unreadable."""
         return self.unfinished.newest() if self.unfinished.paused else None
 
@@ -291,10 +291,10 @@ class Runner(QObject):
             self.unfinished.dismiss(self.offer.name)
             self._set_offer(None)
 
-    def recent_runs(self, limit: int) -> list[Run]:
+    def recent_runs(self, limit: int) -> list[StoredRun]:
         """Return at most `limit` runs with a training curve, the newest first."""
         folder = self._project_dir / RUNS_FOLDER
-        runs: list[Run] = []
+        runs: list[StoredRun] = []
         for path in sorted(folder.iterdir(), reverse=True) if folder.is_dir() else []:
             with contextlib.suppress(RunError):
                 run = read_run(path)
@@ -303,13 +303,13 @@ class Runner(QObject):
                 break
         return runs
 
-    def _set_offer(self, run: Run | None) -> None:
+    def _set_offer(self, run: StoredRun | None) -> None:
         if run is not self.offer:
             self.offer = run
             self.offer_changed.emit(run)
 
 
-def describe_offer(run: Run, *, is_paused: bool) -> str:
+def describe_offer(run: StoredRun, *, is_paused: bool) -> str:
     """Return a sentence about a resumable run: `Weather 3 was interrupted at epoch 4 of 10.`"""
     stage = run.next or run
     epochs = stage.config.total_epochs

@@ -17,7 +17,7 @@ from visionft.core.events import Event, Notice
 from visionft.core.jobs import JobContext
 from visionft.project.db.journal import Effects
 from visionft.project.splits import SplitReport, SplitRequest
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 if TYPE_CHECKING:
     from visionft.data.types import Snapshot
@@ -27,7 +27,9 @@ T = TypeVar("T")
 WRITER_THREAD_NAME = "visionft-writing"  # prefix of the thread name
 
 
-def split_images(project: Project, request: SplitRequest, *, or_without_test: bool, job: JobContext) -> SplitReport:
+def split_images(
+    project: ProjectStore, request: SplitRequest, *, or_without_test: bool, job: JobContext
+) -> SplitReport:
     """Call `split_without_leaks` in a job."""
     from visionft.analysis.leaks import split_without_leaks  # slow to import
 
@@ -40,7 +42,7 @@ class Splitter(QObject):
     changed = Signal()  # a split has begun or ended
     notice_raised = Signal(object)  # Notice: the groups of near-duplicates that were not separated
 
-    def __init__(self, project: Project, jobs: Jobs, *, parent: QObject | None = None) -> None:
+    def __init__(self, project: ProjectStore, jobs: Jobs, *, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._project, self._jobs = project, jobs
         self.is_splitting = False
@@ -86,7 +88,7 @@ class ProjectSession(QObject):
 
     _written = Signal()  # emitted by the writer thread
 
-    def __init__(self, project: Project, jobs: Jobs, parent: QObject | None = None) -> None:
+    def __init__(self, project: ProjectStore, jobs: Jobs, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.project, self.path = project, project.path
         self.jobs = jobs

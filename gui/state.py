@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gui.kit.parts import Tone
     from gui.session import ProjectSession
     from visionft.data.types import Task as ProjectTask
-    from visionft.project.store import Project
+    from visionft.project.store import ProjectStore
     from visionft.training.config.train_config import TrainConfig
 
 logger = logging.getLogger(__name__)
@@ -96,15 +96,15 @@ class AppState(QObject):
         session = self.session
         if session and session.path.resolve() == path.resolve() and not session.project.is_read_only:
             return True  # opening it a second time would make it read-only
-        from visionft.project.store import Project  # slow to import, so only once the window is visible
+        from visionft.project.store import ProjectStore  # slow to import, so only once the window is visible
 
-        return self._switch_to(path, lambda: Project.open(path))
+        return self._switch_to(path, lambda: ProjectStore.open(path))
 
     def create_project(self, path: Path, *, task: "ProjectTask" = "single") -> bool:
         """Create a project and open it; return whether that succeeded."""
-        from visionft.project.store import Project
+        from visionft.project.store import ProjectStore
 
-        return self._switch_to(path, lambda: Project.create(path, task=task))
+        return self._switch_to(path, lambda: ProjectStore.create(path, task=task))
 
     def close_project(self) -> bool:
         """Close the project and show the welcome screen; return False if the user keeps its jobs running."""
@@ -115,7 +115,7 @@ class AppState(QObject):
             self._change_session(None)
         return True
 
-    def _switch_to(self, path: Path, opener: "Callable[[], Project]") -> bool:
+    def _switch_to(self, path: Path, opener: "Callable[[], ProjectStore]") -> bool:
         if not self._may_end_jobs():
             return False
         try:
@@ -145,7 +145,7 @@ class AppState(QObject):
     def _on_split_notice_raised(self, notice: Notice) -> None:
         self.show_message(notice.message, tone="good")
 
-    def _change_session(self, project: "Project | None") -> None:
+    def _change_session(self, project: "ProjectStore | None") -> None:
         previous, self.session = self.session, None
         set_image_reading(AS_STORED)
         if project is not None:

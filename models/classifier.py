@@ -15,11 +15,11 @@ from visionft.core.messages import Message
 
 
 def fastest_order(device: torch.device) -> torch.memory_format:
-    """Return the fastest memory order of convolutions on a device; see `Classifier.to_device`."""
+    """Return the fastest memory order of convolutions on a device; see `TrainableClassifier.to_device`."""
     return torch.contiguous_format if device.type == "mps" else torch.channels_last
 
 
-class Classifier(nn.Module):
+class TrainableClassifier(nn.Module):
     """A backbone with a fresh head, made trainable by one method; `loaded` are its pretrained weights, if any."""
 
     def __init__(
@@ -101,7 +101,7 @@ class Classifier(nn.Module):
         self._method.shape_head(self.head, state)
         self.head.load_state_dict(state)
 
-    def train(self, mode: bool = True) -> "Classifier":
+    def train(self, mode: bool = True) -> "TrainableClassifier":
         """Switch to training; batch-norm statistics of frozen parts, and those the method keeps, stay as they are.
 
         PEFT methods would otherwise move statistics outside their checkpoints (peft issue 1732).
@@ -216,7 +216,7 @@ def build_classifier(
     weights: WeightsLoader | None,
     shape: InputShape | None = None,
     seed: int = 0,
-) -> Classifier:
+) -> TrainableClassifier:
     """Build a classifier for inputs of (height, width): network, weights, a fresh head, the method's trainable parts.
 
     `weights` loads all but the head; None leaves the network random. `seed` decides every fresh value; the caller's
@@ -240,4 +240,4 @@ def build_classifier(
         network.requires_grad_(False)
         network = method.inject(network, backbone, chosen)
     network.get_classifier().requires_grad_(True)
-    return Classifier(network, backbone, method, chosen, loaded=loaded)
+    return TrainableClassifier(network, backbone, method, chosen, loaded=loaded)

@@ -28,7 +28,7 @@ from visionft.analysis.label_errors import (
 from visionft.core.messages import Message
 from visionft.features.feature_store import Features, load_features
 from visionft.project.queries import ImageRow
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 _KINDS = {WRONG: Message("Wrong label"), LEFT_OUT: Message("Missing label"), PUT_IN: Message("Extra label")}
 
@@ -41,7 +41,7 @@ class EvidenceReader:
         self._read = ("", 0)  # project and number of its images
 
     def __call__(
-        self, project: Project, image_id: int, suggested: str
+        self, project: ProjectStore, image_id: int, suggested: str
     ) -> tuple[int, str, tuple[int, ...], tuple[int, ...]]:
         """Return an image, its suggested class, and the nearest images with its label and with that class."""
         images = project.snapshot()

@@ -11,7 +11,7 @@ from visionft.analysis.check import CURATION_FOLDER, CheckResult, Issue, current
 from visionft.analysis.scan import CHECKS
 from visionft.project.edits.verdicts import FineFindings, verdicts_of
 from visionft.project.queries import ClassRow, ProjectImage, class_rows
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 
 class IssueIndex:
@@ -66,7 +66,7 @@ class ResultReader:
     def __init__(self) -> None:
         self._parsed: dict[Path, tuple[int, tuple[CheckResult, IssueIndex] | None]] = {}
 
-    def __call__(self, project: Project) -> CurationData:
+    def __call__(self, project: ProjectStore) -> CurationData:
         """Read a project; safe in any thread."""
         images = project.snapshot()
         now = current_images(images)

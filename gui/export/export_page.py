@@ -34,9 +34,9 @@ from visionft.export.export_result import ExportResult, read_export
 from visionft.export.options import TARGETS, ExportOptions, is_made_with
 from visionft.export.record import facts_of
 from visionft.export.verifying import Verification
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 from visionft.training.evaluation.unseen import unseen_evaluation
-from visionft.training.runs.run_folder import Run, list_runs
+from visionft.training.runs.run_folder import StoredRun, list_runs
 
 if TYPE_CHECKING:
     from visionft.data.types import Snapshot
@@ -46,7 +46,7 @@ verify_export = lazy_function("visionft.export.verifying:verify_export", uses_to
 
 
 def export_model(
-    run_dir: Path, images: "Snapshot", out_dir: Path, *, options: ExportOptions, project: Project, job: JobContext
+    run_dir: Path, images: "Snapshot", out_dir: Path, *, options: ExportOptions, project: ProjectStore, job: JobContext
 ) -> ExportResult | None:
     """Export a run with the facts about the project, in a job."""
     load_libraries(job)
@@ -65,7 +65,7 @@ class ExportPage(Page):
         self._export: ExportResult | None = None  # the displayed one
         self._offered: set[Path] = set()  # the models that can be tried already, of the present export
         self.subtitle.setText(tr("One self-contained ONNX file that predicts like the trained model"))
-        self._runs: dict[str, Run] = {}
+        self._runs: dict[str, StoredRun] = {}
         self.table = RunTable()
         self._kept = text("", "muted", wrap=True)
         self.export_button = Button("Export", "export", role="primary", on_click=self.export)
@@ -124,7 +124,7 @@ class ExportPage(Page):
         self.table.setFixedHeight(min(self.table.height_of_rows(), theme.scaled(300)))
         self._show_target()
 
-    def run(self) -> Run | None:
+    def run(self) -> StoredRun | None:
         names = self.table.selected()
         return self._runs.get(names[0]) if names else None
 
@@ -272,7 +272,7 @@ class ExportPage(Page):
         self.state.jobs.run(job, owner=self, on_done=show, on_end=lambda _job: end())
 
 
-def _folder_name(run: Run, exports: Path, runs: Iterable[Run]) -> str:
+def _folder_name(run: StoredRun, exports: Path, runs: Iterable[StoredRun]) -> str:
     """Return the name of the folder for a run's export: its title, unless an earlier export has the run's own name."""
     title = re.sub(r'[\\/:*?"<>|\x00-\x1f]', "-", run.title).strip(" .")
     is_unique = sum(each.title == run.title for each in runs) == 1

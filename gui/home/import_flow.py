@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from visionft.project.importing.importer import ImportReport
     from visionft.project.importing.preview import ImportPreview
     from visionft.project.importing.sources import Source
-    from visionft.project.store import Project
+    from visionft.project.store import ProjectStore
 
 preview_source = lazy_function("visionft.project.importing.preview:preview_source", uses_torch=False)
 preview_table = lazy_function("visionft.project.importing.preview:preview_table", uses_torch=False)
@@ -36,7 +36,12 @@ import_table = lazy_function("visionft.project.importing.importer:import_table",
 
 
 def _import(
-    unpacked: "TemporaryDirectory[str] | None", project: "Project", source: "Source", *, job: JobContext, **options: Any
+    unpacked: "TemporaryDirectory[str] | None",
+    project: "ProjectStore",
+    source: "Source",
+    *,
+    job: JobContext,
+    **options: Any,
 ) -> "ImportReport":
     """Import the previewed table; its files unpacked by the preview are deleted at the end."""
     try:

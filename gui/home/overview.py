@@ -37,7 +37,7 @@ from visionft.core.messages import Message, Text
 from visionft.project import queries
 from visionft.project.label_files import LabelFile, changed_label_files
 from visionft.project.overview import ProjectOverview, read_overview
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 _HEADERS: tuple[Text, ...] = ("Class", "Images", "Training", "Validation", "Test")
 _MAX_TABLE_ROWS = 12  # without scrolling
@@ -55,7 +55,7 @@ class ShownProject:
     changed_files: tuple[LabelFile, ...]
 
 
-def read_shown(project: Project) -> ShownProject:
+def read_shown(project: ProjectStore) -> ShownProject:
     overview = read_overview(project, samples=_MAX_SAMPLES)
     unlabelled = queries.find_images(project, queries.ImageFilter(is_labelled=False), limit=_MAX_SAMPLES)
     classes = queries.class_rows(project, overview.summary.classes)
@@ -63,7 +63,7 @@ def read_shown(project: Project) -> ShownProject:
     return ShownProject(overview, rows, class_colours(classes), changed_label_files(project.path))
 
 
-def read_alike(project: Project, image_id: int) -> tuple[tuple[int, ...], str, int]:
+def read_alike(project: ProjectStore, image_id: int) -> tuple[tuple[int, ...], str, int]:
     """Return the images of an image's class, or those without a label; with their title, and the image."""
     name = next(iter(queries.image_rows(project, (image_id,))[0].labels), None)
     wanted = queries.ImageFilter(class_name=name) if name else queries.ImageFilter(is_labelled=False)

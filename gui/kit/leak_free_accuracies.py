@@ -8,7 +8,7 @@ from visionft.analysis.duplicates import Duplicates
 from visionft.analysis.leaks import LeakFreeAccuracy, Leaks, current_leak_free_accuracies
 from visionft.core.files import list_folder
 from visionft.project.edits.verdicts import verdicts_of
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 from visionft.training.evaluation.stored import evaluation_file
 from visionft.training.runs.run_folder import RUNS_FOLDER
 
@@ -30,7 +30,7 @@ class LeakFreeAccuracies(QObject):
         """Return a run's accuracies on a split; None if unknown, or if no image leaks."""
         return next((each for each in self.found if (each.run, each.split) == (run, split) and each.leaked), None)
 
-    def ask(self, project: Project) -> None:
+    def ask(self, project: ProjectStore) -> None:
         """Read the current values if they may differ from the known ones."""
         files = [project.path / CURATION_FOLDER / f"{Leaks.name}.json"]
         folders = list_folder(project.path / RUNS_FOLDER)

@@ -24,11 +24,11 @@ from visionft.core.messages import Message
 from visionft.training.evaluation.comparison import cost_of_run
 from visionft.training.evaluation.stored import Evaluation
 from visionft.training.evaluation.unseen import accuracy_sentence, unseen_evaluation
-from visionft.training.runs.run_folder import Run
+from visionft.training.runs.run_folder import StoredRun
 from visionft.training.runs.run_titles import backbone_title, method_title
 
 _Index = QModelIndex | QPersistentModelIndex
-# For sorting; a `Run`; the index of its colour, the same in the chart.
+# For sorting; a `StoredRun`; the index of its colour, the same in the chart.
 SORT_ROLE, RUN_ROLE, COLOUR_ROLE = (Qt.ItemDataRole.UserRole + number for number in range(3))
 _COLUMNS = (
     Message("Name"),
@@ -56,13 +56,13 @@ class RunTableModel(QAbstractTableModel):
 
     def __init__(self) -> None:
         super().__init__()
-        self.runs: list[Run] = []
+        self.runs: list[StoredRun] = []
         self.is_editable = False
         self._unseen: list[Evaluation | None] = []  # of each run, as `unseen_evaluation`
         self._cells: list[tuple[tuple[str, str | float], ...]] = []  # (text, value to sort by) of each run
         self._colours: Mapping[str, int] = {}
 
-    def set_runs(self, runs: Sequence[Run], colours: Mapping[str, int]) -> bool:
+    def set_runs(self, runs: Sequence[StoredRun], colours: Mapping[str, int]) -> bool:
         """Show these runs with colours by name; return whether anything changed."""
         unseen = [unseen_evaluation(run) for run in runs]
         cells = list(map(run_cells, runs, unseen))
@@ -125,7 +125,7 @@ def _alignment(column: int) -> Qt.AlignmentFlag:
     return side | Qt.AlignmentFlag.AlignVCenter
 
 
-def run_cells(run: Run, unseen: Evaluation | None) -> tuple[tuple[str, str | float], ...]:
+def run_cells(run: StoredRun, unseen: Evaluation | None) -> tuple[tuple[str, str | float], ...]:
     """Return (text, value to sort by) of the cells of a run; `unseen` is its `unseen_evaluation`."""
     cost = cost_of_run(run)
     values = [_UNKNOWN if value is None else float(value) for value in astuple(cost)]
@@ -210,7 +210,7 @@ class RunTable(QTableView):
         bar = self.horizontalScrollBar().sizeHint().height()
         return self.horizontalHeader().sizeHint().height() + rows + bar + 2
 
-    def set_runs(self, runs: Sequence[Run], *, colours: Mapping[str, int], preferred: str) -> None:
+    def set_runs(self, runs: Sequence[StoredRun], *, colours: Mapping[str, int], preferred: str) -> None:
         """Show these runs, with colours by name; select the preferred one, unless the user selected others of them."""
         chosen = [] if self.selected() == [self._preferred] else self.selected()
         was_silent = self.blockSignals(True)  # one selection change, not one per step
@@ -242,13 +242,13 @@ class RunTable(QTableView):
             self.edit(min(indexes, key=lambda index: index.row()))
 
 
-def quality_words(run: Run, unseen: Evaluation | None) -> str:
+def quality_words(run: StoredRun, unseen: Evaluation | None) -> str:
     """Return the accuracy of a run, its best epoch and the reason for that, in words."""
     accuracy = tr(accuracy_sentence(unseen)) if run.best else ""
     return " ".join(filter(None, (accuracy, kept_words(run))))
 
 
-def kept_words(run: Run) -> str:
+def kept_words(run: StoredRun) -> str:
     """Return a run's best epoch in words, and the reason if another epoch has the highest accuracy."""
     kept = run.best
     highest = max(run.epochs, key=lambda epoch: (epoch.accuracy_for_ranking, -(epoch.val_loss or 0)), default=None)
@@ -284,13 +284,13 @@ def kept_words(run: Run) -> str:
     return words
 
 
-def best_run(runs: Sequence[Run]) -> Run | None:
+def best_run(runs: Sequence[StoredRun]) -> StoredRun | None:
     """Return the run with the highest validation accuracy, the newest of equal ones; None if no run has weights."""
     usable = [run for run in runs if run.best is not None and run.has_weights and not run.faults]
     return max(usable, key=lambda run: (run.best.accuracy_for_ranking if run.best else 0.0, run.name), default=None)
 
 
-def run_state(run: Run) -> str:
+def run_state(run: StoredRun) -> str:
     if run.faults:
         return tr("Weights damaged")
     if run.best is not None and not run.has_weights:
@@ -302,6 +302,6 @@ def run_state(run: Run) -> str:
     return tr("Stopped") if run.result.stopped or run.plan is not None else tr("Finished")
 
 
-def can_continue(run: Run) -> bool:
+def can_continue(run: StoredRun) -> bool:
     """Return whether a run ended early: stopped or killed; without weights it cannot be resumed."""
     return run.is_unfinished and (run.has_weights or run.best is None)

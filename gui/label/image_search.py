@@ -14,7 +14,7 @@ from visionft.analysis.suggestions import Suggestion, Suggestions
 from visionft.core.messages import Message
 from visionft.project.edits.conflicts import CandidateLabel
 from visionft.project.queries import NO_LIMIT, ImageFilter, class_order, find_images, image_rows
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 MIN_LABELS = 10  # per class; with fewer, suggestions for the class are guesses
 ANY_STATE, UNLABELLED, LABELLED, PUT_OFF, IN_CONFLICT = range(5)
@@ -80,7 +80,7 @@ class Cell(Tile):
 
 
 def matching_images(
-    project: Project,
+    project: ProjectStore,
     query: ImageQuery,
     suggestions: Suggestions,
     queue: Sequence[int],
@@ -127,7 +127,7 @@ def matching_images(
 
 
 def find_unlabelled(
-    project: Project, ids: tuple[int, ...], place: int, step: int, review: Literal["none", "later"]
+    project: ProjectStore, ids: tuple[int, ...], place: int, step: int, review: Literal["none", "later"]
 ) -> tuple[int, bool]:
     """Find the next image without a label. It reads the ids of all of them: not for the main thread.
 
@@ -153,7 +153,7 @@ def _in_order(order: tuple[int, ...], ids: AbstractSet[int]) -> tuple[int, ...]:
 
 
 def cells(
-    project: Project,
+    project: ProjectStore,
     image_ids: Sequence[int],
     looks: Mapping[str, ClassColour],
     suggestions: Mapping[int, Suggestion],

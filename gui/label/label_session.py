@@ -20,7 +20,7 @@ from gui.session import ProjectSession
 from gui.state import AppState
 from visionft.project.queries import NO_LIMIT, ClassRow, common_tags, find_images, name_order, tag_names
 from visionft.project.queries import class_rows as read_classes
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 from visionft.project.summary import ProjectSummary
 
 T = TypeVar("T")
@@ -29,7 +29,7 @@ FIRST = -1  # instead of an image id: the first one shown
 _Shown = tuple[ImageQuery, tuple[int, ...] | None]  # the query, or just these images
 
 
-def _read(project: Project) -> Counts:
+def _read(project: ProjectStore) -> Counts:
     summary = project.summary()
     classes = read_classes(project, summary.classes)
     tags = tag_names(project)

@@ -27,7 +27,7 @@ from visionft.project.edits.class_changes import (
     SetShortcut,
 )
 from visionft.project.edits.image_changes import ReviewImages, WriteNote
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 _ARROWS = {Qt.Key.Key_Left: "label.previous", Qt.Key.Key_Right: "label.next"}
 
@@ -112,7 +112,9 @@ class Labeller(QObject):
         if self._labels.project is not None and any(cell.labels for cell in current):
             self._find_unlabelled(self._labels.project, 1, "none", is_told=False)
 
-    def _find_unlabelled(self, project: Project, step: int, review: Literal["none", "later"], *, is_told: bool) -> None:
+    def _find_unlabelled(
+        self, project: ProjectStore, step: int, review: Literal["none", "later"], *, is_told: bool
+    ) -> None:
         self._searched, self._is_told = self._selection.ids, is_told
         self._finder.ask(project, self._searched, self._selection.place, step, review)
 

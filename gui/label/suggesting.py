@@ -34,9 +34,9 @@ from visionft.analysis.suggestions import (
 from visionft.core.errors import VisionFTError
 from visionft.features.feature_store import current_kind, load_features
 from visionft.project.db.journal import Effects
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 from visionft.training.evaluation.unseen import accuracy_words, unseen_evaluation
-from visionft.training.runs.run_folder import Run
+from visionft.training.runs.run_folder import StoredRun
 
 suggest_labels = lazy_function("visionft.analysis.suggestions:suggest_labels")
 embedded = lazy_function("visionft.features.embedding:embedded")
@@ -53,7 +53,7 @@ REQUEST_ORDER = ("reasons", "learn", "queue")  # visible results come first
 class Learner:
     """Owns the suggester. All methods but `note` and `reject` run in the worker's thread."""
 
-    def __init__(self, project: Project) -> None:
+    def __init__(self, project: ProjectStore) -> None:
         self._project = project
         self._lock = threading.Lock()
         self._is_stale = True
@@ -158,7 +158,7 @@ class SuggestionController(QObject):
                 self._learner.note()
             self._send("learn")
 
-    def start(self, run: Run) -> None:
+    def start(self, run: StoredRun) -> None:
         if self._session is not None:
             self._is_hidden = self._prefers_labels = False
             title = tr("Suggesting labels with {run}", run=run.title)

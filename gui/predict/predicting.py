@@ -28,7 +28,7 @@ from visionft.project.queries import class_rows, image_rows, read_project_images
 
 if TYPE_CHECKING:
     from visionft.export.predictor import IndexEntry
-    from visionft.project.store import Project
+    from visionft.project.store import ProjectStore
 
 
 _PASTED_KEPT = 200
@@ -84,7 +84,9 @@ def _pasted_folder() -> Path:
     return platformdirs.user_cache_path("visionft", appauthor=False) / "pasted"
 
 
-def put_into_project(project: "Project", class_name: str, paths: Sequence[Path], *, job: JobContext) -> LabellingReport:
+def put_into_project(
+    project: "ProjectStore", class_name: str, paths: Sequence[Path], *, job: JobContext
+) -> LabellingReport:
     """Import images into a project under a class, in a short job: pasted ones are copied into it."""
     from visionft.project.labelling import import_and_label
 

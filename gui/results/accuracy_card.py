@@ -11,7 +11,7 @@ from visionft.analysis.leaks import LeakFreeAccuracy
 from visionft.core.events import Progress
 from visionft.core.messages import Message, shortened
 from visionft.training.evaluation.stored import StoredEvaluation
-from visionft.training.runs.run_folder import Run
+from visionft.training.runs.run_folder import StoredRun
 
 
 class AccuracyCard(Card):
@@ -106,7 +106,9 @@ def changed_words(relabelled: int, *, is_old: bool) -> str:
     return words if relabelled else ""
 
 
-def missing_words(run: Run, failure: Failure | None, *, is_begun: bool, is_training: bool) -> tuple[str, str, str]:
+def missing_words(
+    run: StoredRun, failure: Failure | None, *, is_begun: bool, is_training: bool
+) -> tuple[str, str, str]:
     """Return title, text and button of the placeholder for a missing evaluation.
 
     Args:

@@ -18,7 +18,7 @@ from gui.kit.translation import tr
 from gui.kit.value_table import ValueTable
 from gui.results import evaluations
 from visionft.core.messages import Message, Text
-from visionft.training.runs.run_folder import Run
+from visionft.training.runs.run_folder import StoredRun
 
 if TYPE_CHECKING:
     from gui.results.run_charts import CompareChart
@@ -129,7 +129,7 @@ class DetailsView(QWidget):
     def __init__(self, splits: Sequence[str], *, on_measure: Callable[[], object]) -> None:
         """Args: `splits` are the displayed names of the splits to measure on."""
         super().__init__()
-        self._chosen: Sequence[Run] = ()
+        self._chosen: Sequence[StoredRun] = ()
         self._colours: Mapping[str, int] = {}
         self.split_box = choice_box("Split to evaluate on", splits)
         self.evaluate_button = Button("Evaluate again", "refresh", role="quiet", on_click=on_measure)
@@ -145,7 +145,7 @@ class DetailsView(QWidget):
         head = row(self.kept, self.split_box, self.evaluate_button, spacing=theme.MEDIUM, grows=0)
         self.setLayout(column(head, self.views, spacing=theme.SMALL, grows=1))
 
-    def take_runs(self, chosen: Sequence[Run], *, colours: Mapping[str, int]) -> None:
+    def take_runs(self, chosen: Sequence[StoredRun], *, colours: Mapping[str, int]) -> None:
         """Take the selected runs; `colours` are places by the runs' names."""
         self._chosen, self._colours = chosen, colours
 

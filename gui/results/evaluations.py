@@ -22,7 +22,7 @@ from visionft.core.messages import Message
 from visionft.data.types import Snapshot, SnapshotImage, Split
 from visionft.training.evaluation.comparison import PredictionChange
 from visionft.training.evaluation.stored import StoredEvaluation, StoredPrediction, evaluation_file, read_evaluation
-from visionft.training.runs.run_folder import Run
+from visionft.training.runs.run_folder import StoredRun
 
 _Key = tuple[str, str]  # run, split
 
@@ -42,9 +42,9 @@ class EvaluationController(QObject):
         self._under_way: dict[_Key, Progress] = {}
         # The run's last epoch and the labels it depended on then, and the reason for a missing result.
         self._tried: dict[_Key, tuple[int, Snapshot | None, Failure]] = {}
-        self._old: dict[str, tuple[tuple[Snapshot, Run, StoredEvaluation], bool]] = {}
+        self._old: dict[str, tuple[tuple[Snapshot, StoredRun, StoredEvaluation], bool]] = {}
 
-    def stored(self, run: Run, split: str) -> StoredEvaluation | None:
+    def stored(self, run: StoredRun, split: str) -> StoredEvaluation | None:
         """Return a run's evaluation on a split, read again after a change of its file, or None."""
         file = run.path / evaluation_file(split)
         key = (run.path, split)
@@ -53,16 +53,16 @@ class EvaluationController(QObject):
             self._read[key] = (time, read_evaluation(run.path, split))
         return self._read[key][1]
 
-    def progress(self, run: Run, split: str) -> Progress | None:
+    def progress(self, run: StoredRun, split: str) -> Progress | None:
         """Return the progress of a run's evaluation; None where none is running."""
         return self._under_way.get((run.name, split))
 
-    def failure(self, run: Run, split: str) -> Failure | None:
+    def failure(self, run: StoredRun, split: str) -> Failure | None:
         """Return the error of the last evaluation of the run's current state, or None."""
         last_epoch, images, failure = self._tried.get((run.name, split), (0, None, None))
         return failure if last_epoch == run.last_epoch and images is self._labels_of(run) else None
 
-    def is_old(self, run: Run, evaluation: StoredEvaluation) -> bool:
+    def is_old(self, run: StoredRun, evaluation: StoredEvaluation) -> bool:
         """Return whether a run predicts from the current labels and was evaluated with others.
 
         Compares every label; the result is cached until the labels, the run or its evaluation change.
@@ -78,20 +78,20 @@ class EvaluationController(QObject):
             self._old[run.name] = compared, labels_digest(members_of(run), images) != evaluation.labels
         return self._old[run.name][1]
 
-    def is_known_old(self, run: Run) -> bool:
+    def is_known_old(self, run: StoredRun) -> bool:
         """Return the cached result of `is_old` for the run and the current labels, or False."""
         if run.name not in self._old or self._session is None:
             return False
         (images, compared, _), is_old = self._old[run.name]
         return is_old and compared is run and images is self._session.cached_snapshot
 
-    def _labels_of(self, run: Run) -> Snapshot | None:
+    def _labels_of(self, run: StoredRun) -> Snapshot | None:
         """Return the current images if the run's predictions may depend on their labels."""
         from visionft.training.retrieval import is_live
 
         return self._session.snapshot() if self._session is not None and (run.parts or is_live(run)) else None
 
-    def start(self, run: Run, split: Split, *, by_itself: bool = False) -> None:
+    def start(self, run: StoredRun, split: Split, *, by_itself: bool = False) -> None:
         """Evaluate a run; started `by_itself`, it yields to every other job and stores an error, without a message."""
         session, key = self._session, (run.name, split)
         if session is None or key in self._under_way:
@@ -221,7 +221,7 @@ def figures(evaluation: StoredEvaluation) -> str:
     return " · ".join((accuracy, balanced, *([unreadable] if evaluation.unreadable else [])))
 
 
-def setting_rows(runs: Sequence[Run], *, only_differing: bool) -> tuple[list[Cells], list[int]]:
+def setting_rows(runs: Sequence[StoredRun], *, only_differing: bool) -> tuple[list[Cells], list[int]]:
     """Return the settings of runs by row, and the rows with differences; those come first."""
     columns = [_settings(run) for run in runs]
     names = list(dict.fromkeys(name for column in columns for name in column))
@@ -234,7 +234,7 @@ def setting_rows(runs: Sequence[Run], *, only_differing: bool) -> tuple[list[Cel
     return rows, list(range(len(differing)))
 
 
-def _settings(run: Run) -> dict[str, str]:
+def _settings(run: StoredRun) -> dict[str, str]:
     """Return a run's effective settings by label: of its method, or an ensemble's members and weights."""
     config = run.config
     if run.parts:

@@ -30,7 +30,7 @@ from visionft.project.queries import class_rows
 from visionft.training.evaluation.comparison import PredictionChange, compare_models
 from visionft.training.evaluation.explanation import Explanation, ExplanationRequest
 from visionft.training.evaluation.stored import StoredEvaluation, StoredPrediction
-from visionft.training.runs.run_folder import Run
+from visionft.training.runs.run_folder import StoredRun
 
 _Key = tuple[str, int, int, str | None]  # run, its best epoch, image, requested class
 MAX_EXPLAINED_IMAGES = 24  # per job; one image takes a second or two without a GPU
@@ -59,8 +59,8 @@ class ImageViews(QObject):
             return Images(session.snapshot())
 
         self._reader = BackgroundReader(read, self._take_images, parent=self)
-        self._run: Run | None = None
-        self._runs: list[Run] = []
+        self._run: StoredRun | None = None
+        self._runs: list[StoredRun] = []
         self._evaluation: StoredEvaluation | None = None
         self._counted: StoredEvaluation | None = None  # the content of the classes
         self._ordered: StoredEvaluation | None = None  # the content of the images
@@ -134,11 +134,11 @@ class ImageViews(QObject):
 
     def take_run(
         self,
-        run: Run | None,
+        run: StoredRun | None,
         evaluation: StoredEvaluation | None,
         *,
-        chosen: Sequence[Run],
-        runs: Sequence[Run],
+        chosen: Sequence[StoredRun],
+        runs: Sequence[StoredRun],
     ) -> None:
         """Take a run with its evaluation; the second of several `chosen` runs is the comparison run."""
         self._run = run

@@ -27,7 +27,7 @@ from visionft.core.messages import Message
 from visionft.data.types import Split
 from visionft.training.evaluation.stored import StoredEvaluation, evaluation_file
 from visionft.training.evaluation.unseen import accuracy_sentence, is_unseen, unseen_evaluation
-from visionft.training.runs.run_folder import Run, scan_runs
+from visionft.training.runs.run_folder import StoredRun, scan_runs
 
 SPLITS: dict[str, Split] = {Message("Validation"): "val", Message("Test"): "test"}
 MISTAKES, CLASSES, COMPARE, DETAILS = range(4)
@@ -46,7 +46,7 @@ class ResultsPage(Page):
 
     def __init__(self, state: AppState, session: ProjectSession | None) -> None:
         super().__init__(state, session, scrolls=False)
-        self._runs: dict[str, Run] = {}
+        self._runs: dict[str, StoredRun] = {}
         self._colours: dict[str, int] = {}
         self.evaluation: StoredEvaluation | None = None
         self._is_test_shown = False  # once, as soon as a run was evaluated on test: its headline
@@ -189,10 +189,10 @@ class ResultsPage(Page):
         super().resizeEvent(event)
         self._fit_table()
 
-    def run(self) -> Run | None:
+    def run(self) -> StoredRun | None:
         return next(iter(self._chosen()), None)
 
-    def _chosen(self) -> list[Run]:
+    def _chosen(self) -> list[StoredRun]:
         return [self._runs[name] for name in self.table.selected() if name in self._runs]
 
     def split(self) -> Split:
@@ -239,7 +239,7 @@ class ResultsPage(Page):
             self.accuracy.show_accuracy(sentence, self._meaning(run, found, leak_free), figures)
         self._show_enabled()
 
-    def _meaning(self, run: Run, found: StoredEvaluation, leak_free: LeakFreeAccuracy | None) -> str:
+    def _meaning(self, run: StoredRun, found: StoredEvaluation, leak_free: LeakFreeAccuracy | None) -> str:
         """Return how reliable the result is, and what to do next."""
         if not is_unseen(run, found):
             chosen = tr("They chose it, so this is likely too high.") if not found.seen else ""

@@ -21,7 +21,7 @@ from visionft.core.errors import VisionFTError
 from visionft.core.messages import Message
 from visionft.training.runs.run_folder import (
     RUNS_FOLDER,
-    Run,
+    StoredRun,
     delete_weights,
     rename_run,
     require_weights,
@@ -49,7 +49,7 @@ def verdict_words(found: "Combination", titles: dict[str, str]) -> str:
     return tr(words, run=best, fixed=f"{found.fixed:,}", broken=f"{found.broken:,}")
 
 
-def parts_words(run: Run, runs: Mapping[str, Run]) -> str:
+def parts_words(run: StoredRun, runs: Mapping[str, StoredRun]) -> str:
     """Return the members of an ensemble, the largest weight first; empty for any other run.
 
     A member without a user-given name is identified by the number at the start of its folder name.
@@ -68,7 +68,7 @@ class RunActions(QObject):
         self._state, self._session, self._parent = state, session, parent
         self._is_combining = False
 
-    def rename(self, run: Run, title: str) -> None:
+    def rename(self, run: StoredRun, title: str) -> None:
         """Rename a run; an empty `title` restores its own name."""
         self._try(lambda: rename_run(run, title))
         self._tell_changed()
@@ -86,7 +86,7 @@ class RunActions(QObject):
         if self._session is not None:
             self._session.runs_changed.emit()
 
-    def delete_weights(self, run: Run) -> None:
+    def delete_weights(self, run: StoredRun) -> None:
         size = size_text(weights_bytes(run))
         question = tr(
             "This frees {size}. Curves, figures and predictions stay, and so do exported files. The run can no longer "
@@ -101,7 +101,7 @@ class RunActions(QObject):
             self._state.show_message(done, tr("{size} are free again.", size=size), tone="good")
         self._tell_changed()
 
-    def train_again(self, run: Run) -> None:
+    def train_again(self, run: StoredRun) -> None:
         """Start a new run with this run's settings and best weights, on the current labels.
 
         A closed-form head is solved again from scratch: it has no weights to continue from.
@@ -111,7 +111,7 @@ class RunActions(QObject):
         self._state.page_requested.emit("train")
         self._session.runner.start(replace(run.config, start_from=run.name if run.config.total_epochs else ""))
 
-    def menu(self, run: Run, parent: QWidget, *, edit_name: Any) -> QMenu:
+    def menu(self, run: StoredRun, parent: QWidget, *, edit_name: Any) -> QMenu:
         """Return the menu of a run; `edit_name` lets the user type its new name in place."""
         menu = QMenu(parent)
         is_free = not self._state.jobs.is_busy(Lane.COMPUTE, Lane.TRAINING)
@@ -132,7 +132,7 @@ class RunActions(QObject):
             action.triggered.connect(lambda _checked=False, act=act: act())
         return menu
 
-    def why_not_combine(self, runs: Sequence[Run]) -> str:
+    def why_not_combine(self, runs: Sequence[StoredRun]) -> str:
         """Return the reason why these runs cannot form an ensemble; empty when they can."""
         if self._is_combining:
             return tr("Runs are being combined already.")
@@ -147,7 +147,7 @@ class RunActions(QObject):
                 return tr("{run} has other classes than {other}.", run=run.title, other=runs[0].title)
         return ""
 
-    def combine(self, runs: Sequence[Run]) -> None:
+    def combine(self, runs: Sequence[StoredRun]) -> None:
         session = self._session
         if session is None or self.why_not_combine(runs):
             return

@@ -10,7 +10,7 @@ from gui.kit import theme
 from gui.kit.charts import Chart, LineSample, Plot
 from gui.kit.parts import ElidedLabel, clear, column, row, text, widget_of
 from gui.kit.translation import tr
-from visionft.training.runs.run_folder import Run
+from visionft.training.runs.run_folder import StoredRun
 
 _STYLES = (Qt.PenStyle.SolidLine, Qt.PenStyle.DashLine, Qt.PenStyle.DotLine, Qt.PenStyle.DashDotLine)
 
@@ -20,7 +20,7 @@ class CompareChart(Chart):
 
     def __init__(self) -> None:
         super().__init__()
-        self.runs: Sequence[Run] = ()
+        self.runs: Sequence[StoredRun] = ()
         self._colours: Mapping[str, int] = {}
         self._legend = QHBoxLayout()
         self._legend.setSpacing(theme.LARGE)
@@ -34,7 +34,7 @@ class CompareChart(Chart):
         )
         self.setLayout(column(self._legend, charts, spacing=theme.SMALL, grows=1))
 
-    def show_runs(self, runs: Sequence[Run], colours: Mapping[str, int]) -> None:
+    def show_runs(self, runs: Sequence[StoredRun], colours: Mapping[str, int]) -> None:
         """Show the validation curves of these runs; `colours` are places by the runs' names."""
         self.runs, self._colours = runs, colours
         self.redraw()

@@ -22,7 +22,7 @@ from visionft.core.events import Event, Notice
 from visionft.core.messages import Message
 
 if TYPE_CHECKING:
-    from visionft.training.runs.run_folder import Run, TrainResult
+    from visionft.training.runs.run_folder import StoredRun, TrainResult
 
 _OFFER, _UNDO = "offer", "edit.undo"
 
@@ -39,14 +39,14 @@ class JobSummary:
 
 def ending_of(job: Job[Any]) -> JobSummary | None:
     """Return the message about an ended job; None for a cancelled one."""
-    from visionft.training.runs.run_folder import Run, TrainResult  # slow to import: not at the start
+    from visionft.training.runs.run_folder import StoredRun, TrainResult  # slow to import: not at the start
 
     if job.was_stopped:
         return None
     failure = job.failure
     title = tr("{job}: done", job=job.title) if failure is None else tr("{job}: failed", job=job.title)
     match job.result:
-        case Run(result=TrainResult() as result) as run if failure is None:  # training has ended
+        case StoredRun(result=TrainResult() as result) as run if failure is None:  # training has ended
             words = _accuracy_in_words(run, result)
             return JobSummary(title=title, words=words, page="results", action=tr("See results"))
     took = rough_duration_text(job.seconds)
@@ -54,7 +54,7 @@ def ending_of(job: Job[Any]) -> JobSummary | None:
     return JobSummary(title=title, words=words, page=job.page, action=tr("Show"))
 
 
-def _accuracy_in_words(run: "Run", result: "TrainResult") -> str:
+def _accuracy_in_words(run: "StoredRun", result: "TrainResult") -> str:
     from visionft.training.evaluation.unseen import (  # slow to import: not at the start
         accuracy_words,
         unseen_evaluation,

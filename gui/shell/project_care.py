@@ -47,7 +47,7 @@ from visionft.project.store import PROJECT_FOLDERS
 
 if TYPE_CHECKING:
     from visionft.project.formats.exporting import LabelExport
-    from visionft.project.store import Project, ProjectCopy
+    from visionft.project.store import ProjectCopy, ProjectStore
 
 
 _BEGINNING = 0  # before the first known step
@@ -194,7 +194,7 @@ class ProjectCare:
         self._state, self._parent = state, parent
 
     @property
-    def _project(self) -> "Project":
+    def _project(self) -> "ProjectStore":
         assert self._state.session is not None  # the commands need an open project
         return self._state.session.project
 

@@ -21,7 +21,7 @@ from visionft.core.amounts import duration_text
 from visionft.core.events import EpochDone
 from visionft.core.messages import Message, Text
 from visionft.training.runs.metrics_file import AccuracyPoint
-from visionft.training.runs.run_folder import Run
+from visionft.training.runs.run_folder import StoredRun
 
 BEST_EPOCH_TIP = Message(
     "The latest epoch within one standard error of the highest validation accuracy: smaller differences are not "
@@ -73,7 +73,7 @@ class MetricPlot(QWidget):
     def _epoch_at(self, position: QPointF) -> float:
         return self.plot.item.getViewBox().mapSceneToView(position).x()
 
-    def draw(self, epochs: Sequence[EpochDone], earlier: Sequence[Run]) -> None:
+    def draw(self, epochs: Sequence[EpochDone], earlier: Sequence[StoredRun]) -> None:
         """Draw the epochs with a mark at the newest best one, and the validation lines of earlier runs in grey."""
         validated = [[event for event in run.epochs if event.figures] for run in earlier]
         self.plot.draw_line(  # one line with gaps
@@ -142,7 +142,7 @@ class LiveChart(Chart):
         self.setLayout(column(self._tools(), self._plots_layout, self._note_label, grows=1))
         self._redraw_timer = QTimer(self, singleShot=True, interval=REDRAW_INTERVAL_MS)
         self._redraw_timer.timeout.connect(self._redraw_changes)
-        self._earlier_runs: Sequence[Run] = ()
+        self._earlier_runs: Sequence[StoredRun] = ()
         self.clear()
 
     def _tools(self) -> QHBoxLayout:
@@ -172,7 +172,7 @@ class LiveChart(Chart):
         self._note_label.hide()
         self.redraw()
 
-    def set_context(self, runs: Sequence[Run]) -> None:
+    def set_context(self, runs: Sequence[StoredRun]) -> None:
         """Replace the earlier runs, the validation curves of which are drawn in grey."""
         self._earlier_runs = runs
         self._earlier_runs_legend.setVisible(bool(self._earlier_runs))

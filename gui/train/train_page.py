@@ -28,7 +28,7 @@ from visionft.core.messages import Message
 from visionft.project.queries import class_rows
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.metrics_file import read_accuracies, read_steps
-from visionft.training.runs.run_folder import RUNS_FOLDER, Run, load_run
+from visionft.training.runs.run_folder import RUNS_FOLDER, StoredRun, load_run
 
 if TYPE_CHECKING:
     from gui.train.run_monitor import RunMonitor
@@ -224,7 +224,7 @@ class TrainPage(Page):
         self._show_readiness()
 
     @Slot(object)
-    def _on_offer_changed(self, run: Run | None) -> None:
+    def _on_offer_changed(self, run: StoredRun | None) -> None:
         if run is None or self.runner is None:
             self.resume_card.hide()
             return
@@ -306,7 +306,7 @@ class TrainPage(Page):
 
     def go_on_with(self, run: object) -> None:
         """Resume a stopped or killed run; its curves continue."""
-        if isinstance(run, Run) and self.runner is not None and not self.runner.is_training:
+        if isinstance(run, StoredRun) and self.runner is not None and not self.runner.is_training:
             self.show_view(LIVE)
             self.runner.resume(run)
 
@@ -323,7 +323,7 @@ class TrainPage(Page):
                 self.go_on_with(run)
 
     def tweak(self, run: object) -> None:
-        if isinstance(run, Run):
+        if isinstance(run, StoredRun):
             self._take(run.config)
             self.subtitle.setText(tr("Settings of {name}", name=run.title))
 
@@ -332,7 +332,7 @@ class TrainPage(Page):
         self.draft.take(config)
 
     @Slot(str, object, object, str)
-    def _on_run_begun(self, title: str, config: TrainConfig, earlier: Run | None, budget: str) -> None:
+    def _on_run_begun(self, title: str, config: TrainConfig, earlier: StoredRun | None, budget: str) -> None:
         chart, self._has_run, self._has_results = self.monitor.chart, True, False
         self._run_name = ""
         self._has_stages = bool(budget)
@@ -360,7 +360,7 @@ class TrainPage(Page):
         chart.set_context([run for run in others if any(each.figures for each in run.epochs)])
 
     @Slot(str, object, object, object)
-    def _on_run_ended(self, how: RunOutcome, run: Run | None, unseen: "Evaluation | None", message: str) -> None:
+    def _on_run_ended(self, how: RunOutcome, run: StoredRun | None, unseen: "Evaluation | None", message: str) -> None:
         if how == "failed":
             self.monitor.fail(message)
         elif run is None or run.result is None:

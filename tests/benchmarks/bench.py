@@ -127,7 +127,7 @@ def linked_project(folder: Path, count: int, class_of: Callable[[int], str] | No
 
     from visionft.project.edits.import_changes import AddImages, FileFacts, FileLocation, ImportedImage
     from visionft.project.formats.image_table import ImportRow
-    from visionft.project.store import Project
+    from visionft.project.store import ProjectStore
 
     class_of = class_of or (lambda number: CLASSES[number % len(CLASSES)] if number % 10 else "")
 
@@ -148,7 +148,7 @@ def linked_project(folder: Path, count: int, class_of: Callable[[int], str] | No
         record = ImportRow(place / name, name, (name_of_class,) if name_of_class else (), "train")
         location = FileLocation(place, name)
         images.append(ImportedImage(source=record, sha256=file.sha256, file=file, place=location))
-    with Project.create(folder / "project") as project:
+    with ProjectStore.create(folder / "project") as project:
         step_id = 0
         for start in range(0, count, 5000):  # one step, as an import is: no backup between its parts
             change = AddImages(images=tuple(images[start : start + 5000]), title="Import")

@@ -17,7 +17,7 @@ from gui.curate import curate_views
 from gui.curate.curate_page import CuratePage
 from visionft.analysis.check import Check, CheckResult, Inputs, Issue, write_result
 from visionft.analysis.scan import CHECKS
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 
 class MadeUp(Check):
@@ -46,7 +46,7 @@ def measure(path: Path) -> None:
     CHECKS.clear()
     CHECKS[MadeUp.name] = check = MadeUp()
     curate_views.VIEWS = ()
-    with Project.open(path) as project:
+    with ProjectStore.open(path) as project:
         write_result(path, check.find_issues(Inputs(path, project.snapshot())))
     with open_window() as (app, state, window):
         state.open_project(path)

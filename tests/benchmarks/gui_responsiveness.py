@@ -21,7 +21,7 @@ from gui.shell.window import MainWindow
 from gui.train.train_page import TrainPage
 from visionft.project.importing.importer import import_source
 from visionft.project.splits import assign_splits
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 from visionft.training.config.checks import config_problems
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -69,7 +69,7 @@ def make_project(folder: Path) -> Path:
             pixels = source.integers(0, 90, (96, 96, 3), dtype=np.uint8)
             pixels[..., place] += 120
             Image.fromarray(pixels).save(folder / "images" / name / f"{number}.png")
-    with Project.create(folder / "project") as project:
+    with ProjectStore.create(folder / "project") as project:
         import_source(project, folder / "images")
         assign_splits(project)
     return folder / "project"

@@ -109,9 +109,9 @@ def make_project(folder: Path) -> Path:
     """Return a project with labelled images and splits."""
     from visionft.project.importing.importer import import_source
     from visionft.project.splits import assign_splits
-    from visionft.project.store import Project
+    from visionft.project.store import ProjectStore
 
-    with Project.create(folder / "project") as project:
+    with ProjectStore.create(folder / "project") as project:
         import_source(project, draw_images(folder / "images"))
         assign_splits(project)
     return folder / "project"
@@ -153,10 +153,10 @@ def train(folder: Path, count: Count) -> None:
 
 def import_images(folder: Path, count: Count) -> None:
     from visionft.project.importing.importer import import_source
-    from visionft.project.store import Project
+    from visionft.project.store import ProjectStore
 
     images = draw_images(folder / "images", 6)
-    with Project.create(folder / "project") as project, count.watched():
+    with ProjectStore.create(folder / "project") as project, count.watched():
         import_source(project, images)
 
 

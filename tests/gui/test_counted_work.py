@@ -23,7 +23,7 @@ from gui.shell.window import MainWindow
 from visionft.project.edits.image_changes import TagImages
 from visionft.project.edits.import_changes import AddImages, FileFacts, FileLocation, ImportedImage
 from visionft.project.formats.image_table import ImportRow
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 CLASSES = ("red", "green", "blue")
 QUIET_S = 0.15
@@ -68,7 +68,7 @@ def make_project(folder: Path, count: int) -> Path:
         name = f"{number:06d}.png"
         source, place = ImportRow(folder / name, name, labels, split), FileLocation(folder, name)
         images.append(ImportedImage(source=source, sha256=file.sha256, file=file, place=place))
-    with Project.create(folder) as project:
+    with ProjectStore.create(folder) as project:
         project.apply(AddImages(images=tuple(images), title="Import"))
         project.apply(TagImages(tuple(range(1, count, 2)), "odd"))
     return folder

@@ -27,7 +27,7 @@ from visionft.project.formats.image_table import ImageWarning
 from visionft.project.importing.importer import ImportReport
 from visionft.project.queries import Conflict
 from visionft.project.safety.backups import list_backups
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 from visionft.training.config.train_config import TrainConfig
 
 pytestmark = pytest.mark.usefixtures("styled")
@@ -163,7 +163,7 @@ def test_no_text_is_cut_in_dialogs(window, tmp_path, look):
     clipped += look(dialog, "new project", window)
     dialog.close()
     dialog.deleteLater()
-    with Project.create(tmp_path / "p") as project:
+    with ProjectStore.create(tmp_path / "p") as project:
         project.back_up()
         for other in (
             RestoreDialog(window, tmp_path / "p", list_backups(tmp_path / "p")),

@@ -13,7 +13,7 @@ from gui.kit import dialogs
 from gui.next_steps import STEPS
 from gui.shell.window import MainWindow
 from visionft.core.errors import Action, NextStep
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 LEFT = Qt.MouseButton.LeftButton
 
@@ -57,7 +57,7 @@ def test_every_step_leads_to_its_page_also_without_facts(
 
 
 def backed_up(project_dir: Path) -> None:
-    with Project.open(project_dir) as project:
+    with ProjectStore.open(project_dir) as project:
         project.back_up()
 
 

@@ -14,12 +14,12 @@ from gui.state import AppState
 from visionft.core.errors import ProjectError, RunError
 from visionft.project.edits.changes import AddClass
 from visionft.project.edits.class_changes import DeleteClass
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 LEFT = Qt.MouseButton.LeftButton
 
 
-def labels_of(project: Project, image_id: int) -> tuple[str, ...]:
+def labels_of(project: ProjectStore, image_id: int) -> tuple[str, ...]:
     snapshot = project.snapshot()
     image = next(image for image in snapshot.images if image.image_id == image_id)
     return tuple(snapshot.class_names[index] for index in image.labels)

@@ -8,7 +8,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from models.catalog import BACKBONES
-from models.classifier import Classifier, build_classifier
+from models.classifier import TrainableClassifier, build_classifier
 from models.methods.adapter import AdapterOptions
 from models.methods.frozen import LinearOptions
 from models.methods.full import FullOptions
@@ -41,13 +41,13 @@ CASES = [
 ]
 
 
-def build(backbone: str, method: str, options=None, **changes) -> Classifier:
+def build(backbone: str, method: str, options=None, **changes) -> TrainableClassifier:
     arguments = {"classes": 3, "weights": None, "shape": (64, 64), **changes}
     classifier = build_classifier(BACKBONES[backbone], METHODS[method], options=options, **arguments)
     return classifier.to_device("cpu")  # as in the training loop: the memory order must work, too
 
 
-def plain(backbone: str) -> Classifier:
+def plain(backbone: str) -> TrainableClassifier:
     """Return the network as timm builds it, with a head on its embedding alone."""
     return build(backbone, "linear", LinearOptions(layers="last"))
 
@@ -56,7 +56,7 @@ def images() -> torch.Tensor:
     return torch.randn(4, 3, 64, 64, generator=torch.Generator().manual_seed(1))
 
 
-def take_steps(classifier: Classifier) -> None:
+def take_steps(classifier: TrainableClassifier) -> None:
     classifier.train()
     optimizer = torch.optim.AdamW(classifier.parameter_groups(0.05), lr=1e-2)
     for _ in range(2):

@@ -23,7 +23,7 @@ from PIL import Image
 from visionft.project.formats.exporting import export_labels
 from visionft.project.formats.registry import FORMATS
 from visionft.project.importing.importer import import_source
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 pytestmark = [
     pytest.mark.slow,
@@ -203,7 +203,7 @@ def test_hostile_label_files_are_read_or_refused(
 def files_of_tools(folder: Path) -> list[Path]:
     """Return label files as labelling tools write them, beside their images."""
     label_files(folder)
-    with Project.create(folder / "project") as project:
+    with ProjectStore.create(folder / "project") as project:
         import_source(project, folder / "images")
         files = [folder / f"{name}{FORMATS[name].suffixes[0]}" for name in ("coco", "label_studio")]
         for path in files:

@@ -25,7 +25,7 @@ from visionft.project.queries import class_rows, find_images, image_rows
 from visionft.project.safety.backup_restore import restore_backup
 from visionft.project.safety.backups import list_backups
 from visionft.project.safety.checking import check_project
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 LOGS = ("project.db-wal", "project.db-journal")
 TABLES = ("meta", "setting", "root", "image", "class", "label", "tag", "image_tag", "step", "journal")
@@ -40,13 +40,13 @@ def templates(tmp_path: Path, draw) -> dict[str, Path]:
     for number in range(40):
         draw(tmp_path / "images" / ("cat" if number % 2 else "dog") / f"{number}.png", number)
     found = {name: tmp_path / name for name in ("closed", "killed", "killed on a network drive")}
-    with Project.create(found["closed"]) as project:
+    with ProjectStore.create(found["closed"]) as project:
         import_source(project, tmp_path / "images")
         project.apply(TagImages((1, 2), "odd"))
         project.back_up()
         project.apply(LabelImages((3, 4), "horse"))
         project.undo()
-    with Project.open(found["closed"]) as project:
+    with ProjectStore.open(found["closed"]) as project:
         project.apply(AddClass("in the log"))
         shutil.copytree(project.path, found["killed"])
         project.undo()
@@ -92,7 +92,7 @@ def use(folder: Path) -> str:
     """Open a project, read everything, check it and work; return the last stage reached."""
     reached = "opening"
     try:
-        with Project.open(folder) as project:
+        with ProjectStore.open(folder) as project:
             reached = "looking"
             project.snapshot(), project.summary(), project.history(), class_rows(project)
             image_rows(project, find_images(project)[:5])
@@ -114,7 +114,7 @@ def use(folder: Path) -> str:
 def torture(tmp_path: Path, templates: dict[str, Path], rounds: range, damage) -> Counter[str]:
     """Damage that many projects, and count the outcomes of using them."""
     results: Counter[str] = Counter()
-    with Project.open(templates["closed"], read_only=True) as project:
+    with ProjectStore.open(templates["closed"], read_only=True) as project:
         wanted = [(image.sha256, image.labels) for image in project.snapshot().images]
     own = next(backup.name for backup in list_backups(templates["closed"]) if backup.is_own)
     for number in rounds:
@@ -128,9 +128,9 @@ def torture(tmp_path: Path, templates: dict[str, Path], rounds: range, damage) -
             results[use(folder)] += 1
             restore_backup(folder)  # the newest; it may be of the damaged project
             assert not list(folder.glob("project.db-*"))
-            Project.open(folder).close()
+            ProjectStore.open(folder).close()
             restore_backup(folder, own)
-            with Project.open(folder) as project:
+            with ProjectStore.open(folder) as project:
                 assert [(image.sha256, image.labels) for image in project.snapshot().images] == wanted
                 assert check_project(project).repaired == ()
         except Exception as error:

@@ -20,7 +20,7 @@ from visionft.project.safety import backups
 from visionft.project.safety.backup_restore import restore_backup
 from visionft.project.safety.backups import list_backups
 from visionft.project.safety.checking import check_project
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 IMAGES = 60
@@ -83,7 +83,7 @@ def prepare(kind: str, folder: Path, many: Path) -> None:
         folder.mkdir()
         shutil.copy(FIXTURES / "project_v1.db", folder / "project.db")
         return
-    with Project.create(folder) as project:
+    with ProjectStore.create(folder) as project:
         if kind not in ("import", "copy"):
             import_source(project, many)
         if kind == "restore":
@@ -95,7 +95,7 @@ def verify(kind: str, folder: Path, many: Path, acknowledged: int) -> None:
     if not (folder / "project.db").exists():
         assert kind == "restore"
         restore_backup(folder)
-    with Project.open(folder) as project:
+    with ProjectStore.open(folder) as project:
         assert not project.is_read_only
         classes = project.summary().classes
         if kind in ("import", "copy"):
@@ -127,7 +127,7 @@ def verify(kind: str, folder: Path, many: Path, acknowledged: int) -> None:
     if kind == "backup" and listed:
         assert len(listed) >= min(acknowledged, backups.MAX_RECENT_BACKUPS)
         restore_backup(folder)
-        with Project.open(folder) as project:
+        with ProjectStore.open(folder) as project:
             assert project.snapshot() == before
     connection = sqlite3.connect(folder / "project.db")
     assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]

@@ -32,9 +32,9 @@ def project(tmp_path: Path, image_folder: Path) -> Path:
     """Return a project of images with splits."""
     from visionft.project.importing.importer import import_source
     from visionft.project.splits import assign_splits
-    from visionft.project.store import Project
+    from visionft.project.store import ProjectStore
 
-    with Project.create(tmp_path / "project") as project:
+    with ProjectStore.create(tmp_path / "project") as project:
         import_source(project, image_folder)
         assign_splits(project, val=0.2, test=0.1, seed=0)
         return project.path

@@ -35,7 +35,7 @@ from visionft.project.edits.changes import RemoveImages
 from visionft.project.formats.exporting import export_labels
 from visionft.project.importing.importer import import_source
 from visionft.project.safety.checking import check_project
-from visionft.project.store import Project, duplicate_project
+from visionft.project.store import ProjectStore, duplicate_project
 from visionft.training.recipe import parse_settings
 from visionft.training.runs.manifest import read_parts
 from visionft.training.runs.metrics_file import StepRecorder
@@ -59,7 +59,7 @@ def project(tmp_path: Path, draw) -> Path:
     """Return a project of twelve images of two classes, copied into it."""
     for number in range(12):
         draw(tmp_path / "images" / ("cat" if number < 6 else "dog") / f"{number}.png", number)
-    with Project.create(tmp_path / "project") as opened:
+    with ProjectStore.create(tmp_path / "project") as opened:
         import_source(opened, tmp_path / "images")
         return opened.path
 
@@ -152,7 +152,7 @@ def test_a_table_with_a_pickled_type_does_not_run(tmp_path: Path, draw) -> None:
     fields = [arrow.field("file_name", arrow.string()), arrow.field("label", arrow.string(), metadata=about)]
     rows = [[f"{number}.png" for number in range(4)], ["a", "b", "a", "b"]]
     parquet.write_table(arrow.table(rows, schema=arrow.schema(fields)), source / "labels.parquet")
-    with Project.create(tmp_path / "project") as project:
+    with ProjectStore.create(tmp_path / "project") as project:
         import_source(project, source / "labels.parquet")
     assert not ran.exists()
 
@@ -163,7 +163,7 @@ def test_an_entity_opens_no_file_and_does_not_expand(outside: Path, tmp_path: Pa
     text = f'<!DOCTYPE a [<!ENTITY e0 "{"x" * 100}">{bomb}<!ENTITY file SYSTEM "file://{outside}">]>'
     text = f'<?xml version="1.0"?>{text}<annotations><image name="&file;&e9;a.png"/></annotations>'
     (tmp_path / "source" / "labels.xml").write_text(text)
-    with Project.create(tmp_path / "project") as project:
+    with ProjectStore.create(tmp_path / "project") as project:
         with pytest.raises(ProjectError, match="document type|DOCTYPE") as raised:
             import_source(project, tmp_path / "source" / "labels.xml")
         assert KEY.strip() not in str(raised.value) and not project.summary().images
@@ -195,9 +195,9 @@ def test_opening_a_project_writes_through_no_link_out_of_it(name: str, project: 
     (project / name).unlink(missing_ok=True)
     (project / name).symlink_to(outside)
     with pytest.raises(VisionFTError, match="leads out"):
-        Project.open(project)
+        ProjectStore.open(project)
     assert outside.read_text() == KEY
-    with Project.open(project, read_only=True) as opened:
+    with ProjectStore.open(project, read_only=True) as opened:
         assert opened.is_read_only
 
 
@@ -239,7 +239,7 @@ def test_a_copy_holds_no_file_from_outside(project: Path, outside: Path, tmp_pat
     (project / "runs" / "a" / "out").symlink_to(outside)
     (project / "runs" / "a" / "file").write_text("x")
     (project / "runs" / "a" / "in").symlink_to(project / "runs" / "a" / "file")
-    with Project.open(project, read_only=True) as opened:
+    with ProjectStore.open(project, read_only=True) as opened:
         duplicate_project(opened, tmp_path / "copy")
     folder = tmp_path / "copy" / "runs" / "a"
     assert (folder / "out").is_symlink() and not (folder / "in").is_symlink() and (folder / "in").read_text() == "x"
@@ -260,7 +260,7 @@ def test_a_path_out_of_the_images_is_read_as_an_image_and_never_changed(project:
         project, f"INSERT INTO root (id, path) VALUES (99, '{outside.parent}')",
         "UPDATE image SET root_id = 99, path = 'key' WHERE id = 1",
     )  # fmt: skip
-    with Project.open(project) as opened:
+    with ProjectStore.open(project) as opened:
         path = opened.snapshot().images[0].path
         assert path.resolve() == outside
         with pytest.raises(ImageError):
@@ -275,14 +275,14 @@ HASH = "../../../home/autostart"
 
 
 def test_a_hash_that_is_a_path_is_not_imported(project: Path, tmp_path: Path, draw) -> None:
-    with Project.open(project, read_only=True) as opened:
+    with ProjectStore.open(project, read_only=True) as opened:
         copy = duplicate_project(opened, tmp_path / "copy").path
     draw(tmp_path / "more" / "cat" / "99.png", 99)
-    with Project.open(copy) as opened:
+    with ProjectStore.open(copy) as opened:
         import_source(opened, tmp_path / "more")
     change_database(copy, f"UPDATE image SET sha256 = '{HASH}' WHERE id = 13")
     before = sorted(tmp_path.rglob("*"))
-    with Project.open(project) as opened:
+    with ProjectStore.open(project) as opened:
         import_source(opened, copy, copy=True)
     assert not {path for path in tmp_path.rglob("*") if path.name.startswith("autost")}
     assert {path.parent for path in set(tmp_path.rglob("*")) - set(before)} <= {project, copy, *project.rglob("*")}
@@ -298,7 +298,7 @@ def test_names_of_a_project_stay_in_the_folder_of_an_export(kind: str, project: 
         project, "UPDATE class SET name = '../../../up' WHERE id = 1", "UPDATE image SET split = 'train'", *names
     )
     before = set(tmp_path.rglob("*"))
-    with Project.open(project, read_only=True) as opened:
+    with ProjectStore.open(project, read_only=True) as opened:
         export_labels(opened, tmp_path / "deep" / "out", export_format=kind)
     added = {path for path in set(tmp_path.rglob("*")) - before if not path.is_relative_to(project)}
     added -= {tmp_path / "deep"}

@@ -17,7 +17,7 @@ from visionft.export.predictor import Predictor
 from visionft.project.edits.setting_changes import ChooseWindow
 from visionft.project.importing.importer import import_source
 from visionft.project.splits import assign_splits
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 from visionft.training.config.presets import Circumstances, preset_config
 from visionft.training.evaluation.trained_run import train_and_evaluate
 
@@ -85,7 +85,7 @@ def test_faint_classes_are_told_apart_by_the_exported_file(write: Callable[[Path
         folder.mkdir(parents=True, exist_ok=True)
         paths.append(write(folder / f"{number}", number % 2))
     plane, channels, (low, high) = EXPECTED[write]
-    with Project.create(tmp_path / "project") as project:
+    with ProjectStore.create(tmp_path / "project") as project:
         report = import_source(project, tmp_path / "images")
         assert report.added == 40 and not report.warnings
         reading = project.image_reading
@@ -102,7 +102,7 @@ def test_faint_classes_are_told_apart_by_the_exported_file(write: Callable[[Path
     assert run.evaluations["test"].top1 >= 0.9
     assert run.config.image_reading == reading
     # The export keeps the reading of the run, whatever the project's is by then.
-    with Project.open(tmp_path / "project") as project:
+    with ProjectStore.open(tmp_path / "project") as project:
         project.apply(ChooseWindow(None))
     export_run(run.path, images, tmp_path / "export")
     predictor = Predictor(tmp_path / "export" / MODEL_FILE)

@@ -13,7 +13,7 @@ import resources
 import visionft
 from visionft.core.errors import ProjectError
 from visionft.project.importing.importer import import_source
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 ROOTS = [Path(package.__path__[0]) for package in (visionft, gui, models, resources)]
 # Calls able to run their input, take all memory for it, or write anywhere from an archive; with their safe form.
@@ -58,7 +58,7 @@ def test_a_label_file_of_500_mb_is_refused_before_it_takes_memory(name: str, beg
     with (tmp_path / "source" / name).open("wb") as file:
         file.write(begins)
         file.truncate(500_000_000)
-    with Project.create(tmp_path / "project") as project:
+    with ProjectStore.create(tmp_path / "project") as project:
         tracemalloc.start()
         try:
             with pytest.raises(ProjectError, match=r"500 MB.*210 MB") as raised:

@@ -32,7 +32,7 @@ from visionft.training.evaluation.prompt_evaluation import predict_by_prompts
 from visionft.training.evaluation.stored import read_evaluation
 from visionft.training.retrieval import labels_digest
 from visionft.training.run_settings import preset_of_project
-from visionft.training.runs.run_folder import Run, list_runs
+from visionft.training.runs.run_folder import StoredRun, list_runs
 from visionft.training.runs.run_snapshot import spread
 from visionft.training.runs.run_titles import method_title, titles_of_runs
 
@@ -331,7 +331,9 @@ def recommend(
     )
 
 
-def _newest_run(project_dir: Path, images: Snapshot) -> tuple[Run | None, Sequence[Run], Mapping[int, bool], Split]:
+def _newest_run(
+    project_dir: Path, images: Snapshot
+) -> tuple[StoredRun | None, Sequence[StoredRun], Mapping[int, bool], Split]:
     """Return the newest run with a checkpoint, its parts, {image id: whether it is right}, and the split of the images.
 
     Nothing is right or wrong where it was not evaluated on the current images and labels. A run that is not an ensemble

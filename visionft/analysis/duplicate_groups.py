@@ -12,7 +12,7 @@ from visionft.features.connected import linked
 from visionft.project.edits.image_changes import KeepOneDuplicate
 from visionft.project.edits.verdicts import verdicts_of
 from visionft.project.queries import ProjectImage
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 LOOK_ALIKES: Final = "look_alikes"  # key in `facts`: whether different images are as similar as copies
 SLACK: Final = 0.15  # any two of a group must reach the threshold minus this
@@ -136,7 +136,7 @@ def duplicate_groups(
 
 
 def current_groups(
-    project: Project,
+    project: ProjectStore,
     result: CheckResult,
     now: Mapping[int, ProjectImage] | None = None,
     *,
@@ -165,7 +165,9 @@ def current_groups(
     return sorted(groups, key=lambda group: not group.is_conflict)
 
 
-def keep_best_images(project: Project, result: CheckResult, groups: Sequence[DuplicateGroup], *, is_sure: bool) -> int:
+def keep_best_images(
+    project: ProjectStore, result: CheckResult, groups: Sequence[DuplicateGroup], *, is_sure: bool
+) -> int:
     """Keep the best image of each group without a label conflict, as one step; return how many others were removed.
 
     Args:

@@ -29,7 +29,7 @@ from visionft.core.errors import NextStep, ProjectError
 from visionft.core.messages import Message
 from visionft.data.types import group_numbers
 from visionft.features.feature_store import Features, load_features
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 _SHOTS = (1.0, 2.0, 4.0, 8.0)  # median images per class ...
 _SHARES = {  # ... and the weight of each classifier there
@@ -305,7 +305,7 @@ class FeatureSuggester:
         return unit_rows(self.state.features)
 
 
-def labels_so_far(project: Project) -> LabelsSoFar:
+def labels_so_far(project: ProjectStore) -> LabelsSoFar:
     """Read the labels of a project for a suggester."""
     with project.reading() as connection:
         names = connection.execute("SELECT id, name FROM class ORDER BY position, id").fetchall()
@@ -323,7 +323,7 @@ def labels_so_far(project: Project) -> LabelsSoFar:
     return LabelsSoFar(given, frozenset(accepted), tuple(name for _, name in names), undecided)
 
 
-def open_suggester(project: Project, features: Features | None = None) -> FeatureSuggester:
+def open_suggester(project: ProjectStore, features: Features | None = None) -> FeatureSuggester:
     """Return a suggester with the labels of a project, and its stored features unless others are given.
 
     Raises:

@@ -36,12 +36,12 @@ from visionft.project.splits import (
     missing_texts,
     near_duplicate_texts,
 )
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 from visionft.training.evaluation.metrics import wilson_interval
 from visionft.training.evaluation.stored import StoredEvaluation, read_evaluation
 from visionft.training.evaluation.unseen import learned_splits
 from visionft.training.retrieval import training_snapshot
-from visionft.training.runs.run_folder import Run, list_runs
+from visionft.training.runs.run_folder import StoredRun, list_runs
 
 DUPLICATE: Final = "duplicate"  # the kind of its issues
 SPLITTING: Final = Message("Splitting")
@@ -116,13 +116,13 @@ class Leak:
         return sum(len(first) * len(second) for first, second in combinations(self.images.values(), 2))
 
 
-def related_images(project: Project, result: CheckResult) -> RelatedImages:
+def related_images(project: ProjectStore, result: CheckResult) -> RelatedImages:
     """Return the related images of a result of `Leaks`, without pairs that the user judged fine."""
     return RelatedImages.of(result, verdicts_of(project, Duplicates.name))
 
 
 def related_groups(
-    project: Project, images: Snapshot | None = None, *, job: JobContext = SILENT_JOB
+    project: ProjectStore, images: Snapshot | None = None, *, job: JobContext = SILENT_JOB
 ) -> list[tuple[int, ...]]:
     """Return the groups of related images that a split keeps together.
 
@@ -150,7 +150,7 @@ def related_groups(
 
 
 def split_without_leaks(
-    project: Project, wish: SplitRequest, *, or_without_test: bool = False, job: JobContext = SILENT_JOB
+    project: ProjectStore, wish: SplitRequest, *, or_without_test: bool = False, job: JobContext = SILENT_JOB
 ) -> SplitReport:
     """Do `assign_splits`, and keep near-duplicates and the groups of the last check for leaks together.
 
@@ -251,7 +251,9 @@ def mend(leaks: Iterable[Leak], images: Snapshot) -> AssignSplits | None:
     return AssignSplits(moved) if moved else None
 
 
-def move_leaks(project: Project, result: CheckResult, leaks: Sequence[Leak], images: Snapshot, *, is_sure: bool) -> int:
+def move_leaks(
+    project: ProjectStore, result: CheckResult, leaks: Sequence[Leak], images: Snapshot, *, is_sure: bool
+) -> int:
     """Move each group of related images into one split, as one step; return how many images were moved.
 
     Args:
@@ -358,7 +360,7 @@ def _leaked(leaks: Iterable[Leak], learnt: Collection[str]) -> set[int]:
     return {each for split, ids, sources in splits if split != "train" and sources - {split} for each in ids}
 
 
-def current_leak_free_accuracies(project: Project) -> tuple[LeakFreeAccuracy, ...]:
+def current_leak_free_accuracies(project: ProjectStore) -> tuple[LeakFreeAccuracy, ...]:
     """Return the accuracies of all evaluated runs, the newest run first, test before validation.
 
     They follow the current groups and the user's choices.
@@ -370,7 +372,7 @@ def current_leak_free_accuracies(project: Project) -> tuple[LeakFreeAccuracy, ..
     return tuple(each for run in runs for each in accuracies_of_run(run, images, related))
 
 
-def accuracies_of_run(run: Run, images: Snapshot, related: RelatedImages | None) -> Iterator[LeakFreeAccuracy]:
+def accuracies_of_run(run: StoredRun, images: Snapshot, related: RelatedImages | None) -> Iterator[LeakFreeAccuracy]:
     """Yield the accuracies of a run, on test before validation; none where its training images are no longer known.
 
     Args:
@@ -395,5 +397,5 @@ def accuracies_of_run(run: Run, images: Snapshot, related: RelatedImages | None)
         yield leak_free_accuracy(each, leaks, title=run.title, learnt=learnt, newest=related.newest)
 
 
-def _evaluations(run: Run) -> list[StoredEvaluation]:
+def _evaluations(run: StoredRun) -> list[StoredEvaluation]:
     return [each for split in ("test", "val") if (each := read_evaluation(run.path, split)) is not None]

@@ -32,7 +32,7 @@ from visionft.core.messages import Message, sentences
 from visionft.core.names import count_of
 from visionft.data.types import Snapshot, Split, Task
 from visionft.project.edits.verdicts import verdicts_of
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 from visionft.training.evaluation.stored import StoredEvaluation, evaluation_file, read_evaluation
 from visionft.training.evaluation.unseen import is_unseen
 from visionft.training.runs.run_folder import RUNS_FOLDER, read_run
@@ -314,7 +314,7 @@ _MAX_LISTED_ISSUES = 24  # per check
 _MAX_WEAK_CLASSES, _MAX_MISTAKES = 12, 8  # weakest classes with listed mistakes, and mistakes of each
 
 
-def read_report(project: Project, skipped: Mapping[str, str] | None = None) -> DatasetReport:
+def read_report(project: ProjectStore, skipped: Mapping[str, str] | None = None) -> DatasetReport:
     """Return the dataset report of a project from stored results; `skipped` is {check: why it could not run}."""
     images, summary = project.snapshot(), project.summary()
     reasons = {**({} if can_leak(summary.splits) else {Leaks.name: NO_SPLITS}), **(skipped or {})}
@@ -347,7 +347,7 @@ def read_report(project: Project, skipped: Mapping[str, str] | None = None) -> D
     return replace(report, paths={image.image_id: image.path for image in images.images if image.image_id in ids})
 
 
-def stale_checks(project: Project) -> list[str]:
+def stale_checks(project: ProjectStore) -> list[str]:
     """Return the checks that never ran, or not since images, labels or splits changed."""
     digest = project.snapshot().digest
     results = ((name, read_result(project.path, name)) for name in CHECKS)
@@ -355,7 +355,12 @@ def stale_checks(project: Project) -> list[str]:
 
 
 def _check(
-    project: Project, images: Snapshot, name: str, result: CheckResult | None, flagged: tuple[Issue, ...], skipped: str
+    project: ProjectStore,
+    images: Snapshot,
+    name: str,
+    result: CheckResult | None,
+    flagged: tuple[Issue, ...],
+    skipped: str,
 ) -> CheckSummary:
     check = CHECKS[name]
     state: State = "never" if result is None else "current" if result.data == images.digest else "stale"
@@ -414,7 +419,7 @@ def _balance(classes: Mapping[str, int]) -> ClassBalance | None:
     )
 
 
-def _newest_run(project: Project, images: Snapshot, leaks: CheckResult | None) -> EvaluatedRun | None:
+def _newest_run(project: ProjectStore, images: Snapshot, leaks: CheckResult | None) -> EvaluatedRun | None:
     """Return the most recently evaluated run, on the test split if available, otherwise on validation."""
     evaluated: list[tuple[int, Path, Split]] = []
     for folder in list_folder(project.path / RUNS_FOLDER):

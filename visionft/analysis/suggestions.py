@@ -20,8 +20,8 @@ from visionft.core.jobs import SILENT_JOB, JobCancelled, JobContext
 from visionft.core.messages import Message
 from visionft.core.records import none_if_unreadable
 from visionft.data.types import Snapshot
-from visionft.project.store import Project
-from visionft.training.runs.run_folder import Run, list_runs, read_run
+from visionft.project.store import ProjectStore
+from visionft.training.runs.run_folder import StoredRun, list_runs, read_run
 
 SAMPLE = 150  # images to check unless another number is chosen
 CONFIDENCE = 0.95  # of the bound
@@ -56,7 +56,7 @@ def least_right(right: int, checked: int) -> float:
     return float(binomtest(right, checked, alternative="greater").proportion_ci(CONFIDENCE, method="exact").low)
 
 
-def unlabelled_images(project: Project) -> set[int]:
+def unlabelled_images(project: ProjectStore) -> set[int]:
     """Return the images without a label, which a check and an acceptance may label."""
     return {row[0] for row in project.fetch("SELECT id FROM image WHERE removed_at IS NULL AND label_count = 0")}
 
@@ -267,7 +267,7 @@ def _read(run_dir: Path) -> list[Suggestion]:
     return suggestions
 
 
-def current_suggestions(project: Project, stored: Mapping[int, Suggestion]) -> Suggestions:
+def current_suggestions(project: ProjectStore, stored: Mapping[int, Suggestion]) -> Suggestions:
     """Return the stored suggestions that are still valid.
 
     A suggestion is left out if its image now has a label or a label conflict, or was removed or edited, and if it has
@@ -295,6 +295,6 @@ def suggesting_run(project_dir: Path) -> Path | None:
     return max(dated_runs)[1] if dated_runs else None
 
 
-def runs_that_can_suggest(project_dir: Path) -> list[Run]:
+def runs_that_can_suggest(project_dir: Path) -> list[StoredRun]:
     """Return the runs with at least one whole epoch, the newest first."""
     return [run for run in reversed(list_runs(project_dir)) if run.best is not None]

@@ -22,7 +22,7 @@ from visionft.project.importing.relinking import RelinkReport, relink_images
 from visionft.project.labelling import ImageChoice, label_images
 from visionft.project.safety.checking import CheckReport, check_project
 from visionft.project.splits import SplitReport, SplitRequest, is_prepared
-from visionft.project.store import Project as Store
+from visionft.project.store import ProjectStore as Store
 from visionft.training.budget import Budget
 from visionft.training.config.presets import DEFAULT_PRESET
 from visionft.training.config.train_config import TrainConfig

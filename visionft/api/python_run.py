@@ -20,14 +20,13 @@ from visionft.export.export_result import ExportResult, read_export
 from visionft.export.options import ExportOptions
 from visionft.export.predictor import Prediction, Predictor, expand_folders
 from visionft.export.record import facts_of
-from visionft.project.store import Project as Store
+from visionft.project.store import ProjectStore as Store
 from visionft.training.budget import Budget
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.evaluation.stored import Evaluation, read_evaluation, stored_evaluations
 from visionft.training.evaluation.unseen import unseen_evaluation
 from visionft.training.retrieval import labels_digest, members_of
-from visionft.training.runs.run_folder import Run as StoredRun
-from visionft.training.runs.run_folder import TrainResult, read_run
+from visionft.training.runs.run_folder import StoredRun, TrainResult, read_run
 
 if TYPE_CHECKING:
     from visionft.export.prepared import PreparedRun

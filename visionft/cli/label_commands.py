@@ -16,7 +16,7 @@ from visionft.core.messages import choose_one
 from visionft.core.names import count_of
 from visionft.project.edits.changes import AddClass
 from visionft.project.edits.class_changes import SetPrompts
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 _SHOWN = 20  # images printed by `--why` for a person
 _SURE_SHARE = 0.9  # share reported to a person
@@ -72,7 +72,7 @@ def _suggested_text(found: Mapping[int, Suggestion], accepted: int, threshold: f
 
 
 def _with_reasons(
-    opened: Project, found: Mapping[int, Suggestion], suggester: FeatureSuggester
+    opened: ProjectStore, found: Mapping[int, Suggestion], suggester: FeatureSuggester
 ) -> list[dict[str, Any]]:
     """Return the suggestions, the least sure first, with the most similar labelled images."""
     paths = {image.image_id: image.path for image in opened.snapshot().images}

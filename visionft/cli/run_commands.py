@@ -58,7 +58,7 @@ def runs(
     print_result(_run_output(chosen, freed), lambda: _runs_text([chosen], {}) + words, as_json=json)
 
 
-def _run_output(run: run_folder.Run, freed_bytes: int | None = None) -> dict[str, Any]:
+def _run_output(run: run_folder.StoredRun, freed_bytes: int | None = None) -> dict[str, Any]:
     return {
         "run": run.name,
         "title": run.title,
@@ -75,7 +75,7 @@ def _run_output(run: run_folder.Run, freed_bytes: int | None = None) -> dict[str
     }
 
 
-def _runs_text(found: list[run_folder.Run], damaged: dict[str, str]) -> str:
+def _runs_text(found: list[run_folder.StoredRun], damaged: dict[str, str]) -> str:
     header = (
         "run", "name", "backbone", "method", "epochs", "accuracy", "95 %", "training", "memory", "trained", "file",
         "an image", "drift", "state", "weights",
@@ -96,7 +96,7 @@ def _runs_text(found: list[run_folder.Run], damaged: dict[str, str]) -> str:
     return "\n".join([*lines, *(f"Cannot be read: {message}" for message in damaged.values())])
 
 
-def _state(run: run_folder.Run) -> str:
+def _state(run: run_folder.StoredRun) -> str:
     if run.is_going:
         return "running"
     if run.result is None:

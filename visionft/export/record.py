@@ -22,13 +22,13 @@ from visionft.export.export_result import Border, ExportResult
 from visionft.project.edits.changes import LabelSource
 from visionft.project.edits.verdicts import verdicts_of
 from visionft.project.queries import NO_LIMIT, ImageFilter, find_images, read_notes_and_tags
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 from visionft.training.base_weights import NO_LICENCE, base_weights_of
 from visionft.training.config.train_config import METHODS_FIELD
 from visionft.training.evaluation.stored import Evaluation
 from visionft.training.evaluation.unseen import is_unseen
 from visionft.training.retrieval import training_snapshot
-from visionft.training.runs.run_folder import Run
+from visionft.training.runs.run_folder import StoredRun
 
 if TYPE_CHECKING:
     from visionft.training.runs.run_model import RunModel
@@ -59,7 +59,7 @@ class ProjectFacts:
 NO_FACTS = ProjectFacts()
 
 
-def facts_of(project: Project) -> ProjectFacts:
+def facts_of(project: ProjectStore) -> ProjectFacts:
     leaks, pairs = read_result(project.path, Leaks.name), read_result(project.path, Duplicates.name)
     duplicates = None
     if pairs is not None:
@@ -172,7 +172,7 @@ def record_of(
     }
 
 
-def _data_of(run: Run, images: Snapshot, facts: ProjectFacts) -> dict[str, Any]:
+def _data_of(run: StoredRun, images: Snapshot, facts: ProjectFacts) -> dict[str, Any]:
     """Return the number of images per split and class of a run, its label sources, near-duplicates and leaks.
 
     The images of its training are counted; the project's images for k-NN, and where its own cannot be read.
@@ -194,7 +194,7 @@ def _data_of(run: Run, images: Snapshot, facts: ProjectFacts) -> dict[str, Any]:
     }
 
 
-def metrics_of(run: Run, evaluations: Sequence[Evaluation]) -> dict[str, Any]:
+def metrics_of(run: StoredRun, evaluations: Sequence[Evaluation]) -> dict[str, Any]:
     return {each.split: {**_metrics_of(each), "unseen": is_unseen(run, each)} for each in evaluations}
 
 
@@ -227,7 +227,7 @@ def _metrics_of(evaluation: Evaluation) -> dict[str, Any]:
     }
 
 
-def _training_of(run: Run) -> dict[str, Any]:
+def _training_of(run: StoredRun) -> dict[str, Any]:
     """Return the run's settings, limited to its own method, and the costs of its training."""
     values = run.config.to_dict()
     settings = {name: value for name, value in values.items() if name not in run.config.unused_settings}

@@ -49,7 +49,7 @@ from visionft.features.feature_store import (
 )
 
 if TYPE_CHECKING:
-    from models.classifier import Classifier
+    from models.classifier import TrainableClassifier
     from visionft.data.dataset import Batch
 
 
@@ -192,7 +192,7 @@ def feature_batches(
     project_dir: Path | None,
     images: Sequence[SnapshotImage],
     spec: FeatureSpec,
-    network: "Classifier",
+    network: "TrainableClassifier",
     *,
     autocast: Autocast = contextlib.nullcontext,
     is_mirrored: bool = False,
@@ -260,7 +260,7 @@ def feature_batches(
             )
 
 
-def _kind_of(network: "Classifier", spec: FeatureSpec, *, is_mirrored: bool = False) -> FeatureKind:
+def _kind_of(network: "TrainableClassifier", spec: FeatureSpec, *, is_mirrored: bool = False) -> FeatureKind:
     """Return the kind of the features of a loaded network."""
     weights = network.loaded.sha256 if network.loaded is not None else ""
     return FeatureKind.of(spec, weights, network.stage_widths, is_mirrored=is_mirrored)
@@ -270,7 +270,7 @@ def _compute(
     writer: "_Writer",
     todo: Sequence[SnapshotImage],
     spec: FeatureSpec,
-    network: "Classifier",
+    network: "TrainableClassifier",
     autocast: Autocast,
     workers: int,
 ) -> Generator[tuple[list[str], np.ndarray, list[tuple[str, str]]]]:
@@ -373,7 +373,7 @@ def ensure_network(spec: FeatureSpec, *, accepted: str = "", job: JobContext) ->
 @contextlib.contextmanager
 def frozen_network(
     spec: FeatureSpec, *, device: str = "auto", precision: str = "auto", job: JobContext = SILENT_JOB
-) -> "Iterator[tuple[Classifier, Autocast]]":
+) -> "Iterator[tuple[TrainableClassifier, Autocast]]":
     """Load the network of a spec for computing features, and free its memory at the end.
 
     Args:

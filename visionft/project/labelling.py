@@ -18,7 +18,7 @@ from visionft.project.db.journal import Effects
 from visionft.project.edits.changes import AssignSplits, Change, LabelImages
 from visionft.project.edits.image_changes import RestoreImages
 from visionft.project.importing.importer import ImportReport, import_files
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 ImageChoice = int | str | Path | Iterable[int | str | Path]
 """Images of a project: an id, a file, or several of these."""
@@ -34,7 +34,7 @@ class LabellingReport:
     split: Split | None
 
 
-def label_images(project: Project, class_name: str, images: ImageChoice) -> Effects:
+def label_images(project: ProjectStore, class_name: str, images: ImageChoice) -> Effects:
     """Give images of the project a class, created when it is new, in one step.
 
     Args:
@@ -58,7 +58,7 @@ def label_images(project: Project, class_name: str, images: ImageChoice) -> Effe
 
 
 def import_and_label(
-    project: Project, class_name: str, paths: Sequence[Path], *, copy: bool = False
+    project: ProjectStore, class_name: str, paths: Sequence[Path], *, copy: bool = False
 ) -> LabellingReport:
     """Give the images at `paths` a class, created when it is new, and import the missing ones into the project.
 
@@ -105,7 +105,7 @@ class _KnownImage(NamedTuple):
     is_removed: bool
 
 
-def _images_with_content(project: Project, contents: Iterable[str]) -> dict[str, _KnownImage]:
+def _images_with_content(project: ProjectStore, contents: Iterable[str]) -> dict[str, _KnownImage]:
     """Return the image of each content that the project knows; a present one rather than a removed one."""
     rows = project.fetch(
         """SELECT sha256, id, split IS NOT NULL, removed_at IS NOT NULL FROM image
@@ -117,7 +117,7 @@ def _images_with_content(project: Project, contents: Iterable[str]) -> dict[str,
     }
 
 
-def find_image(project: Project, path: Path) -> int:
+def find_image(project: ProjectStore, path: Path) -> int:
     """Return the id of the image at `path`, or of an image with its content (ProjectError: not found)."""
     absolute = Path(os.path.abspath(path))  # noqa: PTH100  (resolves "..", and keeps links as the user named them)
     place = project.roots().locate(absolute) if is_unicode(absolute) else None

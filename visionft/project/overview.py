@@ -4,7 +4,7 @@ import sqlite3
 from dataclasses import dataclass
 
 from visionft.project.queries import ImageRow, image_rows
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 from visionft.project.summary import ProjectSummary
 
 Size = tuple[int, int]  # width, height
@@ -21,7 +21,7 @@ class ProjectOverview:
     samples: dict[str, tuple[ImageRow, ...]]
 
 
-def read_overview(project: Project, *, samples: int) -> ProjectOverview:
+def read_overview(project: ProjectStore, *, samples: int) -> ProjectOverview:
     """Read the overview, with `samples` evenly spaced images per class; safe in any thread."""
     with project.reading() as connection:
         classes = connection.execute("SELECT id, name FROM class ORDER BY position, id").fetchall()

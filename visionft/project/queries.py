@@ -15,7 +15,7 @@ from visionft.data.types import Split
 from visionft.project.edits.changes import LabelSource, find_class
 from visionft.project.edits.conflicts import BOTH_ORIGINS, CandidateLabel
 from visionft.project.edits.image_changes import Review
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +94,7 @@ class ClassRow:
     images: int
 
 
-def find_images(project: Project, wanted: ImageFilter = ALL_IMAGES, *, limit: int = 1000) -> tuple[int, ...]:
+def find_images(project: ProjectStore, wanted: ImageFilter = ALL_IMAGES, *, limit: int = 1000) -> tuple[int, ...]:
     """Return the ids of up to `limit` images selected by a filter, in id order."""
     with project.reading() as connection:
         where, values = _where(connection, wanted)
@@ -103,14 +103,14 @@ def find_images(project: Project, wanted: ImageFilter = ALL_IMAGES, *, limit: in
         return tuple(chain.from_iterable(rows.fetchall()))
 
 
-def name_order(project: Project) -> tuple[int, ...]:
+def name_order(project: ProjectStore) -> tuple[int, ...]:
     """Return the images by file name, compared without case, then in import order."""
     rows = project.fetch("SELECT id, coalesce(name, path) FROM image WHERE removed_at IS NULL")
     named = sorted((path.rpartition("/")[2].casefold(), image_id) for image_id, path in rows)
     return tuple(image_id for _, image_id in named)
 
 
-def class_order(project: Project) -> tuple[int, ...]:
+def class_order(project: ProjectStore) -> tuple[int, ...]:
     """Return the images by their (first) class in the order of the class list, unlabelled ones last."""
     ids = [image_id for (image_id,) in project.fetch("SELECT id FROM image WHERE removed_at IS NULL ORDER BY id")]
     classes = project.fetch("SELECT id FROM class ORDER BY position, id")
@@ -122,7 +122,7 @@ def class_order(project: Project) -> tuple[int, ...]:
     return tuple(sorted(ids, key=lambda image_id: first.get(image_id, last)))
 
 
-def image_rows(project: Project, image_ids: tuple[int, ...]) -> tuple[ImageRow, ...]:
+def image_rows(project: ProjectStore, image_ids: tuple[int, ...]) -> tuple[ImageRow, ...]:
     """Return the list rows of images, in the order of their ids as given; unknown ids are left out."""
     roots = project.roots()
     chosen = json.dumps(image_ids)
@@ -147,7 +147,7 @@ def image_rows(project: Project, image_ids: tuple[int, ...]) -> tuple[ImageRow, 
     return tuple(rows[image_id] for image_id in image_ids if image_id in rows)
 
 
-def read_project_images(project: Project, image_ids: Iterable[int]) -> dict[int, ProjectImage]:
+def read_project_images(project: ProjectStore, image_ids: Iterable[int]) -> dict[int, ProjectImage]:
     """Return the current state of those images still in the project."""
     chosen = json.dumps(list(image_ids))
     with project.reading() as connection:
@@ -157,7 +157,7 @@ def read_project_images(project: Project, image_ids: Iterable[int]) -> dict[int,
     return {image_id: ProjectImage(sha256, labels.get(image_id, ())) for image_id, sha256 in found}
 
 
-def find_conflicts(project: Project, contents: Sequence[str] | None = None) -> tuple[Conflict, ...]:
+def find_conflicts(project: ProjectStore, contents: Sequence[str] | None = None) -> tuple[Conflict, ...]:
     """Return the unresolved conflicts, of images with these contents or of all, in id order."""
     roots = project.roots()
     among = "" if contents is None else "AND sha256 IN (SELECT value FROM json_each(?))"
@@ -191,25 +191,25 @@ def files_in_conflict(conflicts: Iterable[Conflict]) -> frozenset[str]:
     return frozenset(candidate.origin for conflict in conflicts for candidate in conflict.candidates)
 
 
-def class_names(project: Project) -> tuple[str, ...]:
+def class_names(project: ProjectStore) -> tuple[str, ...]:
     """Return the names of the classes, in their order."""
     return tuple(name for (name,) in project.fetch("SELECT name FROM class ORDER BY position, id"))
 
 
-def class_rows(project: Project, counts: Mapping[str, int] | None = None) -> tuple[ClassRow, ...]:
+def class_rows(project: ProjectStore, counts: Mapping[str, int] | None = None) -> tuple[ClassRow, ...]:
     """Return the classes in their order; `counts` may be passed from an existing summary."""
     counts = project.summary().classes if counts is None else counts
     rows = project.fetch("SELECT id, name, color, shortcut FROM class ORDER BY position, id")
     return tuple(ClassRow(class_id, name, color, key, counts.get(name, 0)) for class_id, name, color, key in rows)
 
 
-def grouped_images(project: Project) -> tuple[int, ...]:
+def grouped_images(project: ProjectStore) -> tuple[int, ...]:
     """Return the ids of the images in groups of related images, group by group."""
     query = "SELECT id FROM image WHERE group_key > '' AND removed_at IS NULL ORDER BY group_key, id"
     return tuple(image_id for (image_id,) in project.fetch(query))
 
 
-def count_with_class(project: Project, image_ids: Sequence[int], class_name: str) -> int:
+def count_with_class(project: ProjectStore, image_ids: Sequence[int], class_name: str) -> int:
     """Count the images with a class among some images; 0 for an unknown class."""
     with project.reading() as connection:
         class_id = find_class(connection, class_name)
@@ -217,14 +217,14 @@ def count_with_class(project: Project, image_ids: Sequence[int], class_name: str
         return int(connection.execute(query, (class_id, json.dumps(sorted(set(image_ids))))).fetchone()[0])
 
 
-def count_classes_after(project: Project, image_id: int) -> dict[str, int]:
+def count_classes_after(project: ProjectStore, image_id: int) -> dict[str, int]:
     """Count the images added after another one, by class; classes without any are left out."""
     query = """SELECT name, count(*) FROM label JOIN class ON class.id = class_id WHERE image_id > ?
         GROUP BY class_id ORDER BY position, class_id"""
     return dict(project.fetch(query, image_id))
 
 
-def read_notes_and_tags(project: Project) -> dict[int, tuple[str, tuple[str, ...]]]:
+def read_notes_and_tags(project: ProjectStore) -> dict[int, tuple[str, tuple[str, ...]]]:
     """Return {image id: (note, tags)} of the images with a note or a tag."""
     query = """SELECT id, coalesce(note, ''), coalesce((SELECT json_group_array(name) FROM (
             SELECT tag.name FROM image_tag JOIN tag ON tag.id = tag_id WHERE image_id = image.id ORDER BY tag.name
@@ -232,12 +232,12 @@ def read_notes_and_tags(project: Project) -> dict[int, tuple[str, tuple[str, ...
     return {image_id: (note, tuple(json.loads(tags))) for image_id, note, tags in project.fetch(query)}
 
 
-def tag_names(project: Project) -> tuple[str, ...]:
+def tag_names(project: ProjectStore) -> tuple[str, ...]:
     """Return the names of the tags, in order."""
     return tuple(name for (name,) in project.fetch("SELECT name FROM tag ORDER BY name"))
 
 
-def common_tags(project: Project, image_ids: Iterable[int]) -> frozenset[str]:
+def common_tags(project: ProjectStore, image_ids: Iterable[int]) -> frozenset[str]:
     """Return the tags that all of these images have; none for no image."""
     chosen = set(image_ids)
     query = """SELECT name FROM tag JOIN image_tag ON tag_id = tag.id

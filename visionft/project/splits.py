@@ -23,7 +23,7 @@ from visionft.core.errors import NextStep, ProjectError
 from visionft.core.messages import Message, listed
 from visionft.data.types import SPLITS, Snapshot, SnapshotImage, Split
 from visionft.project.edits.changes import AssignSplits
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 
 @dataclass(slots=True)
@@ -128,7 +128,7 @@ def with_planned_splits(images: Snapshot, wish: SplitRequest) -> Snapshot:
 
 
 def assign_splits(
-    project: Project,
+    project: ProjectStore,
     *,
     val: float = 0.15,
     test: float = 0.15,
@@ -270,7 +270,7 @@ def _shares(val: float, test: float) -> dict[Split, float]:
     return {split: share for split, share in shares.items() if share > 0}
 
 
-def _keys(project: Project, pattern: str | None) -> dict[int, str]:
+def _keys(project: ProjectStore, pattern: str | None) -> dict[int, str]:
     """Return the pattern's match in the name of each matching image."""
     if pattern is None:
         return {}

@@ -1,4 +1,4 @@
-"""The project: created or opened once for writing, changed only through `Project.apply`, read from any thread.
+"""The project: created or opened once for writing, changed only through `ProjectStore.apply`, read from any thread.
 
 A project is a folder: `project.db` (the user's decisions), `images/` (copied images), `runs/` (one folder per training
 run) and `backups/`. The original images are never written to.
@@ -45,11 +45,11 @@ _WINDOW_FAULT = sentences(
 PROJECT_FOLDERS = (IMAGES_FOLDER, "runs", BACKUPS_FOLDER)
 
 
-class Project:
-    """An open project. Use `Project.create` or `Project.open`, and close it (or use it as a context manager)."""
+class ProjectStore:
+    """An open project, from `create` or `open`; close it, or use it as a context manager."""
 
     def __init__(self, path: Path, *, writable: bool) -> None:
-        """Open the project in `path`; use `Project.open`, with its check of the path."""
+        """Open the project in `path`; use `ProjectStore.open`, with its check of the path."""
         self.path = path  # the project folder, absolute
         self.database = Database(path, writable=writable)
         # Messages to the user: a network file system, a failed backup ...; see `forward_notices`.
@@ -325,7 +325,7 @@ class ProjectCopy:
     stopped: bool = False
 
 
-def duplicate_project(project: Project, target: Path, *, job: JobContext = SILENT_JOB) -> ProjectCopy:
+def duplicate_project(project: ProjectStore, target: Path, *, job: JobContext = SILENT_JOB) -> ProjectCopy:
     """Copy a project into a new or empty folder; both share the images outside it. Cancelled, it leaves nothing."""
     target = project_path(target)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):

@@ -21,7 +21,7 @@ from visionft.core.jobs import JobContext
 from visionft.core.messages import Message, listed, sentences
 from visionft.features.embedding import ensure_network
 from visionft.training.config.train_config import TrainConfig
-from visionft.training.runs.run_folder import BaseWeights, Run, TrainResult
+from visionft.training.runs.run_folder import BaseWeights, StoredRun, TrainResult
 
 if TYPE_CHECKING:
     from models.networks import LoadReport
@@ -117,7 +117,7 @@ def check_base_weights(run_dir: Path, weights: BaseWeights) -> None:
     raise RunError(Message(message, file=weights.file), hint)
 
 
-def base_weights_of(run: Run) -> BaseWeights:
+def base_weights_of(run: StoredRun) -> BaseWeights:
     """Return the base weights of a run; for a run of an older VisionFT, from its settings alone."""
     config = run.config
     is_pretrained = config.weights == PRETRAINED

@@ -52,7 +52,7 @@ from visionft.training.runs.manifest import (
 from visionft.training.runs.metrics_file import append_metrics
 from visionft.training.runs.run_folder import (
     RUNS_FOLDER,
-    Run,
+    StoredRun,
     TrainResult,
     claim_run_dir,
     load_run,
@@ -192,13 +192,13 @@ class Member:
         head: The head of a k-NN run, fitted to the current labels; None for other runs.
     """
 
-    run: Run
+    run: StoredRun
     trained_on: frozenset[str]
     held_out: HeldOutPredictions | None
     head: ReplacementHead | None = None
 
     @classmethod
-    def of(cls, run: Run, images: Snapshot, job: JobContext) -> "Member":
+    def of(cls, run: StoredRun, images: Snapshot, job: JobContext) -> "Member":
         """Create a member from a run.
 
         Raises:
@@ -433,9 +433,9 @@ def combine(
     return replace(combination, run=run_dir.name)
 
 
-def _member_runs(project_dir: Path, runs: Sequence[str]) -> list[Run]:
+def _member_runs(project_dir: Path, runs: Sequence[str]) -> list[StoredRun]:
     """Return the distinct runs, with ensembles replaced by their members; raises `RunError` if one is unsuitable."""
-    members: dict[str, Run] = {}
+    members: dict[str, StoredRun] = {}
     for name in runs:
         run = load_run(project_dir, name)
         for member in [load_run(project_dir, part.run) for part in run.parts] or [run]:

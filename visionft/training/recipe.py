@@ -26,7 +26,7 @@ from visionft.core.messages import Message
 from visionft.core.settings import range_words
 from visionft.training.base_weights import read_base_weights, stated_origin
 from visionft.training.config.train_config import FORMAT_VERSION, METHODS_FIELD, NETWORK_FIELD, TrainConfig
-from visionft.training.runs.run_folder import Run
+from visionft.training.runs.run_folder import StoredRun
 
 SETTINGS: Final = "settings"
 _CHOSEN = "# What was chosen: the rest is as the program has it by itself."
@@ -175,7 +175,7 @@ class Recipe:
     lines: Mapping[str, int] = field(default_factory=dict[str, int], compare=False)  # {key: line} in that file
 
     @classmethod
-    def of_run(cls, run: Run) -> Self:
+    def of_run(cls, run: StoredRun) -> Self:
         """Return the recipe of a run (RunError: it is an ensemble, or its `weights.json` is damaged)."""
         if run.parts:
             parts = ", ".join(part.run for part in run.parts)

@@ -31,7 +31,7 @@ from visionft.data.types import Snapshot, SnapshotImage, group_numbers
 from visionft.features.embedding import features_under
 from visionft.features.neighbours import MAX_EXACT_ROWS, nearest
 from visionft.training.runs.manifest import BEST_FOLDER
-from visionft.training.runs.run_folder import LIVE_INDEX_FILE, Run, project_of_run, read_run, require_weights
+from visionft.training.runs.run_folder import LIVE_INDEX_FILE, StoredRun, project_of_run, read_run, require_weights
 from visionft.training.runs.run_snapshot import read_snapshot
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ def index_digest(indexed: Snapshot, name: str) -> str:
     return digest.hexdigest()
 
 
-def run_index(run: Run, images: Snapshot, *, job: JobContext = SILENT_JOB) -> Index:
+def run_index(run: StoredRun, images: Snapshot, *, job: JobContext = SILENT_JOB) -> Index:
     """Return the index of a k-NN run for the labels of `images`, with the run's network and settings.
 
     It is read from its file, or fitted and written there.
@@ -218,7 +218,7 @@ def run_index(run: Run, images: Snapshot, *, job: JobContext = SILENT_JOB) -> In
     return Index(memory, indexed.class_names, {each: by_id[each] for each in memory.image_ids.tolist()}, held_out)
 
 
-def _fit(run: Run, indexed: Snapshot, job: JobContext) -> FittedKnn:
+def _fit(run: StoredRun, indexed: Snapshot, job: JobContext) -> FittedKnn:
     """Fit a k-NN classifier to features of the indexed images, as far as they have any.
 
     Raises:
@@ -307,7 +307,7 @@ def _read(
         return None
 
 
-def load_current_model(run: Run, images: Snapshot, *, job: JobContext = SILENT_JOB) -> "RunModel":
+def load_current_model(run: StoredRun, images: Snapshot, *, job: JobContext = SILENT_JOB) -> "RunModel":
     """Load the model of a run; k-NN, alone or in an ensemble, predicts from the current labels.
 
     Raises:
@@ -324,12 +324,12 @@ def load_current_model(run: Run, images: Snapshot, *, job: JobContext = SILENT_J
     return replace(model, labels=labels_digest(members, images))
 
 
-def is_live(run: Run) -> bool:
+def is_live(run: StoredRun) -> bool:
     """Return whether a run predicts from the current labels."""
     return not run.parts and run.config.method_row.is_live
 
 
-def members_of(run: Run) -> tuple[Run, ...]:
+def members_of(run: StoredRun) -> tuple[StoredRun, ...]:
     """Return the runs that predict for a run: itself, or the members of an ensemble that still exist."""
     if not run.parts:
         return (run,)
@@ -337,7 +337,7 @@ def members_of(run: Run) -> tuple[Run, ...]:
     return tuple(read_run(folder) for folder in folders if (folder / BEST_FOLDER).is_dir())
 
 
-def labels_digest(members: Sequence[Run], images: Snapshot) -> str:
+def labels_digest(members: Sequence[StoredRun], images: Snapshot) -> str:
     """Return a digest of the labels that runs predict from; empty where no label of now matters to them."""
     live = [member.name for member in members if is_live(member)]
     if not live:
@@ -348,7 +348,7 @@ def labels_digest(members: Sequence[Run], images: Snapshot) -> str:
         return "no labels"
 
 
-def training_snapshot(run: Run, images: Snapshot) -> Snapshot:
+def training_snapshot(run: StoredRun, images: Snapshot) -> Snapshot:
     """Return the images and splits that a run predicts from: its training snapshot, or the current images for k-NN.
 
     Raises:
@@ -357,7 +357,7 @@ def training_snapshot(run: Run, images: Snapshot) -> Snapshot:
     return images if is_live(run) else read_snapshot(run.path)
 
 
-def fitted_head(run: Run, index: Index) -> "ReplacementHead":
+def fitted_head(run: StoredRun, index: Index) -> "ReplacementHead":
     """Return the classifier head of a k-NN run for an index."""
     from models.heads.solutions import state_of
     from visionft.training.runs.run_model import ReplacementHead

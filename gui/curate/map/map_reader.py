@@ -20,7 +20,7 @@ from visionft.analysis.image_map import ImageMap, Method, read_map
 from visionft.data.types import SPLITS, Snapshot
 from visionft.features.feature_store import current_kind
 from visionft.project.queries import class_rows
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 from visionft.training.evaluation.stored import evaluation_file, read_evaluation
 from visionft.training.runs.run_folder import list_runs
 
@@ -59,7 +59,7 @@ class MapData:
     colourings: Mapping[str, str]  # {way to colour the map: its words}
 
 
-def read_map_data(project: Project, method: Method, by: str) -> MapData:
+def read_map_data(project: ProjectStore, method: Method, by: str) -> MapData:
     """Read the map of a project with its colouring; safe in any thread."""
     images = project.snapshot()
     found = read_map(project.path, images, method=method) or read_map(project.path, images, method="pca")
@@ -93,7 +93,7 @@ def _sample(image_ids: np.ndarray) -> np.ndarray:
     return np.sort(np.argsort(mixed)[:MAX_POINTS])
 
 
-def _coloured(project: Project, images: Snapshot, ids: Sequence[int], by: str) -> Groups:
+def _coloured(project: ProjectStore, images: Snapshot, ids: Sequence[int], by: str) -> Groups:
     """Return the group of each image (N,), and the groups."""
     if by == BY_SPLIT:
         colours: dict[str, ClassColour] = {"train": 0, "val": 1, "test": 4}  # blue, orange, violet
@@ -123,7 +123,7 @@ def _coloured(project: Project, images: Snapshot, ids: Sequence[int], by: str) -
     return _named((class_of.get(each, "") for each in ids), colours, without)
 
 
-def _by_date(project: Project, ids: Sequence[int]) -> Groups:
+def _by_date(project: ProjectStore, ids: Sequence[int]) -> Groups:
     """Group images by import date: one group for each import; above five the nearest are merged."""
     with project.reading() as connection:
         rows = connection.execute("SELECT id, added_at FROM image WHERE removed_at IS NULL").fetchall()

@@ -31,7 +31,7 @@ from visionft.data.decode import IMAGE_SUFFIXES
 from visionft.data.types import Snapshot
 from visionft.features.feature_store import current_kind, load_features
 from visionft.project.queries import ImageRow
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 compute_features = lazy_function("visionft.analysis.similar:compute_features")
 _SIDE_PX = 76
@@ -74,14 +74,14 @@ class RankReader:
     def __init__(self) -> None:
         self._cached: tuple[tuple[Path, int, str], Ranking, Snapshot] | None = None
 
-    def __call__(self, project: Project, examples: Examples, newest: int) -> RankResult:
+    def __call__(self, project: ProjectStore, examples: Examples, newest: int) -> RankResult:
         """Rank images, in any thread; `newest` is the highest image id of the project."""
         try:
             return self._rank(project, examples, newest)
         except VisionFTError as error:
             return RankResult(refusal=error.message)
 
-    def _rank(self, project: Project, examples: Examples, newest: int) -> RankResult:
+    def _rank(self, project: ProjectStore, examples: Examples, newest: int) -> RankResult:
         kind = current_kind(project.path, project.image_reading)
         sides = (examples.like, examples.unlike)
         files = tuple(picked for side in sides for picked in side if isinstance(picked, Path))

@@ -59,7 +59,7 @@ Image.MAX_IMAGE_PIXELS = int(MAX_MEGAPIXELS * 1e6)  # Pillow warns above it, and
 warnings.simplefilter("error", Image.DecompressionBombWarning)
 
 
-class Classifier:
+class LoadedModel:
     """A model that VisionFT exported. One session answers all threads; each image takes one."""
 
     def __init__(self, path: Path) -> None:
@@ -155,11 +155,11 @@ class LimitedBody:
         await self.app(scope, counted, send)
 
 
-def load_classifier(name: str) -> Classifier:
+def load_model(name: str) -> LoadedModel:
     """Return the classifier of a file, given by its path or by its name in the export (RuntimeError: not found)."""
     path = Path(name) if Path(name).is_file() else EXPORT_FOLDER / name
     try:
-        classifier = Classifier(path)
+        classifier = LoadedModel(path)
     except FileNotFoundError:
         raise RuntimeError(f"{path} is missing. Keep this file in the folder of the export.") from None
     except Exception as error:
@@ -176,7 +176,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Before the first request, load the model and bound the threads, and so the memory."""
     anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
     if not hasattr(app.state, "classifier"):  # another program started the server
-        app.state.classifier = load_classifier(MODEL)
+        app.state.classifier = load_model(MODEL)
     yield
 
 
@@ -184,7 +184,7 @@ app = FastAPI(title="Image classifier", lifespan=lifespan, redoc_url=None)
 app.add_middleware(LimitedBody)
 
 
-def loaded_classifier() -> Classifier:
+def loaded_model() -> LoadedModel:
     """Return the classifier (HTTPException: the server was started without its `lifespan`)."""
     if not hasattr(app.state, "classifier"):
         raise HTTPException(503, "No model is loaded. Start the server with its lifespan events on.")
@@ -194,14 +194,14 @@ def loaded_classifier() -> Classifier:
 @app.get("/health")
 async def health() -> dict[str, str]:
     """Tell that the model is loaded."""
-    loaded_classifier()
+    loaded_model()
     return {"status": "ok"}
 
 
 @app.get("/model")
 async def model() -> dict[str, Any]:
     """Tell the classes and the limits."""
-    classifier = loaded_classifier()
+    classifier = loaded_model()
     limits = {"request_mb": MAX_REQUEST_MB, "images": MAX_IMAGES, "megapixels": MAX_MEGAPIXELS, "formats": FORMATS}
     named = {"file": classifier.file, "classes": classifier.class_names, "thresholds": classifier.thresholds}
     return {**named, "limits": limits}
@@ -210,7 +210,7 @@ async def model() -> dict[str, Any]:
 @app.post("/predict")
 async def predict(file: UploadFile) -> dict[str, Any]:
     """Classify one image."""
-    return await run_in_threadpool(loaded_classifier().classify, file.file)
+    return await run_in_threadpool(loaded_model().classify, file.file)
 
 
 @app.post("/predict/batch")
@@ -236,7 +236,7 @@ if __name__ == "__main__":
     parser.add_argument("--port", type=int, default=8000)
     given = parser.parse_args()
     try:
-        app.state.classifier = load_classifier(given.model)
+        app.state.classifier = load_model(given.model)
     except RuntimeError as error:
         raise SystemExit(str(error)) from None
     uvicorn.run(app, host=given.host, port=given.port, limit_concurrency=256, timeout_keep_alive=5)

@@ -17,7 +17,7 @@ from visionft.analysis.scan import CHECKS
 from visionft.core.errors import NextStep, ProjectError
 from visionft.core.events import Progress
 from visionft.data.decode import decode
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 
 class DullCheck(Check):
@@ -90,7 +90,7 @@ def look_at() -> Callable[[Path], CheckResult]:
     """Return a function to run the check on a project, as the command line does."""
 
     def look_at(project_dir: Path) -> CheckResult:
-        with Project.open(project_dir) as project:
+        with ProjectStore.open(project_dir) as project:
             return CHECKS["dull"].run(Inputs(project_dir, project.snapshot()))
 
     return look_at

@@ -11,7 +11,7 @@ from visionft.analysis.report import read_report
 from visionft.project.edits.changes import LabelImages
 from visionft.project.importing.importer import import_source
 from visionft.project.queries import image_rows
-from visionft.project.store import Project, duplicate_project
+from visionft.project.store import ProjectStore, duplicate_project
 
 KEY, LEFT = Qt.Key, Qt.MouseButton.LeftButton
 
@@ -20,10 +20,10 @@ KEY, LEFT = Qt.Key, Qt.MouseButton.LeftButton
 def page(open_curate, use_views, grey_dir: Path, tmp_path: Path) -> CuratePage:
     """Return the page of a project with three cats that are bird, dog and bird in a copy."""
     use_views(ConflictsView)
-    with Project.open(grey_dir) as project:
+    with ProjectStore.open(grey_dir) as project:
         copy = duplicate_project(project, tmp_path / "copy").path
         project.apply(LabelImages((1, 2, 3), "cat"))
-        with Project.open(copy) as other:
+        with ProjectStore.open(copy) as other:
             other.apply(LabelImages((1, 2, 3), "dog"))
             other.apply(LabelImages((1, 3), "bird"))
         assert len(import_source(project, copy).conflicts) == 3

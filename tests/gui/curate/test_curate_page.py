@@ -9,7 +9,7 @@ from visionft.analysis.scan import CHECKS
 from visionft.core.jobs import JobCancelled
 from visionft.project.importing.importer import import_source
 from visionft.project.queries import find_images, image_rows
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 LEFT = Qt.MouseButton.LeftButton
 KEY = Qt.Key
@@ -190,7 +190,7 @@ def test_a_cancelled_or_failed_check_says_so_and_keeps_the_earlier_result(qtbot,
 def test_without_a_project_or_images_the_page_says_so(window, open_curate, tmp_path):
     window.show_page("curate")
     assert window.page("curate").empty.isVisible()
-    with Project.create(tmp_path / "bare"):
+    with ProjectStore.create(tmp_path / "bare"):
         pass
     page = open_curate(tmp_path / "bare")
     assert page.empty.isVisible() and page.empty.button.isVisible()

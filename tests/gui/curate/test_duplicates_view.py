@@ -8,7 +8,7 @@ from gui.curate.duplicates_view import DuplicatesView
 from visionft.analysis.check import CheckResult, Issue, write_result
 from visionft.analysis.duplicates import Duplicates
 from visionft.project.queries import find_images, image_rows
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 KEY = Qt.Key
 # Of the twelve images (1 to 6 birds, 7 to 12 cats): a near group of three, an exact pair, a pair of bird and cat, and
@@ -20,7 +20,7 @@ BEST = (2, 1, 3, 9, 8, 6, 7, 10, 11, 4, 5, 12)
 @pytest.fixture
 def page(open_curate, grey_dir, use_views) -> CuratePage:
     use_views(DuplicatesView, check=Duplicates())
-    with Project.open(grey_dir) as project:
+    with ProjectStore.open(grey_dir) as project:
         contents = {image.image_id: image.sha256 for image in project.snapshot().images}
     scores: dict[int, float] = {}
     for first, second, score in PAIRS:

@@ -16,7 +16,7 @@ from visionft.analysis.label_errors import LabelErrors
 from visionft.analysis.scan import CHECKS
 from visionft.features.feature_store import FeatureKind, make_current
 from visionft.project.queries import image_rows
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 KEY, LEFT = Qt.Key, Qt.MouseButton.LeftButton
 CLASSES = ("apple", "pear")
@@ -40,7 +40,7 @@ def page(open_curate, tmp_path: Path) -> CuratePage:
             pixels = rng.integers(0, 256, (16, 16, 3), np.uint8)
             Image.fromarray(pixels).save(tmp_path / "fruit" / name / f"{name} {number}.png")
     folder = project_of(tmp_path / "fruits", tmp_path / "fruit")
-    with Project.open(folder) as project:
+    with ProjectStore.open(folder) as project:
         images = project.snapshot()
         centres = 3 * rng.normal(size=(2, 16))
         truth = [image.labels[0] or int(int(image.path.stem.split()[1]) in WRONG) for image in images.images]

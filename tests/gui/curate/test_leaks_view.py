@@ -11,7 +11,7 @@ from gui.kit import dialogs
 from visionft.analysis.check import CheckResult, Issue, read_result, write_result
 from visionft.analysis.leaks import Leaks
 from visionft.project.edits.changes import AssignSplits
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_snapshot import write_snapshot
 
@@ -26,7 +26,7 @@ CLASSES = {number: "bird" if number <= 6 else "cat" for number in range(1, 13)}
 def page(open_curate, grey_dir, write_run, write_evaluation, use_views) -> CuratePage:
     """Return the view of two groups across splits, and of a run with only the leaked image right."""
     use_views(LeaksView, check=Leaks())
-    with Project.open(grey_dir) as project:
+    with ProjectStore.open(grey_dir) as project:
         contents = {image.image_id: image.sha256 for image in project.snapshot().images}
         project.apply(AssignSplits({1: "train", 2: "train", 3: "test", 7: "val", 8: "test"}))
     findings = tuple(
@@ -36,7 +36,7 @@ def page(open_curate, grey_dir, write_run, write_evaluation, use_views) -> Curat
     facts = {"doubles": [list(pair) for pair in PAIRS], "groupings": []}
     result = CheckResult(check="leaks", issues=findings, threshold=0.5, checked=12, newest=12, facts=facts)
     write_result(grey_dir, result)
-    with Project.open(grey_dir) as project:
+    with ProjectStore.open(grey_dir) as project:
         write_run(grey_dir, RUN, TrainConfig(), accuracies=[0.5])
         write_snapshot(grey_dir / "runs" / RUN, project.snapshot())
     said = [(CLASSES[each], CLASSES[each] if each == 3 else "neither", 0.9) for each in (3, 4, 5, 9, 10)]

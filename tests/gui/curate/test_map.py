@@ -15,7 +15,7 @@ from visionft.analysis.image_map import draw_map
 from visionft.features.feature_store import FeatureKind, make_current
 from visionft.project.edits.changes import RemoveImages
 from visionft.project.queries import image_rows
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 LEFT, RIGHT = Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton
 HELD = Qt.KeyboardModifier
@@ -128,7 +128,7 @@ def test_hovering_says_which_image_it_is(qtbot, canvas):
 
 def give_features(project_dir) -> None:
     """Give each image generated features: the two classes are separable."""
-    with Project.open(project_dir) as project:
+    with ProjectStore.open(project_dir) as project:
         images = project.snapshot().images
     random = np.random.default_rng(0)
     vectors = np.stack([random.normal(size=16) + 6 * (image.labels[0] == 1) for image in images]).astype(np.float16)

@@ -16,7 +16,7 @@ from gui.curate.report_view import ReportView
 from visionft.analysis.check import APPROXIMATE, APPROXIMATE_TEXT, Inputs, write_result
 from visionft.analysis.quality import Quality
 from visionft.project.edits.changes import UnlabelImages
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 LEFT = Qt.MouseButton.LeftButton
 
@@ -46,7 +46,7 @@ def scenes(tmp_path: Path) -> Path:
 @pytest.fixture
 def page(qtbot, open_curate, scenes: Path) -> CuratePage:
     """Return the page of a checked project, with the report in front."""
-    with Project.open(scenes) as project:
+    with ProjectStore.open(scenes) as project:
         Quality().run(Inputs(scenes, project.snapshot()))
     page = open_curate(scenes, "report")
     qtbot.waitUntil(lambda: bool(cards(page)), timeout=5000)
@@ -96,7 +96,7 @@ class TestReport:
         qtbot.waitUntil(lambda: cards(page)["Quality"].figure == "2", timeout=60_000)
 
     def test_an_approximate_check_says_so(self, qtbot, open_curate, scenes):
-        with Project.open(scenes) as project:
+        with ProjectStore.open(scenes) as project:
             write_result(scenes, replace(Quality().run(Inputs(scenes, project.snapshot())), facts={APPROXIMATE: True}))
         page = open_curate(scenes, "report")
         qtbot.waitUntil(lambda: "Quality" in cards(page), timeout=5000)

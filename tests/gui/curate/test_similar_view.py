@@ -11,7 +11,7 @@ from gui.curate.similar.similar_view import SimilarView
 from gui.state import ChosenImages
 from visionft.project.edits.changes import RemoveImages
 from visionft.project.queries import image_rows
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 LEFT = Qt.MouseButton.LeftButton
 
@@ -19,7 +19,7 @@ LEFT = Qt.MouseButton.LeftButton
 @pytest.fixture
 def similar_page(open_curate, grey_dir, use_views):
     use_views(SimilarView)
-    with Project.open(grey_dir) as project:
+    with ProjectStore.open(grey_dir) as project:
         embed(grey_dir, project.snapshot())
     return open_curate(grey_dir, "similar")
 

@@ -11,12 +11,12 @@ from run_files import write_evaluation
 from gui.kit.run_table import ACCURACY, best_run, kept_words, quality_words, run_cells
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.evaluation.unseen import unseen_evaluation
-from visionft.training.runs.run_folder import Run
+from visionft.training.runs.run_folder import StoredRun
 
 
 def run(
     *accuracies: float, kept: int, name: str = "001", share: float = 1.0, has_weights: bool = True, method: str = "full"
-) -> Run:
+) -> StoredRun:
     """Return a run with these accuracies by epoch, from 0; the loss falls to the end."""
     epochs = tuple(
         epoch_done(
@@ -29,7 +29,7 @@ def run(
         )
         for number, accuracy in enumerate(accuracies)
     )
-    return Run(
+    return StoredRun(
         name=name,
         path=Path(name),
         config=TrainConfig(method=method),

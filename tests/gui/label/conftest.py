@@ -12,7 +12,7 @@ from PySide6.QtCore import Qt
 
 from gui.label.label_page import LabelPage
 from visionft.project.edits.changes import LabelImages, UnlabelImages
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 SHADES = {"red": (200, 40, 40), "green": (40, 160, 60), "blue": (40, 70, 200)}
 EACH = 20
@@ -41,7 +41,7 @@ def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / "images" / name).mkdir(parents=True)
         for number in range(EACH):
             _draw(folder / "images" / name / f"{name}_{number:03d}.png", name, source)
-    with Project.open(project_of(folder / "project", folder / "images")) as project:
+    with ProjectStore.open(project_of(folder / "project", folder / "images")) as project:
         images = project.snapshot()
         embed(folder / "project", images)
         project.apply(UnlabelImages(tuple(image.image_id for image in images.images)))
@@ -58,7 +58,7 @@ def featured_dir(shapes: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def truth(featured_dir: Path) -> dict[int, str]:
     """Return {image id: its true class}."""
-    with Project.open(featured_dir, read_only=True) as project:
+    with ProjectStore.open(featured_dir, read_only=True) as project:
         return {image.image_id: image.path.parent.name for image in project.snapshot().images}
 
 
@@ -68,7 +68,7 @@ def label_first(featured_dir: Path, truth: dict[int, str]) -> Callable[[int], li
 
     def label(each: int) -> list[int]:
         chosen: list[int] = []
-        with Project.open(featured_dir) as project:
+        with ProjectStore.open(featured_dir) as project:
             for name in SHADES:
                 ids = [image_id for image_id, real in truth.items() if real == name][:each]
                 project.apply(LabelImages(tuple(ids), name))
@@ -120,7 +120,7 @@ def stored() -> Callable[[LabelPage], dict[int, list[str]]]:
     """Return a function for the labels as a second connection reads them: {image: its classes}."""
 
     def stored(page: LabelPage) -> dict[int, list[str]]:
-        with Project.open(page.state.path, read_only=True) as project:
+        with ProjectStore.open(page.state.path, read_only=True) as project:
             snapshot = project.snapshot()
         return {image.image_id: [snapshot.class_names[index] for index in image.labels] for image in snapshot.images}
 

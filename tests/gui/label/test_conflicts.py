@@ -14,7 +14,7 @@ from gui.home.import_report import LeftOutDialog
 from gui.label.image_search import IN_CONFLICT
 from gui.label.label_page import LabelPage
 from gui.shell.window import MainWindow
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 LEFT, CONTROL = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.ControlModifier
 
@@ -47,7 +47,7 @@ def page(torn: MainWindow) -> LabelPage:
 
 def stored(page: LabelPage) -> tuple[int, int]:
     """Return labelled images and conflicts as a second reader sees them."""
-    with Project.open(page.state.path, read_only=True) as project:
+    with ProjectStore.open(page.state.path, read_only=True) as project:
         return project.summary().labelled, project.summary().conflicts
 
 

@@ -8,7 +8,7 @@ from PySide6.QtCore import Qt
 
 from visionft.features.feature_store import current_kind
 from visionft.project.edits.changes import LabelImages, UnlabelImages
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 LEFT = Qt.MouseButton.LeftButton
 
@@ -65,7 +65,7 @@ def test_the_viewer_shows_the_labelled_images_that_are_the_reason(qtbot, wait, p
 
 @pytest.mark.slow
 def test_without_features_the_menu_computes_them_and_then_suggests(wait, window, open_label, project_dir):
-    with Project.open(project_dir) as project:
+    with ProjectStore.open(project_dir) as project:
         ids = [image.image_id for image in project.snapshot().images]
         project.apply(UnlabelImages(tuple(ids[::2])))
     page = open_label(project_dir)
@@ -73,7 +73,7 @@ def test_without_features_the_menu_computes_them_and_then_suggests(wait, window,
     page.labels.suggesting.menu(page).actions()[0].trigger()
     assert window.state.jobs.pending
     wait(lambda: not window.state.jobs.pending)
-    with Project.open(project_dir, read_only=True) as project:
+    with ProjectStore.open(project_dir, read_only=True) as project:
         assert current_kind(project_dir, project.image_reading) is not None
     wait(page.suggestion_bar.isVisible)
     assert counts(page) == (13, 12)
@@ -81,7 +81,7 @@ def test_without_features_the_menu_computes_them_and_then_suggests(wait, window,
 
 @pytest.mark.slow
 def test_with_several_labels_there_is_no_check(qtbot, wait, window, open_label, shapes, tmp_path):
-    with Project.open(project_of(tmp_path / "several", shapes / "images", task="multi")) as project:
+    with ProjectStore.open(project_of(tmp_path / "several", shapes / "images", task="multi")) as project:
         shutil.copytree(shapes / "project" / "features", tmp_path / "several" / "features")
         project.apply(UnlabelImages(tuple(image.image_id for image in project.snapshot().images if image.image_id % 4)))
     page = open_label(tmp_path / "several")

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QInputDialog
 from gui.label.label_page import LabelPage
 from visionft.analysis.suggestions import Suggestion, write_suggestions
 from visionft.project.edits.changes import UnlabelImages
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 from visionft.training.config.train_config import TrainConfig
 
 LEFT, CONTROL, SHIFT = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
@@ -18,7 +18,7 @@ SHARES = (0.99, 0.55, 0.97, 0.40, 0.80)
 @pytest.fixture
 def suggested(project_dir) -> list[int]:
     """Return five unlabelled images of a project with a run's suggestion “red” for each, confident or not."""
-    with Project.open(project_dir) as project:
+    with ProjectStore.open(project_dir) as project:
         images = project.snapshot().images[:5]
         ids = [image.image_id for image in images]
         project.apply(UnlabelImages(tuple(ids)))
@@ -124,7 +124,7 @@ def test_a_real_run_suggests_for_every_unlabelled_image(qtbot, choose_in, window
     from visionft.training.loop.train import train
 
     folder = project_of(tmp_path / "real", images, has_splits=True)
-    with Project.open(folder) as project:
+    with ProjectStore.open(folder) as project:
         config = TrainConfig(backbone="test_resnet", method="full", weights="random", image_size=32, batch_size=8)
         train(config.with_settings(["epochs=1", "device=cpu"]), project.snapshot(), folder / "runs" / "001-tiny")
         project.apply(UnlabelImages(tuple(image.image_id for image in project.snapshot().labelled("test"))))

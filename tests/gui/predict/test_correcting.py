@@ -8,7 +8,7 @@ from PySide6.QtGui import QGuiApplication, QImage
 from gui.kit import dialogs
 from visionft.project.labelling import find_image
 from visionft.project.queries import class_rows, find_images, image_rows
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 LEFT, ENTER = Qt.MouseButton.LeftButton, Qt.Key.Key_Return
 
@@ -21,7 +21,7 @@ def say(qtbot, window, page, name):
 
 
 def labels(window, path: Path) -> tuple[str, ...]:
-    project: Project = window.state.session.project
+    project: ProjectStore = window.state.session.project
     return image_rows(project, (find_image(project, path),))[0].labels
 
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from visionft.project.edits.changes import AssignSplits
 from visionft.project.importing.importer import import_source
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 from visionft.training.config.train_config import TrainConfig
 
 RUN = "001-resnet18-lora"
@@ -25,7 +25,7 @@ def folder(tmp_path: Path) -> Path:
         image.save(place / f"{number}.png")
         if number < 2:
             image.resize((80, 60)).save(place / f"{number}-small.png")
-    with Project.create(tmp_path / "scene project") as project:
+    with ProjectStore.create(tmp_path / "scene project") as project:
         import_source(project, tmp_path / "scenes")
     return tmp_path / "scene project"
 
@@ -43,7 +43,7 @@ def test_dividing_says_which_groups_it_kept_together(open_page, window, folder, 
 def test_the_result_names_leaked_test_images_before_any_check(
     qtbot, open_page, texts_of, folder, write_run, write_evaluation
 ):
-    with Project.open(folder) as project:
+    with ProjectStore.open(folder) as project:
         ids = [image.image_id for image in project.snapshot().images]
         project.apply(AssignSplits({each: "test" if each in ids[:4] else "train" for each in ids}))
     write_run(folder, RUN, TrainConfig(), accuracies=[0.5])

@@ -21,7 +21,7 @@ from visionft.project.edits.changes import AddClass, RemoveImages
 from visionft.project.formats.registry import FORMATS
 from visionft.project.importing.importer import import_source
 from visionft.project.safety.backups import list_backups
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 LEFT = Qt.MouseButton.LeftButton
 
@@ -93,7 +93,7 @@ def test_labels_are_exported_and_come_in_again(qtbot, opened, finish, tmp_path, 
     finish()
     assert "25" in opened.toasts.message()
     source = tmp_path / file if FORMATS[kind].is_file else tmp_path / "out" / "project"
-    with Project.create(tmp_path / "again") as again:
+    with ProjectStore.create(tmp_path / "again") as again:
         assert import_source(again, source).classes == {"blue": 7, "green": 8, "red": 10}
 
 
@@ -159,7 +159,7 @@ def test_without_a_trash_nothing_happens(opened, agrees, monkeypatch):
     monkeypatch.setattr(QFile, "moveToTrash", lambda _name: False)
     run(opened, "project.delete")
     assert str(path) in opened.toasts.message()
-    with Project.open(path) as project:
+    with ProjectStore.open(path) as project:
         assert project.summary().images == 25
 
 
@@ -170,7 +170,7 @@ def microscope(window, tmp_path) -> Path:
     values = np.linspace(400, 1300, 40 * 50).reshape(40, 50).astype(np.uint16)
     for number in range(3):
         tifffile.imwrite(tmp_path / "deep" / f"{number}.tif", np.roll(values, number))
-    with Project.create(tmp_path / "microscope") as project:
+    with ProjectStore.create(tmp_path / "microscope") as project:
         import_source(project, tmp_path / "deep")
     window.state.open_project(tmp_path / "microscope")
     return tmp_path / "microscope"

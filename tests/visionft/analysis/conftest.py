@@ -10,12 +10,12 @@ import pytest
 import run_files
 
 from visionft.cli import main
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.runs.run_snapshot import write_snapshot
 
 
-def _write_run(project: Project, *, right: Collection[int]) -> None:
+def _write_run(project: ProjectStore, *, right: Collection[int]) -> None:
     """Write a run on the project's present images, with the files of an evaluation on test."""
     name, images = "001-resnet18-linear", project.snapshot()
     run_files.write_run(project.path, name, TrainConfig(), accuracies=[], classes=images.class_names)

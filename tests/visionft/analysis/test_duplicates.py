@@ -31,7 +31,7 @@ from visionft.project.edits.changes import AssignSplits
 from visionft.project.edits.image_changes import KeepOneDuplicate, TagImages
 from visionft.project.edits.verdicts import MarkFindingsFine
 from visionft.project.queries import find_conflicts, image_rows
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 
 @pytest.fixture(scope="session")
@@ -112,7 +112,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, drawn) -> Path:
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory, folder: Path) -> Path:
-    with Project.open(project_of(tmp_path_factory.mktemp("prepared") / "project", folder)) as project:
+    with ProjectStore.open(project_of(tmp_path_factory.mktemp("prepared") / "project", folder)) as project:
         embed(project.path, project.snapshot(), size=32)
         return project.path
 
@@ -120,20 +120,20 @@ def prepared(tmp_path_factory: pytest.TempPathFactory, folder: Path) -> Path:
 @pytest.fixture
 def project(tmp_path: Path, prepared: Path):
     shutil.copytree(prepared, tmp_path / "project")
-    with Project.open(tmp_path / "project") as project:
+    with ProjectStore.open(tmp_path / "project") as project:
         yield project
 
 
-def names(project: Project) -> dict[int, str]:
+def names(project: ProjectStore) -> dict[int, str]:
     return {image.image_id: image.path.name for image in project.snapshot().images}
 
 
-def ids_of(project: Project) -> dict[str, int]:
+def ids_of(project: ProjectStore) -> dict[str, int]:
     return {name: image_id for image_id, name in names(project).items()}
 
 
 @pytest.mark.slow
-def test_copies_are_found_and_grouped(project: Project):
+def test_copies_are_found_and_grouped(project: ProjectStore):
     result = Duplicates().run(Inputs(project.path, project.snapshot()))
     name_of = names(project)
     groups = {frozenset(name_of[each] for each in group.image_ids): group for group in duplicate_groups(result)}
@@ -154,7 +154,7 @@ def test_copies_are_found_and_grouped(project: Project):
     assert issues["2-small.png"].group == issues["2.png"].group > 0
 
 
-def test_the_fast_search_of_many_images_finds_them_too_and_says_so(project: Project):
+def test_the_fast_search_of_many_images_finds_them_too_and_says_so(project: ProjectStore):
     inputs = Inputs(project.path, project.snapshot())
     exact, fast = (duplicate_pairs.compare_all(inputs, check="duplicates", max_exact=most) for most in (100, 5))
     assert duplicate_groups(fast) == duplicate_groups(exact)
@@ -176,7 +176,7 @@ def test_similar_hashes_are_found_among_many(max_exact: int, bits: int):
 
 
 @pytest.mark.slow
-def test_the_commands_act_on_look_alikes_only_when_that_is_meant(project: Project, monkeypatch, run_json):
+def test_the_commands_act_on_look_alikes_only_when_that_is_meant(project: ProjectStore, monkeypatch, run_json):
     monkeypatch.setattr(duplicate_pairs, "fit_tail", lambda *_: Tail(MAX_THRESHOLD, float("nan"), 0))
     project.apply(AssignSplits({each: "train" if "-" in name else "test" for each, name in names(project).items()}))
     path = str(project.path)
@@ -193,7 +193,7 @@ def test_the_commands_act_on_look_alikes_only_when_that_is_meant(project: Projec
         assert code == 0 and done[check][changed] > 0
 
 
-def test_contradicting_labels_come_first_and_are_left_to_a_person(project: Project):
+def test_contradicting_labels_come_first_and_are_left_to_a_person(project: ProjectStore):
     result = Duplicates().run(Inputs(project.path, project.snapshot()))
     groups = current_groups(project, result)
     assert groups[0].is_conflict
@@ -204,7 +204,7 @@ def test_contradicting_labels_come_first_and_are_left_to_a_person(project: Proje
     assert not in_conflict & {*change.groups, *(each for others in change.groups.values() for each in others)}
 
 
-def test_keeping_one_takes_over_what_is_known_and_is_undone_at_once(project: Project):
+def test_keeping_one_takes_over_what_is_known_and_is_undone_at_once(project: ProjectStore):
     kept, other = (ids_of(project)[name] for name in ("4.png", "4-again.bmp"))
     project.apply(TagImages((other,), "holiday"))
     project.apply(AssignSplits({other: "val"}))
@@ -219,7 +219,7 @@ def test_keeping_one_takes_over_what_is_known_and_is_undone_at_once(project: Pro
     assert other in names(project)
 
 
-def test_keeping_one_of_contradicting_labels_makes_a_conflict_of_them(project: Project):
+def test_keeping_one_of_contradicting_labels_makes_a_conflict_of_them(project: ProjectStore):
     kept, other = (ids_of(project)[name] for name in ("2.png", "2-small.png"))
     project.apply(KeepOneDuplicate({kept: (other,)}))
     (conflict,) = find_conflicts(project)
@@ -231,7 +231,7 @@ def test_keeping_one_of_contradicting_labels_makes_a_conflict_of_them(project: P
         project.apply(KeepOneDuplicate({kept: (other,), other: (kept,)}))
 
 
-def test_what_a_person_judged_and_what_has_gone_is_left_out(project: Project):
+def test_what_a_person_judged_and_what_has_gone_is_left_out(project: ProjectStore):
     result = Duplicates().run(Inputs(project.path, project.snapshot()))
     ids = ids_of(project)
     project.apply(MarkFindingsFine("duplicates", ((ids["2.png"], ids["2-small.png"]),)))
@@ -242,7 +242,7 @@ def test_what_a_person_judged_and_what_has_gone_is_left_out(project: Project):
     assert len(left) == 2
 
 
-def test_a_stop_is_told_and_a_lost_image_named(project: Project, folder: Path):
+def test_a_stop_is_told_and_a_lost_image_named(project: ProjectStore, folder: Path):
     with pytest.raises(JobCancelled):
         Duplicates().run(Inputs(project.path, project.snapshot(), job=JobContext(cancelled=lambda: True)))
     (lost,) = [image for image in project.snapshot().images if image.path.name == "11.png"]

@@ -20,7 +20,7 @@ from visionft.data.types import Snapshot, SnapshotImage
 from visionft.project.edits.changes import AssignSplits
 from visionft.project.edits.verdicts import MarkFindingsFine
 from visionft.project.importing.importer import import_source
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 from visionft.training.evaluation.stored import StoredEvaluation, StoredPrediction
 
 LEAKED, OTHERS = 8, 8  # test images of each class with and without a partner in training
@@ -73,7 +73,7 @@ def project(tmp_path: Path, write_run: Callable[..., None]):
         for shade, name in enumerate(("cat", "dog")):
             (tmp_path / "images" / name).mkdir(parents=True, exist_ok=True)
             Image.new("RGB", (8, 8), (9 * number, 200 * shade, 0)).save(tmp_path / "images" / name / f"{number}.png")
-    with Project.create(tmp_path / "project") as project:
+    with ProjectStore.create(tmp_path / "project") as project:
         import_source(project, tmp_path / "images")
         images = project.snapshot().images
         number_of = {image.image_id: int(image.path.stem) for image in images}
@@ -91,7 +91,7 @@ def project(tmp_path: Path, write_run: Callable[..., None]):
         yield project
 
 
-def test_mending_does_not_whitewash_the_runs_before(project: Project):
+def test_mending_does_not_whitewash_the_runs_before(project: ProjectStore):
     (before,) = current_leak_free_accuracies(project)
     assert (before.run, before.split, before.images, before.leaked) == ("001-resnet18-linear", "test", 32, 16)
     assert (before.accuracy, before.without) == (0.5, 0)
@@ -104,7 +104,7 @@ def test_mending_does_not_whitewash_the_runs_before(project: Project):
     assert current_leak_free_accuracies(project) == (before,)
 
 
-def test_neither_images_judged_fine_nor_a_run_without_its_images_leak(project: Project):
+def test_neither_images_judged_fine_nor_a_run_without_its_images_leak(project: ProjectStore):
     result = read_result(project.path, "leaks")
     assert result is not None
     project.apply(MarkFindingsFine("duplicates", tuple(related_images(project, result).pairs)))

@@ -25,7 +25,7 @@ from visionft.features.near_duplicates import near_duplicates
 from visionft.project.edits.changes import LabelImages
 from visionft.project.importing.importer import import_source
 from visionft.project.splits import SplitRequest, assign_splits
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 CLASSES = ("bottle", "box")
 COPIED = (0, 1, 2)  # numbers of the photographs of which there are copies
@@ -70,8 +70,8 @@ def write_set(folder: Path, photographs: Sequence[Image.Image], *, copied: Seque
             save(copy, folder / name / f"{chr(110 + place)}{number:02}.jpg", quality=70)
 
 
-def made(path: Path, source: Path) -> Project:
-    project = Project.create(path)
+def made(path: Path, source: Path) -> ProjectStore:
+    project = ProjectStore.create(path)
     import_source(project, source)
     return project
 
@@ -84,11 +84,11 @@ def project(tmp_path: Path, photographs):
         yield project
 
 
-def splits_of(project: Project) -> dict[str, Split | None]:
+def splits_of(project: ProjectStore) -> dict[str, Split | None]:
     return {image.path.stem: image.split for image in project.snapshot().images}
 
 
-def sides(project: Project, number: int) -> set[Split | None]:
+def sides(project: ProjectStore, number: int) -> set[Split | None]:
     """Return the splits of a photograph and its copies."""
     return {split for name, split in splits_of(project).items() if name.endswith(f"{number:02}")}
 
@@ -107,7 +107,7 @@ def test_without_near_duplicates_the_split_is_as_ever(tmp_path: Path, photograph
             project.undo()
 
 
-def test_copies_stay_on_one_side_and_the_report_says_so(project: Project):
+def test_copies_stay_on_one_side_and_the_report_says_so(project: ProjectStore):
     torn = 0
     for seed in range(4):
         assign_splits(project, seed=seed)
@@ -129,7 +129,7 @@ def test_copies_stay_on_one_side_and_the_report_says_so(project: Project):
     assert torn  # the split of before tore them
 
 
-def test_new_copies_follow_their_originals(tmp_path: Path, photographs, project: Project):
+def test_new_copies_follow_their_originals(tmp_path: Path, photographs, project: ProjectStore):
     split_without_leaks(project, SplitRequest(seed=1))
     before = splits_of(project)
     for number in (5, 6, 7, 8):
@@ -176,7 +176,9 @@ def test_images_that_are_all_alike_are_divided_as_if_they_were_not(tmp_path: Pat
         assert (report.kept_together, report.released, [each.level for each in listener.notices]) == (0, 1, ["warning"])
 
 
-def test_the_check_for_leaks_decides_about_the_images_that_it_has_seen(tmp_path: Path, photographs, project: Project):
+def test_the_check_for_leaks_decides_about_the_images_that_it_has_seen(
+    tmp_path: Path, photographs, project: ProjectStore
+):
     newest = max(project.snapshot().by_id)
     result = CheckResult(check="leaks", issues=(), threshold=0.5, checked=26, newest=newest, facts={"pairs": []})
     write_result(project.path, result)
@@ -187,7 +189,7 @@ def test_the_check_for_leaks_decides_about_the_images_that_it_has_seen(tmp_path:
     assert {project.snapshot().by_id[each].path.stem for each in ids} == {"00", "n00", "o00", "z00"}
 
 
-def test_a_cancelled_search_changes_nothing_and_few_images_are_refused_as_ever(tmp_path: Path, project: Project):
+def test_a_cancelled_search_changes_nothing_and_few_images_are_refused_as_ever(tmp_path: Path, project: ProjectStore):
     with pytest.raises(JobCancelled):
         split_without_leaks(project, SplitRequest(), job=JobContext(lambda _event: None, lambda: True))
     assert len(project.history()) == 1 and set(splits_of(project).values()) == {None}
@@ -223,7 +225,7 @@ def leaking(tmp_path: Path, photographs):
 
 
 @pytest.mark.slow
-def test_leaks_of_given_splits_are_named_with_the_figure_without_them(leaking: visionft.Project, run: Callable):
+def test_leaks_of_given_splits_are_named_with_the_figure_without_them(leaking: visionft.ProjectStore, run: Callable):
     (trained,) = leaking.runs
     names = {image.image_id: image.path.stem for image in leaking.snapshot().images}
     stored = trained.evaluations["test"]  # before anybody asks
@@ -246,7 +248,7 @@ def test_leaks_of_given_splits_are_named_with_the_figure_without_them(leaking: v
     assert code == 0 and f"{stored.without_leaked:.1%}" in printed
 
 
-def test_evaluations_of_earlier_versions_open_without_a_figure(leaking: visionft.Project):
+def test_evaluations_of_earlier_versions_open_without_a_figure(leaking: visionft.ProjectStore):
     (path,) = leaking.path.glob("runs/*/evaluation-test.json")
     value = json.loads(path.read_text(encoding="utf-8"))
     for name in ("leaked", "without_leaked", "without_leaked_interval"):
@@ -256,13 +258,13 @@ def test_evaluations_of_earlier_versions_open_without_a_figure(leaking: visionft
     assert [each.split for each in current_leak_free_accuracies(leaking)] == ["val"]
 
 
-def searched(project: Project, images: Snapshot, **options: Any) -> tuple[list[tuple[int, int]], bool]:
+def searched(project: ProjectStore, images: Snapshot, **options: Any) -> tuple[list[tuple[int, int]], bool]:
     """Return the pairs of near-duplicates, and whether they were searched."""
     heard: list[Event] = []
     return near_duplicates(project.path, images, job=JobContext(heard.append), **options), bool(heard)
 
 
-def test_the_same_images_are_searched_once(project: Project):
+def test_the_same_images_are_searched_once(project: ProjectStore):
     images = project.snapshot()
     pairs, was_searched = searched(project, images)
     assert len(pairs) == 6 and was_searched

@@ -23,7 +23,7 @@ from visionft.project.edits.changes import AssignSplits
 from visionft.project.edits.verdicts import MarkFindingsFine
 from visionft.project.importing.importer import import_source
 from visionft.project.splits import assign_splits
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 
 def snapshot(*rows: tuple[str, int, str | None]) -> Snapshot:
@@ -73,7 +73,7 @@ def project(tmp_path: Path, scene):
         image = Image.fromarray(scene(number))
         image.save(folder / f"one{number}.png")
         image.resize((120, 90)).save(folder / f"two{number}.png")
-    with Project.create(tmp_path / "project") as project:
+    with ProjectStore.create(tmp_path / "project") as project:
         import_source(project, tmp_path / "images")
         ids = sorted((image.path.name, image.image_id) for image in project.snapshot().images)
         project.apply(AssignSplits({each: "train" if name.startswith("one") else "test" for name, each in ids}))
@@ -81,7 +81,7 @@ def project(tmp_path: Path, scene):
         yield project
 
 
-def test_leaks_of_a_project_are_found_mended_and_undone(project: Project):
+def test_leaks_of_a_project_are_found_mended_and_undone(project: ProjectStore):
     before = project.snapshot()
     result = Leaks().run(Inputs(project.path, before))
     pairs = related_images(project, result).pairs
@@ -104,7 +104,7 @@ def test_leaks_of_a_project_are_found_mended_and_undone(project: Project):
 
 
 @pytest.mark.slow
-def test_the_commands_tell_and_mend(project: Project, run_json):
+def test_the_commands_tell_and_mend(project: ProjectStore, run_json):
     path = project.path
     project.close()
 

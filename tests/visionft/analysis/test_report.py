@@ -26,11 +26,11 @@ from visionft.project.edits.changes import AssignSplits, LabelImages, RemoveImag
 from visionft.project.edits.verdicts import MarkFindingsFine
 from visionft.project.importing.importer import import_source
 from visionft.project.splits import assign_splits
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Iterator[Project]:
+def project(tmp_path: Path) -> Iterator[ProjectStore]:
     """Return a project of 40 noisy images in a large and a small class, one of them blank, one cut off."""
     rng = np.random.default_rng(0)
     path = tmp_path
@@ -40,19 +40,19 @@ def project(tmp_path: Path) -> Iterator[Project]:
         Image.fromarray(rng.integers(0, 256, (40, 48, 3), np.uint8)).save(path)
     Image.new("RGB", (48, 40), (9, 90, 200)).save(tmp_path / "images" / "large" / "blank.png")
     (tmp_path / "images" / "small" / "cut.png").write_bytes(path.read_bytes()[:-900])
-    with Project.create(tmp_path / "project") as created:
+    with ProjectStore.create(tmp_path / "project") as created:
         import_source(created, tmp_path / "images")
         assign_splits(created)
         yield created
 
 
 @pytest.fixture
-def checked(project: Project) -> Project:
+def checked(project: ProjectStore) -> ProjectStore:
     Quality().run(Inputs(project.path, project.snapshot()))
     return project
 
 
-def ids(project: Project) -> tuple[int, ...]:
+def ids(project: ProjectStore) -> tuple[int, ...]:
     return tuple(image.image_id for image in project.snapshot().images)
 
 
@@ -117,7 +117,7 @@ def test_a_pair_is_listed_once(checked):
 
 
 def test_an_empty_project(tmp_path):
-    with Project.create(tmp_path / "empty") as empty:
+    with ProjectStore.create(tmp_path / "empty") as empty:
         report = read_report(empty)
         assert [each.view for each in report.recommendations] == ["home"]
         assert report.balance is None

@@ -14,7 +14,7 @@ from visionft.core.errors import ImageError, ProjectError
 from visionft.data.types import Snapshot, SnapshotImage
 from visionft.features.feature_store import FeatureKind, Features, load_features
 from visionft.project.importing.importer import import_source
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 KIND = FeatureKind(backbone="test", size=8, weights="", preprocessing="", widths=(32,))
 
@@ -67,14 +67,14 @@ def test_bad_questions(tmp_path: Path):
 
 @pytest.fixture
 def project(tmp_path: Path, image_folder: Path):
-    with Project.create(tmp_path / "project") as project:
+    with ProjectStore.create(tmp_path / "project") as project:
         shutil.copytree(image_folder, tmp_path / "images")
         import_source(project, tmp_path / "images")
         embed(project.path, project.snapshot())
         yield project
 
 
-def test_any_file_can_be_an_example(project: Project, tmp_path: Path):
+def test_any_file_can_be_an_example(project: ProjectStore, tmp_path: Path):
     images: Snapshot = project.snapshot()
     features = load_features(project.path, images)
     inside = features.images[7]

@@ -19,7 +19,7 @@ from visionft.features.feature_store import FeatureKind, make_current
 from visionft.project.edits.changes import LabelImages
 from visionft.project.importing.importer import import_source
 from visionft.project.splits import assign_splits
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 from visionft.training.config.train_config import TrainConfig
 
 
@@ -111,7 +111,7 @@ def train(value, tiny: list[str]) -> Callable[..., str]:
 @pytest.fixture(scope="session")
 def split_project(image_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a project of the labelled images, with splits; tests copy it (`project`)."""
-    with Project.create(tmp_path_factory.mktemp("split") / "project") as project:
+    with ProjectStore.create(tmp_path_factory.mktemp("split") / "project") as project:
         import_source(project, image_folder)
         assign_splits(project)
         return project.path
@@ -159,7 +159,7 @@ def embedded_project(tmp_path: Path) -> Callable[..., Path]:
         for number in range(count):
             pixels = generator.integers(0, 255, (8, 8, 3), dtype=np.uint8)
             Image.fromarray(pixels).save(folder / f"{number:02}-{classes[number % 3]}.png")
-        with Project.create(tmp_path / "embedded") as project:
+        with ProjectStore.create(tmp_path / "embedded") as project:
             import_source(project, folder)
             images = project.snapshot().images
             rows = np.eye(3, 24)[np.arange(count) % 3] * 4 + noise * generator.normal(size=(count, 24))

@@ -14,7 +14,7 @@ from typer.main import get_command
 from visionft.cli import app
 from visionft.cli.help_command import command_contexts
 from visionft.project.importing.importer import import_source
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 CONTEXTS = command_contexts(typer.Context(get_command(app)))
 COMMANDS = {each.command_path.strip(): each.command for each in CONTEXTS}
@@ -60,7 +60,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         path = folder / "images" / ("red" if number % 2 else "blue") / f"{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (24, 24), (number, 90, 90)).save(path)
-    with Project.create(folder / "project") as project:
+    with ProjectStore.create(folder / "project") as project:
         import_source(project, folder / "images")
     if os.name != "nt":
         os.mkfifo(folder / "pipe.png")

@@ -16,14 +16,14 @@ from visionft.features.feature_store import FeatureKind, Features
 from visionft.project.edits.changes import LabelImages, UnlabelImages
 from visionft.project.importing.importer import import_files, import_source
 from visionft.project.queries import ImageFilter, find_images
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 
 @pytest.fixture
 def project(noisy_images: Path, tmp_path: Path) -> Path:
     """Return a project of 20 noisy images, one blank and one cut off."""
     (noisy_images / "cut.png").write_bytes((noisy_images / "19.png").read_bytes()[:-900])
-    with Project.create(tmp_path / "project") as created:
+    with ProjectStore.create(tmp_path / "project") as created:
         import_source(created, noisy_images.parent)
     return tmp_path / "project"
 
@@ -55,7 +55,7 @@ def test_a_kind_and_a_threshold_narrow_it(issues, refused, project):
 def test_tagging_and_removing_are_steps_that_are_undone(run, project):
     out = run("curate", "check", project, "quality", "--tag", "bad", "--remove")[1]
     assert "“bad”" in out and out.count("2 images ") == 2
-    with Project.open(project) as opened:
+    with ProjectStore.open(project) as opened:
         assert len(find_images(opened)) == 20
         opened.undo()
         assert len(find_images(opened)) == 22 and len(find_images(opened, ImageFilter(tag="bad"))) == 2
@@ -79,7 +79,7 @@ WRONG = (7, 20, 33)  # positions of images with a wrong label
 def mislabelled(tmp_path: Path, draw, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a project of two classes with three wrong labels, with drawn features instead of a network's."""
     files = [draw(tmp_path / "images" / f"{place:02d}.png", place) for place in range(COUNT)]
-    with Project.create(tmp_path / "fruit") as project:
+    with ProjectStore.create(tmp_path / "fruit") as project:
         import_files(project, files)
         ids = [image.image_id for image in project.snapshot().images]
         labels = [(place % 2) ^ (place in WRONG) for place in range(COUNT)]
@@ -95,7 +95,7 @@ def mislabelled(tmp_path: Path, draw, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def labels_of(project: Path) -> list[str]:
-    with Project.open(project, read_only=True) as opened:
+    with ProjectStore.open(project, read_only=True) as opened:
         images = opened.snapshot()
     return [images.class_names[image.labels[0]] for image in images.images]
 
@@ -124,7 +124,7 @@ def test_what_is_sure_is_relabelled_and_undo_brings_it_back(run, mislabelled):
 
 def test_what_is_no_share_and_what_has_no_labels_is_refused(refused, mislabelled):
     refused("curate", "check", mislabelled, "label-errors", "--accept", 2)
-    with Project.open(mislabelled) as opened:
+    with ProjectStore.open(mislabelled) as opened:
         opened.apply(UnlabelImages(tuple(image.image_id for image in opened.snapshot().images)))
     assert "visionft label set" in refused("curate", "check", mislabelled, "label-errors")
 
@@ -163,6 +163,6 @@ def test_a_check_that_cannot_look_says_why(run, project, monkeypatch, only_quali
 
 
 def test_an_empty_project_is_told_of(run, tmp_path, only_quality):
-    Project.create(tmp_path / "empty").close()
+    ProjectStore.create(tmp_path / "empty").close()
     code, out, _ = run("curate", "report", tmp_path / "empty")
     assert code == 0 and "0 images" in out

@@ -113,12 +113,12 @@ def test_too_few_images_are_refused_with_the_next_step(folders, run, tiny, image
 
 
 def test_a_bug_is_exit_1_with_its_traceback(run, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from visionft.project.store import Project
+    from visionft.project.store import ProjectStore
 
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr(Project, "summary", broken)
+    monkeypatch.setattr(ProjectStore, "summary", broken)
     assert run("project", "info", project)[0] == 1
 
 

@@ -7,11 +7,11 @@ import pytest
 
 from visionft.project.edits.changes import UnlabelImages
 from visionft.project.importing.importer import import_source
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 
 def test_suggest_and_accept(value, refused, train, project: Path):
-    with Project.open(project) as opened:
+    with ProjectStore.open(project) as opened:
         unlabelled = tuple(image.image_id for image in opened.snapshot().labelled("test"))
         opened.apply(UnlabelImages(unlabelled))
     train(project, "full", "--epochs", 1)
@@ -43,7 +43,7 @@ def test_features_suggest_without_a_run_and_say_why(run, value, nine_labels: Pat
 
 
 def test_without_labels_nothing_is_suggested(refused, nine_labels: Path):
-    with Project.open(nine_labels) as project:
+    with ProjectStore.open(nine_labels) as project:
         project.apply(UnlabelImages(tuple(image.image_id for image in project.snapshot().images)))
     assert "visionft label set" in refused("label", "suggest", nine_labels)
 
@@ -56,13 +56,13 @@ def test_a_recommendation_compares_what_needs_no_training(run, value, refused, e
     assert found["chosen"] == found["models"][0]["name"] and not found["is_training_worthwhile"]
     code, out, _ = run("recommend", project, "--device", "cpu")
     assert code == 0 and found["sentence"] in out and "labels" in out
-    Project.create(tmp_path / "project").close()
+    ProjectStore.create(tmp_path / "project").close()
     assert "visionft label set" in refused("recommend", tmp_path / "project")
 
 
 @pytest.fixture
 def prompted(planted: Path, tmp_path: Path) -> Path:
-    with Project.create(tmp_path / "project") as opened:
+    with ProjectStore.create(tmp_path / "project") as opened:
         import_source(opened, planted)
     return tmp_path / "project"
 

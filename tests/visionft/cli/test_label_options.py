@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 
 def draw(folder: Path, *names: str) -> Path:
@@ -21,7 +21,7 @@ def draw(folder: Path, *names: str) -> Path:
 @pytest.fixture
 def empty(tmp_path: Path) -> Path:
     """Return an empty project."""
-    Project.create(tmp_path / "empty").close()
+    ProjectStore.create(tmp_path / "empty").close()
     return tmp_path / "empty"
 
 
@@ -57,7 +57,7 @@ def sites(tmp_path: Path) -> Path:
     ],
 )
 def test_an_option_says_what_gives_the_labels(value, tmp_path: Path, sites: Path, options, classes):
-    Project.create(tmp_path / "multi", task="multi").close()
+    ProjectStore.create(tmp_path / "multi", task="multi").close()
     assert value("import", tmp_path / "multi", sites, *options)["classes"] == classes
 
 

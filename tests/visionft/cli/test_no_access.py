@@ -13,7 +13,7 @@ import pytest
 
 from visionft.project.importing.importer import import_source
 from visionft.project.splits import assign_splits
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.loop.train import train
 from visionft.training.runs.run_folder import new_run_dir
@@ -47,7 +47,7 @@ def trained(image_folder: Path) -> Iterator[Path]:
         folder = Path(made)
         folder.chmod(0o755)
         shutil.copytree(image_folder, folder / "images")
-        with Project.create(folder / "project") as project:
+        with ProjectStore.create(folder / "project") as project:
             import_source(project, folder / "images")
             assign_splits(project)
             images = project.snapshot()

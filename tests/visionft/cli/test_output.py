@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from visionft.cli.output import NO_READER, json_text, plain
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 COMMAND = [sys.executable, "-m", "visionft"]
 ON_LINUX = pytest.mark.skipif(
@@ -110,7 +110,7 @@ def test_a_command_does_its_work_where_its_streams_are_closed(project, image_fol
     shell = ["sh", "-c", f'exec "$0" "$@" {ends}', *COMMAND, *words]
     done = subprocess.run(shell, capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stderr) == (NO_READER, "")
-    with Project.open(project, read_only=True) as opened:
+    with ProjectStore.open(project, read_only=True) as opened:
         assert opened.summary().classes["blue"] == 17
 
 
@@ -121,7 +121,7 @@ def test_nobody_reads_the_messages_and_the_work_is_done(project: Path, tmp_path:
     extra.mkdir(parents=True)
     Image.open(image_folder / "red" / "00.png").rotate(90, expand=True).save(extra / "new.png")
     assert closed_pipe("import", project, extra.parent, also_stderr=True).returncode == NO_READER
-    with Project.open(project, read_only=True) as opened:
+    with ProjectStore.open(project, read_only=True) as opened:
         assert opened.summary().images == 49
     assert closed_pipe("project", "info", tmp_path / "nowhere", also_stderr=True).returncode == 2
 
@@ -199,5 +199,5 @@ def test_names_that_are_no_utf8_are_named_and_refused(refused, project: Path, tm
     assert "caf\\xe9.png " in refused("label", "set", project, "red", image)
     Image.new("RGB", (40, 40), (9, 9, 9)).save(image)
     assert "caf\\xe9.png " in refused("label", "set", project, "red", image)
-    with Project.open(project, read_only=True) as opened:
+    with ProjectStore.open(project, read_only=True) as opened:
         assert opened.summary().classes["red"] == 16

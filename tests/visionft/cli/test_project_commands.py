@@ -10,7 +10,7 @@ import pytest
 from altered_database import alter
 
 from visionft.project.db.database import CHANGED_OUTSIDE_MESSAGE
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ def test_a_new_project_on_a_network_drive_is_told(run, tmp_path: Path, monkeypat
 @pytest.fixture
 def empty(tmp_path: Path) -> Path:
     """Return an empty project."""
-    Project.create(tmp_path / "empty").close()
+    ProjectStore.create(tmp_path / "empty").close()
     return tmp_path / "empty"
 
 

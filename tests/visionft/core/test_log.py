@@ -13,7 +13,7 @@ from visionft.cli import main
 from visionft.core.errors import ProjectError, VisionFTError
 from visionft.core.log import SharedFileHandler, last_lines, log_file, log_visionft_error, start_log
 from visionft.project.importing.importer import import_source
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 WRITER = """
 import logging, sys
@@ -82,7 +82,7 @@ def test_a_bug_is_logged_with_its_traceback(run, log, monkeypatch: pytest.Monkey
     def broken(*_: object, **__: object) -> None:
         raise KeyError("lost_key")
 
-    monkeypatch.setattr(Project, "open", broken)
+    monkeypatch.setattr(ProjectStore, "open", broken)
     assert run("project", "info", tmp_path) == 1
     assert "lost_key" in log() and "Traceback" in log()
 
@@ -165,9 +165,9 @@ def test_the_next_start_takes_a_crash_into_the_log(tmp_path: Path) -> None:
 
 
 def test_a_closed_project_is_told_once(log, tmp_path: Path, image_folder: Path) -> None:
-    with Project.create(tmp_path / "project") as project:
+    with ProjectStore.create(tmp_path / "project") as project:
         import_source(project, image_folder)
         project.close()
     with pytest.raises(ProjectError):
-        Project.open(tmp_path / "nowhere")
+        ProjectStore.open(tmp_path / "nowhere")
     assert log().count("project closed") == 1

@@ -21,16 +21,16 @@ from visionft.features.embedding import embedded, features_under
 from visionft.features.feature_spec import FeatureSpec
 from visionft.features.feature_store import load_features, stored_kinds
 from visionft.project.importing.importer import import_source
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 
 
-def small(project: Project, **options: object):
+def small(project: ProjectStore, **options: object):
     return embed(project.path, project.snapshot(), **options)
 
 
-def test_each_image_is_looked_at_once(project: Project):
+def test_each_image_is_looked_at_once(project: ProjectStore):
     events: list[object] = []
     found = small(project, job=JobContext(events.append))
     assert [each.done for each in events if isinstance(each, Progress) and each.total][-1] == 48
@@ -42,7 +42,7 @@ def test_each_image_is_looked_at_once(project: Project):
     assert again.kind == found.kind and np.array_equal(again.vectors, features.vectors)
 
 
-def test_inputs_are_centred_and_numbers_that_are_none_are_set_aside(project: Project):
+def test_inputs_are_centred_and_numbers_that_are_none_are_set_aside(project: ProjectStore):
     small(project)
     features = load_features(project.path, project.snapshot())
     parts = np.split(features.inputs, np.cumsum(features.kind.widths)[:-1], axis=1)
@@ -56,7 +56,7 @@ def test_inputs_are_centred_and_numbers_that_are_none_are_set_aside(project: Pro
     assert features.unusable == (image,) and len(features) == 47 and np.isfinite(features.inputs[:]).all()
 
 
-def test_a_stop_keeps_what_was_computed(project: Project, monkeypatch: pytest.MonkeyPatch):
+def test_a_stop_keeps_what_was_computed(project: ProjectStore, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(embedding, "BATCH", 10)
     asked = iter([False, True])
     with pytest.raises(JobCancelled):
@@ -66,7 +66,7 @@ def test_a_stop_keeps_what_was_computed(project: Project, monkeypatch: pytest.Mo
     assert len(small(project)) == 48
 
 
-def test_an_edited_image_is_looked_at_again_and_a_lost_one_is_named(project: Project):
+def test_an_edited_image_is_looked_at_again_and_a_lost_one_is_named(project: ProjectStore):
     small(project)
     first, second, *others = project.snapshot().images
     Image.new("RGB", (48, 40), "red").save(first.path)
@@ -80,7 +80,7 @@ def test_an_edited_image_is_looked_at_again_and_a_lost_one_is_named(project: Pro
     assert load_features(project.path, images).missing == (lost,)
 
 
-def test_without_features_or_a_readable_image_there_is_an_error(project: Project):
+def test_without_features_or_a_readable_image_there_is_an_error(project: ProjectStore):
     images = project.snapshot()
     with pytest.raises(ProjectError) as caught:
         load_features(project.path, images)
@@ -93,7 +93,7 @@ def test_without_features_or_a_readable_image_there_is_an_error(project: Project
 def test_features_of_an_earlier_version_are_found_again(tmp_path: Path):
     """`features_v1` was written by commit 0f8423e6, from a `TrainConfig`: the current features, and those of a run."""
     stored = FIXTURES / "features_v1"
-    with Project.create(tmp_path / "project") as project:
+    with ProjectStore.create(tmp_path / "project") as project:
         import_source(project, stored / "images")
         shutil.copytree(stored / "features", project.path / "features")
         images = project.snapshot()
@@ -112,7 +112,7 @@ def contents(folder: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.suffix != ".lock"}
 
 
-def test_a_store_that_is_damaged_is_made_anew(project: Project):
+def test_a_store_that_is_damaged_is_made_anew(project: ProjectStore):
     small(project)
     images = project.snapshot()
     before = load_features(project.path, images)
@@ -131,7 +131,7 @@ def test_a_store_that_is_damaged_is_made_anew(project: Project):
 
 
 @pytest.mark.slow
-def test_two_processes_at_once_complete_one_store(project: Project) -> None:
+def test_two_processes_at_once_complete_one_store(project: ProjectStore) -> None:
     script = f"""
 from pathlib import Path
 from visionft.features.embedding import features_under

@@ -12,21 +12,21 @@ from visionft.data.limits import CACHE_LIMIT_VARIABLE
 from visionft.features.embedding import embedded, features_under
 from visionft.features.feature_spec import FeatureSpec
 from visionft.features.feature_store import clear_features, current_kind, feature_use, load_features
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 
-def of_size(project: Project, size: int):
+def of_size(project: ProjectStore, size: int):
     spec = FeatureSpec(backbone="starter_resnet", image_size=size)
     return features_under(project.path, project.snapshot().images, spec, device="cpu")
 
 
-def age(project: Project, hours: float) -> None:
+def age(project: ProjectStore, hours: float) -> None:
     """Let all stored features be of an earlier time."""
     for path in (project.path / "features").rglob("rows.bin"):
         os.utime(path, (time.time() - 3600 * hours,) * 2)
 
 
-def test_features_are_counted_and_cleared_and_the_chosen_network_stays(project: Project):
+def test_features_are_counted_and_cleared_and_the_chosen_network_stays(project: ProjectStore):
     assert feature_use(project.path) == CacheUse(0, 0)
     embed(project.path, project.snapshot(), backbone="starter_vit")
     of_size(project, 64)
@@ -46,7 +46,7 @@ def test_features_are_counted_and_cleared_and_the_chosen_network_stays(project: 
 
 
 @pytest.mark.slow
-def test_features_unused_for_hours_make_room_and_the_current_ones_stay(project: Project, monkeypatch):
+def test_features_unused_for_hours_make_room_and_the_current_ones_stay(project: ProjectStore, monkeypatch):
     embed(project.path, project.snapshot(), size=32)
     of_size(project, 64)
     of_size(project, 96)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from visionft.project.importing.importer import import_source
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 
 @pytest.fixture
@@ -18,23 +18,23 @@ def images(tmp_path: Path, draw) -> Path:
 
 
 @pytest.fixture
-def project(tmp_path: Path, images: Path) -> Iterator[Project]:
+def project(tmp_path: Path, images: Path) -> Iterator[ProjectStore]:
     """Return an open project with these images."""
-    with Project.create(tmp_path / "project") as opened:
+    with ProjectStore.create(tmp_path / "project") as opened:
         import_source(opened, images)
         yield opened
 
 
 @pytest.fixture
-def multi(tmp_path: Path, images: Path) -> Iterator[Project]:
+def multi(tmp_path: Path, images: Path) -> Iterator[ProjectStore]:
     """Return an open multi-label project with these images."""
-    with Project.create(tmp_path / "multi", task="multi") as opened:
+    with ProjectStore.create(tmp_path / "multi", task="multi") as opened:
         import_source(opened, images)
         yield opened
 
 
 @pytest.fixture
-def empty(tmp_path: Path) -> Iterator[Project]:
+def empty(tmp_path: Path) -> Iterator[ProjectStore]:
     """Return an open project without images."""
-    with Project.create(tmp_path / "empty") as project:
+    with ProjectStore.create(tmp_path / "empty") as project:
         yield project

@@ -11,7 +11,7 @@ import pytest
 from visionft.data.image_reading import AS_STORED, ImageReading
 from visionft.project.edits.setting_changes import ChooseWindow
 from visionft.project.image_window import Histogram, WindowChoice
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 from visionft.training.config.train_config import Framing
 from visionft.training.framing_choice import FramingChoice, FramingTrial, read_framing
 
@@ -45,12 +45,12 @@ def test_the_choices_of_an_older_project_are_those_of_its_files(folder: Path) ->
     (folder / "window.json").write_text(json.dumps(asdict(WINDOW)))
     (folder / "framing.json").write_text(json.dumps(OWN | {"backbone": "", "images": 0, "labelled": 0}))
     for is_read_only in (True, False, False):
-        with Project.open(folder, read_only=is_read_only) as project:
+        with ProjectStore.open(folder, read_only=is_read_only) as project:
             assert project.window == WINDOW and not project.notices
             own = read_framing(folder, project.snapshot())
             assert own == FramingChoice(framing=Framing(**OWN["framing"])) and own.is_own
     (folder / "window.json").write_text("{}")  # read once: the database has it now
-    with Project.open(folder) as project:
+    with ProjectStore.open(folder) as project:
         assert project.window == WINDOW and not project.notices
         steps = len(project.history())
         project.apply(ChooseWindow(None))
@@ -68,11 +68,11 @@ WRONG += (json.dumps(asdict(WINDOW) | {"histograms": 3}), json.dumps(asdict(WIND
 def test_a_damaged_window_is_told_until_it_is_chosen_again(folder: Path, content: str) -> None:
     (folder / "window.json").write_text(content)
     for is_read_only in (True, False, False):
-        with Project.open(folder, read_only=is_read_only) as project:
+        with ProjectStore.open(folder, read_only=is_read_only) as project:
             assert len(project.notices) == 1 and project.image_reading == AS_STORED
-    with Project.open(folder) as project:
+    with ProjectStore.open(folder) as project:
         project.apply(ChooseWindow(WINDOW))
-    with Project.open(folder) as project:
+    with ProjectStore.open(folder) as project:
         assert not project.notices and project.window == WINDOW
 
 
@@ -81,6 +81,6 @@ def test_nothing_outside_comes_in_through_a_link(folder: Path, tmp_path: Path) -
     (tmp_path / "key").write_text("a private key")
     for name in ("window.json", "framing.json"):
         (folder / name).symlink_to(tmp_path / "key")
-    with Project.open(folder) as project:
+    with ProjectStore.open(folder) as project:
         assert project.notices
     assert b"private" not in (folder / "project.db").read_bytes()

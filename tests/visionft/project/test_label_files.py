@@ -8,7 +8,7 @@ from PIL import Image
 from visionft.project.edits.changes import LabelImages
 from visionft.project.importing.importer import import_source
 from visionft.project.label_files import LABEL_FILES_JSON, changed_label_files
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 
 @pytest.mark.parametrize("is_folder", [True, False])
@@ -19,7 +19,7 @@ def test_a_label_file_is_offered_again_once_its_content_has_changed(tmp_path, is
         Image.new("RGB", (8, 8), (number * 50, 0, 0)).save(labels.parent / f"{number}.png")
     labels.write_text("file,label\n0.png,cat\n1.png,cat\n2.png,dog\n3.png,dog\n")
     source = labels.parent if is_folder else labels
-    with Project.create(tmp_path / "p") as project:
+    with ProjectStore.create(tmp_path / "p") as project:
         import_source(project, source)
         os.utime(labels, (1, 1))
         assert not changed_label_files(project.path)  # another time, the same content
@@ -42,7 +42,7 @@ def test_a_label_file_replaces_imported_labels_on_request_and_undo_brings_them_b
     for number in range(4):
         Image.new("RGB", (8, 8), (number * 50, 0, 0)).save(labels.parent / f"{number}.png")
     labels.write_text("file,label\n0.png,cat\n1.png,cat\n2.png,cat\n3.png,cat\n")
-    with Project.create(tmp_path / "p", task=task) as project:
+    with ProjectStore.create(tmp_path / "p", task=task) as project:
         import_source(project, labels)
         ids = {each.path.name: each.image_id for each in project.snapshot().images}
         project.apply(LabelImages((ids["0.png"],), "mine"))

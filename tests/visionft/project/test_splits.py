@@ -13,7 +13,7 @@ from visionft.data.types import SnapshotImage, Split
 from visionft.project.edits.changes import LabelImages, UnlabelImages
 from visionft.project.importing.importer import import_source
 from visionft.project.splits import assign_splits, group_images, place_groups
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 from visionft.training.config.checks import data_problems
 
 
@@ -21,27 +21,27 @@ from visionft.training.config.checks import data_problems
 def large(tmp_path: Path, draw):
     for number in range(200):
         draw(tmp_path / "large" / ("a" if number < 140 else "b") / f"part{number // 4}_{number % 4}.png", number)
-    with Project.create(tmp_path / "large project") as project:
+    with ProjectStore.create(tmp_path / "large project") as project:
         import_source(project, tmp_path / "large")
         yield project
 
 
-def splits_of(project: Project) -> dict[int, Split | None]:
+def splits_of(project: ProjectStore) -> dict[int, Split | None]:
     return {image.image_id: image.split for image in project.snapshot().images}
 
 
-def by_class(project: Project) -> Counter[tuple[int, Split | None]]:
+def by_class(project: ProjectStore) -> Counter[tuple[int, Split | None]]:
     return Counter((image.labels[0], image.split) for image in project.snapshot().images if image.labels)
 
 
-def test_each_class_is_split_by_the_shares(large: Project) -> None:
+def test_each_class_is_split_by_the_shares(large: ProjectStore) -> None:
     report = assign_splits(large)
     assert report.splits == {"train": 140, "val": 30, "test": 30} and report.assigned == 200
     expected = {(0, "train"): 98, (0, "val"): 21, (0, "test"): 21, (1, "train"): 42, (1, "val"): 9, (1, "test"): 9}
     assert by_class(large) == expected
 
 
-def test_the_seed_draws_and_the_same_seed_draws_the_same(large: Project, tmp_path: Path) -> None:
+def test_the_seed_draws_and_the_same_seed_draws_the_same(large: ProjectStore, tmp_path: Path) -> None:
     assign_splits(large, seed=1)
     first = large.snapshot()
     large.undo()
@@ -67,12 +67,12 @@ def test_val_is_taken_out_of_train_where_a_set_has_train_and_test_only(tmp_path:
         assert splits_of(project) == before
 
 
-def with_splits(folder: Path, draw, plan: dict[str, dict[str, int]]) -> Project:
+def with_splits(folder: Path, draw, plan: dict[str, dict[str, int]]) -> ProjectStore:
     """Return a project with so many images of each split and class, as the folders give them."""
     names = [(side, name) for side, classes in plan.items() for name, count in classes.items() for _ in range(count)]
     for number, (side, name) in enumerate(names):
         draw(folder / "set" / side / name / f"{number}.png", number)
-    project = Project.create(folder / "project")
+    project = ProjectStore.create(folder / "project")
     import_source(project, folder / "set")
     return project
 
@@ -87,7 +87,7 @@ def test_doubles_of_a_test_image_are_never_taken_for_validation(tmp_path: Path, 
         assert report.splits["val"] == 8
 
 
-def test_known_groups_that_would_empty_a_class_are_released_the_largest_first(large: Project) -> None:
+def test_known_groups_that_would_empty_a_class_are_released_the_largest_first(large: ProjectStore) -> None:
     ids = [image.image_id for image in large.snapshot().images if image.labels == (1,)]
     report = assign_splits(large, together=[ids[:30], ids[30:56], ids[56:58]])
     assert (report.released, report.kept_together, report.missing) == (1, 2, {})
@@ -97,7 +97,7 @@ def test_known_groups_that_would_empty_a_class_are_released_the_largest_first(la
     assert (report.released, report.splits) == (1, {"train": 140, "val": 30, "test": 30})
 
 
-def test_new_images_never_move_old_ones(large: Project, tmp_path: Path, draw) -> None:
+def test_new_images_never_move_old_ones(large: ProjectStore, tmp_path: Path, draw) -> None:
     assign_splits(large)
     before = splits_of(large)
     for number in range(300, 340):
@@ -109,7 +109,7 @@ def test_new_images_never_move_old_ones(large: Project, tmp_path: Path, draw) ->
     assert not assign_splits(large, seed=9).assigned
 
 
-def test_groups_stay_on_one_side(large: Project) -> None:
+def test_groups_stay_on_one_side(large: ProjectStore) -> None:
     report = assign_splits(large, group=r"(part\d+)_")
     sides: dict[str, set] = {}
     for image in large.snapshot().images:
@@ -126,7 +126,7 @@ def test_impossible_shares_are_refused_and_a_test_set_may_be_left_out(project, v
 
 
 def test_too_little_to_split_is_said_with_the_next_step(tmp_path: Path, images: Path, draw) -> None:
-    with Project.create(tmp_path / "p") as project:
+    with ProjectStore.create(tmp_path / "p") as project:
         with pytest.raises(ProjectError) as caught:
             assign_splits(project)
         assert caught.value.next_step == NextStep("label")

@@ -12,10 +12,10 @@ from visionft.project.importing.importer import import_source
 from visionft.project.labelling import find_image, import_and_label, label_images
 from visionft.project.queries import find_images, image_rows
 from visionft.project.safety.backups import list_backups
-from visionft.project.store import Project, duplicate_project
+from visionft.project.store import ProjectStore, duplicate_project
 
 
-def test_changes_undo_and_redo_survive_a_restart(project: Project, images: Path) -> None:
+def test_changes_undo_and_redo_survive_a_restart(project: ProjectStore, images: Path) -> None:
     imported = project.snapshot()
     effects = project.apply(LabelImages((1, 2), "dog"))
     assert effects.image_ids == {1, 2}
@@ -23,7 +23,7 @@ def test_changes_undo_and_redo_survive_a_restart(project: Project, images: Path)
     label_images(project, "horse", [images / "cat" / "5.png"])
     labelled = project.snapshot()
     project.close()
-    with Project.open(project.path) as again:
+    with ProjectStore.open(project.path) as again:
         assert again.snapshot() == labelled and again.summary().classes == {"cat": 3, "dog": 8, "horse": 1}
         again.undo()
         assert again.undo_title.values["class_name"] == "dog"
@@ -31,7 +31,7 @@ def test_changes_undo_and_redo_survive_a_restart(project: Project, images: Path)
         assert again.snapshot() == imported
         again.undo()
         assert again.summary().images == 0
-    with Project.open(project.path) as again:
+    with ProjectStore.open(project.path) as again:
         for _ in range(3):
             again.redo()
         assert again.snapshot() == labelled
@@ -39,7 +39,7 @@ def test_changes_undo_and_redo_survive_a_restart(project: Project, images: Path)
             again.redo()
 
 
-def test_a_change_that_alters_nothing_leaves_no_step(project: Project) -> None:
+def test_a_change_that_alters_nothing_leaves_no_step(project: ProjectStore) -> None:
     project.apply(RemoveImages((1,)))
     project.undo()
     assert not project.apply(LabelImages((1,), "cat", source="import"))
@@ -47,7 +47,7 @@ def test_a_change_that_alters_nothing_leaves_no_step(project: Project) -> None:
 
 
 def test_a_second_opener_reads_only_and_says_why(tmp_path: Path) -> None:
-    with Project.create(tmp_path / "project") as first, Project.open(tmp_path / "project") as second:
+    with ProjectStore.create(tmp_path / "project") as first, ProjectStore.open(tmp_path / "project") as second:
         assert second.is_read_only and second.read_only_reason
         first.apply(AddClass("cat"))
         assert second.snapshot().class_names == ("cat",)
@@ -58,14 +58,14 @@ def test_a_second_opener_reads_only_and_says_why(tmp_path: Path) -> None:
 def test_a_duplicate_holds_the_same_and_goes_its_own_way(project, empty, images, tmp_path):
     import_source(empty, images, copy=True)
     duplicate_project(empty, tmp_path / "with images")
-    with Project.open(tmp_path / "with images") as copy:
+    with ProjectStore.open(tmp_path / "with images") as copy:
         assert all(image.path.is_relative_to(copy.path) and image.path.is_file() for image in copy.snapshot().images)
     (project.path / "runs" / "001").mkdir()
     (project.path / "runs" / "001" / "config.json").write_text("{}")
     project.back_up()
     made = duplicate_project(project, tmp_path / "copy")
     assert (tmp_path / "copy" / "runs" / "001" / "config.json").is_file() and made.path == tmp_path / "copy"
-    with Project.open(tmp_path / "copy") as copy:
+    with ProjectStore.open(tmp_path / "copy") as copy:
         assert not copy.is_read_only and not copy.notices and not list((copy.path / "backups").iterdir())
         assert copy.snapshot() == project.snapshot() and copy.history() == project.history()
         copy.apply(LabelImages((1,), "dog"))
@@ -86,12 +86,14 @@ def test_a_stopped_or_refused_duplicate_leaves_nothing(project, tmp_path):
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".copy")] == []
 
 
-def only(project: Project, path: Path):
+def only(project: ProjectStore, path: Path):
     (row,) = image_rows(project, (find_image(project, path),))
     return row
 
 
-def test_a_image_from_anywhere_comes_in_with_its_label_and_one_undo_takes_it_back(project: Project, tmp_path, draw):
+def test_a_image_from_anywhere_comes_in_with_its_label_and_one_undo_takes_it_back(
+    project: ProjectStore, tmp_path, draw
+):
     new = draw(tmp_path / "elsewhere" / "new.png", 77)
     project.wait_for_backups()
     before = len(list_backups(project.path))
@@ -105,7 +107,7 @@ def test_a_image_from_anywhere_comes_in_with_its_label_and_one_undo_takes_it_bac
     assert len(find_images(project)) == 12
 
 
-def test_a_image_of_the_project_changes_its_class_and_a_removed_one_comes_back(project: Project, multi, images):
+def test_a_image_of_the_project_changes_its_class_and_a_removed_one_comes_back(project: ProjectStore, multi, images):
     import_and_label(multi, "dog", [images / "cat" / "0.png"])  # several labels add up
     assert only(multi, images / "cat" / "0.png").labels == ("cat", "dog")
     known, gone = images / "cat" / "0.png", images / "cat" / "1.png"
@@ -117,7 +119,7 @@ def test_a_image_of_the_project_changes_its_class_and_a_removed_one_comes_back(p
     assert len(find_images(project)) == 11 and only(project, known).labels == ("cat",)
 
 
-def test_what_is_no_image_changes_nothing_and_says_why(project: Project, tmp_path):
+def test_what_is_no_image_changes_nothing_and_says_why(project: ProjectStore, tmp_path):
     (tmp_path / "broken.png").write_bytes(b"nothing")
     for class_name, name in (("dog", "broken.png"), ("dog", "nowhere.png"), ("  ", "broken.png")):
         with pytest.raises(ProjectError):

@@ -15,7 +15,7 @@ from visionft.training.base_weights import save_base_weights
 from visionft.training.config.train_config import FORMAT_VERSION, TrainConfig
 from visionft.training.recipe import Recipe, StartWeights, parse_toml, read_recipe, require_same_weights, write_recipe
 from visionft.training.runs.manifest import Part
-from visionft.training.runs.run_folder import BaseWeights, Run
+from visionft.training.runs.run_folder import BaseWeights, StoredRun
 
 WEIGHTS = StartWeights(file="w.safetensors", sha256="ab" * 32, licence="Apache-2.0", origin="somebody", revision="1f")
 
@@ -130,8 +130,8 @@ def test_other_weights_than_the_recipes_are_refused(tmp_path) -> None:
     assert Recipe.of_settings(dataclasses.replace(config, weights="random")).weights is None
 
 
-def run_at(path: Path, config: TrainConfig, **more: Any) -> Run:
-    return Run(name=path.name, path=path, config=config, class_names=("a", "b"), epochs=(), result=None, **more)
+def run_at(path: Path, config: TrainConfig, **more: Any) -> StoredRun:
+    return StoredRun(name=path.name, path=path, config=config, class_names=("a", "b"), epochs=(), result=None, **more)
 
 
 def test_a_runs_recipe_tells_what_it_started_from_and_a_combination_has_none(tmp_path) -> None:

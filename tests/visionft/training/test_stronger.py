@@ -7,7 +7,7 @@ import pytest
 import visionft
 from visionft.core.errors import VisionFTError
 from visionft.core.events import Notice, ResultStored
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.framing_choice import read_measured
 from visionft.training.stronger import comparison_text, fetch_and_compare, stronger_network
@@ -24,7 +24,7 @@ def project_dir(tmp_path: Path, photographs: Path) -> Path:
 
 
 def images_of(project_dir: Path):
-    with Project.open(project_dir, read_only=True) as project:
+    with ProjectStore.open(project_dir, read_only=True) as project:
         return project.snapshot()
 
 

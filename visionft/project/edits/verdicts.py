@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from visionft.core.messages import Message
 from visionft.project.edits.changes import Edit, now_ms, require_images
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 FineFindings = frozenset[tuple[int, int]]  # (image id, 0), or a pair of image ids, the lower one first
 
@@ -30,7 +30,7 @@ class MarkFindingsFine(Edit):
         connection.executemany(statement, [(*row, now_ms()) for row in rows])
 
 
-def verdicts_of(project: Project, check: str) -> FineFindings:
+def verdicts_of(project: ProjectStore, check: str) -> FineFindings:
     """Return the findings of a check judged fine by a person."""
     query = "SELECT image_id, finding FROM verdict WHERE finding = ? OR finding LIKE ?"
     rows = project.fetch(query, check, f"{check}:%")

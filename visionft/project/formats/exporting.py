@@ -18,7 +18,7 @@ from visionft.core.messages import Message
 from visionft.project.formats import labels_file
 from visionft.project.formats.handing_out import Copier, LabelSet
 from visionft.project.formats.registry import EXPORT_FORMATS, FORMATS, Format
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +34,7 @@ class LabelExport:
 
 
 def export_labels(
-    project: Project,
+    project: ProjectStore,
     target: Path,
     *,
     export_format: str = "auto",
@@ -90,7 +90,7 @@ def _format_for(target: Path, name: str) -> Format:
     return matching[0] if matching else FORMATS["folders"]
 
 
-def _write_csv(project: Project, target: Path, *, for_spreadsheets: bool) -> None:
+def _write_csv(project: ProjectStore, target: Path, *, for_spreadsheets: bool) -> None:
     """Write one row per image. Lists are JSON arrays, to preserve any name."""
     label = "label" if project.task == "single" else "labels"
     columns = ["file_name", label, "split", "tags", "review", "note", "sha256"]
@@ -114,7 +114,7 @@ def _seen_from(target: Path) -> Path:
     return Path.cwd() if is_stream(target) else target.parent
 
 
-def _label_set(project: Project, target: Path) -> LabelSet:
+def _label_set(project: ProjectStore, target: Path) -> LabelSet:
     with project.reading() as connection:
         return LabelSet(
             title=project.path.name,
@@ -126,7 +126,7 @@ def _label_set(project: Project, target: Path) -> LabelSet:
 
 
 def _export_into_folder(
-    project: Project, target: Path, write: Callable[[LabelSet, Copier], None], job: JobContext
+    project: ProjectStore, target: Path, write: Callable[[LabelSet, Copier], None], job: JobContext
 ) -> LabelExport:
     """Write labels and copies of the images into a new folder; nothing is left on failure."""
     if target.exists() and (not target.is_dir() or any(target.iterdir())):

@@ -30,7 +30,7 @@ from visionft.project.edits.import_changes import FileFacts, ImportedImage
 from visionft.project.formats.image_table import ImageWarning, ImportRow, RejectedFile
 from visionft.project.formats.labels_file import ClassLook
 from visionft.project.importing.sources import Source
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 _MAX_WHOLE_BYTES = 8 * 2**20  # larger files are read in chunks
 
@@ -92,7 +92,7 @@ _Outcome = ImportedImage | tuple[list[RejectedFile], str]
 class ImportFilter:
     """Classifies files batch by batch, and records rejected files."""
 
-    project: Project | None  # None: compare only within the source
+    project: ProjectStore | None  # None: compare only within the source
     source: Source
     task: Task
     checks_recorded_paths: bool  # images are referenced in place, so the project may know their paths

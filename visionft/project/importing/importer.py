@@ -34,7 +34,7 @@ from visionft.project.importing.other_project import Agreement, measure_agreemen
 from visionft.project.importing.sources import Source, opened_source, require_understood, window_of_files
 from visionft.project.label_files import record_label_files
 from visionft.project.queries import Conflict, class_names, count_classes_after, find_conflicts
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 logger = logging.getLogger(__name__)
 
@@ -86,7 +86,7 @@ class NothingImportedError(VisionFTError):
 
 
 def import_source(
-    project: Project,
+    project: ProjectStore,
     source: Path,
     *,
     copy: bool = False,
@@ -135,7 +135,7 @@ def import_source(
 
 
 def import_table(
-    project: Project,
+    project: ProjectStore,
     source: Source,
     *,
     copy: bool = False,
@@ -167,7 +167,7 @@ def import_table(
     return report
 
 
-def _require_writable(project: Project) -> None:
+def _require_writable(project: ProjectStore) -> None:
     if project.is_read_only:
         message = Message("The project cannot be changed: {reason}.", reason=project.read_only_reason)
         raise ProjectError(message, "Close it there first.")
@@ -185,7 +185,7 @@ def _report_left_out_labels(opened: Source, job: JobContext) -> None:
         job.report(Notice(message=text, level="warning"))
 
 
-def _record_label_files(project: Project, path: Path, report: ImportReport) -> None:
+def _record_label_files(project: ProjectStore, path: Path, report: ImportReport) -> None:
     """Keep the state of the label files, to offer their changes later; a failure is only logged."""
     files = [file for entry in report.interpretations for file in (entry.file, *entry.joined)]
     try:
@@ -195,7 +195,7 @@ def _record_label_files(project: Project, path: Path, report: ImportReport) -> N
 
 
 def import_files(
-    project: Project, paths: Sequence[Path], *, copy: bool = False, job: JobContext = SILENT_JOB
+    project: ProjectStore, paths: Sequence[Path], *, copy: bool = False, job: JobContext = SILENT_JOB
 ) -> ImportReport:
     """Import single image files from any folder, without labels; known images stay unchanged."""
     base = paths[0].parent
@@ -208,7 +208,9 @@ def import_files(
     return _Import(project, examiner, copy=copy, window=window, is_bulk=len(paths) >= BULK_IMAGES).run(job=job)
 
 
-def _window_of_import(project: Project, source: Source, job: JobContext) -> tuple[ImageReading, ChooseWindow | None]:
+def _window_of_import(
+    project: ProjectStore, source: Source, job: JobContext
+) -> tuple[ImageReading, ChooseWindow | None]:
     """Return how to read the images of an import, and the change of the project's intensity window in its step.
 
     The window is measured on the first images of the source if the project has no images.
@@ -226,7 +228,7 @@ def _window_of_import(project: Project, source: Source, job: JobContext) -> tupl
 class _Import:
     """A running import with its totals and root folders."""
 
-    project: Project
+    project: ProjectStore
     examiner: ImportFilter
     copy: bool = field(kw_only=True)
     window: ChooseWindow | None = field(kw_only=True)  # part of the first batch

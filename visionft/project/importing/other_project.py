@@ -28,7 +28,7 @@ from visionft.project.edits.conflicts import read_aliases
 from visionft.project.formats.image_table import GivenLabels, ImageTable, ImportRow
 from visionft.project.importing.ranking import Proposal
 from visionft.project.safety.backups import list_backups
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 _SOURCES: tuple[LabelSource, ...] = ("import", "suggestion", "person")  # in ascending rank
 _SHA256 = re.compile("[0-9a-f]{64}")
@@ -128,7 +128,7 @@ def _label_origin(labels: Sequence[tuple[str, str, int]]) -> GivenLabels | None:
 def _opened(folder: Path, job: JobContext) -> Generator[sqlite3.Connection]:
     """Yield a checked connection in a transaction; errors and their next steps refer to the other project."""
     try:
-        with Project.open(folder, read_only=True) as other, other.reading() as connection:
+        with ProjectStore.open(folder, read_only=True) as other, other.reading() as connection:
             for notice in other.notices:
                 job.report(notice)
             connection.execute("BEGIN")
@@ -148,7 +148,7 @@ def _opened(folder: Path, job: JobContext) -> Generator[sqlite3.Connection]:
 
 
 def measure_agreement(
-    project: Project, files: Sequence[ImportRow], class_map: Mapping[str, str | None]
+    project: ProjectStore, files: Sequence[ImportRow], class_map: Mapping[str, str | None]
 ) -> Agreement | None:
     """Return the agreement of a project with the rows of another one; None without images that both labelled."""
     rows = project.fetch(

@@ -29,7 +29,7 @@ from visionft.project.importing.import_filter import ClassMap, ImportBatch, Impo
 from visionft.project.importing.other_project import measure_agreement
 from visionft.project.importing.sources import Source, image_reading_of_files, opened_source
 from visionft.project.queries import Conflict, class_names
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 _FIRST_NEW_ID = 2**62  # assumed id of the first new image, above all ids in the project
 
@@ -84,7 +84,7 @@ class ImportPreview:
 
 def preview_source(
     source: Path,
-    project: Project | None = None,
+    project: ProjectStore | None = None,
     *,
     source_format: str = "auto",
     class_map: ClassMap | None = None,
@@ -125,7 +125,7 @@ def preview_source(
 
 def preview_table(
     source: Source,
-    project: Project | None = None,
+    project: ProjectStore | None = None,
     *,
     class_map: ClassMap | None = None,
     known_facts: Mapping[Path, FileFacts] | None = None,
@@ -161,7 +161,7 @@ def preview_table(
 class _NewImages:
     """The new images of a source, including labels and splits from further rows and copies, as in an import."""
 
-    def __init__(self, project: Project | None) -> None:
+    def __init__(self, project: ProjectStore | None) -> None:
         self._task = project.task if project is not None else None
         self.sources: dict[Path, ImportRow] = {}
         self.files: dict[Path, FileFacts] = {}
@@ -220,7 +220,7 @@ def _class_splits(sources: Sequence[ImportRow]) -> dict[str, dict[str, int]]:
 class _ConflictSearch:
     """Finds the label conflicts of an import into a single-label project; `conflicts` is {content hash: conflict}."""
 
-    def __init__(self, project: Project | None, examiner: ImportFilter) -> None:
+    def __init__(self, project: ProjectStore | None, examiner: ImportFilter) -> None:
         self._project, self._is_copied = project, examiner.source.is_unpacked
         self._images: dict[str, conflicts.ImportedClasses] = {}  # by content hash, without images labelled by a person
         self._classes: dict[str, tuple[int, str]] = {}  # {name key: (position, name)}

@@ -15,7 +15,7 @@ from visionft.core.names import count_of
 from visionft.project.db.roots import ensure_roots
 from visionft.project.edits.import_changes import FileLocation
 from visionft.project.formats.folders import walk
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class RelinkImages:
         )
 
 
-def find_missing(project: Project, *, job: JobContext = SILENT_JOB) -> tuple[MissingImage, ...]:
+def find_missing(project: ProjectStore, *, job: JobContext = SILENT_JOB) -> tuple[MissingImage, ...]:
     """Return the images without a file at the recorded path, in id order."""
     roots = project.roots()
     rows = project.fetch("SELECT id, root_id, path, sha256, bytes FROM image WHERE removed_at IS NULL ORDER BY id")
@@ -72,7 +72,7 @@ def find_missing(project: Project, *, job: JobContext = SILENT_JOB) -> tuple[Mis
     return tuple(missing)
 
 
-def relink_images(project: Project, folder: Path, *, job: JobContext = SILENT_JOB) -> RelinkReport:
+def relink_images(project: ProjectStore, folder: Path, *, job: JobContext = SILENT_JOB) -> RelinkReport:
     """Search `folder` for missing images by size and content, and record their paths as one step of the history."""
     folder = folder.absolute()
     if not folder.is_dir():

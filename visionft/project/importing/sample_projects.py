@@ -7,12 +7,12 @@ from visionft.core.jobs import SILENT_JOB, JobContext
 from visionft.project.importing.archives import unpack
 from visionft.project.importing.importer import ImportReport, import_source
 from visionft.project.splits import assign_splits
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 SAMPLE_FOLDER = "sample images"  # subfolder of the project
 
 
-def fill_with_sample(project: Project, *, job: JobContext = SILENT_JOB) -> ImportReport | None:
+def fill_with_sample(project: ProjectStore, *, job: JobContext = SILENT_JOB) -> ImportReport | None:
     """Unpack the sample images into a new project, import and split them.
 
     Returns:

@@ -29,7 +29,7 @@ from visionft.project.image_window import WindowChoice, measure_window
 from visionft.project.importing.archives import archives_of, is_archive, unpack
 from visionft.project.importing.folder_reading import read_folder, read_label_file
 from visionft.project.importing.other_project import is_project, read_project
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 UNPACKED_PREFIX = ".unpacked-"
 _FILES_FOLDER = "files"  # in a folder owned by the caller
@@ -247,7 +247,7 @@ def _names_images(file: Path) -> bool:
     return True
 
 
-def window_of_files(project: Project | None, opened: Source, job: JobContext) -> WindowChoice | None:
+def window_of_files(project: ProjectStore | None, opened: Source, job: JobContext) -> WindowChoice | None:
     """Return the intensity window for the images of an import: the project's, or measured on the first images."""
     has_images = project is not None and bool(project.fetch("SELECT 1 FROM image LIMIT 1"))
     stored = project.window if project is not None else None
@@ -258,6 +258,6 @@ def window_of_files(project: Project | None, opened: Source, job: JobContext) ->
     return None
 
 
-def image_reading_of_files(project: Project | None, opened: Source, job: JobContext) -> ImageReading:
+def image_reading_of_files(project: ProjectStore | None, opened: Source, job: JobContext) -> ImageReading:
     window = window_of_files(project, opened, job)
     return window.reading if window is not None else AS_STORED

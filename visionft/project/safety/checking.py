@@ -24,7 +24,7 @@ from visionft.project.edits.changes import settle_conflicts
 from visionft.project.importing.relinking import find_missing
 from visionft.project.importing.sources import UNPACKED_PREFIX
 from visionft.project.safety.backups import BACKUPS_FOLDER, PARTIAL_PREFIX
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 _Repair = str | Callable[[sqlite3.Connection], int]  # a statement, or a function; the number of corrected rows counts
 
@@ -42,7 +42,7 @@ class CheckReport:
     closed: tuple[Path, ...] = ()  # image folders without access for this user; the state of their images is unknown
 
 
-def check_project(project: Project, *, check_contents: bool = False, job: JobContext = SILENT_JOB) -> CheckReport:
+def check_project(project: ProjectStore, *, check_contents: bool = False, job: JobContext = SILENT_JOB) -> CheckReport:
     """Check the database (damage is a `ProjectError`), repair it, and look for missing (and edited) images."""
     with project.reading() as connection:
         fault = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
@@ -237,7 +237,7 @@ def _clear_leftovers(project_folder: Path) -> list[str]:
     return [Message("{counted} of an interrupted job deleted.", counted=counted)] if leftovers else []
 
 
-def _find_edited(project: Project, missing: set[Path], job: JobContext) -> tuple[Path, ...]:
+def _find_edited(project: ProjectStore, missing: set[Path], job: JobContext) -> tuple[Path, ...]:
     images = [image for image in project.snapshot().images if image.path not in missing]
     edited: list[Path] = []
     for done, image in enumerate(images, 1):

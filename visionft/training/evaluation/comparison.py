@@ -17,7 +17,7 @@ from visionft.data.types import Split
 from visionft.training.evaluation.metrics import Z_95
 from visionft.training.evaluation.stored import StoredEvaluation, read_evaluation
 from visionft.training.runs.manifest import BEST_FOLDER, weights_hash
-from visionft.training.runs.run_folder import Run
+from visionft.training.runs.run_folder import StoredRun
 
 SIGNIFICANCE_LEVEL = 0.05  # for p-values
 
@@ -76,7 +76,7 @@ class Comparison:
         return Message(better if fixed > broken else worse, p=p_value)
 
 
-def compare_models(before: Run, after: Run, split: Split) -> Comparison:
+def compare_models(before: StoredRun, after: StoredRun, split: Split) -> Comparison:
     """Compare two runs by their stored evaluations on a split.
 
     Raises:
@@ -187,7 +187,7 @@ class RunCost:
         )
 
 
-def cost_of_run(run: Run) -> RunCost:
+def cost_of_run(run: StoredRun) -> RunCost:
     """Return the recorded cost of a run."""
     result = run.result
     file_bytes, milliseconds = _file_cost(run.path) or (None, None)

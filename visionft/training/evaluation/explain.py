@@ -14,7 +14,7 @@ import torch  # noqa: TID253
 from torch import Tensor, nn  # noqa: TID253
 from torch.overrides import TorchFunctionMode  # noqa: TID253
 
-from models.classifier import Classifier
+from models.classifier import TrainableClassifier
 from models.heads.calibration import sigmoid, softmax
 from visionft.core.devices import pick_device
 from visionft.core.errors import ImageError, RunError
@@ -35,11 +35,11 @@ from visionft.training.runs.run_model import RunModel, load_run_model
 GRAD_CAM, ATTENTION = "Grad-CAM", "attention"
 
 
-def method_for(classifier: Classifier) -> str:
+def method_for(classifier: TrainableClassifier) -> str:
     return ATTENTION if classifier.backbone.shape.has_tokens else GRAD_CAM
 
 
-def explain_batch(classifier: Classifier, inputs: Tensor, class_indices: Tensor) -> Tensor:
+def explain_batch(classifier: TrainableClassifier, inputs: Tensor, class_indices: Tensor) -> Tensor:
     """Return (B, rows, columns) maps >= 0 of the evidence for a class, in the coarse grid of the network.
 
     Args:
@@ -58,7 +58,7 @@ def explain_batch(classifier: Classifier, inputs: Tensor, class_indices: Tensor)
         return (gradient.mean(dim=(2, 3), keepdim=True) * output).sum(dim=1).clamp_min(0).detach()
 
 
-def _attention_map(classifier: Classifier, inputs: Tensor, class_indices: Tensor) -> Tensor:
+def _attention_map(classifier: TrainableClassifier, inputs: Tensor, class_indices: Tensor) -> Tensor:
     """Return the relevance of each patch: attention weighted by its gradient, chained through the blocks.
 
     R <- R + A' R with A' = mean over heads of relu(dy/dA * A) (Chefer et al. 2021, arXiv:2103.15679, eq. 5 and 6). The
@@ -86,7 +86,9 @@ def _attention_map(classifier: Classifier, inputs: Tensor, class_indices: Tensor
     return patches.detach().reshape(len(inputs), *network.patch_embed.grid_size)
 
 
-def _score(classifier: Classifier, inputs: Tensor, class_indices: Tensor, module: nn.Module) -> tuple[Tensor, Tensor]:
+def _score(
+    classifier: TrainableClassifier, inputs: Tensor, class_indices: Tensor, module: nn.Module
+) -> tuple[Tensor, Tensor]:
     """Return the sum of the chosen logits, and the output of a module of the network.
 
     The gradient of the sum is the gradient of each image's logit, because images are independent.

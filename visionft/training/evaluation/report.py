@@ -24,7 +24,7 @@ from visionft.training.evaluation.stored import Evaluation, write_evaluation
 from visionft.training.evaluation.unseen import count_seen, leaked_images, right_images, with_leaked
 from visionft.training.retrieval import load_current_model
 from visionft.training.runs.manifest import BEST_FOLDER, weights_hash
-from visionft.training.runs.run_folder import Run, project_of_run, read_run
+from visionft.training.runs.run_folder import StoredRun, project_of_run, read_run
 from visionft.training.runs.run_model import RunModel
 
 logger = logging.getLogger(__name__)
@@ -167,7 +167,7 @@ def calibrated_temperature(validation: Logits) -> float:
     return temperature if after <= before else 1.0
 
 
-def run_images(run: Run, images: Snapshot, split: Split) -> tuple[tuple[SnapshotImage, ...], np.ndarray]:
+def run_images(run: StoredRun, images: Snapshot, split: Split) -> tuple[tuple[SnapshotImage, ...], np.ndarray]:
     """Return the labelled images of a split in classes of the run, and their targets (see `Logits`).
 
     Raises:
@@ -396,7 +396,7 @@ def fit_thresholds(held_out: Logits, temperature: float) -> np.ndarray | None:
 
 
 def summarise(
-    run: Run, split: Split, logits: Logits, temperature: float, thresholds: np.ndarray | None = None
+    run: StoredRun, split: Split, logits: Logits, temperature: float, thresholds: np.ndarray | None = None
 ) -> Evaluation:
     """Compute the metrics of a run from its logits, as the window and the command line show them."""
     evaluation = measure(run.name, run.class_names, split, logits, temperature=temperature, thresholds=thresholds)

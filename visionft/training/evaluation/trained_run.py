@@ -44,8 +44,8 @@ from visionft.training.runs.checkpoint import write_result
 from visionft.training.runs.metrics_file import StepRecorder, append_accuracy
 from visionft.training.runs.run_folder import (
     NEXT_FOLDER,
-    Run,
     RunPlan,
+    StoredRun,
     TrainResult,
     adopt_next,
     drop_next,
@@ -65,7 +65,7 @@ _FRAMING_SHARE = 1 / 3  # of the remaining time, for the measurement of a framin
 
 def train_and_evaluate(
     config: TrainConfig, images: Snapshot, run_dir: Path, *, budget: Budget | None = None, job: JobContext = SILENT_JOB
-) -> Run:
+) -> StoredRun:
     """Train a new run in stages, and evaluate it on the validation and test split after each stage.
 
     Args:
@@ -85,7 +85,7 @@ def train_and_evaluate(
     return _RunStages(config, images, run_dir, budget or Budget(), job).run_all()
 
 
-def resume_and_evaluate(run_dir: Path, *, budget: Budget | None = None, job: JobContext = SILENT_JOB) -> Run:
+def resume_and_evaluate(run_dir: Path, *, budget: Budget | None = None, job: JobContext = SILENT_JOB) -> StoredRun:
     """Resume a cancelled or killed run on its original images, and evaluate it; returns as `train_and_evaluate`.
 
     Args:
@@ -125,7 +125,7 @@ class _RunStages:
         job: JobContext,
         *,
         config_preset: str = "",
-        earlier: Run | None = None,
+        earlier: StoredRun | None = None,
     ) -> None:
         self._config, self._images, self._run_dir, self._budget = config, images, run_dir, budget
         self._config_preset = config_preset or budget.preset  # the preset that made `config`
@@ -135,14 +135,14 @@ class _RunStages:
         self._planned: set[str] = set()  # presets of the stages that are counted in the progress
         self._is_staged = False  # whether there is more than one stage
         self._earlier = earlier
-        self._best: Run | None = None  # the best model of the completed stages
-        self._cancelled: Run | None = None  # the first stage, if the user cancelled it
+        self._best: StoredRun | None = None  # the best model of the completed stages
+        self._cancelled: StoredRun | None = None  # the first stage, if the user cancelled it
         if earlier is not None and earlier.result is not None:
             self._began -= earlier.result.seconds
             if not earlier.result.stopped and earlier.result.best is not None:
                 self._best = replace(earlier, evaluations=stored_evaluations(earlier.path))
 
-    def run_all(self) -> Run:
+    def run_all(self) -> StoredRun:
         """Train the stages that the budget allows, and return the best model, also when the job is cancelled."""
         configs = self._configs()
         preset, config = configs[0]
@@ -195,7 +195,7 @@ class _RunStages:
         """Return (preset, settings) of the next stage that the budget allows."""
         return next(((preset, config) for preset, config in self._configs() if preset not in tried), None)
 
-    def _result(self, *, config: TrainConfig | None = None) -> Run:
+    def _result(self, *, config: TrainConfig | None = None) -> StoredRun:
         """Return the best model so far; a run cancelled before its start gets the settings `config`."""
         if (best := self._best) is not None:
             return replace(read_run(best.path), evaluations=best.evaluations) if self._is_staged else best
@@ -288,7 +288,7 @@ class _RunStages:
 
     def _train_stage(
         self, config: TrainConfig, preset: str, *, learned: Snapshot | None = None, uses_mirrored: bool = True
-    ) -> Run | None:
+    ) -> StoredRun | None:
         """Train and evaluate a stage, the first one in the folder of the run, later ones in its folder `next`.
 
         Returns None if a later stage keeps its initial weights.
@@ -410,7 +410,7 @@ class _RunStages:
         self._update_seconds()
         return False
 
-    def _is_better(self, trained: Run) -> bool:
+    def _is_better(self, trained: StoredRun) -> bool:
         """Return whether a trained stage is better than the best earlier one on the validation images.
 
         Between two trained networks the log loss, paired over the images, must be lower, and the balanced accuracy not
@@ -435,7 +435,7 @@ class _RunStages:
         is_worse = is_worse_for_classes(new_right, old_right, [each.true_classes for each, _ in pairs])
         return bool(new_loss < old_loss) and not is_worse
 
-    def _adopt(self, trained: Run) -> None:
+    def _adopt(self, trained: StoredRun) -> None:
         """Replace the best model by the next stage."""
         run = self._best
         assert run is not None
@@ -495,7 +495,7 @@ def evaluate_held_out(
         return {}
 
 
-def _evaluated(result: TrainResult, config: TrainConfig, run_dir: Path, images: Snapshot, job: JobContext) -> Run:
+def _evaluated(result: TrainResult, config: TrainConfig, run_dir: Path, images: Snapshot, job: JobContext) -> StoredRun:
     """Return a run that has just been trained, with its evaluations if training was completed."""
     evaluations = dict[Split, Evaluation]()
     # In distributed training, every process would evaluate the same images.
@@ -517,9 +517,9 @@ def _with_seconds(run_dir: Path, result: TrainResult, seconds: float) -> TrainRe
     return result
 
 
-def _without_folder(result: TrainResult, config: TrainConfig, run_dir: Path, images: Snapshot) -> Run:
+def _without_folder(result: TrainResult, config: TrainConfig, run_dir: Path, images: Snapshot) -> StoredRun:
     """Return a run that was cancelled before its start."""
-    return Run(
+    return StoredRun(
         name=result.run,
         path=run_dir,
         config=config,

@@ -27,11 +27,11 @@ from visionft.training.evaluation.metrics import wilson_interval
 from visionft.training.evaluation.stored import Evaluation, stored_evaluations
 from visionft.training.retrieval import is_live, members_of, training_snapshot
 from visionft.training.runs.manifest import read_held_out
-from visionft.training.runs.run_folder import Run, project_of_run, read_run
+from visionft.training.runs.run_folder import StoredRun, project_of_run, read_run
 from visionft.training.runs.run_snapshot import read_snapshot
 
 
-def unseen_evaluation(run: Run) -> Evaluation | None:
+def unseen_evaluation(run: StoredRun) -> Evaluation | None:
     """Return the evaluation on test, else on validation, whichever is on unseen images; None if there is no such one.
 
     The evaluations of `run` are used, or the stored ones of its folder.
@@ -41,13 +41,13 @@ def unseen_evaluation(run: Run) -> Evaluation | None:
     return next((each for each in candidates if each is not None and is_unseen(run, each)), None)
 
 
-def is_unseen(run: Run, evaluation: Evaluation) -> bool:
+def is_unseen(run: StoredRun, evaluation: Evaluation) -> bool:
     """Return whether no evaluated image was used to train or select the run."""
     selects_on_val = run.config.total_epochs > 0 or bool(run.parts) or evaluation.is_multilabel
     return not evaluation.seen and not (evaluation.split == "val" and selects_on_val)
 
 
-def count_seen(run: Run, split: Split, images: Iterable[SnapshotImage]) -> int:
+def count_seen(run: StoredRun, split: Split, images: Iterable[SnapshotImage]) -> int:
     """Count the images that were in the training split when the run was trained.
 
     A later split may have moved them. For the test split, images of the validation split count too.
@@ -60,12 +60,12 @@ def count_seen(run: Run, split: Split, images: Iterable[SnapshotImage]) -> int:
     return sum(image.sha256 in seen for image in images)
 
 
-def _split_hashes(run: Run, splits: Iterable[Split]) -> frozenset[str]:
+def _split_hashes(run: StoredRun, splits: Iterable[Split]) -> frozenset[str]:
     images = read_snapshot(run.path)
     return frozenset(image.sha256 for split in splits for image in images.labelled(split))
 
 
-def _with_start_runs(run: Run) -> Iterator[Run]:
+def _with_start_runs(run: StoredRun) -> Iterator[StoredRun]:
     """Yield a run, or the members of an ensemble, and the runs that training started from."""
     for member in members_of(run):
         yield member
@@ -99,7 +99,7 @@ def seen_words(found: Evaluation) -> Message:
 logger = logging.getLogger(__name__)
 
 
-def learned_splits(run: Run, training: Snapshot) -> tuple[Split, ...]:
+def learned_splits(run: StoredRun, training: Snapshot) -> tuple[Split, ...]:
     """Return the splits that a run learned from: training, and validation if its head was fitted to it.
 
     Args:
@@ -114,7 +114,7 @@ def learned_splits(run: Run, training: Snapshot) -> tuple[Split, ...]:
 
 
 def leaked_images(
-    run: Run,
+    run: StoredRun,
     images: Snapshot,
     evaluated: dict[Split, Sequence[SnapshotImage]],
     *,

@@ -20,7 +20,7 @@ import numpy as np
 import torch  # noqa: TID253
 from torch import Tensor, nn  # noqa: TID253
 
-from models.classifier import Classifier
+from models.classifier import TrainableClassifier
 from models.heads.calibration import is_worse_for_classes
 from models.weights.locations import RANDOM
 from visionft.core.errors import RunError, no_readable_images_error
@@ -107,7 +107,7 @@ class CheckpointKeeper:
         self,
         run_dir: Path,
         config: TrainConfig,
-        classifier: Classifier,
+        classifier: TrainableClassifier,
         training_data: TrainingData,
         objective: Objective,
         *,
@@ -303,7 +303,11 @@ class CheckpointKeeper:
 
 @contextlib.contextmanager
 def _head_between(
-    classifier: Classifier, training_data: TrainingData, start: dict[str, Tensor], end: dict[str, Tensor], share: float
+    classifier: TrainableClassifier,
+    training_data: TrainingData,
+    start: dict[str, Tensor],
+    end: dict[str, Tensor],
+    share: float,
 ) -> Iterator[Judged]:
     """Solve for the head of weights at a share of the way, and judge it on the validation images, held out."""
     classifier.load_trainable_state(classifier.interpolated(start, end, share))

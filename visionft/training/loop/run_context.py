@@ -11,7 +11,7 @@ import torch  # noqa: TID253
 import torch.nn.functional as F  # noqa: TID253
 from torch import Tensor  # noqa: TID253
 
-from models.classifier import Classifier, build_classifier
+from models.classifier import TrainableClassifier, build_classifier
 from models.methods.method import Method, MethodOptions
 from models.weights.weights_loading import weights_loader
 from visionft.core.allocator import return_freed_memory
@@ -100,7 +100,7 @@ def is_any_cancelled(job: JobContext, accelerator: Any) -> bool:
     return bool(accelerator.reduce(flag, "sum").item())
 
 
-def release(classifier: Classifier, optimizer: torch.optim.Optimizer | None) -> None:
+def release(classifier: TrainableClassifier, optimizer: torch.optim.Optimizer | None) -> None:
     """Give the memory of a network and its optimiser back now; neither can be used any more."""
     if optimizer is not None:
         optimizer.state.clear()
@@ -109,7 +109,7 @@ def release(classifier: Classifier, optimizer: torch.optim.Optimizer | None) -> 
 
 
 def warm_start(
-    classifier: Classifier, config: TrainConfig, class_names: tuple[str, ...], project_dir: Path
+    classifier: TrainableClassifier, config: TrainConfig, class_names: tuple[str, ...], project_dir: Path
 ) -> HeldOutPredictions | None:
     """Load the best weights of the run `config.start_from`, in place (RunError: they are gone or of another shape).
 

@@ -16,7 +16,7 @@ import torch.nn.functional as F  # noqa: TID253
 from torch import Tensor, nn  # noqa: TID253
 from torch.nn.modules.batchnorm import _BatchNorm  # noqa: TID253
 
-from models.classifier import Classifier
+from models.classifier import TrainableClassifier
 from visionft.core.errors import RunError, is_out_of_memory
 from visionft.data.dataset import Batch, derived_seed
 from visionft.data.types import Task
@@ -88,7 +88,7 @@ def add_batch(totals: Tensor, *, loss: Tensor, hits: Tensor, count: int) -> None
 class ModelEma:
     """Exponential moving averages of a classifier's trainable state: a <- d a + (1 - d) w, with d rising to `decay`."""
 
-    def __init__(self, classifier: Classifier, decay: float) -> None:
+    def __init__(self, classifier: TrainableClassifier, decay: float) -> None:
         self._classifier = classifier
         self._decay = decay
         self.updates = 0
@@ -141,7 +141,7 @@ class TrainStep:
 
     def __init__(
         self,
-        classifier: Classifier,
+        classifier: TrainableClassifier,
         trained: nn.Module,
         config: TrainConfig,
         objective: Objective,

@@ -29,7 +29,7 @@ from visionft.training.remote.packed_file import (
     read_job_contents,
     unpack,
 )
-from visionft.training.runs.run_folder import Run, lock_run, new_run_dir, scan_runs
+from visionft.training.runs.run_folder import StoredRun, lock_run, new_run_dir, scan_runs
 
 KIND: Final = "result"
 _LEFT_THERE: Final = ("last", "prev", "start")
@@ -49,7 +49,7 @@ def run_job(
     *,
     processes: int = 1,
     job: JobContext = SILENT_JOB,
-) -> Run:
+) -> StoredRun:
     """Train a job, or go on with it where it was stopped, and write its result beside it.
 
     Everything lies in the folder of `job_folder`. A stopped run writes no result. Returns the run with its evaluations.
@@ -123,7 +123,7 @@ def unpack_job(job_file: Path, *, job: JobContext = SILENT_JOB) -> tuple[Manifes
     return manifest, facts
 
 
-def _train(folder: Path, manifest: Manifest, job: JobContext) -> Run:
+def _train(folder: Path, manifest: Manifest, job: JobContext) -> StoredRun:
     try:
         return _train_or_resume(folder, manifest, job)
     except RuntimeError as error:
@@ -135,19 +135,19 @@ def _train(folder: Path, manifest: Manifest, job: JobContext) -> Run:
         ) from error
 
 
-def _train_or_resume(folder: Path, manifest: Manifest, job: JobContext) -> Run:
+def _train_or_resume(folder: Path, manifest: Manifest, job: JobContext) -> StoredRun:
     if (run := _latest(folder)) is None:
         config, images = _placed(folder, *read_job_contents(folder, manifest))
         return train_and_evaluate(config, images, new_run_dir(folder, config), job=job)
     return resume_and_evaluate(run.path, job=job) if run.is_unfinished else _finished(folder, job)
 
 
-def _latest(folder: Path) -> Run | None:
+def _latest(folder: Path) -> StoredRun | None:
     runs, _ = scan_runs(folder)
     return runs[-1] if runs else None
 
 
-def _finished(folder: Path, job: JobContext) -> Run:
+def _finished(folder: Path, job: JobContext) -> StoredRun:
     """Return the run of the folder, evaluated: several processes that train together do not evaluate."""
     run = _latest(folder)
     if run is None or run.result is None:
@@ -192,7 +192,7 @@ def launch_processes(job_file: Path, processes: int, job: JobContext) -> None:
         raise RunError(message, "Look at the messages above; a single process needs no launcher.")
 
 
-def write_result(target: Path, number: str, run: Run) -> None:
+def write_result(target: Path, number: str, run: StoredRun) -> None:
     """Write the result of a job: the run's files but those for resuming, and the accuracies measured here."""
     config = dataclasses.replace(run.config, weights=PRETRAINED)
     found = {split: {"top1": each.top1, "images": each.images} for split, each in run.evaluations.items()}

@@ -21,7 +21,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor  # noqa: TID253
 
-from models.classifier import Classifier
+from models.classifier import TrainableClassifier
 from models.text.class_texts import all_texts
 from models.weights.locations import RANDOM
 from visionft.core.errors import NextStep, RunError
@@ -258,7 +258,7 @@ def open_run(run_dir: Path, config: TrainConfig, images: Snapshot) -> None:
 
 
 def keep_epoch(
-    run_dir: Path, classifier: Classifier, done: EpochDone, held_out: HeldOutPredictions | None = None
+    run_dir: Path, classifier: TrainableClassifier, done: EpochDone, held_out: HeldOutPredictions | None = None
 ) -> None:
     """Record an epoch, and save the classifier as the run's best where it is the best."""
     if done.is_best:
@@ -268,11 +268,13 @@ def keep_epoch(
     append_metrics(run_dir, done)
 
 
-def load_best(run_dir: Path, classifier: Classifier) -> None:
+def load_best(run_dir: Path, classifier: TrainableClassifier) -> None:
     classifier.load_trainable_state(load_checkpoint(run_dir / BEST).model)
 
 
-def save_last(run_dir: Path, classifier: Classifier, optimizer: dict[str, Tensor], progress: dict[str, Any]) -> None:
+def save_last(
+    run_dir: Path, classifier: TrainableClassifier, optimizer: dict[str, Tensor], progress: dict[str, Any]
+) -> None:
     """Write the `last` checkpoint (RunError: A weight is not finite; the earlier checkpoints stay)."""
     model = classifier.trainable_state()
     broken = [name for name, value in model.items() if value.is_floating_point() and not value.isfinite().all()]

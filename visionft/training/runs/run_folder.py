@@ -154,7 +154,7 @@ class RunPlan:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run:
+class StoredRun:
     name: str
     path: Path
     config: TrainConfig
@@ -167,7 +167,7 @@ class Run:
     faults: Mapping[str, str] = field(default_factory=dict)  # {folder: problem} of its checkpoints, from a quick check
     parts: tuple[Part, ...] = ()  # the members of an ensemble; empty for every other run
     plan: RunPlan | None = None  # None where nothing is left to try
-    next: "Run | None" = None  # the unfinished stage
+    next: "StoredRun | None" = None  # the unfinished stage
     # Of a run that has just ended; a run that is read from its folder leaves them there (`read_evaluation`).
     evaluations: "Mapping[Split, Evaluation]" = field(default_factory=dict, compare=False)
 
@@ -283,14 +283,14 @@ def _is_left(claim: Path) -> bool:
     return time.time() - claim.stat().st_mtime > _CLAIM_S
 
 
-def list_runs(project_dir: Path) -> list[Run]:
+def list_runs(project_dir: Path) -> list[StoredRun]:
     """Return every readable run of a project, oldest first; other folders are skipped."""
     return scan_runs(project_dir)[0]
 
 
-def scan_runs(project_dir: Path) -> tuple[list[Run], dict[str, str]]:
+def scan_runs(project_dir: Path) -> tuple[list[StoredRun], dict[str, str]]:
     """Return the readable runs, oldest first, and {folder: problem} of damaged ones, which have a `config.json`."""
-    summaries: list[Run] = []
+    summaries: list[StoredRun] = []
     damaged: dict[str, str] = {}
     for folder in list_folder(project_dir / RUNS_FOLDER):
         try:
@@ -304,7 +304,7 @@ def scan_runs(project_dir: Path) -> tuple[list[Run], dict[str, str]]:
     return summaries, damaged
 
 
-def load_run(project_dir: Path, name: str) -> Run:
+def load_run(project_dir: Path, name: str) -> StoredRun:
     """Return the run with this name, number or title (RunError: unknown or ambiguous name, or a damaged folder)."""
     runs = project_dir / RUNS_FOLDER
     names = [path.name for path in list_folder(runs) if path.is_dir() and not path.name.startswith(".")]
@@ -383,7 +383,7 @@ def _finish_interrupted_adoption(run_dir: Path) -> None:
         _finish_adoption(run_dir)
 
 
-def read_run(run_dir: Path) -> Run:
+def read_run(run_dir: Path) -> StoredRun:
     """Read one run folder (RunError: not a run, or a damaged file)."""
     _finish_interrupted_adoption(run_dir)
     try:
@@ -403,7 +403,7 @@ def read_run(run_dir: Path) -> Run:
         hint = "Restore the folder from a copy, or train again."
         raise RunError(message, hint) from error
     faults = checkpoint_faults(run_dir, is_quick=True)
-    return Run(
+    return StoredRun(
         name=owner_of(run_dir).name,
         path=run_dir,
         config=config,
@@ -450,7 +450,7 @@ def _read_plan(run_dir: Path) -> RunPlan | None:
         return None
 
 
-def _read_next(run_dir: Path) -> Run | None:
+def _read_next(run_dir: Path) -> StoredRun | None:
     """Return the next stage of a run; None if it is missing or unreadable."""
     folder = run_dir / NEXT_FOLDER
     if owner_of(run_dir) != run_dir or not (folder / "config.json").is_file():
@@ -460,7 +460,7 @@ def _read_next(run_dir: Path) -> Run | None:
     return None
 
 
-def rename_run(run: Run, title: str) -> None:
+def rename_run(run: StoredRun, title: str) -> None:
     """Give a run a title; an empty one restores its own (RunError: it is too long, or the folder is gone)."""
     title = " ".join(title.split())
     if len(title) > MAX_TITLE:
@@ -475,7 +475,7 @@ def weight_folders() -> tuple[str, ...]:
     return (BEST_FOLDER, "last", "prev", "start", NEXT_FOLDER, "peft")
 
 
-def weights_bytes(run: Run) -> int:
+def weights_bytes(run: StoredRun) -> int:
     """Return the size of all weights in a run's folder: the best ones, and those for resuming."""
     files = [path for name in weight_folders() for path in (run.path / name).rglob("*")]
     return sum(path.stat().st_size for path in (*files, run.path / LIVE_INDEX_FILE) if path.is_file())
@@ -499,7 +499,7 @@ def clear_run(run_dir: Path, *, kept: Collection[str]) -> None:
             each.unlink()
 
 
-def delete_weights(run: Run) -> int:
+def delete_weights(run: StoredRun) -> int:
     """Delete the weights alone of a run and return the bytes freed (RunError: it is being trained, or gone)."""
     _require_folder(run)
     if is_going(run.path):
@@ -526,7 +526,7 @@ def _deleted(name: str) -> str:
     return f".{name}.deleted"
 
 
-def require_weights(run: Run) -> None:
+def require_weights(run: StoredRun) -> None:
     """Raise an error unless a run has weights for evaluation, export, explanation and resuming."""
     _require_folder(run)
     require_built(run)
@@ -542,7 +542,7 @@ def require_weights(run: Run) -> None:
         raise RunError(Message(message, title=run.title, reason=fault), hint)
 
 
-def require_built(run: Run) -> None:
+def require_built(run: StoredRun) -> None:
     """Raise an error where the network of a run has options of an earlier version that are gone."""
     if run.config.not_built:
         message = Message("The network of {title} cannot be built any more: {options}.", title=run.title)
@@ -550,7 +550,7 @@ def require_built(run: Run) -> None:
         raise RunError(Message(message, options=run.config.not_built), hint)
 
 
-def _require_folder(run: Run) -> None:
+def _require_folder(run: StoredRun) -> None:
     if not run.path.is_dir():
         message = Message("The folder of {title} is gone: {path}", title=run.title, path=run.path)
         raise RunError(message, "Restore it from a copy, or train again.")

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor  # noqa: TID253
 
-from models.classifier import Classifier, build_classifier
+from models.classifier import TrainableClassifier, build_classifier
 from models.weights.weights_loading import weights_loader
 from visionft.core.errors import NextStep, RunError
 from visionft.core.jobs import SILENT_JOB, JobCancelled, JobContext
@@ -19,7 +19,7 @@ from visionft.data.preprocess import PreprocessConfig
 from visionft.training.base_weights import base_weights_for, check_base_weights, ensure_weights
 from visionft.training.runs.checkpoint import BEST, Checkpoint, load_checkpoint
 from visionft.training.runs.manifest import BEST_FOLDER, HeldOutPredictions, Part, fault_of, weights_hash
-from visionft.training.runs.run_folder import Run, read_run, require_weights
+from visionft.training.runs.run_folder import StoredRun, read_run, require_weights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,10 +36,10 @@ class RunModel:
         labels: Digest of the labels that it predicts from; empty where training fixed its predictions.
     """
 
-    run: Run
+    run: StoredRun
     factors: tuple[float, ...]
     columns: tuple[tuple[int, ...], ...]
-    network: Classifier | None = None
+    network: TrainableClassifier | None = None
     held_out: HeldOutPredictions | None = None
     members: tuple["RunModel", ...] = ()
     labels: str = ""
@@ -54,7 +54,7 @@ class RunModel:
         return len(self.members) > 1
 
     @property
-    def classifier(self) -> Classifier:
+    def classifier(self) -> TrainableClassifier:
         """Return the network of one of the `parts`; an ensemble itself has no network."""
         assert self.network is not None, "an ensemble predicts by its parts"
         return self.network
@@ -96,7 +96,7 @@ class ReplacementHead:
 
 
 def load_run_model(
-    run: Run, heads: Mapping[str, ReplacementHead] | None = None, *, job: JobContext = SILENT_JOB
+    run: StoredRun, heads: Mapping[str, ReplacementHead] | None = None, *, job: JobContext = SILENT_JOB
 ) -> RunModel:
     """Load the model of a run; `heads` replaces the heads of runs by name (RunError: missing or damaged weights)."""
     require_weights(run)
@@ -117,7 +117,7 @@ def load_run_model(
     return RunModel(run=run, factors=factors, columns=columns, members=members)
 
 
-def _load_network(run: Run, head: ReplacementHead | None = None, *, job: JobContext = SILENT_JOB) -> RunModel:
+def _load_network(run: StoredRun, head: ReplacementHead | None = None, *, job: JobContext = SILENT_JOB) -> RunModel:
     """Rebuild the best classifier of a run, with `head` in place of its own (RunError: its weights cannot be used)."""
     require_weights(run)
     if head is not None:
@@ -152,7 +152,7 @@ def _load_network(run: Run, head: ReplacementHead | None = None, *, job: JobCont
     return RunModel(run=run, factors=(1.0,), columns=(columns,), network=classifier.eval(), held_out=best.held_out)
 
 
-def columns_of(class_names: Sequence[str], part: Run) -> tuple[int, ...]:
+def columns_of(class_names: Sequence[str], part: StoredRun) -> tuple[int, ...]:
     """Return where in a run's answers these classes stand (RunError: they are not its classes)."""
     if set(class_names) != set(part.class_names):
         odd = sorted(set(class_names) ^ set(part.class_names))[0]
@@ -161,7 +161,7 @@ def columns_of(class_names: Sequence[str], part: Run) -> tuple[int, ...]:
     return tuple(part.class_names.index(name) for name in class_names)
 
 
-def _part_of(run: Run, part: Part, *, is_refitted: bool) -> Run:
+def _part_of(run: StoredRun, part: Part, *, is_refitted: bool) -> StoredRun:
     """Return a member of an ensemble, after checking the weights that it uses against the recorded hash."""
     folder: Path = run.path.parent / part.run
     found = read_run(folder) if folder.is_dir() else None

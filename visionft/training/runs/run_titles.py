@@ -7,7 +7,7 @@ from models.catalog import known_backbone
 from models.methods.table import known_method
 from visionft.core.messages import Message
 from visionft.training.config.train_config import TrainConfig
-from visionft.training.runs.run_folder import Run
+from visionft.training.runs.run_folder import StoredRun
 
 
 def method_title(name: str) -> str:
@@ -32,14 +32,14 @@ def config_title(config: TrainConfig, *, number: str = "") -> Message:
     )
 
 
-def titles_of_runs(runs: Sequence[Run]) -> dict[str, Message]:
+def titles_of_runs(runs: Sequence[StoredRun]) -> dict[str, Message]:
     """Return {run name: title}, each title once: `Prototype, ResNet-18`; where several are alike, with their number."""
     plain = {run.name: _title(run) for run in runs}
     counts = Counter(plain.values())
     return {run.name: _title(run, counts[plain[run.name]] > 1) for run in runs}
 
 
-def _title(run: Run, has_number: bool = False) -> Message:
+def _title(run: StoredRun, has_number: bool = False) -> Message:
     """Return the user's name for a run, or its method and backbone, or the numbers of an ensemble's members."""
     number = _number(run.name) if has_number else ""
     suffix = number and f" ({number})"

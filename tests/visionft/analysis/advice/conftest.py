@@ -11,7 +11,7 @@ from visionft.analysis.advice import LabelledFeatures
 from visionft.features.feature_store import FeatureKind, make_current
 from visionft.project.edits.changes import LabelImages
 from visionft.project.importing.importer import import_source
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 CLASSES = ("ant", "bee", "cat")
 KIND = FeatureKind(backbone="made_up", size=8, weights="", preprocessing="", widths=(12, 20))
@@ -39,16 +39,16 @@ def make_labelled() -> Callable[..., LabelledFeatures]:
 
 
 @pytest.fixture
-def make_project(tmp_path: Path) -> Callable[..., Project]:
+def make_project(tmp_path: Path) -> Callable[..., ProjectStore]:
     """Return a function to make a project with features; the first `labelled` of its images have labels."""
 
-    def make(*, image_count: int = 90, labelled: int = 60, noise: float = 1.5) -> Project:
+    def make(*, image_count: int = 90, labelled: int = 60, noise: float = 1.5) -> ProjectStore:
         generator, folder = np.random.default_rng(0), tmp_path / "images"
         folder.mkdir()
         for number in range(image_count):
             pixels = generator.integers(0, 255, (8, 8, 3), dtype=np.uint8)
             Image.fromarray(pixels).save(folder / f"{number:03}-{CLASSES[number % 3]}.png")
-        project = Project.create(tmp_path / "project")
+        project = ProjectStore.create(tmp_path / "project")
         import_source(project, folder)
         images = project.snapshot().images
         numbers = np.array([CLASSES.index(image.path.stem.split("-")[1]) for image in images])

@@ -9,7 +9,7 @@ from PIL import Image
 
 from visionft.features.feature_store import FeatureKind, make_current
 from visionft.project.importing.importer import import_source
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 CLASSES = ("ant", "bee", "cat")
 KIND = FeatureKind(backbone="made_up", size=8, weights="", preprocessing="", widths=(6, 10))
@@ -21,17 +21,17 @@ def class_of(path: Path) -> str:
 
 
 @pytest.fixture
-def make_project(tmp_path: Path) -> Callable[..., Project]:
+def make_project(tmp_path: Path) -> Callable[..., ProjectStore]:
     """Return a function to make a project of unlabelled images with features, 20 per class."""
 
-    def make(*, task: str = "single", noise: float = 0.5, each: int = 20, seed: int = 0) -> Project:
+    def make(*, task: str = "single", noise: float = 0.5, each: int = 20, seed: int = 0) -> ProjectStore:
         generator = np.random.default_rng(seed)
         source = tmp_path / "images"
         source.mkdir()
         for number in range(each * len(CLASSES)):
             pixels = generator.integers(0, 255, (8, 8, 3), dtype=np.uint8)
             Image.fromarray(pixels).save(source / f"{number:03}-{CLASSES[number % len(CLASSES)]}.png")
-        project = Project.create(tmp_path / "project", task=task)  # type: ignore[arg-type]
+        project = ProjectStore.create(tmp_path / "project", task=task)  # type: ignore[arg-type]
         import_source(project, source)
         images = project.snapshot().images
         middles = np.eye(len(CLASSES), sum(KIND.widths)) * 3 + 1
@@ -46,6 +46,6 @@ def make_project(tmp_path: Path) -> Callable[..., Project]:
 
 
 @pytest.fixture
-def truth() -> Callable[[Project], dict[int, str]]:
+def truth() -> Callable[[ProjectStore], dict[int, str]]:
     """Return a function: a generated project -> {image id: its class}."""
     return lambda project: {image.image_id: class_of(image.path) for image in project.snapshot().images}

@@ -18,7 +18,7 @@ from visionft.project.edits.changes import AcceptSuggestions, LabelImages, Remov
 from visionft.project.edits.class_changes import DeleteClass
 from visionft.project.edits.import_changes import AddImages, FileFacts
 from visionft.project.importing.importer import import_source
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.evaluation.report import evaluate_run
 from visionft.training.loop.train import train
@@ -81,12 +81,12 @@ def test_several_labels_suggest_every_class_above_its_threshold(snapshot: Snapsh
 
 @pytest.fixture
 def project(image_folder: Path, tmp_path: Path):
-    with Project.create(tmp_path / "project") as opened:
+    with ProjectStore.create(tmp_path / "project") as opened:
         import_source(opened, image_folder)
         yield opened
 
 
-def test_only_what_still_holds_is_current(project: Project, run_dir: Path):
+def test_only_what_still_holds_is_current(project: ProjectStore, run_dir: Path):
     ids = [image.image_id for image in project.snapshot().images]
     project.apply(UnlabelImages(tuple(ids)))
     suggest_labels(run_dir, project.snapshot())
@@ -101,7 +101,7 @@ def test_only_what_still_holds_is_current(project: Project, run_dir: Path):
     assert set(current_suggestions(project, read_suggestions(run_dir))) == left - set(ids[:3])
 
 
-def test_accepting_gives_each_image_its_own_class_in_one_step(project: Project):
+def test_accepting_gives_each_image_its_own_class_in_one_step(project: ProjectStore):
     ids = [image.image_id for image in project.snapshot().images][:3]
     project.apply(UnlabelImages(tuple(ids)))
     project.apply(AcceptSuggestions({ids[0]: ("red",), ids[1]: ("green",), ids[2]: ("red", "blue")}))

@@ -29,14 +29,14 @@ from visionft.project.importing.importer import import_source
 from visionft.project.importing.relinking import relink_images
 from visionft.project.safety.checking import check_project
 from visionft.project.splits import assign_splits
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 CLASSES = ("cat", "dog", "Fuchs", "🦊", "a/b", "Ame\u0301lie", "Am\u00e9lie")
 IDS = st.lists(st.integers(1, 16), min_size=1, max_size=6, unique=True).map(tuple)
 NAMES = st.sampled_from(CLASSES)
 
 
-def contents(project: Project) -> dict[str, list[tuple[object, ...]]]:
+def contents(project: ProjectStore) -> dict[str, list[tuple[object, ...]]]:
     """Return every row the user could miss, straight from the tables."""
     with closing(sqlite3.connect(f"file:{project.path / 'project.db'}?mode=ro", uri=True)) as connection:
         found = {table: connection.execute(f"SELECT * FROM {table}").fetchall() for table in JOURNALED_TABLES}
@@ -53,13 +53,13 @@ class History(RuleBasedStateMachine):
             path = self.folder / "images" / f"set{number % 4}" / CLASSES[number % 3] / f"{number}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.new("RGB", (4, 4), (number, 99, 7)).save(path)
-        self.project: Project | None = None
+        self.project: ProjectStore | None = None
         self.states: list[dict[str, list[tuple[object, ...]]]] = []
         self.place = 0
 
     @initialize(task=st.sampled_from(["single", "multi"]))
     def create(self, task) -> None:
-        self.project = Project.create(self.folder / "project", task=task)
+        self.project = ProjectStore.create(self.folder / "project", task=task)
         self.states = [contents(self.project)]
 
     def do(self, work) -> None:
@@ -163,7 +163,7 @@ class History(RuleBasedStateMachine):
     @rule()
     def reopen(self) -> None:
         self.project.close()
-        self.project = Project.open(self.folder / "project")
+        self.project = ProjectStore.open(self.folder / "project")
 
     @invariant()
     def the_project_is_in_the_state_it_should_be_in(self) -> None:

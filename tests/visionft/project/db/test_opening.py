@@ -20,7 +20,7 @@ from visionft.project.db.database import DATABASE, seal_of, write_seal
 from visionft.project.edits.changes import AddClass, LabelImages, UnlabelImages
 from visionft.project.queries import find_conflicts
 from visionft.project.safety.backups import list_backups
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 FIXTURES = Path(__file__).parents[3] / "fixtures"
 VERSIONS = range(1, schema.SCHEMA_VERSION + 1)
@@ -33,7 +33,7 @@ def lay_out(tmp_path: Path, version: int) -> Path:
     return folder
 
 
-def facts(project: Project) -> dict[str, object]:
+def facts(project: ProjectStore) -> dict[str, object]:
     snapshot = project.snapshot()
     return {
         "class_names": list(snapshot.class_names),
@@ -63,10 +63,10 @@ def test_each_schema_version_opens_with_everything_in_it(tmp_path: Path, version
     folder = lay_out(tmp_path, version)
     noted = json.loads((FIXTURES / f"project_v{version}.json").read_text(encoding="utf-8"))
     expected = {"conflicts": [], "prompts": [], "groups": [None] * len(noted["images"])} | noted
-    with Project.open(folder, read_only=True) as project:
+    with ProjectStore.open(folder, read_only=True) as project:
         assert facts(project) == expected
     assert (folder / "project.db").read_bytes() == (FIXTURES / f"project_v{version}.db").read_bytes()
-    with Project.open(folder) as project:
+    with ProjectStore.open(folder) as project:
         assert facts(project) == expected
         assert len(list_backups(folder)) == (version < schema.SCHEMA_VERSION)  # before the update
         project.redo()
@@ -76,7 +76,7 @@ def test_each_schema_version_opens_with_everything_in_it(tmp_path: Path, version
         while project.redo_title:
             project.redo()
         assert project.summary().images == 7 and project.summary().labelled == 6
-    Project.create(tmp_path / "new").close()
+    ProjectStore.create(tmp_path / "new").close()
     assert layout(folder) == layout(tmp_path / "new")
 
 
@@ -92,7 +92,7 @@ def test_audits_of_older_versions_stay_and_change_nothing(tmp_path: Path) -> Non
             """INSERT INTO certified SELECT 2, image_id, json_group_array(class_id) FROM (
                 SELECT image_id, class_id FROM label ORDER BY image_id, class_id) GROUP BY image_id"""
         )
-    with Project.open(folder) as project:
+    with ProjectStore.open(folder) as project:
         assert project.summary().labelled == 6
         project.apply(UnlabelImages((1,)))
         project.undo()
@@ -108,26 +108,26 @@ def test_a_migration_that_fails_leaves_the_old_project(tmp_path: Path, monkeypat
         patched.setattr(schema, "MIGRATIONS", broken)
         patched.setattr(schema, "SCHEMA_VERSION", len(broken))
         with pytest.raises(sqlite3.OperationalError):
-            Project.open(folder)
-    with Project.open(folder) as project:
+            ProjectStore.open(folder)
+    with ProjectStore.open(folder) as project:
         assert project.summary().images == 7
         assert str(schema.SCHEMA_VERSION) in list_backups(folder)[0].reason
 
 
-def test_a_newer_project_is_refused_and_untouched(project: Project) -> None:
+def test_a_newer_project_is_refused_and_untouched(project: ProjectStore) -> None:
     project.close()
     alter(project.path, f"PRAGMA user_version = {schema.SCHEMA_VERSION + 1}")
     before = (project.path / "project.db").read_bytes()
     for read_only in (False, True):
         with pytest.raises(ProjectError, match=str(schema.SCHEMA_VERSION + 1)):
-            Project.open(project.path, read_only=read_only)
+            ProjectStore.open(project.path, read_only=read_only)
     assert (project.path / "project.db").read_bytes() == before
 
 
 def open_and_use(folder: Path, whole: object = None) -> str:
     """Open a possibly damaged project and use it; return the outcome. Only expected errors may be raised."""
     try:
-        with Project.open(folder) as project:
+        with ProjectStore.open(folder) as project:
             result = "whole" if (project.snapshot(), project.history()) == whole else "opened"
             project.summary()
             project.apply(LabelImages((1,), "after"))
@@ -152,7 +152,7 @@ def damaged_copies(folder: Path, page_size: int, generator: random.Random):
 
 
 @pytest.mark.slow
-def test_flips_and_cuts_at_every_page_are_survived(project: Project, tmp_path: Path) -> None:
+def test_flips_and_cuts_at_every_page_are_survived(project: ProjectStore, tmp_path: Path) -> None:
     project.apply(LabelImages((1, 2), "horse"))
     whole = project.snapshot(), project.history()
     project.close()
@@ -183,11 +183,11 @@ def other_database() -> bytes:
 def test_files_that_are_no_project_are_refused_and_untouched(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "project.db").write_bytes(data)
     with pytest.raises(ProjectError) as caught:
-        Project.open(tmp_path)
+        ProjectStore.open(tmp_path)
     assert caught.value.hint and (tmp_path / "project.db").read_bytes() == data
 
 
-def test_a_full_disk_loses_nothing(project: Project) -> None:
+def test_a_full_disk_loses_nothing(project: ProjectStore) -> None:
     before = project.snapshot(), project.history()
     with project.repairing() as connection:
         pages = connection.execute("PRAGMA page_count").fetchone()[0]
@@ -248,7 +248,7 @@ def opened_to_all(folder: Path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has other permissions")
-def test_a_read_only_folder_is_read(project: Project, tmp_path: Path) -> None:
+def test_a_read_only_folder_is_read(project: ProjectStore, tmp_path: Path) -> None:
     project.apply(LabelImages((1,), "in the log"))
     logged = tmp_path / "with a log"
     shutil.copytree(project.path, logged)
@@ -267,19 +267,19 @@ def test_a_read_only_folder_is_read(project: Project, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("way", ["removed", "moved", "replaced"])
-def test_nothing_is_said_to_be_saved_once_the_folder_is_gone(project: Project, tmp_path: Path, way: str) -> None:
+def test_nothing_is_said_to_be_saved_once_the_folder_is_gone(project: ProjectStore, tmp_path: Path, way: str) -> None:
     project.apply(AddClass("kept"))
     if way == "removed":
         shutil.rmtree(project.path)
     else:
         project.path.rename(tmp_path / "moved")
     if way == "replaced":
-        Project.create(project.path).close()
+        ProjectStore.create(project.path).close()
     with pytest.raises(ProjectError, match=str(project.path)):
         project.apply(AddClass("lost"))
     project.close()
     if way != "removed":
-        with Project.open(tmp_path / "moved") as moved:
+        with ProjectStore.open(tmp_path / "moved") as moved:
             assert "kept" in moved.snapshot().class_names and "lost" not in moved.snapshot().class_names
 
 
@@ -287,12 +287,12 @@ def beside(folder: Path) -> set[str]:
     return {path.name for path in folder.glob("project.db-*")}
 
 
-def test_reading_leaves_nothing_behind_once_nobody_has_the_project_open(project: Project) -> None:
+def test_reading_leaves_nothing_behind_once_nobody_has_the_project_open(project: ProjectStore) -> None:
     folder = project.path
     project.close()
     before = (folder / "project.db").read_bytes()
-    with Project.open(folder, read_only=True) as last:
-        with Project.open(folder, read_only=True) as first:
+    with ProjectStore.open(folder, read_only=True) as last:
+        with ProjectStore.open(folder, read_only=True) as first:
             first.snapshot()
         assert beside(folder) == {"project.db-wal", "project.db-shm"}  # the other one reads through them
         assert last.snapshot().class_names == last.snapshot().class_names
@@ -316,7 +316,7 @@ FOREIGN = {
 @pytest.mark.parametrize("name", FOREIGN)
 def test_what_no_project_holds_is_refused_before_any_of_it_runs(tmp_path: Path, name: str, is_sealed: bool) -> None:
     folder = tmp_path / "project"
-    Project.create(folder).close()
+    ProjectStore.create(folder).close()
     drops = ["DROP TRIGGER label_added"] if "our name" in name else ["DROP TABLE class"] if "place" in name else []
     alter(folder, "PRAGMA foreign_keys = OFF", *drops, FOREIGN[name])
     seal_of(folder / DATABASE).unlink(missing_ok=True)
@@ -325,7 +325,7 @@ def test_what_no_project_holds_is_refused_before_any_of_it_runs(tmp_path: Path, 
     before = {path: path.read_bytes() for path in folder.iterdir() if path.is_file() and path.name.startswith(DATABASE)}
     for read_only in (True, False):
         with pytest.raises(ProjectError) as caught:
-            Project.open(folder, read_only=read_only)
+            ProjectStore.open(folder, read_only=read_only)
         assert caught.value.hint
     left = {path: path.read_bytes() for path in folder.iterdir() if path.is_file() and path.name.startswith(DATABASE)}
     assert left.items() <= before.items() and folder / DATABASE in left
@@ -335,9 +335,9 @@ def test_what_no_project_holds_is_refused_before_any_of_it_runs(tmp_path: Path, 
 @pytest.mark.parametrize("read_only", [True, False])
 def test_a_version_that_is_not_that_of_the_tables_is_refused(tmp_path: Path, version: int, read_only: bool) -> None:
     folder = tmp_path / "project"
-    Project.create(folder).close()
+    ProjectStore.create(folder).close()
     alter(folder, f"PRAGMA user_version = {version}")
     content = (folder / DATABASE).read_bytes()
     with pytest.raises(ProjectError) as caught:
-        Project.open(folder, read_only=read_only)
+        ProjectStore.open(folder, read_only=read_only)
     assert caught.value.hint and (folder / DATABASE).read_bytes() == content

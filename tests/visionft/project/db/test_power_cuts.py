@@ -26,7 +26,7 @@ from visionft.project.edits.import_changes import AddImages, ImportedImage
 from visionft.project.formats.image_table import ImportRow
 from visionft.project.importing.importer import import_source
 from visionft.project.safety import backups
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 FIXTURES = Path(__file__).parents[3] / "fixtures"
 SECTOR = 512
@@ -213,7 +213,7 @@ def script(generator: random.Random, images: Path):
     return [make() for _ in range(8)]
 
 
-def contradiction(project: Project, image_ids: tuple[int, ...], name: str) -> AddImages:
+def contradiction(project: ProjectStore, image_ids: tuple[int, ...], name: str) -> AddImages:
     """Return an import with other labels for known images: conflicts, where their labels were imported."""
     contents = [image.sha256 for image in project.snapshot().images if image.image_id in image_ids]
     source = ImportRow(Path("list.csv"), "list.csv", (name,))
@@ -244,7 +244,7 @@ class Trial:
             self.template.mkdir()
             shutil.copy(FIXTURES / "project_v1.db", self.template / "project.db")
         else:
-            with Project.create(self.template) as project:
+            with ProjectStore.create(self.template) as project:
                 import_source(project, images / "first")
 
     def run(self, cut_at: int) -> tuple[str, int]:
@@ -263,7 +263,7 @@ class Trial:
             patched.setattr("visionft.project.edits.changes.time.time_ns", lambda: next(clock) * 10**9)
             project = None
             try:
-                project = Project.open(folder)
+                project = ProjectStore.open(folder)
                 for work in script(random.Random(self.seed), self.images):
                     try:
                         work(project)
@@ -302,7 +302,7 @@ class Trial:
                 os.close(file.descriptor)
             return "sound"
         try:
-            with Project.open(folder) as project:
+            with ProjectStore.open(folder) as project:
                 assert not project.is_read_only
             found = contents(folder)
         except (VisionFTError, sqlite3.DatabaseError, AssertionError):
@@ -321,7 +321,7 @@ class Trial:
         folder = self.tmp_path / f"start {self.seed}"
         if not folder.exists():
             shutil.copytree(self.template, folder)
-            Project.open(folder).close()
+            ProjectStore.open(folder).close()
         return contents(folder)
 
 

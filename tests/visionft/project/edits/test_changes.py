@@ -17,10 +17,10 @@ from visionft.project.edits.class_changes import (
 from visionft.project.edits.image_changes import RestoreImages, ReviewImages, TagImages, UntagImages, WriteNote
 from visionft.project.edits.verdicts import MarkFindingsFine, pair_of, verdicts_of
 from visionft.project.queries import ImageFilter, class_rows, find_images, image_rows, tag_names
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 
-def rows(project: Project):
+def rows(project: ProjectStore):
     everything = tuple(range(1, 13))
     return image_rows(project, everything), class_rows(project), tag_names(project)
 
@@ -49,7 +49,7 @@ CHANGES = [
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.title)
 @pytest.mark.parametrize("task", ["project", "multi"])
 def test_each_change_alters_is_undone_and_redone(task: str, change, request) -> None:
-    project: Project = request.getfixturevalue(task)
+    project: ProjectStore = request.getfixturevalue(task)
     before = rows(project), project.snapshot()
     effects = project.apply(change)
     after = rows(project), project.snapshot()
@@ -61,7 +61,9 @@ def test_each_change_alters_is_undone_and_redone(task: str, change, request) -> 
     assert (rows(project), project.snapshot()) == after
 
 
-def test_a_single_label_replaces_and_several_add_up_until_they_are_merged(project: Project, multi: Project) -> None:
+def test_a_single_label_replaces_and_several_add_up_until_they_are_merged(
+    project: ProjectStore, multi: ProjectStore
+) -> None:
     for opened, expected in ((project, {"cat": 5, "dog": 7}), (multi, {"cat": 6, "dog": 7})):
         opened.apply(LabelImages((1,), "dog"))
         assert opened.summary().classes == expected
@@ -73,14 +75,14 @@ def test_a_single_label_replaces_and_several_add_up_until_they_are_merged(projec
     "name",
     ["<script>alert(1)</script>", "🦊", "a/b\\c", "..", "CON", "x" * 300, "=1+1", " padded ", "train", "😀" * 50, "2²"],
 )
-def test_odd_class_names_are_taken_as_they_are(project: Project, name: str) -> None:
+def test_odd_class_names_are_taken_as_they_are(project: ProjectStore, name: str) -> None:
     project.apply(LabelImages((1,), name))
     assert project.snapshot().class_names[-1] == name.strip()
     assert natural_key(name)
 
 
 @pytest.mark.parametrize("name", ["", "   ", "a\nb", "a\0b", "x" * 301, "\ud800", "\u2028"])
-def test_impossible_class_names_are_refused(project: Project, name: str) -> None:
+def test_impossible_class_names_are_refused(project: ProjectStore, name: str) -> None:
     before = project.snapshot()
     with pytest.raises(ProjectError) as caught:
         project.apply(LabelImages((1,), name))
@@ -101,14 +103,14 @@ def test_impossible_class_names_are_refused(project: Project, name: str) -> None
     ],
     ids=repr,
 )
-def test_changes_that_do_not_fit_are_refused(project: Project, change) -> None:
+def test_changes_that_do_not_fit_are_refused(project: ProjectStore, change) -> None:
     before = project.snapshot(), project.history()
     with pytest.raises(ProjectError) as caught:
         project.apply(change)
     assert caught.value.hint and (project.snapshot(), project.history()) == before
 
 
-def test_removed_images_leave_the_counts_and_come_back_whole(project: Project) -> None:
+def test_removed_images_leave_the_counts_and_come_back_whole(project: ProjectStore) -> None:
     before = rows(project), project.summary()
     project.apply(RemoveImages((1, 2)))
     assert project.summary().classes == {"cat": 4, "dog": 6}
@@ -118,7 +120,7 @@ def test_removed_images_leave_the_counts_and_come_back_whole(project: Project) -
     assert (rows(project), project.summary()) == before
 
 
-def test_filters_combine(project: Project) -> None:
+def test_filters_combine(project: ProjectStore) -> None:
     project.apply(TagImages((1, 2, 7), "odd"))
     project.apply(AssignSplits({1: "val", 7: "val"}))
     project.apply(UnlabelImages((3,)))
@@ -136,7 +138,7 @@ def test_filters_combine(project: Project) -> None:
     assert tag_names(project) == ()
 
 
-def test_images_and_pairs_are_judged_for_one_check(project: Project):
+def test_images_and_pairs_are_judged_for_one_check(project: ProjectStore):
     effects = project.apply(MarkFindingsFine("duplicates", ((3, 1), (5, 0))))
     assert effects.title.values["counted"].values == {"count": 2}
     assert verdicts_of(project, "duplicates") == {(1, 3), (5, 0)} and not verdicts_of(project, "leaks")
@@ -148,12 +150,12 @@ def test_images_and_pairs_are_judged_for_one_check(project: Project):
     with pytest.raises(ProjectError):
         project.apply(MarkFindingsFine("quality", ((4711, 0),)))
     project.close()
-    with Project.open(project.path, read_only=True) as again:
+    with ProjectStore.open(project.path, read_only=True) as again:
         assert verdicts_of(again, "duplicates") == {(1, 3), (5, 0)}
     assert pair_of(7, 2) == pair_of(2, 7) == (2, 7) and pair_of(7, 0) == (7, 0)
 
 
-def test_prompts_go_where_their_class_goes(project: Project) -> None:
+def test_prompts_go_where_their_class_goes(project: ProjectStore) -> None:
     project.apply(SetPrompts({"cat": ("a tabby cat", "a pet"), "dog": ("a puppy", "a pet")}))
     project.apply(RenameClass("cat", "Katze"))
     project.apply(OrderClasses(("dog", "Katze")))

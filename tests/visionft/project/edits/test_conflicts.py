@@ -16,7 +16,7 @@ from visionft.project.importing.importer import import_source
 from visionft.project.importing.preview import preview_source
 from visionft.project.queries import ImageFilter, find_conflicts, find_images, image_rows
 from visionft.project.safety.backups import list_backups
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 
 @pytest.fixture
@@ -29,28 +29,28 @@ def source(tmp_path: Path, draw) -> Path:
 
 
 @pytest.fixture
-def torn(tmp_path: Path, source: Path) -> Iterator[Project]:
+def torn(tmp_path: Path, source: Path) -> Iterator[ProjectStore]:
     """Return an open project with these images; number 1 is in conflict."""
-    with Project.create(tmp_path / "torn") as project:
+    with ProjectStore.create(tmp_path / "torn") as project:
         import_source(project, source)
         yield project
 
 
-def state(project: Project):
+def state(project: ProjectStore):
     return image_rows(project, find_images(project)), find_conflicts(project), project.summary()
 
 
-def said(project: Project) -> dict[int, dict[str, str]]:
+def said(project: ProjectStore) -> dict[int, dict[str, str]]:
     by_image = {conflict.image_id: conflict.candidates for conflict in find_conflicts(project)}
     return {key: {each.class_name: Path(each.origin).name for each in stated} for key, stated in by_image.items()}
 
 
-def labels(project: Project) -> list[tuple[str, ...]]:
+def labels(project: ProjectStore) -> list[tuple[str, ...]]:
     return [row.labels for row in image_rows(project, find_images(project))]
 
 
 def test_two_classes_of_one_image_are_a_conflict_without_a_label(tmp_path: Path, source: Path) -> None:
-    with Project.create(tmp_path / "project") as project:
+    with ProjectStore.create(tmp_path / "project") as project:
         report = import_source(project, source)
         assert said(project) == {1: {"cat": "a.png", "dog": "a again.png"}}
         assert report.conflicts == find_conflicts(project)
@@ -63,7 +63,7 @@ def test_two_classes_of_one_image_are_a_conflict_without_a_label(tmp_path: Path,
         assert (find_images(project, conflicts), len(find_images(project, conflicts))) == ((1,), 1)
 
 
-def test_importing_again_changes_nothing_and_undo_takes_all_back(torn: Project, source: Path) -> None:
+def test_importing_again_changes_nothing_and_undo_takes_all_back(torn: ProjectStore, source: Path) -> None:
     torn.wait_for_backups()
     before, steps, backups = state(torn), torn.history(), list_backups(torn.path)
     report = import_source(torn, source)
@@ -76,7 +76,9 @@ def test_importing_again_changes_nothing_and_undo_takes_all_back(torn: Project, 
     assert state(torn) == before
 
 
-def test_a_known_image_that_comes_with_another_class_later(torn: Project, source: Path, tmp_path: Path, draw) -> None:
+def test_a_known_image_that_comes_with_another_class_later(
+    torn: ProjectStore, source: Path, tmp_path: Path, draw
+) -> None:
     draw(tmp_path / "later" / "fox" / "x.png", 1)
     draw(tmp_path / "later" / "fox" / "y.png", 0)
     before, steps = state(torn), len(torn.history())
@@ -91,7 +93,7 @@ def test_a_known_image_that_comes_with_another_class_later(torn: Project, source
     assert said(torn)[2] == {"cat": "b.png", "dog": "list.csv"}
 
 
-def test_what_a_person_said_is_never_touched(torn: Project, source: Path) -> None:
+def test_what_a_person_said_is_never_touched(torn: ProjectStore, source: Path) -> None:
     torn.apply(LabelImages((1,), "dog"))
     torn.apply(LabelImages((2,), "dog", source="suggestion"))
     seen = []
@@ -115,7 +117,7 @@ def test_what_a_person_said_is_never_touched(torn: Project, source: Path) -> Non
     ],
     ids=lambda value: getattr(value, "title", None),
 )
-def test_whatever_decides_is_one_step(torn: Project, change, label: tuple[str, ...]) -> None:
+def test_whatever_decides_is_one_step(torn: ProjectStore, change, label: tuple[str, ...]) -> None:
     before = state(torn)
     effects = torn.apply(change)
     after = state(torn)
@@ -127,7 +129,7 @@ def test_whatever_decides_is_one_step(torn: Project, change, label: tuple[str, .
     assert state(torn) == after
 
 
-def test_renamed_and_merged_classes_agree_with_their_source(torn: Project, source: Path) -> None:
+def test_renamed_and_merged_classes_agree_with_their_source(torn: ProjectStore, source: Path) -> None:
     torn.apply(RenameClass("cat", "feline"))
     torn.apply(RenameClass("feline", "katze"))
     torn.apply(RenameClass("dog", "hund"))
@@ -143,13 +145,13 @@ def test_renamed_and_merged_classes_agree_with_their_source(torn: Project, sourc
 
 
 def test_several_labels_are_no_conflict(tmp_path: Path, source: Path) -> None:
-    with Project.create(tmp_path / "multi", task="multi") as multi:
+    with ProjectStore.create(tmp_path / "multi", task="multi") as multi:
         assert not preview_source(source, multi).conflicts
         assert not import_source(multi, source).conflicts
         assert image_rows(multi, (1,))[0].labels == ("cat", "dog") and not find_conflicts(multi)
 
 
-def test_exported_labels_leave_them_without(torn: Project, tmp_path: Path) -> None:
+def test_exported_labels_leave_them_without(torn: ProjectStore, tmp_path: Path) -> None:
     export_labels(torn, tmp_path / "labels.jsonl")
     lines = [json.loads(line) for line in (tmp_path / "labels.jsonl").read_text().splitlines()]
     assert [line["label"] for line in lines] == [None, "cat", "dog"]

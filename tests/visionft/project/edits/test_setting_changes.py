@@ -14,7 +14,7 @@ from visionft.project.image_window import WindowChoice
 from visionft.project.importing.importer import import_source
 from visionft.project.safety.checking import check_project
 from visionft.project.splits import assign_splits
-from visionft.project.store import Project, duplicate_project
+from visionft.project.store import ProjectStore, duplicate_project
 
 OWN = WindowChoice(reading=ImageReading(window="500,900"), is_own=True)
 
@@ -32,16 +32,16 @@ def deep(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def project(tmp_path: Path, deep: Path):
-    with Project.create(tmp_path / "project") as opened:
+    with ProjectStore.create(tmp_path / "project") as opened:
         import_source(opened, deep)
         yield opened
 
 
-def splits(project: Project) -> list[str | None]:
+def splits(project: ProjectStore) -> list[str | None]:
     return [image.split for image in project.snapshot().images]
 
 
-def test_undo_takes_back_the_window_and_nothing_else(project: Project) -> None:
+def test_undo_takes_back_the_window_and_nothing_else(project: ProjectStore) -> None:
     assign_splits(project, val=0.2, test=0.2)
     measured, divided = project.window, splits(project)
     effects = project.apply(ChooseWindow(OWN))
@@ -52,7 +52,7 @@ def test_undo_takes_back_the_window_and_nothing_else(project: Project) -> None:
     project.redo()
     project.apply(ChooseWindow(None))
     project.close()
-    with Project.open(project.path) as again:
+    with ProjectStore.open(project.path) as again:
         assert again.window is None and again.image_reading == AS_STORED
         again.undo()
         assert again.window == OWN
@@ -60,7 +60,7 @@ def test_undo_takes_back_the_window_and_nothing_else(project: Project) -> None:
         assert again.window == measured and splits(again) == divided
 
 
-def test_a_window_that_an_import_measures_goes_and_comes_with_it(project: Project, deep: Path) -> None:
+def test_a_window_that_an_import_measures_goes_and_comes_with_it(project: ProjectStore, deep: Path) -> None:
     measured = project.window
     assert measured is not None and not measured.is_own and len(project.history()) == 1
     project.undo()
@@ -89,7 +89,7 @@ def test_one_odd_image_never_fails_an_import(values: np.ndarray, tmp_path: Path)
     (tmp_path / "odd").mkdir()
     tifffile.imwrite(tmp_path / "odd" / "a.tif", values.reshape(20, 30))
     Image.new("RGB", (20, 20)).save(tmp_path / "odd" / "b.png")
-    with Project.create(tmp_path / "project") as opened:
+    with ProjectStore.create(tmp_path / "project") as opened:
         assert import_source(opened, tmp_path / "odd").added == 2
         ((low, high),) = opened.image_reading.windows
         assert low < high and not opened.notices
@@ -99,12 +99,12 @@ def test_one_odd_image_never_fails_an_import(values: np.ndarray, tmp_path: Path)
         assert len(np.unique(pixels)) > 5 or not is_varied
 
 
-def test_copies_of_a_project_read_their_images_as_it_does(project: Project, tmp_path: Path) -> None:
+def test_copies_of_a_project_read_their_images_as_it_does(project: ProjectStore, tmp_path: Path) -> None:
     project.apply(ChooseWindow(OWN))
     duplicate_project(project, tmp_path / "duplicate")
-    with Project.open(tmp_path / "duplicate", read_only=True) as opened:
+    with ProjectStore.open(tmp_path / "duplicate", read_only=True) as opened:
         assert opened.window == OWN and not opened.notices
-    with Project.create(tmp_path / "empty") as empty:
+    with ProjectStore.create(tmp_path / "empty") as empty:
         import_source(empty, project.path)
         assert empty.window is not None and not empty.window.is_own  # measured on the images that came
         empty.undo()
@@ -112,12 +112,12 @@ def test_copies_of_a_project_read_their_images_as_it_does(project: Project, tmp_
 
 
 @pytest.mark.parametrize("value", ["", "{", "[]", "5", '{"reading": 5}', '{"reading": {"window": "9,1"}}', "[" * 5000])
-def test_a_damaged_window_is_told_and_mended_by_choosing_again(project: Project, value: str) -> None:
+def test_a_damaged_window_is_told_and_mended_by_choosing_again(project: ProjectStore, value: str) -> None:
     with project.repairing() as connection:
         connection.execute("UPDATE setting SET value = ? WHERE key = 'window'", (value,))
     project.close()
-    with Project.open(project.path) as again:
+    with ProjectStore.open(project.path) as again:
         assert len(again.notices) == 1 and again.window is None and again.snapshot().image_reading == AS_STORED
         again.apply(ChooseWindow(OWN))
-    with Project.open(project.path) as again:
+    with ProjectStore.open(project.path) as again:
         assert not again.notices and again.window == OWN and not check_project(again).repaired

@@ -20,10 +20,10 @@ from visionft.project.formats.exporting import export_labels
 from visionft.project.formats.handing_out import folder_names
 from visionft.project.importing.importer import import_source
 from visionft.project.queries import class_rows, find_images, image_rows
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 
-def content(project: Project, *, only_labels: bool = False):
+def content(project: ProjectStore, *, only_labels: bool = False):
     """Return the content to be preserved by a round trip, by image content."""
     shas = {image.image_id: image.sha256 for image in project.snapshot().images}
     images = {}
@@ -33,7 +33,7 @@ def content(project: Project, *, only_labels: bool = False):
     return images, [(row.name, row.color, row.shortcut) for row in class_rows(project)]
 
 
-def decorate(project: Project) -> None:
+def decorate(project: ProjectStore) -> None:
     """Use every feature of a project, with difficult names."""
     project.apply(RenameClass("cat", 'a/b\\c:"*?<>| %2F'))
     project.apply(LabelImages((2,), "CON"))
@@ -60,21 +60,23 @@ def decorate(project: Project) -> None:
     + [("project", "folders")],
 )
 def test_exports_round_trip(task: str, name: str, tmp_path: Path, request) -> None:
-    project: Project = request.getfixturevalue(task)
+    project: ProjectStore = request.getfixturevalue(task)
     decorate(project)
     if task == "multi":
         project.apply(LabelImages((1, 4), "dog"))
     exported = export_labels(project, tmp_path / name, for_spreadsheets=name == "safe.csv")
     assert exported.images == 11
     is_folder = name == "folders"
-    with Project.create(tmp_path / "again", task=project.task) as again:
+    with ProjectStore.create(tmp_path / "again", task=project.task) as again:
         report = import_source(again, tmp_path / name)
         assert (report.added, report.unreadable, report.skipped) == (11, (), ())
         assert content(again, only_labels=is_folder) == content(project, only_labels=is_folder)
         assert not import_source(again, tmp_path / name).added
 
 
-def test_class_folders_are_flushed_before_they_appear(project: Project, tmp_path: Path, disk_calls: list[str]) -> None:
+def test_class_folders_are_flushed_before_they_appear(
+    project: ProjectStore, tmp_path: Path, disk_calls: list[str]
+) -> None:
     export_labels(project, tmp_path / "folders")
     renamed = disk_calls.index("rename folders")
     copies = {f"fsync {path.name}" for path in (tmp_path / "folders").rglob("*")}
@@ -82,7 +84,7 @@ def test_class_folders_are_flushed_before_they_appear(project: Project, tmp_path
     assert disk_calls[renamed + 1 :] == [f"fsync {tmp_path.name}"]
 
 
-def test_a_spreadsheet_csv_holds_no_formula(project: Project, tmp_path: Path) -> None:
+def test_a_spreadsheet_csv_holds_no_formula(project: ProjectStore, tmp_path: Path) -> None:
     decorate(project)
     export_labels(project, tmp_path / "safe.csv", for_spreadsheets=True)
     with (tmp_path / "safe.csv").open(encoding="utf-8", newline="") as handle:
@@ -106,7 +108,9 @@ def test_a_pipe_gets_the_labels_and_nothing_lies_beside_it(kind, project, tmp_pa
     assert pipe.is_fifo() and list(pipe.parent.iterdir()) == [pipe]
 
 
-def test_what_cannot_be_exported_is_refused_and_leaves_nothing(multi: Project, tmp_path: Path, images: Path) -> None:
+def test_what_cannot_be_exported_is_refused_and_leaves_nothing(
+    multi: ProjectStore, tmp_path: Path, images: Path
+) -> None:
     multi.apply(LabelImages((1,), "dog"))
     for target, kind in (("folders", "folders"), ("no/where.csv", "auto"), ("images", "folders"), ("x.csv", "xlsx")):
         with pytest.raises(ProjectError) as caught:
@@ -115,7 +119,7 @@ def test_what_cannot_be_exported_is_refused_and_leaves_nothing(multi: Project, t
     assert sorted(path.name for path in tmp_path.iterdir()) == ["images", "multi"]
 
 
-def test_a_stopped_or_failed_export_leaves_nothing(project: Project, tmp_path: Path, monkeypatch) -> None:
+def test_a_stopped_or_failed_export_leaves_nothing(project: ProjectStore, tmp_path: Path, monkeypatch) -> None:
     assert export_labels(project, tmp_path / "folders", job=JobContext(cancelled=lambda: True)).stopped
     assert not (tmp_path / "folders").exists()
 
@@ -128,7 +132,7 @@ def test_a_stopped_or_failed_export_leaves_nothing(project: Project, tmp_path: P
     assert sorted(path.name for path in tmp_path.iterdir()) == ["images", "project"]
 
 
-def test_missing_images_are_named(project: Project, tmp_path: Path, images: Path) -> None:
+def test_missing_images_are_named(project: ProjectStore, tmp_path: Path, images: Path) -> None:
     (images / "cat" / "0.png").unlink()
     exported = export_labels(project, tmp_path / "folders")
     assert (exported.images, exported.missing) == (11, (str(images / "cat" / "0.png"),))

@@ -10,7 +10,7 @@ import pytest
 
 from visionft.project.importing.importer import import_source
 from visionft.project.queries import find_images, image_rows
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 FIXTURES = Path(__file__).parents[3] / "fixtures/label_formats"
 NAMES = [
@@ -33,7 +33,7 @@ SINGLE = [(CLASSES[number % 6],) if number != 9 else () for number in range(12)]
 SEVERAL = [tuple(CLASSES[number % 6 :][: number % 4]) for number in range(12)]
 
 
-def read(source: Path, project: Project, folder: Path) -> dict[str, tuple[set[str], str | None]]:
+def read(source: Path, project: ProjectStore, folder: Path) -> dict[str, tuple[set[str], str | None]]:
     """Import, and return each image's labels by its name below `folder`."""
     import_source(project, source)
     rows = image_rows(project, find_images(project))
@@ -55,7 +55,7 @@ def test_what_other_tools_wrote_comes_in_whole(tool: str, images, labels, has_sp
     places = [images(name, SPLITS[number % 3]) for number, name in enumerate(NAMES)]
     for number, place in enumerate(places):
         draw(folder / place, 20 * number)
-    with Project.create(tmp_path / "project", task="multi") as project:
+    with ProjectStore.create(tmp_path / "project", task="multi") as project:
         found = read(folder, project, folder)
     splits = [SPLITS[number % 3] if has_splits else None for number in range(12)]
     assert found == {place: (set(labels[n]), splits[n]) for n, place in enumerate(places)}
@@ -78,7 +78,7 @@ def write(folder: Path, name: str, text: str, *, encoding: str = "utf-8") -> Pat
     return folder / name
 
 
-def test_roboflow_writes_a_table_into_each_split(folder: Path, multi: Project) -> None:
+def test_roboflow_writes_a_table_into_each_split(folder: Path, multi: ProjectStore) -> None:
     for split, names in (("train", "ab"), ("valid", "cd"), ("test", "e")):
         rows = "".join(f"{name}.jpg, {int(name in 'ac')}, 1\n" for name in names)
         write(folder, f"{split}/_classes.csv", f"filename, cat, big dog\n{rows}")
@@ -95,7 +95,7 @@ def test_roboflow_writes_a_table_into_each_split(folder: Path, multi: Project) -
         ("labels.jsonl", '{"file": "train/a.jpg", "label": "cat"}\n{"file": "c.jpg", "label": "dog"}\n', "utf-16"),
     ],
 )
-def test_tables_of_several_encodings(name: str, text: str, encoding: str, folder: Path, empty: Project) -> None:
+def test_tables_of_several_encodings(name: str, text: str, encoding: str, folder: Path, empty: ProjectStore) -> None:
     write(folder, name, text, encoding=encoding)
     found = read(folder, empty, folder)
     assert found["train/a.jpg"] == ({"cat"}, "train")
@@ -114,7 +114,7 @@ def test_tables_of_several_encodings(name: str, text: str, encoding: str, folder
         ('{"choices":["cat","big dog"]}', ""),
     ],
 )
-def test_several_classes_in_a_cell(cell: str, separator: str, folder: Path, multi: Project) -> None:
+def test_several_classes_in_a_cell(cell: str, separator: str, folder: Path, multi: ProjectStore) -> None:
     quoted = cell.replace('"', '""')
     write(folder, "table.csv", f'file,choices\na.jpg,"{quoted}"\nc.jpg,[]\nd.jpg,\n')
     report = import_source(multi, folder)
@@ -128,7 +128,7 @@ def test_several_classes_in_a_cell(cell: str, separator: str, folder: Path, mult
 # -- assumptions are reported, and wrong ones are not made ------------------------------------------------------------
 
 
-def test_of_two_images_of_a_name_the_one_that_is_gone_is_not_guessed(folder: Path, empty: Project) -> None:
+def test_of_two_images_of_a_name_the_one_that_is_gone_is_not_guessed(folder: Path, empty: ProjectStore) -> None:
     write(folder, "labels.csv", "file,label\ntrain/a.jpg,cat\nvalid/a.jpg,dog\nelsewhere/c.jpg,dog\n")
     report = import_source(empty, folder)
     labels = {row.path.name: row.labels for row in image_rows(empty, find_images(empty)) if row.labels}
@@ -137,7 +137,7 @@ def test_of_two_images_of_a_name_the_one_that_is_gone_is_not_guessed(folder: Pat
     assert report.interpretations[0].found_elsewhere == 1
 
 
-def test_folders_of_images_without_a_class(tmp_path: Path, draw, empty: Project) -> None:
+def test_folders_of_images_without_a_class(tmp_path: Path, draw, empty: ProjectStore) -> None:
     for number, name in enumerate(("cat/a.jpg", "no_label/b.jpg", "Unlabeled/c.jpg")):
         draw(tmp_path / "source" / name, 20 * number)
     report = import_source(empty, tmp_path / "source")

@@ -11,7 +11,7 @@ from visionft.project.formats.image_table import ReadOptions
 from visionft.project.formats.locating import AmbiguousNameError, ImageFinder
 from visionft.project.importing.importer import import_source
 from visionft.project.queries import find_images, image_rows
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 
 def write_csv(folder: Path, text: str) -> Path:
@@ -27,7 +27,7 @@ def write_csv(folder: Path, text: str) -> Path:
         ("train,fox,cat/0.png\ntest,fox,cat/1.png\n", ("train", "test")),
     ],
 )
-def test_a_table_without_titles_loses_no_row(empty: Project, images: Path, text: str, splits) -> None:
+def test_a_table_without_titles_loses_no_row(empty: ProjectStore, images: Path, text: str, splits) -> None:
     report = import_source(empty, write_csv(images, text))
     assert (report.added, report.unreadable) == (2, ())
     rows = image_rows(empty, (1, 2))
@@ -36,7 +36,7 @@ def test_a_table_without_titles_loses_no_row(empty: Project, images: Path, text:
 
 
 def test_labels_of_a_csv_reach_images_that_are_there(tmp_path: Path, images: Path) -> None:
-    with Project.create(tmp_path / "multi", task="multi") as multi:
+    with ProjectStore.create(tmp_path / "multi", task="multi") as multi:
         for path in images.rglob("*.png"):
             path.rename(images / path.name)
         import_source(multi, images)
@@ -63,7 +63,7 @@ def test_labels_of_a_csv_reach_images_that_are_there(tmp_path: Path, images: Pat
     ],
     ids=range(10),
 )
-def test_hostile_rows_are_listed_and_the_others_taken(empty: Project, images: Path, titles: str, row: str) -> None:
+def test_hostile_rows_are_listed_and_the_others_taken(empty: ProjectStore, images: Path, titles: str, row: str) -> None:
     report = import_source(empty, write_csv(images, f"file_name,{titles}\n{row}\ndog/7.png,good\n"))
     (rejected,) = report.unreadable + report.skipped
     assert report.added == 1 and rejected.reason
@@ -83,7 +83,7 @@ def test_hostile_rows_are_listed_and_the_others_taken(empty: Project, images: Pa
     ],
     ids=("empty", "blank", "no file column", "not UTF-8", "a cell of 2 MB", "an open quote", "a blank name", "a NUL"),
 )
-def test_files_that_are_no_tables_are_refused(empty: Project, tmp_path: Path, data: bytes) -> None:
+def test_files_that_are_no_tables_are_refused(empty: ProjectStore, tmp_path: Path, data: bytes) -> None:
     (tmp_path / "labels.csv").write_bytes(data)
     with pytest.raises(ProjectError) as caught:
         import_source(empty, tmp_path / "labels.csv")
@@ -91,7 +91,7 @@ def test_files_that_are_no_tables_are_refused(empty: Project, tmp_path: Path, da
 
 
 @pytest.mark.parametrize("open_row", ['"cat/2.png,fox', 'cat/2.png,"fox', 'cat/2.png,"fox|wolf, and more'])
-def test_a_quote_that_is_not_closed_costs_one_row(empty: Project, images: Path, open_row: str) -> None:
+def test_a_quote_that_is_not_closed_costs_one_row(empty: ProjectStore, images: Path, open_row: str) -> None:
     rows = [f"{'cat' if number < 6 else 'dog'}/{number}.png,fox" for number in range(12)]
     rows[2] = open_row
     rows[9] = '"dog/9.png","fox"'
@@ -100,7 +100,7 @@ def test_a_quote_that_is_not_closed_costs_one_row(empty: Project, images: Path, 
     assert [each.path.rpartition(":")[2] for each in report.unreadable] == ["4"]
 
 
-def test_jsonl_takes_good_lines_and_lists_bad_ones(empty: Project, images: Path) -> None:
+def test_jsonl_takes_good_lines_and_lists_bad_ones(empty: ProjectStore, images: Path) -> None:
     lines = [
         '{"file_name": "cat/0.png", "label": "<b>fox</b>", "split": "val", "tags": ["t"], "note": "n",'
         ' "review": "done"}',

@@ -15,7 +15,7 @@ from visionft.project.formats.image_table import LabelChoice
 from visionft.project.formats.registry import FORMATS
 from visionft.project.importing.importer import import_source
 from visionft.project.queries import class_rows, find_images, image_rows
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 BOXES = LabelChoice(takes_marks=True)
 
@@ -29,11 +29,11 @@ def source(tmp_path: Path, draw) -> Path:
     return folder
 
 
-def labels_of(project: Project) -> dict[str, tuple[str, ...]]:
+def labels_of(project: ProjectStore) -> dict[str, tuple[str, ...]]:
     return {row.path.name: row.labels for row in image_rows(project, find_images(project))}
 
 
-def splits_of(project: Project) -> dict[str, str | None]:
+def splits_of(project: ProjectStore) -> dict[str, str | None]:
     return {row.path.name: row.split for row in image_rows(project, find_images(project))}
 
 
@@ -48,7 +48,7 @@ def write(folder: Path, name: str, content: object) -> Path:
 @pytest.fixture
 def several(tmp_path: Path):
     """Return an empty project with several classes per image."""
-    with Project.create(tmp_path / "several", task="multi") as project:
+    with ProjectStore.create(tmp_path / "several", task="multi") as project:
         yield project
 
 
@@ -77,7 +77,7 @@ COCO = {
 }
 
 
-def test_boxes_become_labels_only_when_that_is_said(source: Path, empty: Project) -> None:
+def test_boxes_become_labels_only_when_that_is_said(source: Path, empty: ProjectStore) -> None:
     write(source, "annotations/instances.json", COCO)
     with pytest.raises(ProjectError) as caught:
         import_source(empty, source)
@@ -87,7 +87,7 @@ def test_boxes_become_labels_only_when_that_is_said(source: Path, empty: Project
     assert report.interpretations[0].is_from_marks and report.interpretations[0].format == "COCO"
 
 
-def test_coco_labels_of_whole_images(source: Path, several: Project) -> None:
+def test_coco_labels_of_whole_images(source: Path, several: ProjectStore) -> None:
     document = COCO | {
         "annotations": [
             {"id": 1, "image_id": 397133, "category_id": 44},
@@ -117,7 +117,7 @@ def task(number: int, image: str, *annotations: list[dict[str, object]], **more:
     return {"id": number, "annotations": made, "predictions": [], "data": {"image": image}, **more}
 
 
-def test_label_studio_tasks(source: Path, empty: Project) -> None:
+def test_label_studio_tasks(source: Path, empty: ProjectStore) -> None:
     cancelled = [{"was_cancelled": True, "result": [choices("cat")]}]
     tasks = [
         task(1, "/data/upload/7/d06c405d-a.jpg", [choices("cat")]),
@@ -132,14 +132,14 @@ def test_label_studio_tasks(source: Path, empty: Project) -> None:
     assert report.interpretations[0].label_columns == ("choice",)
 
 
-def test_annotators_who_disagree_are_a_conflict(source: Path, empty: Project) -> None:
+def test_annotators_who_disagree_are_a_conflict(source: Path, empty: ProjectStore) -> None:
     tasks = [task(1, "a.jpg", [choices("cat")], [choices("dog")]), task(2, "b.jpg", [choices("cat")], [choices("cat")])]
     report = import_source(empty, write(source, "export.json", tasks))
     assert len(report.conflicts) == 1 and set(report.conflicts[0].classes) == {"cat", "dog"}
     assert labels_of(empty) == {"a.jpg": (), "b.jpg": ("cat",)}
 
 
-def test_of_several_questions_the_user_names_one(source: Path, empty: Project) -> None:
+def test_of_several_questions_the_user_names_one(source: Path, empty: ProjectStore) -> None:
     answers = [choices("cat"), choices("night", question="light"), choices("eye", question="part", x=3)]
     file = write(source, "export.json", [task(1, "a.jpg", answers)])
     with pytest.raises(ProjectError, match="light") as caught:
@@ -174,7 +174,7 @@ CVAT = """<?xml version="1.0" encoding="utf-8"?>
 """
 
 
-def test_cvat_tags(source: Path, empty: Project) -> None:
+def test_cvat_tags(source: Path, empty: ProjectStore) -> None:
     write(source, "annotations.xml", CVAT)
     report = import_source(empty, source)
     assert labels_of(empty) == {"a.jpg": ("cat",), "c.jpg": (), "b.jpg": (), "d.jpg": ()}
@@ -195,7 +195,7 @@ VOC = """<annotation>
 """
 
 
-def test_voc_presence_with_its_sets(tmp_path: Path, several: Project) -> None:
+def test_voc_presence_with_its_sets(tmp_path: Path, several: ProjectStore) -> None:
     voc = tmp_path / "VOCdevkit/VOC2012"
     for stem in ("2007_000027", "2007_000032", "2007_000033"):
         for name, look in ((f"JPEGImages/{stem}.jpg", "photo"), (f"SegmentationClass/{stem}.png", "parts")):
@@ -222,7 +222,9 @@ def test_voc_presence_with_its_sets(tmp_path: Path, several: Project) -> None:
         ("Datumaro", {"categories": {"label": {}}, "items": [{"id": "a"}]}),
     ],
 )
-def test_a_file_of_a_tool_that_is_not_read_says_so(tool: str, document: object, source: Path, empty: Project) -> None:
+def test_a_file_of_a_tool_that_is_not_read_says_so(
+    tool: str, document: object, source: Path, empty: ProjectStore
+) -> None:
     file = write(source, "labels.json", document)
     for place in (file, source):
         with pytest.raises(ProjectError) as caught:
@@ -249,7 +251,7 @@ def test_a_file_of_a_tool_that_is_not_read_says_so(tool: str, document: object, 
         "file,label\nC:\\me\\source\\train\\a.jpg,cat\nC:\\me\\source\\val\\c.jpg,dog\n",
     ],
 )
-def test_tables_of_every_dialect(text: str, source: Path, several: Project) -> None:
+def test_tables_of_every_dialect(text: str, source: Path, several: ProjectStore) -> None:
     report = import_source(several, write(source, "table.csv", text))
     assert labels_of(several) == {"a.jpg": ("cat",), "c.jpg": ("dog",)} and not report.unreadable
 
@@ -277,13 +279,15 @@ BOMB = '<?xml version="1.0"?>\n<!DOCTYPE a [<!ENTITY b "b">]>\n<annotations><ima
         ("x.svg", "<svg/>", ""),
     ],
 )
-def test_malformed_files_are_refused_with_their_line(name: str, text: str, told: str, source, empty: Project) -> None:
+def test_malformed_files_are_refused_with_their_line(
+    name: str, text: str, told: str, source, empty: ProjectStore
+) -> None:
     with pytest.raises(ProjectError) as caught:
         import_source(empty, write(source, name, text))
     assert told in caught.value.message.replace(str(source), "") and caught.value.hint and not empty.history()
 
 
-def test_labels_of_two_tools_are_not_mixed(source: Path, empty: Project) -> None:
+def test_labels_of_two_tools_are_not_mixed(source: Path, empty: ProjectStore) -> None:
     write(source, "annotations.xml", CVAT)
     write(source, "labels.json", [task(1, "a.jpg", [choices("dog")])])
     report = import_source(empty, source)
@@ -301,7 +305,7 @@ SIGNS = st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp", "Cn"))
 TEXTS = st.text(SIGNS, min_size=1, max_size=30).filter(str.strip)
 
 
-def exported(project: Project, folder: Path, name: str) -> Path:
+def exported(project: ProjectStore, folder: Path, name: str) -> Path:
     """Export into a file beside the images, or into a folder; return it."""
     format_ = FORMATS[name]
     target = folder / (f"labels{format_.suffixes[0]}" if format_.is_file else "out")
@@ -309,7 +313,7 @@ def exported(project: Project, folder: Path, name: str) -> Path:
     return target
 
 
-def content(project: Project) -> dict[str, object]:
+def content(project: ProjectStore) -> dict[str, object]:
     shas = {image.image_id: image.sha256 for image in project.snapshot().images}
     rows = image_rows(project, find_images(project))
     return {shas[row.image_id]: (set(row.labels), row.split) for row in rows}
@@ -321,7 +325,7 @@ def content(project: Project) -> dict[str, object]:
     labels=st.lists(st.tuples(st.integers(1, 12), TEXTS), max_size=6),
     splits=st.dictionaries(st.integers(1, 12), st.sampled_from(["train", "val", "test"])),
 )
-def test_labels_round_trip(project: Project, tmp_path_factory, name: str, labels, splits) -> None:
+def test_labels_round_trip(project: ProjectStore, tmp_path_factory, name: str, labels, splits) -> None:
     for image_id, text in labels:
         project.apply(LabelImages((image_id,), text))
     if name == "yolo":
@@ -330,7 +334,7 @@ def test_labels_round_trip(project: Project, tmp_path_factory, name: str, labels
         project.apply(AssignSplits(splits))
     folder = tmp_path_factory.mktemp("round")
     target = exported(project, folder, name)
-    with Project.create(folder / "again") as again:
+    with ProjectStore.create(folder / "again") as again:
         report = import_source(again, target)
         assert not report.unreadable and not report.conflicts
         assert content(again) == content(project)
@@ -338,18 +342,18 @@ def test_labels_round_trip(project: Project, tmp_path_factory, name: str, labels
 
 @pytest.mark.parametrize("name", [each.name for each in ALL if each.is_file])
 def test_an_export_in_the_image_folder_wins_over_its_class_folders(
-    project: Project, images: Path, tmp_path: Path, name: str
+    project: ProjectStore, images: Path, tmp_path: Path, name: str
 ) -> None:
     """The images lie in folders of the classes that they had before a person corrected them all."""
     project.apply(LabelImages(tuple(range(1, 7)), "dog"))
     project.apply(LabelImages(tuple(range(7, 13)), "fox"))
     export_labels(project, images / f"labels{FORMATS[name].suffixes[0]}", export_format=name)
-    with Project.create(tmp_path / "again") as again:
+    with ProjectStore.create(tmp_path / "again") as again:
         import_source(again, images)
         assert content(again) == content(project)
 
 
-def test_yolo_has_no_place_for_images_without_class_or_split(project: Project, tmp_path: Path) -> None:
+def test_yolo_has_no_place_for_images_without_class_or_split(project: ProjectStore, tmp_path: Path) -> None:
     with pytest.raises(ProjectError) as caught:
         export_labels(project, tmp_path / "out", export_format="yolo")
     assert caught.value.next_step.action == "split" and not (tmp_path / "out").exists()

@@ -27,7 +27,7 @@ from visionft.core.jobs import SILENT_JOB
 from visionft.project.formats import watched
 from visionft.project.formats.watched import foreign_rows
 from visionft.project.importing.importer import import_source
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 CELL = open_document_cell
 ROW = open_document_row
@@ -69,7 +69,7 @@ def test_what_would_become_gigabytes_ends_soon(
         file = file.parent
     largest_before = largest_child()
     began = time.process_time()
-    with Project.create(tmp_path / "project") as project:
+    with ProjectStore.create(tmp_path / "project") as project:
         try:
             import_source(project, file, job=SILENT_JOB)
         except ProjectError as error:

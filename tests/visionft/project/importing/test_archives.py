@@ -13,7 +13,7 @@ from PIL import Image
 
 from visionft.core.errors import ProjectError
 from visionft.project.importing.importer import import_source
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 Files = dict[str, bytes]
 
@@ -57,7 +57,7 @@ SOURCES: dict[str, tuple[Callable[[Path], object], dict[str, int]]] = {
 
 
 @pytest.mark.parametrize("name", SOURCES)
-def test_archives_become_classes(empty: Project, tmp_path: Path, name: str) -> None:
+def test_archives_become_classes(empty: ProjectStore, tmp_path: Path, name: str) -> None:
     make, classes = SOURCES[name]
     source = tmp_path / name
     make(source)
@@ -96,7 +96,7 @@ dataset_info:
 
 
 @pytest.mark.parametrize("kind", ["file", "zip with a card"])
-def test_images_in_parquet_are_written_into_the_project(empty: Project, tmp_path: Path, kind: str) -> None:
+def test_images_in_parquet_are_written_into_the_project(empty: ProjectStore, tmp_path: Path, kind: str) -> None:
     source = tmp_path / "set"
     if kind == "file":
         source = tmp_path / "train.parquet"
@@ -115,7 +115,7 @@ def test_images_in_parquet_are_written_into_the_project(empty: Project, tmp_path
     assert import_source(empty, source).added == 0
 
 
-def test_a_zip_entry_of_an_empty_name_is_refused(empty: Project, tmp_path: Path) -> None:
+def test_a_zip_entry_of_an_empty_name_is_refused(empty: ProjectStore, tmp_path: Path) -> None:
     source = zipped(tmp_path / "set.zip", {"a.png": image(0)})
     source.write_bytes(source.read_bytes().replace(b"a.png", b"\0.png"))
     with pytest.raises(ProjectError, match="name"):
@@ -131,7 +131,7 @@ HOSTILE: dict[str, Files] = {
 
 
 @pytest.mark.parametrize("name", [*HOSTILE, "link.zip", "text.zip", "cut.zip"])
-def test_a_zip_that_could_do_harm_is_refused_whole(empty: Project, tmp_path: Path, name: str) -> None:
+def test_a_zip_that_could_do_harm_is_refused_whole(empty: ProjectStore, tmp_path: Path, name: str) -> None:
     source = tmp_path / name
     with zipfile.ZipFile(source, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("cat/0.png", image(0))

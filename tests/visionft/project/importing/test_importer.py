@@ -16,7 +16,7 @@ from visionft.project.importing import import_filter
 from visionft.project.importing.importer import import_source
 from visionft.project.importing.relinking import find_missing
 from visionft.project.queries import find_images, image_rows
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 
 def tree_hash(folder: Path) -> str:
@@ -34,7 +34,7 @@ def accounted(report) -> int:
     return report.added + len(report.duplicates) + len(report.unreadable) + len(report.skipped)
 
 
-def test_class_folders_are_imported_once(empty: Project, images: Path) -> None:
+def test_class_folders_are_imported_once(empty: ProjectStore, images: Path) -> None:
     before = tree_hash(images)
     seen = []
     report = import_source(empty, images, job=JobContext(seen.append))
@@ -58,7 +58,7 @@ def test_nothing_the_program_does_touches_an_original(tmp_path: Path, images: Pa
     (images / "cat" / "link.png").symlink_to(images / "dog" / "7.png")
     archive = make_zip(tmp_path / "set.zip", {"fox/a.png": (images / "cat" / "0.png").read_bytes()})
     before = tree_hash(images), archive.stat()
-    with Project.create(tmp_path / "p") as project:
+    with ProjectStore.create(tmp_path / "p") as project:
         for copy in (False, True):
             import_source(project, images, copy=copy)
             project.undo()
@@ -79,7 +79,7 @@ def test_nothing_the_program_does_touches_an_original(tmp_path: Path, images: Pa
     assert (tree_hash(images), archive.stat().st_mtime_ns) == (before[0], before[1].st_mtime_ns)
 
 
-def test_every_file_is_accounted_for(empty: Project, tmp_path: Path, draw) -> None:
+def test_every_file_is_accounted_for(empty: ProjectStore, tmp_path: Path, draw) -> None:
     source = tmp_path / "source"
     draw(source / "cat" / "good.png", 1)
     shutil.copy(source / "cat" / "good.png", source / "cat" / "same.png")
@@ -99,7 +99,7 @@ def test_every_file_is_accounted_for(empty: Project, tmp_path: Path, draw) -> No
     assert accounted(report) == 8
 
 
-def test_links_neither_loop_nor_lead_out(empty: Project, tmp_path: Path, draw) -> None:
+def test_links_neither_loop_nor_lead_out(empty: ProjectStore, tmp_path: Path, draw) -> None:
     source = tmp_path / "source"
     draw(source / "cat" / "a.png", 1)
     draw(tmp_path / "elsewhere" / "b.png", 2)
@@ -115,14 +115,14 @@ def test_links_neither_loop_nor_lead_out(empty: Project, tmp_path: Path, draw) -
 
 
 @pytest.mark.parametrize("make", [lambda path: None, Path.mkdir, Path.touch])
-def test_sources_without_images_are_refused(empty: Project, tmp_path: Path, make) -> None:
+def test_sources_without_images_are_refused(empty: ProjectStore, tmp_path: Path, make) -> None:
     make(tmp_path / "source")
     with pytest.raises(ProjectError) as caught:
         import_source(empty, tmp_path / "source")
     assert caught.value.hint and not empty.history()
 
 
-def test_a_stopped_import_is_continued(empty: Project, images: Path, monkeypatch) -> None:
+def test_a_stopped_import_is_continued(empty: ProjectStore, images: Path, monkeypatch) -> None:
     monkeypatch.setattr("visionft.project.importing.import_filter.BATCH_FILES", 4)
     asked = iter([False] * 6 + [True] * 10)
     seen = []
@@ -134,7 +134,7 @@ def test_a_stopped_import_is_continued(empty: Project, images: Path, monkeypatch
     assert [step.title.values["counted"].values["count"] for step in empty.history()] == [6, 6]
 
 
-def test_copied_images_live_in_the_project(empty: Project, images: Path) -> None:
+def test_copied_images_live_in_the_project(empty: ProjectStore, images: Path) -> None:
     import_source(empty, images, copy=True)
     shutil.rmtree(images)
     assert not find_missing(empty)
@@ -142,7 +142,7 @@ def test_copied_images_live_in_the_project(empty: Project, images: Path) -> None
     assert hashlib.sha256(empty.snapshot().images[0].path.read_bytes()).hexdigest() == empty.snapshot().images[0].sha256
 
 
-def test_what_a_person_decided_is_kept(project: Project, images: Path) -> None:
+def test_what_a_person_decided_is_kept(project: ProjectStore, images: Path) -> None:
     project.apply(LabelImages((1,), "dog"))
     project.apply(UnlabelImages((2,)))
     project.apply(RemoveImages((3,)))
@@ -153,7 +153,7 @@ def test_what_a_person_decided_is_kept(project: Project, images: Path) -> None:
     assert len(report.skipped) == 1 and any(isinstance(event, Notice) for event in seen)
 
 
-def test_a_image_edited_since_is_renewed(project: Project, images: Path, draw) -> None:
+def test_a_image_edited_since_is_renewed(project: ProjectStore, images: Path, draw) -> None:
     old = project.snapshot().images[0]
     draw(old.path, 99)
     report = import_source(project, images)
@@ -162,7 +162,7 @@ def test_a_image_edited_since_is_renewed(project: Project, images: Path, draw) -
     assert new.sha256 != old.sha256 and new.labels == old.labels
 
 
-def test_images_that_moved_are_found_again_by_importing(project: Project, images: Path) -> None:
+def test_images_that_moved_are_found_again_by_importing(project: ProjectStore, images: Path) -> None:
     images.rename(images.with_name("moved"))
     assert len(find_missing(project)) == 12
     report = import_source(project, images.with_name("moved"))
@@ -176,22 +176,24 @@ def test_a_moved_project_finds_its_images(tmp_path: Path, images: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
     images = images.rename(home / "images")
-    with Project.create(home / "project") as project:
+    with ProjectStore.create(home / "project") as project:
         import_source(project, images)
     home.rename(tmp_path / "moved")
-    with Project.open(tmp_path / "moved" / "project") as project:
+    with ProjectStore.open(tmp_path / "moved" / "project") as project:
         assert not find_missing(project)
         assert not import_source(project, tmp_path / "moved" / "images").added
     shutil.move(tmp_path / "moved" / "project", tmp_path / "alone")
     (tmp_path / "moved").rename(home)
-    with Project.open(tmp_path / "alone") as project:
+    with ProjectStore.open(tmp_path / "alone") as project:
         assert not find_missing(project)  # where they were first
     shutil.copytree(home / "project" if (home / "project").exists() else tmp_path / "alone", tmp_path / "x" / "project")
-    with Project.open(tmp_path / "x" / "project") as project:
+    with ProjectStore.open(tmp_path / "x" / "project") as project:
         assert not find_missing(project)
 
 
-def test_a_disk_that_fills_up_during_an_import_says_what_came_in(empty: Project, tmp_path, draw, monkeypatch) -> None:
+def test_a_disk_that_fills_up_during_an_import_says_what_came_in(
+    empty: ProjectStore, tmp_path, draw, monkeypatch
+) -> None:
     monkeypatch.setattr(import_filter, "BATCH_FILES", 50)
     for number in range(600):
         draw(tmp_path / "many" / f"{number}.png", number)
@@ -214,7 +216,7 @@ def make_zip(path: Path, entries: dict[str, bytes]) -> Path:
     return path
 
 
-def test_a_zip_of_class_folders(empty: Project, tmp_path: Path, images: Path) -> None:
+def test_a_zip_of_class_folders(empty: ProjectStore, tmp_path: Path, images: Path) -> None:
     entries = {f"set/{path.relative_to(images)}": path.read_bytes() for path in images.rglob("*.png")}
     archive = make_zip(tmp_path / "set.zip", entries | {"set/readme.txt": b"hi"})
     report = import_source(empty, archive)
@@ -231,7 +233,9 @@ def test_a_zip_of_class_folders(empty: Project, tmp_path: Path, images: Path) ->
         "a\\..\\x.png", "CON.png", "a/nul", "a//b.png", "b /x.png",
     ],
 )  # fmt: skip
-def test_a_zip_that_could_do_harm_is_refused_whole(empty: Project, tmp_path: Path, images: Path, name: str) -> None:
+def test_a_zip_that_could_do_harm_is_refused_whole(
+    empty: ProjectStore, tmp_path: Path, images: Path, name: str
+) -> None:
     data = (images / "cat" / "0.png").read_bytes()
     archive = make_zip(tmp_path / "set.zip", {"cat/good.png": data, "a.png": data, name: data})
     before = sorted(tmp_path.rglob("*"))
@@ -241,7 +245,7 @@ def test_a_zip_that_could_do_harm_is_refused_whole(empty: Project, tmp_path: Pat
     assert [path for path in sorted(tmp_path.rglob("*")) if path not in before] == []
 
 
-def test_zip_links_bombs_lies_and_damage_are_refused(empty: Project, tmp_path: Path, images: Path) -> None:
+def test_zip_links_bombs_lies_and_damage_are_refused(empty: ProjectStore, tmp_path: Path, images: Path) -> None:
     data = (images / "cat" / "0.png").read_bytes()
     link = zipfile.ZipInfo("link.png")
     link.external_attr = 0o120777 << 16
@@ -260,7 +264,7 @@ def test_zip_links_bombs_lies_and_damage_are_refused(empty: Project, tmp_path: P
     assert not empty.history()
 
 
-def test_a_label_file_in_a_zip_cannot_name_files_outside(empty: Project, tmp_path: Path, images: Path) -> None:
+def test_a_label_file_in_a_zip_cannot_name_files_outside(empty: ProjectStore, tmp_path: Path, images: Path) -> None:
     rows = f"file_name,label\n{images}/cat/0.png,x\n../../../images/cat/1.png,x\nin.png,x\n"
     data = (images / "dog" / "7.png").read_bytes()
     report = import_source(empty, make_zip(tmp_path / "set.zip", {"metadata.csv": rows.encode(), "in.png": data}))

@@ -15,7 +15,7 @@ from PIL import Image
 from visionft.core.errors import ProjectError
 from visionft.project.formats.image_table import LabelChoice
 from visionft.project.importing.importer import ImportReport, import_source
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 from visionft.project.summary import ProjectSummary
 
 COCO = json.dumps({"images": [{"id": 1}], "annotations": [{"image_id": 1}], "categories": [{"id": 1, "name": "a"}]})
@@ -128,7 +128,7 @@ def test_a_layout_is_read_right(layout: Layout, tmp_path: Path, draw) -> None:
         assert report.readings[0].classes == layout.offered and report.reading == len(report.readings)
 
 
-def test_a_lone_folder_is_a_class_where_the_project_has_it(tmp_path: Path, draw, empty: Project) -> None:
+def test_a_lone_folder_is_a_class_where_the_project_has_it(tmp_path: Path, draw, empty: ProjectStore) -> None:
     draw(tmp_path / "cat" / "a.png", 1)
     assert not import_source(empty, tmp_path).classes
     assert import_source(empty, tmp_path, reading=1).readings[0].classes == {"cat": 1}
@@ -136,7 +136,7 @@ def test_a_lone_folder_is_a_class_where_the_project_has_it(tmp_path: Path, draw,
     assert import_source(empty, tmp_path / "more").classes == {"cat": 1}
 
 
-def test_masks_are_left_out_and_said(tmp_path: Path, empty: Project) -> None:
+def test_masks_are_left_out_and_said(tmp_path: Path, empty: ProjectStore) -> None:
     noise = np.random.default_rng(0)
     for kind in ("crack", "free"):
         for number in range(2):
@@ -161,7 +161,7 @@ def _import(layout: Layout, folder: Path, draw, **options) -> tuple[ImportReport
     for name, text in layout.texts.items():
         (source / name).parent.mkdir(parents=True, exist_ok=True)
         (source / name).write_text(text, encoding="utf-8")
-    with Project.create(folder / "project", task=layout.task) as project:  # type: ignore[arg-type]
+    with ProjectStore.create(folder / "project", task=layout.task) as project:  # type: ignore[arg-type]
         return import_source(project, source / layout.source, **options), project.summary()
 
 

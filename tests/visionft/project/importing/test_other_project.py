@@ -10,38 +10,38 @@ from visionft.project.edits.image_changes import TagImages, WriteNote
 from visionft.project.importing.importer import import_source
 from visionft.project.importing.preview import preview_source
 from visionft.project.queries import class_names, find_conflicts, image_rows
-from visionft.project.store import Project, duplicate_project
+from visionft.project.store import ProjectStore, duplicate_project
 
 ALL = tuple(range(1, 13))  # six cats, six dogs, imported
 
 
 @pytest.fixture
-def copy(project: Project, tmp_path: Path) -> Path:
+def copy(project: ProjectStore, tmp_path: Path) -> Path:
     return duplicate_project(project, tmp_path / "copy").path
 
 
 def change(path: Path, *changes) -> None:
-    with Project.open(path) as opened:
+    with ProjectStore.open(path) as opened:
         for each in changes:
             opened.apply(each)
 
 
-def labels(project: Project) -> dict[int, tuple[str, ...]]:
+def labels(project: ProjectStore) -> dict[int, tuple[str, ...]]:
     return {row.image_id: row.labels for row in image_rows(project, ALL)}
 
 
-def state(project: Project):
+def state(project: ProjectStore):
     return image_rows(project, tuple(range(1, 40))), class_names(project), project.snapshot()
 
 
-def candidates(project: Project) -> dict[int, dict[str, str]]:
+def candidates(project: ProjectStore) -> dict[int, dict[str, str]]:
     return {each.image_id: {c.class_name: c.origin for c in each.candidates} for each in find_conflicts(project)}
 
 
-def test_another_project_gives_its_labels_in_one_step(project: Project, copy: Path, draw, tmp_path: Path) -> None:
+def test_another_project_gives_its_labels_in_one_step(project: ProjectStore, copy: Path, draw, tmp_path: Path) -> None:
     project.apply(LabelImages((1, 2, 3), "dog"))
     draw(tmp_path / "more" / "cat" / "99.png", 99)
-    with Project.open(copy) as other:
+    with ProjectStore.open(copy) as other:
         import_source(other, tmp_path / "more", copy=True)
     change(
         copy,
@@ -70,7 +70,7 @@ def test_another_project_gives_its_labels_in_one_step(project: Project, copy: Pa
 
 def test_sets_of_labels_that_differ_are_a_conflict(tmp_path: Path, draw) -> None:
     draw(tmp_path / "images" / "cat" / "1.png", 1)
-    with Project.create(tmp_path / "p", task="multi") as project:
+    with ProjectStore.create(tmp_path / "p", task="multi") as project:
         import_source(project, tmp_path / "images")
         copy = duplicate_project(project, tmp_path / "copy").path
         project.apply(LabelImages((1,), "dog"))
@@ -81,9 +81,11 @@ def test_sets_of_labels_that_differ_are_a_conflict(tmp_path: Path, draw) -> None
         assert state(project) == before
 
 
-def test_images_whose_files_are_gone_or_changed_are_told(project: Project, copy: Path, draw, tmp_path: Path) -> None:
+def test_images_whose_files_are_gone_or_changed_are_told(
+    project: ProjectStore, copy: Path, draw, tmp_path: Path
+) -> None:
     places = [draw(tmp_path / "more" / "cat" / f"{seed}.png", seed) for seed in (98, 99)]
-    with Project.open(copy) as other:
+    with ProjectStore.open(copy) as other:
         import_source(other, tmp_path / "more")
     paths = sorted((tmp_path / "more" / "cat").iterdir())
     paths[0].unlink()
@@ -92,7 +94,7 @@ def test_images_whose_files_are_gone_or_changed_are_told(project: Project, copy:
     assert report.added == 0 and len(report.unreadable) == len(places)
 
 
-def test_a_damaged_project_and_the_project_itself_are_refused(project: Project, tmp_path: Path) -> None:
+def test_a_damaged_project_and_the_project_itself_are_refused(project: ProjectStore, tmp_path: Path) -> None:
     with pytest.raises(ProjectError):
         import_source(project, project.path)
     (tmp_path / "other").mkdir()

@@ -8,7 +8,7 @@ from visionft.core.jobs import JobContext
 from visionft.project.importing import import_filter
 from visionft.project.importing.importer import import_source
 from visionft.project.importing.preview import preview_source
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 
 def tree(folder: Path) -> dict[str, bytes]:
@@ -17,7 +17,7 @@ def tree(folder: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in files}
 
 
-def test_a_preview_counts_what_the_import_then_adds(empty: Project, images: Path, draw):
+def test_a_preview_counts_what_the_import_then_adds(empty: ProjectStore, images: Path, draw):
     (images / "cat" / "broken.png").write_bytes(b"no image")
     (images / "dog" / "again.png").write_bytes((images / "cat" / "0.png").read_bytes())
     draw(images / "loose.png", 77)
@@ -48,7 +48,7 @@ def test_without_a_project_a_source_is_compared_with_itself_across_batches(image
     assert tree(tmp_path) == before
 
 
-def test_a_zip_leaves_nothing_behind(empty: Project, images: Path, tmp_path: Path):
+def test_a_zip_leaves_nothing_behind(empty: ProjectStore, images: Path, tmp_path: Path):
     archive = tmp_path / "images.zip"
     with zipfile.ZipFile(archive, "w") as opened:
         for path in sorted(images.rglob("*.png")):
@@ -76,7 +76,7 @@ def test_stopping_returns_what_was_found_until_then(images: Path):
     assert preview.stopped and preview.new == 4
 
 
-def test_classes_are_merged_renamed_and_left_out(empty: Project, images: Path, draw):
+def test_classes_are_merged_renamed_and_left_out(empty: ProjectStore, images: Path, draw):
     for name, number in (("Cat", 40), ("cats", 41), ("junk", 42)):
         draw(images / name / "one.png", number)
     names = {"Cat": "cat", "cats": "cat", "junk": None, "dog": "hound"}

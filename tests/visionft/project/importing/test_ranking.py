@@ -9,7 +9,7 @@ from visionft.core.errors import ProjectError
 from visionft.project.formats.image_table import LabelChoice
 from visionft.project.importing.importer import import_source
 from visionft.project.importing.preview import preview_source
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 CAT_DOG = {"cat": 3, "dog": 3}
 
@@ -25,7 +25,7 @@ def folders(tmp_path: Path, draw) -> Path:
 def classes_of(source: Path, **options) -> dict[str, int]:
     """Return the classes of a preview and an import, which agree."""
     preview = preview_source(source, **options)
-    with Project.create(source.parent / f"project {len(list(source.parent.iterdir()))}") as project:
+    with ProjectStore.create(source.parent / f"project {len(list(source.parent.iterdir()))}") as project:
         assert import_source(project, source, **options).classes == preview.classes
     return preview.classes
 
@@ -108,7 +108,7 @@ def test_the_choice_of_the_user_counts(tmp_path: Path, draw, choice: LabelChoice
     (source / "more/second.csv").write_text("\n".join(["file,b", *rows]), encoding="utf-8")
     preview = preview_source(source, choice=choice)
     assert preview.classes == classes
-    with Project.create(tmp_path / "project", task="multi") as project:
+    with ProjectStore.create(tmp_path / "project", task="multi") as project:
         assert import_source(project, source, choice=choice).classes == classes
 
 

@@ -4,12 +4,12 @@ import pytest
 
 from visionft.core.jobs import JobContext
 from visionft.project.importing.sample_projects import fill_with_sample
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 
 @pytest.fixture
 def project(tmp_path):
-    with Project.create(tmp_path / "sample") as project:
+    with ProjectStore.create(tmp_path / "sample") as project:
         yield project
 
 

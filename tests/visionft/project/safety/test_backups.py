@@ -15,50 +15,50 @@ from visionft.project.importing.importer import import_source
 from visionft.project.safety import backups
 from visionft.project.safety.backup_restore import restore_backup
 from visionft.project.safety.backups import keep, list_backups
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 DAY = 86_400.0
 IN_2036 = 2_092_000_000.0
 
 
-def names(project: Project) -> list[str]:
+def names(project: ProjectStore) -> list[str]:
     """Return the backups' names, made of their time and reason."""
     project.wait_for_backups()
     return [backup.name for backup in list_backups(project.path)]
 
 
-def test_a_bulk_change_is_preceded_by_a_backup_of_the_state_before(project: Project) -> None:
+def test_a_bulk_change_is_preceded_by_a_backup_of_the_state_before(project: ProjectStore) -> None:
     before = project.snapshot()
     project.apply(DeleteClass("cat"))
     assert len(names(project)) == 1 and "cat" in names(project)[0]
     project.close()
     restore_backup(project.path)
-    with Project.open(project.path) as again:
+    with ProjectStore.open(project.path) as again:
         assert again.snapshot() == before
 
 
-def test_small_changes_make_no_backup_and_a_session_ends_with_one(project: Project) -> None:
+def test_small_changes_make_no_backup_and_a_session_ends_with_one(project: ProjectStore) -> None:
     project.apply(LabelImages((1,), "dog"))
     assert names(project) == []
     project.close()
     assert len(list_backups(project.path)) == 1
-    with Project.open(project.path) as again:
+    with ProjectStore.open(project.path) as again:
         again.apply(LabelImages((2,), "dog"))
     assert len(list_backups(project.path)) == 1
 
 
-def test_a_backup_is_readable_without_this_program(project: Project, tmp_path: Path) -> None:
+def test_a_backup_is_readable_without_this_program(project: ProjectStore, tmp_path: Path) -> None:
     backup = project.back_up()
     folder = project.path / "backups" / backup.name
     lines = [json.loads(line) for line in (folder / "labels.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [line["label"] for line in lines] == ["cat"] * 6 + ["dog"] * 6
     assert all((folder / line["file_name"]).is_file() for line in lines)
-    with Project.create(tmp_path / "again") as again:
+    with ProjectStore.create(tmp_path / "again") as again:
         import_source(again, folder / "labels.jsonl")
         assert again.summary().classes == project.summary().classes
 
 
-def test_only_a_copy_that_equals_the_project_counts(project: Project, monkeypatch) -> None:
+def test_only_a_copy_that_equals_the_project_counts(project: ProjectStore, monkeypatch) -> None:
     def copy_less(source: sqlite3.Connection, target: Path) -> None:
         copy = sqlite3.connect(target)
         source.backup(copy)
@@ -74,7 +74,7 @@ def test_only_a_copy_that_equals_the_project_counts(project: Project, monkeypatc
     assert not list((project.path / "backups").iterdir())
 
 
-def test_a_damaged_backup_is_passed_over(project: Project) -> None:
+def test_a_damaged_backup_is_passed_over(project: ProjectStore) -> None:
     good = project.back_up()
     bad = project.back_up("bad")
     project.close()
@@ -87,22 +87,22 @@ def test_a_damaged_backup_is_passed_over(project: Project) -> None:
     assert restore_backup(project.path).name == good.name
 
 
-def test_restoring_keeps_the_present_state_as_a_backup(project: Project) -> None:
+def test_restoring_keeps_the_present_state_as_a_backup(project: ProjectStore) -> None:
     old = project.back_up()
     project.apply(LabelImages((1,), "horse"))
     present = project.snapshot()
     project.close()
     restore_backup(project.path, old.name)
-    with Project.open(project.path) as again:
+    with ProjectStore.open(project.path) as again:
         assert again.summary().classes == {"cat": 6, "dog": 6}
         assert again.undo().has_new_images and again.redo()
     kept = list_backups(project.path)[0]
     restore_backup(project.path, kept.name)
-    with Project.open(project.path) as again:
+    with ProjectStore.open(project.path) as again:
         assert again.snapshot() == present
 
 
-def test_a_lost_database_is_restored_without_its_stale_log(project: Project) -> None:
+def test_a_lost_database_is_restored_without_its_stale_log(project: ProjectStore) -> None:
     project.back_up()
     before = project.snapshot()
     project.apply(AddClass("later"))
@@ -111,14 +111,14 @@ def test_a_lost_database_is_restored_without_its_stale_log(project: Project) -> 
     (project.path / "project.db").unlink()
     (project.path / "project.db-wal").write_bytes(log)
     with pytest.raises(ProjectError) as caught:
-        Project.open(project.path)
+        ProjectStore.open(project.path)
     assert caught.value.next_step == NextStep("restore", project=project.path)
     restore_backup(project.path)
-    with Project.open(project.path) as again:
+    with ProjectStore.open(project.path) as again:
         assert again.snapshot() == before
 
 
-def test_what_cannot_be_restored_is_said(project: Project, tmp_path: Path) -> None:
+def test_what_cannot_be_restored_is_said(project: ProjectStore, tmp_path: Path) -> None:
     with pytest.raises(ProjectError, match=str(os.getpid())):
         restore_backup(project.path)
     project.close()
@@ -127,7 +127,7 @@ def test_what_cannot_be_restored_is_said(project: Project, tmp_path: Path) -> No
         with pytest.raises(ProjectError) as caught:
             restore_backup(folder, name)
         assert caught.value.hint
-    with Project.open(project.path) as again:
+    with ProjectStore.open(project.path) as again:
         again.back_up()
     with pytest.raises(ProjectError, match="“x”"):
         restore_backup(project.path, "x")
@@ -148,14 +148,14 @@ def test_a_year_of_backups_is_thinned_as_anki_thins() -> None:
     assert len(ages) < 60
 
 
-def edit(project: Project, name: str, **values: object) -> None:
+def edit(project: ProjectStore, name: str, **values: object) -> None:
     """Change a backup's metadata; None removes the entry, as in older programs."""
     file = project.path / "backups" / name / "backup.json"
     noted = json.loads(file.read_text(encoding="utf-8")) | values
     file.write_text(json.dumps({key: value for key, value in noted.items() if value is not None}), encoding="utf-8")
 
 
-def test_the_users_own_backups_are_never_thinned(project: Project, monkeypatch) -> None:
+def test_the_users_own_backups_are_never_thinned(project: ProjectStore, monkeypatch) -> None:
     own, older = project.back_up(), project.back_up()
     edit(project, own.name, created=1e9)
     edit(project, older.name, created=1e9 + 5, is_own=None)  # of a program with backups known by their reason only
@@ -169,11 +169,11 @@ def test_the_users_own_backups_are_never_thinned(project: Project, monkeypatch) 
     assert "class 5" in automatic
 
 
-def test_a_backup_of_the_future_stops_no_automatic_backup(project: Project) -> None:
+def test_a_backup_of_the_future_stops_no_automatic_backup(project: ProjectStore) -> None:
     project.apply(DeleteClass("cat"))
     edit(project, names(project)[0], created=IN_2036)
     project.close()
-    with Project.open(project.path) as again:
+    with ProjectStore.open(project.path) as again:
         again.apply(AddClass("work"))
     newest = list_backups(project.path)[0]
     assert newest.number == 2 and newest.created < IN_2036
@@ -183,7 +183,7 @@ def test_a_backup_of_the_future_stops_no_automatic_backup(project: Project) -> N
 @pytest.mark.parametrize(
     "noted", ["[]", "{}", '{"name": 1}', "[" * 100_000, '{"created": NaN, "reason": "x"}', '{"created": "x"}', "\udcff"]
 )
-def test_folders_that_are_no_backups_are_left_out(project: Project, noted: str) -> None:
+def test_folders_that_are_no_backups_are_left_out(project: ProjectStore, noted: str) -> None:
     good, other = project.back_up(), project.back_up()
     file = project.path / "backups" / other.name / "backup.json"
     file.write_bytes(noted.encode("utf-8", "surrogateescape"))

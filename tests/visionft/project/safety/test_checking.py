@@ -15,7 +15,7 @@ from visionft.project.importing.relinking import find_missing, relink_images
 from visionft.project.queries import class_rows, image_rows
 from visionft.project.safety.backup_restore import restore_backup
 from visionft.project.safety.checking import Repair, check_project
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 # Damage from outside the program, and the number of repaired rows.
 DAMAGE = {
@@ -38,11 +38,11 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("statement", DAMAGE)
-def test_each_fault_is_repaired_counted_and_gone(project: Project, statement: str) -> None:
+def test_each_fault_is_repaired_counted_and_gone(project: ProjectStore, statement: str) -> None:
     project.apply(TagImages((1, 2), "odd"))
     project.close()
     alter(project.path, statement)
-    with Project.open(project.path) as again:
+    with ProjectStore.open(project.path) as again:
         report = check_project(again)
         assert report.repaired[0].startswith(f"{DAMAGE[statement]} row")
         is_derived = "label_count" in statement or "step" in statement  # these repairs are no step of the history
@@ -51,25 +51,25 @@ def test_each_fault_is_repaired_counted_and_gone(project: Project, statement: st
         again.snapshot()
 
 
-def test_all_faults_at_once(project: Project) -> None:
+def test_all_faults_at_once(project: ProjectStore) -> None:
     project.apply(TagImages((1, 2), "odd"))
     project.close()
     alter(project.path, *DAMAGE)
-    with Project.open(project.path) as again:
+    with ProjectStore.open(project.path) as again:
         assert len(check_project(again).repaired) >= 7
         assert check_project(again).repaired == ()
         labels = {name for row in image_rows(again, tuple(range(1, 13))) for name in row.labels}
         assert labels <= {row.name for row in class_rows(again)}
 
 
-def test_a_sound_project_needs_no_repair(project: Project) -> None:
+def test_a_sound_project_needs_no_repair(project: ProjectStore) -> None:
     before = project.snapshot(), project.history()
     report = check_project(project, check_contents=True)
     assert (report.repaired, report.missing, report.edited) == ((), (), ())
     assert (project.snapshot(), project.history()) == before
 
 
-def test_leftovers_of_killed_jobs_are_deleted_and_nothing_else(project: Project) -> None:
+def test_leftovers_of_killed_jobs_are_deleted_and_nothing_else(project: ProjectStore) -> None:
     keep = [project.path / "images" / "ab" / "x.png", project.path / "backups" / "mine.txt", project.path / "notes.txt"]
     leave = [project.path / "images" / "ab" / ".x.png.77.tmp", project.path / "backups" / ".partial-abc" / "project.db"]
     for path in (*keep, *leave, project.path / ".unpacked-1" / "a.png"):
@@ -80,7 +80,7 @@ def test_leftovers_of_killed_jobs_are_deleted_and_nothing_else(project: Project)
     assert check_project(project).repaired == ()
 
 
-def test_missing_and_edited_images_are_listed(project: Project, images: Path, draw) -> None:
+def test_missing_and_edited_images_are_listed(project: ProjectStore, images: Path, draw) -> None:
     (images / "cat" / "0.png").unlink()
     draw(images / "dog" / "7.png", 77)
     report = check_project(project, check_contents=True)
@@ -89,7 +89,7 @@ def test_missing_and_edited_images_are_listed(project: Project, images: Path, dr
     assert report.repaired == ()
 
 
-def test_relinking_finds_images_by_content(project: Project, images: Path, tmp_path: Path, draw) -> None:
+def test_relinking_finds_images_by_content(project: ProjectStore, images: Path, tmp_path: Path, draw) -> None:
     before = project.snapshot()
     for number, path in enumerate(sorted(images.rglob("*.png"))):
         target = tmp_path / "archive" / f"{number % 3}" / f"renamed {number}.png"
@@ -110,26 +110,26 @@ SEAL = "project.db.sha256"
 
 
 def check(folder: Path) -> str:
-    with Project.open(folder) as project:
+    with ProjectStore.open(folder) as project:
         return check_project(project).seal
 
 
-def test_a_closed_project_is_sealed_and_an_open_one_is_not(project: Project) -> None:
+def test_a_closed_project_is_sealed_and_an_open_one_is_not(project: ProjectStore) -> None:
     seal = project.path / SEAL
     assert not seal.exists()
     project.close()
     digest = hashlib.sha256((project.path / "project.db").read_bytes()).hexdigest()
     assert seal.read_text(encoding="utf-8") == f"{digest} *project.db\n"  # in the format of sha256sum --check
-    with Project.open(project.path) as again:
+    with ProjectStore.open(project.path) as again:
         assert again.database.seal == "whole" and not again.notices and not seal.exists()
         again.apply(AddClass("x"))
-    with Project.open(project.path, read_only=True) as again:
+    with ProjectStore.open(project.path, read_only=True) as again:
         assert again.database.seal == "whole" and seal.exists()
     assert check(project.path) == check(project.path) == "whole"
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_no_flipped_bit_passes_a_check(project: Project, seed: int) -> None:
+def test_no_flipped_bit_passes_a_check(project: ProjectStore, seed: int) -> None:
     project.apply(AddClass("x"))
     project.close()
     database = project.path / "project.db"
@@ -149,7 +149,7 @@ def test_no_flipped_bit_passes_a_check(project: Project, seed: int) -> None:
     ("content", "seal"), [(b"", "none"), (b"\xff\xfe", "none"), (b"nonsense *project.db\n", "broken")]
 )
 def test_a_seal_that_is_none_stops_nobody_and_a_restored_project_has_one(
-    project: Project, content: bytes, seal: str
+    project: ProjectStore, content: bytes, seal: str
 ) -> None:
     project.back_up()
     project.close()

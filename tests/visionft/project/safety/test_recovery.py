@@ -12,12 +12,12 @@ from visionft.project.edits.changes import AddClass
 from visionft.project.safety.backup_restore import restore_backup
 from visionft.project.safety.backups import list_backups
 from visionft.project.safety.checking import check_project
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 needs_sigkill = pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
 
 
-def leave_a_journal(project: Project) -> Path:
+def leave_a_journal(project: ProjectStore) -> Path:
     """Close the project, kill a writer in the middle of its transaction, and return the journal it leaves."""
     project.close()
     database = project.path / "project.db"
@@ -32,10 +32,10 @@ def logs(folder: Path) -> list[str]:
 
 
 @needs_sigkill
-def test_a_journal_that_was_left_behind_is_rolled_back(project: Project) -> None:
+def test_a_journal_that_was_left_behind_is_rolled_back(project: ProjectStore) -> None:
     before = project.snapshot(), project.history()
     journal = leave_a_journal(project)
-    with Project.open(project.path) as again:
+    with ProjectStore.open(project.path) as again:
         assert not again.is_read_only and not journal.exists()
         assert (again.snapshot(), again.history()) == before
         assert check_project(again).repaired == ()
@@ -43,17 +43,17 @@ def test_a_journal_that_was_left_behind_is_rolled_back(project: Project) -> None
 
 
 @needs_sigkill
-def test_one_who_may_not_write_reads_the_state_before_it_and_leaves_it(project: Project) -> None:
+def test_one_who_may_not_write_reads_the_state_before_it_and_leaves_it(project: ProjectStore) -> None:
     before = project.snapshot()
     journal = leave_a_journal(project)
     content = journal.read_bytes()
-    with Project.open(project.path, read_only=True) as again:
+    with ProjectStore.open(project.path, read_only=True) as again:
         assert again.snapshot() == before
     assert journal.read_bytes() == content
 
 
 @needs_sigkill
-def test_a_restore_keeps_the_state_before_it_and_leaves_no_journal(project: Project) -> None:
+def test_a_restore_keeps_the_state_before_it_and_leaves_no_journal(project: ProjectStore) -> None:
     old = project.back_up()
     project.apply(AddClass("later"))
     before = project.snapshot()
@@ -61,12 +61,12 @@ def test_a_restore_keeps_the_state_before_it_and_leaves_no_journal(project: Proj
     restore_backup(project.path, old.name)
     assert not logs(project.path)
     restore_backup(project.path, list_backups(project.path)[0].name)
-    with Project.open(project.path) as again:
+    with ProjectStore.open(project.path) as again:
         assert again.snapshot() == before
 
 
 @needs_sigkill
-def test_a_restore_over_a_damaged_file_takes_its_journal_away(project: Project) -> None:
+def test_a_restore_over_a_damaged_file_takes_its_journal_away(project: ProjectStore) -> None:
     project.back_up()
     before = project.snapshot()
     journal = leave_a_journal(project)
@@ -75,7 +75,7 @@ def test_a_restore_over_a_damaged_file_takes_its_journal_away(project: Project) 
     journal.write_bytes(b"not a journal" + content)
     restore_backup(project.path)
     assert not logs(project.path)
-    with Project.open(project.path) as again:
+    with ProjectStore.open(project.path) as again:
         assert again.snapshot() == before
 
 
@@ -99,13 +99,13 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("kind", DAMAGE)
-def test_every_damage_is_refused_and_restored(project: Project, kind: str) -> None:
+def test_every_damage_is_refused_and_restored(project: ProjectStore, kind: str) -> None:
     project.back_up()
     before = project.snapshot()
     project.close()
     DAMAGE[kind](project.path / "project.db")
     with pytest.raises(ProjectError) as caught:
-        Project.open(project.path)
+        ProjectStore.open(project.path)
     assert caught.value.next_step and caught.value.next_step.action == "restore"
     content = (project.path / "project.db").is_file() and (project.path / "project.db").read_bytes()
     (project.path / "project.db-wal").write_bytes(b"a log that must not be replayed")
@@ -114,5 +114,5 @@ def test_every_damage_is_refused_and_restored(project: Project, kind: str) -> No
     log = kept / "project.db-wal"  # SQLite drops that of an empty file
     assert not logs(project.path) and (kind == "nothing" or log.read_bytes() == b"a log that must not be replayed")
     assert content is False or (kept / "project.db").read_bytes() == content
-    with Project.open(project.path) as again:
+    with ProjectStore.open(project.path) as again:
         assert again.snapshot() == before

@@ -27,7 +27,7 @@ from visionft.training.evaluation.report import evaluate_run, run_logits
 from visionft.training.evaluation.stored import read_evaluation
 from visionft.training.loop.train import train
 from visionft.training.runs.manifest import read_parts, write_parts
-from visionft.training.runs.run_folder import Run, delete_weights, list_runs, load_run, read_run
+from visionft.training.runs.run_folder import StoredRun, delete_weights, list_runs, load_run, read_run
 from visionft.training.runs.run_model import load_run_model
 from visionft.training.runs.run_titles import titles_of_runs
 
@@ -47,7 +47,7 @@ def changed(snapshot: Snapshot, change: Callable[[SnapshotImage], SnapshotImage]
 
 
 @pytest.fixture
-def combined(project: Path, snapshot: Snapshot) -> Run:
+def combined(project: Path, snapshot: Snapshot) -> StoredRun:
     """Return the combination of runs 1 and 2."""
     return load_run(project, combine(project, ["1", "2"], snapshot).run)
 
@@ -69,7 +69,7 @@ def test_a_combination_is_a_run_like_any_other(project: Path, snapshot: Snapshot
     assert titles_of_runs(list_runs(project))[run.name] == "Both"
 
 
-def test_its_answers_are_the_weighted_ones_of_its_parts(project: Path, combined: Run, snapshot) -> None:
+def test_its_answers_are_the_weighted_ones_of_its_parts(project: Path, combined: StoredRun, snapshot) -> None:
     together = run_logits(load_run_model(combined), snapshot, "test")
     expected = np.ones((len(together.values), len(combined.class_names)))
     for part in combined.parts:
@@ -81,7 +81,7 @@ def test_its_answers_are_the_weighted_ones_of_its_parts(project: Path, combined:
     np.testing.assert_allclose(softmax(together.values), expected, atol=1e-5)
 
 
-def test_suggestions_and_explanations_come_from_all_parts(combined: Run, snapshot: Snapshot) -> None:
+def test_suggestions_and_explanations_come_from_all_parts(combined: StoredRun, snapshot: Snapshot) -> None:
     images = changed(snapshot, lambda each: dataclasses.replace(each, labels=()) if each.split == "test" else each)
     report = suggest_labels(combined.path, images)
     assert report.suggested == len(read_suggestions(combined.path)) == len(snapshot.labelled("test"))
@@ -185,7 +185,7 @@ def test_several_labels(snapshot: Snapshot, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("fate", ["deleted", "without weights", "changed"])
-def test_a_part_that_is_no_longer_what_it_was_is_refused(project: Path, combined: Run, snapshot, fate) -> None:
+def test_a_part_that_is_no_longer_what_it_was_is_refused(project: Path, combined: StoredRun, snapshot, fate) -> None:
     part = load_run(project, "2")
     if fate == "deleted":
         shutil.rmtree(part.path)

@@ -10,7 +10,7 @@ from visionft.core.errors import NextStep, RunError
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.evaluation.comparison import compare, compare_models, paired_interval, sign_test
 from visionft.training.evaluation.stored import StoredEvaluation, read_evaluation
-from visionft.training.runs.run_folder import Run
+from visionft.training.runs.run_folder import StoredRun
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory):
     """Return a function: {image id: (true class, predicted class)} -> an evaluated run of that name."""
     folder = tmp_path_factory.mktemp("runs")
 
-    def evaluated(predictions: dict[int, tuple[str, str]], name: str = "a") -> Run:
+    def evaluated(predictions: dict[int, tuple[str, str]], name: str = "a") -> StoredRun:
         path = folder / name
         path.mkdir(exist_ok=True)
         score = {"precision": 1, "recall": 1, "f1": 1, "support": 1}
@@ -42,12 +42,12 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory):
         (path / "evaluation-val.json").write_text(json.dumps(stored))
         (path / "predictions-val.jsonl").write_text("\n".join(lines) + "\n")
         config, classes = TrainConfig(), ("cat", "dog")
-        return Run(name=name, path=path, config=config, class_names=classes, epochs=(), result=None)
+        return StoredRun(name=name, path=path, config=config, class_names=classes, epochs=(), result=None)
 
     return evaluated
 
 
-def stored(run: Run) -> StoredEvaluation:
+def stored(run: StoredRun) -> StoredEvaluation:
     found = read_evaluation(run.path, "val")
     assert found is not None
     return found

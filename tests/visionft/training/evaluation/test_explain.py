@@ -12,7 +12,7 @@ import torch
 from PIL import Image, ImageDraw
 
 from models.catalog import get_backbone
-from models.classifier import Classifier, build_classifier
+from models.classifier import TrainableClassifier, build_classifier
 from models.heads.solutions import SOLUTIONS, Material
 from models.methods.table import METHODS, get_method
 from visionft.core.errors import RunError
@@ -120,7 +120,7 @@ def test_the_map_of_a_combination_lies_where_its_parts_agree(spots, spot_run, tm
 # -- how maps are made --------------------------------------------------------------------------------------------
 
 
-def small_classifier(backbone: str, method: str, **options) -> Classifier:
+def small_classifier(backbone: str, method: str, **options) -> TrainableClassifier:
     row, chosen = get_backbone(backbone), get_method(method)
     classifier = build_classifier(
         row, chosen, classes=3, options=chosen.options(**options), weights=None, shape=(64, 64), seed=1

@@ -5,14 +5,14 @@ from pathlib import Path
 from visionft.features.feature_store import current_kind
 from visionft.project.edits.class_changes import SetPrompts
 from visionft.project.importing.importer import import_source
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 from visionft.training.evaluation import prompt_evaluation
 from visionft.training.evaluation.prompt_evaluation import predict_by_prompts
 
 
 def test_names_near_the_images_predict_them(planted: Path, tmp_path: Path, tiny_clip: str, monkeypatch) -> None:
     monkeypatch.setattr(prompt_evaluation, "DEFAULT_TEXT_BACKBONE", tiny_clip)
-    with Project.create(tmp_path / "project") as project:
+    with ProjectStore.create(tmp_path / "project") as project:
         import_source(project, planted)
         images = project.snapshot()
         assert predict_by_prompts(project.path, images, images.images).tolist() == [True] * 24

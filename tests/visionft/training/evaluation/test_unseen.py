@@ -12,7 +12,7 @@ from visionft.training.evaluation.report import evaluate_run
 from visionft.training.evaluation.unseen import accuracy_words, count_seen, unseen_evaluation
 from visionft.training.loop.train import train
 from visionft.training.runs.manifest import Part
-from visionft.training.runs.run_folder import Run, read_run
+from visionft.training.runs.run_folder import StoredRun, read_run
 from visionft.training.runs.run_snapshot import write_snapshot
 
 TRAINED = TrainConfig(backbone="test_resnet", method="lora", epochs=3)
@@ -20,7 +20,7 @@ SOLVED = TrainConfig(backbone="test_resnet", method="linear")
 ANSWERS = [("red", "red", 0.9), ("red", "blue", 0.6)]
 
 
-def evaluated(tmp_path: Path, config: TrainConfig, **by_split) -> Run:
+def evaluated(tmp_path: Path, config: TrainConfig, **by_split) -> StoredRun:
     """Return a run with evaluations; {split: values that differ from the usual ones}."""
     run_files.write_run(tmp_path, "001-run", config, accuracies=[0.84])
     for split, values in by_split.items():

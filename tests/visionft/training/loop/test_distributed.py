@@ -9,7 +9,7 @@ import pytest
 
 from visionft.project.importing.importer import import_source
 from visionft.project.splits import assign_splits
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 from visionft.training.loop.train import train
 from visionft.training.runs.run_folder import read_run
 from visionft.training.runs.run_snapshot import read_snapshot
@@ -38,7 +38,7 @@ if __name__ == "__main__":
 @pytest.fixture
 def project(image_folder: Path, tmp_path: Path) -> Path:
     """Return a project with images and splits."""
-    with Project.create(tmp_path / "project") as made:
+    with ProjectStore.create(tmp_path / "project") as made:
         import_source(made, image_folder)
         assign_splits(made)
     return tmp_path / "project"

@@ -18,7 +18,7 @@ from visionft.export.predictor import Predictor
 from visionft.project.edits.changes import AssignSplits, UnlabelImages
 from visionft.project.edits.class_changes import SetPrompts
 from visionft.project.importing.importer import import_source
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 from visionft.training.config.checks import config_problems
 from visionft.training.config.train_config import TrainConfig
 from visionft.training.estimate import estimate_run
@@ -29,7 +29,7 @@ from visionft.training.runs.run_folder import read_run
 
 @pytest.fixture
 def project(planted: Path, tmp_path: Path):
-    with Project.create(tmp_path / "project") as opened:
+    with ProjectStore.create(tmp_path / "project") as opened:
         import_source(opened, planted)
         yield opened
 
@@ -39,12 +39,12 @@ def config(tiny_clip: str) -> TrainConfig:
     return TrainConfig(backbone=tiny_clip, method="zero_shot", device="cpu")
 
 
-def unlabelled(project: Project) -> Snapshot:
+def unlabelled(project: ProjectStore) -> Snapshot:
     project.apply(UnlabelImages(tuple(image.image_id for image in project.snapshot().images)))
     return project.snapshot()
 
 
-def divided(project: Project) -> Snapshot:
+def divided(project: ProjectStore) -> Snapshot:
     """Put every second image into training, the others into validation."""
     ids = [image.image_id for image in project.snapshot().images]
     project.apply(AssignSplits({each: "val" if place % 2 else "train" for place, each in enumerate(ids)}))

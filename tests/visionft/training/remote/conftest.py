@@ -8,7 +8,7 @@ from changed_jobs import CONFIG
 from projects import project_of
 
 from visionft.data.types import Snapshot
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 from visionft.training.remote.job_file import pack_job
 from visionft.training.remote.running import run_job
 
@@ -18,7 +18,7 @@ def packed(image_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     """Return a folder with a project and, in `there`, the job `a` of it with its result; tests copy it."""
     folder = tmp_path_factory.mktemp("packed")
     project = project_of(folder / "Secret name", image_folder, has_splits=True)
-    with Project.open(project, read_only=True) as opened:
+    with ProjectStore.open(project, read_only=True) as opened:
         images = opened.snapshot()
     (folder / "there").mkdir()
     pack_job(project, images, CONFIG, folder / "there" / "a.vftjob", lossless=True)
@@ -34,7 +34,7 @@ def project(packed: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def images(project: Path) -> Snapshot:
-    with Project.open(project, read_only=True) as opened:
+    with ProjectStore.open(project, read_only=True) as opened:
         return opened.snapshot()
 
 
