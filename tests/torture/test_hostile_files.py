@@ -39,7 +39,7 @@ from PIL import Image
 from visionft.core.errors import ImageError, VisionFTError
 from visionft.data.decode import decode, read_header
 from visionft.project.importing.importer import import_source
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 
 SECONDS, SLACK = 30, 300_000_000
 ALLOWED = int(float(os.environ["VISIONFT_IMAGE_MB"]) * 1e6)
@@ -56,7 +56,7 @@ def image(path, scratch):
 
 def labels(path, scratch):
     try:
-        with Project.create(scratch / "project") as project:
+        with ProjectStore.create(scratch / "project") as project:
             return "read", import_source(project, path).added
     except VisionFTError as error:
         return "refused", error.message

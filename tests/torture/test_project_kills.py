@@ -35,7 +35,7 @@ from visionft.project.db import database
 from visionft.project.importing import importer as importing
 from visionft.project.edits.changes import AddClass, LabelImages
 from visionft.project.safety.backup_restore import restore_backup
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 importing.BATCH = 5
 
 def work(kind, folder, images, acknowledged):
@@ -47,7 +47,7 @@ def work(kind, folder, images, acknowledged):
         restore_backup(Path(folder))
     if kind == "network":
         database.network_file_system = lambda folder: "nfs4"
-    project = Project.open(Path(folder))
+    project = ProjectStore.open(Path(folder))
     if kind in ("import", "copy"):
         job = JobContext(lambda e: acknowledge(e.done))
         importing.import_source(project, Path(images), copy=kind == "copy", job=job)

@@ -225,7 +225,7 @@ def leaking(tmp_path: Path, photographs):
 
 
 @pytest.mark.slow
-def test_leaks_of_given_splits_are_named_with_the_figure_without_them(leaking: visionft.ProjectStore, run: Callable):
+def test_leaks_of_given_splits_are_named_with_the_figure_without_them(leaking: visionft.Project, run: Callable):
     (trained,) = leaking.runs
     names = {image.image_id: image.path.stem for image in leaking.snapshot().images}
     stored = trained.evaluations["test"]  # before anybody asks
@@ -248,7 +248,7 @@ def test_leaks_of_given_splits_are_named_with_the_figure_without_them(leaking: v
     assert code == 0 and f"{stored.without_leaked:.1%}" in printed
 
 
-def test_evaluations_of_earlier_versions_open_without_a_figure(leaking: visionft.ProjectStore):
+def test_evaluations_of_earlier_versions_open_without_a_figure(leaking: visionft.Project):
     (path,) = leaking.path.glob("runs/*/evaluation-test.json")
     value = json.loads(path.read_text(encoding="utf-8"))
     for name in ("leaked", "without_leaked", "without_leaked_interval"):

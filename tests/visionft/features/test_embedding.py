@@ -136,8 +136,8 @@ def test_two_processes_at_once_complete_one_store(project: ProjectStore) -> None
 from pathlib import Path
 from visionft.features.embedding import features_under
 from visionft.features.feature_spec import FeatureSpec
-from visionft.project.store import Project
-with Project.open(Path({str(project.path)!r}), read_only=True) as project:
+from visionft.project.store import ProjectStore
+with ProjectStore.open(Path({str(project.path)!r}), read_only=True) as project:
     spec = FeatureSpec(backbone="starter_resnet", image_size=64)
     features_under(project.path, project.snapshot().images, spec, device="cpu")
 """

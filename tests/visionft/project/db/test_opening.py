@@ -217,12 +217,12 @@ import os, sys
 from pathlib import Path
 from visionft.core.errors import ProjectError
 from visionft.project.edits.changes import AddClass
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 if os.geteuid() == 0:  # may write anywhere: become somebody who may not
     os.setegid(65534)
     os.seteuid(65534)
 for name in sys.argv[1:]:
-    with Project.open(Path(name)) as project:
+    with ProjectStore.open(Path(name)) as project:
         try:
             project.apply(AddClass("no"))
         except ProjectError as error:

@@ -16,10 +16,10 @@ from visionft.training.runs.run_folder import list_runs
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
 IMPORT = """
 from pathlib import Path
-from visionft.project.store import Project
+from visionft.project.store import ProjectStore
 from visionft.training.remote.results import import_result
 project, result = map(Path, sys.argv[3:])
-with Project.open(project, read_only=True) as opened:
+with ProjectStore.open(project, read_only=True) as opened:
     images = opened.snapshot()
 import_result(project, images, result)
 """
